@@ -1,0 +1,45 @@
+"""The errors Lexel raises, as a tree by what the caller can do.
+
+    LexelError
+    ├── CheckpointError      a model folder or hub id cannot be used: choose or repair the checkpoint
+    │   └── WeightError      a tensor is missing, unused, misshapen or unreadable
+    ├── DataError            a line of input cannot be read, or a document cannot be written: always ``path:line``
+    ├── LabelError           labels, schemes and heads do not fit together: pass or map labels
+    ├── EngineError          this machine cannot run what was asked: choose another engine or precision
+    ├── MissingExtra         an optional library is not installed (also an ImportError)
+    └── Overloaded           no room at present: try again later
+
+Every message has the form *where: what was found; what was expected; what to do*.
+"""
+
+
+class LexelError(Exception):
+    """Any error that Lexel raises on purpose."""
+
+
+class CheckpointError(LexelError):
+    """A model folder or hub id that cannot be used."""
+
+
+class WeightError(CheckpointError):
+    """A tensor that is missing, unused, misshapen or unreadable."""
+
+
+class DataError(LexelError):
+    """Input that cannot be read or a document that a format cannot hold; the message begins with ``path:line``."""
+
+
+class LabelError(LexelError):
+    """Labels, schemes and heads that do not fit together."""
+
+
+class EngineError(LexelError):
+    """An engine, device or precision that this machine cannot run."""
+
+
+class MissingExtra(LexelError, ImportError):
+    """An optional library that is not installed; the message holds the line that installs it."""
+
+
+class Overloaded(LexelError):
+    """No room for more work at present."""

@@ -1,0 +1,303 @@
+"""``config.json`` as one frozen config, whatever the family calls its sizes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lexel.checkpoint.jsonfile import read_object
+from lexel.errors import CheckpointError, LabelError
+
+FAMILIES = {
+    "albert": "albert",
+    "bert": "bert",
+    "camembert": "roberta",
+    "distilbert": "distilbert",
+    "electra": "electra",
+    "roberta": "roberta",
+    "xlm-roberta": "roberta",
+}
+"""The family of each ``model_type``."""
+
+_ARCHITECTURES = {
+    "Albert": "albert",
+    "Bert": "bert",
+    "Camembert": "camembert",
+    "DistilBert": "distilbert",
+    "Electra": "electra",
+    "Roberta": "roberta",
+    "XLMRoberta": "xlm-roberta",
+}
+"""The ``model_type`` that the beginning of an architecture's name stands for, for configs from before 2020."""
+
+_SIZES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+    "max_positions": "max_position_embeddings",
+    "activation": "hidden_act",
+}
+
+REQUIRED: dict[str, dict[str, str]] = {
+    "bert": _SIZES,
+    "roberta": _SIZES,
+    "electra": {**_SIZES, "embedding_size": "embedding_size"},
+    "albert": {**_SIZES, "embedding_size": "embedding_size"},
+    "distilbert": {
+        "vocab_size": "vocab_size",
+        "hidden_size": "dim",
+        "n_layers": "n_layers",
+        "n_heads": "n_heads",
+        "intermediate_size": "hidden_dim",
+        "max_positions": "max_position_embeddings",
+        "activation": "activation",
+    },
+}
+"""What each family's file must say: our name, and the file's."""
+
+_MORE = {"layer_norm_eps": "layer_norm_eps", "n_types": "type_vocab_size", "pad_id": "pad_token_id"}
+OPTIONAL: dict[str, dict[str, str]] = {
+    "bert": _MORE,
+    "roberta": _MORE,
+    "electra": _MORE,
+    "albert": {**_MORE, "n_groups": "num_hidden_groups", "layers_per_group": "inner_group_num"},
+    "distilbert": {"pad_id": "pad_token_id"},
+}
+"""What a file may leave out."""
+
+_DEFAULTS = {"layer_norm_eps": 1e-12, "n_types": 2, "pad_id": 0}
+DEFAULTS: dict[str, dict[str, float | int]] = {
+    "bert": _DEFAULTS,
+    "roberta": {**_DEFAULTS, "pad_id": 1},
+    "electra": _DEFAULTS,
+    "albert": {**_DEFAULTS, "n_groups": 1, "layers_per_group": 1},
+    "distilbert": {"layer_norm_eps": 1e-12, "n_types": 0, "pad_id": 0},
+}
+"""What it means if a file leaves it out: the family's own definition, as transformers has it."""
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_pytorch_tanh",
+    "gelu_fast": "gelu_pytorch_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""The activation functions by all their names; two names on one line are one function."""
+
+_REFUSED = {
+    "is_decoder": "reads only leftwards",
+    "add_cross_attention": "attends to another model's output",
+    "is_encoder_decoder": "has a decoder",
+    "pruned_heads": "has layers of different widths",
+    "quantization_config": "has weights packed by a quantiser",
+}
+"""Settings that make another computation of the model, with what they mean; present and true, they are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What ``config.json`` says of a model, under one set of names.
+
+    Attributes:
+        model_type: Hugging Face's name: ``bert``, ``xlm-roberta`` ...
+        family: Which description of the encoder reads it; XLM-R and CamemBERT are ``roberta``.
+        architecture: The class that was trained (``BertForTokenClassification``), if the file says so.
+        embedding_size: Width of the embedding tables; ALBERT and ELECTRA project it to ``hidden_size``.
+        activation: One of the values of ``ACTIVATIONS``.
+        n_types: Rows of the table of sentence types; 0 if the family has none.
+        max_positions: Pieces in the longest sequence the model takes, special ones included.
+        position_offset: Position ``p`` of a sequence, from 0, uses row ``position_offset + p`` of the position table.
+        n_groups: Groups of layers with their own weights; ALBERT shares, elsewhere each layer is a group.
+        layers_per_group: Layers inside a group.
+        labels: Names of the head's outputs in order; empty if the file gives none.
+        problem_type: How a text classifier's outputs are meant, if the file says so.
+    """
+
+    model_type: str
+    family: str
+    architecture: str | None
+    vocab_size: int
+    hidden_size: int
+    embedding_size: int
+    n_layers: int
+    n_heads: int
+    intermediate_size: int
+    n_types: int
+    activation: str
+    layer_norm_eps: float
+    max_positions: int
+    position_offset: int
+    pad_id: int
+    n_groups: int
+    layers_per_group: int
+    labels: tuple[str, ...]
+    problem_type: str | None
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read a model folder's ``config.json``.
+
+    Raises:
+        CheckpointError: If the file is missing or malformed, or describes a model that Lexel does not compute.
+        LabelError: If its labels are not numbered 0, 1, 2 ...
+    """
+    path = folder / "config.json"
+    values = read_object(path)
+    where = str(path)
+    model_type = _model_type(values, where)
+    family = FAMILIES[model_type]
+    _refuse_other_models(values, where)
+    found = _required(values, where, family) | _optional(values, where, family)
+    activation = _activation(found.pop("activation"), where, key=REQUIRED[family]["activation"])
+    sizes = {name: _size(value, where, name=name, family=family) for name, value in found.items()}
+    eps = _eps(sizes.pop("layer_norm_eps"), where)
+    _check_sizes(sizes, where, family)
+    offset = sizes["pad_id"] + 1 if family == "roberta" else 0
+    return ModelConfig(
+        model_type=model_type,
+        family=family,
+        architecture=_architecture(values),
+        vocab_size=sizes["vocab_size"],
+        hidden_size=sizes["hidden_size"],
+        embedding_size=sizes.get("embedding_size", sizes["hidden_size"]),
+        n_layers=sizes["n_layers"],
+        n_heads=sizes["n_heads"],
+        intermediate_size=sizes["intermediate_size"],
+        n_types=sizes["n_types"],
+        activation=activation,
+        layer_norm_eps=eps,
+        max_positions=sizes["max_positions"] - offset,
+        position_offset=offset,
+        pad_id=sizes["pad_id"],
+        n_groups=sizes.get("n_groups", sizes["n_layers"]),
+        layers_per_group=sizes.get("layers_per_group", 1),
+        labels=_labels(values, where),
+        problem_type=_text(values, "problem_type", where),
+    )
+
+
+def _model_type(values: Mapping[str, Any], where: str) -> str:
+    named = values.get("model_type")
+    if named is None:
+        match = re.fullmatch(r"([A-Za-z]+?)(?:For[A-Za-z]+|Model)", _architecture(values) or "")
+        named = _ARCHITECTURES.get(match[1]) if match else None
+    if named is None:
+        raise CheckpointError(
+            f"{where}: no model_type, and architectures does not tell it; expected {_known()}. Add it"
+        )
+    if not isinstance(named, str) or named not in FAMILIES:
+        raise CheckpointError(f"{where}: {named!r} is not a supported model_type ({_known()})")
+    return named
+
+
+def _known() -> str:
+    return ", ".join(sorted(FAMILIES))
+
+
+def _architecture(values: Mapping[str, Any]) -> str | None:
+    listed = values.get("architectures")
+    first = listed[0] if isinstance(listed, list) and listed else None
+    return first if isinstance(first, str) else None
+
+
+def _refuse_other_models(values: Mapping[str, Any], where: str) -> None:
+    kind = values.get("position_embedding_type", "absolute")
+    if kind != "absolute":
+        raise CheckpointError(f"{where}: position_embedding_type is {kind!r}; only 'absolute' positions are computed")
+    for key, meaning in _REFUSED.items():
+        if values.get(key):
+            raise CheckpointError(f"{where}: {key} is set, so the model {meaning}; expected a plain encoder")
+
+
+def _required(values: Mapping[str, Any], where: str, family: str) -> dict[str, Any]:
+    missing = [key for key in REQUIRED[family].values() if values.get(key) is None]
+    if missing:
+        raise CheckpointError(
+            f"{where}: no {', '.join(missing)}; a {family} model's config needs it. Download it again"
+        )
+    return {name: values[key] for name, key in REQUIRED[family].items()}
+
+
+def _optional(values: Mapping[str, Any], where: str, family: str) -> dict[str, Any]:
+    given = {name: values.get(key) for name, key in OPTIONAL[family].items()}
+    return DEFAULTS[family] | {name: value for name, value in given.items() if value is not None}
+
+
+def _activation(name: Any, where: str, *, key: str) -> str:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise CheckpointError(f"{where}: {key} is {name!r}; expected one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def _size(value: Any, where: str, *, name: str, family: str) -> Any:
+    """A whole number of at least 1 (0 for ids and types), or the one real number, unchanged."""
+    if name == "layer_norm_eps":
+        return value
+    least = 0 if name in ("pad_id", "n_types") else 1
+    if type(value) is not int or value < least:
+        key = (REQUIRED[family] | OPTIONAL[family]).get(name, name)
+        raise CheckpointError(f"{where}: {key} is {value!r}; expected a whole number of at least {least}")
+    return value
+
+
+def _eps(value: Any, where: str) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1:
+        raise CheckpointError(f"{where}: layer_norm_eps is {value!r}; expected a small positive number such as 1e-12")
+    return float(value)
+
+
+def _check_sizes(sizes: Mapping[str, int], where: str, family: str) -> None:
+    names = REQUIRED[family]
+    hidden, heads = sizes["hidden_size"], sizes["n_heads"]
+    if hidden % heads:
+        raise CheckpointError(
+            f"{where}: {names['hidden_size']} {hidden} is not a multiple of {names['n_heads']} {heads}; "
+            "expected heads of equal width"
+        )
+    if sizes["pad_id"] >= sizes["vocab_size"]:
+        raise CheckpointError(
+            f"{where}: pad_token_id {sizes['pad_id']} is outside the vocabulary of {sizes['vocab_size']}"
+        )
+    if family == "roberta" and sizes["max_positions"] <= sizes["pad_id"] + 1:
+        raise CheckpointError(
+            f"{where}: max_position_embeddings {sizes['max_positions']} leaves no position; "
+            f"this family keeps the first {sizes['pad_id'] + 1} for padding"
+        )
+    if sizes.get("n_groups", 1) > sizes["n_layers"]:
+        raise CheckpointError(
+            f"{where}: num_hidden_groups {sizes['n_groups']} is more than num_hidden_layers {sizes['n_layers']}"
+        )
+
+
+def _labels(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """``id2label`` by number; without it the names that transformers would make up; empty if nothing is said."""
+    names = values.get("id2label")
+    if names is None:
+        n = values.get("num_labels")
+        return tuple(f"LABEL_{i}" for i in range(n)) if type(n) is int and 0 < n < 100_000 else ()
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise LabelError(f'{where}: id2label is not an object of names; expected {{"0": "B", "1": "I", ...}}')
+    wrong = [key for key in names if not (key.isascii() and key.isdigit() and str(int(key)) == key)]
+    if wrong or sorted(map(int, names)) != list(range(len(names))):
+        missing = wrong[:3] or sorted(set(range(len(names))) - set(map(int, names)))[:3]
+        raise LabelError(
+            f"{where}: id2label has {len(names)} names but is not numbered 0 to {len(names) - 1} (look at "
+            f"{', '.join(map(repr, missing))}); expected one name for each output. Pass them in order with labels="
+        )
+    return tuple(names[str(i)] for i in range(len(names)))
+
+
+def _text(values: Mapping[str, Any], key: str, where: str) -> str | None:
+    value = values.get(key)
+    if value is not None and not isinstance(value, str):
+        raise CheckpointError(f"{where}: {key} is {value!r}; expected a string")
+    return value

@@ -1,0 +1,401 @@
+"""Reading ``pytorch_model.bin`` without torch, and without running anything that stands in it.
+
+A pickle is a program for a small stack machine, and Python's own machine lets that program call any function. Here is a
+machine that knows only what a dictionary of tensors needs: two closed tables, one of instructions and one of names.
+Nothing in them can call, import or change anything; whatever else a file asks for is refused by name, before it has any
+effect. Why: ``docs/design/reading-pickles.md``.
+
+torch has written two forms. Since 1.6 a zip archive: ``data.pkl`` with the program, and one uncompressed entry for each
+storage. Before, one stream: magic number, version, system, program, list of storages, then each storage's length and
+bytes. Both are mapped; tensors are views, also where several share a storage or are transposed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import mmap
+import pickletools
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint.tensors import DTYPES, StoredTensor, map_file
+from lexel.errors import WeightError
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
+
+STORAGES = {
+    "torch DoubleStorage": "F64",
+    "torch FloatStorage": "F32",
+    "torch HalfStorage": "F16",
+    "torch BFloat16Storage": "BF16",
+    "torch LongStorage": "I64",
+    "torch IntStorage": "I32",
+    "torch ShortStorage": "I16",
+    "torch CharStorage": "I8",
+    "torch ByteStorage": "U8",
+    "torch BoolStorage": "BOOL",
+}
+"""Names that stand for an element type; they mark storages and cannot be called."""
+
+_ADVICE = "Take the file from a source you trust, or a model.safetensors instead"
+_ZIP_ENTRY = struct.Struct("<4s22xHH")
+_COUNT = struct.Struct("<q")
+_DAMAGE = (ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, struct.error)
+_ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, OSError)
+
+
+def read_bin(path: Path) -> dict[str, NDArray[Any]]:
+    """The tensors of a ``pytorch_model.bin`` as arrays, by name; bfloat16 is widened to float32.
+
+    Raises:
+        WeightError: If the file is damaged, asks for anything but tensors, or claims more than it holds.
+    """
+    return {name: tensor.read() for name, tensor in map_bin(path).items()}
+
+
+def map_bin(path: Path) -> dict[str, StoredTensor]:
+    """The tensors of a ``pytorch_model.bin`` as views of the mapped file, by name."""
+    mapping = map_file(path)
+    form = _zip_tensors if mapping[:4] == b"PK\x03\x04" else _stream_tensors
+    try:
+        return form(path, mapping)
+    except (*_DAMAGE, *_ZIP_DAMAGE) as cause:
+        raise WeightError(f"{path}: damaged ({cause}); expected a file by torch.save. Download it again") from cause
+
+
+class _Name(NamedTuple):
+    """A name of the closed tables, standing where a program would have the function or class itself."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """A stretch of one storage: ``n`` elements from ``start`` on."""
+
+    dtype: str
+    key: str
+    start: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """A tensor as the program describes it; nothing in it has been checked yet."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+# The machine ---------------------------------------------------------------------------------------------------------
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
+    """``torch._utils._rebuild_tensor_v2``: gradient flag, hooks and metadata say nothing about the numbers."""
+    if type(storage) is not _Storage or type(shape) is not tuple or type(strides) is not tuple:
+        raise TypeError("a tensor without a storage, a shape or strides")
+    if len(shape) != len(strides) or not all(type(size) is int and size >= 0 for size in (offset, *shape, *strides)):
+        raise ValueError("a tensor whose offset, shape and strides are not natural numbers")
+    return _Tensor(storage, offset, shape, strides)
+
+
+def _rebuild_parameter(data: Any, *_: Any) -> Any:
+    """``torch._utils._rebuild_parameter``: the tensor in it."""
+    return data
+
+
+def _ordered(pairs: Any = ()) -> dict[Any, Any]:
+    """``collections.OrderedDict``: every dict is ordered."""
+    return {_key(key): value for key, value in pairs}
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "collections OrderedDict": _ordered,
+    "torch._utils _rebuild_tensor": _rebuild_tensor,
+    "torch._utils _rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils _rebuild_parameter": _rebuild_parameter,
+}
+"""Names that a program may call, and what Lexel does in their place. Closed: a name that is not here is refused."""
+
+
+def _key(key: Any) -> str | int:
+    if type(key) not in (str, int):
+        raise TypeError(f"a {type(key).__name__} as the key of a dictionary")
+    return cast("str | int", key)
+
+
+class _Machine:
+    """The stack machine: its methods are all the instructions there are."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, program: IO[bytes] | mmap.mmap) -> Any:
+        """Run one program from where the stream stands; the stream is left after its end."""
+        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], program)):
+            if opcode.name == "STOP":
+                return self.stack.pop()
+            step = _STEPS.get(opcode.name)
+            if step is None:
+                raise WeightError(
+                    f"{self.path}: the pickle uses the instruction {opcode.name}, which tensors do not need; "
+                    f"it was not run. {_ADVICE}"
+                )
+            step(self, argument)
+        raise EOFError("the pickle has no end")
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def mark(self, _: Any) -> None:
+        self.marks.append(len(self.stack))
+
+    def since_mark(self) -> list[Any]:
+        start = self.marks.pop()
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    def top(self, n: int) -> tuple[Any, ...]:
+        if len(self.stack) < n:
+            raise IndexError("the pickle's stack is empty")
+        values = self.stack[len(self.stack) - n :]
+        del self.stack[len(self.stack) - n :]
+        return tuple(values)
+
+    def remember(self, index: int | None) -> None:
+        self.memo[len(self.memo) if index is None else index] = self.stack[-1]
+
+    def extend(self, values: Any) -> None:
+        self.holder(list).extend(values)
+
+    def put(self, pairs: list[Any]) -> None:
+        if len(pairs) % 2:
+            raise ValueError("a key without a value")
+        holder = self.holder(dict)
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            holder[_key(key)] = value
+
+    def holder(self, kind: type) -> Any:
+        if type(self.stack[-1]) is not kind:
+            raise TypeError(f"a {type(self.stack[-1]).__name__} where a {kind.__name__} is filled")
+        return self.stack[-1]
+
+    def look_up(self, name: str) -> None:
+        if name not in CALLS and name not in STORAGES:
+            raise WeightError(
+                f"{self.path}: the pickle asks for {name.replace(' ', '.')[:200]!r}, which is not on the list "
+                f"of names that tensors need; it was not run. {_ADVICE}"
+            )
+        self.push(_Name(name))
+
+    def look_up_from_stack(self, _: Any) -> None:
+        module, name = self.top(2)
+        if type(module) is not str or type(name) is not str:
+            raise TypeError("a name that is not a string")
+        self.look_up(f"{module} {name}")
+
+    def call(self, _: Any) -> None:
+        function, arguments = self.top(2)
+        if type(function) is not _Name or function.name not in CALLS or type(arguments) is not tuple:
+            raise TypeError("a call of something that cannot be called")
+        self.push(CALLS[function.name](*arguments))
+
+    def set_state(self, _: Any) -> None:
+        """An ``OrderedDict``'s attributes (``_metadata``: module versions), which say nothing about the numbers."""
+        self.top(1)
+        self.holder(dict)
+
+    def storage(self, _: Any) -> None:
+        """``("storage", type, key, device, n[, view])``; a view is ``(key, start, n)`` or ``None``."""
+        (found,) = self.top(1)
+        kind, storage_type, key, _device, n, *view = found
+        if (
+            type(kind) is not str
+            or kind != "storage"
+            or type(storage_type) is not _Name
+            or storage_type.name not in STORAGES
+        ):
+            raise TypeError("a reference to something that is not a storage")
+        _, start, n = view[0] if view and view[0] is not None else (None, 0, n)
+        if not all(type(size) is int and size >= 0 for size in (n, start)):
+            raise ValueError("a storage whose start and length are not natural numbers")
+        self.push(_Storage(STORAGES[storage_type.name], str(_key(key)), start, n))
+
+
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_WRITTEN_OUT = (
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "SHORT_BINSTRING", "BINSTRING"),
+)
+
+_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": lambda machine, _: None,
+    "FRAME": lambda machine, _: None,
+    "MARK": _Machine.mark,
+    **{name: lambda machine, value: machine.push(value) for name in _WRITTEN_OUT},
+    **{name: lambda machine, _, value=value: machine.push(value) for name, value in _CONSTANTS.items()},  # type: ignore[misc]
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "TUPLE1": lambda machine, _: machine.push(machine.top(1)),
+    "TUPLE2": lambda machine, _: machine.push(machine.top(2)),
+    "TUPLE3": lambda machine, _: machine.push(machine.top(3)),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "APPEND": lambda machine, _: machine.extend(machine.top(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "SETITEM": lambda machine, _: machine.put(list(machine.top(2))),
+    "SETITEMS": lambda machine, _: machine.put(machine.since_mark()),
+    "BINPUT": _Machine.remember,
+    "LONG_BINPUT": _Machine.remember,
+    "MEMOIZE": _Machine.remember,
+    "BINGET": lambda machine, index: machine.push(machine.memo[index]),
+    "LONG_BINGET": lambda machine, index: machine.push(machine.memo[index]),
+    "GLOBAL": _Machine.look_up,
+    "STACK_GLOBAL": _Machine.look_up_from_stack,
+    "REDUCE": _Machine.call,
+    "BUILD": _Machine.set_state,
+    "BINPERSID": _Machine.storage,
+}
+"""Every instruction that is carried out; ``STOP`` ends a program."""
+
+
+# The two forms -------------------------------------------------------------------------------------------------------
+
+
+def _zip_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        programs = [name for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
+        if len(programs) != 1:
+            raise WeightError(
+                f"{path}: {len(programs)} entries are called data.pkl; expected one, as torch.save writes"
+            )
+        folder = programs[0].removesuffix("data.pkl")
+        _stored_at(path, mapping, entries[programs[0]])
+        found = _Machine(path).run(io.BytesIO(archive.read(programs[0])))
+        order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in entries else b"little"
+    if order != b"little":
+        raise WeightError(f"{path}: byte order {order.decode('ascii', 'replace')!r}; expected 'little'. Save it again")
+
+    def place(key: str) -> tuple[int, int]:
+        entry = entries.get(f"{folder}data/{key}")
+        if entry is None:
+            raise WeightError(f"{path}: no entry '{folder}data/{key}', which a tensor lies in. Download the file again")
+        return _stored_at(path, mapping, entry), entry.file_size
+
+    return dict(_named_tensors(path, found, lambda storage: _elements(path, mapping, storage, *place(storage.key))))
+
+
+def _stored_at(path: Path, mapping: mmap.mmap, entry: zipfile.ZipInfo) -> int:
+    """Where an entry's bytes begin in the file; only uncompressed entries lie there as they are."""
+    if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.compress_size != entry.file_size:
+        raise WeightError(
+            f"{path}: entry {entry.filename!r} is compressed; expected it stored, as torch.save writes it"
+        )
+    signature, n_name, n_extra = _ZIP_ENTRY.unpack_from(mapping, entry.header_offset)
+    start = entry.header_offset + _ZIP_ENTRY.size + n_name + n_extra
+    if signature != b"PK\x03\x04" or start + entry.file_size > len(mapping):
+        raise WeightError(f"{path}: entry {entry.filename!r} does not lie inside the file. Download it again")
+    return int(start)
+
+
+def _stream_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
+    if mapping[257:262] == b"ustar":
+        raise WeightError(
+            f"{path}: written by torch before 0.1.10, which is not read. Save it again with a newer torch"
+        )
+    if mapping[:1] != b"\x80" or _Machine(path).run(mapping) != MAGIC:
+        raise WeightError(f"{path}: begins with {mapping[:8]!r}; expected a file by torch.save")
+    protocol, system = _Machine(path).run(mapping), _Machine(path).run(mapping)
+    if protocol != PROTOCOL or type(system) is not dict or system.get("little_endian") is not True:
+        raise WeightError(f"{path}: expected version {PROTOCOL} of torch.save's stream, little-endian. Save it again")
+    found, keys = _Machine(path).run(mapping), _Machine(path).run(mapping)
+    used = {tensor.storage.key: tensor.storage.dtype for tensor in _tensors_of(path, found).values()}
+    places: dict[str, tuple[int, int]] = {}
+    position = mapping.tell()
+    for key in map(str, map(_key, keys)):
+        if key not in used:
+            raise WeightError(f"{path}: storage {key[:40]!r} belongs to no tensor, so its size is unknown")
+        n_bytes = _COUNT.unpack_from(mapping, position)[0] * np.dtype(DTYPES[used[key]]).itemsize
+        position += _COUNT.size
+        if not 0 <= n_bytes <= len(mapping) - position:
+            raise WeightError(
+                f"{path}: a storage claims {n_bytes} bytes, {len(mapping) - position} are left in the file"
+            )
+        places[key] = position, n_bytes
+        position += n_bytes
+    missing = [key for key in used if key not in places]
+    if missing:
+        raise WeightError(f"{path}: storage {missing[0]!r} of a tensor is not in the file. Download it again")
+    return dict(_named_tensors(path, found, lambda storage: _elements(path, mapping, storage, *places[storage.key])))
+
+
+# From descriptions to arrays -----------------------------------------------------------------------------------------
+
+
+def _tensors_of(path: Path, found: Any) -> dict[str, _Tensor]:
+    """What the program left, if it is a dictionary of tensors by name."""
+    if type(found) is not dict:
+        raise WeightError(f"{path}: holds a {type(found).__name__}; expected a dictionary of tensors (a state_dict)")
+    for name, value in found.items():
+        if not isinstance(value, _Tensor) or not isinstance(name, str):
+            nested = isinstance(value, dict) and any(isinstance(inner, _Tensor) for inner in value.values())
+            advice = f"Save only its {name!r}" if nested else "Save the model's state_dict() alone"
+            raise WeightError(
+                f"{path}: entry {str(_key(name))[:200]!r} is a {type(value).__name__}, expected a tensor. {advice}"
+            )
+    return found
+
+
+def _named_tensors(
+    path: Path, found: Any, elements: Callable[[_Storage], NDArray[Any]]
+) -> Iterator[tuple[str, StoredTensor]]:
+    """Check each description against its storage, then take the view."""
+    for name, tensor in _tensors_of(path, found).items():
+        stored = elements(tensor.storage)
+        n = math.prod(tensor.shape)
+        last = tensor.offset + sum(
+            (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True)
+        )
+        if n and (n > len(stored) or last >= len(stored)):
+            raise WeightError(
+                f"{path}: tensor {name!r} of shape {tensor.shape} needs {max(n, last + 1)} elements, "
+                f"its storage holds {len(stored)}. Download the file again"
+            )
+        yield name, StoredTensor(tensor.storage.dtype, _view(stored, tensor, n), path.name)
+
+
+def _view(stored: NDArray[Any], tensor: _Tensor, n: int) -> NDArray[Any]:
+    if not n:
+        return np.empty(tensor.shape, stored.dtype)
+    strides = [
+        stride * stored.itemsize if size > 1 else 0 for size, stride in zip(tensor.shape, tensor.strides, strict=True)
+    ]
+    return np.lib.stride_tricks.as_strided(stored[tensor.offset :], tensor.shape, strides)
+
+
+def _elements(path: Path, mapping: mmap.mmap, storage: _Storage, position: int, n_bytes: int) -> NDArray[Any]:
+    """A storage's elements ``[n]`` as a view of the file, which must hold as many as are claimed."""
+    dtype = np.dtype(DTYPES[storage.dtype])
+    start, n = position + storage.start * dtype.itemsize, storage.n
+    if (storage.start + n) * dtype.itemsize > n_bytes:
+        raise WeightError(
+            f"{path}: storage {storage.key!r} claims {n} elements of {dtype.itemsize} bytes, "
+            f"the file holds {n_bytes} bytes of it. Download the file again"
+        )
+    return np.frombuffer(mapping, dtype, n, start)

@@ -1,0 +1,326 @@
+"""A model folder's weights, asked for by the checkpoint's own names and with their shapes.
+
+    weights = open_weights(folder)
+    layer = weights.base("bert").at("encoder.layer.3")
+    weight, bias = layer.linear("attention.self.query", (768, 768))
+    weights.check_used()          # whatever nobody asked for is an error, apart from what HARMLESS lists
+
+The safetensors header is read here (format: https://github.com/huggingface/safetensors#format) because the library's
+numpy loader copies every tensor; these are views of the mapped file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import mmap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint.jsonfile import parse_object, read_object
+from lexel.checkpoint.pickles import map_bin
+from lexel.checkpoint.tensors import DTYPES, StoredTensor, map_file
+from lexel.errors import WeightError
+
+SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
+BIN, BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+
+HARMLESS = (
+    ("*position_ids", "a buffer 0, 1, 2 ... that transformers saved until 4.31"),
+    ("*embeddings.token_type_ids", "a buffer of zeros that transformers saved until 4.31"),
+    ("pooler.*", "the pooler of a bare encoder, which tagging does not use"),
+    ("*.pooler.*", "the same in a task model"),
+    ("cls.*", "BERT's pre-training heads (masked pieces, next sentence)"),
+    ("lm_head.*", "RoBERTa's pre-training head"),
+    ("predictions.*", "ALBERT's pre-training head"),
+    ("sop_classifier.*", "ALBERT's sentence-order head"),
+    ("discriminator_predictions.*", "ELECTRA's pre-training head"),
+    ("generator_predictions.*", "the head of ELECTRA's generator"),
+    ("generator_lm_head.*", "the output map of ELECTRA's generator"),
+    ("vocab_transform.*", "DistilBERT's pre-training head"),
+    ("vocab_layer_norm.*", "the same"),
+    ("vocab_projector.*", "the same"),
+    ("qa_outputs.*", "a head that answers questions, where another task is asked for"),
+)
+"""Tensors that may go unused, as patterns with the reason; any other unused tensor is an error."""
+
+_OLD_NAMES = {"weight": "gamma", "bias": "beta"}
+_HEADER_LENGTH_BYTES = 8
+_LONGEST_HEADER = 100_000_000  # the format's own limit
+
+
+@dataclass(slots=True)
+class _Store:
+    """What all views of one folder's weights share."""
+
+    file: str
+    tensors: Mapping[str, StoredTensor]
+    heads: Mapping[str, str]
+    used: set[str] = field(default_factory=set)
+
+
+class Weights:
+    """The tensors under a prefix; asking for one marks it as used."""
+
+    __slots__ = ("_prefix", "_store")
+
+    def __init__(self, store: _Store, prefix: str = "") -> None:
+        self._store = store
+        self._prefix = prefix
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under the prefix, without it, in order of name."""
+        n = len(self._prefix)
+        return tuple(name[n:] for name in sorted(self._store.tensors) if name.startswith(self._prefix))
+
+    @property
+    def dtype(self) -> str:
+        """The floating-point type of most of the numbers: ``float32``, ``float16``, ``bfloat16`` or ``float64``."""
+        sizes: dict[str, int] = {}
+        for tensor in self._store.tensors.values():
+            if tensor.float_name:
+                sizes[tensor.float_name] = sizes.get(tensor.float_name, 0) + tensor.values.size
+        return max(sizes, key=lambda name: sizes[name], default="float32")
+
+    def at(self, prefix: str) -> Weights:
+        """The tensors under ``prefix.``."""
+        return Weights(self._store, f"{self._prefix}{prefix}.")
+
+    def base(self, prefix: str) -> Weights:
+        """The encoder: under ``prefix.`` in a task model's checkpoint, at the root in a bare encoder's."""
+        return self.at(prefix) if any(name.startswith(f"{prefix}.") for name in self.names) else self
+
+    def has(self, name: str) -> bool:
+        """Is there such a tensor, under this name or its old one?"""
+        return self._find(name) is not None
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """A tensor as stored (bfloat16 widened to float32), without a copy where the file allows it.
+
+        The array may be written to; the file never changes.
+
+        Raises:
+            WeightError: If there is no such tensor, or it has another shape.
+        """
+        found = self._find(name)
+        if found is None:
+            raise WeightError(self._missing(name))
+        stored = self._store.tensors[found]
+        if stored.shape != tuple(shape):
+            raise WeightError(
+                f"{stored.file}: tensor {found!r} has shape {stored.shape}, the config needs {tuple(shape)}"
+                + self._source_of_shape(found)
+            )
+        self._store.used.add(found)
+        return stored.read()
+
+    def linear(self, name: str, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Weight ``[outputs, inputs]`` and bias ``[outputs]`` of a linear map."""
+        return self.tensor(f"{name}.weight", shape), self.tensor(f"{name}.bias", shape[:1])
+
+    def layer_norm(self, name: str, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Weight and bias ``[size]`` of a layer normalisation; TensorFlow's checkpoints say ``gamma`` and ``beta``."""
+        return self.tensor(f"{name}.weight", (size,)), self.tensor(f"{name}.bias", (size,))
+
+    def check_used(self, harmless: Iterable[str] = ()) -> None:
+        """Make sure that every tensor of the file was asked for, whatever the prefix of this view.
+
+        Args:
+            harmless: Patterns (``heads.pos.*``) that may go unused beside those of ``HARMLESS``.
+
+        Raises:
+            WeightError: With the names of tensors that nobody asked for.
+        """
+        patterns = [pattern for pattern, _ in HARMLESS] + list(harmless)
+        unused = [
+            name
+            for name in sorted(self._store.tensors.keys() - self._store.used)
+            if not any(fnmatchcase(name, pattern) for pattern in patterns)
+        ]
+        if unused:
+            more = f", ... {len(unused) - 5} more" if len(unused) > 5 else ""
+            raise WeightError(
+                f"{self._store.file}: {len(unused)} tensors belong to no part of the model that config.json describes: "
+                f"{', '.join(unused[:5])}{more}. Check model_type, num_hidden_layers and architectures in config.json"
+            )
+
+    def _find(self, name: str) -> str | None:
+        """The full name under which a tensor is stored."""
+        full = self._prefix + name
+        if full in self._store.tensors:
+            return full
+        parent, _, last = full.rpartition(".")
+        old = f"{parent}.{_OLD_NAMES[last]}" if last in _OLD_NAMES else full
+        return old if old in self._store.tensors else None
+
+    def _head_of(self, full: str) -> str | None:
+        return next((prefix for prefix in self._store.heads if full.startswith(f"{prefix}.")), None)
+
+    def _source_of_shape(self, full: str) -> str:
+        head = self._head_of(full)
+        if head is None:
+            return ". The weights and config.json are not of one model"
+        return f". The label count came from {self._store.heads[head]}: give one label for each row of the tensor"
+
+    def _missing(self, name: str) -> str:
+        full, store = self._prefix + name, self._store
+        if self._head_of(full) is not None:
+            said = "the folder holds a bare encoder. Train a head first, or use embed or fill"
+            return f"{store.file}: no tensor {full!r}; {said}"
+        near = difflib.get_close_matches(full, store.tensors, n=1, cutoff=0.5)
+        hint = f", the nearest is {near[0]!r}" if near else ""
+        advice = "The weights and config.json are not of one model"
+        return f"{store.file}: no tensor {full!r} among {len(store.tensors)}{hint}. {advice}"
+
+
+# Folders -------------------------------------------------------------------------------------------------------------
+
+
+def open_weights(folder: Path, *, heads: Mapping[str, str] | None = None) -> Weights:
+    """Open a folder's weights: ``model.safetensors`` or its shards, else ``pytorch_model.bin`` or its shards.
+
+    Args:
+        folder: The model folder; other frameworks' files in it are ignored.
+        heads: Weight prefix of each head, with the file its label count came from, for messages.
+
+    Raises:
+        WeightError: If there are none, or a file is damaged.
+    """
+    file = weight_file(folder)
+    if file is None:
+        raise WeightError(
+            f"{folder}: no {SAFETENSORS} and no {BIN} (nor their shards); expected the weights of a model"
+        )
+    return Weights(_Store(file, read_tensors(folder, file), heads or {}))
+
+
+def weight_file(folder: Path) -> str | None:
+    """The name of the file, or of the index, that a folder's weights are read from."""
+    return next((name for name in (SAFETENSORS, SAFETENSORS_INDEX, BIN, BIN_INDEX) if (folder / name).exists()), None)
+
+
+def read_tensors(folder: Path, file: str) -> dict[str, StoredTensor]:
+    """All tensors of a weight file, or of the shards that an index names."""
+    read: Callable[[Path], dict[str, StoredTensor]] = map_bin if file in (BIN, BIN_INDEX) else map_safetensors
+    if file in (SAFETENSORS, BIN):
+        return read(folder / file)
+    index, listed = folder / file, _weight_map(folder / file)
+    tensors: dict[str, StoredTensor] = {}
+    for shard in sorted(set(listed.values())):
+        found = read(folder / shard)
+        twice = tensors.keys() & found.keys()
+        if twice:
+            raise WeightError(f"{folder / shard}: tensor {min(twice)!r} is in another shard too; expected it once")
+        tensors |= found
+    missing = [name for name, shard in listed.items() if name not in tensors or tensors[name].file != shard]
+    if missing:
+        raise WeightError(f"{index}: tensor {missing[0]!r} is not in {listed[missing[0]]!r}. Download the shards again")
+    return tensors
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """Which shard holds each tensor; a shard is a plain file name, so that nothing outside the folder is opened."""
+    listed = read_object(index, error=WeightError).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise WeightError(f"{index}: no weight_map; expected the file of each tensor by name")
+    for name, shard in listed.items():
+        if not isinstance(shard, str) or shard in ("", ".", "..") or any(sign in shard for sign in "/\\:\0"):
+            raise WeightError(
+                f"{index}: tensor {name!r} lies in {shard!r}; expected the plain name of a file in the folder"
+            )
+    return listed
+
+
+# One safetensors file ------------------------------------------------------------------------------------------------
+
+
+def map_safetensors(path: Path) -> dict[str, StoredTensor]:
+    """The tensors of a safetensors file as views of it, by name.
+
+    Raises:
+        WeightError: If the header is not what the format says, or does not fit the file.
+    """
+    mapping = map_file(path)
+    header, start = _header(path, mapping)
+    tensors = {}
+    ranges = []
+    for name, entry in header.items():
+        dtype, shape, begin, end = _entry(path, name, entry)
+        if end > len(mapping) - start:
+            raise WeightError(
+                f"{path}: tensor {name!r} ends at byte {start + end}, the file has {len(mapping)}; the file is cut off "
+                "or its header is damaged. Download it again"
+            )
+        values = np.frombuffer(mapping, DTYPES[dtype], (end - begin) // np.dtype(DTYPES[dtype]).itemsize, start + begin)
+        tensors[name] = StoredTensor(dtype, _shaped(path, name, values, shape), path.name)
+        ranges.append((begin, end, name))
+    _check_tiling(path, ranges, len(mapping) - start)
+    return tensors
+
+
+def _header(path: Path, mapping: mmap.mmap) -> tuple[dict[str, Any], int]:
+    """The header's entries, and where the numbers begin."""
+    length = int.from_bytes(mapping[:_HEADER_LENGTH_BYTES], "little")
+    start = _HEADER_LENGTH_BYTES + length
+    if len(mapping) < _HEADER_LENGTH_BYTES or start > len(mapping) or length > _LONGEST_HEADER:
+        raise WeightError(
+            f"{path}: the header claims {length} bytes, the file has {len(mapping)}; not a safetensors file, "
+            "or cut off. Download it again"
+        )
+    try:
+        text = mapping[_HEADER_LENGTH_BYTES:start].decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise WeightError(f"{path}: the header is not UTF-8; expected JSON. Download the file again") from cause
+    header = parse_object(text, where=f"{path} (header)", error=WeightError)
+    header.pop("__metadata__", None)
+    return header, start
+
+
+def _entry(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
+    """One header entry, checked by itself: type, shape, first and last byte."""
+    if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+        raise WeightError(f"{path}: the header's entry {name!r} is incomplete; expected dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise WeightError(f"{path}: tensor {name!r} has dtype {dtype!r}; expected one of {', '.join(DTYPES)}")
+    numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
+    if not all(type(number) is int and number >= 0 for number in numbers) or len(offsets) != 2:
+        raise WeightError(f"{path}: tensor {name!r} has shape {shape}, offsets {offsets}; expected natural numbers")
+    begin, end = offsets
+    n_bytes = np.dtype(DTYPES[dtype]).itemsize
+    for size in shape:
+        n_bytes *= size
+    if n_bytes != end - begin:
+        raise WeightError(
+            f"{path}: tensor {name!r} of {dtype} {shape} needs {n_bytes} bytes, its offsets give {end - begin}"
+        )
+    return dtype, tuple(shape), begin, end
+
+
+def _shaped(path: Path, name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    try:
+        return values.reshape(shape)
+    except (ValueError, OverflowError) as cause:  # too many dimensions, or an empty tensor with a huge one
+        raise WeightError(f"{path}: tensor {name!r} has shape {shape}, which no array can have") from cause
+
+
+def _check_tiling(path: Path, ranges: list[tuple[int, int, str]], n_bytes: int) -> None:
+    """The format allows no overlap, no hole, and nothing behind the last tensor."""
+    position = 0
+    for begin, end, name in sorted(ranges):
+        if begin != position:
+            what = "overlaps the one before it" if begin < position else f"leaves a hole of {begin - position} bytes"
+            raise WeightError(
+                f"{path}: tensor {name!r} begins at byte {begin} of the data and {what}. Download the file again"
+            )
+        position = end
+    if position != n_bytes:
+        raise WeightError(
+            f"{path}: {n_bytes - position} bytes behind the last tensor; expected none. Download the file again"
+        )

@@ -1,0 +1,77 @@
+"""Units from tags: where a span or word begins and ends, and of what type it is.
+
+One rule serves every scheme, and it is that of conlleval, the shared tasks' scorer: between two neighbouring tags lies
+a boundary if either is outside, if their types differ, if the second always begins a unit (``B-``, ``S-``), or if the
+first always ends one (``E-``, ``S-``). On well-formed tags that is what the scheme means; on ill-formed ones it is
+lenient: ``O I-PER I-PER`` is one span, ``B-PER I-LOC`` two. In a bare set neighbours of the same label are one span.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.labels import LabelSet
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+class SpanTable(NamedTuple):
+    """The spans of a batch, in order.
+
+    Attributes:
+        text: Index of the span's text, ``[spans]``.
+        start: First piece, counted through the batch, ``[spans]``.
+        end: One past the last piece, ``[spans]``.
+        type_id: Index into ``LabelSet.types``, ``[spans]``.
+    """
+
+    text: IntArray
+    start: IntArray
+    end: IntArray
+    type_id: NDArray[np.int32]
+
+    @property
+    def n_spans(self) -> int:
+        """How many spans there are (``len`` counts the four fields)."""
+        return len(self.start)
+
+
+def decode_spans(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSet) -> SpanTable:
+    """Read the spans out of tags.
+
+    Args:
+        tags: Index of each piece's tag, ``[pieces]``.
+        bounds: Text ``i`` owns the pieces ``[bounds[i], bounds[i + 1])``, ``[texts + 1]``.
+        label_set: What the tags mean.
+    """
+    inside = label_set.inside[tags]
+    begins = unit_begins(tags, bounds, label_set)
+    start = np.flatnonzero(begins & inside)
+    last = np.ones_like(begins)
+    last[:-1] = begins[1:]  # a unit, or a stretch outside, begins right after its last piece
+    end = np.flatnonzero(last & inside) + 1
+    return SpanTable(text_of(start, bounds), start, end, label_set.type_ids[tags[start]])
+
+
+def unit_begins(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSet) -> BoolArray:
+    """Does a unit begin at this piece? A piece outside, and the first of a text, counts as one, ``[pieces]``."""
+    begins = np.ones(len(tags), bool)
+    begins[1:] = boundaries(label_set)[tags[:-1], tags[1:]]
+    begins[bounds[:-1][bounds[:-1] < len(tags)]] = True
+    return begins
+
+
+def boundaries(label_set: LabelSet) -> BoolArray:
+    """Does a boundary lie between the row's tag and the column's after it? ``[labels, labels]``"""
+    types = label_set.type_ids
+    parted: BoolArray = (types[:, None] != types) | label_set.begins | label_set.ends[:, None]
+    return parted | label_set.outside | label_set.outside[:, None]
+
+
+def text_of(positions: IntArray, bounds: IntArray) -> IntArray:
+    """The text that owns each position of the batch, ``[positions]``."""
+    return np.searchsorted(bounds, positions, side="right").astype(np.int64) - 1

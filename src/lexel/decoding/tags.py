@@ -1,0 +1,370 @@
+"""The best tags for a batch of texts: argmax where it is valid, else exact Viterbi.
+
+A path's worth is the sum of its tags' scores (and of biases and lexicon bonuses, if any), over paths whose transitions
+the scheme allows. No path is worth more than the argmax path, so where that one is valid the search is over; the other
+texts go through Viterbi together, a step of all of them at a time. A long text is cut into chunks that run side by side
+from a guessed entry, and each guess is checked against what its neighbour really ended with
+(``docs/design/decoding.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.decoding.spans import boundaries, text_of
+from lexel.errors import CheckpointError, LabelError
+from lexel.labels import LabelSet
+
+Method = Literal["viterbi", "argmax"]
+FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+TagArray = NDArray[np.int32]
+
+CHUNK = 256
+"""Pieces of a long text that are decoded as one row."""
+
+WARM_UP = 64
+"""Pieces before a chunk from which its entry is guessed."""
+
+_FLOOR = -1e6  # a tag this far below its piece's best counts as impossible but for validity
+_SAME = 1e-8  # nats; scores are float32
+
+
+def decode_tags(
+    scores: FloatArray,
+    bounds: IntArray,
+    label_set: LabelSet,
+    *,
+    method: Method = "viterbi",
+    biases: NDArray[np.floating] | None = None,
+    cuts: DoubleArray | None = None,
+) -> TagArray:
+    """Decide one tag for each piece.
+
+    Of several best paths any may be returned; of several best tags by argmax, the first.
+
+    Args:
+        scores: Scores before softmax, ``[pieces, labels]``. Minus infinity is a tag the model excludes.
+        bounds: Text ``i`` owns the pieces ``[bounds[i], bounds[i + 1])``, ``[texts + 1]``.
+        label_set: The labels, and which may follow which.
+        method: ``viterbi`` for the best valid path, ``argmax`` for each piece by itself.
+        biases: Added to each transition, ``[labels + 1, labels + 1]``, the last index standing for the outside as in
+            ``LabelSet.allowed``; ``None`` for none. Unused by ``argmax``.
+        cuts: What a lexicon says of a boundary before each piece, ``[pieces]``: a bonus for one if positive, against
+            one if negative; infinities decide.
+
+    Returns:
+        Index of the tag, ``[pieces]``.
+
+    Raises:
+        CheckpointError: If a score is NaN.
+        LabelError: If the scores are not one column a label.
+    """
+    _check(scores, bounds, label_set)
+    if cuts is not None and method == "argmax":
+        scores = scores + np.where(label_set.begins, np.clip(cuts, _FLOOR, -_FLOOR)[:, None], 0).astype(np.float32)
+    tags: TagArray = scores.argmax(axis=1).astype(np.int32)
+    peaks = np.take_along_axis(scores, tags[:, None], axis=1)[:, 0]
+    if np.isnan(peaks).any():
+        raise CheckpointError(_nan_message(peaks, bounds))
+    if method == "argmax" or not len(tags):
+        return tags
+    texts = np.flatnonzero(np.diff(bounds))
+    if biases is None:
+        texts = texts[~_is_best(tags, bounds, label_set, cuts)[texts]]
+    if len(texts):
+        if np.isinf(peaks).any():
+            scores = np.nan_to_num(scores)
+            peaks = scores.max(axis=1)
+        search = _Search(scores, peaks, label_set, biases, cuts)
+        search.decode(bounds[texts], bounds[texts + 1], tags)
+    return tags
+
+
+def softmax(scores: FloatArray) -> FloatArray:
+    """Probabilities of the labels, ``[pieces, labels]``; stable for any scores but NaN."""
+    scores = _finite(scores)
+    probs: FloatArray = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float32)
+    probs /= probs.sum(axis=1, keepdims=True)
+    return probs
+
+
+def probs_of(scores: FloatArray, tags: NDArray[np.integer]) -> FloatArray:
+    """The probability of one tag a piece, ``[pieces]``, without keeping those of the others."""
+    scores = _finite(scores)
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    chosen = np.exp(np.take_along_axis(shifted, np.asarray(tags)[:, None], axis=1)[:, 0])
+    np.exp(shifted, out=shifted)
+    probs: FloatArray = chosen / shifted.sum(axis=1)
+    return probs
+
+
+def _finite(scores: FloatArray) -> FloatArray:
+    """Scores that can be subtracted: a row whose best is infinite has no difference to it."""
+    if len(scores) and not np.isfinite(scores.max(axis=1)).all():
+        bounded: FloatArray = np.clip(scores, -1e37, 1e37)
+        return bounded
+    return scores
+
+
+def _check(scores: FloatArray, bounds: IntArray, label_set: LabelSet) -> None:
+    if scores.ndim != 2 or scores.shape[1] != len(label_set):
+        raise LabelError(
+            f"scores: shape {scores.shape}, expected a column for each of {len(label_set)} labels; "
+            "pass the labels of the head that gave them"
+        )
+    if len(scores) != bounds[-1]:
+        raise ValueError(f"scores: {len(scores)} pieces, but the bounds end at {bounds[-1]}")
+
+
+def _nan_message(peaks: FloatArray, bounds: IntArray) -> str:
+    piece = int(np.flatnonzero(np.isnan(peaks))[0])
+    text = int(text_of(np.array([piece]), bounds)[0])
+    return (
+        f"text {text}: piece {piece - int(bounds[text])} has NaN among its scores; expected numbers. The weights are "
+        "damaged, or overflow in this precision: try precision float32, or fetch the checkpoint again"
+    )
+
+
+def _is_best(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleArray | None) -> BoolArray:
+    """Is a text's argmax path valid, and does it earn every bonus? Then no path is worth more. ``[texts]``"""
+    if cuts is None and label_set.allowed.all():
+        return np.ones(len(bounds) - 1, bool)
+    outside = len(label_set)
+    heads = bounds[:-1][bounds[:-1] < bounds[1:]]
+    tails = np.append(heads[1:], len(tags)) - 1
+    previous = np.empty_like(tags)
+    previous[1:] = tags[:-1]
+    previous[heads] = outside
+    faulty = ~label_set.allowed[previous, tags]
+    faulty[tails] |= ~label_set.allowed[tags[tails], outside]
+    if cuts is not None:
+        previous[heads] = 0
+        parted = boundaries(label_set)[previous, tags]
+        unearned = np.where(parted, cuts < 0, cuts > 0)
+        unearned[heads] = False
+        faulty |= unearned
+    best = np.ones(len(bounds) - 1, bool)
+    best[text_of(np.flatnonzero(faulty), bounds)] = False
+    return best
+
+
+class _Transitions:
+    """One Viterbi step for many rows: the best predecessor of every tag.
+
+    Tags that may follow the same tags at the same price share the search: in BIOES of 18 types, 73 tags have 19 kinds
+    of predecessors, one of 37 tags and 18 of two.
+    """
+
+    def __init__(self, weights: DoubleArray) -> None:
+        """Make the step for transition weights ``[labels, labels]``, minus infinity where not allowed."""
+        kinds, kind_of_tag = np.unique(weights, axis=1, return_inverse=True)
+        self.kind_of_tag: IntArray = kind_of_tag.reshape(-1)
+        self.n_kinds = kinds.shape[1]
+        self.groups: list[tuple[IntArray, IntArray, DoubleArray | None]] = []
+        sizes = np.isfinite(kinds).sum(axis=0)
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            members = np.flatnonzero(sizes == size)
+            tags = np.stack([np.flatnonzero(np.isfinite(kinds[:, kind])) for kind in members.tolist()])
+            prices = kinds[tags, members[:, None]]
+            self.groups.append((members, tags, prices if prices.any() else None))
+
+    def step(self, worths: DoubleArray) -> tuple[DoubleArray, IntArray]:
+        """Best worth before each tag and the tag it comes from, both ``[rows, labels]``, from ``[rows, labels]``."""
+        best = np.full((len(worths), self.n_kinds), -np.inf)
+        origin = np.zeros((len(worths), self.n_kinds), np.int64)
+        for kinds, tags, prices in self.groups:
+            offers = worths[:, tags]
+            if prices is not None:
+                offers = offers + prices
+            if tags.shape[1] == 2:
+                second = offers[:, :, 1] > offers[:, :, 0]
+                best[:, kinds] = np.where(second, offers[:, :, 1], offers[:, :, 0])
+                origin[:, kinds] = np.where(second, tags[:, 1], tags[:, 0])
+            else:
+                chosen = offers.argmax(axis=2)
+                best[:, kinds] = np.take_along_axis(offers, chosen[:, :, None], axis=2)[:, :, 0]
+                origin[:, kinds] = tags[np.arange(len(tags)), chosen]
+        return best[:, self.kind_of_tag], origin[:, self.kind_of_tag]
+
+
+class _Search:
+    """Viterbi over the texts of one batch."""
+
+    def __init__(
+        self,
+        scores: FloatArray,
+        peaks: FloatArray,
+        label_set: LabelSet,
+        biases: NDArray[np.floating] | None,
+        cuts: DoubleArray | None,
+    ) -> None:
+        weights = np.zeros(label_set.allowed.shape) if biases is None else _checked_biases(biases, label_set)
+        weights = np.where(label_set.allowed, weights, -np.inf)
+        self.scores, self.peaks, self.cuts = scores, peaks, cuts
+        self.n_labels = len(label_set)
+        self.at_start, self.at_end = weights[-1, :-1], weights[:-1, -1]
+        inner, parted = weights[:-1, :-1], boundaries(label_set)
+        self.free = _Transitions(inner)
+        if cuts is not None:
+            self.cutting = _Transitions(np.where(parted, inner, -np.inf))
+            self.joining = _Transitions(np.where(parted, -np.inf, inner))
+
+    def decode(self, starts: IntArray, ends: IntArray, tags: TagArray) -> None:
+        """Write the best tags of the texts ``[starts, ends)`` into ``tags``."""
+        n_chunks = -(-(ends - starts) // CHUNK)
+        first = np.cumsum(n_chunks) - n_chunks  # each text's first row
+        offset = (np.arange(n_chunks.sum()) - np.repeat(first, n_chunks)) * CHUNK
+        begin = np.repeat(starts, n_chunks) + offset
+        length = np.minimum(np.repeat(ends, n_chunks) - begin, CHUNK)
+        origins = np.empty((int(length.sum()), self.n_labels), np.min_scalar_type(self.n_labels))
+        place = np.cumsum(length) - length  # where a row's origins are kept
+        leaving = self._run_chunks(begin, length, offset > 0, place, origins)
+        final = leaving[first + n_chunks - 1] + self.at_end
+        last_tag = _stitch(final.argmax(axis=1), first, n_chunks, (length, place, origins))
+        _read_back(last_tag, begin, (length, place, origins), tags)
+        lost = ~np.isfinite(final.max(axis=1))
+        if (
+            lost.any() and self.cuts is not None
+        ):  # the scheme cannot say what the lexicon asks for, so leave it to the model
+            self.cuts = None
+            self.decode(starts[lost], ends[lost], tags)
+
+    def _run_chunks(
+        self,
+        begin: IntArray,
+        length: IntArray,
+        follows: BoolArray,
+        place: IntArray,
+        origins: NDArray[np.unsignedinteger],
+    ) -> DoubleArray:
+        """Run all rows, each from a guess of its entry, until every entry is what the row before it ended with.
+
+        Returns:
+            Worth of the best path to each tag at a row's end, less that of the best of all, ``[rows, labels]``.
+        """
+        keep = _keeper(place, origins)
+        entry = np.zeros((len(begin), self.n_labels))
+        later = np.flatnonzero(follows)
+        if len(later):
+            reach = np.full(len(later), WARM_UP)
+            entry[later] = self._run(begin[later] - WARM_UP, reach, entry[later], np.ones(len(later), bool))
+        leaving = self._run(begin, length, entry, follows, keep)
+        rows, patience = later, 1
+        while len(rows := later[~_same(entry[later], leaving[later - 1])]):
+            if patience == 0:  # texts that remember for long: no guess will do, go on from the first wrong one
+                text = np.cumsum(~follows)[rows]
+                rows = rows[np.append(True, text[1:] != text[:-1])]
+            patience = 0
+            entry[rows] = leaving[rows - 1]
+            leaving[rows] = self._run(
+                begin[rows], length[rows], entry[rows], follows[rows], _keeper(place[rows], origins)
+            )
+        return leaving
+
+    def _run(
+        self,
+        begin: IntArray,
+        length: IntArray,
+        entry: DoubleArray,
+        follows: BoolArray,
+        keep: Callable[[IntArray, int, IntArray], None] | None = None,
+    ) -> DoubleArray:
+        """Run rows of pieces forward, longest first, a step of all rows at a time."""
+        order = np.argsort(-length, kind="stable")
+        begin, worths = begin[order], entry[order]
+        n_active = np.searchsorted(-length[order], -np.arange(int(length.max())), side="left").tolist()
+        for step, n_rows in enumerate(n_active):
+            at = begin[:n_rows] + step
+            best, origin = self._step(worths[:n_rows], at)
+            if step == 0:
+                best = np.where(follows[order][:, None], best, self.at_start)
+            worths[:n_rows] = best + self._emissions(at)
+            if keep is not None:
+                keep(order[:n_rows], step, origin)
+        leaving = np.empty_like(worths)
+        peak = worths.max(axis=1, keepdims=True)
+        leaving[order] = worths - np.where(np.isfinite(peak), peak, 0)
+        return leaving
+
+    def _step(self, worths: DoubleArray, at: IntArray) -> tuple[DoubleArray, IntArray]:
+        if self.cuts is None or not (cuts := self.cuts[at]).any():
+            return self.free.step(worths)
+        cut, cut_origin = self.cutting.step(worths)
+        join, join_origin = self.joining.step(worths)
+        cut += np.where(cuts == -np.inf, -np.inf, np.maximum(cuts, 0))[:, None]
+        join += np.where(cuts == np.inf, -np.inf, np.maximum(-cuts, 0))[:, None]
+        cutting = cut > join
+        return np.where(cutting, cut, join), np.where(cutting, cut_origin, join_origin)
+
+    def _emissions(self, at: IntArray) -> DoubleArray:
+        """Scores less the piece's best, ``[rows, labels]``: the softmax's divisor is the same for every path."""
+        emissions: DoubleArray = self.scores[at].astype(np.float64)
+        emissions -= self.peaks[at][:, None]
+        return np.maximum(emissions, _FLOOR, out=emissions)
+
+
+_Rows = tuple[IntArray, IntArray, NDArray[np.unsignedinteger]]
+
+
+def _checked_biases(biases: NDArray[np.floating], label_set: LabelSet) -> DoubleArray:
+    expected = label_set.allowed.shape
+    if biases.shape != expected or not np.isfinite(biases).all():
+        raise LabelError(
+            f"biases: shape {biases.shape}; expected finite numbers of shape {expected}, the last for the outside"
+        )
+    return biases.astype(np.float64)
+
+
+def _keeper(place: IntArray, origins: NDArray[np.unsignedinteger]) -> Callable[[IntArray, int, IntArray], None]:
+    def keep(rows: IntArray, step: int, origin: IntArray) -> None:
+        origins[place[rows] + step] = origin
+
+    return keep
+
+
+def _same(left: DoubleArray, right: DoubleArray) -> BoolArray:
+    """Are two rows of worths the same up to rounding? ``[rows]``"""
+    with np.errstate(invalid="ignore"):
+        alike: BoolArray = ((left == right) | (np.abs(left - right) <= _SAME)).all(axis=1)
+    return alike
+
+
+def _stitch(final: IntArray, first: IntArray, n_chunks: IntArray, rows: _Rows) -> IntArray:
+    """The last tag of every row, from the last tag of every text, ``[rows]``."""
+    length, place, origins = rows
+    last_tag = np.zeros(len(length), np.int64)
+    last_tag[first + n_chunks - 1] = final
+    follows = np.ones(len(length), bool)
+    follows[first] = False
+    later = np.flatnonzero(follows)
+    if not len(later):
+        return last_tag
+    order = later[np.argsort(-length[later], kind="stable")]
+    origin = np.tile(np.arange(origins.shape[1]), (len(order), 1))  # of the row before, for each last tag
+    for step in range(int(length[order[0]]) - 1, -1, -1):
+        n_rows = int(np.searchsorted(-length[order], -step, side="left"))
+        active = origins[place[order[:n_rows]] + step]
+        origin[:n_rows] = np.take_along_axis(active, origin[:n_rows], axis=1)
+    row_of = dict(zip(order.tolist(), origin, strict=True))
+    for row in later[::-1].tolist():
+        last_tag[row - 1] = row_of[row][last_tag[row]]
+    return last_tag
+
+
+def _read_back(last_tag: IntArray, begin: IntArray, rows: _Rows, tags: TagArray) -> None:
+    """Follow the origins from each row's last tag to its first and write the path into ``tags``."""
+    length, place, origins = rows
+    order = np.argsort(-length, kind="stable")
+    current = last_tag[order]
+    for step in range(int(length[order[0]]) - 1, -1, -1):
+        n_rows = int(np.searchsorted(-length[order], -step, side="left"))
+        active = order[:n_rows]
+        tags[begin[active] + step] = current[:n_rows]
+        current[:n_rows] = origins[place[active] + step, current[:n_rows]]

@@ -1,0 +1,129 @@
+"""Characters of a batch of texts, which piece covers each of them, and offsets in other units.
+
+Everything here is flat: the texts lie end to end, text ``i`` owns ``[bounds[i], bounds[i + 1])``, and no step loops
+over characters or pieces in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.text.pieces import Int32Array, Int64Array, Pieces
+
+OffsetUnit = Literal["char", "utf16", "byte"]
+
+_LAST_BLANK = 0x3000
+"""The highest code point for which ``str.isspace()`` holds (a test checks it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """The characters of a batch of texts, laid end to end.
+
+    Attributes:
+        codes: Unicode code points, lone surrogates included, ``[chars]``.
+        space: Whether ``str.isspace()`` holds of the character, ``[chars]``.
+        bounds: Where each text begins and ends, ``[texts + 1]``.
+    """
+
+    codes: NDArray[np.uint32]
+    space: NDArray[np.bool_]
+    bounds: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def read_chars(texts: Sequence[str]) -> Chars:
+    """The characters of a batch as arrays, for any Python strings."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
+        np.uint32, copy=False
+    )
+    blanks = _blank_table()
+    return Chars(codes, blanks[np.minimum(codes, len(blanks) - 1)], bounds_of(map(len, texts), len(texts)))
+
+
+def bounds_of(lengths: object, n: int) -> Int64Array:
+    """Where ``n`` consecutive stretches of the given lengths begin and end, ``[n + 1]``."""
+    bounds = np.zeros(n + 1, np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, n), out=bounds[1:])  # type: ignore[call-overload]
+    return bounds
+
+
+def flat_ranges(chars: Chars, pieces: Pieces) -> tuple[Int64Array, Int64Array]:
+    """Start and end of each piece as flat character indexes, ``[pieces]`` each."""
+    shift = np.repeat(chars.bounds[:-1], np.diff(pieces.bounds))
+    return pieces.starts + shift, pieces.ends + shift
+
+
+def piece_of_char(chars: Chars, pieces: Pieces) -> Int32Array:
+    """Flat index of the piece that covers each character, ``[chars]``; -1 where none does.
+
+    Where pieces overlap, as byte-level pieces of one character do, the first one has the character.
+    """
+    starts, ends = flat_ranges(chars, pieces)
+    covered = np.maximum.accumulate(ends)
+    starts[1:] = np.maximum(starts[1:], covered[:-1])
+    owner = np.full(len(chars), -1, np.int32)
+    lengths = np.maximum(ends - starts, 0)
+    owner[ranges_to_indexes(starts, lengths)] = np.repeat(np.arange(len(pieces), dtype=np.int32), lengths)
+    return owner
+
+
+def ranges_to_indexes(starts: Int64Array, lengths: Int64Array) -> Int64Array:
+    """The indexes in the ranges ``[start, start + length)``, one range after the other."""
+    ends: Int64Array = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    indexes: Int64Array = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return indexes
+
+
+def trim_blanks(chars: Chars, starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Take white space off both ends of flat ranges; a range of nothing else becomes empty, at its end.
+
+    Args:
+        chars: The characters of the batch.
+        starts: Flat start of each range, ``[ranges]``.
+        ends: Flat end of each range, at least its start, ``[ranges]``.
+    """
+    blank = np.append(chars.space, False)
+    filled = starts < ends
+    if not (filled & (blank[starts] | blank[ends - 1])).any():
+        return starts, ends
+    index = np.arange(len(blank))
+    next_filled = np.minimum.accumulate(np.where(blank, len(chars), index)[::-1])[::-1]
+    past_filled = np.append(0, np.maximum.accumulate(np.where(blank, 0, index + 1)))
+    starts = np.minimum(next_filled[starts], ends)
+    return starts, np.maximum(past_filled[ends], starts)
+
+
+def offsets_in_unit(text: str, unit: OffsetUnit) -> Int64Array:
+    """Where each character offset of a text lies in another unit, ``[chars + 1]``; index it with offsets.
+
+    ``utf16`` counts code units (two for a character beyond U+FFFF), as JavaScript and Java do; ``byte`` counts UTF-8
+    bytes. A lone surrogate is one code unit, and three bytes as the ``surrogatepass`` error handler writes it.
+
+    Raises:
+        ValueError: If the unit is not one of ``char``, ``utf16``, ``byte``.
+    """
+    if unit not in ("char", "utf16", "byte"):
+        raise ValueError(f"unit {unit!r} is not an offset unit; use 'char', 'utf16' or 'byte'")
+    if unit == "char" or text.isascii():
+        return np.arange(len(text) + 1)
+    codes = read_chars([text]).codes
+    widths = 1 + (codes > 0xFFFF).astype(np.int64)
+    if unit == "byte":
+        widths += (codes > 0x7F).astype(np.int64) + (codes > 0x7FF)
+    return bounds_of(widths, len(text))
+
+
+@cache
+def _blank_table() -> NDArray[np.bool_]:
+    """``str.isspace()`` by code point; the last row stands for all higher ones."""
+    return np.fromiter((chr(code).isspace() for code in range(_LAST_BLANK + 2)), np.bool_, _LAST_BLANK + 2)

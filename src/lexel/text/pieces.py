@@ -1,0 +1,132 @@
+"""The shapes that every tokenizer shares: pieces with offsets, special pieces, and what a tokenizer can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The pieces of a batch of texts, laid end to end; text ``i`` owns ``[bounds[i], bounds[i + 1])``.
+
+    Offsets are half-open and count characters of the piece's own text. Within a text ``starts`` never decreases. Pieces
+    may overlap (several byte-level pieces of one character) and may be empty (a piece that stands for blanks only).
+
+    Attributes:
+        ids: Index of each piece in the vocabulary, ``[pieces]``.
+        starts: First character of each piece, ``[pieces]``.
+        ends: One past its last character, ``[pieces]``.
+        words: The pre-tokeniser's word it belongs to, counted from 0 in each text, ``[pieces]``.
+        bounds: Where each text begins and ends, ``[texts + 1]``.
+    """
+
+    ids: Int32Array
+    starts: Int32Array
+    ends: Int32Array
+    words: Int32Array
+    bounds: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def texts(self) -> Int64Array:
+        """Index of the text that each piece belongs to, ``[pieces]``."""
+        return np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialPieces:
+    """The pieces that a model wants around its input, by vocabulary index.
+
+    One text is ``prefix + A + suffix``; two are ``pair_prefix + A + pair_middle + B + pair_suffix``.
+
+    Attributes:
+        prefix: Before a single text: ``[CLS]``.
+        suffix: After a single text: ``[SEP]``.
+        pair_prefix: Before the first text of a pair.
+        pair_middle: Between the texts of a pair.
+        pair_suffix: After the second text of a pair.
+        pair_type_id: Type of the second text (BERT's sentence B): 1 for BERT, 0 for RoBERTa.
+        pad: What fills a row; never looked at.
+        unk: What stands for characters outside the vocabulary, if there is such a piece.
+        mask: What masked-language models fill, if there is such a piece.
+    """
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    pair_prefix: tuple[int, ...]
+    pair_middle: tuple[int, ...]
+    pair_suffix: tuple[int, ...]
+    pair_type_id: int
+    pad: int
+    unk: int | None
+    mask: int | None
+
+
+class Tokenizer(Protocol):
+    """What the flow asks of a tokenizer. Safe to share between threads.
+
+    Attributes:
+        special: The special pieces of the model.
+        n_pieces: Largest index in the vocabulary, plus one.
+        max_length: Longest sequence that the folder's tokenizer_config.json names; ``None`` if it names none.
+    """
+
+    special: SpecialPieces
+    n_pieces: int
+    max_length: int | None
+
+    def encode(self, texts: Sequence[str]) -> Pieces:
+        """Cut texts into pieces, without special pieces around them; any Python string is a text."""
+        ...
+
+    def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
+        """Cut given words into pieces, so that no piece crosses a word.
+
+        Args:
+            texts: The texts that the offsets index.
+            words: For each text the ``(start, end)`` of its words, ``[words, 2]``.
+
+        Returns:
+            Pieces whose ``words`` index the given words; a word may have none.
+        """
+        ...
+
+    def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
+        """The vocabulary's own spelling of each piece: ``##ing``, ``▁the``."""
+        ...
+
+    def decode(self, ids: Sequence[int] | Int32Array) -> str:
+        """Pieces as readable text, without special pieces."""
+        ...
+
+
+def check_words(texts: Sequence[str], words: Sequence[Int32Array]) -> None:
+    """Refuse words that cannot be words of their texts.
+
+    Raises:
+        ValueError: If there is not one array of words a text, or a word lies outside its text or before its neighbour.
+    """
+    if len(texts) != len(words):
+        raise ValueError(f"words: {len(words)} arrays for {len(texts)} texts; pass one array of words a text")
+    for i, (text, ranges) in enumerate(zip(texts, words, strict=True)):
+        edges = np.asarray(ranges).ravel()
+        if len(edges) and (edges[0] < 0 or edges[-1] > len(text) or (np.diff(edges) < 0).any()):
+            raise ValueError(
+                f"words[{i}]: ranges {np.asarray(ranges).tolist()!s:.80} do not fit a text of {len(text)} characters; "
+                "they must lie inside it, in order, without overlap"
+            )
+
+
+def join_words(words: Sequence[Int32Array]) -> Int64Array:
+    """The words of all texts in one array, ``[words, 2]``."""
+    return np.concatenate([np.empty((0, 2), np.int64), *(np.asarray(one, np.int64).reshape(-1, 2) for one in words)])

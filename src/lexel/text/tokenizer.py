@@ -1,0 +1,543 @@
+"""A folder's tokenizer over the tokenizers library, which defines the file format: any text to pieces with offsets.
+
+The rules that Lexel adds to the library's:
+
+- Every Python string is a text. A lone surrogate is given to the library as U+FFFD, one for one, so offsets stay true.
+- Offsets never cover white space at their ends. A piece that stands for white space alone (a lone ``▁``) is empty.
+- A special piece spelt out in a text (``[SEP]``, ``<s>``) is found there as the special piece, as transformers does,
+  unless the folder says ``split_special_tokens``; its offsets are those of the spelling.
+- A folder's truncation and padding are switched off: nothing is cut here.
+- Long texts are handed to the library in parts, cut where no piece can cross (see ``_cuts``): what a character costs it
+  grows with the length of the text.
+
+The library's threads follow ``TOKENIZERS_PARALLELISM`` and ``RAYON_NUM_THREADS``; ``threads=1`` uses none of them. A
+process that forks after they ran stays silent, and the child works without them (see ``_before_fork``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+
+from lexel.errors import CheckpointError
+from lexel.text.alignment import bounds_of, read_chars, trim_blanks
+from lexel.text.char_tokenizer import CharTokenizer
+from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, Tokenizer, check_words, join_words
+from lexel.text.tokenizer_files import (
+    MERGES,
+    ROLES,
+    TOKENIZER_JSON,
+    VOCAB_JSON,
+    VOCAB_TXT,
+    AddedPiece,
+    TokenizerFiles,
+    no_tokenizer,
+    read_json_object,
+    read_tokenizer_files,
+    read_vocab_txt,
+    read_vocabulary,
+)
+
+__all__ = ["CharTokenizer", "LibraryTokenizer", "Pieces", "SpecialPieces", "Tokenizer", "load_tokenizer"]
+
+PART_CHARS = 4096
+"""Texts longer than this are cut into parts of about this many characters, where that changes nothing."""
+
+_PART_WORDS = 1024
+_BATCH_PARTS = 1024
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert")
+_ROBERTA_CLASSES = ("Roberta",)
+_ANY_CLASSES = ("PreTrained", "TokenizersBackend")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Stretches of texts for the library: what to encode, which text each is from, where in it it starts."""
+
+    inputs: list[Any]
+    text: Int64Array
+    start: Int64Array
+
+
+class LibraryTokenizer:
+    """A tokenizer of the tokenizers library; see the module for what is added to it."""
+
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        *,
+        special: SpecialPieces,
+        max_length: int | None = None,
+        threads: int | None = None,
+        part_chars: int = PART_CHARS,
+    ) -> None:
+        """Wrap a tokenizer of the library.
+
+        Args:
+            backend: The library's tokenizer; it must not be changed any more.
+            special: The special pieces of the model.
+            max_length: Longest sequence that the files name.
+            threads: 1 keeps the library's threads out; otherwise the library decides.
+            part_chars: Length above which a text is cut into parts.
+        """
+        self.special = special
+        self.n_pieces = max(backend.get_vocab(with_added_tokens=True).values()) + 1
+        self.max_length = max_length
+        self._backend = backend
+        self._serial = threads == 1
+        self._part_chars = part_chars
+        self._cut = _cuts(backend)
+
+    def encode(self, texts: Sequence[str]) -> Pieces:
+        """Cut texts into pieces, without special pieces around them."""
+        readable = [_readable(text) for text in texts]
+        parts = self._parts(readable)
+        raw = self._encode_parts(self._backend, parts.inputs)
+        bounds = bounds_of(np.bincount(parts.text[raw.part], minlength=len(texts)), len(texts))
+        shift = parts.start[raw.part]
+        return _finish(
+            readable, raw, bounds, starts=raw.starts + shift, ends=raw.ends + shift, words=raw.dense_words(bounds)
+        )
+
+    def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
+        """Cut given words into pieces, each word read as after a space where that makes a difference to the model.
+
+        Raises:
+            ValueError: If a word lies outside its text, or before its neighbour.
+        """
+        check_words(texts, words)
+        readable = [_readable(text) for text in texts]
+        parts = _word_parts(readable, words)
+        raw = self._encode_parts(self._word_backend, parts.inputs, is_pretokenized=True)
+        bounds = bounds_of(np.bincount(parts.text[raw.part], minlength=len(texts)), len(texts))
+        text, word = parts.text[raw.part], raw.words + parts.start[raw.part]
+        own = join_words(words)[bounds_of(map(len, words), len(words))[text] + word]
+        ends = np.minimum(own[:, 0] + raw.ends, own[:, 1])
+        return _finish(readable, raw, bounds, starts=own[:, 0] + raw.starts, ends=ends, words=word)
+
+    def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
+        """The vocabulary's spelling of each piece.
+
+        Raises:
+            KeyError: If the vocabulary has no such index.
+        """
+        return [self._string(index) for index in np.asarray(ids).tolist()]
+
+    def _string(self, index: int) -> str:
+        found: str | None = self._backend.id_to_token(index)
+        if found is None:
+            raise KeyError(f"no piece has index {index}; the vocabulary has {self.n_pieces} pieces")
+        return found
+
+    def decode(self, ids: Sequence[int] | Int32Array) -> str:
+        """The library's own decoding, without special pieces."""
+        decoded: str = self._backend.decode(np.asarray(ids).tolist(), skip_special_tokens=True)
+        return decoded
+
+    @cached_property
+    def _word_backend(self) -> tokenizers.Tokenizer:
+        """The tokenizer for single words: byte-level ones read each with a space before it, as in running text."""
+        byte_levels = [
+            step for step in _steps(self._backend.pre_tokenizer) if isinstance(step, pre_tokenizers.ByteLevel)
+        ]
+        if all(step.add_prefix_space for step in byte_levels):
+            return self._backend
+        copy = tokenizers.Tokenizer.from_str(self._backend.to_str())
+        _set_all(_steps(copy.pre_tokenizer), pre_tokenizers.ByteLevel, add_prefix_space=True)
+        _set_all([copy.post_processor], processors.RobertaProcessing, add_prefix_space=True)
+        return copy
+
+    def _parts(self, texts: list[str]) -> _Parts:
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        if self._cut is None or not (lengths > self._part_chars).any():
+            return _Parts(texts, np.arange(len(texts)), np.zeros(len(texts), np.int64))
+        edges = [_part_edges(text, self._cut, self._part_chars) for text in texts]
+        inputs = [text[a:b] for text, own in zip(texts, edges, strict=True) for a, b in pairwise(own)]
+        counts = [len(own) - 1 for own in edges]
+        return _Parts(
+            inputs, np.repeat(np.arange(len(texts)), counts), np.array([a for own in edges for a in own[:-1]], np.int64)
+        )
+
+    def _encode_parts(self, backend: tokenizers.Tokenizer, inputs: list[Any], **options: bool) -> _Raw:
+        run = _one_by_one(backend) if self._serial else backend.encode_batch
+        if not self._serial:
+            _watch_forks()
+        # At least one batch, so that no input gives empty arrays of the right types.
+        firsts = range(0, max(len(inputs), 1), _BATCH_PARTS)
+        batches = ((first, inputs[first : first + _BATCH_PARTS]) for first in firsts)
+        return _Raw.join(
+            [_Raw.of(run(batch, add_special_tokens=False, **options), first_part=first) for first, batch in batches]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """The library's encodings as arrays over all pieces; offsets and words are those of the part."""
+
+    ids: Int32Array
+    starts: Int32Array
+    ends: Int32Array
+    words: Int32Array
+    part: Int64Array
+
+    @classmethod
+    def of(cls, encodings: list[tokenizers.Encoding], *, first_part: int) -> _Raw:
+        """The arrays of some encodings; the library gives lists, which are walked in C."""
+        counts = np.fromiter(map(len, encodings), np.int64, len(encodings))
+        n = int(counts.sum())
+        flat = chain.from_iterable
+        ids = np.fromiter(flat(encoding.ids for encoding in encodings), np.int32, n)
+        offsets = np.fromiter(flat(flat(encoding.offsets for encoding in encodings)), np.int32, 2 * n)
+        words = np.fromiter(flat(encoding.word_ids for encoding in encodings), np.int32, n)
+        return cls(ids, offsets[0::2], offsets[1::2], words, np.repeat(np.arange(len(counts)) + first_part, counts))
+
+    @classmethod
+    def join(cls, raws: list[_Raw]) -> _Raw:
+        if len(raws) == 1:
+            return raws[0]
+        names = ("ids", "starts", "ends", "words", "part")
+        return cls(**{name: np.concatenate([getattr(raw, name) for raw in raws]) for name in names})
+
+    def dense_words(self, bounds: Int64Array) -> Int64Array:
+        """Words counted from 0 in each text: a new one wherever the part's word or the part changes, ``[pieces]``."""
+        if not len(self.words):
+            return np.zeros(0, np.int64)
+        new = (np.diff(self.words, prepend=-1) != 0) | (np.diff(self.part, prepend=-1) != 0)
+        count: Int64Array = np.cumsum(new)
+        first = count[np.minimum(bounds[:-1], len(count) - 1)]
+        return count - np.repeat(first, np.diff(bounds))
+
+
+def _finish(
+    texts: list[str], raw: _Raw, bounds: Int64Array, *, starts: Int64Array, ends: Int64Array, words: Int64Array
+) -> Pieces:
+    """Put pieces together: offsets inside their text, without white space at their ends, starts in order."""
+    chars = read_chars(texts)
+    counts = np.diff(bounds)
+    shift, limit = np.repeat(chars.bounds[:-1], counts), np.repeat(chars.bounds[1:], counts)
+    starts = np.clip(starts + shift, shift, limit)
+    starts, ends = trim_blanks(chars, starts, np.clip(ends + shift, starts, limit))
+    starts = np.maximum.accumulate(starts)
+    ends = np.maximum(ends, starts)
+    own = [(flat - shift).astype(np.int32) for flat in (starts, ends)]
+    return Pieces(raw.ids, own[0], own[1], words.astype(np.int32), bounds)
+
+
+def _readable(text: str) -> str:
+    """The text as the library can take it, character for character."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def _word_parts(texts: list[str], words: Sequence[Int32Array]) -> _Parts:
+    """The words of each text as lists of strings of bounded length; ``start`` is the first word's index."""
+    inputs: list[list[str]] = []
+    index: list[tuple[int, int]] = []
+    for i, (text, ranges) in enumerate(zip(texts, words, strict=True)):
+        strings = [text[start:end] for start, end in np.asarray(ranges).reshape(-1, 2).tolist()]
+        for first in range(0, len(strings), _PART_WORDS):
+            inputs.append(strings[first : first + _PART_WORDS])
+            index.append((i, first))
+    text_index, start = np.array(index, np.int64).reshape(-1, 2).T
+    return _Parts(inputs, text_index, start)
+
+
+def _part_edges(text: str, cut: re.Pattern[str], size: int) -> list[int]:
+    """Where to cut a text: at the first place that allows it after each ``size`` characters."""
+    edges = [0]
+    while len(text) - edges[-1] > size and (found := cut.search(text, edges[-1] + size)):
+        edges.append(found.start())
+    return [*edges, len(text)] if text else [0, 0]
+
+
+def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
+    """Where a text can be cut for this tokenizer without changing a piece, or ``None`` where that is not known.
+
+    Always directly before a single space between letters or digits: WordPiece, byte-level and Metaspace tokenizers all
+    begin a word there, and both neighbours shield it from rules about runs of spaces and about combining characters.
+    With BERT's own pre-tokeniser also before Chinese punctuation between letters. Characters that occur in added pieces
+    are no places to cut, since such a piece is found across words.
+    """
+    steps = _steps(backend.pre_tokenizer)
+    bert = len(steps) == 1 and isinstance(steps[0], pre_tokenizers.BertPreTokenizer)
+    known = (pre_tokenizers.ByteLevel, pre_tokenizers.Metaspace, pre_tokenizers.WhitespaceSplit)
+    if not (bert or (steps and all(isinstance(step, known) for step in steps))):
+        return None
+    inside = set(chain.from_iterable(piece.content for piece in backend.get_added_tokens_decoder().values()))
+    places = [place for place in (" ，。、；：！？" if bert else " ") if place not in inside]
+    return re.compile(rf"(?<=\w)[{''.join(places)}](?=\w)") if places else None
+
+
+def _one_by_one(backend: tokenizers.Tokenizer) -> Callable[..., list[tokenizers.Encoding]]:
+    """``encode_batch`` without the library's threads."""
+    return lambda inputs, **options: [backend.encode(one, **options) for one in inputs]
+
+
+def _steps(part: Any) -> list[Any]:
+    """The steps of a normaliser or pre-tokeniser: the members of a sequence, itself, or none."""
+    if part is None:
+        return []
+    if not isinstance(part, normalizers.Sequence | pre_tokenizers.Sequence):
+        return [part]
+    steps: list[Any] = []
+    while True:
+        try:
+            step = part[len(steps)]
+        except IndexError:
+            return list(chain.from_iterable(map(_steps, steps)))
+        steps.append(step)
+
+
+def _set_all(steps: Iterable[Any], kind: type, **values: Any) -> None:
+    for step in steps:
+        if isinstance(step, kind):
+            for name, value in values.items():
+                setattr(step, name, value)
+
+
+# Forking. The library prints a warning when a process forks after its threads have run, unless TOKENIZERS_PARALLELISM
+# is set; and a child that used the threads again would wait for ever. So the variable is set to "false" during the fork
+# only: the parent goes on with its threads, the child without them. What the caller has set is left alone.
+_PARALLELISM = "TOKENIZERS_PARALLELISM"
+_fork_state = {"watching": False, "set_here": False}
+
+
+def _watch_forks() -> None:
+    if not _fork_state["watching"] and hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
+    _fork_state["watching"] = True
+
+
+def _before_fork() -> None:
+    if _PARALLELISM not in os.environ:
+        os.environ[_PARALLELISM] = "false"
+        _fork_state["set_here"] = True
+
+
+def _after_fork() -> None:
+    if _fork_state["set_here"]:
+        os.environ.pop(_PARALLELISM, None)
+        _fork_state["set_here"] = False
+
+
+def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int | None = None) -> Tokenizer:
+    """The tokenizer of a model folder, from whichever files it has.
+
+    tokenizer.json, else vocab.txt, else vocab.json with merges.txt; what tokenizer_config.json says explicitly of
+    lower-casing, accents, Chinese characters or the prefix space goes before tokenizer.json, as in transformers.
+
+    Args:
+        folder: The model folder.
+        pieces: ``"tokenizer"``, or ``"chars"`` for models trained on single characters, whatever their files say.
+        model_type: The config's; says how special pieces are put where the files do not.
+        threads: 1 keeps the library's threads out; otherwise the library decides.
+
+    Raises:
+        CheckpointError: If the folder has no tokenizer, or one that cannot be used.
+        ValueError: If ``pieces`` is neither ``"chars"`` nor ``"tokenizer"``.
+    """
+    files = read_tokenizer_files(folder)
+    if pieces == "chars":
+        vocab, name = read_vocabulary(folder)
+        special = files.template(vocab, model_type=model_type, where=f"{folder / name}")
+        return CharTokenizer(vocab, special=special, max_length=files.max_length)
+    if pieces != "tokenizer":
+        raise ValueError(f"pieces {pieces!r}: expected 'chars' or 'tokenizer'")
+    backend, name = _build(files)
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = bool(files.config.get("split_special_tokens", False))
+    _add_pieces(backend, files)
+    special = _special_pieces(backend, files, model_type=model_type, where=f"{folder / name}")
+    return LibraryTokenizer(backend, special=special, max_length=files.max_length, threads=threads)
+
+
+def _build(files: TokenizerFiles) -> tuple[tokenizers.Tokenizer, str]:
+    """The library's tokenizer with the name of the file that made it."""
+    folder = files.folder
+    if (folder / TOKENIZER_JSON).is_file():
+        return _from_json(files), TOKENIZER_JSON
+    if (folder / VOCAB_TXT).is_file():
+        _check_class(files, VOCAB_TXT, _BERT_CLASSES)
+        return _from_vocab_txt(files), VOCAB_TXT
+    if (folder / VOCAB_JSON).is_file() and (folder / MERGES).is_file():
+        _check_class(files, VOCAB_JSON, _ROBERTA_CLASSES)
+        return _from_merges(files), VOCAB_JSON
+    raise no_tokenizer(folder)
+
+
+def _check_class(files: TokenizerFiles, name: str, known: tuple[str, ...]) -> None:
+    """Refuse a vocabulary that another kind of tokenizer reads in its own way (Japanese BERT's word splitter, say)."""
+    found = files.config.get("tokenizer_class")
+    if found is None:
+        return
+    if not str(found).startswith((*known, *_ANY_CLASSES)) or "Japanese" in str(found):
+        raise CheckpointError(
+            f"{files.folder}: tokenizer_class {found!r} with {name} but no tokenizer.json; {name} alone is enough for "
+            f"{', '.join(f'{kind}Tokenizer' for kind in known)}. Save the tokenizer as tokenizer.json with transformers"
+        )
+
+
+def _from_json(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    path = files.folder / TOKENIZER_JSON
+    try:
+        backend = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exceptions
+        raise CheckpointError(
+            f"{path}: {error}; not a tokenizer that the tokenizers library can read. Fetch it again"
+        ) from error
+    said = files.config
+    names = {
+        "do_lower_case": "lowercase",
+        "strip_accents": "strip_accents",
+        "tokenize_chinese_chars": "handle_chinese_chars",
+    }
+    explicit = {attribute: said[name] for name, attribute in names.items() if name in said}
+    _set_all(_steps(backend.normalizer), normalizers.BertNormalizer, **explicit)
+    if isinstance(said.get("add_prefix_space"), bool):
+        _set_all(_steps(backend.pre_tokenizer), pre_tokenizers.ByteLevel, add_prefix_space=said["add_prefix_space"])
+        _set_all([backend.post_processor], processors.RobertaProcessing, add_prefix_space=said["add_prefix_space"])
+    if isinstance(said.get("trim_offsets"), bool):
+        _set_all([backend.post_processor], processors.RobertaProcessing, trim_offsets=said["trim_offsets"])
+    return backend
+
+
+def _from_vocab_txt(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    """BERT's WordPiece, the way transformers builds it."""
+    vocab = read_vocab_txt(files.folder / VOCAB_TXT)
+    unk = files.role("unk_token", vocab) or files.roles.get("unk_token", "[UNK]")
+    said = files.config
+    backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk))
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=said.get("tokenize_chinese_chars", True),
+        strip_accents=said.get("strip_accents"),
+        lowercase=said.get("do_lower_case", True),
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(prefix="##")
+    return backend
+
+
+def _from_merges(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    """RoBERTa's byte-level BPE, the way transformers builds it."""
+    vocab_path, merges_path = files.folder / VOCAB_JSON, files.folder / MERGES
+    try:
+        model = models.BPE.from_file(
+            str(vocab_path), str(merges_path), continuing_subword_prefix="", end_of_word_suffix=""
+        )
+    except Exception as error:  # the library raises bare Exceptions
+        raise CheckpointError(
+            f"{vocab_path}, {MERGES}: {error}; not a byte-level BPE vocabulary. Fetch both again"
+        ) from error
+    backend = tokenizers.Tokenizer(model)
+    prefix = bool(files.config.get("add_prefix_space", False))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    backend.decoder = decoders.ByteLevel()
+    vocab = read_json_object(vocab_path)
+    cls, sep = files.role("cls_token", vocab), files.role("sep_token", vocab)
+    if cls is not None and sep is not None:
+        trim = bool(files.config.get("trim_offsets", True))
+        backend.post_processor = processors.RobertaProcessing(
+            (sep, vocab[sep]), (cls, vocab[cls]), trim_offsets=trim, add_prefix_space=prefix
+        )
+    return backend
+
+
+def _add_pieces(backend: tokenizers.Tokenizer, files: TokenizerFiles) -> None:
+    """Add what the files name beside the vocabulary. A special piece that has no index anywhere is not invented.
+
+    Raises:
+        CheckpointError: If the library gives a piece another index than the files say.
+    """
+    there = {piece.content for piece in backend.get_added_tokens_decoder().values()}
+    vocab = backend.get_vocab(with_added_tokens=True)
+    usual = (AddedPiece(name) for name in (files.role(role, vocab) for role in ROLES) if name is not None)
+    wanted = {piece.content: piece for piece in (*usual, *files.added)}
+    for piece in wanted.values():
+        if piece.content in there or not piece.content or (piece.id is None and piece.content not in vocab):
+            continue
+        backend.add_tokens([_library_piece(piece)])
+        found = backend.token_to_id(piece.content)
+        if piece.id is not None and found != piece.id:
+            raise CheckpointError(
+                f"{files.folder}: added piece {piece.content!r} has index {piece.id} in the tokenizer files, but the "
+                f"vocabulary puts it at {found}; the files are not of one model. Fetch the tokenizer files again"
+            )
+
+
+def _library_piece(piece: AddedPiece) -> tokenizers.AddedToken:
+    return tokenizers.AddedToken(
+        piece.content,
+        lstrip=piece.lstrip,
+        rstrip=piece.rstrip,
+        single_word=piece.single_word,
+        normalized=not piece.special if piece.normalized is None else piece.normalized,
+        special=piece.special,
+    )
+
+
+def _special_pieces(
+    backend: tokenizers.Tokenizer, files: TokenizerFiles, *, model_type: str, where: str
+) -> SpecialPieces:
+    """The special pieces: those that the tokenizer's own template puts, else those of the family's custom."""
+    vocab = backend.get_vocab(with_added_tokens=True)
+    text = _probe_text(backend, where)
+    single, pair = backend.encode(text), backend.encode(text, text)
+    around = _special_runs(single)
+    if len(around) != 2 or not any(around):
+        return files.template(vocab, model_type=model_type, where=where)
+    prefix, middle, suffix = _special_runs(pair)
+    ids = {role: vocab[name] for role in ROLES if (name := files.role(role, vocab)) is not None}
+    return SpecialPieces(
+        prefix=around[0],
+        suffix=around[1],
+        pair_prefix=prefix,
+        pair_middle=middle,
+        pair_suffix=suffix,
+        pair_type_id=pair.type_ids[pair.sequence_ids.index(1)],
+        pad=ids.get("pad_token", 0),
+        unk=ids.get("unk_token"),
+        mask=ids.get("mask_token"),
+    )
+
+
+def _probe_text(backend: tokenizers.Tokenizer, where: str) -> str:
+    """A text of at least one piece.
+
+    Raises:
+        CheckpointError: If the vocabulary cannot take unknown characters, or takes none of some usual texts.
+    """
+    try:
+        backend.encode("\U0010fffd")
+    except Exception as error:  # the library raises bare Exceptions
+        raise CheckpointError(
+            f"{where}: {error}; characters outside the vocabulary need a piece. Fetch the file again"
+        ) from error
+    for text in ("a", "0", ".", "的", "[UNK]", "<unk>"):
+        if len(backend.encode(text, add_special_tokens=False)):
+            return text
+    raise CheckpointError(f"{where}: no piece for 'a', '0', '.' or '的'; expected a vocabulary. Fetch the file again")
+
+
+def _special_runs(encoding: tokenizers.Encoding) -> list[tuple[int, ...]]:
+    """The special pieces before, between and after the texts of an encoding."""
+    runs: list[list[int]] = [[]]
+    last: int | None = None
+    for piece, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
+        if sequence is None:
+            runs[-1].append(piece)
+        elif sequence != last:
+            runs.append([])
+            last = sequence
+    return [tuple(run) for run in runs]

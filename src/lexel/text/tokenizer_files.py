@@ -1,0 +1,273 @@
+"""What the tokenizer files of a model folder say, in all the forms that ten years have left.
+
+A folder may hold any of these beside the vocabulary itself:
+
+    tokenizer_config.json      lower-casing and accents, the special pieces, since 2023 all added pieces
+                               (``added_tokens_decoder``); specials are strings or objects with ``content``
+    special_tokens_map.json    the special pieces; older folders have only this
+    added_tokens.json          pieces beyond the vocabulary and their indexes; the oldest way
+
+Nothing here needs a tokenizer library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lexel.errors import CheckpointError
+from lexel.text.pieces import SpecialPieces
+
+CONFIG = "tokenizer_config.json"
+TOKENIZER_JSON = "tokenizer.json"
+VOCAB_TXT = "vocab.txt"
+VOCAB_JSON, MERGES = "vocab.json", "merges.txt"
+SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model")
+
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "unk_token": ("[UNK]", "<unk>"),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "pad_token": ("[PAD]", "<pad>"),
+    "mask_token": ("[MASK]", "<mask>"),
+}
+"""The special pieces by the files' names, and how they are spelt where no file says."""
+
+_MORE_ROLES = ("bos_token", "eos_token")
+_LISTS = ("additional_special_tokens", "extra_special_tokens")
+_ROBERTA_TYPES = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
+_NO_LIMIT = 10**9
+"""A ``model_max_length`` above this (1e30 is usual) means that nobody set one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedPiece:
+    """A piece that is found in the text before anything else is done to it."""
+
+    content: str
+    id: int | None = None
+    special: bool = True
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
+    normalized: bool | None = None
+    """Whether it is looked for in the normalised text; ``None`` is: only if it is not special."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFiles:
+    """The settings of a folder's tokenizer.
+
+    Attributes:
+        folder: Where the files are.
+        config: tokenizer_config.json; empty if the folder has none.
+        roles: The special pieces that the files name, by ``ROLES``' names.
+        added: Pieces to be found in the text as they stand, special ones among them, each once.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    roles: Mapping[str, str]
+    added: tuple[AddedPiece, ...]
+
+    @property
+    def max_length(self) -> int | None:
+        """Longest sequence that the files name, or ``None``."""
+        length = self.config.get("model_max_length", self.config.get("max_len"))
+        if isinstance(length, bool) or not isinstance(length, int | float) or not 0 < length <= _NO_LIMIT:
+            return None
+        return int(length)
+
+    def role(self, name: str, vocab: Mapping[str, int]) -> str | None:
+        """Spelling of a special piece: what the files say, else the usual spelling, as far as the vocabulary has it."""
+        spellings = (self.roles[name],) if name in self.roles else ROLES[name]
+        return next((spelling for spelling in spellings if spelling in vocab), None)
+
+    def template(self, vocab: Mapping[str, int], *, model_type: str, where: str) -> SpecialPieces:
+        """Special pieces by the family's custom, for vocabularies that come without a template of their own.
+
+        BERT: ``[CLS] A [SEP] B [SEP]`` with types 0 and 1. RoBERTa: ``<s> A </s></s> B </s>``, all of type 0.
+
+        Raises:
+            CheckpointError: If the vocabulary has no such pieces.
+        """
+        found = {name: self.role(name, vocab) for name in ROLES}
+        missing = [
+            self.roles.get(name, " or ".join(ROLES[name]))
+            for name in ("unk_token", "cls_token", "sep_token")
+            if found[name] is None
+        ]
+        if missing:
+            raise CheckpointError(
+                f"{where}: no {', no '.join(missing)} among {len(vocab)} pieces; a model of type {model_type!r} needs "
+                "them. Restore the file from the checkpoint's source, or name the pieces in special_tokens_map.json"
+            )
+        ids = {name: vocab[piece] for name, piece in found.items() if piece is not None}
+        cls, sep = ids["cls_token"], ids["sep_token"]
+        roberta = model_type in _ROBERTA_TYPES
+        return SpecialPieces(
+            prefix=(cls,),
+            suffix=(sep,),
+            pair_prefix=(cls,),
+            pair_middle=(sep, sep) if roberta else (sep,),
+            pair_suffix=(sep,),
+            pair_type_id=0 if roberta else 1,
+            pad=ids.get("pad_token", 0),
+            unk=ids["unk_token"],
+            mask=ids.get("mask_token"),
+        )
+
+
+def read_tokenizer_files(folder: Path) -> TokenizerFiles:
+    """Read a folder's tokenizer settings; a folder without any has empty ones.
+
+    Raises:
+        CheckpointError: If a file is not what it should be.
+    """
+    config = read_json_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    specials = {**_read_optional(folder / "special_tokens_map.json"), **config}
+    roles, added = {}, {}
+    for piece in _added_pieces(folder, config):
+        added[piece.content] = piece
+    for name in (*ROLES, *_MORE_ROLES):
+        if (spec := specials.get(name)) is None:
+            continue
+        piece = _added_piece(spec, where=f"{folder.name}/{CONFIG}: {name}")
+        roles[name] = piece.content
+        added[piece.content] = replace(added.get(piece.content, piece), special=True)
+    for spec in (spec for name in _LISTS for spec in _listed(specials.get(name))):
+        piece = _added_piece(spec, where=f"{folder.name}/{CONFIG}: additional_special_tokens")
+        added.setdefault(piece.content, piece)
+    return TokenizerFiles(folder, config, roles, tuple(added.values()))
+
+
+def _added_pieces(folder: Path, config: Mapping[str, Any]) -> list[AddedPiece]:
+    """Pieces that the files give an index, in the order of the indexes."""
+    named = _read_optional(folder / "added_tokens.json")
+    pieces = [
+        _indexed({"content": content, "special": False}, index, "added_tokens.json") for content, index in named.items()
+    ]
+    decoder = config.get("added_tokens_decoder") or {}
+    if not isinstance(decoder, Mapping):
+        raise CheckpointError(f"{CONFIG}: added_tokens_decoder is a {type(decoder).__name__}, expected an object")
+    pieces += [_indexed(spec, index, f"{CONFIG}: added_tokens_decoder") for index, spec in decoder.items()]
+    return sorted(pieces, key=lambda piece: piece.id or 0)
+
+
+def _indexed(spec: Any, index: Any, where: str) -> AddedPiece:
+    try:
+        return replace(
+            _added_piece({"special": False, **spec} if isinstance(spec, Mapping) else spec, where=where), id=int(index)
+        )
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{where}: index {index!r} of {spec!r:.60} is not a number") from error
+
+
+def _added_piece(spec: Any, *, where: str) -> AddedPiece:
+    """A piece from its string or its object with ``content``."""
+    if isinstance(spec, str):
+        return AddedPiece(spec)
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("content"), str):
+        raise CheckpointError(f"{where}: {spec!r:.60} is no piece; expected a string or an object with 'content'")
+    flags = {
+        name: bool(spec[name]) for name in ("special", "lstrip", "rstrip", "single_word", "normalized") if name in spec
+    }
+    return AddedPiece(spec["content"], **flags)
+
+
+def _listed(specs: Any) -> list[Any]:
+    """The pieces of a list, or of an object that names them."""
+    return list(specs.values()) if isinstance(specs, Mapping) else list(specs or ())
+
+
+def _read_optional(path: Path) -> dict[str, Any]:
+    return read_json_object(path) if path.is_file() else {}
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """A JSON file that must hold an object.
+
+    Raises:
+        CheckpointError: If it cannot be read or holds something else.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({error}); fetch the file again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: holds a JSON {type(value).__name__}, expected an object; fetch the file again")
+    return value
+
+
+def read_vocab_txt(path: Path) -> dict[str, int]:
+    """Read BERT's vocabulary: one piece a line, the index is the line's number from 0.
+
+    Lines end at ``\\n`` (or ``\\r\\n``) only: other line separators of Unicode occur as pieces.
+
+    Raises:
+        CheckpointError: If a line is empty or there twice; all of them are named.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); fetch the file again") from error
+    lines = [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] in ("", "\r") else lines)]
+    vocab: dict[str, int] = {}
+    problems = []
+    for index, line in enumerate(lines):
+        if not line:
+            problems.append(f"line {index + 1} is empty")
+        elif vocab.setdefault(line, index) != index:
+            problems.append(f"line {index + 1} repeats line {vocab[line] + 1} ({line!r})")
+    if problems or not vocab:
+        found = ", ".join(problems[:5]) or "the file is empty"
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise CheckpointError(
+            f"{path}: {found}{more}; expected one different piece a line, because the index is the line's number. "
+            "Restore the file from the checkpoint's source"
+        )
+    return vocab
+
+
+def read_vocabulary(folder: Path) -> tuple[dict[str, int], str]:
+    """The vocabulary of a folder, from tokenizer.json, else vocab.txt, else vocab.json, with that file's name.
+
+    Raises:
+        CheckpointError: If there is none, or it is malformed.
+    """
+    if (folder / TOKENIZER_JSON).is_file():
+        return _vocab_of_json(read_json_object(folder / TOKENIZER_JSON), folder / TOKENIZER_JSON), TOKENIZER_JSON
+    if (folder / VOCAB_TXT).is_file():
+        return read_vocab_txt(folder / VOCAB_TXT), VOCAB_TXT
+    if (folder / VOCAB_JSON).is_file():
+        return read_json_object(folder / VOCAB_JSON), VOCAB_JSON
+    raise no_tokenizer(folder)
+
+
+def _vocab_of_json(whole: Mapping[str, Any], path: Path) -> dict[str, int]:
+    try:
+        vocab = whole["model"]["vocab"]
+        pairs = vocab.items() if isinstance(vocab, Mapping) else ((piece, i) for i, (piece, _) in enumerate(vocab))
+        found = {str(piece): int(index) for piece, index in pairs}
+        found.update((added["content"], added["id"]) for added in whole.get("added_tokens") or ())
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: no vocabulary under model.vocab; fetch the file again") from error
+    return found
+
+
+def no_tokenizer(folder: Path) -> CheckpointError:
+    """What to say of a folder whose pieces cannot be known."""
+    found = next((name for name in SENTENCEPIECE if (folder / name).is_file()), None)
+    path = str(folder)
+    if found:
+        return CheckpointError(
+            f"{folder}: {found} without tokenizer.json; Lexel reads tokenizer.json. Write it once, where transformers "
+            f"and sentencepiece are installed: AutoTokenizer.from_pretrained({path!r}).save_pretrained({path!r})"
+        )
+    return CheckpointError(
+        f"{folder}: no tokenizer.json, no vocab.txt, no vocab.json with merges.txt; "
+        "copy the tokenizer files of the checkpoint (or of the model that it was trained from) into the folder"
+    )

@@ -1,0 +1,74 @@
+"""BERT (Devlin et al. 2018, https://arxiv.org/abs/1810.04805), and RoBERTa and ELECTRA, which share its encoder.
+
+RoBERTa (Liu et al. 2019, https://arxiv.org/abs/1907.11692) and XLM-R keep the first rows of the position table for
+padding, so the table is read from the row after them. ELECTRA (Clark et al. 2020, https://arxiv.org/abs/2003.10555) may
+have embeddings narrower than the encoder, with a projection between.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from lexel.checkpoint.config import ModelConfig
+from lexel.checkpoint.weights import Weights
+from lexel.encoder.layers import Embeddings, Encoder, FeedForward, Layer, SelfAttention
+from lexel.encoder.ops import Ops
+from lexel.encoder.read import read_layer_norm, read_linear, read_table
+
+T = TypeVar("T")
+
+PREFIXES = {"bert": "bert", "roberta": "roberta", "electra": "electra"}
+
+
+def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
+    """The encoder of a BERT, RoBERTa or ELECTRA checkpoint."""
+    base = weights.base(PREFIXES[config.family])
+    return Encoder(
+        ops,
+        read_embeddings(ops, config, base),
+        [_read_layer(ops, config, base.at(f"encoder.layer.{i}")) for i in range(config.n_layers)],
+    )
+
+
+def read_embeddings(ops: Ops[T], config: ModelConfig, base: Weights) -> Embeddings[T]:
+    """BERT's embeddings; ALBERT's have the same names, save the projection's."""
+    weights, size = base.at("embeddings"), config.embedding_size
+    project = "embeddings_project" if config.family == "electra" else "encoder.embedding_hidden_mapping_in"
+    n_positions = config.position_offset + config.max_positions
+    positions = read_table(weights, "position_embeddings", (n_positions, size))
+    narrow = size != config.hidden_size or config.family == "albert"
+    return Embeddings(
+        ops,
+        pieces=ops.constant(read_table(weights, "word_embeddings", (config.vocab_size, size))),
+        positions=ops.constant(positions[config.position_offset :]),
+        types=ops.constant(read_table(weights, "token_type_embeddings", (config.n_types, size))),
+        norm=read_layer_norm(ops, weights, "LayerNorm", size, config.layer_norm_eps),
+        project=read_linear(ops, base, project, (config.hidden_size, size)) if narrow else None,
+    )
+
+
+def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
+    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
+
+    def linear(name: str, outputs: int, inputs: int) -> Any:
+        return read_linear(ops, weights, name, (outputs, inputs))
+
+    return Layer(
+        ops,
+        attention=SelfAttention(
+            ops,
+            query=linear("attention.self.query", hidden, hidden),
+            key=linear("attention.self.key", hidden, hidden),
+            value=linear("attention.self.value", hidden, hidden),
+            output=linear("attention.output.dense", hidden, hidden),
+            n_heads=config.n_heads,
+        ),
+        attention_norm=read_layer_norm(ops, weights, "attention.output.LayerNorm", hidden, eps),
+        feed_forward=FeedForward(
+            ops,
+            inner=linear("intermediate.dense", inner, hidden),
+            outer=linear("output.dense", hidden, inner),
+            activation=config.activation,
+        ),
+        feed_forward_norm=read_layer_norm(ops, weights, "output.LayerNorm", hidden, eps),
+    )

@@ -1,0 +1,148 @@
+"""Which engine, precision and number of threads: what the caller said, else what this machine's own flags say.
+
+bf16 is taken only where the processor names it as native (``amx_bf16``, ``avx512_bf16``, Arm's ``bf16``). OpenVINO's
+list of capabilities also names it where it is emulated, and slow, so it is not asked.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lexel.checkpoint import Checkpoint
+from lexel.engines.base import Engine
+from lexel.errors import EngineError, MissingExtra
+
+ENGINES = ("auto", "openvino", "torch", "numpy")
+PRECISIONS = ("auto", "float32", "bf16", "float16", "float64")
+NATIVE_BF16 = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What a caller asks of an engine.
+
+    Attributes:
+        engine: One of ``ENGINES``; ``auto`` is OpenVINO.
+        precision: One of ``PRECISIONS``; ``auto`` is bf16 where it is native, else float32.
+        threads: Threads to compute with; by default ``available_threads()``.
+    """
+
+    engine: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("engine", self.engine, ENGINES), ("precision", self.precision, PRECISIONS)):
+            if value not in known:
+                raise EngineError(f"{name} {value!r} is not known; expected one of {', '.join(known)}")
+        if self.threads is not None and self.threads < 1:
+            raise EngineError(f"threads is {self.threads}; expected 1 or more")
+
+
+def start_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
+    """Start the engine that the options and this machine call for.
+
+    Raises:
+        EngineError: If the engine cannot compute in the precision asked for.
+        MissingExtra: If the engine's library is not installed.
+    """
+    name = "openvino" if options.engine == "auto" else options.engine
+    threads = options.threads or available_threads()
+    if name == "numpy":
+        return _start_numpy(checkpoint, options.precision)
+    precision = _auto_precision() if options.precision == "auto" else options.precision
+    if name == "torch":
+        return _start_torch(checkpoint, precision, threads)
+    from lexel.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(checkpoint, precision=precision, threads=threads, streams=threads)
+
+
+def _start_numpy(checkpoint: Checkpoint, precision: str) -> Engine:
+    from lexel.engines.numpy import NumpyEngine
+
+    if precision not in ("auto", "float64"):
+        raise EngineError(f"numpy: precision {precision!r}; this reference engine computes in float64 only")
+    return NumpyEngine(checkpoint)
+
+
+def _start_torch(checkpoint: Checkpoint, precision: str, threads: int) -> Engine:
+    try:
+        from lexel.engines.torch import TorchEngine
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtra('the engine torch needs PyTorch: pip install "lexel[torch]"') from error
+    return TorchEngine(checkpoint, precision=precision, threads=threads)
+
+
+def describe(engine: Engine) -> str:
+    """One line that says what computes: engine, precision, threads and device."""
+    threads = f"{engine.threads} thread{'s' if engine.threads != 1 else ''}"
+    return f"{engine.name} {engine.precision}, {threads}, {engine.device}"
+
+
+def is_bf16_native(flags: AbstractSet[str]) -> bool:
+    """Whether a processor with these feature flags multiplies bf16 natively."""
+    return not NATIVE_BF16.isdisjoint(flags)
+
+
+def _auto_precision() -> str:
+    return "bf16" if is_bf16_native(processor_flags()) else "float32"
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """The feature flags that the operating system reports for this processor; empty where it reports none."""
+    if platform.system() == "Linux":
+        return parse_cpuinfo(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+    if platform.system() == "Darwin":
+        return _darwin_flags()
+    return frozenset()
+
+
+def parse_cpuinfo(text: str) -> frozenset[str]:
+    """The flags that every processor in a Linux ``/proc/cpuinfo`` has (``flags`` on x86, ``Features`` on Arm)."""
+    lines = [line.partition(":") for line in text.splitlines()]
+    sets = [frozenset(value.split()) for name, _, value in lines if name.strip() in ("flags", "Features")]
+    return frozenset.intersection(*sets) if sets else frozenset()
+
+
+def _darwin_flags() -> frozenset[str]:
+    command = ["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return frozenset({"bf16"}) if answer == "1" else frozenset()
+
+
+def available_threads() -> int:
+    """Physical cores that this process may use: its affinity and its cgroup's quota counted in, at least 1."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = {_core_of(cpu) for cpu in allowed}
+    return max(1, min(len(cores), _cgroup_quota() or len(cores)))
+
+
+def _core_of(cpu: int) -> str:
+    """Name of the physical core of a logical processor; two threads of one core share it."""
+    siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return siblings.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(cpu)
+
+
+def _cgroup_quota() -> int | None:
+    """Whole processors that the cgroup's quota allows, or ``None`` without one."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, int(quota) // int(period))

@@ -1,0 +1,515 @@
+"""Words, tags and entities: the head, the decoding and the Document of tagging.
+
+A ``Tagger`` reads three layers. Each comes from a head of some checkpoint; heads of one checkpoint share one pass, and
+several checkpoints act as one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Checkpoint, Head, open_checkpoint
+from lexel.decoding.lexicon import Lexicon
+from lexel.decoding.spans import decode_spans
+from lexel.decoding.tags import Method, decode_tags, probs_of
+from lexel.decoding.words import (
+    WordTable,
+    decode_pos,
+    decode_word_begins,
+    decode_words,
+    force_matches,
+    joined_by,
+    mean_over,
+    pieces_of_words,
+    words_by_piece,
+)
+from lexel.document import Document, Spans, Words
+from lexel.engines.base import Engine
+from lexel.engines.choose import EngineOptions, describe, start_engine
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import DataError, LabelError
+from lexel.labels import LabelSet, detect
+from lexel.tasks.base import Block, Flow, Reading, gather_blocks
+from lexel.text.alignment import Chars, flat_ranges, piece_of_char, read_chars
+from lexel.text.sentences import split_sentences
+
+Layer = Literal["words", "pos", "entities"]
+Source = str | os.PathLike[str] | Checkpoint
+
+TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
+    "words": ("words", "words+pos"),
+    "pos": ("pos", "labels", "words+pos"),
+    "entities": ("entities",),
+}
+"""Which heads can give a layer, by their task; the first that a checkpoint has is taken."""
+
+UNKNOWN_POS = "_"
+"""The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""
+
+_logger = logging.getLogger("lexel")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHead:
+    """Where a layer comes from: a flow's output, and what its labels mean."""
+
+    flow: str
+    head: Head
+    label_set: LabelSet
+
+
+@dataclass(frozen=True, slots=True)
+class TagOptions:
+    """How scores become words, tags and entities.
+
+    Attributes:
+        decode: ``viterbi`` (the best valid tags) or ``argmax`` (the best tag of each piece).
+        lexicon: Words whose boundaries are forced or preferred.
+        biases: By layer, scores added to transitions, ``[labels + 1, labels + 1]``; see ``decode_tags``.
+        entities_on_words: Widen entities to whole words.
+        max_chars: Refuse longer texts; ``None`` for no limit.
+    """
+
+    decode: Method = "viterbi"
+    lexicon: Lexicon | None = None
+    biases: Mapping[str, NDArray[np.floating[Any]]] | None = None
+    entities_on_words: bool = False
+    max_chars: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.decode not in ("viterbi", "argmax"):
+            raise ValueError(f"decode is {self.decode!r}; expected 'viterbi' or 'argmax'")
+
+
+class Tagger:
+    """Reads words, part-of-speech tags and named entities. Safe to call from several threads.
+
+    Made by ``Tagger.load`` (``lexel.load``).
+
+    Attributes:
+        layers: Where each layer comes from; a layer that no head gives is absent.
+        options: How scores are decoded.
+    """
+
+    def __init__(self, flows: Sequence[Flow], layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
+        self._flows = tuple(flows)
+        self.layers = dict(layers)
+        self.options = options
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | None = None,
+        *,
+        revision: str | None = None,
+        words: Source | None = None,
+        pos: Source | None = None,
+        entities: Source | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        batch_pieces: int = BATCH_PIECES,
+        scheme: str | None = None,
+        labels: Sequence[str] | None = None,
+        pieces: str | None = None,
+        decode: Method = "viterbi",
+        lexicon: Lexicon | str | os.PathLike[str] | None = None,
+        biases: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+        entities_on_words: bool = False,
+        max_chars: int | None = None,
+    ) -> Tagger:
+        """Load one checkpoint, or one for each layer, ready to read.
+
+        Args:
+            source: A model folder, a hub id, or an opened checkpoint; nothing is the bundled Chinese model.
+            revision: Branch, tag or commit of a hub id.
+            words: Another checkpoint for words.
+            pos: Another checkpoint for part-of-speech tags.
+            entities: Another checkpoint for entities.
+            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
+            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
+            threads: Threads to compute with; by default the physical cores this process may use.
+            batch_pieces: Most piece slots computed in one batch.
+            scheme: What the labels' scheme is, where detection should be overruled.
+            labels: The labels by index, where the config's should be overruled.
+            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            decode: ``viterbi`` or ``argmax``.
+            lexicon: Words to force or prefer, or the path of a file of them.
+            biases: By layer, scores added to transitions between tags.
+            entities_on_words: Widen entities to whole words.
+            max_chars: Refuse longer texts.
+
+        Raises:
+            CheckpointError: If a checkpoint cannot be used.
+            LabelError: If a checkpoint has no head for a layer asked of it, or labels that nobody can read.
+            EngineError: If this machine cannot run what was asked.
+        """
+        options = TagOptions(
+            decode=decode,
+            lexicon=lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon.load(os.fspath(lexicon)),
+            biases=biases,
+            entities_on_words=entities_on_words,
+            max_chars=max_chars,
+        )
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        parts: dict[Layer, Source | None] = {"words": words, "pos": pos, "entities": entities}
+
+        def opened(part: Source | None, revision: str | None) -> Checkpoint:
+            if isinstance(part, Checkpoint):
+                return part
+            return open_checkpoint(part, revision=revision, pieces=pieces, scheme=scheme, labels=labels)
+
+        given = {layer: opened(part, None) for layer, part in parts.items() if part is not None}
+        main = opened(source, revision) if source is not None or not given else None
+        chosen = _choose_heads(main, given)
+        flows = _start_flows(chosen, engine_options, batch_pieces)
+        layers = {
+            layer: LayerHead(str(checkpoint.source.folder), head, _label_set(checkpoint, head))
+            for layer, (checkpoint, head) in chosen.items()
+        }
+        tagger = cls(flows, layers, options)
+        tagger._say()
+        return tagger
+
+    def __call__(self, text: str) -> Document:
+        """Read one text.
+
+        Raises:
+            TypeError: If ``text`` is not a string.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"expected one text (str), found {type(text).__name__}; for several, iterate over stream(texts)")
+        return next(self.stream([text]))
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Document]:
+        """Read texts lazily: one Document for each, in order, in memory that does not grow with their number."""
+        self._check_words_known()
+        return self._documents(gather_blocks(self._checked(texts)))
+
+    def tag_words(self, words: Sequence[str], *, delimiter: str = "") -> Document:
+        """Read one text whose words are known.
+
+        Args:
+            words: The words in order.
+            delimiter: What stands between them in the Document's text.
+        """
+        if isinstance(words, str):
+            raise TypeError("expected the words of one text (a list of str), found a str; to find words, call the tagger")
+        return next(self.stream_words([words], delimiter=delimiter))
+
+    def stream_words(self, texts: Iterable[Sequence[str]], *, delimiter: str = "") -> Iterator[Document]:
+        """Read texts whose words are known; otherwise as ``stream``."""
+        return self._documents(_gather_words(texts, delimiter, self._checked))
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded and what computes it, a line each."""
+        lines: list[str] = []
+        for flow in self._flows:
+            lines += [flow.checkpoint.description, f"engine: {describe(flow.engine)}"]
+        if "words" not in self.layers:
+            lines.append("words: no head gives them, so they are the pre-tokeniser's")
+        return "\n".join(lines)
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines that compute, one a checkpoint."""
+        return tuple(flow.engine for flow in self._flows)
+
+    def _say(self) -> None:
+        for flow in self._flows:
+            notice = flow.checkpoint.card.notice
+            if notice:
+                _logger.warning(notice)
+        for line in self.description.splitlines():
+            _logger.info(line)
+
+    def _check_words_known(self) -> None:
+        """Refuse to tag single characters as if they were words."""
+        if "words" in self.layers or "pos" not in self.layers:
+            return
+        flow = next(flow for flow in self._flows if flow.name == self.layers["pos"].flow)
+        if flow.checkpoint.pieces == "chars":
+            raise LabelError(
+                f"{flow.checkpoint.source.folder}: it tags words but does not find them; load it with words=... as well, "
+                "or give the words to tag_words or stream_words"
+            )
+
+    def _checked(self, texts: Iterable[str]) -> Iterator[str]:
+        if isinstance(texts, str):
+            raise TypeError("expected several texts, found one str; call the tagger on it")
+        limit = self.options.max_chars
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
+            if limit is not None and len(text) > limit:
+                raise DataError(f"text {number}: {len(text)} characters; expected at most {limit} (max_chars)")
+            yield text
+
+    def _documents(self, blocks: Iterator[Block]) -> Iterator[Document]:
+        for flow in self._flows:
+            blocks = flow.read(blocks)
+        for block in blocks:
+            yield from _Decoder(block, self.layers, self.options).documents()
+
+
+def _choose_heads(
+    main: Checkpoint | None, given: Mapping[Layer, Checkpoint]
+) -> dict[Layer, tuple[Checkpoint, Head]]:
+    """Which checkpoint and head gives each layer; one named for a layer must have a head for it."""
+    chosen: dict[Layer, tuple[Checkpoint, Head]] = {}
+    for layer in TASKS_OF_LAYER:
+        checkpoint = given.get(layer, main)
+        head = None if checkpoint is None else _head_for(layer, checkpoint)
+        if checkpoint is not None and head is not None:
+            chosen[layer] = checkpoint, head
+        elif layer in given:
+            raise LabelError(f"{given[layer].source.folder}: no head gives {layer}; {_heads_of(given[layer])}")
+    if not chosen and main is not None:
+        raise LabelError(
+            f"{main.source.folder}: no head gives words, pos or entities; {_heads_of(main)}. "
+            "Train a tagging head first, or choose another checkpoint"
+        )
+    return chosen
+
+
+def _head_for(layer: Layer, checkpoint: Checkpoint) -> Head | None:
+    heads = checkpoint.heads.values()
+    return next((head for task in TASKS_OF_LAYER[layer] for head in heads if head.task == task), None)
+
+
+def _heads_of(checkpoint: Checkpoint) -> str:
+    heads = ", ".join(f"{head.name} ({head.task})" for head in checkpoint.heads.values())
+    return f"it has {heads}" if heads else "it holds a bare encoder"
+
+
+def _label_set(checkpoint: Checkpoint, head: Head) -> LabelSet:
+    return detect(head.labels, scheme=head.scheme, where=f"{checkpoint.source.folder}: head {head.name}")
+
+
+def _start_flows(
+    chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, batch_pieces: int
+) -> list[Flow]:
+    """One flow for each checkpoint, computing the heads that are used."""
+    outputs: dict[str, list[str]] = {}
+    checkpoints: dict[str, Checkpoint] = {}
+    for checkpoint, head in chosen.values():
+        name = str(checkpoint.source.folder)
+        checkpoints[name] = checkpoint
+        if head.name not in outputs.setdefault(name, []):
+            outputs[name].append(head.name)
+    return [
+        Flow(name, checkpoint, start_engine(checkpoint, options), outputs=outputs[name], batch_pieces=batch_pieces)
+        for name, checkpoint in checkpoints.items()
+    ]
+
+
+def _gather_words(
+    texts: Iterable[Sequence[str]], delimiter: str, checked: Any
+) -> Iterator[Block]:
+    """Blocks of texts joined from words, with the words' places."""
+    waiting: list[NDArray[np.int32]] = []
+
+    def joined() -> Iterator[str]:
+        for words in texts:
+            lengths = np.fromiter(map(len, words), np.int64, len(words))
+            starts = np.cumsum(lengths + len(delimiter)) - lengths - len(delimiter)
+            waiting.append(np.stack((starts, starts + lengths), axis=1).astype(np.int32))
+            yield delimiter.join(words)
+
+    for block in gather_blocks(checked(joined())):
+        given, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
+        yield Block(block.texts, given)
+
+
+class _Decoder:
+    """Turns one block's readings into Documents; everything is decided for the whole block at once."""
+
+    def __init__(self, block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
+        self._block = block
+        self._layers = layers
+        self._options = options
+        self._chars: Chars = read_chars(block.texts)
+        self._owners: dict[str, NDArray[np.int32]] = {}
+
+    def documents(self) -> Iterator[Document]:
+        texts = self._block.texts
+        words, scores = self._words()
+        pos = self._pos(words)
+        entities = self._entities(words)
+        word_bounds = _bounds_of(words.text, len(texts))
+        for i, text in enumerate(texts):
+            shift, a, b = int(self._chars.bounds[i]), word_bounds[i], word_bounds[i + 1]
+            yield Document(
+                text,
+                Words(
+                    text,
+                    words.start[a:b] - shift,
+                    words.end[a:b] - shift,
+                    pos_ids=None if pos is None else pos.ids[a:b],
+                    pos_labels=() if pos is None else pos.labels,
+                    scores=None if scores is None else scores[a:b],
+                    pos_scores=None if pos is None else pos.scores[a:b],
+                ),
+                None if entities is None else entities.of_text(i, text, shift),
+                split_sentences,
+            )
+
+    def _words(self) -> tuple[WordTable, NDArray[np.float32] | None]:
+        """The words of the block, and their scores where a head found them."""
+        chars = self._chars
+        if self._block.given_words is not None:
+            return _given_words(self._block.given_words, chars), None
+        layer = self._layers.get("words")
+        matches = None if self._options.lexicon is None else self._options.lexicon.find(chars.codes, chars.bounds)
+        if layer is None:
+            flow = next(iter(self._block.readings))
+            pieces, owner = self._block.readings[flow].pieces, self._owner(flow)
+            changes = np.ones(len(pieces), np.bool_)
+            changes[1:] = (pieces.words[1:] != pieces.words[:-1]) | (np.diff(pieces.texts) != 0)
+            begins = words_by_piece(changes, owner)
+            joined = None
+            if matches is not None:
+                begins = force_matches(begins, matches, covered=owner >= 0)
+                joined = joined_by(begins, matches, space=chars.space)
+            return decode_words(begins, chars.space, chars.bounds, joined=joined, covered=owner >= 0), None
+        reading, owner = self._block.readings[layer.flow], self._owner(layer.flow)
+        found = decode_word_begins(
+            reading.scores[layer.head.name].astype(np.float32, copy=False),
+            layer.label_set,
+            piece_bounds=reading.pieces.bounds,
+            piece_of_char=owner,
+            space=chars.space,
+            matches=matches,
+            method=self._options.decode,
+            biases=self._biases("words"),
+        )
+        words = decode_words(
+            found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.unit_of_char >= 0
+        )
+        return words, mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
+
+    def _pos(self, words: WordTable) -> _Pos | None:
+        layer = self._layers.get("pos")
+        if layer is None:
+            return None
+        reading = self._block.readings[layer.flow]
+        scores = reading.scores[layer.head.name].astype(np.float32, copy=False)
+        first, end = pieces_of_words(words, self._owner(layer.flow))
+        labels = layer.head.labels
+        if layer.head.task == "words+pos":  # the tag is the type that the word's first piece carries
+            labels = layer.label_set.types
+            tags = self._tags("pos", layer, reading)
+            seen = end > first
+            types = layer.label_set.type_ids[tags[np.where(seen, first, 0)]] if len(tags) else np.zeros(len(first), int)
+            ids = np.where(seen, types, -1)
+            probs = mean_over(probs_of(scores, tags), first, end)
+        else:
+            ids, probs = decode_pos(scores, first, end, word_label=layer.head.word_label or "first")
+        return _Pos(np.where(ids < 0, len(labels), ids).astype(np.int32), (*labels, UNKNOWN_POS), probs)
+
+    def _entities(self, words: WordTable) -> _Entities | None:
+        layer = self._layers.get("entities")
+        if layer is None:
+            return None
+        reading = self._block.readings[layer.flow]
+        tags = self._tags("entities", layer, reading)
+        spans = decode_spans(tags, reading.pieces.bounds, layer.label_set)
+        piece_starts, piece_ends = flat_ranges(self._chars, reading.pieces)
+        starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
+        probs = probs_of(reading.scores[layer.head.name].astype(np.float32, copy=False), tags)
+        scores = mean_over(probs, spans.start, spans.end)
+        if self._options.entities_on_words:
+            starts, ends = _widen(starts, ends, words)
+        solid = ends > starts
+        return _Entities(
+            starts[solid],
+            ends[solid],
+            spans.type_id[solid],
+            layer.label_set.types,
+            scores[solid],
+            _bounds_of(spans.text[solid], len(self._block.texts)),
+        )
+
+    def _tags(self, name: Layer, layer: LayerHead, reading: Reading) -> NDArray[np.int32]:
+        scores = reading.scores[layer.head.name].astype(np.float32, copy=False)
+        return decode_tags(
+            scores, reading.pieces.bounds, layer.label_set, method=self._options.decode, biases=self._biases(name)
+        )
+
+    def _biases(self, layer: Layer) -> NDArray[np.floating[Any]] | None:
+        return None if self._options.biases is None else self._options.biases.get(layer)
+
+    def _owner(self, flow: str) -> NDArray[np.int32]:
+        """Which of a flow's pieces covers each character, ``[chars]``."""
+        if flow not in self._owners:
+            self._owners[flow] = piece_of_char(self._chars, self._block.readings[flow].pieces)
+        return self._owners[flow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pos:
+    ids: NDArray[np.int32]
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entities:
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    label_ids: NDArray[np.int32]
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+    bounds: list[int]
+
+    def of_text(self, i: int, text: str, shift: int) -> Spans:
+        a, b = self.bounds[i], self.bounds[i + 1]
+        return Spans(
+            text,
+            self.starts[a:b] - shift,
+            self.ends[a:b] - shift,
+            label_ids=self.label_ids[a:b],
+            labels=self.labels,
+            scores=self.scores[a:b],
+        )
+
+
+def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> list[int]:
+    """Where each text's rows begin in a table sorted by text, ``[texts + 1]``."""
+    bounds: list[int] = np.searchsorted(text_ids, np.arange(n_texts + 1)).tolist()
+    return bounds
+
+
+def _given_words(given: Sequence[NDArray[np.int32]], chars: Chars) -> WordTable:
+    counts = np.fromiter(map(len, given), np.int64, len(given))
+    text = np.repeat(np.arange(len(given)), counts)
+    spans = np.concatenate(given).astype(np.int64) if len(given) else np.zeros((0, 2), np.int64)
+    shift = chars.bounds[:-1][text]
+    return WordTable(spans[:, 0] + shift, spans[:, 1] + shift, text)
+
+
+def _widen(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], words: WordTable
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Spans grown to the words that they touch."""
+    first = np.searchsorted(words.end, starts, side="right")
+    last = np.searchsorted(words.start, ends, side="left") - 1
+    grown = (first <= last) & (first < len(words.start))
+    first, last = np.where(grown, first, 0), np.where(grown, last, 0)
+    if not len(words.start):
+        return starts, ends
+    return (
+        np.where(grown, np.minimum(words.start[first], starts), starts),
+        np.where(grown, np.maximum(words.end[last], ends), ends),
+    )
+
+

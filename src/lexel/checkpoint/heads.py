@@ -1,0 +1,324 @@
+"""Which heads a folder has, with what labels, under which weights.
+
+A Lexel folder says so in ``lexel.json``; a plain Hugging Face folder says it by the name of its architecture and by its
+labels. Whatever was found, the caller can overrule it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from lexel.checkpoint.config import ModelConfig
+from lexel.checkpoint.jsonfile import read_object
+from lexel.errors import CheckpointError, LabelError
+from lexel.labels import detect
+
+Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer"]
+Pieces = Literal["chars", "tokenizer"]
+_Choice = TypeVar("_Choice", bound=str)
+
+FORMAT = 1
+"""The ``lexel.json`` format that this version writes, and the newest it reads."""
+
+TAGGING: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
+TASKS: tuple[Task, ...] = (*TAGGING, "fill", "classify", "answer")
+PIECES: tuple[Pieces, ...] = ("chars", "tokenizer")
+CHARACTER_OWNERS = ("ckiplab",)
+"""Hub owners whose checkpoints were trained on single characters, which nothing in their files says."""
+
+FILL_PREFIXES = {
+    "bert": "cls.predictions",
+    "roberta": "lm_head",
+    "albert": "predictions",
+    "electra": "generator_predictions",
+    "distilbert": "vocab_projector",
+}
+"""Where each family keeps its masked-language-model head; some have parts under sister names."""
+
+_ARCHITECTURE = re.compile(
+    r"[A-Za-z]+?For(TokenClassification|MaskedLM|PreTraining|SequenceClassification|QuestionAnswering)"
+)
+_DETECTED: dict[str, tuple[str, Task]] = {
+    "words": ("words", "words"),
+    "words+pos": ("words+pos", "words+pos"),
+    "entities": ("entities", "entities"),
+    "labels": ("pos", "pos"),
+}
+"""Name and task of a token classifier's head by what its labels say."""
+
+_UNNAMED = ("LABEL_0", "LABEL_1")
+"""What transformers takes a config without labels to mean."""
+
+_FILE_KEYS = {"format", "pieces", "heads", "base", "made"}
+_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label"}
+_NAME = re.compile(r"[A-Za-z][\w+-]*")
+_PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One head on a shared encoder.
+
+    Attributes:
+        name: What it is asked for by.
+        task: What its outputs are for.
+        labels: Names of its outputs in order; empty for ``fill`` and ``answer``.
+        scheme: The scheme of its tags, for those that tag pieces; ``None`` for others.
+        prefix: Prefix of its tensors' names, without the last dot.
+        word_label: A word's label is that of its ``first`` piece, or by the ``mean``; ``None`` where words get none.
+    """
+
+    name: str
+    task: Task
+    labels: tuple[str, ...]
+    scheme: str | None
+    prefix: str
+    word_label: Literal["first", "mean"] | None = None
+
+
+class FolderHeads(NamedTuple):
+    """What ``read_heads`` found.
+
+    Attributes:
+        heads: The heads by name, in the file's order.
+        pieces: What the model reads: single characters, or its tokenizer's pieces.
+        made: How the model was made (data checksums, recipe, versions), as ``lexel.json`` has it.
+        base: Which model it was made from.
+        labels_from: Which file, or the caller, gave the labels; for messages.
+    """
+
+    heads: dict[str, Head]
+    pieces: Pieces
+    made: Mapping[str, Any]
+    base: Mapping[str, Any]
+    labels_from: str
+
+
+def read_heads(
+    folder: Path,
+    config: ModelConfig,
+    *,
+    repo_id: str | None = None,
+    pieces: str | None = None,
+    scheme: str | None = None,
+    labels: Sequence[str] | None = None,
+) -> FolderHeads:
+    """Find out which heads a folder has.
+
+    Args:
+        folder: The model folder.
+        config: What its ``config.json`` says.
+        repo_id: Its hub id, if it came from the hub.
+        pieces: ``chars`` or ``tokenizer``, to overrule what was found.
+        scheme: The scheme of the one tagging head, to overrule what was found.
+        labels: The labels of the one tagging head by output, to overrule the file's.
+
+    Raises:
+        CheckpointError: If ``lexel.json`` is not what it must be.
+        LabelError: If labels and scheme do not fit together, or do not fit the config.
+    """
+    if isinstance(labels, str):
+        raise LabelError(f"labels: {labels!r} is one string; expected a list of names in the order of the outputs")
+    if pieces is not None and pieces not in PIECES:
+        raise CheckpointError(f"pieces: {pieces!r}; expected one of {', '.join(PIECES)}")
+    path = folder / "lexel.json"
+    asked = _Asked(None if labels is None else tuple(labels), scheme)
+    found = _read_file(path, config, asked) if path.exists() else _derive(folder, config, asked, repo_id=repo_id)
+    return found if pieces is None else found._replace(pieces="chars" if pieces == "chars" else "tokenizer")
+
+
+class _Asked(NamedTuple):
+    """What the caller overrules."""
+
+    labels: tuple[str, ...] | None
+    scheme: str | None
+
+    @property
+    def anything(self) -> bool:
+        return self.labels is not None or self.scheme is not None
+
+    def labels_in_place_of(self, labels: tuple[str, ...], where: str) -> tuple[str, ...]:
+        """The caller's labels if there are any; they must be as many as the file's, if the file has any."""
+        if self.labels is not None and labels and len(self.labels) != len(labels):
+            raise LabelError(
+                f"labels: {len(self.labels)} names given ({_some(self.labels)}), {where} has {len(labels)} "
+                f"({_some(labels)}); expected one for each output, in its order"
+            )
+        return labels if self.labels is None else self.labels
+
+
+# Plain folders -------------------------------------------------------------------------------------------------------
+
+
+def _derive(folder: Path, config: ModelConfig, asked: _Asked, *, repo_id: str | None) -> FolderHeads:
+    """The one head that an architecture's name tells of."""
+    where = str(folder / "config.json")
+    kind = _kind_of(config, asked)
+    if asked.anything and kind != "TokenClassification":
+        raise LabelError(f"{where}: {config.architecture} has no tagging head that labels or a scheme could be for")
+    head = _tagging_head(config, asked, where) if kind == "TokenClassification" else _other_head(kind, config)
+    owner = (repo_id or "").partition("/")[0]
+    pieces: Pieces = "chars" if owner in CHARACTER_OWNERS else "tokenizer"
+    labels_from = "config.json" if asked.labels is None else "the labels given"
+    return FolderHeads({head.name: head} if head else {}, pieces, {}, {}, labels_from)
+
+
+def _kind_of(config: ModelConfig, asked: _Asked) -> str | None:
+    """What the architecture is for; one that the config does not name is for tagging if the caller gives labels."""
+    match = _ARCHITECTURE.fullmatch(config.architecture or "")
+    if match:
+        return match[1]
+    return "TokenClassification" if config.architecture is None and asked.anything else None
+
+
+def _tagging_head(config: ModelConfig, asked: _Asked, where: str) -> Head:
+    labels = asked.labels_in_place_of(config.labels, where) or _UNNAMED
+    label_set = detect(labels, scheme=asked.scheme, where="labels" if asked.labels is not None else where)
+    name, task = _DETECTED[label_set.task]
+    return Head(name, task, labels, label_set.scheme, "classifier", _default_word_label(task))
+
+
+def _other_head(kind: str | None, config: ModelConfig) -> Head | None:
+    if kind == "SequenceClassification":
+        return Head("classify", "classify", config.labels or _UNNAMED, None, "classifier")
+    if kind == "QuestionAnswering":
+        return Head("answer", "answer", (), None, "qa_outputs")
+    discriminator = kind == "PreTraining" and config.family == "electra"
+    if kind in ("MaskedLM", "PreTraining") and not discriminator:
+        return Head("fill", "fill", (), None, FILL_PREFIXES[config.family])
+    return None
+
+
+def _default_word_label(task: Task) -> Literal["first"] | None:
+    return "first" if task in ("pos", "words+pos", "labels") else None
+
+
+# lexel.json ----------------------------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path, config: ModelConfig, asked: _Asked) -> FolderHeads:
+    values = read_object(path)
+    version = values.get("format")
+    if type(version) is not int or version < 1:
+        raise CheckpointError(f"{path}: format is {version!r}; expected {FORMAT}")
+    if version > FORMAT:
+        raise CheckpointError(
+            f"{path}: format {version} is newer than this Lexel reads ({FORMAT}). Install a newer Lexel"
+        )
+    _check_keys(values, _FILE_KEYS, str(path), required=("pieces", "heads"))
+    pieces = _one_of(values["pieces"], PIECES, f"{path}: pieces")
+    entries = _mapping(values["heads"], f"{path}: heads")
+    only = _only_tagging(entries, path) if asked.anything else None
+    heads = {
+        name: _read_head(name, entry, path, config, asked if name == only else _Asked(None, None))
+        for name, entry in entries.items()
+    }
+    prefixes = [head.prefix for head in heads.values()]
+    if len(set(prefixes)) < len(prefixes):
+        raise CheckpointError(
+            f"{path}: two heads have the prefix {max(prefixes, key=prefixes.count)!r}; expected one each"
+        )
+    made, base = (_mapping(values.get(key, {}), f"{path}: {key}") for key in ("made", "base"))
+    return FolderHeads(heads, pieces, made, base, "lexel.json" if asked.labels is None else "the labels given")
+
+
+def _only_tagging(entries: Mapping[str, Any], path: Path) -> str:
+    names = [name for name, entry in entries.items() if isinstance(entry, dict) and entry.get("task") in TAGGING]
+    if len(names) != 1:
+        raise LabelError(
+            f"{path}: has the tagging heads {', '.join(names) or '(none)'}; labels and a scheme can be given "
+            "for a folder with one. Change them in the file"
+        )
+    return names[0]
+
+
+def _read_head(name: str, entry: Any, path: Path, config: ModelConfig, asked: _Asked) -> Head:
+    where = f"{path}: head {name!r}"
+    entry = _mapping(entry, where)
+    _check_keys(entry, _HEAD_KEYS, where, required=("task", "prefix"))
+    task = _one_of(entry["task"], TASKS, f"{where}: task")
+    prefix = _pattern(entry["prefix"], _PREFIX, f"{where}: prefix")
+    labels = asked.labels_in_place_of(_label_list(entry.get("labels", []), where), where)
+    scheme = asked.scheme or _pattern_or_none(entry.get("scheme"), f"{where}: scheme")
+    word_label = entry.get("word_label")
+    how: Any = (
+        _default_word_label(task)
+        if word_label is None
+        else _one_of(word_label, ("first", "mean"), f"{where}: word_label")
+    )
+    _pattern(name, _NAME, f"{path}: name of a head")
+    if task not in TAGGING:
+        return Head(name, task, labels, scheme, prefix, how)
+    _check_config(labels, prefix, config, where)
+    return Head(name, task, labels, _scheme(task, labels, scheme, where), prefix, how)
+
+
+def _scheme(task: Task, labels: tuple[str, ...], scheme: str | None, where: str) -> str:
+    """The scheme of a tagging head's labels, which must say what the head is for."""
+    if task in ("pos", "labels"):
+        scheme = scheme or "bare"
+    label_set = detect(labels, scheme=scheme, where=where)
+    if task in ("words", "words+pos", "entities") and label_set.task != task and label_set.scheme != "bare":
+        raise LabelError(
+            f"{where}: is for {task}, its labels ({_some(labels)}) say {label_set.task}. Correct its task or labels"
+        )
+    return label_set.scheme
+
+
+def _check_config(labels: tuple[str, ...], prefix: str, config: ModelConfig, where: str) -> None:
+    """The one head of a plain folder stands in both files, which must agree; made-up names may be put right."""
+    made_up = config.labels == tuple(f"LABEL_{i}" for i in range(len(config.labels)))
+    if prefix != "classifier" or not config.labels or (made_up and len(labels) == len(config.labels)):
+        return
+    if labels != config.labels:
+        raise LabelError(
+            f"{where}: has {len(labels)} labels ({_some(labels)}), id2label in config.json {len(config.labels)} "
+            f"({_some(config.labels)}); expected the same in both"
+        )
+
+
+def _check_keys(values: Mapping[str, Any], known: set[str], where: str, *, required: Sequence[str]) -> None:
+    unknown, missing = sorted(values.keys() - known), [key for key in required if key not in values]
+    if unknown:
+        raise CheckpointError(
+            f"{where}: unknown key {', '.join(map(repr, unknown))}; expected {', '.join(sorted(known))}"
+        )
+    if missing:
+        raise CheckpointError(f"{where}: no {', '.join(map(repr, missing))}; expected it")
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{where} is a {type(value).__name__}; expected an object")
+    return value
+
+
+def _one_of(value: Any, choices: tuple[_Choice, ...], where: str) -> _Choice:
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise CheckpointError(f"{where} is {value!r}; expected one of {', '.join(map(str, choices))}")
+
+
+def _pattern(value: Any, pattern: re.Pattern[str], where: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise CheckpointError(f"{where} is {value!r}; expected a name without spaces")
+    return value
+
+
+def _pattern_or_none(value: Any, where: str) -> str | None:
+    return None if value is None else _pattern(value, _NAME, where)
+
+
+def _label_list(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise CheckpointError(f"{where}: labels is {value!r}; expected a list of names")
+    return tuple(value)
+
+
+def _some(names: Sequence[str], *, limit: int = 4) -> str:
+    return ", ".join(names[:limit]) + (f", ... {len(names) - limit} more" if len(names) > limit else "")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from lexel.errors import WeightError
+
 BERT = {
     "model_type": "bert",
     "architectures": ["BertForTokenClassification"],
@@ -29,6 +31,14 @@ BERT = {
 }
 
 FolderBuilder = Callable[..., Path]
+
+
+def outcome_of(read: Callable[[Path], Any], path: Path) -> Any:
+    """What reading a file gives, or the message with which it is refused."""
+    try:
+        return read(path)
+    except WeightError as error:
+        return str(error)
 
 
 @pytest.fixture(autouse=True)

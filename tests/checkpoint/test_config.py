@@ -88,7 +88,11 @@ def test_labels_that_are_not_names_are_refused(build_folder: FolderBuilder) -> N
 
 @pytest.mark.parametrize(
     ("architecture", "model_type"),
-    [("BertForMaskedLM", "bert"), ("XLMRobertaModel", "xlm-roberta"), ("DistilBertForTokenClassification", "distilbert")],
+    [
+        ("BertForMaskedLM", "bert"),
+        ("XLMRobertaModel", "xlm-roberta"),
+        ("DistilBertForTokenClassification", "distilbert"),
+    ],
 )
 def test_missing_model_type_is_inferred_from_the_architecture(build_folder, architecture, model_type) -> None:
     small = {"dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 16, "activation": "gelu"}
@@ -98,7 +102,7 @@ def test_missing_model_type_is_inferred_from_the_architecture(build_folder, arch
 
 @pytest.mark.parametrize("architectures", [None, [], ["MobileBertModel"], ["MegatronBertForMaskedLM"], "BertModel"])
 def test_model_type_that_nothing_tells_is_refused(build_folder: FolderBuilder, architectures: object) -> None:
-    with pytest.raises(CheckpointError, match="no model_type.*albert, bert, camembert"):
+    with pytest.raises(CheckpointError, match=r"no model_type.*albert, bert, camembert"):
         read_config(build_folder({"model_type": None, "architectures": architectures}))
 
 

@@ -21,6 +21,8 @@ from lexel.checkpoint.pickles import CALLS, MAGIC, map_bin, read_bin
 from lexel.checkpoint.weights import open_weights
 from lexel.errors import WeightError
 
+from .conftest import outcome_of
+
 FORMS = pytest.mark.parametrize("as_zip", [True, False], ids=["zip", "stream"])
 TYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
@@ -78,7 +80,12 @@ def test_strides_are_honoured(tmp_path: Path, as_zip: bool) -> None:
 
 @FORMS
 def test_scalars_and_empty_tensors_are_read(tmp_path: Path, as_zip: bool) -> None:
-    tensors = {"one": torch.tensor(3.5), "none": torch.zeros(0), "no_rows": torch.zeros(0, 4), "one_row": torch.ones(1, 3)}
+    tensors = {
+        "one": torch.tensor(3.5),
+        "none": torch.zeros(0),
+        "no_rows": torch.zeros(0, 4),
+        "one_row": torch.ones(1, 3),
+    }
     assert_same(read_bin(save(tensors, tmp_path / "x.bin", as_zip=as_zip)), tensors)
 
 
@@ -151,7 +158,7 @@ WRITERS = pytest.mark.parametrize("write", [write_zip, write_stream], ids=["zip"
 def test_malicious_pickle_is_refused_and_not_run(tmp_path: Path, write: Any, protocol: int) -> None:
     victim = tmp_path / "victim"
     program = pickle.dumps({"x": Runs(os.system, f"touch {victim}")}, protocol)
-    with pytest.raises(WeightError, match="posix.system|nt.system|instruction"):
+    with pytest.raises(WeightError, match=r"posix\.system|nt\.system|instruction"):
         read_bin(write(tmp_path / "x.bin", program))
     assert not victim.exists()
 
@@ -159,7 +166,9 @@ def test_malicious_pickle_is_refused_and_not_run(tmp_path: Path, write: Any, pro
 @pytest.mark.parametrize("function", [eval, exec, open, getattr, __import__, print, os.remove, pickle.loads, np.array])
 def test_any_function_off_the_list_is_refused_by_name(tmp_path: Path, function: Any) -> None:
     program = pickle.dumps({"x": Runs(function, "1")}, 2)
-    with pytest.raises(WeightError, match=rf"{function.__name__}' ?, which is not on the list of names that tensors need"):
+    with pytest.raises(
+        WeightError, match=rf"{function.__name__}' ?, which is not on the list of names that tensors need"
+    ):
         read_bin(write_zip(tmp_path / "x.bin", program))
 
 
@@ -220,7 +229,9 @@ class Named:
 class Claim:
     """A storage or a tensor described by hand."""
 
-    def __init__(self, *, n: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, key: Any = "0") -> None:
+    def __init__(
+        self, *, n: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, key: Any = "0"
+    ) -> None:
         self.reference = ("storage", Named("FloatStorage"), key, "cpu", n)
         self.arguments = (offset, shape, strides, False, OrderedDict())
 
@@ -387,12 +398,11 @@ def test_file_with_any_bytes_changed_is_read_or_refused_in_one_line(tmp_path_fac
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
-    try:
-        read = read_bin(path)
-    except WeightError as error:
-        assert "\n" not in str(error)
+    found = outcome_of(read_bin, path)
+    if isinstance(found, str):
+        assert "\n" not in found
     else:
-        assert all(array.size <= 9 for array in read.values())
+        assert all(array.size <= 9 for array in found.values())
 
 
 def test_nested_tuples_that_double_cost_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from lexel.checkpoint.tensors import DTYPES
 from lexel.checkpoint.weights import HARMLESS, map_safetensors, open_weights
 from lexel.errors import WeightError
 
+from .conftest import outcome_of
+
 
 def write(path: Path, header: dict[str, Any] | bytes, data: bytes = b"", *, length: int | None = None) -> Path:
     """Write a safetensors file by hand, right or wrong."""
@@ -41,7 +43,17 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "dtype",
-    [torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool],
+    [
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    ],
 )
 def test_tensor_is_what_the_safetensors_library_wrote(tmp_path: Path, dtype: torch.dtype) -> None:
     tensor = torch.randint(0, 2, (3, 4)).to(dtype)
@@ -99,7 +111,9 @@ def test_tensor_at_an_odd_offset_is_copied_to_an_aligned_one(tmp_path: Path) -> 
 
 
 def test_missing_tensor_is_named_with_the_nearest_one(folder: Path) -> None:
-    with pytest.raises(WeightError, match=r"no tensor 'classifier\.weights' among 2, the nearest is 'classifier\.weight'"):
+    with pytest.raises(
+        WeightError, match=r"no tensor 'classifier\.weights' among 2, the nearest is 'classifier\.weight'"
+    ):
         open_weights(folder).tensor("classifier.weights", (2, 4))
 
 
@@ -288,7 +302,10 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown type": (lambda path: write(path, {"x": entry("F8_E4M3", [1], 0, 1)}, b"\0"), "dtype 'F8_E4M3'"),
     "type not a string": (lambda path: write(path, {"x": entry([], [1], 0, 1)}, b"\0"), r"dtype \[\]"),  # type: ignore[arg-type]
     "negative size": (lambda path: write(path, {"x": entry("U8", [-1], 0, 1)}, b"\0"), "expected natural numbers"),
-    "size not a number": (lambda path: write(path, {"x": entry("U8", [True], 0, 1)}, b"\0"), "expected natural numbers"),
+    "size not a number": (
+        lambda path: write(path, {"x": entry("U8", [True], 0, 1)}, b"\0"),
+        "expected natural numbers",
+    ),
     "shape not a list": (lambda path: write(path, {"x": entry("U8", "1", 0, 1)}, b"\0"), "expected natural numbers"),  # type: ignore[arg-type]
     "range backwards": (lambda path: write(path, {"x": entry("U8", [1], 1, 0)}, b"\0"), "needs 1 bytes"),
     "shape and range differ": (
@@ -345,12 +362,11 @@ def test_file_with_any_bytes_changed_is_read_or_refused_in_one_line(tmp_path_fac
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(content)))
     (folder / "model.safetensors").write_bytes(content[:cut] if data.draw(st.booleans()) else content)
-    try:
-        tensors = map_safetensors(folder / "model.safetensors")
-    except WeightError as error:
-        assert "\n" not in str(error)
+    found = outcome_of(map_safetensors, folder / "model.safetensors")
+    if isinstance(found, str):
+        assert "\n" not in found
     else:
-        assert all(tensor.read().shape == tensor.shape for tensor in tensors.values())
+        assert all(tensor.read().shape == tensor.shape for tensor in found.values())
 
 
 def test_every_known_type_has_the_width_that_its_name_says() -> None:

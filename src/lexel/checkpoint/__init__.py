@@ -1,0 +1,105 @@
+"""Checkpoints: from a folder or a hub id to a config, heads, and weights asked for by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lexel.checkpoint.card import Card, read_card
+from lexel.checkpoint.config import ModelConfig, read_config
+from lexel.checkpoint.heads import Head, read_heads
+from lexel.checkpoint.source import Source, fetch
+from lexel.checkpoint.weights import Weights, open_weights
+
+__all__ = ["Checkpoint", "Head", "ModelConfig", "Source", "Weights", "open_checkpoint"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model folder, read but for its weights.
+
+    Attributes:
+        source: The folder and where it is from.
+        config: What ``config.json`` says.
+        heads: Its heads by name; empty for a bare encoder.
+        pieces: ``chars`` or ``tokenizer``.
+        card: What its card says.
+        base: Which model it was made from, as ``lexel.json`` has it.
+        made: How it was made, as ``lexel.json`` has it.
+        labels_from: Which file, or the caller, gave the labels; for messages.
+    """
+
+    source: Source
+    config: ModelConfig
+    heads: dict[str, Head]
+    pieces: str
+    card: Card
+    base: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
+    labels_from: str = "config.json"
+
+    @property
+    def description(self) -> str:
+        """What was found, a line each: source, commit and the line that pins it, licence, heads, pieces."""
+        source = self.source
+        lines = [f"model: {source.repo_id or source.folder} ({self.config.model_type})"]
+        if source.commit:
+            lines.append(f"commit: {source.commit}; to pin it: {source.pin}")
+        if self.card.notice:
+            lines.append(self.card.notice)
+        lines += [_described(head) for head in self.heads.values()] or ["heads: none, a bare encoder"]
+        pieces = "single characters" if self.pieces == "chars" else "the tokenizer's"
+        return "\n".join([*lines, f"pieces: {pieces}"])
+
+    def open_weights(self) -> Weights:
+        """Open the folder's weights.
+
+        Raises:
+            WeightError: If there are none, or a file is damaged.
+        """
+        labelled = {head.prefix: self.labels_from for head in self.heads.values() if head.labels}
+        return open_weights(self.source.folder, heads=labelled)
+
+
+def open_checkpoint(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    revision: str | None = None,
+    pieces: str | None = None,
+    scheme: str | None = None,
+    labels: Sequence[str] | None = None,
+) -> Checkpoint:
+    """Find a model and read everything but its weights.
+
+    Args:
+        source: A folder, a hub id (``owner/name``), or nothing for the bundled model.
+        revision: A branch, tag or commit of a hub id.
+        pieces: ``chars`` or ``tokenizer``, to overrule what was found.
+        scheme: The scheme of the one tagging head, to overrule what was found.
+        labels: Its labels by output, to overrule the file's.
+
+    Raises:
+        CheckpointError: If there is no such model, or Lexel does not compute it.
+        LabelError: If its labels say nothing, or do not fit together.
+    """
+    place = fetch(source, revision=revision)
+    config = read_config(place.folder)
+    found = read_heads(place.folder, config, repo_id=place.repo_id, pieces=pieces, scheme=scheme, labels=labels)
+    return Checkpoint(
+        source=place,
+        config=config,
+        heads=found.heads,
+        pieces=found.pieces,
+        card=read_card(place.folder),
+        base=found.base,
+        made=found.made,
+        labels_from=found.labels_from,
+    )
+
+
+def _described(head: Head) -> str:
+    scheme = f" in {head.scheme}" if head.scheme and head.scheme != "bare" else ""
+    labels = f", {len(head.labels)} labels" if head.labels else ""
+    return f"head {head.name}: {head.task}{scheme}{labels}"

@@ -1,0 +1,41 @@
+# Verbs for people and machines alike. `make demo` and `make test` need Python 3.11 or newer, and nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: setup demo test check bench clean
+
+setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
+
+demo: $(VENV)/base.done             ## Words, tags and entities of real sentences, by the bundled model
+	@$(BIN)/lexel tag --to terminal examples/sentences.txt
+
+test: $(VENV)/dev.done              ## The whole test suite, peers installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.done             ## Speed and memory beside the peers, in one run
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lexel needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base.done: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --upgrade pip
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/base.done
+	$(PIP) --editable . --group dev --group peers
+	@touch $@

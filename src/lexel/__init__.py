@@ -34,36 +34,46 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Checkpoint": "lexel.checkpoint",
-    "CheckpointError": "lexel.errors",
-    "DataError": "lexel.errors",
-    "Document": "lexel.document",
-    "EngineError": "lexel.errors",
-    "LabelError": "lexel.errors",
-    "LexelError": "lexel.errors",
-    "Lexicon": "lexel.decoding.lexicon",
-    "MissingExtra": "lexel.errors",
-    "Overloaded": "lexel.errors",
-    "Span": "lexel.document",
-    "Spans": "lexel.document",
-    "Tagger": "lexel.tasks.tag",
-    "WeightError": "lexel.errors",
-    "Word": "lexel.document",
-    "Words": "lexel.document",
-    "open_checkpoint": "lexel.checkpoint",
-    "pipeline": "lexel.tasks.pipeline",
-}
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "DataError",
+    "Document",
+    "EngineError",
+    "LabelError",
+    "LexelError",
+    "Lexicon",
+    "MissingExtra",
+    "Overloaded",
+    "Span",
+    "Spans",
+    "Tagger",
+    "WeightError",
+    "Word",
+    "Words",
+    "__version__",
+    "load",
+    "open_checkpoint",
+    "pipeline",
+]
 
-__all__ = sorted([*_HOMES, "__version__", "load"])  # pyright: ignore
+_HOMES = {
+    "lexel.checkpoint": ("Checkpoint", "open_checkpoint"),
+    "lexel.decoding.lexicon": ("Lexicon",),
+    "lexel.document": ("Document", "Span", "Spans", "Word", "Words"),
+    "lexel.tasks.pipeline": ("pipeline",),
+    "lexel.tasks.tag": ("Tagger",),
+}
+"""Where each public name lives; the errors are the rest."""
 
 
 def __getattr__(name: str) -> Any:
     if name == "load":
         return import_module("lexel.tasks.tag").Tagger.load
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'lexel' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'lexel' has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "lexel.errors")
+    return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -337,6 +337,10 @@ class Document:
 
 
 def _rebuild(
-    text: str, words: Words | None, entities: Spans | None, sentences: Spans | Callable[[str], Spans] | None, id: str | None
+    text: str,
+    words: Words | None,
+    entities: Spans | None,
+    sentences: Spans | Callable[[str], Spans] | None,
+    id: str | None,
 ) -> Document:
     return Document(text, words, entities, sentences, id=id)

@@ -37,9 +37,9 @@ class EngineError(LexelError):
     """An engine, device or precision that this machine cannot run."""
 
 
-class MissingExtra(LexelError, ImportError):
+class MissingExtra(LexelError, ImportError):  # noqa: N818 (the missing thing names it)
     """An optional library that is not installed; the message holds the line that installs it."""
 
 
-class Overloaded(LexelError):
+class Overloaded(LexelError):  # noqa: N818
     """No room for more work at present."""

@@ -52,5 +52,5 @@ class Ops(Protocol[T]):
         ...
 
     def pick(self, x: T, picks: T) -> T:
-        """``[rows, length, hidden]`` at the flat slots ``picks [picks]`` (row * length + column): ``[picks, hidden]``."""
+        """``x [rows, length, hidden]`` at flat slots ``picks [picks]``, row * length + column: ``[picks, hidden]``."""
         ...

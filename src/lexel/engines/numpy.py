@@ -58,7 +58,7 @@ class NumpyOps:
         return _ACTIVATIONS[name](x)
 
     def same_sequence(self, sequence_ids: Array) -> Array:
-        return np.asarray((sequence_ids[:, None, :, None] == sequence_ids[:, None, None, :]))
+        return np.asarray(sequence_ids[:, None, :, None] == sequence_ids[:, None, None, :])
 
     def attention(self, query: Array, key: Array, value: Array, same_sequence: Array, *, n_heads: int) -> Array:
         rows, length, hidden = query.shape

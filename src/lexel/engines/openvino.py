@@ -1,4 +1,4 @@
-"""The CPU engine: an OpenVINO graph built straight from the checkpoint's tensors, no framework or exchange format between.
+"""The CPU engine: an OpenVINO graph built straight from the checkpoint's tensors, without a framework between.
 
 Several requests are in flight at once, one a stream, so that a batch is always ready when a core is free.
 """
@@ -65,7 +65,9 @@ class OpenVinoOps:
 
         scores = op.multiply(op.matmul(by_head(query), by_head(key), False, True), _real(size**-0.5))
         probs = op.softmax(op.add(scores, same_sequence), -1)
-        mixed = op.transpose(op.matmul(probs, by_head(value), False, False), op.constant(np.array([0, 2, 1, 3], np.int64)))
+        mixed = op.transpose(
+            op.matmul(probs, by_head(value), False, False), op.constant(np.array([0, 2, 1, 3], np.int64))
+        )
         return op.reshape(mixed, op.constant(np.array([0, 0, hidden], np.int64)), True)
 
     def pick(self, x: Any, picks: Any) -> Any:

@@ -58,7 +58,11 @@ class TorchOps:
             return x.view(rows, length, n_heads, hidden // n_heads).transpose(1, 2)
 
         mixed = F.scaled_dot_product_attention(
-            by_head(query), by_head(key), by_head(value), attn_mask=same_sequence, scale=1 / math.sqrt(hidden // n_heads)
+            by_head(query),
+            by_head(key),
+            by_head(value),
+            attn_mask=same_sequence,
+            scale=1 / math.sqrt(hidden // n_heads),
         )
         return mixed.transpose(1, 2).reshape(rows, length, hidden)
 
@@ -110,7 +114,8 @@ class TorchEngine:
                 inputs = Inputs(*map(self._ids, (rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids)))
                 results = self._model(inputs, self._ids(rows.picks), outputs)
                 scores = {
-                    name: np.asarray(result.float().cpu().numpy()) for name, result in zip(outputs, results, strict=True)
+                    name: np.asarray(result.float().cpu().numpy())
+                    for name, result in zip(outputs, results, strict=True)
                 }
             yield scores
 

@@ -1,7 +1,7 @@
 """The one flow of every task: texts -> pieces -> windows -> packed rows -> engine -> scores per piece.
 
-Texts travel in blocks. A flow takes a stream of blocks and adds to each what its checkpoint reads there; flows chain, so
-several checkpoints read the same text one after the other. While the engine computes one block, the next is being
+Texts travel in blocks. A flow takes a stream of blocks and adds to each what its checkpoint reads there; flows chain,
+so several checkpoints read the same text one after the other. While the engine computes one block, the next is being
 tokenised: the look-ahead is one block.
 """
 

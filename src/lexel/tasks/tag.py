@@ -186,7 +186,9 @@ class Tagger:
             TypeError: If ``text`` is not a string.
         """
         if not isinstance(text, str):
-            raise TypeError(f"expected one text (str), found {type(text).__name__}; for several, iterate over stream(texts)")
+            raise TypeError(
+                f"expected one text (str), found {type(text).__name__}; for several, iterate over stream(texts)"
+            )
         return next(self.stream([text]))
 
     def stream(self, texts: Iterable[str]) -> Iterator[Document]:
@@ -202,7 +204,9 @@ class Tagger:
             delimiter: What stands between them in the Document's text.
         """
         if isinstance(words, str):
-            raise TypeError("expected the words of one text (a list of str), found a str; to find words, call the tagger")
+            raise TypeError(
+                "expected the words of one text (a list of str), found a str; to find words, call the tagger"
+            )
         return next(self.stream_words([words], delimiter=delimiter))
 
     def stream_words(self, texts: Iterable[Sequence[str]], *, delimiter: str = "") -> Iterator[Document]:
@@ -239,8 +243,8 @@ class Tagger:
         flow = next(flow for flow in self._flows if flow.name == self.layers["pos"].flow)
         if flow.checkpoint.pieces == "chars":
             raise LabelError(
-                f"{flow.checkpoint.source.folder}: it tags words but does not find them; load it with words=... as well, "
-                "or give the words to tag_words or stream_words"
+                f"{flow.checkpoint.source.folder}: it tags words but does not find them; load it with words=... as "
+                "well, or give the words to tag_words or stream_words"
             )
 
     def _checked(self, texts: Iterable[str]) -> Iterator[str]:
@@ -261,9 +265,7 @@ class Tagger:
             yield from _Decoder(block, self.layers, self.options).documents()
 
 
-def _choose_heads(
-    main: Checkpoint | None, given: Mapping[Layer, Checkpoint]
-) -> dict[Layer, tuple[Checkpoint, Head]]:
+def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) -> dict[Layer, tuple[Checkpoint, Head]]:
     """Which checkpoint and head gives each layer; one named for a layer must have a head for it."""
     chosen: dict[Layer, tuple[Checkpoint, Head]] = {}
     for layer in TASKS_OF_LAYER:
@@ -312,9 +314,7 @@ def _start_flows(
     ]
 
 
-def _gather_words(
-    texts: Iterable[Sequence[str]], delimiter: str, checked: Any
-) -> Iterator[Block]:
+def _gather_words(texts: Iterable[Sequence[str]], delimiter: str, checked: Any) -> Iterator[Block]:
     """Blocks of texts joined from words, with the words' places."""
     waiting: list[NDArray[np.int32]] = []
 
@@ -511,5 +511,3 @@ def _widen(
         np.where(grown, np.minimum(words.start[first], starts), starts),
         np.where(grown, np.maximum(words.end[last], ends), ends),
     )
-
-

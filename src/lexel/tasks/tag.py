@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -211,7 +213,32 @@ class Tagger:
 
     def stream_words(self, texts: Iterable[Sequence[str]], *, delimiter: str = "") -> Iterator[Document]:
         """Read texts whose words are known; otherwise as ``stream``."""
-        return self._documents(_gather_words(texts, delimiter, self._checked))
+        return self._documents(_gather_given((_joined(words, delimiter) for words in texts), self._checked))
+
+    def stream_documents(self, documents: Iterable[Document], *, given_words: bool = False) -> Iterator[Document]:
+        """Read the texts of documents; otherwise as ``stream``.
+
+        Args:
+            documents: Documents from data. A result keeps its document's ``id``, and nothing else that was annotated.
+            given_words: Keep the documents' words as well, and tag these.
+
+        Raises:
+            DataError: With ``given_words``, if a document that is not blank has no words.
+        """
+        ids: deque[str | None] = deque()
+
+        def noted() -> Iterator[Document]:
+            for document in documents:
+                ids.append(document.id)
+                yield document
+
+        if given_words:
+            read = self._documents(_gather_given(map(_text_and_words, count(), noted()), self._checked))
+        else:
+            read = self.stream(document.text for document in noted())
+        for document in read:
+            id = ids.popleft()
+            yield document if id is None else _named(document, id)
 
     @cached_property
     def description(self) -> str:
@@ -229,12 +256,10 @@ class Tagger:
         return tuple(flow.engine for flow in self._flows)
 
     def _say(self) -> None:
-        for flow in self._flows:
-            notice = flow.checkpoint.card.notice
-            if notice:
-                _logger.warning(notice)
+        """Log the description; a licence that must be said aloud is a warning."""
+        notices = {flow.checkpoint.card.notice for flow in self._flows}
         for line in self.description.splitlines():
-            _logger.info(line)
+            _logger.log(logging.WARNING if line in notices else logging.INFO, line)
 
     def _check_words_known(self) -> None:
         """Refuse to tag single characters as if they were words."""
@@ -314,20 +339,40 @@ def _start_flows(
     ]
 
 
-def _gather_words(texts: Iterable[Sequence[str]], delimiter: str, checked: Any) -> Iterator[Block]:
-    """Blocks of texts joined from words, with the words' places."""
+def _gather_given(
+    texts: Iterable[tuple[str, NDArray[np.int32]]], checked: Callable[[Iterable[str]], Iterator[str]]
+) -> Iterator[Block]:
+    """Blocks of texts with the words' places, ``[words, 2]`` for each."""
     waiting: list[NDArray[np.int32]] = []
 
-    def joined() -> Iterator[str]:
-        for words in texts:
-            lengths = np.fromiter(map(len, words), np.int64, len(words))
-            starts = np.cumsum(lengths + len(delimiter)) - lengths - len(delimiter)
-            waiting.append(np.stack((starts, starts + lengths), axis=1).astype(np.int32))
-            yield delimiter.join(words)
+    def alone() -> Iterator[str]:
+        for text, words in texts:
+            waiting.append(words)
+            yield text
 
-    for block in gather_blocks(checked(joined())):
+    for block in gather_blocks(checked(alone())):
         given, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
         yield Block(block.texts, given)
+
+
+def _joined(words: Sequence[str], delimiter: str) -> tuple[str, NDArray[np.int32]]:
+    """A text put together from its words, and where they stand in it."""
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    starts = np.cumsum(lengths + len(delimiter)) - lengths - len(delimiter)
+    return delimiter.join(words), np.stack((starts, starts + lengths), axis=1).astype(np.int32)
+
+
+def _text_and_words(number: int, document: Document) -> tuple[str, NDArray[np.int32]]:
+    if "words" not in document.layers and document.text.strip():
+        name = f"text {number}" if document.id is None else f"document {document.id!r}"
+        raise DataError(f"{name}: has no words; expected words to keep (given_words); or let the model find them")
+    return document.text, np.stack((document.words.starts, document.words.ends), axis=1)
+
+
+def _named(document: Document, id: str) -> Document:
+    """The same document under a name."""
+    entities = document.entities if "entities" in document.layers else None
+    return Document(document.text, document.words, entities, split_sentences, id=id)
 
 
 class _Decoder:

@@ -85,7 +85,9 @@ def ranges_to_indexes(starts: Int64Array, lengths: Int64Array) -> Int64Array:
 
 
 def trim_blanks(chars: Chars, starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Take white space off both ends of flat ranges; a range of nothing else becomes empty, at its end.
+    """Take white space off both ends of flat ranges.
+
+    A range of nothing else becomes empty, before the next character of the batch that is not white space.
 
     Args:
         chars: The characters of the batch.
@@ -93,13 +95,12 @@ def trim_blanks(chars: Chars, starts: Int64Array, ends: Int64Array) -> tuple[Int
         ends: Flat end of each range, at least its start, ``[ranges]``.
     """
     blank = np.append(chars.space, False)
-    filled = starts < ends
-    if not (filled & (blank[starts] | blank[ends - 1])).any():
+    if not (blank[starts] | ((starts < ends) & blank[ends - 1])).any():
         return starts, ends
     index = np.arange(len(blank))
     next_filled = np.minimum.accumulate(np.where(blank, len(chars), index)[::-1])[::-1]
     past_filled = np.append(0, np.maximum.accumulate(np.where(blank, 0, index + 1)))
-    starts = np.minimum(next_filled[starts], ends)
+    starts = next_filled[starts]
     return starts, np.maximum(past_filled[ends], starts)
 
 

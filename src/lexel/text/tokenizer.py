@@ -3,7 +3,8 @@
 The rules that Lexel adds to the library's:
 
 - Every Python string is a text. A lone surrogate is given to the library as U+FFFD, one for one, so offsets stay true.
-- Offsets never cover white space at their ends. A piece that stands for white space alone (a lone ``▁``) is empty.
+- Offsets never cover white space at their ends. A piece that stands for white space alone (a lone ``▁``) is empty and
+  lies before the next character.
 - A special piece spelt out in a text (``[SEP]``, ``<s>``) is found there as the special piece, as transformers does,
   unless the folder says ``split_special_tokens``; its offsets are those of the spelling.
 - A folder's truncation and padding are switched off: nothing is cut here.
@@ -30,7 +31,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from lexel.errors import CheckpointError
-from lexel.text.alignment import bounds_of, read_chars, trim_blanks
+from lexel.text.alignment import Chars, bounds_of, read_chars, trim_blanks
 from lexel.text.char_tokenizer import CharTokenizer
 from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, Tokenizer, check_words, join_words
 from lexel.text.tokenizer_files import (
@@ -102,13 +103,14 @@ class LibraryTokenizer:
     def encode(self, texts: Sequence[str]) -> Pieces:
         """Cut texts into pieces, without special pieces around them."""
         readable = [_readable(text) for text in texts]
+        chars = read_chars(readable)
         parts = self._parts(readable)
         raw = self._encode_parts(self._backend, parts.inputs)
-        bounds = bounds_of(np.bincount(parts.text[raw.part], minlength=len(texts)), len(texts))
-        shift = parts.start[raw.part]
-        return _finish(
-            readable, raw, bounds, starts=raw.starts + shift, ends=raw.ends + shift, words=raw.dense_words(bounds)
-        )
+        text = parts.text[raw.part]
+        bounds = bounds_of(np.bincount(text, minlength=len(texts)), len(texts))
+        first = chars.bounds[text] + parts.start[raw.part]
+        starts, ends = _own_offsets(chars, raw, text=text, first=first, limit=chars.bounds[text + 1])
+        return Pieces(raw.ids, starts, ends, raw.dense_words(bounds), bounds)
 
     def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
         """Cut given words into pieces, each word read as after a space where that makes a difference to the model.
@@ -118,13 +120,15 @@ class LibraryTokenizer:
         """
         check_words(texts, words)
         readable = [_readable(text) for text in texts]
+        chars = read_chars(readable)
         parts = _word_parts(readable, words)
         raw = self._encode_parts(self._word_backend, parts.inputs, is_pretokenized=True)
-        bounds = bounds_of(np.bincount(parts.text[raw.part], minlength=len(texts)), len(texts))
         text, word = parts.text[raw.part], raw.words + parts.start[raw.part]
-        own = join_words(words)[bounds_of(map(len, words), len(words))[text] + word]
-        ends = np.minimum(own[:, 0] + raw.ends, own[:, 1])
-        return _finish(readable, raw, bounds, starts=own[:, 0] + raw.starts, ends=ends, words=word)
+        bounds = bounds_of(np.bincount(text, minlength=len(texts)), len(texts))
+        ranges = join_words(words)[bounds_of(map(len, words), len(words))[text] + word]
+        first, limit = (chars.bounds[text] + edge for edge in ranges.T)
+        starts, ends = _own_offsets(chars, raw, text=text, first=first, limit=limit)
+        return Pieces(raw.ids, starts, ends, word.astype(np.int32), bounds)
 
     def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
         """The vocabulary's spelling of each piece.
@@ -209,29 +213,43 @@ class _Raw:
         names = ("ids", "starts", "ends", "words", "part")
         return cls(**{name: np.concatenate([getattr(raw, name) for raw in raws]) for name in names})
 
-    def dense_words(self, bounds: Int64Array) -> Int64Array:
+    def dense_words(self, bounds: Int64Array) -> Int32Array:
         """Words counted from 0 in each text: a new one wherever the part's word or the part changes, ``[pieces]``."""
-        if not len(self.words):
-            return np.zeros(0, np.int64)
         new = (np.diff(self.words, prepend=-1) != 0) | (np.diff(self.part, prepend=-1) != 0)
-        count: Int64Array = np.cumsum(new)
-        first = count[np.minimum(bounds[:-1], len(count) - 1)]
-        return count - np.repeat(first, np.diff(bounds))
+        count = np.append(np.cumsum(new), 0)
+        words: Int32Array = (count[:-1] - np.repeat(count[bounds[:-1]], np.diff(bounds))).astype(np.int32)
+        return words
 
 
-def _finish(
-    texts: list[str], raw: _Raw, bounds: Int64Array, *, starts: Int64Array, ends: Int64Array, words: Int64Array
-) -> Pieces:
-    """Put pieces together: offsets inside their text, without white space at their ends, starts in order."""
-    chars = read_chars(texts)
-    counts = np.diff(bounds)
-    shift, limit = np.repeat(chars.bounds[:-1], counts), np.repeat(chars.bounds[1:], counts)
-    starts = np.clip(starts + shift, shift, limit)
-    starts, ends = trim_blanks(chars, starts, np.clip(ends + shift, starts, limit))
-    starts = np.maximum.accumulate(starts)
-    ends = np.maximum(ends, starts)
-    own = [(flat - shift).astype(np.int32) for flat in (starts, ends)]
-    return Pieces(raw.ids, own[0], own[1], words.astype(np.int32), bounds)
+def _own_offsets(
+    chars: Chars, raw: _Raw, *, text: Int64Array, first: Int64Array, limit: Int64Array
+) -> tuple[Int32Array, Int32Array]:
+    """Offsets of pieces in their own texts: within their stretch, without white space at their ends, in order.
+
+    Args:
+        chars: The characters of the batch.
+        raw: The pieces, with offsets that count from the beginning of a stretch.
+        text: Which text each piece is from, ``[pieces]``.
+        first: Where its stretch begins, as a flat index, ``[pieces]``.
+        limit: Where the offsets must end, as a flat index, ``[pieces]``.
+    """
+    starts = np.minimum(raw.starts + first, limit)
+    starts, ends = trim_blanks(chars, starts, np.clip(raw.ends + first, starts, limit))
+    starts, ends = _in_order(np.minimum(starts, limit), np.minimum(ends, limit))
+    shift = chars.bounds[text]
+    return (starts - shift).astype(np.int32), (ends - shift).astype(np.int32)
+
+
+def _in_order(starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Starts that never decrease; empty ranges stay empty.
+
+    The library steps back in two places: an invisible space put before a word is said to lie behind the word's first
+    character, and combining marks are sorted by class.
+    """
+    if (starts[1:] >= starts[:-1]).all():
+        return starts, ends
+    ordered = np.minimum.accumulate(starts[::-1])[::-1]
+    return ordered, np.where(starts == ends, ordered, ends)
 
 
 def _readable(text: str) -> str:

@@ -1,0 +1,38 @@
+"""Documents from files and into files: plain text, segmented text, CoNLL, CoNLL-U, JSON lines, Parquet, HTML, terminal.
+
+``read_x(source)`` gives Documents one at a time in constant memory; ``write_x(documents, out)`` writes them, under
+the final name only when whole, and gives back what the format could not hold. ``FORMATS`` is the table of them.
+"""
+
+from lexel.data.conll import read_conll, write_conll
+from lexel.data.conllu import read_conllu, write_conllu
+from lexel.data.formats import FORMATS, Format, by_ending, format_named
+from lexel.data.jsonl import read_jsonl, write_jsonl
+from lexel.data.lines import read_lines, write_lines
+from lexel.data.losses import Loss, Losses
+from lexel.data.parquet import read_parquet, write_parquet
+from lexel.data.render import write_html, write_terminal
+from lexel.data.segmented import read_segmented, write_segmented
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Loss",
+    "Losses",
+    "by_ending",
+    "format_named",
+    "read_conll",
+    "read_conllu",
+    "read_jsonl",
+    "read_lines",
+    "read_parquet",
+    "read_segmented",
+    "write_conll",
+    "write_conllu",
+    "write_html",
+    "write_jsonl",
+    "write_lines",
+    "write_parquet",
+    "write_segmented",
+    "write_terminal",
+]

@@ -1,0 +1,367 @@
+r"""CoNLL-U, where a sentence is a Document (https://universaldependencies.org/format.html).
+
+What is read and written:
+
+- FORM and UPOS (or XPOS) are words and tags; ``# sent_id`` is the Document's id; ``# text`` its text, which the
+  words must spell (any whitespace may stand where the words say that some does).
+- ``SpaceAfter=No`` in MISC, and UDPipe's ``SpacesBefore`` and ``SpacesAfter`` with ``\s \t \n \r \p \\``, say what
+  stands between.
+- Entities are tags in MISC, ``Entity=B-PER`` (scheme BIO), on every word where the layer is annotated, ``Entity=O``
+  outside.
+- A multiword token (``2-3``) whose parts spell it (do + n't) gives its parts as words; any other (du = de + le) is one
+  word, its tags joined with ``+``. Empty nodes (``2.1``) are passed over.
+- ``# text`` holds one line. A text that it cannot hold exactly (with line ends, or whitespace at its ends) is also
+  written as ``# text_json = "..."``, which is read in its place.
+
+Lemmas, features and dependencies have no place in a Document; a reader counts them as losses and a writer leaves ``_``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.losses import Loss, Losses, n_scores
+from lexel.data.tags import OFF_WORDS, TagError, entity_words, spans_of_tags, tags_of_spans
+from lexel.data.words import align_words, words_must_tile
+from lexel.document import Document, Spans, Words
+from lexel.errors import DataError
+
+FORMAT = "CoNLL-U"
+_N_COLUMNS = 10
+_HELD_COMMENTS = ("sent_id", "text", "text_json")
+_HELD_MISC = ("SpaceAfter", "SpacesAfter", "SpacesBefore")
+_OTHER_COLUMNS = {2: "lemmas", 5: "features", 6: "dependencies", 8: "enhanced dependencies"}
+_UNESCAPED = {r"\s": " ", r"\t": "\t", r"\n": "\n", r"\r": "\r", r"\p": "|", r"\\": "\\"}
+_ESCAPED = str.maketrans({value: key for key, value in _UNESCAPED.items()})
+_ID = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})|(\.[0-9]+))?")
+
+
+class _Node(NamedTuple):
+    """One line of a sentence: a word, or a multiword token that lasts to word ``end``."""
+
+    line: int
+    first: int
+    end: int
+    cells: list[str]
+    misc: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Sentence:
+    comments: dict[str, tuple[int, str]] = field(default_factory=dict)
+    words: list[_Node] = field(default_factory=list)
+    tokens: list[_Node] = field(default_factory=list)
+
+
+class _Surface(NamedTuple):
+    """A word as it stands in the text, and the numbers of the first and last syntactic word in it."""
+
+    form: str
+    first: int
+    end: int
+
+
+def read_conllu(
+    source: Source,
+    *,
+    encoding: str = "utf-8",
+    losses: Losses | None = None,
+    pos: str = "upos",
+    entity_key: str = "Entity",
+    repair: bool = False,
+) -> Iterator[Document]:
+    """Each sentence as a Document.
+
+    Args:
+        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        losses: Where everything that a Document does not hold is counted.
+        pos: Which column the tags are from, ``upos`` or ``xpos``.
+        entity_key: The key of entity tags in MISC.
+        repair: Read ill-formed entity tags by conlleval's rule instead of refusing them.
+
+    Raises:
+        DataError: ``path:line`` of a row that is not CoNLL-U, or of a ``# text`` that the words do not spell.
+        ValueError: If ``pos`` is neither.
+    """
+    if pos not in ("upos", "xpos"):
+        raise ValueError(f"pos {pos!r}; expected upos or xpos")
+    reading = _Reading(
+        LineReader(source, encoding=encoding), Losses() if losses is None else losses, pos, entity_key, repair
+    )
+    return reading.documents()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One pass over a source, with what was asked for."""
+
+    lines: LineReader
+    losses: Losses
+    pos: str
+    entity_key: str
+    repair: bool
+
+    def documents(self) -> Iterator[Document]:
+        sentence = _Sentence()
+        for line in self.lines:
+            if not line:
+                if sentence.words:
+                    yield self._document(sentence)
+                sentence = _Sentence()
+            elif line.startswith("#") and not sentence.words:
+                self._take_comment(line, sentence)
+            else:
+                self._take_row(line, sentence)
+        if sentence.words:
+            yield self._document(sentence)
+
+    def _lost(self, what: str, count: int) -> None:
+        self.losses.add(what, count, format="documents")
+
+    def _take_comment(self, line: str, sentence: _Sentence) -> None:
+        key, _, value = line[1:].partition("=")
+        if key.strip() in _HELD_COMMENTS:
+            sentence.comments[key.strip()] = self.lines.number, value.removeprefix(" ")
+        else:
+            self._lost("comments", 1)
+
+    def _take_row(self, line: str, sentence: _Sentence) -> None:
+        cells = line.split("\t")
+        if len(cells) != _N_COLUMNS:
+            raise self.lines.error(f"{len(cells)} columns; expected the ten of CoNLL-U, with a tab between two")
+        match = _ID.fullmatch(cells[0])
+        if match is None:
+            raise self.lines.error(
+                f"ID {cells[0]!r}; expected a number such as 3, a range such as 3-4, or an empty node such as 3.1"
+            )
+        if match[3]:
+            self._lost("empty nodes", 1)
+            return
+        due, first, end = len(sentence.words) + 1, int(match[1]), int(match[2] or match[1])
+        if first != due or end < first:
+            raise self.lines.error(f"ID {cells[0]!r}; expected {due}, since words are numbered from 1 in each sentence")
+        node = _Node(self.lines.number, first, end, cells, _misc(cells[9]))
+        if not cells[1]:
+            raise self.lines.error("FORM is empty; expected a word in every row")
+        (sentence.tokens if match[2] else sentence.words).append(node)
+        self._count_losses(node)
+
+    def _count_losses(self, node: _Node) -> None:
+        for column, what in _OTHER_COLUMNS.items():
+            self._lost(what, int(node.cells[column] != "_"))
+        column, what = (4, "XPOS tags") if self.pos == "upos" else (3, "UPOS tags")
+        self._lost(what, int(node.cells[column] != "_"))
+        self._lost("MISC entries", sum(key not in _HELD_MISC and key != self.entity_key for key in node.misc))
+
+    def _document(self, sentence: _Sentence) -> Document:
+        surface = self._surface(sentence)
+        text, spans = self._text(sentence, surface)
+        tags = self._tags(sentence, surface)
+        words = Words.of(text, spans, tags)
+        id = sentence.comments.get("sent_id", (0, None))[1]
+        return Document(text, words, self._entities(sentence, surface, text, spans), id=id)
+
+    def _surface(self, sentence: _Sentence) -> list[_Surface]:
+        """The words as they stand in the text."""
+        found: list[_Surface] = []
+        numbers = iter(range(1, len(sentence.words) + 1))
+        tokens = {token.first: token for token in sentence.tokens}
+        for number in numbers:
+            token = tokens.get(number)
+            if token is None:
+                found.append(_Surface(sentence.words[number - 1].cells[1], number, number))
+                continue
+            if token.end > len(sentence.words):
+                raise self.lines.error(
+                    f"token {token.cells[0]}; the sentence has {len(sentence.words)} words", line=token.line
+                )
+            parts = [word.cells[1] for word in sentence.words[number - 1 : token.end]]
+            if "".join(parts) == token.cells[1]:
+                found.extend(_Surface(part, number + i, number + i) for i, part in enumerate(parts))
+            else:
+                self._lost("words inside multiword tokens", len(parts))
+                found.append(_Surface(token.cells[1], number, token.end))
+            for _ in range(token.end - number):
+                next(numbers)
+        return found
+
+    def _text(self, sentence: _Sentence, surface: Sequence[_Surface]) -> tuple[str, list[tuple[int, int]]]:
+        """The sentence's text and where its words stand."""
+        spelled, spans = _spelled(sentence, surface)
+        if "text_json" in sentence.comments:
+            line, value = sentence.comments["text_json"]
+            text = _json_text(value)
+            aligned = None if text is None else align_words([word.form for word in surface], text)
+            if text is None or aligned is None:
+                raise self._disagreement("text_json", line, value, spelled)
+            return text, aligned
+        line, text = sentence.comments.get("text", (0, spelled))
+        aligned = align_words([word.form for word in surface], text)
+        if aligned is None or _joints(aligned) != _joints(spans):
+            raise self._disagreement("text", line, text, spelled)
+        return text, aligned
+
+    def _disagreement(self, key: str, line: int, text: str, spelled: str) -> DataError:
+        return self.lines.error(
+            f"# {key} = {text!r}, but the words spell {spelled!r}; expected the same; check SpaceAfter=No", line=line
+        )
+
+    def _tags(self, sentence: _Sentence, surface: Sequence[_Surface]) -> list[str] | None:
+        column = 3 if self.pos == "upos" else 4
+        tags = [word.cells[column] for word in sentence.words]
+        if all(tag == "_" for tag in tags):
+            return None
+        return ["+".join(tags[word.first - 1 : word.end]) for word in surface]
+
+    def _entities(
+        self, sentence: _Sentence, surface: Sequence[_Surface], text: str, spans: Sequence[tuple[int, int]]
+    ) -> Spans | None:
+        tags = [word.misc.get(self.entity_key) for word in sentence.words]
+        if all(tag is None for tag in tags):
+            return None
+        try:
+            found = spans_of_tags([tag or "O" for tag in tags], scheme="BIO", repair=self.repair)
+        except TagError as fault:
+            raise self.lines.error(f"{self.entity_key}: {fault}", line=sentence.words[fault.index].line) from fault
+        owner = {number: i for i, word in enumerate(surface) for number in range(word.first, word.end + 1)}
+        return Spans.of(
+            text, [(spans[owner[first + 1]][0], spans[owner[end]][1], label) for first, end, label in found]
+        )
+
+
+def _misc(cell: str) -> dict[str, str]:
+    if cell == "_":
+        return {}
+    return {key: value for key, _, value in (entry.partition("=") for entry in cell.split("|"))}
+
+
+def _spelled(sentence: _Sentence, surface: Sequence[_Surface]) -> tuple[str, list[tuple[int, int]]]:
+    """The text that the words and their blanks spell, without whitespace before the first and after the last."""
+    parts: list[str] = []
+    spans: list[tuple[int, int]] = []
+    at = 0
+    tokens = {number: token for token in sentence.tokens for number in range(token.first, token.end + 1)}
+    for i, word in enumerate(surface):
+        token = tokens.get(word.first)
+        inside = token is not None and word.end < token.end
+        before = "" if i == 0 else _unescape((token or sentence.words[word.first - 1]).misc.get("SpacesBefore", ""))
+        after = "" if inside or i + 1 == len(surface) else _after((token or sentence.words[word.end - 1]).misc)
+        if token is not None and word.first > token.first:
+            before = ""
+        spans.append((at + len(before), at + len(before) + len(word.form)))
+        parts += [before, word.form, after]
+        at = spans[-1][1] + len(after)
+    return "".join(parts), spans
+
+
+def _after(misc: dict[str, str]) -> str:
+    if "SpacesAfter" in misc:
+        return _unescape(misc["SpacesAfter"])
+    return "" if misc.get("SpaceAfter") == "No" else " "
+
+
+def _unescape(value: str) -> str:
+    return re.sub(r"\\.", lambda match: _UNESCAPED.get(match[0], match[0]), value)
+
+
+def _joints(spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """Does each word but the first begin right where the one before ends?"""
+    return [end == start for (_, end), (start, _) in pairwise(spans)]
+
+
+def _json_text(value: str) -> str | None:
+    try:
+        text = json.loads(value)
+    except ValueError:
+        return None
+    return text if isinstance(text, str) else None
+
+
+def _one_line(text: str) -> str:
+    """The text as ``# text`` can hold it: each run of whitespace with a line end or tab in it is one blank."""
+    return re.sub(r"\s*[\t\n\r]\s*", " ", text).strip()
+
+
+def write_conllu(
+    documents: Iterable[Document],
+    out: Target,
+    *,
+    encoding: str = "utf-8",
+    entity_key: str = "Entity",
+    off_words: str = "error",
+) -> tuple[Loss, ...]:
+    """Write each document as a sentence.
+
+    Args:
+        documents: Documents with words.
+        out: A path, ``"-"`` or an open text stream.
+        encoding: How characters are written.
+        entity_key: The key of entity tags in MISC.
+        off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
+            ``widen``.
+
+    Returns:
+        What CoNLL-U does not hold (it has no empty sentences).
+
+    Raises:
+        DataError: If a document has no words, or one that cannot be a cell.
+        ValueError: If ``off_words`` is unknown.
+    """
+    if off_words not in OFF_WORDS:
+        raise ValueError(f"off_words {off_words!r}; expected one of {', '.join(OFF_WORDS)}")
+    losses = Losses()
+    with open_output(out, encoding=encoding) as output:
+        for document in documents:
+            words_must_tile(document, output)
+            if not len(document.words):
+                losses.add("empty documents", 1, format=FORMAT)
+                continue
+            spans = entity_words(document, output, off_words=off_words, losses=losses, format=FORMAT)
+            tags = tags_of_spans(spans, n_words=len(document.words), scheme="BIO")
+            rows = _rows(document, tags if "entities" in document.layers else None, entity_key, output)
+            output.write(_comments(document, output) + "".join(rows) + "\n")
+            losses.add("scores", n_scores(document), format=FORMAT)
+    return losses.summary()
+
+
+def _comments(document: Document, output: TextOutput) -> str:
+    text, id = document.text, document.id
+    if id is not None and (not id or id != id.strip() or "\n" in id or "\r" in id):
+        raise output.error(f"id {id!r} cannot be a comment; expected one line; write JSON lines instead")
+    head = "" if id is None else f"# sent_id = {id}\n"
+    line = _one_line(text)
+    exact = "" if line == text else f"# text_json = {json.dumps(text, ensure_ascii=False)}\n"
+    return f"{head}# text = {line}\n{exact}"
+
+
+def _rows(document: Document, tags: Sequence[str] | None, entity_key: str, output: TextOutput) -> Iterator[str]:
+    words, text = document.words, document.text
+    starts, ends, pos = words.starts.tolist(), words.ends.tolist(), words.pos
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        form, tag = text[start:end], "_" if pos is None else pos[i]
+        bad = [cell for cell in (form, tag) if not cell or cell != cell.strip() or re.search(r"[\t\n\r]", cell)]
+        bad += [] if tags is None else re.findall(r".*[|\s].*", tags[i], re.DOTALL)
+        if bad:
+            raise output.error(
+                f"{bad[0]!r} cannot be a cell; expected no tab or line end in it, and no whitespace at its ends; "
+                "write JSON lines"
+            )
+        misc = [] if tags is None else [f"{entity_key}={tags[i]}"]
+        if i + 1 == len(starts):
+            after = text[end:]
+            misc += [f"SpacesAfter={after.translate(_ESCAPED)}"] if after else []
+        else:
+            after = text[end : starts[i + 1]]
+            misc += (
+                ["SpaceAfter=No"] if not after else [] if after == " " else [f"SpacesAfter={after.translate(_ESCAPED)}"]
+            )
+        if i == 0 and start:
+            misc.append(f"SpacesBefore={text[:start].translate(_ESCAPED)}")
+        yield f"{i + 1}\t{form}\t_\t{tag}\t_\t_\t_\t_\t_\t{'|'.join(misc) or '_'}\n"

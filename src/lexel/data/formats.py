@@ -1,0 +1,100 @@
+"""The formats by name and by file ending: what reads them, what writes them, and which layers they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from lexel.data.conll import read_conll, write_conll
+from lexel.data.conllu import read_conllu, write_conllu
+from lexel.data.files import COMPRESSED_ENDINGS, Source, Target
+from lexel.data.jsonl import read_jsonl, write_jsonl
+from lexel.data.lines import read_lines, write_lines
+from lexel.data.losses import Loss, Losses
+from lexel.data.parquet import read_parquet, write_parquet
+from lexel.data.render import write_html, write_terminal
+from lexel.data.segmented import read_segmented, write_segmented
+from lexel.document import Document
+from lexel.errors import DataError
+
+
+class Reader(Protocol):
+    """Every ``read_x``: documents from a source, in order, one at a time; options of its own come after these."""
+
+    def __call__(
+        self, source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None
+    ) -> Iterator[Document]: ...
+
+
+class Writer(Protocol):
+    """Every ``write_x``: all documents to a target; gives back what the format could not hold."""
+
+    def __call__(
+        self, documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8"
+    ) -> tuple[Loss, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One row of the table.
+
+    Attributes:
+        name: What ``--from`` and ``--to`` call it.
+        reader: Its ``read_x``; ``None`` for formats that are only shown.
+        writer: Its ``write_x``.
+        endings: File endings, without those of compression.
+        layers: What it holds beside the text.
+    """
+
+    name: str
+    reader: Reader | None
+    writer: Writer
+    endings: tuple[str, ...]
+    layers: frozenset[str]
+
+
+def _rows() -> Iterator[Format]:
+    every = frozenset(("id", "words", "pos", "entities", "scores"))
+    tagged = frozenset(("words", "pos", "entities"))
+    yield Format("text", read_lines, write_lines, (".txt",), frozenset())
+    yield Format("segmented", read_segmented, write_segmented, (".seg",), frozenset(("words",)))
+    yield Format("conll", read_conll, write_conll, (".conll", ".bio", ".iob", ".iob2", ".bioes"), tagged)
+    yield Format("conllu", read_conllu, write_conllu, (".conllu",), tagged | {"id"})
+    yield Format("jsonl", read_jsonl, write_jsonl, (".jsonl", ".json", ".ndjson"), every)
+    yield Format("parquet", read_parquet, write_parquet, (".parquet",), every)
+    yield Format("html", None, write_html, (".html", ".htm"), tagged | {"id"})
+    yield Format("terminal", None, write_terminal, (), tagged | {"id"})
+
+
+FORMATS: dict[str, Format] = {format.name: format for format in _rows()}
+
+
+def format_named(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        DataError: Listing the names there are.
+    """
+    if name not in FORMATS:
+        raise DataError(f"{name!r} is no format; expected one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def by_ending(path: str | os.PathLike[str]) -> Format:
+    """The format that a file's ending says; ``.gz`` and ``.xz`` after it do not matter.
+
+    Raises:
+        DataError: Listing the endings there are.
+    """
+    name = os.path.basename(os.fspath(path)).lower()
+    for ending in COMPRESSED_ENDINGS:
+        name = name.removesuffix(ending)
+    ending = os.path.splitext(name)[1]
+    for format in FORMATS.values():
+        if ending in format.endings:
+            return format
+    known = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
+    found = f"ending {ending!r}" if ending else "no ending"
+    raise DataError(f"{os.fspath(path)}: {found}; expected one of {known}; name the format with --from or --to")

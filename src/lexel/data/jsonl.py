@@ -1,0 +1,274 @@
+"""JSON lines: one record a line, with every layer as offsets into its text. Nothing that Lexel finds is lost in it.
+
+    {"id": "s1", "text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], "pos": ["PRON", "ADP", "PROPN"],
+     "entities": [[2, 4, "LOC"]], "scores": {"words": [0.99, 0.98, 0.97]}, "offset_unit": "char"}
+
+``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``offset_unit`` says what the offsets
+count: code points (``char``), UTF-16 units or UTF-8 bytes. Any string that Python can hold is written: lone
+surrogates as ``\\ud8xx``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.losses import Loss, Losses
+from lexel.data.offsets import OFFSET_UNITS, chars_of, check_order, pairs_of, unit_positions
+from lexel.document import Document, Spans, Words
+
+FORMAT = "JSON lines"
+SCORE_DECIMALS = 4
+_KEYS = ("id", "text", "words", "pos", "upos", "entities", "scores", "offset_unit")
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def read_jsonl(source: Source, *, encoding: str = "utf-8", losses: Losses | None = None) -> Iterator[Document]:
+    """Each line's record as a Document; lines of whitespace are passed over.
+
+    ``words``, ``pos`` (or ``upos``), ``entities``, ``scores``, ``id`` and ``offset_unit`` may be missing; entities
+    may come in any order.
+
+    Args:
+        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        losses: Where keys that Lexel does not know are counted.
+
+    Raises:
+        DataError: ``path:line`` of a record that is not JSON, or whose parts do not fit its text.
+    """
+    lines = LineReader(source, encoding=encoding)
+    losses = Losses() if losses is None else losses
+    for line in lines:
+        if not line or line.isspace():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise lines.error(f"not JSON ({error.msg} at column {error.colno}); expected one object a line") from error
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
+            raise lines.error(f"not a record ({error}); expected one object a line") from error
+        try:
+            yield document_of_record(record)
+        except ValueError as error:
+            raise lines.error(str(error)) from error
+        for key in record.keys() - set(_KEYS):
+            losses.add(f"key {key!r}", 1, format="documents")
+
+
+def document_of_record(record: Any) -> Document:
+    """A Document from one record, all of it checked.
+
+    Raises:
+        ValueError: Naming the part that is wrong, as in ``words[3] is [5, 9]; expected ...``.
+    """
+    if not isinstance(record, dict):
+        advice = "; take the records out of the array, one a line" if isinstance(record, list) else ""
+        raise ValueError(f"found a JSON {type(record).__name__}; expected an object with 'text'{advice}")
+    text = record.get("text")
+    if not isinstance(text, str):
+        found = "no 'text'" if "text" not in record else f"'text' is {_kind(text)}"
+        raise ValueError(f"{found}; expected the string that the offsets index")
+    unit = record.get("offset_unit", "char")
+    if unit not in OFFSET_UNITS:
+        raise ValueError(f"offset_unit is {unit!r}; expected one of {', '.join(OFFSET_UNITS)}")
+    scores = _typed(record, "scores", dict) or {}
+    id = record.get("id")
+    if not (id is None or type(id) in (str, int)):
+        raise ValueError(f"id is {_kind(id)}; expected a string")
+    return Document(
+        text,
+        _words(record, text, unit, scores),
+        _entities(record, text, unit, scores),
+        id=None if id is None else str(id),
+    )
+
+
+def _words(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Words | None:
+    items = _typed(record, "words", list)
+    pos_key = "pos" if "pos" in record else "upos"
+    pos = _typed(record, pos_key, list)
+    if items is None:
+        if pos is not None:
+            raise ValueError(f"{pos_key!r} without 'words'; expected one tag a word")
+        return None
+    pairs = _named("words", pairs_of, items)
+    chars = _named("words", lambda pairs: chars_of(pairs, text, unit=unit), pairs)
+    _named("words", check_order, chars)
+    if pos is not None and len(pos) != len(items):
+        raise ValueError(f"{pos_key!r} has {len(pos)} tags for {len(items)} words; expected one a word")
+    labels, ids = _indexed(pos or [], pos_key)
+    return Words(
+        text,
+        chars[:, 0],
+        chars[:, 1],
+        pos_ids=None if pos is None else ids,
+        pos_labels=labels,
+        scores=_scores(scores, "words", len(items)),
+        pos_scores=_scores(scores, "pos", len(items)),
+    )
+
+
+def _entities(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:
+    items = _typed(record, "entities", list)
+    if items is None:
+        return None
+    for i, item in enumerate(items):
+        if not (isinstance(item, list) and len(item) == 3 and isinstance(item[2], str)):
+            raise ValueError(f"entities[{i}] is {json.dumps(item)[:60]}; expected [start, end, label]")
+    pairs = _named("entities", pairs_of, [item[:2] for item in items])
+    chars = _named("entities", lambda pairs: chars_of(pairs, text, unit=unit), pairs)
+    labels, ids = _indexed([item[2] for item in items], "entities")
+    found = _scores(scores, "entities", len(items))
+    order = np.lexsort((chars[:, 1], chars[:, 0]))
+    return Spans(
+        text,
+        chars[order, 0],
+        chars[order, 1],
+        label_ids=np.asarray(ids, dtype=np.int32)[order],
+        labels=labels,
+        scores=None if found is None else found[order],
+    )
+
+
+def _typed(record: dict[str, Any], key: str, kind: type[Any]) -> Any:
+    value = record.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise ValueError(f"{key} is {_kind(value)}; expected {'a list' if kind is list else 'an object'} or null")
+    return value
+
+
+def _named(key: str, rule: Callable[[Any], Any], items: Any) -> Any:
+    try:
+        return rule(items)
+    except ValueError as error:
+        raise ValueError(f"{key}{error}" if str(error).startswith("[") else f"{key} {error}") from error
+
+
+def _indexed(names: Sequence[Any], key: str) -> tuple[list[str], list[int]]:
+    """The distinct names, and each name's index among them."""
+    for i, name in enumerate(names):
+        if not isinstance(name, str):
+            raise ValueError(f"{key}[{i}] is {_kind(name)}; expected a string")
+    index = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return list(index), [index[name] for name in names]
+
+
+def _scores(scores: dict[str, Any], key: str, size: int) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    values = scores.get(key)
+    if values is None:
+        return None
+    if not isinstance(values, list) or len(values) != size or not all(type(value) in (int, float) for value in values):
+        found = f"{len(values)} values" if isinstance(values, list) else _kind(values)
+        raise ValueError(f"scores[{key!r}] is {found}; expected {size} numbers, as many as there are {key}")
+    return np.asarray(values, dtype=np.float32)
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+def write_jsonl(
+    documents: Iterable[Document], out: Target, *, encoding: str = "utf-8", offsets: str = "char"
+) -> tuple[Loss, ...]:
+    """Write each document as one record.
+
+    Args:
+        documents: Any documents.
+        out: A path, ``"-"`` or an open text stream.
+        encoding: How characters are written; those that it does not have are written as escapes.
+        offsets: What offsets count: ``char``, ``utf16`` or ``byte``.
+
+    Returns:
+        Nothing lost, so an empty tuple; scores are rounded to four decimals.
+
+    Raises:
+        DataError: If a text has a high surrogate right before a low one, which JSON reads as one character, or a
+            score is no number.
+        ValueError: If ``offsets`` is none of the units.
+    """
+    unit_positions("", offsets)
+    with open_output(out, encoding=encoding) as output:
+        for document in documents:
+            output.write(_line(document, output, offsets))
+    return ()
+
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False).encode
+_dump_ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, allow_nan=False).encode
+
+
+def _line(document: Document, output: TextOutput, unit: str) -> str:
+    record = record_of_document(document, unit=unit)
+    try:
+        line = _dump(record)
+        line.encode(output.encoding)
+    except UnicodeEncodeError as error:
+        if _SURROGATE_PAIR.search(line):
+            raise output.error(
+                "a high surrogate stands right before a low one; JSON reads the two as one character; expected the "
+                "character itself; make it with text.encode('utf-16', 'surrogatepass').decode('utf-16')"
+            ) from error
+        line = _dump_ascii(record)
+    except ValueError as error:
+        raise output.error(f"a score is not finite ({error}); expected probabilities") from error
+    return line + "\n"
+
+
+def record_of_document(document: Document, *, unit: str = "char") -> dict[str, Any]:
+    """The record that stands for a document, ready for ``json.dumps``.
+
+    Args:
+        document: Any document.
+        unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+    """
+    text, layers = document.text, document.layers
+    positions = unit_positions(text, unit)
+    scores: dict[str, list[float]] = {}
+    words = pos = entities = None
+    if "words" in layers:
+        found = document.words
+        starts, ends = _in_unit(found.starts, positions), _in_unit(found.ends, positions)
+        words, pos = list(zip(starts, ends, strict=True)), found.pos
+        _put_scores(scores, "words", found.scores)
+        _put_scores(scores, "pos", found.pos_scores)
+    if "entities" in layers:
+        spans = document.entities
+        starts, ends = _in_unit(spans.starts, positions), _in_unit(spans.ends, positions)
+        names = spans.labels
+        entities = list(zip(starts, ends, [names[i] for i in spans.label_ids.tolist()], strict=True))
+        _put_scores(scores, "entities", spans.scores)
+    return {
+        "id": document.id,
+        "text": text,
+        "words": words,
+        "pos": pos,
+        "entities": entities,
+        "scores": scores,
+        "offset_unit": unit,
+    }
+
+
+def _in_unit(
+    offsets: np.ndarray[Any, np.dtype[np.int32]], positions: np.ndarray[Any, np.dtype[np.int64]] | None
+) -> list[int]:
+    found: list[int] = (offsets if positions is None else positions[offsets]).tolist()
+    return found
+
+
+def _put_scores(scores: dict[str, list[float]], key: str, values: np.ndarray[Any, np.dtype[np.float32]] | None) -> None:
+    if values is not None:
+        scores[key] = np.round(values.astype(np.float64), SCORE_DECIMALS).tolist()

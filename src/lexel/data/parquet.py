@@ -1,0 +1,232 @@
+"""Parquet: the JSON lines record as columns, for tables that databases and data frames read; needs ``lexel[parquet]``.
+
+    id           text
+    word_starts  word_ends  pos  entity_starts  entity_ends  entity_labels
+    word_scores  pos_scores      entity_scores
+
+All but the first two are lists, ``null`` where the layer is absent. What the offsets count stands in the schema's
+metadata under ``lexel.offset_unit``; without it they are code points.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from lexel.data.files import Source, Target, name_of, open_binary, write_errors
+from lexel.data.jsonl import document_of_record, record_of_document
+from lexel.data.losses import Loss, Losses
+from lexel.data.offsets import unit_positions
+from lexel.document import Document
+from lexel.errors import DataError, MissingExtra
+
+FORMAT = "Parquet"
+GROUP_CHARS = 4_000_000
+GROUP_ROWS = 20_000
+_READ_ROWS = 1024
+_UNIT_KEY = b"lexel.offset_unit"
+_LISTS = {
+    "word_starts": "int32", "word_ends": "int32", "pos": "string",
+    "entity_starts": "int32", "entity_ends": "int32", "entity_labels": "string",
+    "word_scores": "float32", "pos_scores": "float32", "entity_scores": "float32",
+}  # fmt: skip
+
+
+def read_parquet(source: Source, *, encoding: str = "utf-8", losses: Losses | None = None) -> Iterator[Document]:
+    """Each row as a Document.
+
+    Args:
+        source: A path or an open binary file; a stream that cannot seek will not do.
+        encoding: Accepted for the sake of one call for all formats; Parquet is always UTF-8.
+        losses: Where columns that Lexel does not know are counted, once a row.
+
+    Raises:
+        DataError: ``path:row`` of a row whose parts do not fit its text, or the path of a file that is not Parquet.
+        MissingExtra: If pyarrow is not installed.
+    """
+    name = name_of(source)
+    if source == "-":
+        raise DataError(f"{name}: Parquet begins at its end; expected a file, not a pipe; give the path")
+    return _documents(source, name, Losses() if losses is None else losses)
+
+
+def _documents(source: Source, name: str, losses: Losses) -> Iterator[Document]:
+    arrow, parquet = _libraries()
+    row = 0
+    try:
+        with parquet.ParquetFile(os.fspath(source) if isinstance(source, os.PathLike) else source) as file:
+            columns, unit = _layout(file.schema_arrow, name, losses, rows=file.metadata.num_rows)
+            for batch in file.iter_batches(batch_size=_READ_ROWS, columns=columns):
+                for record in batch.to_pylist():
+                    row += 1
+                    yield _document(record, unit, name=name, row=row)
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(
+            f"{name}: cannot be read as Parquet ({_first_line(error)}); expected a whole Parquet file"
+        ) from error
+
+
+def _layout(schema: Any, name: str, losses: Losses, *, rows: int) -> tuple[list[str], str]:
+    """The columns to read, and the unit of their offsets."""
+    if "text" not in schema.names:
+        raise DataError(f"{name}: columns {', '.join(schema.names)}; expected one called 'text'")
+    known = ("id", "text", *_LISTS)
+    for column in schema.names:
+        if column not in known:
+            losses.add(f"column {column!r}", rows, format="documents")
+    metadata = schema.metadata or {}
+    return [column for column in schema.names if column in known], metadata.get(_UNIT_KEY, b"char").decode()
+
+
+def _document(record: dict[str, Any], unit: str, *, name: str, row: int) -> Document:
+    try:
+        return document_of_record(_record(record, unit))
+    except ValueError as error:
+        raise DataError(f"{name}:{row}: {error}") from error
+
+
+def _record(row: dict[str, Any], unit: str) -> dict[str, Any]:
+    """A row as a JSON lines record."""
+    scores = {
+        key: row.get(f"{column}_scores") for key, column in (("words", "word"), ("pos", "pos"), ("entities", "entity"))
+    }
+    return {
+        "id": row.get("id"),
+        "text": row["text"],
+        "words": _together(row, "word_starts", "word_ends"),
+        "pos": row.get("pos"),
+        "entities": _together(row, "entity_starts", "entity_ends", "entity_labels"),
+        "scores": scores,
+        "offset_unit": unit,
+    }
+
+
+def _together(row: dict[str, Any], *columns: str) -> list[list[Any]] | None:
+    values = [row.get(column) for column in columns]
+    there = [value for value in values if value is not None]
+    if not there:
+        return None
+    if len(there) < len(columns) or len(set(map(len, there))) > 1:
+        sizes = ", ".join("null" if value is None else str(len(value)) for value in values)
+        raise ValueError(f"{', '.join(columns)} have {sizes} items; expected as many in each")
+    return [list(items) for items in zip(*there, strict=True)]
+
+
+def write_parquet(
+    documents: Iterable[Document], out: Target, *, encoding: str = "utf-8", offsets: str = "char"
+) -> tuple[Loss, ...]:
+    """Write each document as one row, in groups of at most 20,000 rows or about 4 million characters.
+
+    Args:
+        documents: Any documents.
+        out: A path, ``"-"`` or an open binary stream.
+        encoding: Accepted for the sake of one call for all formats; Parquet is always UTF-8.
+        offsets: What offsets count: ``char``, ``utf16`` or ``byte``.
+
+    Returns:
+        Nothing lost, so an empty tuple; scores are rounded to four decimals.
+
+    Raises:
+        DataError: If a text has a lone surrogate, or the target cannot be written.
+        MissingExtra: If pyarrow is not installed.
+        ValueError: If ``offsets`` is none of the units.
+    """
+    unit_positions("", offsets)
+    arrow, parquet = _libraries()
+    name = name_of(out, standard="<stdout>")
+    schema = _schema(arrow, offsets)
+    with open_binary(out) as stream, _table_writer(arrow, parquet, stream, schema) as writer:
+        row = 0
+        for rows in _groups(documents, offsets):
+            with write_errors(name):
+                writer.write_table(_table(arrow, rows, schema, name=name, first_row=row + 1))
+            row += len(rows)
+    return ()
+
+
+@contextmanager
+def _table_writer(arrow: Any, parquet: Any, stream: Any, schema: Any) -> Iterator[Any]:
+    writer = parquet.ParquetWriter(stream, schema, compression="zstd")
+    try:
+        yield writer
+    except BaseException:
+        with suppress(
+            OSError, ValueError, arrow.ArrowException
+        ):  # it would write its end, later and into a closed file
+            writer.close()
+        raise
+    with write_errors(name_of(stream)):
+        writer.close()
+
+
+def _groups(documents: Iterable[Document], unit: str) -> Iterator[list[dict[str, Any]]]:
+    rows: list[dict[str, Any]] = []
+    n_chars = 0
+    for document in documents:
+        rows.append(_row(document, unit))
+        n_chars += len(document.text)
+        if n_chars >= GROUP_CHARS or len(rows) >= GROUP_ROWS:
+            yield rows
+            rows, n_chars = [], 0
+    if rows:
+        yield rows
+
+
+def _row(document: Document, unit: str) -> dict[str, Any]:
+    record = record_of_document(document, unit=unit)
+    words, entities, scores = record["words"], record["entities"], record["scores"]
+    row = {"id": record["id"], "text": record["text"], "pos": record["pos"]}
+    row |= {
+        f"{name}_scores": scores.get(key) for key, name in (("words", "word"), ("pos", "pos"), ("entities", "entity"))
+    }
+    for i, column in enumerate(("word_starts", "word_ends")):
+        row[column] = None if words is None else [word[i] for word in words]
+    for i, column in enumerate(("entity_starts", "entity_ends", "entity_labels")):
+        row[column] = None if entities is None else [entity[i] for entity in entities]
+    return row
+
+
+def _table(arrow: Any, rows: list[dict[str, Any]], schema: Any, *, name: str, first_row: int) -> Any:
+    try:
+        return arrow.Table.from_pydict(
+            {column: [row[column] for row in rows] for column in schema.names}, schema=schema
+        )
+    except UnicodeEncodeError as error:
+        wrong = (i for i, row in enumerate(rows) if _has_surrogate(row))
+        raise DataError(
+            f"{name}:{first_row + next(wrong, 0)}: lone surrogate U+{ord(error.object[error.start]):04X} at column "
+            f"{error.start + 1}; Parquet cannot hold it; write JSON lines, which keep it as an escape"
+        ) from error
+
+
+def _has_surrogate(row: dict[str, Any]) -> bool:
+    return any(
+        re.search("[\ud800-\udfff]", name) for name in (row["text"], row["id"] or "", *(row["entity_labels"] or ()))
+    )
+
+
+def _schema(arrow: Any, unit: str) -> Any:
+    lists = [(name, arrow.list_(getattr(arrow, kind)())) for name, kind in _LISTS.items()]
+    schema = arrow.schema([("id", arrow.string()), ("text", arrow.string()), *lists])
+    return schema.with_metadata({_UNIT_KEY: unit.encode()})
+
+
+def _libraries() -> tuple[Any, Any]:
+    """pyarrow and its Parquet part.
+
+    Raises:
+        MissingExtra: With the line that installs them.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra('reading or writing Parquet needs pyarrow: pip install "lexel[parquet]"') from error
+    return pyarrow, pyarrow.parquet
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

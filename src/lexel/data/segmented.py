@@ -1,0 +1,70 @@
+"""Text whose words are set apart by blanks, one document a line: the form of the SIGHAN bakeoffs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from lexel.data.files import LineReader, Source, Target, open_output
+from lexel.data.losses import Loss, Losses, n_scores
+from lexel.data.words import words_joined, words_must_tile
+from lexel.document import Document
+
+FORMAT = "segmented text"
+
+
+def read_segmented(
+    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, joiner: str = ""
+) -> Iterator[Document]:
+    """Each line as a Document with words.
+
+    Any run of whitespace (a blank, two of them, U+3000) ends a word and is no part of the text: the format does not
+    tell a blank of the writer's from one of the annotator's.
+
+    Args:
+        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        losses: Accepted for the sake of one call for all formats.
+        joiner: What stands between two words in the Document's text: nothing for Chinese, a blank for English.
+
+    Raises:
+        DataError: ``path:line`` of a byte that is not in the encoding.
+    """
+    for line in LineReader(source, encoding=encoding):
+        yield words_joined(line.split(), joiner=joiner)
+
+
+def write_segmented(documents: Iterable[Document], out: Target, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
+    """Write each document's words as one line, a blank between two.
+
+    Returns:
+        What segmented text does not hold: whitespace of the text, tags, entities, scores.
+
+    Raises:
+        DataError: If a document has no words, a word holds whitespace (a lexicon can make one), or characters are in
+            no word.
+    """
+    losses = Losses()
+    with open_output(out, encoding=encoding) as output:
+        for document in documents:
+            words_must_tile(document, output)
+            texts = document.words.texts
+            line = " ".join(texts)
+            if len(line.split()) != len(texts):
+                word = next(text for text in texts if len(text.split()) != 1)
+                raise output.error(
+                    f"word {word!r} holds whitespace; segmented text cannot; write CoNLL-U or JSON lines"
+                )
+            output.write(line + "\n")
+            _count_losses(document, losses)
+    return losses.summary()
+
+
+def _count_losses(document: Document, losses: Losses) -> None:
+    words = document.words
+    blanks = len(document.text) - int(np.sum(words.ends - words.starts))
+    losses.add("whitespace characters of the text", blanks, format=FORMAT)
+    losses.add("tags", 0 if words.pos_ids is None else len(words), format=FORMAT)
+    losses.add("entities", len(document.entities), format=FORMAT)
+    losses.add("scores", n_scores(document), format=FORMAT)

@@ -222,7 +222,7 @@ def _read_file(path: Path, config: ModelConfig, asked: _Asked) -> FolderHeads:
         raise CheckpointError(
             f"{path}: two heads have the prefix {max(prefixes, key=prefixes.count)!r}; expected one each"
         )
-    made, base = (_mapping(values.get(key, {}), f"{path}: {key}") for key in ("made", "base"))
+    made, base = (_mapping(values.get(key) or {}, f"{path}: {key}") for key in ("made", "base"))
     return FolderHeads(heads, pieces, made, base, "lexel.json" if asked.labels is None else "the labels given")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -31,11 +32,13 @@ class EngineOptions:
         engine: One of ``ENGINES``; ``auto`` is OpenVINO.
         precision: One of ``PRECISIONS``; ``auto`` is bf16 where it is native, else float32.
         threads: Threads to compute with; by default ``available_threads()``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; a GPU makes ``auto`` take torch.
     """
 
     engine: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    device: str | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("precision", self.precision, PRECISIONS)):
@@ -43,6 +46,13 @@ class EngineOptions:
                 raise EngineError(f"{name} {value!r} is not known; expected one of {', '.join(known)}")
         if self.threads is not None and self.threads < 1:
             raise EngineError(f"threads is {self.threads}; expected 1 or more")
+        if self.on_gpu and self.engine not in ("auto", "torch"):
+            raise EngineError(f"{self.engine}: device {self.device!r}; a GPU is for the engine torch")
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU was asked for."""
+        return self.device is not None and self.device.startswith("cuda")
 
 
 def start_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
@@ -52,13 +62,13 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
         EngineError: If the engine cannot compute in the precision asked for.
         MissingExtra: If the engine's library is not installed.
     """
-    name = "openvino" if options.engine == "auto" else options.engine
+    name = ("torch" if options.on_gpu else "openvino") if options.engine == "auto" else options.engine
     threads = options.threads or available_threads()
     if name == "numpy":
         return _start_numpy(checkpoint, options.precision)
     precision = _auto_precision() if options.precision == "auto" else options.precision
     if name == "torch":
-        return _start_torch(checkpoint, precision, threads)
+        return _start_torch(checkpoint, precision, threads, options.device)
     from lexel.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(checkpoint, precision=precision, threads=threads, streams=threads)
@@ -72,14 +82,30 @@ def _start_numpy(checkpoint: Checkpoint, precision: str) -> Engine:
     return NumpyEngine(checkpoint)
 
 
-def _start_torch(checkpoint: Checkpoint, precision: str, threads: int) -> Engine:
+def _start_torch(checkpoint: Checkpoint, precision: str, threads: int, device: str | None) -> Engine:
     try:
         from lexel.engines.torch import TorchEngine
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingExtra('the engine torch needs PyTorch: pip install "lexel[torch]"') from error
-    return TorchEngine(checkpoint, precision=precision, threads=threads)
+    return TorchEngine(checkpoint, precision=precision, threads=threads, device=device)
+
+
+def device_named(device: object) -> str | None:
+    """The device that transformers' ``device`` argument means: a number (-1 is the CPU), a name, or torch's object.
+
+    Raises:
+        EngineError: If it is neither the CPU nor a CUDA device.
+    """
+    if device is None:
+        return None
+    if isinstance(device, int) and not isinstance(device, bool):
+        return "cpu" if device < 0 else f"cuda:{device}"
+    name = str(device)
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise EngineError(f"device {device!r} is not known; expected -1 or 'cpu', or 0, 1, ... or 'cuda:N' for a GPU")
+    return name
 
 
 def describe(engine: Engine) -> str:

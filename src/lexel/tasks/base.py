@@ -8,7 +8,7 @@ tokenised: the look-ahead is one block.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,34 @@ def gather_blocks(texts: Iterable[str], *, block_chars: int = BLOCK_CHARS) -> It
         yield Block(block)
 
 
+def gather_given(
+    texts: Iterable[tuple[str, NDArray[np.int32]]], check: Callable[[Iterable[str]], Iterator[str]] = iter
+) -> Iterator[Block]:
+    """Gather texts with the places of their words, ``[words, 2]`` for each, into blocks.
+
+    Args:
+        texts: Each text and its words.
+        check: What the texts go through, one out for each in.
+    """
+    waiting: list[NDArray[np.int32]] = []
+
+    def alone() -> Iterator[str]:
+        for text, words in texts:
+            waiting.append(words)
+            yield text
+
+    for block in gather_blocks(check(alone())):
+        given, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
+        yield Block(block.texts, given)
+
+
+def join_words(words: Sequence[str], delimiter: str) -> tuple[str, NDArray[np.int32]]:
+    """A text put together from its words, and where they stand in it, ``[words, 2]``."""
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    starts = np.cumsum(lengths + len(delimiter)) - lengths - len(delimiter)
+    return delimiter.join(words), np.stack((starts, starts + lengths), axis=1).astype(np.int32)
+
+
 class Flow:
     """One checkpoint ready to read: its tokenizer, its engine, and the outputs asked of it.
 
@@ -75,6 +103,10 @@ class Flow:
         engine: What computes it.
         outputs: Heads (or ``hidden.N``) to compute.
         batch_pieces: Most slots in a batch.
+
+    Attributes:
+        window: Most pieces that are encoded together, special pieces apart.
+        overlap: Pieces that neighbouring windows share, unless a reading asks for others.
     """
 
     def __init__(
@@ -102,16 +134,26 @@ class Flow:
         self._batch_pieces = batch_pieces
         special = self.tokenizer.special
         self._longest = min(config.max_positions, self.tokenizer.max_length or config.max_positions)
-        self._window = self._longest - len(special.prefix) - len(special.suffix)
-        self._overlap = min(OVERLAP, self._window // 4)
+        self.window = self._longest - len(special.prefix) - len(special.suffix)
+        self.overlap = min(OVERLAP, self.window // 4)
 
-    def read(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Add this flow's reading to each block, in order."""
+    def read(
+        self, blocks: Iterable[Block], *, window: int | None = None, overlap: int | None = None
+    ) -> Iterator[Block]:
+        """Add this flow's reading to each block, in order.
+
+        Args:
+            blocks: What to read.
+            window: Smaller windows than ``self.window``.
+            overlap: Pieces that neighbouring windows share; by default ``self.overlap``, or less in small windows.
+        """
+        size = self.window if window is None else min(window, self.window)
+        shared = min(self.overlap, size // 4) if overlap is None else overlap
         jobs: deque[_Job] = deque()
 
         def batches() -> Iterator[Rows]:
             for block in blocks:
-                job = self._start(block)
+                job = self._start(block, size, shared)
                 jobs.append(job)
                 yield from job.batches(pad=self.tokenizer.special.pad)
 
@@ -125,9 +167,9 @@ class Flow:
             yield from finished()
         yield from finished()
 
-    def _start(self, block: Block) -> _Job:
+    def _start(self, block: Block, size: int, overlap: int) -> _Job:
         pieces = self._tokenise(block)
-        windows = plan_batch(pieces.bounds, size=self._window, overlap=self._overlap)
+        windows = plan_batch(pieces.bounds, size=size, overlap=overlap)
         sequences = frame(pieces.ids, windows, self.tokenizer.special)
         placements = pack(np.diff(sequences.bounds), max_length=self._longest, batch_pieces=self._batch_pieces)
         return _Job(block, pieces, sequences, placements)

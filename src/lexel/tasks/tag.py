@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -39,7 +39,7 @@ from lexel.engines.choose import EngineOptions, describe, start_engine
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
-from lexel.tasks.base import Block, Flow, Reading, gather_blocks
+from lexel.tasks.base import Block, Flow, Reading, gather_blocks, gather_given, join_words
 from lexel.text.alignment import Chars, flat_ranges, piece_of_char, read_chars
 from lexel.text.sentences import split_sentences
 
@@ -213,7 +213,7 @@ class Tagger:
 
     def stream_words(self, texts: Iterable[Sequence[str]], *, delimiter: str = "") -> Iterator[Document]:
         """Read texts whose words are known; otherwise as ``stream``."""
-        return self._documents(_gather_given((_joined(words, delimiter) for words in texts), self._checked))
+        return self._documents(gather_given((join_words(words, delimiter) for words in texts), self._checked))
 
     def stream_documents(self, documents: Iterable[Document], *, given_words: bool = False) -> Iterator[Document]:
         """Read the texts of documents; otherwise as ``stream``.
@@ -233,7 +233,7 @@ class Tagger:
                 yield document
 
         if given_words:
-            read = self._documents(_gather_given(map(_text_and_words, count(), noted()), self._checked))
+            read = self._documents(gather_given(map(_text_and_words, count(), noted()), self._checked))
         else:
             read = self.stream(document.text for document in noted())
         for document in read:
@@ -337,29 +337,6 @@ def _start_flows(
         Flow(name, checkpoint, start_engine(checkpoint, options), outputs=outputs[name], batch_pieces=batch_pieces)
         for name, checkpoint in checkpoints.items()
     ]
-
-
-def _gather_given(
-    texts: Iterable[tuple[str, NDArray[np.int32]]], checked: Callable[[Iterable[str]], Iterator[str]]
-) -> Iterator[Block]:
-    """Blocks of texts with the words' places, ``[words, 2]`` for each."""
-    waiting: list[NDArray[np.int32]] = []
-
-    def alone() -> Iterator[str]:
-        for text, words in texts:
-            waiting.append(words)
-            yield text
-
-    for block in gather_blocks(checked(alone())):
-        given, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
-        yield Block(block.texts, given)
-
-
-def _joined(words: Sequence[str], delimiter: str) -> tuple[str, NDArray[np.int32]]:
-    """A text put together from its words, and where they stand in it."""
-    lengths = np.fromiter(map(len, words), np.int64, len(words))
-    starts = np.cumsum(lengths + len(delimiter)) - lengths - len(delimiter)
-    return delimiter.join(words), np.stack((starts, starts + lengths), axis=1).astype(np.int32)
 
 
 def _text_and_words(number: int, document: Document) -> tuple[str, NDArray[np.int32]]:

@@ -38,6 +38,7 @@ class CharTokenizer:
         self.special = special
         self.n_pieces = max(vocab.values()) + 1
         self.max_length = max_length
+        self.shows_continuation = True  # each is a unit of its own, and looks like one
         self._strings = {index: piece for piece, index in vocab.items()}
         self._table = _look_up_table(vocab, special.unk)
 
@@ -73,6 +74,10 @@ class CharTokenizer:
             KeyError: If the vocabulary has no such index.
         """
         return [self._strings[index] for index in np.asarray(ids).tolist()]
+
+    def join(self, strings: Sequence[str]) -> str:
+        """The pieces in a row."""
+        return "".join(strings)
 
     def decode(self, ids: Sequence[int] | Int32Array) -> str:
         """The pieces' characters in a row, without the special pieces around a text and without padding."""

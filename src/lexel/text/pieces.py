@@ -79,11 +79,13 @@ class Tokenizer(Protocol):
         special: The special pieces of the model.
         n_pieces: Largest index in the vocabulary, plus one.
         max_length: Longest sequence that the folder's tokenizer_config.json names; ``None`` if it names none.
+        shows_continuation: Whether a piece's spelling tells that it goes on with a word (``##ing``).
     """
 
     special: SpecialPieces
     n_pieces: int
     max_length: int | None
+    shows_continuation: bool
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """Cut texts into pieces, without special pieces around them; any Python string is a text."""
@@ -103,6 +105,10 @@ class Tokenizer(Protocol):
 
     def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
         """The vocabulary's own spelling of each piece: ``##ing``, ``▁the``."""
+        ...
+
+    def join(self, strings: Sequence[str]) -> str:
+        """Pieces in the vocabulary's spelling as readable text."""
         ...
 
     def decode(self, ids: Sequence[int] | Int32Array) -> str:

@@ -95,6 +95,7 @@ class LibraryTokenizer:
         self.special = special
         self.n_pieces = max(backend.get_vocab(with_added_tokens=True).values()) + 1
         self.max_length = max_length
+        self.shows_continuation = bool(getattr(backend.model, "continuing_subword_prefix", None))
         self._backend = backend
         self._serial = threads == 1
         self._part_chars = part_chars
@@ -143,6 +144,12 @@ class LibraryTokenizer:
         if found is None:
             raise KeyError(f"no piece has index {index}; the vocabulary has {self.n_pieces} pieces")
         return found
+
+    def join(self, strings: Sequence[str]) -> str:
+        """The library's own decoding of pieces in the vocabulary's spelling."""
+        decoder = self._backend.decoder
+        joined: str = " ".join(strings) if decoder is None else decoder.decode(list(strings))
+        return joined
 
     def decode(self, ids: Sequence[int] | Int32Array) -> str:
         """The library's own decoding, without special pieces."""

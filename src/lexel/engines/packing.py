@@ -63,11 +63,16 @@ class Placement:
 
 
 def row_lengths(max_length: int) -> tuple[int, ...]:
-    """The row lengths for a model whose longest sequence is ``max_length``: powers of two, and its own limit."""
-    lengths = [length for length in ROW_LENGTHS if length < max_length]
-    while lengths and lengths[-1] * 2 < max_length:
+    """The row lengths for a model whose longest sequence is ``max_length``: powers of two, and room for the longest.
+
+    All are multiples of ``ROW_LENGTHS[0]``: the engines' float32 kernels then treat every slot of every row alike, so a
+    sequence gets the same scores, bit for bit, wherever it stands.
+    """
+    longest = -(-max_length // ROW_LENGTHS[0]) * ROW_LENGTHS[0]
+    lengths = [length for length in ROW_LENGTHS if length < longest]
+    while lengths and lengths[-1] * 2 < longest:
         lengths.append(lengths[-1] * 2)
-    return (*lengths, max_length)
+    return (*lengths, longest)
 
 
 def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BATCH_PIECES) -> list[Placement]:

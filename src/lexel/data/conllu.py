@@ -202,7 +202,9 @@ class _Reading:
             if text is None or aligned is None:
                 raise self._disagreement("text_json", line, value, spelled)
             return text, aligned
-        line, text = sentence.comments.get("text", (0, spelled))
+        if "text" not in sentence.comments:
+            return spelled, spans
+        line, text = sentence.comments["text"]
         aligned = align_words([word.form for word in surface], text)
         if aligned is None or _joints(aligned) != _joints(spans):
             raise self._disagreement("text", line, text, spelled)

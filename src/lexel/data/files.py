@@ -27,7 +27,7 @@ Source = str | os.PathLike[str] | IO[Any]
 Target = str | os.PathLike[str] | IO[Any]
 """What a writer takes: a path, ``"-"`` for standard output, or an open text stream."""
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 COMPRESSED_ENDINGS = (".gz", ".xz")
 _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _BYTE_STREAMS = (io.RawIOBase, io.BufferedIOBase)

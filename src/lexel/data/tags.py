@@ -126,7 +126,7 @@ def _tag(tag: str, *, index: int, scheme: str) -> _Tag:
     if tag in ("O", "_"):
         return _Tag("O", "")
     prefix, dash, label = tag.partition("-")
-    if dash and label and prefix in _PREFIXES[scheme]:
+    if dash and label and prefix in tuple(_PREFIXES[scheme]):
         return _Tag(_ROLES[prefix], label)
     wanted = ", ".join(f"{letter}-TYPE" for letter in _PREFIXES[scheme])
     raise TagError(

@@ -1,0 +1,80 @@
+"""The table of formats."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from lexel.data import FORMATS, Losses, by_ending, format_named
+from lexel.document import Document, Spans, Words
+from lexel.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a.txt", "text"),
+        ("a.seg", "segmented"),
+        ("dir.txt/a.conll", "conll"),
+        ("a.bio", "conll"),
+        ("a.iob", "conll"),
+        ("A.CONLLU", "conllu"),
+        ("a.jsonl", "jsonl"),
+        ("a.json", "jsonl"),
+        ("a.parquet", "parquet"),
+        ("a.html", "html"),
+        ("a.b.jsonl.gz", "jsonl"),
+        ("a.txt.xz", "text"),
+    ],
+)
+def test_an_ending_says_the_format(path: str, name: str) -> None:
+    assert by_ending(path).name == name
+
+
+@pytest.mark.parametrize(("path", "found"), [("a.docx", "ending '.docx'"), ("a", "no ending"), ("a.gz", "no ending")])
+def test_an_unknown_ending_is_answered_with_those_there_are(path: str, found: str) -> None:
+    with pytest.raises(
+        DataError, match=rf"^{path}: {found}; expected one of \.txt, \.seg, .*; name the format with --from"
+    ):
+        by_ending(path)
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    with pytest.raises(DataError, match="'xml' is no format; expected one of text, segmented, conll, conllu, jsonl"):
+        format_named("xml")
+
+
+def test_no_two_formats_share_an_ending() -> None:
+    endings = [ending for format in FORMATS.values() for ending in format.endings]
+    assert len(endings) == len(set(endings))
+
+
+def full_document() -> Document:
+    words = Words("在北京", [0, 1], [1, 3], pos_ids=[0, 1], pos_labels=["A", "B"], scores=[1, 1], pos_scores=[1, 1])
+    return Document("在北京", words, Spans("在北京", [1], [3], label_ids=[0], labels=["LOC"], scores=[0.5]), id="s1")
+
+
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.reader is not None])
+def test_the_table_says_which_layers_come_back(name: str) -> None:
+    format, document, stream = FORMATS[name], full_document(), io.BytesIO()
+    format.writer([document], stream, encoding="utf-8")
+    (found,) = format.reader(io.BytesIO(stream.getvalue()), encoding="utf-8", losses=Losses())
+    there = (
+        set(found.layers) | ({"id"} if found.id else set()) | ({"scores"} if found.words.scores is not None else set())
+    )
+    assert there == format.layers
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_what_a_format_does_not_hold_is_said(name: str) -> None:
+    losses = FORMATS[name].writer([full_document()], io.BytesIO())
+    assert bool(losses) == (FORMATS[name].layers != FORMATS["jsonl"].layers)
+
+
+def test_the_heavy_libraries_are_not_loaded_with_the_table() -> None:
+    code = "import sys, lexel.data; print([name for name in ('pyarrow', 'rich', 'openvino') if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == "[]\n"

@@ -1,0 +1,88 @@
+"""From options to a loaded tagger."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from lexel.checkpoint import open_checkpoint
+from lexel.checkpoint.source import fetch
+from lexel.cli.hub_cache import may_be_downloaded
+from lexel.cli.messages import is_terminal
+from lexel.cli.options import (
+    ComputeOptions,
+    LabelOptions,
+    LayerOptions,
+    MessageOptions,
+    ModelOptions,
+    ReadingOptions,
+    TagOptions,
+)
+from lexel.tasks.tag import Tagger
+
+
+def load_tagger(
+    model: ModelOptions,
+    layers: LayerOptions,
+    *,
+    labels: LabelOptions,
+    reading: ReadingOptions,
+    tagging: TagOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Tagger:
+    """A tagger with every layer that the checkpoints have a head for."""
+    _fetch_in_sight((model.model, model.words, layers.pos, layers.entities), model, messages)
+    return Tagger.load(
+        model.model,
+        revision=model.revision,
+        words=model.words,
+        pos=layers.pos,
+        entities=layers.entities,
+        entities_on_words=tagging.entities_on_words,
+        **_common(labels, reading, compute),
+    )
+
+
+def load_segmenter(
+    model: ModelOptions,
+    labels: LabelOptions,
+    *,
+    reading: ReadingOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Tagger:
+    """A tagger that computes the words head alone."""
+    _fetch_in_sight((model.words or model.model,), model, messages)
+    common = _common(labels, reading, compute)
+    checkpoint = open_checkpoint(
+        model.words or model.model,
+        revision=None if model.words else model.revision,
+        pieces=labels.pieces,
+        scheme=labels.scheme,
+        labels=common["labels"],
+    )
+    return Tagger.load(words=checkpoint, **common)
+
+
+def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptions) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "engine": compute.engine,
+        "precision": compute.precision,
+        "threads": compute.threads,
+        "scheme": labels.scheme,
+        "labels": None if labels.labels is None else [label.strip() for label in labels.labels.split(",")],
+        "pieces": labels.pieces,
+        "decode": reading.decode,
+        "lexicon": reading.lexicon,
+    }
+    return options if compute.batch_pieces is None else options | {"batch_pieces": compute.batch_pieces}
+
+
+def _fetch_in_sight(sources: tuple[str | None, ...], model: ModelOptions, messages: MessageOptions) -> None:
+    """Download models with progress bars where a person is looking; loading them then finds them in the cache."""
+    if messages.quiet or not is_terminal(sys.stderr):
+        return
+    for source in sources:
+        if source is not None and may_be_downloaded(source):
+            fetch(source, revision=model.revision if source == model.model else None, show_progress=True)

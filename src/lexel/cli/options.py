@@ -1,0 +1,250 @@
+"""The options of the commands, a dataclass a group, so that every command spells them alike.
+
+Each option can be set by a ``LEXEL_*`` variable; what is said on the command line wins. The choices repeat the tables
+of rooms that are too heavy to import before arguments are parsed; a test compares them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import typer
+
+_MODEL, _INPUT, _OUTPUT, _READING, _COMPUTING, _TALKING = "Model", "Input", "Output", "Reading", "Computing", "Messages"
+
+EngineName = Literal["auto", "openvino", "torch", "numpy"]
+PrecisionName = Literal["auto", "float32", "bf16", "float16", "float64"]
+DecodeName = Literal["viterbi", "argmax"]
+PiecesName = Literal["chars", "tokenizer"]
+OffsetsName = Literal["char", "utf16", "byte"]
+InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]
+OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet", "html", "terminal"]
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FILES", help="Files to read, also .gz and .xz; - or nothing is standard input."),
+]
+
+
+def _option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:
+    """An option that a variable can set: ``--batch-pieces`` by ``LEXEL_BATCH_PIECES``."""
+    variable = "LEXEL" + name.removeprefix("-").replace("-", "_").upper()
+    return typer.Option(
+        name,
+        *others,
+        envvar=variable,
+        show_envvar=False,
+        show_default=False,
+        metavar=value,
+        help=help,
+        rich_help_panel=panel,
+        **more,
+    )
+
+
+def _choices(names: Any) -> str:
+    return ", ".join(get_args(names))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which checkpoint to read with."""
+
+    model: Annotated[
+        str | None,
+        _option("--model", "-m", panel=_MODEL, value="MODEL", help="A folder or hub id; else the bundled model."),
+    ] = None
+    revision: Annotated[
+        str | None,
+        _option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
+    ] = None
+    words: Annotated[
+        str | None, _option("--words", panel=_MODEL, value="MODEL", help="A checkpoint of its own for words.")
+    ] = None
+
+
+Revision = Annotated[
+    str | None, _option("--revision", panel="Options", value="REV", help="Branch, tag or commit, if on the hub.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOptions:
+    """Separate checkpoints for the other layers."""
+
+    pos: Annotated[
+        str | None, _option("--pos", panel=_MODEL, value="MODEL", help="A checkpoint of its own for tags.")
+    ] = None
+    entities: Annotated[
+        str | None, _option("--entities", panel=_MODEL, value="MODEL", help="A checkpoint of its own for entities.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """What to believe of a checkpoint, where it says too little."""
+
+    scheme: Annotated[
+        str | None,
+        _option("--scheme", panel=_MODEL, value="NAME", help="Scheme of its labels (BIO, BMES, ...), to overrule."),
+    ] = None
+    labels: Annotated[
+        str | None,
+        _option("--labels", panel=_MODEL, value="A,B,...", help="Its labels in order of its outputs, to overrule."),
+    ] = None
+    pieces: Annotated[
+        PiecesName | None,
+        _option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {_choices(PiecesName)}; to overrule."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How the input is read."""
+
+    from_: Annotated[
+        InputFormat | None,
+        _option(
+            "--from",
+            panel=_INPUT,
+            value="FORMAT",
+            help=f"{_choices(InputFormat)}. If not given: by the ending, else text, a record a line.",
+        ),
+    ] = None
+    encoding: Annotated[
+        str,
+        _option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8."),
+    ] = "utf-8"
+    max_chars: Annotated[
+        int | None, _option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Where results go, and in which format."""
+
+    to: Annotated[
+        OutputFormat | None,
+        _option(
+            "--to",
+            panel=_OUTPUT,
+            value="FORMAT",
+            help=f"{_choices(OutputFormat)}. If not given: by the ending of --out, else as said above.",
+        ),
+    ] = None
+    out: Annotated[
+        str | None,
+        _option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
+    ] = None
+    offsets: Annotated[
+        OffsetsName,
+        _option(
+            "--offsets",
+            panel=_OUTPUT,
+            value="UNIT",
+            help=f"What offsets count: {_choices(OffsetsName)}; char if not given.",
+        ),
+    ] = "char"
+    line_buffered: Annotated[
+        bool, _option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How scores become words."""
+
+    decode: Annotated[
+        DecodeName,
+        _option(
+            "--decode",
+            panel=_READING,
+            value="RULE",
+            help="viterbi, the best valid labels, if not given; or argmax, the best label of each piece.",
+        ),
+    ] = "viterbi"
+    lexicon: Annotated[
+        str | None,
+        _option("--lexicon", panel=_READING, value="FILE", help="Words whose boundaries are forced or preferred."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagOptions:
+    """How words, tags and entities fit together."""
+
+    given_words: Annotated[
+        bool, _option("--given-words", panel=_READING, help="Keep the words of the input, and tag these.")
+    ] = False
+    entities_on_words: Annotated[
+        bool, _option("--entities-on-words", panel=_READING, help="Widen entities to whole words.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeOptions:
+    """What computes."""
+
+    engine: Annotated[
+        EngineName,
+        _option("--engine", panel=_COMPUTING, value="NAME", help=f"{_choices(EngineName)}; auto is openvino."),
+    ] = "auto"
+    precision: Annotated[
+        PrecisionName,
+        _option(
+            "--precision",
+            panel=_COMPUTING,
+            value="NAME",
+            help=f"{_choices(PrecisionName)}; auto is bf16 where the processor has it, else float32.",
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        _option("--threads", panel=_COMPUTING, value="N", min=1, help="All physical cores if not given."),
+    ] = None
+    batch_pieces: Annotated[
+        int | None,
+        _option("--batch-pieces", panel=_COMPUTING, value="N", min=1, help="Most pieces computed at once."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOptions:
+    """What is said on standard error."""
+
+    quiet: Annotated[bool, _option("--quiet", "-q", panel=_TALKING, help="Say nothing but errors.")] = False
+    debug: Annotated[bool, _option("--debug", panel=_TALKING, help="Show where an error comes from.")] = False
+
+
+def grouped(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take dataclasses of options: to typer, their fields are the command's own parameters."""
+    groups: dict[str, Any] = {}
+    flat: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        group = parameter.annotation
+        if is_dataclass(group):
+            groups[parameter.name] = group
+            hints = get_type_hints(group, include_extras=True)
+            flat += [
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+                )
+                for field in fields(group)
+            ]
+        else:
+            flat.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @wraps(function)
+    def command(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        function(**values)
+
+    vars(command)["__signature__"] = inspect.Signature(flat)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
+    return command

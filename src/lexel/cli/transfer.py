@@ -1,0 +1,200 @@
+"""Records from files through a tagger into the output: line n in is record n out, in constant memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lexel.cli.messages import is_terminal, note, say_losses
+from lexel.cli.options import InputOptions, OutputOptions
+from lexel.cli.progress import InputFiles, show_progress
+from lexel.data import FORMATS, Format, Losses, by_ending
+from lexel.data.files import name_of, write_errors
+from lexel.document import Document
+from lexel.errors import DataError
+from lexel.tasks.tag import Tagger
+
+_WITH_OFFSETS = ("jsonl", "parquet")
+_OF_WHOLE_WORDS = ("conll", "conllu")
+_BINARY = ("parquet",)
+_LINE_A_RECORD = ("text", "segmented")
+
+
+def plan_transfer(
+    files: Sequence[str] | None, input: InputOptions, *, output: OutputOptions, piped: str, on_terminal: str
+) -> Transfer:
+    """Settle formats and look at the files, so that what is wrong is said before a model is loaded.
+
+    Args:
+        files: The files to read; ``-`` or none of them is standard input.
+        input: How they are read.
+        output: Where results go.
+        piped: The format into a pipe, if nothing else is said.
+        on_terminal: The format on a terminal, if nothing else is said.
+
+    Raises:
+        DataError: If a file cannot be there.
+        typer.BadParameter: If the format of the output is unclear, or cannot go where it should.
+    """
+    places = tuple(files or ("-",))
+    _check_places(places, output)
+    sources = tuple((place, _input_format(place, input)) for place in places)
+    return Transfer(sources, input, output, _output_format(output, piped=piped, on_terminal=on_terminal))
+
+
+def _check_places(places: Sequence[str], output: OutputOptions) -> None:
+    problems = [problem for place in places if (problem := _unreadable(place))]
+    if output.out in (None, "-"):
+        if sys.stdout is None:
+            problems.append("standard output is closed; expected somewhere to write, or --out FILE")
+    else:
+        out = Path(str(output.out))
+        if out.is_dir():
+            problems.append(f"{out}: is a folder; expected the name of a file to write")
+        elif not out.parent.is_dir():
+            problems.append(f"{out}: there is no folder {str(out.parent)!r}; make it first")
+    if problems:
+        raise DataError("; ".join(problems))
+
+
+def _unreadable(place: str) -> str | None:
+    if place == "-":
+        return "standard input is closed; expected text" if sys.stdin is None else None
+    if not Path(place).exists():
+        return f"{place}: no such file"
+    return f"{place}: is a folder; expected files" if Path(place).is_dir() else None
+
+
+def _input_format(place: str, options: InputOptions) -> Format:
+    if options.from_ is not None:
+        return FORMATS[options.from_]
+    if place == "-":
+        return FORMATS["text"]
+    try:
+        format = by_ending(place)
+    except DataError:  # whatever else it is called, it is text
+        return FORMATS["text"]
+    if format.reader is None:
+        raise DataError(f"{place}: {format.name} is only written; expected text, or name the format with --from")
+    return format
+
+
+def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> Format:
+    to_stdout = options.out in (None, "-")
+    if options.to is not None:
+        if options.to in _BINARY and to_stdout and is_terminal(sys.stdout):
+            raise typer.BadParameter(f"{options.to} is not for terminals; add --out FILE", param_hint="--to")
+        return FORMATS[options.to]
+    if to_stdout:
+        return FORMATS[on_terminal if is_terminal(sys.stdout) else piped]
+    try:
+        return by_ending(str(options.out))
+    except DataError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Where records come from and go to.
+
+    Attributes:
+        sources: The files, each with its format.
+        input: How they are read.
+        output: Where results go.
+        format: The format of the results.
+    """
+
+    sources: tuple[tuple[str, Format], ...]
+    input: InputOptions
+    output: OutputOptions
+    format: Format
+
+    def run(self, tagger: Tagger, *, given_words: bool, is_quiet: bool, unasked: Collection[str] = ()) -> None:
+        """Read everything, tag it and write it.
+
+        Args:
+            tagger: What reads the texts.
+            given_words: Keep the words of the input.
+            is_quiet: Show no progress.
+            unasked: Losses that are not worth a word.
+
+        Raises:
+            DataError: If a record cannot be read or written.
+        """
+        losses = Losses()
+        files = InputFiles([place for place, _ in self.sources])
+        records = self._records(files, losses, given_words=given_words)
+        if self._is_conversation:
+            results = _one_by_one(tagger, records, given_words=given_words)
+        else:
+            results = tagger.stream_documents(records, given_words=given_words)
+        with show_progress(files, is_wanted=not is_quiet and self._leaves_stderr_free) as watched:
+            written = self._write(watched(results))
+        if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):
+            say_losses(loss for loss in (*losses, *written) if loss.what not in unasked)
+
+    def _records(self, files: InputFiles, losses: Losses, *, given_words: bool) -> Iterator[Document]:
+        for place, format in self.sources:
+            if format.reader is None:
+                continue
+            with files.open(place) as source:
+                records = format.reader(source, encoding=self.input.encoding, losses=losses)
+                records = self._checked(records, place, format) if self.input.max_chars else records
+                yield from records if given_words else _with_note(records, place)
+
+    def _checked(self, records: Iterable[Document], place: str, format: Format) -> Iterator[Document]:
+        """Refuse records that are too long, saying where they stand."""
+        limit = self.input.max_chars or 0
+        at = ":" if format.name in _LINE_A_RECORD else ": record "
+        for number, record in enumerate(records, 1):
+            if len(record.text) > limit:
+                where = f"{name_of(place)}{at}{number}"
+                raise DataError(f"{where}: {len(record.text):,} characters; expected at most {limit:,} (--max-chars)")
+            yield record
+
+    def _write(self, documents: Iterator[Document]) -> Sequence[Any]:
+        options: dict[str, Any] = {}
+        if self.format.name in _WITH_OFFSETS:
+            options["offsets"] = self.output.offsets
+        elif self.output.offsets != "char":
+            note(f"--offsets {self.output.offsets}: there are no offsets in the format {self.format.name}")
+        if self.format.name in _OF_WHOLE_WORDS:
+            options["off_words"] = "widen"
+        writer: Any = self.format.writer
+        losses: Sequence[Any] = writer(documents, self.output.out or "-", **options)
+        return losses
+
+    @property
+    def _is_conversation(self) -> bool:
+        """Whether someone waits for the answer to a line before sending the next."""
+        reads_stdin = any(place == "-" for place, _ in self.sources)
+        return self.output.line_buffered or (reads_stdin and is_terminal(sys.stdin))
+
+    @property
+    def _leaves_stderr_free(self) -> bool:
+        """Whether a progress bar on stderr would not stand in the results or in the person's own lines."""
+        to_terminal = self.output.out in (None, "-") and is_terminal(sys.stdout)
+        return not to_terminal and not self._is_conversation
+
+
+def _with_note(records: Iterator[Document], place: str) -> Iterator[Document]:
+    """The records; if the first has words, say what becomes of them."""
+    for first in records:
+        if "words" in first.layers:
+            note(f"{name_of(place)}: has words, but the model reads the text alone; --given-words keeps them")
+        yield first
+        break
+    yield from records
+
+
+def _one_by_one(tagger: Tagger, records: Iterable[Document], *, given_words: bool) -> Iterator[Document]:
+    """Read each record, and have its result on its way, before the next is asked for."""
+    for record in records:
+        yield from tagger.stream_documents([record], given_words=given_words)
+        with write_errors("<stdout>"):
+            sys.stdout.flush()

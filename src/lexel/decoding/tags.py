@@ -298,8 +298,9 @@ class _Search:
             return self.free.step(worths)
         cut, cut_origin = self.cutting.step(worths)
         join, join_origin = self.joining.step(worths)
-        cut += np.where(cuts == -np.inf, -np.inf, np.maximum(cuts, 0))[:, None]
-        join += np.where(cuts == np.inf, -np.inf, np.maximum(-cuts, 0))[:, None]
+        bonus = np.where(np.isfinite(cuts), cuts, 0)
+        cut += np.where(cuts == -np.inf, -np.inf, np.maximum(bonus, 0))[:, None]
+        join += np.where(cuts == np.inf, -np.inf, np.maximum(-bonus, 0))[:, None]
         cutting = cut > join
         return np.where(cutting, cut, join), np.where(cutting, cut_origin, join_origin)
 

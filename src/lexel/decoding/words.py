@@ -174,9 +174,11 @@ def force_matches(begins: BoolArray, matches: Matches, *, covered: BoolArray) ->
     begins = begins.copy()
     forced = np.isinf(matches.weight)
     start, end = matches.start[forced], matches.end[forced]
-    begins[_within(start + 1, end, len(begins))] = False
     following = _next_covered(end, covered)
-    begins[following[following < len(begins)]] = True
+    begins[following[following < len(begins)]] = (
+        True  # may lie in the next match, if that begins with dropped characters
+    )
+    begins[_within(start + 1, end, len(begins))] = False
     begins[start] = True
     return begins
 
@@ -248,10 +250,10 @@ def _satisfiable(matches: Matches, units: _Units) -> Matches:
     covered = units.of_char >= 0
     kept = np.isinf(matches.weight)
     inside = np.zeros(len(kept), bool)
+    first_char = np.append(units.first_char, len(covered))  # the last for characters in no unit
     for edge in (matches.start, _next_covered(matches.end, covered)):
-        at = np.minimum(edge, len(covered) - 1)
-        unit = units.of_char[at]
-        inside |= (edge < len(covered)) & (unit >= 0) & (edge > units.first_char[unit])
+        unit = np.append(units.of_char, -1)[edge]
+        inside |= edge > first_char[unit]
     kept |= ~inside
     return Matches(matches.start[kept], matches.end[kept], matches.weight[kept])
 

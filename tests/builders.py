@@ -1,0 +1,280 @@
+"""Builders of tiny model folders from nothing, for the tests of every room.
+
+``build_tagger`` needs numpy and safetensors only: a BERT with random weights, any heads, a WordPiece or a character
+vocabulary. ``build_reference`` makes a folder of any family with transformers, and keeps transformers' model beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from lexel.engines.base import Engine
+from lexel.engines.packing import Sequences, build_rows, pack
+from lexel.labels import detect
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+CHARS = "的一是不在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会天臺北市長王小明"
+VOCAB = (
+    *SPECIALS,
+    *CHARS,
+    *"abcdefghijklmnopqrstuvwxyz0123456789.,!?，。！？",
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"),
+    *("the", "new", "york", "live", "##s", "##ing", "##ed", "in", "to", "went"),
+)
+"""Single characters, some English pieces and their continuations."""
+WORDS = ("B", "I")
+POS = ("Na", "VC", "D", "PERIODCATEGORY")
+WORDS_POS = ("B-Na", "I-Na", "B-VC", "I-VC")
+ENTITIES = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+
+Tensors = dict[str, NDArray[np.float32]]
+
+
+# Without a framework -------------------------------------------------------------------------------------------------
+
+
+def bert_config(**changes: Any) -> dict[str, Any]:
+    """The ``config.json`` of a tiny BERT; ``None`` leaves a key out."""
+    config = {
+        "model_type": "bert",
+        "vocab_size": len(VOCAB),
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 64,
+        "type_vocab_size": 2,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        **changes,
+    }
+    return {key: value for key, value in config.items() if value is not None}
+
+
+def bert_tensors(config: Mapping[str, Any], heads: Mapping[str, int], *, seed: int = 0) -> Tensors:
+    """Random tensors of a BERT under transformers' names, and of its heads by prefix and number of labels."""
+    random = np.random.default_rng(seed)
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    tensors: Tensors = {}
+
+    def put(name: str, *shape: int, scale: float = 0.3, mean: float = 0.0) -> None:
+        tensors[name] = (random.normal(size=shape) * scale + mean).astype(np.float32)
+
+    def put_linear(name: str, outputs: int, inputs: int, *, scale: float = 0.3) -> None:
+        put(f"{name}.weight", outputs, inputs, scale=scale)
+        put(f"{name}.bias", outputs, scale=0.1)
+
+    def put_norm(name: str) -> None:
+        put(f"{name}.weight", hidden, scale=0.1, mean=1.0)
+        put(f"{name}.bias", hidden, scale=0.1)
+
+    put("bert.embeddings.word_embeddings.weight", config["vocab_size"], hidden)
+    put("bert.embeddings.position_embeddings.weight", config["max_position_embeddings"], hidden)
+    put("bert.embeddings.token_type_embeddings.weight", config["type_vocab_size"], hidden)
+    put_norm("bert.embeddings.LayerNorm")
+    for i in range(config["num_hidden_layers"]):
+        layer = f"bert.encoder.layer.{i}"
+        for name in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
+            put_linear(f"{layer}.{name}", hidden, hidden)
+        put_norm(f"{layer}.attention.output.LayerNorm")
+        put_linear(f"{layer}.intermediate.dense", inner, hidden)
+        put_linear(f"{layer}.output.dense", hidden, inner)
+        put_norm(f"{layer}.output.LayerNorm")
+    for prefix, n_labels in heads.items():
+        put_linear(prefix, n_labels, hidden, scale=1.0)
+    return tensors
+
+
+def build_tagger(
+    folder: Path,
+    *,
+    heads: Mapping[str, Sequence[str]],
+    pieces: str = "tokenizer",
+    vocab: Sequence[str] = VOCAB,
+    config: Mapping[str, Any] | None = None,
+    word_label: str = "first",
+    max_length: int | None = None,
+    seed: int = 0,
+) -> Path:
+    """A folder with a tiny random BERT and tagging heads; needs numpy and safetensors only.
+
+    Args:
+        folder: Where to make it.
+        heads: Labels by the head's name. One head makes a plain Hugging Face folder where ``pieces`` is ``tokenizer``;
+            otherwise the folder has a ``lexel.json``.
+        pieces: ``tokenizer`` (WordPiece over ``vocab``, lower-casing) or ``chars``.
+        vocab: The pieces; the special ones first.
+        config: Changes to ``bert_config``.
+        word_label: ``first`` or ``mean``, for heads of word labels.
+        max_length: What ``tokenizer_config.json`` says, if anything.
+        seed: Of the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    is_plain = pieces == "tokenizer" and len(heads) <= 1
+    prefixes = {name: "classifier" if is_plain else f"heads.{name}" for name in heads}
+    values = bert_config(**{"vocab_size": len(vocab), **(config or {})})
+    if is_plain:
+        labels = next(iter(heads.values()), None)
+        values["architectures"] = ["BertModel" if labels is None else "BertForTokenClassification"]
+        if labels is not None:
+            values["id2label"] = {str(i): label for i, label in enumerate(labels)}
+    else:
+        entries = {name: _head_entry(labels, prefixes[name], word_label) for name, labels in heads.items()}
+        write_json(folder / "lexel.json", {"format": 1, "pieces": pieces, "heads": entries})
+    write_json(folder / "config.json", values)
+    sizes = {prefixes[name]: len(labels) for name, labels in heads.items()}
+    save_file(bert_tensors(values, sizes, seed=seed), folder / "model.safetensors", {"format": "pt"})
+    write_vocab(folder, vocab, max_length=max_length)
+    return folder
+
+
+def _head_entry(labels: Sequence[str], prefix: str, word_label: str) -> dict[str, Any]:
+    label_set = detect(labels)
+    is_pos = label_set.task == "labels"
+    entry = {"task": "pos" if is_pos else label_set.task, "labels": list(labels), "prefix": prefix}
+    return {**entry, "word_label": word_label} if is_pos else {**entry, "scheme": label_set.scheme}
+
+
+def write_vocab(folder: Path, vocab: Sequence[str], *, max_length: int | None = None) -> None:
+    """``vocab.txt`` and ``tokenizer_config.json`` of a lower-casing BERT tokenizer."""
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in vocab), encoding="utf-8")
+    settings = {"do_lower_case": True, "tokenizer_class": "BertTokenizer"}
+    write_json(folder / "tokenizer_config.json", settings | ({"model_max_length": max_length} if max_length else {}))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """A JSON file."""
+    path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+
+# With transformers ---------------------------------------------------------------------------------------------------
+
+N_PIECES = 99
+SIZES = {
+    "vocab_size": N_PIECES,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "initializer_range": 0.02,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How transformers makes a tiny model: its ``model_type`` and its config's settings."""
+
+    model_type: str
+    settings: Mapping[str, Any]
+
+
+RECIPES = {
+    "bert": Recipe("bert", {**SIZES, "max_position_embeddings": 64, "hidden_act": "gelu"}),
+    "bert-sharp": Recipe(
+        "bert",
+        {**SIZES, "max_position_embeddings": 64, "hidden_act": "relu", "num_hidden_layers": 1}
+        | {"initializer_range": 0.1},
+    ),
+    "roberta": Recipe(
+        "roberta",
+        {**SIZES, "max_position_embeddings": 66, "hidden_act": "silu", "pad_token_id": 1, "type_vocab_size": 1}
+        | {"layer_norm_eps": 1e-5},
+    ),
+    "xlm-roberta": Recipe(
+        "xlm-roberta",
+        {**SIZES, "max_position_embeddings": 66, "hidden_act": "gelu", "pad_token_id": 1, "type_vocab_size": 1}
+        | {"layer_norm_eps": 1e-5},
+    ),
+    "albert": Recipe(
+        "albert", {**SIZES, "max_position_embeddings": 64, "embedding_size": 16, "hidden_act": "gelu_new"}
+    ),
+    "albert-groups": Recipe(
+        "albert",
+        {**SIZES, "max_position_embeddings": 64, "embedding_size": 16, "hidden_act": "gelu", "num_hidden_layers": 5}
+        | {"num_hidden_groups": 2, "inner_group_num": 2},
+    ),
+    "electra": Recipe("electra", {**SIZES, "max_position_embeddings": 64, "embedding_size": 16, "hidden_act": "gelu"}),
+    "electra-wide": Recipe(
+        "electra",
+        {**SIZES, "max_position_embeddings": 64, "embedding_size": 32, "hidden_act": "gelu", "num_hidden_layers": 1},
+    ),
+    "distilbert": Recipe(
+        "distilbert",
+        {
+            "vocab_size": N_PIECES,
+            "dim": 32,
+            "n_layers": 3,
+            "n_heads": 4,
+            "hidden_dim": 64,
+            "max_position_embeddings": 64,
+        }
+        | {"activation": "gelu", "initializer_range": 0.02},
+    ),
+}
+"""The tiny models that every engine is compared on; together they have every family and several activations."""
+
+
+def build_reference(folder: Path, recipe: Recipe, *, seed: int = 0) -> Any:
+    """A folder that transformers wrote, with a token classifier of a recipe; gives transformers' model (float32).
+
+    Biases and norms are random too, and the head is steep enough that its probabilities are all over the range.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    config = AutoConfig.for_model(recipe.model_type, **recipe.settings)
+    config.id2label = dict(enumerate(ENTITIES))
+    config.label2id = {label: i for i, label in enumerate(ENTITIES)}
+    torch.manual_seed(seed)
+    model = AutoModelForTokenClassification.from_config(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name == "classifier.weight":
+                parameter.normal_(std=0.5)
+            elif parameter.ndim == 1:
+                mean = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
+                parameter.normal_(mean=mean, std=0.1)
+    model.save_pretrained(folder)
+    return model
+
+
+# Packed input --------------------------------------------------------------------------------------------------------
+
+
+def random_sequences(lengths: Sequence[int], *, n_types: int = 1, n_pieces: int = N_PIECES, seed: int = 0) -> Sequences:
+    """Sequences of random pieces (no special ones) and types, every piece picked."""
+    random = np.random.default_rng(seed)
+    total = sum(lengths)
+    return Sequences(
+        ids=random.integers(len(SPECIALS), n_pieces, total).astype(np.int32),
+        type_ids=random.integers(0, max(n_types, 1), total).astype(np.int32),
+        picked=np.ones(total, np.bool_),
+        bounds=np.concatenate(([0], np.cumsum(lengths))),
+    )
+
+
+def compute(
+    engine: Engine,
+    sequences: Sequences,
+    outputs: Sequence[str],
+    *,
+    max_length: int,
+    batch_pieces: int = 256,
+    pad: int = 0,
+) -> dict[str, NDArray[np.float64]]:
+    """What an engine gives for sequences packed into rows, in the order of their pieces, by output."""
+    placements = pack(np.diff(sequences.bounds), max_length=max_length, batch_pieces=batch_pieces)
+    batches = [build_rows(sequences, placement, pad=pad) for placement in placements]
+    scores = list(engine.run((rows for rows, _ in batches), outputs))
+    pieces = np.concatenate([asked for _, asked in batches])
+    in_order = np.argsort(pieces)
+    return {name: np.concatenate([part[name] for part in scores])[in_order] for name in outputs}

@@ -6,13 +6,16 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lexel.text.alignment import flat_ranges, offsets_in_unit, piece_of_char, read_chars, trim_blanks
 from lexel.text.pieces import Pieces
 
 STRINGS = st.text(st.sampled_from(list("aé中😀 \n\u3000\x1c\u200b\ud800\udc00")) | st.characters(), max_size=30)
+
+WIDTHS = "\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff"
+"""The code points on both sides of each change of width."""
 
 
 def pieces_of(ranges: list[list[tuple[int, int]]]) -> Pieces:
@@ -96,6 +99,7 @@ def test_ranges_lose_the_white_space_at_their_ends(found: tuple[int, int], expec
 
 
 @given(STRINGS)
+@example(WIDTHS)
 def test_utf16_offsets_are_those_of_the_encoding(text: str) -> None:
     assert offsets_in_unit(text, "utf16").tolist() == [
         len(text[:i].encode("utf-16-le", "surrogatepass")) // 2 for i in range(len(text) + 1)
@@ -103,6 +107,7 @@ def test_utf16_offsets_are_those_of_the_encoding(text: str) -> None:
 
 
 @given(STRINGS)
+@example(WIDTHS)
 def test_byte_offsets_are_those_of_the_encoding(text: str) -> None:
     assert offsets_in_unit(text, "byte").tolist() == [
         len(text[:i].encode("utf-8", "surrogatepass")) for i in range(len(text) + 1)

@@ -42,6 +42,7 @@ CASES = [
     "第一行\n|第二行",
     "第一段。\r\n|\r\n|第二段",
     "版本2.0發布了。|Windows 11也是。",
+    '他喊"走吧！"，又喊"停。"|然後"跑！"|沒人動。',
     # Western punctuation
     "It rained. |We left.",
     "Is it? |Yes! |Good.",

@@ -235,7 +235,8 @@ tokenizer = load_tokenizer(Path({str(bert_folder())!r}), pieces="tokenizer", mod
 n = len(tokenizer.encode(["a b c"] * 100))
 child = os.fork()
 if child == 0:
-    os._exit(0 if len(tokenizer.encode(["a b c"] * 100)) == n else 1)
+    quiet = os.environ["TOKENIZERS_PARALLELISM"] == "false"
+    os._exit(0 if quiet and len(tokenizer.encode(["a b c"] * 100)) == n else 1)
 status = os.waitpid(child, 0)[1]
 assert "TOKENIZERS_PARALLELISM" not in os.environ
 assert len(tokenizer.encode(["a b c"] * 100)) == n

@@ -90,6 +90,10 @@ def test_the_middle_of_an_overlap_is_where_deciding_changes() -> None:
     assert plan_windows(13, size=8, overlap=4) == [Window(0, 8, 0, 6), Window(4, 12, 6, 10), Window(8, 13, 10, 13)]
 
 
+def test_the_earlier_window_decides_the_piece_in_the_middle() -> None:
+    assert plan_windows(9, size=6, overlap=3) == [Window(0, 6, 0, 5), Window(3, 9, 5, 9)]
+
+
 @pytest.mark.parametrize(("size", "overlap"), [(4, 4), (4, -1), (4, 5), (0, 0)])
 def test_an_overlap_that_does_not_fit_is_refused(size: int, overlap: int) -> None:
     with pytest.raises(ValueError, match=rf"overlap {overlap} .*\[0, {size}\)"):

@@ -330,9 +330,9 @@ def _set_all(steps: Iterable[Any], kind: type, **values: Any) -> None:
                 setattr(step, name, value)
 
 
-# Forking. The library prints a warning when a process forks after its threads have run, unless TOKENIZERS_PARALLELISM
-# is set; and a child that used the threads again would wait for ever. So the variable is set to "false" during the fork
-# only: the parent goes on with its threads, the child without them. What the caller has set is left alone.
+# Forking. A child must not use the library's threads again, since they are not there. The library sees to that itself,
+# but older versions with a warning on stderr, unless TOKENIZERS_PARALLELISM is set. So it is set to "false" during the
+# fork: the parent goes on with its threads, the child without them. What the caller has set is left alone.
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
 _fork_state = {"watching": False, "set_here": False}
 

@@ -21,7 +21,7 @@ from lexel.encoder.layers import Inputs
 from lexel.engines.base import Rows, Scores
 from lexel.errors import EngineError
 
-PRECISIONS = {"float32": "f32", "bf16": "bf16"}
+PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
 _MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
 
@@ -164,6 +164,13 @@ class OpenVinoEngine:
             "NUM_STREAMS": self._streams,
         }
         try:
-            return self._core.compile_model(graph, "CPU", options)
+            compiled = self._core.compile_model(graph, "CPU", options)
         except RuntimeError as error:
             raise EngineError(f"openvino: the graph could not be compiled in {self.precision}: {error}") from error
+        taken = compiled.get_property("INFERENCE_PRECISION_HINT")
+        if taken != PRECISIONS[self.precision]:
+            raise EngineError(
+                f"openvino: {self.device} computes in {taken.get_type_name()} where {self.precision} was asked for; "
+                "use precision float32 or auto"
+            )
+        return compiled

@@ -278,3 +278,10 @@ def compute(
     pieces = np.concatenate([asked for _, asked in batches])
     in_order = np.argsort(pieces)
     return {name: np.concatenate([part[name] for part in scores])[in_order] for name in outputs}
+
+
+def openvino_has_bf16() -> bool:
+    """Whether OpenVINO computes in bf16 here at all, natively or not."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

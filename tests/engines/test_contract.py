@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.engines.base import Engine, Rows
 from lexel.engines.choose import EngineOptions, describe, start_engine
+from lexel.engines.openvino import OpenVinoEngine
 from lexel.engines.packing import build_rows, pack
 from lexel.errors import EngineError
 from tests.builders import ENTITIES, POS, VOCAB, WORDS, build_tagger, random_sequences
@@ -136,3 +138,17 @@ def test_an_engine_says_what_it_is(engine: Engine) -> None:
 def test_a_precision_that_an_engine_lacks_is_refused(checkpoint: Checkpoint, name: str, precision: str) -> None:
     with pytest.raises(EngineError, match=rf"^{name}: precision '{precision}'; expected one of float32, bf16"):
         start_engine(checkpoint, EngineOptions(engine=name, precision=precision))
+
+
+class StubbornCore:
+    """OpenVINO on a processor that has float32 only."""
+
+    def compile_model(self, graph: ov.Model, device: str, options: Mapping[str, Any]) -> ov.CompiledModel:
+        return ov.Core().compile_model(graph, device, {**options, "INFERENCE_PRECISION_HINT": ov.Type.f32})
+
+
+def test_a_precision_that_the_processor_lacks_is_not_substituted(checkpoint: Checkpoint) -> None:
+    engine = OpenVinoEngine(checkpoint, precision="bf16", threads=1, streams=1)
+    engine._core = StubbornCore()
+    with pytest.raises(EngineError, match=r"computes in f32 where bf16 was asked for; use precision float32"):
+        list(engine.run(batches(), ["words"]))

@@ -114,7 +114,7 @@ def test_malicious_file_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
-@pytest.mark.parametrize("failing", ["write", "copyfile", "fsync"])
+@pytest.mark.parametrize("failing", ["write", "copyfile", "fsync", "rename"])
 def test_full_disk_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: Any, failing: str) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -128,6 +128,7 @@ def test_full_disk_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: Any
         "write": (Path, "open", lambda path, mode="r", **kw: (FullFile if mode == "wb" else opened)(path, mode, **kw)),
         "copyfile": (__import__("shutil"), "copyfile", full),
         "fsync": (os, "fsync", full),
+        "rename": (Path, "rename", full),
     }
     monkeypatch.setattr(*patches[failing])
     with pytest.raises(CheckpointError, match=r"out: not written \(No space left on device\); nothing was left"):

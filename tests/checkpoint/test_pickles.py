@@ -340,6 +340,32 @@ def test_compressed_entry_is_refused(tmp_path: Path) -> None:
         read_bin(write_zip(tmp_path / "x.bin", pickle.dumps({}, 2), compress=True))
 
 
+@pytest.mark.parametrize(("names", "n"), [([], 0), (["a/data.pkl", "b/data.pkl"], 2)])
+def test_zip_must_have_one_program(tmp_path: Path, names: list[str], n: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.bin", "w") as archive:
+        for name in ["x", *names]:
+            archive.writestr(name, pickle.dumps({}, 2))
+    with pytest.raises(WeightError, match=rf"{n} entries are called data\.pkl; expected one"):
+        read_bin(tmp_path / "x.bin")
+
+
+def test_zip_of_a_big_endian_machine_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.bin", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}, 2))
+        archive.writestr("archive/byteorder", b"big")
+    with pytest.raises(WeightError, match="byte order 'big'; expected 'little'"):
+        read_bin(tmp_path / "x.bin")
+
+
+@pytest.mark.parametrize(
+    ("version", "system"), [(1002, {"little_endian": True}), (1001, {"little_endian": False}), (1001, [])]
+)
+def test_stream_of_another_version_or_machine_is_refused(tmp_path: Path, version: int, system: object) -> None:
+    (tmp_path / "x.bin").write_bytes(b"".join(pickle.dumps(value, 2) for value in (MAGIC, version, system, {}, [])))
+    with pytest.raises(WeightError, match=r"expected version 1001 of torch\.save's stream, little-endian"):
+        read_bin(tmp_path / "x.bin")
+
+
 # Other files ---------------------------------------------------------------------------------------------------------
 
 

@@ -104,7 +104,17 @@ def test_nothing_and_its_name_are_the_bundled_model(build_folder, monkeypatch) -
 
 
 def test_bundled_model_lies_in_the_package() -> None:
+    assert fetch(None).folder == bundled_folder()
     assert bundled_folder().parts[-3:] == ("lexel", "models", "zh")
+
+
+def test_bundled_model_opens_with_words_tags_and_entities() -> None:
+    checkpoint = open_checkpoint()
+    weights, hidden = checkpoint.open_weights(), checkpoint.config.hidden_size
+    assert list(checkpoint.heads) == ["words", "pos", "entities"]
+    assert checkpoint.description.startswith("model: zh, bundled with Lexel (bert)\n")
+    for head in checkpoint.heads.values():
+        weights.linear(head.prefix, (len(head.labels), hidden))
 
 
 def test_bundled_model_has_no_revisions() -> None:

@@ -267,6 +267,12 @@ def test_tensor_missing_from_its_shard_is_named(tmp_path: Path) -> None:
         open_weights(tmp_path)
 
 
+def test_tensor_in_another_shard_than_its_index_says_is_refused(tmp_path: Path) -> None:
+    write_shards(tmp_path, {**GOOD_MAP, "a": GOOD_MAP["b"], "b": GOOD_MAP["a"]})
+    with pytest.raises(WeightError, match=r"tensor 'a' is not in 'model-00002-of-00002\.safetensors'"):
+        open_weights(tmp_path)
+
+
 def test_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:
     write_shards(tmp_path, GOOD_MAP)
     save_file({"a": torch.ones(2), "b": torch.ones(3)}, tmp_path / "model-00002-of-00002.safetensors")
@@ -350,6 +356,13 @@ def test_damaged_file_is_refused_by_name(tmp_path: Path, case: str) -> None:
     damage(tmp_path / "model.safetensors")
     with pytest.raises(WeightError, match=rf"model\.safetensors.*{message}"):
         open_weights(tmp_path)
+
+
+def test_header_beyond_the_formats_limit_is_refused_before_it_is_parsed(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("lexel.checkpoint.weights._LONGEST_HEADER", 50)
+    path = write(tmp_path / "model.safetensors", {"x": entry("U8", [1], 0, 1)}, b"\0")
+    with pytest.raises(WeightError, match="the header claims 60 bytes"):
+        map_safetensors(path)
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,7 +10,7 @@ from typing import Any
 from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import ModelConfig, read_config
 from lexel.checkpoint.heads import Head, read_heads
-from lexel.checkpoint.source import Source, fetch
+from lexel.checkpoint.source import BUNDLED, Source, bundled_folder, fetch
 from lexel.checkpoint.weights import Weights, open_weights
 
 __all__ = ["Checkpoint", "Head", "ModelConfig", "Source", "Weights", "open_checkpoint"]
@@ -44,7 +44,8 @@ class Checkpoint:
     def description(self) -> str:
         """What was found, a line each: source, commit and the line that pins it, licence, heads, pieces."""
         source = self.source
-        lines = [f"model: {source.repo_id or source.folder} ({self.config.model_type})"]
+        bundled = f"{BUNDLED}, bundled with Lexel" if source.folder == bundled_folder() else None
+        lines = [f"model: {source.repo_id or bundled or source.folder} ({self.config.model_type})"]
         if source.commit:
             lines.append(f"commit: {source.commit}; to pin it: {source.pin}")
         if self.card.notice:

@@ -389,8 +389,10 @@ def decode_pos(
         return np.full(len(seen), -1, np.int32), np.zeros(len(seen), np.float32)
     if word_label == "mean":
         probs = mean_over(softmax(scores), first_piece, end_piece)
+        labels = probs.argmax(axis=1)
+        best = probs[np.arange(len(labels)), labels]
     else:
-        probs = softmax(scores[np.where(seen, first_piece, 0)])
-    labels = probs.argmax(axis=1)
-    best = probs[np.arange(len(labels)), labels]
+        of_first = scores[np.where(seen, first_piece, 0)]
+        labels = of_first.argmax(axis=1)
+        best = probs_of(of_first, labels)
     return np.where(seen, labels, -1).astype(np.int32), np.where(seen, best, 0).astype(np.float32)

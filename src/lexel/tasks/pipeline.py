@@ -1,0 +1,224 @@
+"""``lexel.pipeline``: transformers' entry point, in its call shapes.
+
+A task is a row of ``TASKS``. ``docs/compatibility.md`` says what is accepted and what differs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.engines.choose import EngineOptions, device_named, start_engine
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import LabelError
+from lexel.tasks import token_classification
+from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.base import Flow
+from lexel.tasks.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineTask:
+    """What a task needs.
+
+    Attributes:
+        heads: Tasks of the heads that it reads, see ``Head.task``.
+        options: Arguments that are its own.
+        build: Makes the pipeline from the checkpoint, the engine's options, the most slots in a batch, and its own
+            arguments.
+    """
+
+    heads: tuple[str, ...]
+    options: tuple[str, ...]
+    build: Callable[[Checkpoint, EngineOptions, int, Mapping[str, Any]], TokenClassificationPipeline]
+
+
+def _token_classification(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> TokenClassificationPipeline:
+    where = str(checkpoint.source.folder)
+    head = choose_head(checkpoint.heads, options.get("head"), where=where)
+    own = {name: value for name, value in options.items() if name != "head"}
+    read = ReadOptions().changed(own, where="pipeline")
+    started = start_engine(checkpoint, engine)
+    flow = Flow(where, checkpoint, started, outputs=[head], batch_pieces=batch_pieces)
+    return TokenClassificationPipeline(flow, read)
+
+
+TASKS: Mapping[str, PipelineTask] = {
+    "token-classification": PipelineTask(
+        heads=token_classification.HEADS,
+        options=("head", *token_classification.OPTIONS),
+        build=_token_classification,
+    ),
+}
+"""The tasks by transformers' names."""
+
+ALIASES = {"ner": "token-classification"}
+
+DTYPES = {"float32": "float32", "bfloat16": "bf16", "float16": "float16", "auto": "float32"}
+"""Our precisions by torch's names; ``auto`` (there: as stored) computes in float32, which loses nothing of it."""
+
+_OWN = (
+    *("revision", "tokenizer", "use_fast", "trust_remote_code", "device", "dtype", "torch_dtype"),
+    *("engine", "precision", "threads", "batch_pieces", "pieces", "scheme", "labels"),
+)
+_REFUSED = {
+    "config": "the folder's own config.json is read",
+    "token": "log in with the hub's own tools, or set HF_TOKEN",
+    "device_map": "pass device",
+    "model_kwargs": "pass device, dtype or engine",
+    "feature_extractor": "these models read text",
+    "image_processor": "these models read text",
+    "video_processor": "these models read text",
+    "processor": "these models read text",
+    "pipeline_class": "the task decides it",
+    "grouped_entities": "pass aggregation_strategy='simple'",
+    "ignore_subwords": "pass aggregation_strategy='first'",
+    "offset_mapping": "offsets are the tokenizer's own",
+}
+
+_logger = logging.getLogger("lexel")
+
+
+def pipeline(
+    task: str | None = None,
+    model: str | os.PathLike[str] | Checkpoint | None = None,
+    *,
+    revision: str | None = None,
+    tokenizer: object = None,
+    use_fast: bool = True,
+    trust_remote_code: bool | None = None,
+    device: object = None,
+    dtype: object = None,
+    torch_dtype: object = None,
+    engine: str = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+    batch_pieces: int = BATCH_PIECES,
+    pieces: str | None = None,
+    scheme: str | None = None,
+    labels: Sequence[str] | None = None,
+    **options: Any,
+) -> TokenClassificationPipeline:
+    """A pipeline that is called like transformers' and returns what transformers' returns.
+
+    Args:
+        task: ``token-classification`` or ``ner``; if not given, what the model's head is for.
+        model: A model folder, a hub id, or an opened checkpoint; nothing is the bundled Chinese model.
+        revision: Branch, tag or commit of a hub id.
+        tokenizer: Nothing, or the same as ``model``: a model's own tokenizer is read.
+        use_fast: Nothing else than ``True``.
+        trust_remote_code: Nothing else than ``False``: code in a checkpoint is never run.
+        device: -1 or ``cpu``; 0, 1, ... or ``cuda:N`` for a GPU, with the engine torch.
+        dtype: ``float32`` (the default), ``bfloat16`` or ``float16``, or torch's objects of these names.
+        torch_dtype: The older name of ``dtype``.
+        engine: ``auto``, ``openvino``, ``torch`` or ``numpy``.
+        precision: Lexel's name for ``dtype``: ``float32``, ``bf16``, ``float16``, or ``auto``.
+        threads: Threads to compute with; by default the physical cores this process may use.
+        batch_pieces: Most piece slots computed in one batch.
+        pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+        scheme: What the labels' scheme is, where detection should be overruled.
+        labels: The labels by index, where the config's should be overruled.
+        options: The task's own. Token classification: ``aggregation_strategy``, ``ignore_labels``, ``stride``,
+            ``is_split_into_words``, ``delimiter``, ``word_style``, ``head`` (which, where a folder has several);
+            ``batch_size`` and ``num_workers`` are taken and change nothing.
+
+    Raises:
+        TypeError: If an argument is unknown.
+        ValueError: If the task is unknown, or an argument has a value that it cannot have.
+        CheckpointError: If the model cannot be used.
+        LabelError: If it has no head for the task.
+        EngineError: If this machine cannot run what was asked.
+    """
+    known = {*_OWN, *(name for row in TASKS.values() for name in row.options)}
+    refuse_unknown(options, known=known, refused=_REFUSED, where="pipeline")
+    _check_own(model, tokenizer=tokenizer, use_fast=use_fast, trust_remote_code=trust_remote_code)
+    engine_options = EngineOptions(
+        engine=engine,
+        precision=_precision(dtype=dtype, torch_dtype=torch_dtype, precision=precision),
+        threads=threads,
+        device=device_named(device),
+    )
+    if task is not None:
+        _row_named(task)  # before anything is fetched
+    checkpoint = _open(model, revision=revision, pieces=pieces, scheme=scheme, labels=labels)
+    row = _row_for(checkpoint) if task is None else _row_named(task)
+    refuse_unknown(options, known=row.options, refused=_REFUSED, where="pipeline")
+    built = row.build(checkpoint, engine_options, batch_pieces, options)
+    if checkpoint.card.notice:
+        _logger.warning(checkpoint.card.notice)
+    _logger.info(built.description)
+    return built
+
+
+def _row_named(task: str) -> PipelineTask:
+    name = ALIASES.get(task, task)
+    if name not in TASKS:
+        raise ValueError(f"task {task!r} is not known; expected one of {', '.join((*TASKS, *ALIASES))}")
+    return TASKS[name]
+
+
+def _row_for(checkpoint: Checkpoint) -> PipelineTask:
+    """The task that a checkpoint's head is for."""
+    tasks = {head.task for head in checkpoint.heads.values()}
+    for row in TASKS.values():
+        if tasks.intersection(row.heads):
+            return row
+    has = ", ".join(sorted(tasks)) or "a bare encoder"
+    raise LabelError(f"{checkpoint.source.folder}: has {has}; no task of {', '.join(TASKS)} reads that")
+
+
+def _open(
+    model: str | os.PathLike[str] | Checkpoint | None,
+    *,
+    revision: str | None,
+    pieces: str | None,
+    scheme: str | None,
+    labels: Sequence[str] | None,
+) -> Checkpoint:
+    """The checkpoint; labels that say nothing (``LABEL_0``) are taken as they are, as in transformers."""
+    if isinstance(model, Checkpoint):
+        return model
+    try:
+        return open_checkpoint(model, revision=revision, pieces=pieces, scheme=scheme, labels=labels)
+    except LabelError as error:
+        if scheme is not None or labels is not None:
+            raise
+        try:
+            return open_checkpoint(model, revision=revision, pieces=pieces, scheme="bare")
+        except LabelError:
+            raise error from None
+
+
+def _check_own(model: object, *, tokenizer: object, use_fast: bool, trust_remote_code: bool | None) -> None:
+    if tokenizer is not None and (model is None or isinstance(model, Checkpoint) or _path(tokenizer) != _path(model)):
+        raise ValueError("tokenizer: a model's own tokenizer is read; leave it out, or pass the same as model")
+    if not use_fast:
+        raise ValueError("use_fast is False; expected True: offsets need the tokenizers library")
+    if trust_remote_code:
+        raise ValueError("trust_remote_code is true; expected False: code in a checkpoint is never run")
+
+
+def _path(value: object) -> str | None:
+    return os.fspath(value) if isinstance(value, str | os.PathLike) else None
+
+
+def _precision(*, dtype: object, torch_dtype: object, precision: str | None) -> str:
+    """Lexel's name of what was asked for, in whichever of the three ways."""
+    asked = {_dtype_named(name) for name in (dtype, torch_dtype) if name is not None}
+    asked |= set() if precision is None else {precision}
+    if len(asked) > 1:
+        raise ValueError(f"dtype, torch_dtype and precision ask for {' and '.join(sorted(asked))}; pass one of them")
+    return asked.pop() if asked else "float32"
+
+
+def _dtype_named(dtype: object) -> str:
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise ValueError(f"dtype {dtype!r} is not known; expected one of {', '.join(DTYPES)}")
+    return DTYPES[name]

@@ -397,12 +397,12 @@ class _Decoder:
             pieces, owner = self._block.readings[flow].pieces, self._owner(flow)
             changes = np.ones(len(pieces), np.bool_)
             changes[1:] = (pieces.words[1:] != pieces.words[:-1]) | (np.diff(pieces.texts) != 0)
-            begins = words_by_piece(changes, owner)
-            joined = None
+            begins, joined, covered = words_by_piece(changes, owner), None, owner >= 0
             if matches is not None:
-                begins = force_matches(begins, matches, covered=owner >= 0)
+                begins = force_matches(begins, matches, covered=covered)
+                covered[matches.start[np.isinf(matches.weight)]] = True
                 joined = joined_by(begins, matches, space=chars.space)
-            return decode_words(begins, chars.space, chars.bounds, joined=joined, covered=owner >= 0), None
+            return decode_words(begins, chars.space, chars.bounds, joined=joined, covered=covered), None
         reading, owner = self._block.readings[layer.flow], self._owner(layer.flow)
         found = decode_word_begins(
             reading.scores[layer.head.name].astype(np.float32, copy=False),
@@ -414,9 +414,7 @@ class _Decoder:
             method=self._options.decode,
             biases=self._biases("words"),
         )
-        words = decode_words(
-            found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.unit_of_char >= 0
-        )
+        words = decode_words(found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.covered)
         return words, mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
 
     def _pos(self, words: WordTable) -> _Pos | None:

@@ -2,12 +2,13 @@
 
 ``build_tagger`` needs numpy and safetensors only: a BERT with random weights, any heads, a WordPiece or a character
 vocabulary. ``build_reference`` makes a folder of any family with transformers, and keeps transformers' model beside it.
+``fake_tagger`` computes nothing: a tagger of such a folder with random scores.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from lexel.checkpoint import open_checkpoint
 from lexel.engines.base import Engine
+from lexel.engines.fake import FakeEngine
 from lexel.engines.packing import Sequences, build_rows, pack
 from lexel.labels import detect
+from lexel.tasks.base import Flow
+from lexel.tasks.tag import Layer, LayerHead, Tagger, TagOptions
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CHARS = "的一是不在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会天臺北市長王小明"
@@ -27,7 +32,7 @@ VOCAB = (
     *CHARS,
     *"abcdefghijklmnopqrstuvwxyz0123456789.,!?，。！？",
     *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"),
-    *("the", "new", "york", "live", "##s", "##ing", "##ed", "in", "to", "went"),
+    *("the", "new", "york", "live", "##ing", "##ed", "in", "to", "went"),
 )
 """Single characters, some English pieces and their continuations."""
 WORDS = ("B", "I")
@@ -285,3 +290,75 @@ def openvino_has_bf16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+# Without a model -----------------------------------------------------------------------------------------------------
+
+
+def noise(n_labels: int, *, seed: int = 0, n_pieces: int = 2000) -> Callable[[NDArray[np.int32]], NDArray[np.float32]]:
+    """A rule for ``FakeEngine``: random scores, the same for a piece wherever it stands."""
+    table = (np.random.default_rng(seed).normal(size=(n_pieces, n_labels)) * 3).astype(np.float32)
+    return lambda ids: table[ids]
+
+
+def fake_tagger(folder: Path, engine: Engine | None = None, **options: Any) -> Tagger:
+    """A tagger of a folder's heads, one for each layer, whose scores are noise or a given engine's."""
+    checkpoint = open_checkpoint(folder)
+    heads = {_LAYERS[head.task]: head for head in checkpoint.heads.values()}
+    if any(head.task == "words+pos" for head in checkpoint.heads.values()):
+        heads["pos"] = heads["words"]
+    rules = {head.name: noise(len(head.labels), seed=i) for i, head in enumerate(checkpoint.heads.values())}
+    flow = Flow(str(folder), checkpoint, engine or FakeEngine(rules), outputs=list(rules))
+    layers = {
+        layer: LayerHead(flow.name, head, detect(head.labels, scheme=head.scheme)) for layer, head in heads.items()
+    }
+    return Tagger([flow], layers, TagOptions(**options))
+
+
+_LAYERS: dict[str, Layer] = {"words": "words", "words+pos": "words", "pos": "pos", "entities": "entities"}
+
+
+def write_byte_level_tokenizer(folder: Path) -> None:
+    """A ``tokenizer.json`` as RoBERTa has it: pieces are bytes, so one character may be several pieces."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {
+        piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *alphabet, "Ġt", "he", "Ġthe"])
+    }
+    merges = [("Ġ", "t"), ("h", "e"), ("Ġt", "he")]
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True)
+    _save_tokenizer(folder, tokenizer)
+
+
+def write_unigram_tokenizer(folder: Path) -> None:
+    """A ``tokenizer.json`` as XLM-R has it: pieces of a unigram model, blanks as ``▁``."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    pieces = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "▁",
+        *dict.fromkeys(CHARS),
+        *"abcdefghijklmnopqrstuvwxyz",
+        "▁the",
+        "▁new",
+    ]
+    tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=3))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    _save_tokenizer(folder, tokenizer)
+
+
+def _save_tokenizer(folder: Path, tokenizer: Any) -> None:
+    tokenizer.save(str(folder / "tokenizer.json"))
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})

@@ -135,10 +135,17 @@ def test_a_joiner_overrules_the_scripts() -> None:
     assert [document.text for document in read("a O\nb O\n", joiner="")] == ["ab"]
 
 
-@pytest.mark.parametrize("rows", ["#\tO\na\tO\n", "# O\na O\n", "#tag = O\n", "#1\nb\n", "#a=b\nb\n"])
+@pytest.mark.parametrize(
+    "rows", ["#\tO\na\tO\n", "# O\na O\n", "#tag = O\n", "#1\nb\n", "#a=b\nb\n", "a\tO\n\n# a = b\tO\n"]
+)
 def test_a_word_that_begins_with_a_hash_is_a_word(rows: str) -> None:
-    (document,) = read(rows)
+    *_, document = read(rows)
     assert document.words[0].text.startswith("#")
+
+
+def test_a_hash_is_a_word_in_a_file_of_one_column() -> None:
+    (document,) = read("#\nb\n", columns=("word",), separator="\t")
+    assert document.words.texts == ["#", "b"]
 
 
 @pytest.mark.parametrize("comment", ["# sent_id = 1", "# newdoc", "# newpar", "# global.columns = WORD TAG"])
@@ -226,6 +233,13 @@ def test_such_an_entity_can_be_dropped_or_widened_and_is_said(document, rule, ta
     losses = write_conll([document], stream, off_words=rule)
     assert [row.split("\t")[1] for row in stream.getvalue().split("\n") if row] == tags
     assert (losses[0].what, losses[0].count) == (loss, 1)
+
+
+def test_an_entity_of_whitespace_alone_cannot_be_widened() -> None:
+    stream = io.StringIO()
+    document = Document("a b", Words.of("a b", [(0, 1), (2, 3)]), Spans.of("a b", [(1, 2, "X")]))
+    (loss,) = write_conll([document], stream, off_words="widen")
+    assert (stream.getvalue(), loss.count) == ("a\tO\nb\tO\n\n", 1)
 
 
 def test_a_document_without_a_layer_that_has_a_column_is_an_error() -> None:

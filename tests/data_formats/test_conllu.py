@@ -70,6 +70,11 @@ def test_blanks_of_any_kind_are_spelled_by_spaces_after() -> None:
     assert document.text == "a \t\n\r|\\b"
 
 
+def test_blanks_before_a_word_add_to_those_after_the_one_before() -> None:
+    (document,) = read(rows(r"1 a X SpaceAfter=No", r"2 b X SpacesBefore=\s\t"))
+    assert (document.text, document.words[1].start) == ("a \tb", 3)
+
+
 def test_the_text_comment_says_which_whitespace_stands_between() -> None:
     (document,) = read("# text = a\u3000b\n" + rows("1 a X _", "2 b X _"))
     assert document.text == "a\u3000b"
@@ -148,6 +153,7 @@ def test_what_conllu_does_not_hold_is_said() -> None:
         ("1\ta\n", "1: 2 columns; expected the ten of CoNLL-U, with a tab between two"),
         (rows("2 a X _"), "1: ID '2'; expected 1, since words are numbered from 1 in each sentence"),
         (rows("1 a X _", "1 b X _"), "2: ID '1'; expected 2, since words are numbered from 1 in each sentence"),
+        (rows("1-0 a X _"), "1: ID '1-0'; expected 1, since words are numbered from 1 in each sentence"),
         (rows("x a X _"), "1: ID 'x'; expected a number such as 3, a range such as 3-4, or an empty node such as 3.1"),
         (rows("1  X _"), "1: FORM is empty; expected a word in every row"),
         (rows("1-3 ab _ _", "1 a X _", "2 b X _"), "1: token 1-3; the sentence has 2 words"),

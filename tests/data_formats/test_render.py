@@ -119,6 +119,15 @@ def test_words_against_the_direction_keep_their_own_order() -> None:
     )
 
 
+def test_an_entity_that_ends_among_words_against_the_direction_ends_there() -> None:
+    text = "עם Joe Biden אתמול"
+    words = Words.of(text, [(0, 2), (3, 6), (7, 12), (13, 18)])
+    page = page_of(Document(text, words, Spans.of(text, [(0, 6, "PER")])))
+    assert re.search(
+        r'<bdi dir="ltr"><span class="w">Joe</span></bdi></mark><bdi dir="ltr"> <span class="w">Biden</span>', page
+    )
+
+
 def test_scores_of_entities_are_tooltips_and_those_of_words_are_said() -> None:
     words = Words("a", [0], [1], scores=[0.5])
     spans = Spans("a", [0], [1], label_ids=[0], labels=["X"], scores=[0.98767])
@@ -159,6 +168,10 @@ def test_words_without_tags_stand_close() -> None:
 def test_a_document_without_words_shows_its_text() -> None:
     text = "请问 北京在哪里\n第二行"
     assert drawn(Document(text, entities=Spans.of(text, [(3, 5, "LOC")]))) == "请问 北京在哪里\n     LOC─\n第二行\n\n"
+
+
+def test_blanks_of_a_text_without_words_are_one() -> None:
+    assert drawn(Document("a   b\t c")) == "a b c\n\n"
 
 
 def test_a_terminal_is_told_nothing_by_a_text() -> None:

@@ -88,6 +88,12 @@ def test_a_multiword_token_whose_parts_spell_it_gives_its_parts() -> None:
     assert (document.text, document.words.texts) == ("I don't.", ["I", "do", "n't", "."])
 
 
+def test_the_blanks_of_a_multiword_token_stand_around_it_and_not_in_it() -> None:
+    text = rows("1 I PRON _", r"2-3 don't _ SpacesBefore=\s", "2 do AUX _", "3 n't PART _", "4 know VERB _")
+    (document,) = read(text)
+    assert (document.text, [word.start for word in document.words]) == ("I  don't know", [0, 3, 5, 9])
+
+
 def test_any_other_multiword_token_is_one_word_with_joined_tags() -> None:
     losses = Losses()
     text = "# text = eau du lac\n" + rows("1 eau NOUN _", "2-3 du _ _", "2 de ADP _", "3 le DET _", "4 lac NOUN _")

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import typer
 
+from lexel.cli.main import INTERRUPTED
 from lexel.cli.options import MessageOptions
 from lexel.errors import LexelError
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from lexel.data import Loss
 
 FAILED, MISUSED = 1, 2
-HUNG_UP, INTERRUPTED, PIPE_BROKEN, TERMINATED = 129, 130, 141, 143
-"""What a shell reports for a program that SIGHUP, SIGINT, SIGPIPE or SIGTERM ended."""
+HUNG_UP, PIPE_BROKEN, TERMINATED = 129, 141, 143
+"""What a shell reports for a program that SIGHUP, SIGPIPE or SIGTERM ended."""
 MISUSE = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The parser's error for whatever a person typed wrong; typer exports only this child of it."""
 

@@ -46,7 +46,8 @@ def models(*, messages: MessageOptions) -> None:
         else:
             for model in listed:
                 print(json.dumps(asdict(model), ensure_ascii=False))
-        others = f"; {n_others} others in it are not of the BERT family" if n_others else ""
+        are = "other in it is" if n_others == 1 else "others in it are"
+        others = f"; {n_others} {are} not of the BERT family" if n_others else ""
         note(f"cache: {cache_folder()}{others}")
 
 

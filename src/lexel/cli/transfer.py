@@ -130,6 +130,8 @@ class Transfer:
         files = InputFiles([place for place, _ in self.sources])
         records = self._records(files, losses, given_words=given_words)
         if self._is_conversation:
+            if self._asks_a_person:
+                note("one record a line; Ctrl-D ends")
             results = _one_by_one(tagger, records, given_words=given_words)
         else:
             results = tagger.stream_documents(records, given_words=given_words)
@@ -172,8 +174,11 @@ class Transfer:
     @property
     def _is_conversation(self) -> bool:
         """Whether someone waits for the answer to a line before sending the next."""
-        reads_stdin = any(place == "-" for place, _ in self.sources)
-        return self.output.line_buffered or (reads_stdin and is_terminal(sys.stdin))
+        return self.output.line_buffered or self._asks_a_person
+
+    @property
+    def _asks_a_person(self) -> bool:
+        return any(place == "-" for place, _ in self.sources) and is_terminal(sys.stdin)
 
     @property
     def _leaves_stderr_free(self) -> bool:

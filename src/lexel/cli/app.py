@@ -1,0 +1,88 @@
+"""The commands of ``lexel`` put together, and what is said of misuse."""
+
+from __future__ import annotations
+
+import os
+import sys
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+
+import lexel
+from lexel.cli.convert import convert
+from lexel.cli.messages import MISUSE, MISUSED, end_on_signals, let_go_of_output, say_error
+from lexel.cli.models import models
+from lexel.cli.segment import segment
+from lexel.cli.tag import tag
+
+_EPILOG = (
+    "Every option can also be set by a variable: [bold]--batch-pieces[/] by [bold]LEXEL_BATCH_PIECES[/]. "
+    "What is said on the command line wins."
+)
+
+app = typer.Typer(
+    name="lexel",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
+app.command(epilog=_EPILOG)(tag)
+app.command(epilog=_EPILOG)(segment)
+app.command(epilog=_EPILOG)(models)
+app.command(epilog=_EPILOG)(convert)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"lexel {lexel.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Words, part-of-speech tags and named entities with exact offsets.
+
+    From any checkpoint of the BERT family; a Chinese one is bundled.
+
+    [bold]echo 傅達仁今將執行安樂死。 | lexel tag[/]
+    """
+
+
+def run_app() -> int:
+    """Run the command that the arguments say; gives its exit status."""
+    end_on_signals()
+    try:
+        status = app(sys.argv[1:] or ["--help"], prog_name="lexel", standalone_mode=False)
+    except MISUSE as misuse:
+        say_error(_told(misuse))
+        status = MISUSED
+    finally:
+        let_go_of_output()
+    return status if isinstance(status, int) else 0
+
+
+def _told(misuse: Exception) -> str:
+    """The misuse in a line, with the nearest thing that would have been right, and where to read on."""
+    context, near = getattr(misuse, "ctx", None), getattr(misuse, "possibilities", None)
+    said = str(getattr(misuse, "format_message", misuse.__str__)()).rstrip(".")
+    if near:
+        typed = getattr(misuse, "option_name", "")
+        said = f"{getattr(misuse, 'message', misuse)}; did you mean {get_close_matches(typed, near, n=1, cutoff=0)[0]}?"
+    said = said.replace("Value error, ", "")  # the parser's own word for any value it does not take
+    variable = getattr(getattr(misuse, "param", None), "envvar", None)
+    if isinstance(variable, str) and variable in os.environ and not _is_given(misuse):
+        said += f" (from {variable})"
+    command = "lexel" if context is None else context.command_path
+    return f"{said}{'' if said.endswith('?') else '.'} See '{command} --help'."
+
+
+def _is_given(misuse: Exception) -> bool:
+    """Whether the option in question stands on the command line."""
+    names = tuple(getattr(getattr(misuse, "param", None), "opts", ()))
+    return any(argument.startswith(names) for argument in sys.argv[1:])

@@ -1,0 +1,135 @@
+"""How a command ends when it does not go well: one line, a status that says which, and no half-written file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import COMMAND, Run, one_error
+
+TEXT = "王小明在臺北市。\n"
+
+
+def test_a_byte_that_is_not_utf8_is_said_with_its_place_and_nothing_is_written(lexel: Run, tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_bytes("我在家\n他在\n".encode() + b"\xe6\x88 \n")
+    out = tmp_path / "out.jsonl"
+    assert f"{source}:3: byte 0xe6 at column 1; expected UTF-8" in one_error(lexel("tag", "-q", source, "-o", out))
+    assert os.listdir(tmp_path) == ["in.txt"]
+
+
+def test_what_is_wrong_with_files_is_said_before_a_model_is_loaded(lexel: Run, tmp_path: Path) -> None:
+    said = one_error(lexel("tag", "no.txt", tmp_path, "-o", tmp_path / "no" / "out.jsonl", "-m", "/no/model"))
+    assert "no.txt: no such file" in said
+    assert f"{tmp_path}: is a folder" in said
+    assert "there is no folder" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (["tag", "-m", "/no/model"], {}, "/no/model: no such folder, and not a hub id"),
+        (["tag", "-q", "--max-chars", "5"], {}, "<stdin>:2: 8 characters; expected at most 5 (--max-chars)"),
+        (["tag", "-q", "--given-words"], {}, "text 0: has no words"),
+        (["segment", "-q", "--lexicon", "no.tsv"], {}, "no.tsv"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_error_is_one_line(lexel: Run, arguments: list[str], variables: dict[str, str], said: str) -> None:
+    assert said in one_error(lexel(*arguments, input="我在\n" + TEXT, **variables))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (["tag", "--modle", "x"], {}, "No such option: --modle; did you mean --model? See 'lexel tag --help'."),
+        (["tga"], {}, "Did you mean 'tag'? See 'lexel --help'."),
+        (
+            ["tag"],
+            {"LEXEL_ENGINE": "cuda"},
+            "'cuda' is not one of 'auto', 'openvino', 'torch', 'numpy' (from LEXEL_ENGINE)",
+        ),
+        (["tag", "--out", "out.doc"], {}, "ending '.doc'; expected one of .txt"),
+        (["convert", "x"], {}, "Missing argument 'OUT'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_misuse_ends_with_2_and_names_what_is_near(
+    lexel: Run, arguments: list[str], variables: dict[str, str], said: str
+) -> None:
+    assert said in one_error(lexel(*arguments, **variables), status=2)
+
+
+def test_debug_shows_where_an_error_comes_from(lexel: Run) -> None:
+    result = lexel("tag", "--debug", "-m", "/no/model")
+    assert b"Traceback" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith(b"lexel: error: /no/model")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["tag", "-q"], ["models", "-q"]], ids=" ".join)
+def test_a_full_disk_is_one_line(environment: dict[str, str], arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [*COMMAND, *arguments],
+            input=TEXT.encode(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+        )
+    assert "No space left on device" in one_error(result)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_leaves_nothing_and_says_nothing(
+    environment: dict[str, str], tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("what was there before", encoding="utf-8")
+    command = [*COMMAND, "tag", "-q", "-o", str(out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(TEXT.encode() * 3000)
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while len(os.listdir(tmp_path)) < 2 and time.monotonic() < deadline:  # the unfinished file has come
+            time.sleep(0.02)
+        assert len(os.listdir(tmp_path)) == 2
+        process.send_signal(number)
+        assert process.wait(timeout=60) == status
+        assert process.stderr.read() == b""
+    assert os.listdir(tmp_path) == ["out.jsonl"]
+    assert out.read_text(encoding="utf-8") == "what was there before"
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(environment: dict[str, str], tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text(TEXT * 10_000, encoding="utf-8")
+    command = [*COMMAND, "tag", "-q", str(source)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141
+        assert process.stderr.read() == b""
+
+
+def test_line_buffered_answers_before_the_next_record_is_sent(environment: dict[str, str]) -> None:
+    command = [*COMMAND, "segment", "-q", "--line-buffered"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for text in ("我在家", "", "他來了"):
+            process.stdin.write(f"{text}\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline().decode().replace(" ", "") == f"{text}\n"
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0

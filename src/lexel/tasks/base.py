@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lexel.checkpoint import Checkpoint
 from lexel.engines.base import Engine, Rows, Scores
 from lexel.engines.packing import BATCH_PIECES, Placement, Sequences, build_rows, pack
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, EngineError
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.windows import Windows, plan_batch
 
@@ -131,10 +131,17 @@ class Flow:
                 f"{checkpoint.source.folder}: the tokenizer has {self.tokenizer.n_pieces} pieces, the embedding "
                 f"{config.vocab_size}; they are not of one model: take the tokenizer files of this checkpoint"
             )
+        if batch_pieces < 1:
+            raise EngineError(f"batch_pieces is {batch_pieces}; expected 1 or more")
         self._batch_pieces = batch_pieces
         special = self.tokenizer.special
         self._longest = min(config.max_positions, self.tokenizer.max_length or config.max_positions)
         self.window = self._longest - len(special.prefix) - len(special.suffix)
+        if self.window < 1:
+            raise CheckpointError(
+                f"{checkpoint.source.folder}: sequences of {self._longest} leave no room beside the special pieces; "
+                "correct max_position_embeddings in config.json or model_max_length in tokenizer_config.json"
+            )
         self.overlap = min(OVERLAP, self.window // 4)
 
     def read(

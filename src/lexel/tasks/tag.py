@@ -195,6 +195,8 @@ class Tagger:
 
     def stream(self, texts: Iterable[str]) -> Iterator[Document]:
         """Read texts lazily: one Document for each, in order, in memory that does not grow with their number."""
+        if isinstance(texts, str):
+            raise TypeError("expected several texts, found one str; call the tagger on it")
         self._check_words_known()
         return self._documents(gather_blocks(self._checked(texts)))
 
@@ -213,7 +215,8 @@ class Tagger:
 
     def stream_words(self, texts: Iterable[Sequence[str]], *, delimiter: str = "") -> Iterator[Document]:
         """Read texts whose words are known; otherwise as ``stream``."""
-        return self._documents(gather_given((join_words(words, delimiter) for words in texts), self._checked))
+        joined = (_joined(words, number, delimiter=delimiter) for number, words in enumerate(texts))
+        return self._documents(gather_given(joined, self._checked))
 
     def stream_documents(self, documents: Iterable[Document], *, given_words: bool = False) -> Iterator[Document]:
         """Read the texts of documents; otherwise as ``stream``.
@@ -273,8 +276,6 @@ class Tagger:
             )
 
     def _checked(self, texts: Iterable[str]) -> Iterator[str]:
-        if isinstance(texts, str):
-            raise TypeError("expected several texts, found one str; call the tagger on it")
         limit = self.options.max_chars
         for number, text in enumerate(texts):
             if not isinstance(text, str):
@@ -337,6 +338,12 @@ def _start_flows(
         Flow(name, checkpoint, start_engine(checkpoint, options), outputs=outputs[name], batch_pieces=batch_pieces)
         for name, checkpoint in checkpoints.items()
     ]
+
+
+def _joined(words: Sequence[str], number: int, *, delimiter: str) -> tuple[str, NDArray[np.int32]]:
+    if isinstance(words, str):
+        raise TypeError(f"text {number}: expected its words (a list of str), found a str; to find words, use stream")
+    return join_words(words, delimiter)
 
 
 def _text_and_words(number: int, document: Document) -> tuple[str, NDArray[np.int32]]:

@@ -31,7 +31,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 @pytest.fixture(scope="module", params=["numpy", "openvino", "torch"])
 def engine(request: pytest.FixtureRequest, checkpoint: Checkpoint) -> Engine:
     precision = "auto" if request.param == "numpy" else "float32"
-    return start_engine(checkpoint, EngineOptions(engine=request.param, precision=precision, threads=2))
+    return start_engine(checkpoint, EngineOptions(engine=request.param, precision=precision, threads=1))
 
 
 def batches(*, seed: int = 0) -> list[Rows]:

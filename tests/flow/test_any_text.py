@@ -88,6 +88,9 @@ KINDS: dict[str, Callable[[Path], Tagger]] = {
     "BMES": lambda folder: fake_tagger(build_tagger(folder, heads={"words": tuple("BMES")}, pieces="chars")),
     "entities only": lambda folder: fake_tagger(build_tagger(folder, heads={"entities": ENTITIES})),
     "argmax": lambda folder: fake_tagger(build_tagger(folder, heads=LAYERS, pieces="chars"), decode="argmax"),
+    "a real model": lambda folder: Tagger.load(
+        build_tagger(folder, heads=LAYERS, pieces="chars"), precision="float32", threads=1
+    ),
     "entities on words": lambda folder: fake_tagger(build_tagger(folder, heads=LAYERS), entities_on_words=True),
 }
 WIDE = {"vocab_size": 400}

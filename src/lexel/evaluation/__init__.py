@@ -1,0 +1,1 @@
+"""Measure a model on labelled data: run it, score every layer, report."""

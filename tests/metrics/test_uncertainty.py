@@ -1,0 +1,111 @@
+"""Bootstrap, McNemar's test and calibration."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+
+from lexel.metrics.calibration import bin_scores, reliability_of
+from lexel.metrics.resampling import FloatArray, interval, mcnemar, paired_bootstrap, resample
+
+
+def _counts(n: int = 200, *, rate: float = 0.8, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    gold = random.integers(1, 30, n)
+    return np.stack((gold, random.binomial(gold, rate)), axis=1)
+
+
+def _recall(sums: FloatArray) -> FloatArray:
+    return sums[:, 1] / sums[:, 0]
+
+
+def test_a_sample_is_a_sum_over_documents_drawn_with_replacement() -> None:
+    counts = _counts(50)
+    drawn = np.random.default_rng(7).integers(50, size=(20, 50))
+    assert resample(counts, n_samples=20, seed=7).tolist() == counts[drawn].sum(axis=1).tolist()
+
+
+def test_the_same_seed_draws_the_same_documents() -> None:
+    one, same, other = (resample(_counts(), n_samples=50, seed=seed) for seed in (1, 1, 2))
+    assert (one == same).all()
+    assert (one != other).any()
+
+
+def test_drawing_in_chunks_gives_as_many_samples_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexel.metrics.resampling._CHUNK_DRAWS", 450)
+    assert resample(_counts(), n_samples=7, seed=0).shape == (7, 2)
+
+
+def test_the_interval_holds_the_true_rate_about_95_times_of_100() -> None:
+    inside = 0
+    for seed in range(200):
+        low, high = interval(_recall(resample(_counts(100, seed=seed), n_samples=200, seed=seed)))
+        inside += bool(low <= 0.8 <= high)
+    assert 178 <= inside <= 198
+
+
+def test_no_documents_give_zero_sums() -> None:
+    assert resample(np.zeros((0, 3)), n_samples=4, seed=0).tolist() == [[0.0] * 3] * 4
+
+
+def test_a_clearly_better_system_is_significantly_better() -> None:
+    result = paired_bootstrap(_counts(rate=0.9), _counts(rate=0.7), score=_recall, n_samples=500, seed=3)
+    assert result.value == pytest.approx(0.2, abs=0.02)
+    assert 0 < result.low < result.value < result.high
+    assert result.p_value == pytest.approx(2 / 501)
+
+
+def test_a_system_is_not_better_than_itself() -> None:
+    result = paired_bootstrap(_counts(), _counts(), score=_recall, n_samples=100, seed=3)
+    assert (result.value, result.low, result.high, result.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_two_systems_are_compared_on_the_same_documents_only() -> None:
+    with pytest.raises(ValueError, match=r"\(200, 2\) and \(100, 2\)"):
+        paired_bootstrap(_counts(), _counts(100), score=_recall, n_samples=10, seed=0)
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (1, 0), (3, 9), (9, 3), (40, 70), (5, 5)])
+def test_mcnemar_is_the_exact_binomial_test(only_first: int, only_second: int) -> None:
+    first = np.array([True] * only_first + [False] * only_second + [True, False])
+    second = np.array([False] * only_first + [True] * only_second + [True, False])
+    n, k = only_first + only_second, min(only_first, only_second)
+    expected = min(1.0, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n)
+    assert mcnemar(first, second) == pytest.approx(expected)
+
+
+def test_mcnemar_of_many_items_does_not_overflow() -> None:
+    first = np.arange(200_000) % 2 == 0
+    assert mcnemar(first, ~first) == pytest.approx(1.0)
+
+
+def test_scores_that_are_right_as_often_as_they_say_have_no_calibration_error() -> None:
+    reliability = reliability_of(
+        bin_scores(np.array([0.75] * 4 + [0.25] * 4), np.array([1, 1, 1, 0, 1, 0, 0, 0], bool))
+    )
+    assert reliability.expected_error == pytest.approx(0.0)
+    assert sum(reliability.counts) == 8
+
+
+def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
+    scores, correct = np.array([0.9, 0.9, 0.9, 0.1]), np.array([True, False, False, False])
+    # three at 0.9 of which a third is right, one at 0.1 that is not
+    assert reliability_of(bin_scores(scores, correct)).expected_error == pytest.approx((3 * (0.9 - 1 / 3) + 0.1) / 4)
+
+
+def test_bins_of_parts_add_up_to_the_bins_of_all() -> None:
+    random = np.random.default_rng(0)
+    scores, correct = random.random(1000), random.random(1000) < 0.5
+    parts = bin_scores(scores[:300], correct[:300]) + bin_scores(scores[300:], correct[300:])
+    np.testing.assert_allclose(parts, bin_scores(scores, correct))
+
+
+@pytest.mark.parametrize(("score", "at"), [(0.0, 0), (1.0, 9), (0.1, 0), (0.1001, 1)])
+def test_a_score_on_an_edge_belongs_to_the_bin_below(score: float, at: int) -> None:
+    assert int(bin_scores(np.array([score]), np.array([True]), n_bins=10)[:, 0].argmax()) == at
+
+
+def test_no_scores_have_no_error() -> None:
+    assert reliability_of(bin_scores(np.array([]), np.array([], bool))).expected_error == 0.0

@@ -142,6 +142,19 @@ def test_units_of_every_scheme_are_joined(labels, tags, expected):
     assert [(g.label, g.start, g.end) for g in groups] == expected
 
 
+def test_neighbours_outside_are_one_group():
+    labels, at = ("O", "B-X", "I-X"), np.arange(3)
+    groups = group_pieces(
+        labelled(["O", "O", "B-X"], labels),
+        detect(labels),
+        starts=at,
+        ends=at + 1,
+        strategy="simple",
+        ignore_labels=(),
+    )
+    assert [(g.label, g.start, g.end) for g in groups] == [("O", 0, 2), ("X", 2, 3)]
+
+
 def test_without_a_continuation_prefix_a_piece_after_no_space_is_a_subword():
     text = " the cats"
     starts, ends = np.array([0, 4, 8, 9]), np.array([4, 8, 9, 9])

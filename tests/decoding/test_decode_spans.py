@@ -119,6 +119,11 @@ def test_a_unit_begins_with_every_text():
     assert begins.tolist() == [True, False, False, True, False]
 
 
+def test_every_piece_outside_counts_as_a_begin():
+    begins = unit_begins(np.array([0, 0, 2, 2, 0]), np.array([0, 5]), LABEL_SETS["BIO"])
+    assert begins.tolist() == [True, True, True, False, True]
+
+
 def test_a_batch_without_pieces_has_no_spans():
     table = decode_spans(np.zeros(0, np.int32), np.array([0, 0]), LABEL_SETS["BIO"])
     assert (table.n_spans, table.text.tolist(), table.end.tolist()) == (0, [], [])

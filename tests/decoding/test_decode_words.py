@@ -292,9 +292,17 @@ def test_a_part_of_a_piece_keeps_what_its_piece_says_of_the_side_they_share():
     assert found.probs[1] == pytest.approx(begins, abs=1e-5)
 
 
-def test_a_preferred_word_does_not_cut_a_piece():
+@pytest.mark.parametrize(("tag", "expected"), [("B", [(0, 1), (1, 3)]), ("S", [(0, 1), (1, 2), (2, 3)])])
+def test_the_last_part_of_a_piece_keeps_what_its_piece_says_of_its_end(tag, expected):
+    texts, pieces, bounds, scores = piece_case(BMES, ["ab", "c"], [tag, "E"])
+    scores[1] /= 6  # the second piece is not sure that it goes on
+    table, *_ = decode(texts, pieces, bounds, scores, label_set=BMES, entries=["a"])
+    assert list(zip(table.start.tolist(), table.end.tolist(), strict=True)) == expected
+
+
+def test_a_preferred_word_that_ends_inside_a_piece_is_passed_over():
     label_set = detect(("B", "I"))
-    case = piece_case(label_set, ["ab", "cd"], ["B", "I"], strength=0.1)
+    case = piece_case(label_set, ["x", "ab", "cd"], ["B", "I", "I"], strength=0.1)
     table, *_ = decode(*case, label_set=label_set, entries=[Entry("bc", "prefer", 100)])
     assert table.n_words == 1
 

@@ -63,6 +63,12 @@ def test_a_match_carries_its_entrys_weight():
     assert found.weight.tolist() == [0.5, math.inf]
 
 
+def test_no_match_reaches_into_the_next_text():
+    codes = np.frombuffer("甲乙甲乙".encode("utf-32-le"), np.uint32)
+    found = Lexicon(["甲乙"]).find(codes, np.array([0, 1, 1, 4]))
+    assert found.start.tolist() == [2]
+
+
 def test_an_empty_lexicon_matches_nothing():
     assert Lexicon([]).match("甲乙") == []
     assert len(Lexicon([])) == 0

@@ -69,7 +69,7 @@ def boundaries(label_set: LabelSet) -> BoolArray:
     """Does a boundary lie between the row's tag and the column's after it? ``[labels, labels]``"""
     types = label_set.type_ids
     parted: BoolArray = (types[:, None] != types) | label_set.begins | label_set.ends[:, None]
-    return parted | label_set.outside | label_set.outside[:, None]
+    return parted | label_set.outside  # the type outside is no type, so it differs from any
 
 
 def text_of(positions: IntArray, bounds: IntArray) -> IntArray:

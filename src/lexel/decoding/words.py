@@ -92,7 +92,6 @@ def decode_words(
     stops = ~black
     stops[1:] |= opens[1:] | run_begins[1:]
     stops = np.append(stops[1:], True)  # stops[i]: does a word end after character i
-    stops[bounds[1:][bounds[1:] > 0] - 1] = True
     end = np.flatnonzero(stops & black) + 1
     return WordTable(start, end, text_of(start, bounds))
 

@@ -44,6 +44,14 @@ def test_labels_in_the_wild_are_understood(labels, scheme, task):
     assert (label_set.scheme, label_set.task) == (scheme, task)
 
 
+@pytest.mark.parametrize(
+    "labels", ["B I", "I E B S", "B I O", "O I-X", "O I-X E-X I-Y", "O B-X I-X S-X", "O M_X B_X E_X W_X", "U-X L-X B-X"]
+)
+def test_asking_for_the_scheme_that_is_detected_changes_nothing(labels):
+    found = detect(labels.split())
+    assert detect(labels.split(), scheme=found.scheme) == found
+
+
 def test_types_are_in_order_of_first_index_without_prefix():
     assert detect(("I-PER", "B-LOC", "O", "B-PER", "I-LOC")).types == ("PER", "LOC")
 

@@ -19,7 +19,7 @@ import lexel
 from lexel import LabelError
 from tests.builders import build_tagger, write_json
 
-from .conftest import make_rule_model, theirs
+from .conftest import make_bert, make_rule_model, theirs
 
 Make = Callable[..., tuple[Any, Any]]
 
@@ -119,6 +119,16 @@ def test_an_entity_longer_than_a_window_is_whole(both: Make) -> None:
     text = "傅" + "達" * 60
     assert found(ours(text, stride=5)) == [("PER", 0, 61)]
     assert found(their(text, stride=5)) == [("PER", 0, 30), ("PER", 50, 61)]  # pieces 30 to 49 are lost
+
+
+def test_stride_is_what_neighbouring_windows_share(tmp_path: Path, sentences: list[str]) -> None:
+    folder = make_bert(tmp_path, sentences, BIO, max_position_embeddings=32)
+    ours = lexel.pipeline("ner", folder, threads=1, ignore_labels=[])
+    text = "的一在人是我有他這中大來上國個到說們為子和你地出道也時年得就那要下以生會自著去之過家學對可里后小"
+    parts = [text[i : i + 30] for i in range(0, len(text), 30)]
+    alone = [entity["score"] for part in parts for entity in ours(part)]
+    assert np.allclose([entity["score"] for entity in ours(text, stride=0)], alone, atol=1e-5)
+    assert not np.allclose([entity["score"] for entity in ours(text, stride=15)], alone, atol=1e-2)
 
 
 def test_stride_goes_with_strategy_none(both: Make) -> None:

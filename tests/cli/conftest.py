@@ -27,7 +27,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def environment(model: Path) -> dict[str, str]:
     """The variables of a command that reads with the tiny model, on the engine that starts fastest."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEXEL_", "NO_COLOR"))}
+    others = ("LEXEL_", "NO_COLOR", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | {"LEXEL_MODEL": str(model), "LEXEL_ENGINE": "numpy", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
 
 

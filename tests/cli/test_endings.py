@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -127,9 +128,12 @@ def test_line_buffered_answers_before_the_next_record_is_sent(environment: dict[
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        watchdog = threading.Timer(30, process.kill)
+        watchdog.start()
         for text in ("我在家", "", "他來了"):
             process.stdin.write(f"{text}\n".encode())
             process.stdin.flush()
             assert process.stdout.readline().decode().replace(" ", "") == f"{text}\n"
         process.stdin.close()
         assert process.wait(timeout=60) == 0
+        watchdog.cancel()

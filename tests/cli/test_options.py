@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import subprocess
 import sys
@@ -49,6 +50,15 @@ def test_nothing_heavy_is_imported_before_arguments_are_parsed() -> None:
     heavy = ("numpy", "openvino", "tokenizers", "safetensors", "huggingface_hub", "pyarrow", "torch", "lexel.data")
     code = f"import sys, lexel.cli.app; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_output_is_buffered_even_where_a_container_says_otherwise() -> None:
+    code = (
+        "import sys; from lexel.cli.messages import have_output_buffered as buffer; "
+        "buffer(); print(type(sys.stdout.buffer).__name__)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    assert said == "BufferedWriter\n"
 
 
 def processor_s(*command: str) -> float:

@@ -11,7 +11,7 @@ import typer
 
 import lexel
 from lexel.cli.convert import convert
-from lexel.cli.messages import MISUSE, MISUSED, end_on_signals, let_go_of_output, say_error
+from lexel.cli.messages import MISUSE, MISUSED, end_on_signals, have_output_buffered, let_go_of_output, say_error
 from lexel.cli.models import models
 from lexel.cli.segment import segment
 from lexel.cli.tag import tag
@@ -57,6 +57,7 @@ def _main(
 def run_app() -> int:
     """Run the command that the arguments say; gives its exit status."""
     end_on_signals()
+    have_output_buffered()
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name="lexel", standalone_mode=False)
     except MISUSE as misuse:

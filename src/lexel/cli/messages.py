@@ -6,6 +6,7 @@ How a command ends: 0 done; 1 an error, one line on stderr; 2 misuse; 130 and 14
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -90,6 +91,16 @@ def _ending_with(status: int) -> Any:
         raise SystemExit(status)
 
     return end
+
+
+def have_output_buffered() -> None:
+    """Buffer standard output even under ``PYTHONUNBUFFERED``, which many containers set.
+
+    Without a buffer every record is a system call, and one that takes only part of a record goes unnoticed.
+    """
+    if sys.stdout is not None and isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
 
 
 def let_go_of_output() -> None:

@@ -84,13 +84,16 @@ def group_pieces(
     groups = np.arange(len(words)) if strategy == "none" else _group_starts(labels, label_set)
     word_ends = np.append(words[1:], len(probs)).tolist()
     ranges = list(zip(words.tolist(), word_ends, strict=True))
+    means = np.add.reduceat(scores, groups) / np.diff(np.append(groups, len(words))).astype(np.float32)
+    names = [_name(label, label_set, strategy) for label in range(len(label_set))]
+    labelled = [names[label] for label in labels[groups].tolist()]
     found = []
-    for first, last in zip(groups.tolist(), np.append(groups[1:], len(words)).tolist(), strict=True):
-        name = _name(int(labels[first]), label_set, strategy)
+    for name, score, first, last in zip(
+        labelled, means, groups.tolist(), [*groups[1:].tolist(), len(words)], strict=True
+    ):
         if name in ignore_labels:
             continue
         low, high = ranges[first][0], ranges[last - 1][1]
-        score = scores[first:last].mean(dtype=np.float32)
         found.append(Group(name, score, int(starts[low]), int(ends[high - 1]), (low, high), tuple(ranges[first:last])))
     return found
 

@@ -133,3 +133,8 @@ def test_real_sentences_leave_at_most_seven_percent_empty(max_length: int) -> No
         used += int(lengths.sum())
         slots += sum(placement.n_rows * placement.length for placement in pack(lengths, max_length=max_length))
     assert used / slots >= 0.93
+
+
+def test_a_sequence_goes_into_the_fullest_row_that_has_room() -> None:
+    (placement,) = pack(np.array([106, 100, 22]), max_length=512)
+    assert placement.sequences.tolist() == [0, 2, 1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -84,14 +84,19 @@ def test_no_character_of_a_long_text_is_lost(tmp_path: Path) -> None:
     assert document.words[-1].end == len(LONG.rstrip())
 
 
-@given(st.lists(st.text(alphabet=CHARS + " ", max_size=300), max_size=6), st.sampled_from([64, 100, 2048]))
+@given(
+    st.lists(st.text(alphabet=CHARS + " ", max_size=300), max_size=6),
+    st.sampled_from([64, 2048]),
+    st.sampled_from([1, 200]),
+)
+@example(["", "天下", "", "", "我", ""], 2048, 1)
 @settings(max_examples=40)
 def test_scores_come_back_in_the_order_of_the_pieces(
-    checkpoint: Checkpoint, texts: list[str], batch_pieces: int
+    checkpoint: Checkpoint, texts: list[str], batch_pieces: int, block_chars: int
 ) -> None:
     engine = FakeEngine({"words": lambda ids: np.stack((ids, -ids), axis=1).astype(np.float32)})
     flow = Flow("order", checkpoint, engine, outputs=["words"], batch_pieces=batch_pieces)
-    blocks = list(flow.read(gather_blocks(texts, block_chars=200)))
+    blocks = list(flow.read(gather_blocks(texts, block_chars=block_chars)))
     assert [text for block in blocks for text in block.texts] == texts
     for block in blocks:
         reading = block.readings["order"]

@@ -21,7 +21,7 @@ import typer
 
 from lexel.cli.main import INTERRUPTED
 from lexel.cli.options import MessageOptions
-from lexel.errors import LexelError
+from lexel.errors import DataError, LexelError
 
 if TYPE_CHECKING:
     from lexel.data import Loss
@@ -53,8 +53,7 @@ def reported(options: MessageOptions) -> Iterator[None]:
     _listen(options)
     try:
         yield
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush_output()
     except (typer.Exit, MISUSE):
         raise
     except BrokenPipeError:
@@ -68,13 +67,24 @@ def reported(options: MessageOptions) -> Iterator[None]:
         raise typer.Exit(FAILED) from None
 
 
+def _flush_output() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"<stdout>: cannot be written ({error.strerror}); expected a place with room") from error
+
+
 def _told(error: Exception) -> str:
     if isinstance(error, LexelError):
         return str(error)
     if isinstance(error, MemoryError):
         return "out of memory: memory grows with the longest record; refuse long ones with --max-chars"
     if isinstance(error, OSError):
-        return f"{error.filename or 'standard output'}: {error.strerror or error}"
+        return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
     return f"a fault in Lexel: {type(error).__name__}: {error}; please report it with what --debug shows"
 
 
@@ -135,18 +145,22 @@ def say_losses(losses: Iterable[Loss]) -> None:
 
 def _listen(options: MessageOptions) -> None:
     """Send the logger ``lexel`` to stderr."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines())
-    _logger.handlers = [handler]
+    _logger.handlers = [_Teller()]
     _logger.propagate = False
     _logger.setLevel(logging.ERROR if options.quiet else logging.DEBUG if options.debug else logging.INFO)
 
 
-class _Lines(logging.Formatter):
-    """Messages as they are: on a terminal what was loaded is dim, a warning is yellow."""
+class _Teller(logging.Handler):
+    """Prints to whatever ``sys.stderr`` is at the moment: above a progress bar, if there is one.
 
-    def format(self, record: logging.LogRecord) -> str:
-        return _styled(record.getMessage(), "33" if record.levelno >= logging.WARNING else "2")
+    On a terminal what was loaded is dim, a warning is yellow.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "33" if record.levelno >= logging.WARNING else "2"
+        with suppress(OSError, ValueError):  # no one is left to be told
+            if sys.stderr is not None:
+                print(_styled(record.getMessage(), style), file=sys.stderr, flush=True)
 
 
 def _styled(text: str, style: str) -> str:

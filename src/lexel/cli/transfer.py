@@ -191,7 +191,9 @@ def _with_note(records: Iterator[Document], place: str) -> Iterator[Document]:
     """The records; if the first has words, say what becomes of them."""
     for first in records:
         if "words" in first.layers:
-            note(f"{name_of(place)}: has words, but the model reads the text alone; --given-words keeps them")
+            note(
+                f"{name_of(place)}: has words, but the model reads the text alone (lexel tag --given-words keeps them)"
+            )
         yield first
         break
     yield from records
@@ -201,5 +203,6 @@ def _one_by_one(tagger: Tagger, records: Iterable[Document], *, given_words: boo
     """Read each record, and have its result on its way, before the next is asked for."""
     for record in records:
         yield from tagger.stream_documents([record], given_words=given_words)
-        with write_errors("<stdout>"):
-            sys.stdout.flush()
+        if sys.stdout is not None:
+            with write_errors("<stdout>"):
+                sys.stdout.flush()

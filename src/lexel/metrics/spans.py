@@ -89,14 +89,18 @@ def spans_of_tags(
         label_set: What the tags mean.
         rule: ``lenient`` or ``strict``.
     """
+    spans = _lenient_spans(tags, bounds, label_set)
+    return spans if rule == "lenient" else spans.taken(are_well_formed(spans, tags, label_set))
+
+
+def _lenient_spans(tags: NDArray[np.integer], bounds: NDArray[np.integer], label_set: LabelSet) -> FlatSpans:
     inside = label_set.inside[tags]
     opens = _unit_begins(tags, bounds, label_set)
     closes = np.ones_like(opens)
     closes[:-1] = opens[1:]
     start, last = np.flatnonzero(opens & inside), np.flatnonzero(closes & inside)
     document = np.searchsorted(bounds, start, side="right") - 1
-    spans = FlatSpans(document, start, last + 1, label_set.type_ids[tags[start]].astype(np.int64))
-    return spans if rule == "lenient" else spans.taken(_are_well_formed(spans, tags[start], tags[last], label_set))
+    return FlatSpans(document, start, last + 1, label_set.type_ids[tags[start]].astype(np.int64))
 
 
 def _unit_begins(tags: NDArray[np.integer], bounds: NDArray[np.integer], label_set: LabelSet) -> BoolArray:
@@ -109,15 +113,18 @@ def _unit_begins(tags: NDArray[np.integer], bounds: NDArray[np.integer], label_s
     return begins
 
 
-def _are_well_formed(
-    spans: FlatSpans, first: NDArray[np.integer], last: NDArray[np.integer], label_set: LabelSet
-) -> BoolArray:
+def are_well_formed(spans: FlatSpans, tags: NDArray[np.integer], label_set: LabelSet) -> BoolArray:
     """Are the tags of a lenient span those that the scheme writes? ``[spans]``
 
     A tag that a type lacks altogether cannot be asked for.
+
+    Args:
+        spans: What the lenient rule reads out of the tags, their places counted through all documents.
+        tags: Index of each position's tag, ``[positions]``.
+        label_set: What the tags mean.
     """
     begins, ends = label_set.begins, label_set.ends
-    is_begin, is_end = begins[first], ends[last]
+    is_begin, is_end = begins[tags[spans.start]], ends[tags[spans.end - 1]]
     match label_set.scheme:
         case "IOB1":
             fits = is_begin == _touching(spans)[0]

@@ -254,6 +254,11 @@ class Tagger:
         return "\n".join(lines)
 
     @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The checkpoints that are read with, each with its engine."""
+        return self._flows
+
+    @property
     def engines(self) -> tuple[Engine, ...]:
         """The engines that compute, one a checkpoint."""
         return tuple(flow.engine for flow in self._flows)

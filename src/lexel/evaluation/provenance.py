@@ -1,0 +1,124 @@
+"""Where the numbers of a report come from: data, model, engine, versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.source import BUNDLED, bundled_folder
+from lexel.checkpoint.weights import weight_file
+from lexel.errors import DataError
+from lexel.evaluation.run import EvaluationOptions
+from lexel.tasks.base import Flow
+from lexel.tasks.tag import Tagger
+
+_LIBRARIES = ("lexel", "numpy", "openvino", "tokenizers", "torch")
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{os.fspath(path)}: cannot be opened ({reason}); expected a file to read") from error
+
+
+def describe_run(
+    tagger: Tagger, options: EvaluationOptions, *, command: str, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that someone needs who wants to see the same numbers.
+
+    Args:
+        tagger: What was measured.
+        options: How.
+        command: What was typed, or the call.
+        data: The gold data, as ``describe_data`` describes it.
+    """
+    return {
+        "command": command,
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": describe_machine(),
+        "versions": dict(describe_versions()),
+        "data": dict(data),
+        "models": describe_models(tagger),
+        "options": {
+            "decode": tagger.options.decode,
+            "entities_on_words": tagger.options.entities_on_words,
+            "has_lexicon": tagger.options.lexicon is not None,
+            "given_words": options.given_words,
+            "label_map": dict(options.label_map),
+            "n_vocabulary": None if options.vocabulary is None else len(options.vocabulary),
+            "n_samples": options.sampling.n_samples,
+            "seed": options.sampling.seed,
+        },
+    }
+
+
+def describe_data(path: str | os.PathLike[str], *, format: str) -> dict[str, Any]:
+    """A file of data: name, format, size and checksum."""
+    return {"file": os.fspath(path), "format": format, "bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
+
+
+def describe_models(tagger: Tagger) -> list[dict[str, Any]]:
+    """Each checkpoint with its revision, the checksums of its weights, and what computes it."""
+    return [_describe_flow(flow, tagger) for flow in tagger.flows]
+
+
+def _describe_flow(flow: Flow, tagger: Tagger) -> dict[str, Any]:
+    checkpoint, engine = flow.checkpoint, flow.engine
+    source = checkpoint.source
+    name = source.repo_id or (BUNDLED if source.folder == bundled_folder() else str(source.folder))
+    return {
+        "name": name,
+        "repo_id": source.repo_id,
+        "commit": source.commit,
+        "weights_sha256": _weight_checksums(checkpoint),
+        "model_type": checkpoint.config.model_type,
+        "licence": checkpoint.card.licence,
+        "layers": [layer for layer, head in tagger.layers.items() if head.flow == flow.name],
+        "engine": engine.name,
+        "precision": engine.precision,
+        "device": engine.device,
+        "threads": engine.threads,
+    }
+
+
+def _weight_checksums(checkpoint: Checkpoint) -> dict[str, str]:
+    folder = checkpoint.source.folder
+    name = weight_file(folder)
+    if name is None:
+        return {}
+    names = {name}
+    if name.endswith(".json"):
+        names |= set(json.loads((folder / name).read_text(encoding="utf-8"))["weight_map"].values())
+    return {name: sha256_of(folder / name) for name in sorted(names)}
+
+
+def describe_versions() -> Mapping[str, str]:
+    """Versions of Python, Lexel and the libraries that compute, where they are installed."""
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_machine() -> str:
+    """System, processor family and number of processors."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"

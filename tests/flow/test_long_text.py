@@ -66,6 +66,8 @@ def test_each_piece_has_the_scores_of_its_deciding_window(
     ids = Flow("ids", checkpoint, engine, outputs=[]).tokenizer.encode([LONG]).ids
     windows = plan_windows(N_CHARS, size=62, overlap=62 // 4)
     assert [window.keep_start for window in windows[1:]] == [window.keep_end for window in windows[:-1]]
+    assert min(window.keep_start - window.start for window in windows[1:]) >= 62 // 4 // 2
+    assert min(window.end - window.keep_end for window in windows[:-1]) >= 62 // 4 // 2
     for window in windows[:3] + windows[3:-3:every] + windows[-3:]:
         expected = window_alone(reference, ids, window)
         assert np.abs(scores[window.keep_start : window.keep_end] - expected).max() <= tolerance

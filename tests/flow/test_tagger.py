@@ -107,14 +107,14 @@ def test_only_empty_texts_give_as_many_documents(nlp: Tagger) -> None:
 
 
 class Counted:
-    """Texts that count how many of them were taken, without end."""
+    """Texts that count how many of them were taken; far more than anybody should take."""
 
     def __init__(self, n_chars: int) -> None:
         self.taken = 0
         self._text = "天" * n_chars
 
     def __iter__(self) -> Iterator[str]:
-        for _ in itertools.count():
+        while self.taken < 10_000:
             self.taken += 1
             yield self._text
 
@@ -326,7 +326,7 @@ def table(by_char: dict[str, tuple[float, ...]], otherwise: tuple[float, ...]) -
 JOINT = {
     "words": table({"下": (-4, 4), "国": (-4, 4)}, (4, -4)),
     "pos": table({"天": (9, 0, 0, 0), "下": (0, 9, 0, 0), "我": (0, 0, 9, 0)}, (0, 0, 0, 3)),
-    "entities": table({"下": (0, 9, 0, 0, 0), "国": (0, 0, 0, 0, 0), "的": (0, 0, 9, 0, 0)}, (9, 0, 0, 0, 0)),
+    "entities": table({"下": (0, 9, 0, 0, 0), "国": (0, 0, 0, 0, 0), "的": (0, 0, 7, 0, 0)}, (9, 0, 0, 0, 0)),
 }
 SENTENCE = "天下的我中国"
 
@@ -349,7 +349,8 @@ def test_scores_are_means_of_probabilities_of_the_decoded_tags(tmp_path: Path) -
     certain = 1 / (1 + np.exp(-8))
     assert [word.score for word in document.words] == pytest.approx([certain] * 4)
     assert document.words[0].pos_score == pytest.approx(np.exp(9) / (np.exp(9) + 3))
-    assert document.entities[0].score == pytest.approx(np.exp(9) / (np.exp(9) + 4))
+    parts = [np.exp(score) / (np.exp(score) + 4) for score in (9, 7)]
+    assert document.entities[0].score == pytest.approx(sum(parts) / 2)
 
 
 def test_a_words_tag_may_be_the_mean_over_its_pieces(tmp_path: Path) -> None:
@@ -429,7 +430,7 @@ def test_given_words_keep_their_delimiter_and_get_tags(tmp_path: Path) -> None:
 
 
 def test_given_words_stream_lazily_in_order(fake: Tagger) -> None:
-    texts = ([*("天" * (i % 5)), "下"] for i in itertools.count())
+    texts = ([*("天" * (i % 5)), "下"] for i in range(50_000))
     found = list(itertools.islice(fake.stream_words(texts), 3000))
     assert [len(document.words) for document in found] == [i % 5 + 1 for i in range(3000)]
 

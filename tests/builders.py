@@ -23,7 +23,8 @@ from lexel.engines.fake import FakeEngine
 from lexel.engines.packing import Sequences, build_rows, pack
 from lexel.labels import detect
 from lexel.tasks.base import Flow
-from lexel.tasks.tag import Layer, LayerHead, Tagger, TagOptions
+from lexel.tasks.layers import Layer, LayerHead, TagOptions
+from lexel.tasks.tag import Tagger
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CHARS = "的一是不在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会天臺北市長王小明"
@@ -347,7 +348,7 @@ def write_unigram_tokenizer(folder: Path) -> None:
         "</s>",
         "<unk>",
         "▁",
-        *dict.fromkeys(CHARS),
+        *CHARS,
         *"abcdefghijklmnopqrstuvwxyz",
         "▁the",
         "▁new",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lexel.decoding.lexicon import Entry, Lexicon
 from lexel.document import Document
-from lexel.tasks.tag import Tagger, TagOptions
+from lexel.tasks.layers import TagOptions
+from lexel.tasks.tag import Tagger
 from tests.builders import (
     ENTITIES,
     POS,

@@ -1,0 +1,270 @@
+"""From scores to Documents: how words, tags and entities are decoded, for a whole block at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Head
+from lexel.decoding.lexicon import Lexicon, Matches
+from lexel.decoding.spans import decode_spans
+from lexel.decoding.tags import Method, decode_tags, probs_of
+from lexel.decoding.words import (
+    WordBegins,
+    WordTable,
+    decode_pos,
+    decode_word_begins,
+    decode_words,
+    force_matches,
+    joined_by,
+    mean_over,
+    pieces_of_words,
+    words_by_piece,
+)
+from lexel.document import Document, Spans, Words
+from lexel.labels import LabelSet
+from lexel.tasks.base import Block
+from lexel.text.alignment import Chars, flat_ranges, piece_of_char, read_chars
+from lexel.text.sentences import split_sentences
+
+Layer = Literal["words", "pos", "entities"]
+
+UNKNOWN_POS = "_"
+"""The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHead:
+    """Where a layer comes from: a flow's output, and what its labels mean."""
+
+    flow: str
+    head: Head
+    label_set: LabelSet
+
+
+@dataclass(frozen=True, slots=True)
+class TagOptions:
+    """How scores become words, tags and entities.
+
+    Attributes:
+        decode: ``viterbi`` (the best valid tags) or ``argmax`` (the best tag of each piece).
+        lexicon: Words whose boundaries are forced or preferred.
+        biases: By layer, scores added to transitions, ``[labels + 1, labels + 1]``; see ``decode_tags``.
+        entities_on_words: Widen entities to whole words.
+        max_chars: Refuse longer texts; ``None`` for no limit.
+    """
+
+    decode: Method = "viterbi"
+    lexicon: Lexicon | None = None
+    biases: Mapping[str, NDArray[np.floating[Any]]] | None = None
+    entities_on_words: bool = False
+    max_chars: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.decode not in ("viterbi", "argmax"):
+            raise ValueError(f"decode is {self.decode!r}; expected 'viterbi' or 'argmax'")
+
+
+def decode_block(block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> Iterator[Document]:
+    """The Documents of a block whose flows have been read, in order."""
+    return _Decoder(block, layers, options).documents()
+
+
+class _Decoder:
+    """Turns one block's readings into Documents; everything is decided for the whole block at once."""
+
+    def __init__(self, block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
+        self._block = block
+        self._layers = layers
+        self._options = options
+        self._chars: Chars = read_chars(block.texts)
+        self._found: WordBegins | None = None
+        self._owners: dict[str, NDArray[np.int32]] = {}
+
+    def documents(self) -> Iterator[Document]:
+        texts = self._block.texts
+        words, scores = self._words()
+        pos = self._pos(words)
+        entities = self._entities(words)
+        word_bounds = _bounds_of(words.text, len(texts))
+        for i, text in enumerate(texts):
+            shift, a, b = int(self._chars.bounds[i]), word_bounds[i], word_bounds[i + 1]
+            yield Document(
+                text,
+                Words(
+                    text,
+                    words.start[a:b] - shift,
+                    words.end[a:b] - shift,
+                    pos_ids=None if pos is None else pos.ids[a:b],
+                    pos_labels=() if pos is None else pos.labels,
+                    scores=None if scores is None else scores[a:b],
+                    pos_scores=None if pos is None else pos.scores[a:b],
+                ),
+                None if entities is None else entities.of_text(i, text, shift),
+                split_sentences,
+            )
+
+    def _words(self) -> tuple[WordTable, NDArray[np.float32] | None]:
+        """The words of the block, and their scores where a head found them."""
+        if self._block.given_words is not None:
+            return _given_words(self._block.given_words, self._chars), None
+        layer = self._layers.get("words")
+        if layer is None:
+            return self._pre_tokenised(), None
+        chars, pieces = self._chars, self._block.readings[layer.flow].pieces
+        found = self._found = decode_word_begins(
+            self._scores(layer),
+            layer.label_set,
+            piece_bounds=pieces.bounds,
+            piece_of_char=self._owner(layer.flow),
+            space=chars.space,
+            matches=self._matches(),
+            method=self._options.decode,
+            biases=self._biases("words"),
+        )
+        words = decode_words(found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.covered)
+        return words, mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
+
+    def _pre_tokenised(self) -> WordTable:
+        """The words of the first flow's pre-tokeniser, with a lexicon's forced words in them."""
+        chars, matches = self._chars, self._matches()
+        flow = next(iter(self._block.readings))
+        pieces, owner = self._block.readings[flow].pieces, self._owner(flow)
+        changes = np.ones(len(pieces), np.bool_)
+        changes[1:] = (pieces.words[1:] != pieces.words[:-1]) | (np.diff(pieces.texts) != 0)
+        begins, joined, covered = words_by_piece(changes, owner), None, owner >= 0
+        if matches is not None:
+            begins = force_matches(begins, matches, covered=covered)
+            covered[matches.start[np.isinf(matches.weight)]] = True
+            joined = joined_by(begins, matches, space=chars.space)
+        return decode_words(begins, chars.space, chars.bounds, joined=joined, covered=covered)
+
+    def _pos(self, words: WordTable) -> _Pos | None:
+        layer = self._layers.get("pos")
+        if layer is None:
+            return None
+        if layer.head.task == "words+pos":
+            return self._typed_pos(layer, words)
+        first, end = pieces_of_words(words, self._owner(layer.flow))
+        ids, probs = decode_pos(self._scores(layer), first, end, word_label=layer.head.word_label or "first")
+        return _Pos.of(ids, layer.head.labels, probs)
+
+    def _typed_pos(self, layer: LayerHead, words: WordTable) -> _Pos:
+        """Tags that boundaries carry (``B-NOUN``): the type that a word's first piece was decoded to."""
+        if self._found is not None and layer.head is self._layers["words"].head:
+            owner, tags, probs = self._found.unit_of_char, self._found.tags, self._found.probs
+        else:
+            owner, tags = self._owner(layer.flow), self._tags("pos", layer)
+            probs = probs_of(self._scores(layer), tags)
+        first, end = pieces_of_words(words, owner)
+        types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word that no piece is in
+        return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, mean_over(probs, first, end))
+
+    def _entities(self, words: WordTable) -> _Entities | None:
+        layer = self._layers.get("entities")
+        if layer is None:
+            return None
+        pieces, tags = self._block.readings[layer.flow].pieces, self._tags("entities", layer)
+        spans = decode_spans(tags, pieces.bounds, layer.label_set)
+        piece_starts, piece_ends = flat_ranges(self._chars, pieces)
+        starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
+        scores = mean_over(probs_of(self._scores(layer), tags), spans.start, spans.end)
+        if self._options.entities_on_words:
+            starts, ends = _widen(starts, ends, words)
+        solid = ends > starts
+        return _Entities(
+            starts[solid],
+            ends[solid],
+            spans.type_id[solid],
+            layer.label_set.types,
+            scores[solid],
+            _bounds_of(spans.text[solid], len(self._block.texts)),
+        )
+
+    def _scores(self, layer: LayerHead) -> NDArray[np.float32]:
+        return self._block.readings[layer.flow].scores[layer.head.name].astype(np.float32, copy=False)
+
+    def _tags(self, name: Layer, layer: LayerHead) -> NDArray[np.int32]:
+        bounds = self._block.readings[layer.flow].pieces.bounds
+        method, biases = self._options.decode, self._biases(name)
+        return decode_tags(self._scores(layer), bounds, layer.label_set, method=method, biases=biases)
+
+    def _biases(self, layer: Layer) -> NDArray[np.floating[Any]] | None:
+        return None if self._options.biases is None else self._options.biases.get(layer)
+
+    def _matches(self) -> Matches | None:
+        lexicon = self._options.lexicon
+        return None if lexicon is None else lexicon.find(self._chars.codes, self._chars.bounds)
+
+    def _owner(self, flow: str) -> NDArray[np.int32]:
+        """Which of a flow's pieces covers each character, ``[chars]``."""
+        if flow not in self._owners:
+            self._owners[flow] = piece_of_char(self._chars, self._block.readings[flow].pieces)
+        return self._owners[flow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pos:
+    ids: NDArray[np.int32]
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, ids: NDArray[np.int32], labels: tuple[str, ...], scores: NDArray[np.float32]) -> _Pos:
+        """Tags by index, where -1 stands for none."""
+        return cls(np.where(ids < 0, len(labels), ids).astype(np.int32), (*labels, UNKNOWN_POS), scores)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entities:
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    label_ids: NDArray[np.int32]
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+    bounds: list[int]
+
+    def of_text(self, i: int, text: str, shift: int) -> Spans:
+        a, b = self.bounds[i], self.bounds[i + 1]
+        return Spans(
+            text,
+            self.starts[a:b] - shift,
+            self.ends[a:b] - shift,
+            label_ids=self.label_ids[a:b],
+            labels=self.labels,
+            scores=self.scores[a:b],
+        )
+
+
+def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> list[int]:
+    """Where each text's rows begin in a table sorted by text, ``[texts + 1]``."""
+    bounds: list[int] = np.searchsorted(text_ids, np.arange(n_texts + 1)).tolist()
+    return bounds
+
+
+def _given_words(given: Sequence[NDArray[np.int32]], chars: Chars) -> WordTable:
+    counts = np.fromiter(map(len, given), np.int64, len(given))
+    text = np.repeat(np.arange(len(given)), counts)
+    spans = np.concatenate(given).astype(np.int64) if len(given) else np.zeros((0, 2), np.int64)
+    shift = chars.bounds[:-1][text]
+    return WordTable(spans[:, 0] + shift, spans[:, 1] + shift, text)
+
+
+def _widen(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], words: WordTable
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Spans grown to the words that they touch."""
+    first = np.searchsorted(words.end, starts, side="right")
+    last = np.searchsorted(words.start, ends, side="left") - 1
+    grown = (first <= last) & (first < len(words.start))
+    first, last = np.where(grown, first, 0), np.where(grown, last, 0)
+    if not len(words.start):
+        return starts, ends
+    return (
+        np.where(grown, np.minimum(words.start[first], starts), starts),
+        np.where(grown, np.maximum(words.end[last], ends), ends),
+    )

@@ -163,7 +163,7 @@ def _cell(count: int, share: float, names: Sequence[str], at: tuple[int, int], l
 
 def _mistakes(results: Results) -> str:
     rows = [astuple(mistake) for mistake in results.mistakes]
-    data = json.dumps(rows, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     total = sum(results.n_mistakes.values())
     shown = ", ".join(f"{layer} {n:,}" for layer, n in results.n_mistakes.items() if n)
     cut = "" if len(rows) == total else f"; the page holds the first {len(rows):,}"

@@ -29,7 +29,7 @@ def bar_chart(bars: Sequence[Bar]) -> str:
         parts.append(_text(_LEFT + _WIDTH + 10, middle + 4, f"{values}  ({n_gold:,})", anchor="start"))
         y += _ROW * len(scores) + _GAP
     grid = [_line(_LEFT + share * _WIDTH, 0, _LEFT + share * _WIDTH, y, "grid") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return _svg(_LEFT + _WIDTH + _RIGHT, y + 2, [*grid, *parts], "F1 by label, with 95 % intervals")
+    return _svg(_LEFT + _WIDTH + _RIGHT, y + 2, [*grid, *parts], "F1 by label")
 
 
 def _bar(score: Estimate, y: float, *, kind: int, title: str) -> str:

@@ -1,0 +1,59 @@
+"""A model that computes nothing, gold documents, and reports of one on the other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lexel.document import Document, Spans, Words
+from lexel.evaluation.results import Results
+from lexel.evaluation.run import EvaluationOptions, evaluate
+from lexel.evaluation.tallies import Sampling
+from lexel.tasks.tag import Tagger
+from tests.builders import CHARS, ENTITIES, POS, WORDS, build_tagger, fake_tagger
+
+Measure = Callable[..., Results]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random model of all three layers, that reads characters."""
+    heads = {"words": WORDS, "pos": POS, "entities": ENTITIES}
+    return build_tagger(tmp_path_factory.mktemp("models") / "joint", heads=heads, pieces="chars")
+
+
+@pytest.fixture(scope="session")
+def tagger(folder: Path) -> Tagger:
+    """Reads with random scores, the same for a character wherever it stands."""
+    return fake_tagger(folder)
+
+
+@pytest.fixture
+def measure(tagger: Tagger) -> Measure:
+    """Evaluate on documents, with few samples."""
+
+    def run(documents: Sequence[Document], *, tagger: Tagger = tagger, **options: Any) -> Results:
+        return evaluate(tagger, documents, options=EvaluationOptions(**{"sampling": Sampling(50), **options}))
+
+    return run
+
+
+def random_gold(n_documents: int, *, seed: int = 0, longest: int = 40) -> list[Document]:
+    """Documents of random characters with random words, tags and entities."""
+    random = np.random.default_rng(seed)
+    return [_random_document(i, random, longest) for i in range(n_documents)]
+
+
+def _random_document(number: int, random: np.random.Generator, longest: int) -> Document:
+    n_chars = int(random.integers(0, longest))
+    text = "".join(CHARS[i] for i in random.integers(len(CHARS), size=n_chars))
+    cuts = [0, *(np.flatnonzero(random.random(max(n_chars - 1, 0)) < 0.6) + 1).tolist(), n_chars] if n_chars else []
+    words = list(itertools.pairwise(cuts))
+    pos = [POS[i] for i in random.integers(len(POS), size=len(words))]
+    entities = [(start, end, ("PER", "LOC")[i % 2]) for i, (start, end) in enumerate(words) if random.random() < 0.3]
+    return Document(text, Words.of(text, words, pos), Spans.of(text, entities), id=f"d{number}")

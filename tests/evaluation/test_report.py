@@ -1,0 +1,232 @@
+"""The report in the terminal, as JSON and as a page, and the command that makes it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lexel.data import write_jsonl
+from lexel.document import Document, Spans, Words
+from lexel.evaluation.page import write_page
+from lexel.evaluation.provenance import describe_data, describe_run, sha256_of
+from lexel.evaluation.report import as_json, show, write_json
+from lexel.evaluation.results import Report
+from lexel.evaluation.run import EvaluationOptions
+from lexel.tasks.tag import Tagger
+from tests.evaluation.conftest import Measure, random_gold
+
+COMMAND = [sys.executable, "-c", "import sys; from lexel.cli.main import run; sys.exit(run())", "evaluate"]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A file of gold documents."""
+    path = tmp_path / "dev.jsonl"
+    write_jsonl(random_gold(40), path)
+    return path
+
+
+@pytest.fixture
+def make_report(measure: Measure, tagger: Tagger, data: Path) -> Callable[..., Report]:
+    """A report on documents."""
+
+    def make(documents: list[Document]) -> Report:
+        made = describe_run(
+            tagger, EvaluationOptions(), command="lexel evaluate", data=describe_data(data, format="jsonl")
+        )
+        return Report(measure(documents), made)
+
+    return make
+
+
+@pytest.fixture
+def evaluate(folder: Path) -> Run:
+    """Run ``lexel evaluate`` with the tiny model, on the engine that starts fastest."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEXEL_")}
+    environment |= {"LEXEL_MODEL": str(folder), "LEXEL_ENGINE": "numpy", "NO_COLOR": "1"}
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return run
+
+
+class _Page(HTMLParser):
+    """Notes what a page loads, its texts, and tags that are not closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.data = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+            self.is_data = ("id", "data") in attrs
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None: ...
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script" and self.is_data:
+            self.data += data
+
+
+def _page(report: Report) -> str:
+    out = io.StringIO()
+    write_page(report, out)
+    return out.getvalue()
+
+
+def test_the_terminal_names_both_rules_and_every_layer(make_report: Callable[..., Report]) -> None:
+    out = io.StringIO()
+    show(make_report(random_gold(40)), Console(file=out, width=100))
+    for said in ("entities, strict, micro", "entities, lenient, micro", "words, as CoNLL 2018 tokens", "PER", "sha256"):
+        assert said in out.getvalue()
+
+
+def test_json_says_where_the_numbers_come_from(make_report: Callable[..., Report], data: Path, tmp_path: Path) -> None:
+    write_json(make_report(random_gold(40)), tmp_path / "report.json")
+    read = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert read["data"]["sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
+    (model,) = read["models"]
+    assert model["weights_sha256"].keys() == {"model.safetensors"}
+    assert model["layers"] == ["words", "pos", "entities"]
+    assert {"engine", "precision", "commit", "licence"} <= model.keys()
+    assert {"python", "numpy"} <= read["versions"].keys()
+    assert read["results"]["n_documents"] == 40
+    assert read["results"]["entities"]["strict"]["micro"].keys() == read["results"]["words"]["words"].keys()
+
+
+def test_json_holds_numbers_that_json_knows(make_report: Callable[..., Report]) -> None:
+    json.dumps(as_json(make_report([Document("", Words.of("", []))])), allow_nan=False)
+
+
+def test_a_page_stands_alone_and_is_well_formed(make_report: Callable[..., Report]) -> None:
+    report = make_report(random_gold(40))
+    page = _Page(_page(report))
+    assert page.loads == []
+    assert page.open == []
+    assert len(json.loads(page.data)) == len(report.results.mistakes) == sum(report.results.n_mistakes.values())
+
+
+def test_text_cannot_break_out_of_the_page(make_report: Callable[..., Report]) -> None:
+    text = "</script><b>我\ud800&"
+    gold = Document(text, Words.of(text, [(0, len(text))]), Spans.of(text, [(0, 3, "PER")]), id="<i>")
+    page = _page(make_report([gold]))
+    assert page.count("</script>") == 2
+    assert "<b>" not in page
+    page.encode("utf-8")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser")
+def test_the_page_filters_in_a_browser(make_report: Callable[..., Report], tmp_path: Path) -> None:
+    report = make_report(random_gold(40))
+    steps = """<script>{
+      const form = document.getElementById("filter"), said = () => form.querySelector("output").textContent;
+      const all = said();
+      form.elements.layer.value = "entities"; form.elements.kind.value = "missed";
+      form.dispatchEvent(new Event("input"));
+      const some = said();
+      document.querySelector('[data-layer="pos"]').click();
+      setTimeout(() => { document.title = [all, some, said()].join("; "); }, 50);
+    }</script></body>"""
+    path = tmp_path / "page.html"
+    path.write_text(_page(report).replace("</body>", steps), encoding="utf-8")
+    title = re.search("<title>(.*?)</title>", _dom(path, tmp_path / "profile"))
+    mistakes = report.results.mistakes
+    missed = sum((mistake.layer, mistake.kind) == ("entities", "missed") for mistake in mistakes)
+    pos = report.results.pos
+    assert pos is not None
+    clicked = next(n for i, row in enumerate(pos.confusion.counts) for j, n in enumerate(row[:-1]) if n and i != j)
+    assert title is not None
+    assert title[1] == f"{len(mistakes):,} found; {missed:,} found; {clicked:,} found"
+
+
+def _dom(page: Path, profile: Path) -> str:
+    """The page as it stands after its scripts have run."""
+    switches = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    switches += f" --disable-component-update --disable-sync --user-data-dir={profile} --virtual-time-budget=3000"
+    command = [str(CHROMIUM), *switches.split(), "--dump-dom", page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+# The command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_scores_and_writes_both_reports(evaluate: Run, data: Path, tmp_path: Path) -> None:
+    result = evaluate("--data", data, "--samples", "20", "-o", tmp_path / "r.json", "--html", tmp_path / "r.html")
+    assert result.returncode == 0, result.stderr
+    assert "entities, strict, micro" in result.stdout
+    read: dict[str, Any] = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert read["command"].startswith("lexel evaluate") or "evaluate" in read["command"]
+    assert read["options"]["n_samples"] == 20
+    assert read["data"] == {"file": str(data), "format": "jsonl", "bytes": data.stat().st_size} | {
+        "sha256": sha256_of(data)
+    }
+    assert "<!doctype html>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_the_command_takes_a_vocabulary_a_map_and_a_model(
+    evaluate: Run, data: Path, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "words.utf8").write_text("我\n在 臺\n", encoding="utf-8")
+    (tmp_path / "map.json").write_text('{"PERSON": "PER"}', encoding="utf-8")
+    options = ("--vocabulary", tmp_path / "words.utf8", "--map-labels", tmp_path / "map.json", "--samples", "0")
+    result = evaluate(folder, "-d", data, *options)
+    assert result.returncode == 0, result.stderr
+    assert "words out of vocabulary" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-d", "no.jsonl"], "no.jsonl: no such file; expected a file of labelled documents"),
+        (["-d", "-"], "standard input has no checksum"),
+        (["-d", "plain.txt"], "plain.txt: text holds no labels that can be read"),
+        (["-d", "bare.jsonl"], "bare.jsonl: nothing to score (words: no document of the data has it"),
+        (["-d", "dev.jsonl", "--html", "no/r.html"], "there is no folder 'no'"),
+        (["-d", "dev.jsonl", "--map-labels", "plain.txt"], "plain.txt: is not JSON"),
+        (["-d", "dev.jsonl", "--vocabulary", "empty.txt"], "empty.txt: holds no words"),
+        (["-d", "dev.jsonl", "--max-chars", "3"], "expected at most 3 (--max-chars)"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_in_a_line(
+    arguments: list[str], said: str, evaluate: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data.parent)
+    Path("plain.txt").write_text("我在臺北\n", encoding="utf-8")
+    Path("empty.txt").write_text("", encoding="utf-8")
+    Path("bare.jsonl").write_text('{"text": "我在"}\n', encoding="utf-8")
+    result = evaluate(*arguments, "-q")
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_data_must_be_named(evaluate: Run) -> None:
+    result = evaluate()
+    assert result.returncode == 2
+    assert "--data" in result.stderr

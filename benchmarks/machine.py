@@ -1,0 +1,57 @@
+"""What a measurement was made on: the processor, its load, and the versions of everything that was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from lexel.engines.choose import available_threads, is_bf16_native, processor_flags
+
+PACKAGES = ("lexel", "numpy", "openvino", "tokenizers", "torch", "transformers", "ckip-transformers", "jieba")
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "bf16")
+"""The processor's features that decide how fast an encoder can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine as it was when asked."""
+
+    processor: str
+    cores: int
+    flags: tuple[str, ...]
+    memory_bytes: int
+    load_average: float
+    system: str
+    versions: dict[str, str]
+
+
+def describe_machine() -> Machine:
+    """The machine and the versions of now."""
+    return Machine(
+        processor=_processor(),
+        cores=available_threads(),
+        flags=tuple(flag for flag in FLAGS if flag in processor_flags()),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        load_average=os.getloadavg()[0],
+        system=platform.platform(terse=True),
+        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
+    )
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies bf16 natively; elsewhere nothing is measured in bf16."""
+    return is_bf16_native(processor_flags())
+
+
+def _processor() -> str:
+    """The processor's name, with the numbers that tell apart what hypervisors call alike."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    name = values.get("model name", platform.machine())
+    return f"{name} (family {values['cpu family']}, model {values['model']})" if "cpu family" in values else name

@@ -1,0 +1,125 @@
+"""How things are timed: side by side in turns, so that a busy moment of the machine falls on all of them alike."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from benchmarks.readers import Reader
+
+Result = TypeVar("Result")
+
+SETTLE_S = 0.3
+"""A pause before each measurement: libraries keep their threads spinning for a while after work."""
+
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The same thing measured several times."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle value."""
+        return statistics.median(self.values)
+
+    @property
+    def low(self) -> float:
+        """The smallest value."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """The largest value."""
+        return max(self.values)
+
+
+def in_turns(
+    contestants: Mapping[str, Callable[[], Result]], *, repetitions: int, what: str
+) -> dict[str, tuple[Result, ...]]:
+    """Let everyone measure once, then everyone a second time, and so on.
+
+    Args:
+        contestants: By name, what makes one measurement and gives its result.
+        repetitions: How often each is measured.
+        what: What is being measured, for the progress that is printed.
+    """
+    results: dict[str, list[Result]] = {name: [] for name in contestants}
+    for turn in range(repetitions):
+        for name, measure_once in contestants.items():
+            console.print(f"[dim]{what} {turn + 1}/{repetitions}: {name}[/dim]")
+            gc.collect()
+            if repetitions > 1:
+                time.sleep(SETTLE_S)
+            results[name].append(measure_once())
+    return {name: tuple(values) for name, values in results.items()}
+
+
+def rate(read: Reader, texts: Sequence[str]) -> float:
+    """Characters a second of one pass over the texts, by the clock on the wall."""
+    begin = time.perf_counter()
+    read(texts)
+    return sum(map(len, texts)) / (time.perf_counter() - begin)
+
+
+def fastest(makers: Mapping[str, Callable[[], Reader]], texts: Sequence[str], *, who: str) -> tuple[str, Reader]:
+    """The fastest of a peer's settings on some texts, each having read them once before; the others are let go."""
+    best_name, best_rate, best = "", 0.0, None
+    for name, make in makers.items():
+        console.print(f"[dim]choosing a setting for {who}: {name}[/dim]")
+        read = make()
+        read(texts)
+        found = rate(read, texts)
+        if best is None or found > best_rate:
+            best_name, best_rate, best = name, found, read
+    if best is None:
+        raise ValueError(f"{who}: no setting to choose from")
+    return best_name, best
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What a fresh process reported.
+
+    Attributes:
+        first_result_s: From before the process was started until its first result.
+        values: What it measured itself; see ``benchmarks.child``.
+    """
+
+    first_result_s: float
+    values: Mapping[str, Any]
+
+
+def run_child(reader: str, *, threads: int, one_core: bool = False, **options: object) -> Child:
+    """Let a fresh process read, by ``python -m benchmarks.child``; options are those of that program."""
+    command = [sys.executable, "-m", "benchmarks.child", reader, "--threads", str(threads)]
+    command += [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    if one_core:
+        environment |= {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command.append("--one-core")
+    with tempfile.TemporaryFile("w+") as errors:
+        begin = time.perf_counter()
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as run:
+            lines = iter(run.stdout or ())
+            next(lines, None)
+            first_result_s = time.perf_counter() - begin
+            rest = "".join(lines)
+        if run.returncode:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(command)}: exit status {run.returncode}\n{errors.read()}")
+    return Child(first_result_s, json.loads(rest))

@@ -1,0 +1,46 @@
+"""The most memory that fresh processes hold while they read, beside transformers'."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.machine import has_bf16
+from benchmarks.measure import Series, in_turns, run_child
+from benchmarks.report import Bar, Part, Row, ratio
+from benchmarks.setting import Setting
+
+PIPELINE = "transformers pipeline, batch 8"
+MIB = 2**20
+
+
+def measure_memory(setting: Setting) -> Part:
+    """Peak resident memory over all sentences, file mappings included."""
+
+    def peak(reader: str, **options: object) -> float:
+        child = run_child(
+            reader,
+            threads=setting.threads,
+            folder=setting.folders.bert,
+            sentences=setting.sizes.sentences,
+            **options,
+        )
+        return float(child.values["peak_bytes"]) / MIB
+
+    precisions = ("bf16", "float32") if has_bf16() else ("float32",)
+    contestants = {f"Lexel {precision}": partial(peak, "lexel", precision=precision) for precision in precisions}
+    found = in_turns(
+        contestants | {PIPELINE: partial(peak, "transformers", batch=8)},
+        repetitions=setting.sizes.repetitions,
+        what="memory",
+    )
+    peaks = {name: Series(values) for name, values in found.items()}
+    bars = [
+        Bar(
+            f"peak memory, {precision}, against transformers' pipeline at batch 8",
+            bar,
+            ratio(peaks[f"Lexel {precision}"], peaks[PIPELINE]) if precision in precisions else None,
+            at_most=True,
+        )
+        for precision, bar in (("bf16", 1.0), ("float32", 1.15))
+    ]
+    return Part("Peak memory", [Row(name, series, "MiB") for name, series in peaks.items()], bars)

@@ -1,0 +1,121 @@
+"""The models that are measured: BERTs with random weights in the shapes of real ones, and the bundled model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.texts import all_sentences
+from lexel.checkpoint.source import bundled_folder
+
+SEED = 20261120
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The shape of a BERT."""
+
+    n_layers: int
+    hidden_size: int
+    n_heads: int
+    n_pieces: int
+
+    @property
+    def intermediate_size(self) -> int:
+        """Width of the feed-forward layer."""
+        return 4 * self.hidden_size
+
+
+BASE = Shape(n_layers=12, hidden_size=768, n_heads=12, n_pieces=21_128)
+SMALL = Shape(n_layers=2, hidden_size=128, n_heads=2, n_pieces=21_128)
+TINY = Shape(n_layers=1, hidden_size=64, n_heads=2, n_pieces=8_000)
+
+
+class Folders:
+    """Model folders, each made when first asked for, under a folder that somebody else removes."""
+
+    def __init__(self, folder: Path, *, shape: Shape) -> None:
+        self._folder = folder
+        self.shape = shape
+
+    @cached_property
+    def bert(self) -> str:
+        """The BERT to measure, with a graph exported from it."""
+        folder = write_bert(self._folder / "bert", self.shape)
+        export(folder)
+        return str(folder)
+
+    @cached_property
+    def small(self) -> str:
+        """A BERT so small that everything around it counts."""
+        return str(write_bert(self._folder / "small", min(self.shape, SMALL, key=lambda shape: shape.hidden_size)))
+
+    @cached_property
+    def wordpiece(self) -> str:
+        """The bundled model's heads over WordPiece, without weights: for measuring everything but the encoder."""
+        folder = self._folder / "wordpiece"
+        bundled = bundled_folder()
+        config = json.loads((bundled / "config.json").read_text(encoding="utf-8"))
+        lexel = json.loads((bundled / "lexel.json").read_text(encoding="utf-8"))
+        write_vocab(folder, BASE.n_pieces)
+        _write_json(folder / "config.json", config | {"vocab_size": BASE.n_pieces})
+        _write_json(folder / "lexel.json", lexel | {"pieces": "tokenizer"})
+        shutil.copy(bundled / "model.safetensors", folder)
+        return str(folder)
+
+
+def write_bert(folder: Path, shape: Shape) -> Path:
+    """Write a BERT with random weights that finds words (labels B and I)."""
+    import torch
+    from transformers import BertConfig, BertForTokenClassification
+
+    config = BertConfig(
+        vocab_size=shape.n_pieces,
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.n_layers,
+        num_attention_heads=shape.n_heads,
+        intermediate_size=shape.intermediate_size,
+        id2label={0: "B", 1: "I"},
+        label2id={"B": 0, "I": 1},
+    )
+    torch.manual_seed(SEED)
+    BertForTokenClassification(config).save_pretrained(folder)
+    write_vocab(folder, shape.n_pieces)
+    return folder
+
+
+def write_vocab(folder: Path, n_pieces: int) -> None:
+    """A WordPiece vocabulary of the characters of all sentences, filled up to ``n_pieces``."""
+    chars = sorted({char for text in all_sentences() for char in text if not char.isspace()})
+    pieces = [*SPECIALS, *chars, *(f"##{char}" for char in chars)]
+    pieces += [f"[unused{i}]" for i in range(n_pieces - len(pieces))]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces[:n_pieces]), encoding="utf-8")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 512}
+    _write_json(folder / "tokenizer_config.json", settings)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nRandom weights.\n", encoding="utf-8")
+
+
+def export(folder: Path) -> None:
+    """Write the graph that torch's trace of transformers' model gives, as ``exported.xml``."""
+    import openvino as ov
+    import torch
+    from transformers import BertForTokenClassification
+
+    model = BertForTokenClassification.from_pretrained(folder).eval()
+    ids = torch.ones((2, 8), dtype=torch.int64)
+    inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": torch.zeros_like(ids)}
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer, about branches that no input takes
+        graph = ov.convert_model(model, example_input=inputs)
+    ov.save_model(graph, folder / "exported.xml", compress_to_fp16=False)
+
+
+def _write_json(path: Path, values: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,33 @@
+"""The sentences that everything reads: real ones, always the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
+
+DATA = Path(__file__).parents[1] / "tests" / "data"
+FILES = ("zh_gsd.jsonl", "zh_gsdsimp.jsonl")
+SEED = 20261120
+
+
+@cache
+def all_sentences() -> tuple[str, ...]:
+    """Chinese sentences of the test data, in both scripts, in a fixed order without an order of subjects."""
+    lines = [line for name in FILES for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+    texts = [json.loads(line)["text"] for line in lines]
+    random.Random(SEED).shuffle(texts)
+    return tuple(texts)
+
+
+def sentences(n: int) -> Iterator[str]:
+    """The first ``n`` sentences; they begin again where there are no more. Nothing is copied."""
+    return islice(cycle(all_sentences()), n)
+
+
+def long_text(n_chars: int) -> str:
+    """One text of exactly ``n_chars`` characters, of sentences in a row."""
+    return "".join(sentences(2 + n_chars // 10))[:n_chars]

@@ -234,6 +234,16 @@ def test_a_map_to_a_label_that_the_model_has_not_is_refused(measure: Measure) ->
         measure(random_gold(1), label_map={"LOCATION": "GPE"})
 
 
+def test_a_map_of_labels_that_the_data_has_not_is_said(measure: Measure) -> None:
+    results = measure(random_gold(20), label_map={"PERSON": "PER", "PER": "PER"})
+    assert "--map-labels: the data has no PERSON" in results.notes
+
+
+def test_the_strict_rule_is_refused_where_it_cannot_be_told(measure: Measure, folder: Path) -> None:
+    with pytest.raises(LabelError, match="entities_on_words with argmax"):
+        measure(random_gold(1), tagger=fake_tagger(folder, decode="argmax", entities_on_words=True))
+
+
 # Mistakes ----------------------------------------------------------------------------------------------------------
 
 

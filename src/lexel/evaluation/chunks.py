@@ -41,6 +41,8 @@ class LabelIndex:
 
     Attributes:
         names: The labels by number.
+        n_known: How many of them, from the first, are the model's.
+        mapped: Gold labels that were mapped.
     """
 
     def __init__(self, names: Iterable[str], mapping: Mapping[str, str] | None = None) -> None:
@@ -48,12 +50,14 @@ class LabelIndex:
         self.n_known = len(self.names)
         self._numbers = {name: i for i, name in enumerate(self.names)}
         self._mapping = mapping or {}
+        self.mapped: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.names)
 
     def gold_numbers(self, labels: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of gold labels, mapped to the model's where a mapping says so, ``[labels]``."""
+        self.mapped.update(label for label in labels if label in self._mapping)
         return self.numbers([self._mapping.get(label, label) for label in labels])
 
     def numbers(self, labels: Sequence[str]) -> NDArray[np.int64]:

@@ -20,7 +20,8 @@ from lexel.evaluation.results import Results
 from lexel.evaluation.tallies import EntityTally, PosTally, Sampling, WordTally
 from lexel.metrics.spans import are_well_formed, spans_of_tags
 from lexel.tasks.base import Block, Flow
-from lexel.tasks.tag import Layer, LayerHead, Tagger
+from lexel.tasks.layers import Layer, LayerHead
+from lexel.tasks.tag import Tagger
 from lexel.text.alignment import flat_ranges, read_chars
 
 LAYERS: tuple[Layer, ...] = ("words", "pos", "entities")
@@ -113,6 +114,7 @@ class _Evaluation:
             n_mistakes=self._mistakes.counts,
         )
         results.notes.extend(_unknown_labels(results, self._labels()))
+        results.notes.extend(self._unused_map())
         return results
 
     def _labels(self) -> dict[str, Sequence[str]]:
@@ -121,6 +123,12 @@ class _Evaluation:
             for layer, tally in (("pos", self._pos), ("entities", self._entities))
             if tally is not None
         }
+
+    def _unused_map(self) -> list[str]:
+        tallies = [tally for tally in (self._pos, self._entities) if tally is not None]
+        used = set[str]().union(*(tally.index.mapped for tally in tallies))
+        unused = [label for label in self._options.label_map if label not in used]
+        return [f"--map-labels: the data has no {', '.join(unused)}"] if unused else []
 
     def _why_absent(self, layer: Layer, seen: Mapping[str, int]) -> str | None:
         if not seen[layer]:
@@ -224,7 +232,14 @@ class _StrictWatch:
     def of(cls, tagger: Tagger) -> _StrictWatch | None:
         """A watch where it can see something: Viterbi decoding gives well-formed tags only."""
         head = tagger.layers.get("entities")
-        return None if head is None or tagger.options.decode == "viterbi" else cls(tagger, head)
+        if head is None or tagger.options.decode == "viterbi":
+            return None
+        if tagger.options.entities_on_words:
+            raise LabelError(
+                "entities_on_words with argmax: widened entities cannot be told by the strict rule; "
+                "expected one of the two options. Decode with viterbi, or leave entities as they are"
+            )
+        return cls(tagger, head)
 
     def look(self, block: Block) -> None:
         """Note the entities of a block's texts."""

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import lexel
 from lexel.checkpoint import open_checkpoint
 from lexel.checkpoint.source import BUNDLED, bundled_folder, fetch
 from lexel.errors import CheckpointError
+from tests.builders import POS, WORDS, build_tagger
 
 from .conftest import BERT, FolderBuilder
 from .hub_server import Hub, Repository, serve
@@ -127,7 +129,8 @@ def test_folder_without_a_config_is_no_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["./nowhere", "/nowhere/at/all", "a/b/c", "~no one/x", "~nobodyhere/x", "two words", "", "a\\b"]
+    "name",
+    ["./nowhere", "/nowhere/at/all", "a/b/c", "~no one/x", "~nobodyhere/x", "two words", "", "a\\b", "a/b@", "@v1"],
 )
 def test_what_is_neither_folder_nor_id_is_refused(name: str) -> None:
     assert "no such folder, and not a hub id" in message_of(name)
@@ -153,12 +156,45 @@ def test_folder_has_no_revisions(build_folder: FolderBuilder) -> None:
 def test_main_branch_is_resolved_to_a_commit_with_the_line_that_pins_it(hub: Hub) -> None:
     found = fetch("owner/model")
     assert (found.repo_id, found.commit) == ("owner/model", NEW)
-    assert found.pin == f'lexel.load("owner/model", revision="{NEW}")'
+    assert found.pin == f"owner/model@{NEW}"
 
 
 @pytest.mark.parametrize("revision", ["v1", OLD])
 def test_revision_is_resolved_to_its_commit(hub: Hub, revision: str) -> None:
     assert fetch("owner/model", revision=revision).commit == OLD
+
+
+@pytest.mark.parametrize("revision", ["v1", OLD])
+def test_revision_may_stand_behind_the_id(hub: Hub, revision: str) -> None:
+    assert fetch(f"owner/model@{revision}") == fetch("owner/model", revision=revision)
+
+
+def test_what_pins_a_commit_gives_it(hub: Hub) -> None:
+    old = fetch("owner/model", revision="v1")
+    assert old.pin is not None
+    assert fetch(old.pin) == old
+
+
+def test_revision_behind_the_id_and_another_beside_it_are_refused(hub: Hub) -> None:
+    message = message_of("owner/model@v1", revision="main")
+    assert "owner/model@v1: names its revision, and 'main' was given as well" in message
+    assert hub.requests == []
+
+
+def test_each_part_of_a_tagger_has_a_revision_of_its_own(hub: Hub, tmp_path: Path) -> None:
+    for name, labels, revision in (("words", WORDS, "v1"), ("pos", POS, "v2")):
+        folder = build_tagger(tmp_path / name, heads={name: labels})
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        hub.repositories[f"owner/{name}"] = Repository(files, {"main": NEW, revision: OLD})
+    tagger = lexel.load(words="owner/words@v1", pos="owner/pos@v2", engine="numpy")
+    assert [flow.checkpoint.source.pin for flow in tagger.flows] == [f"owner/words@{OLD}", f"owner/pos@{OLD}"]
+
+
+def test_folder_may_have_an_at_sign_in_its_name(build_folder, monkeypatch, tmp_path) -> None:
+    folder = build_folder(name="model@v1")
+    monkeypatch.chdir(tmp_path)
+    assert fetch("model@v1").repo_id is None
+    assert fetch(folder).folder == folder
 
 
 def test_only_files_that_lexel_reads_are_downloaded(hub: Hub) -> None:
@@ -258,7 +294,7 @@ def test_description_says_commit_pin_licence_heads_and_pieces(hub: Hub) -> None:
     lines = open_checkpoint("owner/model").description.splitlines()
     assert lines == [
         "model: owner/model (bert)",
-        f'commit: {NEW}; to pin it: lexel.load("owner/model", revision="{NEW}")',
+        f"commit: {NEW}; to pin it: owner/model@{NEW}",
         "licence gpl-3.0: copyleft, passing the model or works on it on has conditions",
         "head words: words in BI, 2 labels",
         "pieces: the tokenizer's",

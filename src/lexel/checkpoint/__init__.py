@@ -42,7 +42,7 @@ class Checkpoint:
 
     @property
     def description(self) -> str:
-        """What was found, a line each: source, commit and the line that pins it, licence, heads, pieces."""
+        """What was found, a line each: source, commit and what pins it, licence, heads, pieces."""
         source = self.source
         bundled = f"{BUNDLED}, bundled with Lexel" if source.folder == bundled_folder() else None
         lines = [f"model: {source.repo_id or bundled or source.folder} ({self.config.model_type})"]
@@ -75,8 +75,8 @@ def open_checkpoint(
     """Find a model and read everything but its weights.
 
     Args:
-        source: A folder, a hub id (``owner/name``), or nothing for the bundled model.
-        revision: A branch, tag or commit of a hub id.
+        source: A folder, a hub id (``owner/name``, or ``owner/name@revision``), or nothing for the bundled model.
+        revision: A branch, tag or commit of a hub id that names none.
         pieces: ``chars`` or ``tokenizer``, to overrule what was found.
         scheme: The scheme of the one tagging head, to overrule what was found.
         labels: Its labels by output, to overrule the file's.

@@ -43,7 +43,7 @@ class Source:
         folder: The folder.
         repo_id: Its hub id; ``None`` for a folder or the bundled model.
         commit: The commit that the revision stood for.
-        pin: The line of code that always gives this commit.
+        pin: The source that always gives this commit, ``owner/name@commit``.
     """
 
     folder: Path
@@ -62,8 +62,8 @@ def fetch(
     ``LEXEL_CACHE`` set, downloads are kept there instead. Without network a cached revision is used as it is.
 
     Args:
-        source: A folder, a hub id (``owner/name``), or nothing for the bundled model.
-        revision: A branch, tag or commit of a hub id; its main branch if not given.
+        source: A folder, a hub id (``owner/name``, or ``owner/name@revision``), or nothing for the bundled model.
+        revision: A branch, tag or commit of a hub id that names none; its main branch if not given.
         show_progress: Show the hub library's progress bars on stderr.
 
     Raises:
@@ -77,9 +77,18 @@ def fetch(
     if name and folder.is_dir():
         _refuse_revision(revision, f"the folder {name}")
         return Source(_checked(folder))
-    if isinstance(source, os.PathLike) or not _REPO_ID.fullmatch(name) or folder.is_file():
+    repo_id, named = split_revision(name)
+    if isinstance(source, os.PathLike) or not _REPO_ID.fullmatch(repo_id) or folder.is_file():
         raise CheckpointError(_not_a_source(name, folder))
-    return _from_hub(name, revision, show_progress=show_progress)
+    if named is not None and revision is not None:
+        raise CheckpointError(f"{name}: names its revision, and {revision!r} was given as well; pass one of the two")
+    return _from_hub(repo_id, revision if named is None else named, show_progress=show_progress)
+
+
+def split_revision(source: str) -> tuple[str, str | None]:
+    """The hub id and the revision of ``owner/name@revision``; an id alone names none."""
+    repo_id, at, revision = source.partition("@")
+    return (repo_id, revision) if at and revision else (source, None)
 
 
 def bundled_folder() -> Path:
@@ -95,7 +104,7 @@ def _refuse_revision(revision: str | None, what: str) -> None:
 def _not_a_source(name: str, folder: Path) -> str:
     if folder.is_file():
         return f"{name}: is a file; expected the model folder it lies in, {str(folder.parent)!r}"
-    return f"{name}: no such folder, and not a hub id of the form owner/name. Check the path, or the id"
+    return f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
 
 
 def _checked(folder: Path) -> Path:
@@ -118,8 +127,7 @@ def _from_hub(repo_id: str, revision: str | None, *, show_progress: bool) -> Sou
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{repo_id}: the repository has no config.json; expected a model of the BERT family")
     commit = folder.name if _COMMIT.fullmatch(folder.name) else None
-    pin = f'lexel.load("{repo_id}", revision="{commit}")' if commit else None
-    return Source(folder, repo_id, commit, pin)
+    return Source(folder, repo_id, commit, pin=f"{repo_id}@{commit}" if commit else None)
 
 
 def _snapshot(repo_id: str, revision: str | None, patterns: list[str], *, show_progress: bool) -> Path:

@@ -50,6 +50,7 @@ def cached_models() -> Iterator[CachedModel]:
 
 def may_be_downloaded(source: str) -> bool:
     """Whether a source looks like a hub id that nothing is cached of."""
-    if Path(source).expanduser().exists() or "/" not in source or not _REPO_ID.fullmatch(source):
+    repo_id = source.partition("@")[0]
+    if Path(source).expanduser().exists() or "/" not in repo_id or not _REPO_ID.fullmatch(repo_id):
         return False
-    return not (cache_folder() / (_PREFIX + source.replace("/", "--"))).is_dir()
+    return not (cache_folder() / (_PREFIX + repo_id.replace("/", "--"))).is_dir()

@@ -1,6 +1,7 @@
 """Documents for the eye: a self-contained HTML page, and words over their tags in a terminal.
 
-Both show what a Document says and are not read back. Control characters are shown as their pictures (U+2400 and on),
+Both show what a Document says and are not read back. Scores of words and tags are left out, and no loss: nobody who
+looks at a page wants a number under every word. Control characters are shown as their pictures (U+2400 and on),
 so that a text cannot speak to the terminal.
 """
 
@@ -19,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from lexel.data.files import Target, open_output
-from lexel.data.losses import Loss, Losses, n_scores
+from lexel.data.losses import Loss, Losses
 from lexel.document import Document, Span
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def write_html(
         title: What the page is called.
 
     Returns:
-        What the page does not show (scores of words; those of entities are tooltips).
+        What the page should show and does not: entities that cross another.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -123,7 +124,7 @@ def write_html(
             labels.update(entity.label for entity in entities)
             output.write(_article(document, entities, colours={label: i for i, label in enumerate(labels)}))
             n_documents, n_words = n_documents + 1, n_words + len(document.words)
-            _count_losses(document, entities, losses, format=HTML_FORMAT)
+            losses.add("entities that cross another", len(document.entities) - len(entities), format=HTML_FORMAT)
         output.write(_foot(title, labels, n_documents=n_documents, n_words=n_words))
     return losses.summary()
 
@@ -220,12 +221,6 @@ def _direction(text: str) -> str | None:
     return next(("ltr" if kind == "L" else "rtl" for kind in kinds if kind in ("L", "R", "AL")), None)
 
 
-def _count_losses(document: Document, entities: Sequence[Span], losses: Losses, *, format: str) -> None:
-    shown = document.entities.scores
-    losses.add("scores of words and tags", n_scores(document) - (0 if shown is None else len(shown)), format=format)
-    losses.add("entities that cross another", len(document.entities) - len(entities), format=format)
-
-
 # Terminal
 
 
@@ -258,7 +253,7 @@ def write_terminal(
         width: Columns to use; ``None`` asks the terminal, or takes 80.
 
     Returns:
-        What is not shown: scores, and entities inside of others.
+        What should be shown and is not: entities inside of others.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -273,7 +268,6 @@ def write_terminal(
         for document in documents:
             outer = _outermost(document)
             losses.add("entities over others", len(document.entities) - len(outer), format=TERMINAL_FORMAT)
-            losses.add("scores", n_scores(document), format=TERMINAL_FORMAT)
             for entity in outer:
                 colours.setdefault(entity.label, len(colours) % len(_ANSI_COLOURS))
             output.write(_drawn(document, outer, console, colours))

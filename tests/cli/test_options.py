@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +23,13 @@ from tests.cli.help_blocks import PAGE, commands_shown, with_help
 
 HELP_S, IMPORT_S = 0.5, 0.08
 """What the issue allows; a busy machine is allowed twice as much."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A group with an option that has no default."""
+
+    data: str
 
 
 def test_choices_are_those_of_the_rooms_that_know_them() -> None:
@@ -101,3 +110,11 @@ def test_progress_does_not_guess_sizes(place: str, tmp_path: Path, monkeypatch: 
     for name in ("a.txt.gz", "a.parquet"):
         (tmp_path / name).write_bytes(b"x")
     assert InputFiles([place]).total_bytes is None
+
+
+def test_an_option_without_a_default_must_be_given() -> None:
+    @options.grouped
+    def command(*, measure: Needed) -> None:
+        raise AssertionError
+
+    assert inspect.signature(command).parameters["data"].default is inspect.Parameter.empty

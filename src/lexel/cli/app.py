@@ -11,9 +11,11 @@ import typer
 
 import lexel
 from lexel.cli.convert import convert
-from lexel.cli.messages import MISUSE, MISUSED, end_on_signals, have_output_buffered, let_go_of_output, say_error
+from lexel.cli.evaluate import evaluate
+from lexel.cli.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
 from lexel.cli.models import models
 from lexel.cli.segment import segment
+from lexel.cli.statuses import DONE, MISUSED
 from lexel.cli.tag import tag
 
 _EPILOG = (
@@ -30,6 +32,7 @@ app = typer.Typer(
 )
 app.command(epilog=_EPILOG)(tag)
 app.command(epilog=_EPILOG)(segment)
+app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(models)
 app.command(epilog=_EPILOG)(convert)
 
@@ -65,7 +68,7 @@ def run_app() -> int:
         status = MISUSED
     finally:
         let_go_of_output()
-    return status if isinstance(status, int) else 0
+    return status if isinstance(status, int) else DONE
 
 
 def _told(misuse: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-INTERRUPTED = 130
+from lexel.cli.statuses import INTERRUPTED
 
 
 def run() -> int:

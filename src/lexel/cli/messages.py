@@ -1,8 +1,4 @@
-"""What a person is told on standard error: what was loaded, notes, and one line for an error.
-
-How a command ends: 0 done; 1 an error, one line on stderr; 2 misuse; 130 and 143 interrupted by Ctrl-C and by SIGTERM;
-141 the reader of its output went away. The last three say nothing.
-"""
+"""What a person is told on standard error: what was loaded, notes, and one line for an error."""
 
 from __future__ import annotations
 
@@ -19,16 +15,13 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import typer
 
-from lexel.cli.main import INTERRUPTED
 from lexel.cli.options import MessageOptions
+from lexel.cli.statuses import FAILED, HUNG_UP, INTERRUPTED, PIPE_BROKEN, TERMINATED
 from lexel.errors import DataError, LexelError
 
 if TYPE_CHECKING:
     from lexel.data import Loss
 
-FAILED, MISUSED = 1, 2
-HUNG_UP, PIPE_BROKEN, TERMINATED = 129, 141, 143
-"""What a shell reports for a program that SIGHUP, SIGPIPE or SIGTERM ended."""
 MISUSE = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The parser's error for whatever a person typed wrong; typer exports only this child of it."""
 

@@ -13,11 +13,10 @@ import torch
 
 import lexel
 from lexel import EngineError, LabelError
-from tests.builders import ENTITIES, POS, VOCAB, WORDS, build_tagger
+from tests.builders import ENTITIES, POS, WORDS, build_tagger
 
 from .conftest import make_rule_model, theirs
 
-CHARS = tuple(dict.fromkeys(VOCAB))
 BIO = ("O", "B-PER", "I-PER")
 RULE = {"今": "O", "傅": "B-PER", "達": "I-PER"}
 
@@ -191,7 +190,7 @@ def test_a_text_that_is_none_is_named_by_its_number(pipe: Any) -> None:
 
 def test_of_several_heads_entities_are_read_unless_another_is_named(tmp_path: Path) -> None:
     heads = {"words": WORDS, "pos": POS, "entities": ENTITIES}
-    folder = build_tagger(tmp_path, heads=heads, pieces="chars", vocab=CHARS, max_length=64)
+    folder = build_tagger(tmp_path, heads=heads, pieces="chars", max_length=64)
     text = "我在臺北市長大"
     entities = lexel.pipeline("ner", folder)(text, ignore_labels=[])
     assert {entity["entity"] for entity in entities} <= set(ENTITIES)
@@ -202,7 +201,7 @@ def test_of_several_heads_entities_are_read_unless_another_is_named(tmp_path: Pa
 
 
 def test_single_characters_have_no_sub_words(tmp_path: Path) -> None:
-    folder = build_tagger(tmp_path, heads={"entities": ENTITIES}, pieces="chars", vocab=CHARS, max_length=64)
+    folder = build_tagger(tmp_path, heads={"entities": ENTITIES}, pieces="chars", max_length=64)
     pipe = lexel.pipeline("ner", folder, ignore_labels=[])
     text = "I was在 臺北\u200b市"
     assert pipe(text, aggregation_strategy="first") == pipe(text, aggregation_strategy="simple")

@@ -258,7 +258,7 @@ def test_separate_checkpoints_act_as_one(tmp_path: Path) -> None:
     together = Tagger.load(**folders, **options())
     words, entities = (Tagger.load(folders[name], **options()) for name in ("words", "entities"))
     pos = Tagger.load(pos=folders["pos"], words=folders["words"], **options())
-    assert len(together.engines) == 3
+    assert len(together.flows) == 3
     for text, document in zip(TEXTS, together.stream(TEXTS), strict=True):
         assert document.words.texts == words(text).words.texts
         assert document.words.pos == pos(text).words.pos
@@ -281,7 +281,7 @@ def test_a_checkpoint_named_for_a_layer_must_have_it(tmp_path: Path) -> None:
 
 
 def test_one_checkpoint_of_several_heads_is_read_in_one_pass(nlp: Tagger) -> None:
-    assert len(nlp.engines) == 1
+    assert len(nlp.flows) == 1
 
 
 def test_a_model_of_characters_that_only_tags_asks_for_words(tmp_path: Path) -> None:
@@ -362,6 +362,32 @@ def test_a_words_tag_may_be_the_mean_over_its_pieces(tmp_path: Path) -> None:
 def test_entities_may_be_widened_to_whole_words(tmp_path: Path) -> None:
     document = joint(tmp_path, entities_on_words=True)(SENTENCE)
     assert [(entity.text, entity.label) for entity in document.entities] == [("天下的", "PER")]
+
+
+def test_of_two_entities_widened_into_one_word_the_more_probable_stays(tmp_path: Path) -> None:
+    folder = build_tagger(tmp_path, heads={"words": WORDS, "entities": ENTITIES}, pieces="chars")
+    entities = table({"天": (0, 5, 0, 0, 0), "下": (0, 0, 0, 9, 0)}, (9, 0, 0, 0, 0))
+    words = table({"下": (0, 9)}, (9, 0))
+    found = {
+        whole: [
+            (entity.text, entity.label)
+            for entity in fake_tagger(
+                folder, FakeEngine({"words": words, "entities": entities}), entities_on_words=whole
+            )("天下的").entities
+        ]
+        for whole in (False, True)
+    }
+    assert found == {False: [("天", "PER"), ("下", "LOC")], True: [("天下", "LOC")]}
+
+
+def test_tags_of_typed_boundaries_follow_the_cuts_of_a_lexicon(tmp_path: Path) -> None:
+    folder = build_tagger(tmp_path, heads={"words+pos": WORDS_POS})
+    rule = table({"天": (9, 0, 0, 0), "下": (0, 9, 0, 0)}, (0, 0, 9, 0))
+    tagger = fake_tagger(folder, FakeEngine({"words+pos": rule}), lexicon=Lexicon(["下的"]))
+    words = tagger("天下的我").words
+    assert words.texts == ["天", "下的", "我"]
+    assert len(set(words.pos or ())) > 1
+    assert words[0].pos == "Na"
 
 
 def test_a_head_for_words_with_tags_gives_both(tmp_path: Path) -> None:

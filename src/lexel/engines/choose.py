@@ -30,7 +30,7 @@ class EngineOptions:
 
     Attributes:
         engine: One of ``ENGINES``; ``auto`` is OpenVINO.
-        precision: One of ``PRECISIONS``; ``auto`` is bf16 where it is native, else float32.
+        precision: One of ``PRECISIONS``; ``auto`` is bf16 where the processor or GPU has it natively, else float32.
         threads: Threads to compute with; by default ``available_threads()``.
         device: ``cpu``, ``cuda`` or ``cuda:N``; a GPU makes ``auto`` take torch.
     """
@@ -66,11 +66,11 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
     threads = options.threads or available_threads()
     if name == "numpy":
         return _start_numpy(checkpoint, options.precision)
-    precision = _auto_precision() if options.precision == "auto" else options.precision
     if name == "torch":
-        return _start_torch(checkpoint, precision, threads, options.device)
+        return _start_torch(checkpoint, options.precision, threads, options.device)
     from lexel.engines.openvino import OpenVinoEngine
 
+    precision = _auto_precision() if options.precision == "auto" else options.precision
     return OpenVinoEngine(checkpoint, precision=precision, threads=threads, streams=threads)
 
 
@@ -84,11 +84,14 @@ def _start_numpy(checkpoint: Checkpoint, precision: str) -> Engine:
 
 def _start_torch(checkpoint: Checkpoint, precision: str, threads: int, device: str | None) -> Engine:
     try:
-        from lexel.engines.torch import TorchEngine
+        from lexel.engines.torch import TorchEngine, gpu_precision, torch_device
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingExtra('the engine torch needs PyTorch: pip install "lexel[torch]"') from error
+    device = torch_device(device)
+    if precision == "auto":
+        precision = _auto_precision() if device == "cpu" else gpu_precision(device)
     return TorchEngine(checkpoint, precision=precision, threads=threads, device=device)
 
 

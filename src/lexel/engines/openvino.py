@@ -139,10 +139,12 @@ class OpenVinoEngine:
                 self._free[names].append(request)
 
     def _finish(self, running: deque[Any], names: tuple[str, ...]) -> Scores:
-        request, _ = running[0]
-        request.wait()
+        request, _ = batch = running.popleft()  # the batch is kept: the request reads its arrays where they lie
+        try:
+            request.wait()
+        except RuntimeError as error:
+            raise EngineError(f"openvino: a batch of shape {batch[1].piece_ids.shape} failed: {error}") from error
         scores = {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(names)}
-        running.popleft()
         self._free[names].append(request)
         return scores
 

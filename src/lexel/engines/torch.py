@@ -85,6 +85,19 @@ _ACTIVATIONS: dict[str, Any] = {
 }
 
 
+def torch_device(asked: str | None) -> str:
+    """The device asked for; by default CUDA where PyTorch has it, else ``cpu``."""
+    has_gpu = torch.cuda.is_available()
+    if asked is not None and asked.startswith("cuda") and not has_gpu:
+        raise EngineError(f"torch: device {asked!r} asked for, but PyTorch sees no GPU; use device cpu")
+    return asked or ("cuda" if has_gpu else "cpu")
+
+
+def gpu_precision(device: str) -> str:
+    """``bf16`` where the GPU has it natively (compute capability 8.0), else ``float32``."""
+    return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
+
+
 class TorchEngine:
     """Computes with PyTorch on a GPU where there is one, else on the processor.
 
@@ -92,20 +105,17 @@ class TorchEngine:
         checkpoint: What to run.
         precision: ``float32``, ``bf16`` or ``float16``.
         threads: Threads to compute with on the processor.
-        device: ``cuda``, ``cuda:N`` or ``cpu``; by default CUDA where PyTorch has it.
+        device: ``cuda``, ``cuda:N`` or ``cpu``; see ``torch_device``.
     """
 
     name = "torch"
 
-    def __init__(self, checkpoint: Checkpoint, *, precision: str, threads: int, device: str | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, precision: str, threads: int, device: str) -> None:
         if precision not in PRECISIONS:
             raise EngineError(f"torch: precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
-        chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        if chosen.startswith("cuda") and not torch.cuda.is_available():
-            raise EngineError(f"torch: device {chosen!r} asked for, but PyTorch sees no GPU; use device cpu")
         self.precision = precision
         self.threads = threads
-        self._device = torch.device(chosen)
+        self._device = torch.device(device)
         on_gpu = self._device.type == "cuda"
         if not on_gpu:
             torch.set_num_threads(threads)  # PyTorch knows one number for the whole process

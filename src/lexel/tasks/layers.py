@@ -173,9 +173,10 @@ class _Decoder:
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
         starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
         scores = mean_over(probs_of(self._scores(layer), tags), spans.start, spans.end)
+        solid = ends > starts
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
-        solid = ends > starts
+            solid &= _apart(starts, ends, scores)
         return _Entities(
             starts[solid],
             ends[solid],
@@ -258,13 +259,26 @@ def _widen(
     starts: NDArray[np.int64], ends: NDArray[np.int64], words: WordTable
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Spans grown to the words that they touch."""
+    if not len(words.start):
+        return starts, ends
     first = np.searchsorted(words.end, starts, side="right")
     last = np.searchsorted(words.start, ends, side="left") - 1
     grown = (first <= last) & (first < len(words.start))
     first, last = np.where(grown, first, 0), np.where(grown, last, 0)
-    if not len(words.start):
-        return starts, ends
     return (
         np.where(grown, np.minimum(words.start[first], starts), starts),
         np.where(grown, np.maximum(words.end[last], ends), ends),
     )
+
+
+def _apart(starts: NDArray[np.int64], ends: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which spans to keep so that none overlap: of two that grew into the same word, the more probable."""
+    kept = np.ones(len(starts), np.bool_)
+    last = 0
+    for i in range(1, len(starts)):
+        if starts[i] >= ends[last]:
+            last = i
+        else:
+            loser, last = (last, i) if scores[i] > scores[last] else (i, last)
+            kept[loser] = False
+    return kept

@@ -21,7 +21,6 @@ from lexel.checkpoint import Checkpoint, Head, open_checkpoint
 from lexel.decoding.lexicon import Lexicon
 from lexel.decoding.tags import Method
 from lexel.document import Document
-from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, describe, start_engine
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError, LabelError
@@ -208,11 +207,6 @@ class Tagger:
     def flows(self) -> tuple[Flow, ...]:
         """The checkpoints that are read with, each with its engine."""
         return self._flows
-
-    @property
-    def engines(self) -> tuple[Engine, ...]:
-        """The engines that compute, one a checkpoint."""
-        return tuple(flow.engine for flow in self._flows)
 
     def _say(self) -> None:
         """Log the description; a licence that must be said aloud is a warning."""

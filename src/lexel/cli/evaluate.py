@@ -41,7 +41,7 @@ Model = Annotated[
     str | None, typer.Argument(metavar="MODEL", help="A folder or hub id; the same as --model.", show_default=False)
 ]
 
-Data = Annotated[str, _option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents; needed.")]
+Data = Annotated[str, _option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
 
 
 @dataclass(frozen=True, slots=True)

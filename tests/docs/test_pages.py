@@ -1,0 +1,108 @@
+"""What the pages show runs: every Python block by itself, every session as printed, every command line in a shell."""
+
+from __future__ import annotations
+
+import doctest
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lexel.checkpoint.source import bundled_folder
+from lexel.data import read_jsonl, write_conllu
+from tests.builders import ENTITIES, build_tagger
+from tests.checkpoint.hub_server import Hub, Repository, serve
+
+ROOT = Path(__file__).parents[2]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+NEWS = "北京大学在北京。\n\n傅達仁今將執行安樂死。\n"
+LABELLED = (
+    '{"text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], '
+    '"pos": ["PRON", "ADP", "PROPN"], "entities": [[2, 4, "LOC"]]}\n'
+)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Every block of a language, with the page it stands on."""
+    return [(name, found[2]) for name, page in PAGES.items() for found in _BLOCK.finditer(page) if found[1] == language]
+
+
+PROGRAMS = [(name, block) for name, block in blocks("python") if not block.startswith(">>>")]
+SESSIONS = sorted({name for name, block in blocks("python") if block.startswith(">>>")})
+COMMANDS = [
+    (name, line.removeprefix("$ "))
+    for name, block in blocks("console")
+    for line in block.splitlines()
+    if line.startswith("$ ") and "lexel" in line and "pip install" not in line
+]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the pages speak of, and the process in it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copytree(bundled_folder(), "my-model")
+    texts = {
+        "news.txt": NEWS,
+        "english.txt": "the new york\n",
+        "dev.jsonl": LABELLED,
+        "train.seg": "他 在 北京\n",
+        "test.seg": "他 在 台北\n",
+        "test.conll": "in\tO\nnew\tB-LOC\nyork\tI-LOC\n",
+    }
+    for name, text in texts.items():
+        Path(name).write_text(text, encoding="utf-8")
+    Path("news.txt.gz").write_bytes(gzip.compress(NEWS.encode()))
+    write_conllu(read_jsonl("dev.jsonl"), "dev.conllu")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables of a shell that finds ``lexel``, and a hub with a tiny model under the name the pages use."""
+    folder = build_tagger(tmp_path_factory.mktemp("models") / "ner", heads={"entities": ENTITIES})
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEXEL_", "HF_"))}
+    with serve(Hub({"dslim/bert-base-NER": Repository(files, {"main": "a" * 40, "COMMIT": "a" * 40})})) as hub:
+        yield kept | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+            "HF_ENDPOINT": hub.endpoint,
+            "LEXEL_CACHE": str(tmp_path_factory.mktemp("cache")),
+            "PYTHONIOENCODING": "utf-8",
+        }
+
+
+def test_the_pages_have_something_to_run() -> None:
+    assert min(len(PROGRAMS), len(SESSIONS), len(COMMANDS)) > 1
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # an example may leave a file to the garbage collector
+@pytest.mark.parametrize(("page", "program"), PROGRAMS)
+def test_a_program_of_a_page_runs(page: str, program: str) -> None:
+    exec(compile(program, page, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("page", SESSIONS)
+def test_a_session_of_a_page_says_what_is_printed(page: str) -> None:
+    test = doctest.DocTestParser().get_doctest(PAGES[page].replace("```", ""), {}, page, page, 0)
+    results = doctest.DocTestRunner().run(test)
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages show a POSIX shell")
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_a_command_of_a_page_runs(page: str, command: str, workplace: Path, shell: dict[str, str]) -> None:
+    line = ["bash", "-o", "pipefail", "-c", command]
+    result = subprocess.run(line, cwd=workplace, env=shell, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, f"{page}: $ {command}\n{result.stderr}"

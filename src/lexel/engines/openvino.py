@@ -23,6 +23,8 @@ from lexel.errors import EngineError
 
 PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
+_PICKS = 128
+"""Picks are filled up to a multiple of so many: OpenVINO keeps what it compiled for every shape it has seen."""
 _MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
 
 
@@ -93,6 +95,11 @@ def _real(value: float) -> Any:
     return op.constant(np.float32(value))
 
 
+def _filled(picks: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The picks and some of the first slot, up to a multiple of ``_PICKS``."""
+    return np.pad(picks, (0, -len(picks) % _PICKS))
+
+
 class OpenVinoEngine:
     """Computes on this machine's processor.
 
@@ -127,24 +134,23 @@ class OpenVinoEngine:
                 if len(running) == self._streams:
                     yield self._finish(running, names)
                 request = self._request(names)
-                request.start_async(
-                    [rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids, rows.picks], share_inputs=True
-                )
-                running.append((request, rows))
+                inputs = [rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids, _filled(rows.picks)]
+                request.start_async(inputs, share_inputs=True)
+                running.append((request, rows, inputs))
             while running:
                 yield self._finish(running, names)
         finally:
-            for request, _ in running:
+            for request, *_ in running:
                 request.wait()
                 self._free[names].append(request)
 
     def _finish(self, running: deque[Any], names: tuple[str, ...]) -> Scores:
-        request, _ = batch = running.popleft()  # the batch is kept: the request reads its arrays where they lie
+        request, rows, _inputs = running.popleft()  # the arrays are kept: the request reads them where they lie
         try:
             request.wait()
         except RuntimeError as error:
-            raise EngineError(f"openvino: a batch of shape {batch[1].piece_ids.shape} failed: {error}") from error
-        scores = {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(names)}
+            raise EngineError(f"openvino: a batch of shape {rows.piece_ids.shape} failed: {error}") from error
+        scores = {name: request.get_output_tensor(i).data[: len(rows.picks)].copy() for i, name in enumerate(names)}
         self._free[names].append(request)
         return scores
 

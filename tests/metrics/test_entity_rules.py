@@ -96,6 +96,11 @@ def test_a_tag_that_a_type_lacks_is_not_asked_for(labels: tuple[str, ...], schem
     assert _read([["I-LOC", "I-LOC", "O", "I-PER"]], label_set, "strict") == [(0, 0, 2, "LOC")]
 
 
+def test_where_a_type_has_no_tag_for_a_span_of_one_its_first_tag_stands_for_it() -> None:
+    label_set = detect(("O", "B-LOC", "I-LOC", "E-LOC", "B-PER", "E-PER", "S-PER"), scheme="BIOES")
+    assert _read([["B-LOC", "O", "B-PER", "O", "E-LOC"]], label_set, "strict") == [(0, 0, 1, "LOC")]
+
+
 @pytest.mark.parametrize(("scheme", "rule"), [("BIO", "strict"), ("BIO", "lenient"), ("BIOES", "strict")])
 def test_precision_recall_and_f1_are_seqevals_micro_macro_and_per_type(scheme: str, rule: Rule) -> None:
     roles, theirs = SCHEMES[scheme]

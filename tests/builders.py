@@ -1,8 +1,9 @@
 """Builders of tiny model folders from nothing, for the tests of every room.
 
 ``build_tagger`` needs numpy and safetensors only: a BERT with random weights, any heads, a WordPiece or a character
-vocabulary. ``build_reference`` makes a folder of any family with transformers, and keeps transformers' model beside it.
-``fake_tagger`` computes nothing: a tagger of such a folder with random scores.
+vocabulary. ``build_rule_tagger`` makes one that labels each piece as it is told. ``build_reference`` makes a folder of
+any family with transformers, and keeps transformers' model beside it. ``fake_tagger`` computes nothing: a tagger of
+such a folder with random scores.
 """
 
 from __future__ import annotations
@@ -139,11 +140,48 @@ def build_tagger(
     else:
         entries = {name: _head_entry(labels, prefixes[name], word_label) for name, labels in heads.items()}
         write_json(folder / "lexel.json", {"format": 1, "pieces": pieces, "heads": entries})
-    write_json(folder / "config.json", values)
     sizes = {prefixes[name]: len(labels) for name, labels in heads.items()}
-    save_file(bert_tensors(values, sizes, seed=seed), folder / "model.safetensors", {"format": "pt"})
-    write_vocab(folder, vocab, max_length=max_length)
+    write_folder(folder, values, bert_tensors(values, sizes, seed=seed), vocab, max_length=max_length)
     return folder
+
+
+def build_rule_tagger(folder: Path, labels: Sequence[str], rule: Mapping[str, str], *, positions: int = 32) -> Path:
+    """A BERT that labels each piece by itself, as ``rule`` says: the right answer is known without running it."""
+    vocab = (*SPECIALS, *rule)
+    hidden = -(-len(vocab) // 4) * 4
+    config = bert_config(
+        vocab_size=len(vocab),
+        hidden_size=hidden,
+        num_attention_heads=4,
+        num_hidden_layers=1,
+        max_position_embeddings=positions,
+        architectures=["BertForTokenClassification"],
+        id2label={str(i): label for i, label in enumerate(labels)},
+    )
+    tensors = {name: np.zeros_like(value) for name, value in bert_tensors(config, {"classifier": len(labels)}).items()}
+    for name in tensors:
+        if name.endswith("LayerNorm.weight"):
+            tensors[name] += 1
+    tensors["bert.embeddings.word_embeddings.weight"] += np.eye(len(vocab), hidden, dtype=np.float32)
+    for i, label in enumerate(rule.values()):
+        tensors["classifier.weight"][labels.index(label), len(SPECIALS) + i] = 1
+    write_folder(folder, config, tensors, vocab, max_length=positions)
+    return folder
+
+
+def write_folder(
+    folder: Path,
+    config: Mapping[str, Any],
+    tensors: Tensors,
+    vocab: Sequence[str],
+    *,
+    max_length: int | None = None,
+) -> None:
+    """A model folder of these parts, with a lower-casing BERT tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "config.json", config)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    write_vocab(folder, vocab, max_length=max_length)
 
 
 def _head_entry(labels: Sequence[str], prefix: str, word_label: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from ckip_transformers.nlp import CkipNerChunker as TheirNerChunker
@@ -16,7 +15,7 @@ from ckip_transformers.nlp import CkipWordSegmenter as TheirWordSegmenter
 from safetensors.numpy import load_file, save_file
 
 from lexel.ckip import CkipNerChunker, CkipPosTagger, CkipWordSegmenter
-from tests.builders import SPECIALS, bert_config, bert_tensors, write_json, write_vocab
+from tests.builders import SPECIALS, bert_config, bert_tensors, build_rule_tagger, write_folder
 
 DATA = Path(__file__).parent.parent / "data"
 SIZES = {"zh_gsd": 120, "zh_gsdsimp": 100, "zh_hk": 40, "zh_aishell_ner": 40}
@@ -72,41 +71,15 @@ def make_model(
         architectures=["BertForTokenClassification"],
         id2label={str(i): label for i, label in enumerate(labels)},
     )
-    write_folder(folder, config, bert_tensors(config, {"classifier": len(labels)}, seed=seed), vocab, positions)
+    write_folder(
+        folder, config, bert_tensors(config, {"classifier": len(labels)}, seed=seed), vocab, max_length=positions
+    )
     return even_out(folder)
 
 
 def make_rule_model(folder: Path, labels: Sequence[str], chars: str, *, positions: int = 64) -> Path:
     """A BERT that labels each of ``chars`` with its label, whatever stands around it."""
-    vocab = (*SPECIALS, *chars)
-    hidden = -(-len(vocab) // 4) * 4
-    config = bert_config(
-        vocab_size=len(vocab),
-        hidden_size=hidden,
-        num_attention_heads=4,
-        num_hidden_layers=1,
-        max_position_embeddings=positions,
-        architectures=["BertForTokenClassification"],
-        id2label={str(i): label for i, label in enumerate(labels)},
-    )
-    tensors = {name: np.zeros_like(value) for name, value in bert_tensors(config, {"classifier": len(labels)}).items()}
-    for name in tensors:
-        if name.endswith("LayerNorm.weight"):
-            tensors[name] += 1
-    tensors["bert.embeddings.word_embeddings.weight"] += np.eye(len(vocab), hidden, dtype=np.float32)
-    for i in range(len(chars)):
-        tensors["classifier.weight"][i, len(SPECIALS) + i] = 1
-    write_folder(folder, config, tensors, vocab, positions)
-    return folder
-
-
-def write_folder(
-    folder: Path, config: dict[str, object], tensors: dict[str, np.ndarray], vocab: Sequence[str], positions: int
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", config)
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    write_vocab(folder, vocab, max_length=positions)
+    return build_rule_tagger(folder, labels, dict(zip(chars, labels, strict=True)), positions=positions)
 
 
 def even_out(folder: Path) -> Path:

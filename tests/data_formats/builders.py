@@ -16,6 +16,13 @@ DATA = Path(__file__).parent.parent / "data"
 AWKWARD = "\u2028\x85\x0b\x0c\x1c\u3000\xa0\ufeff\u200b\u200d\ufffd\x00\x1b😀é\u0301ก漢字あאع#-_|=\\\"'<&>\t "
 LABELS = ("PER", "LOC", "ORG-2", "地")
 TAGS = ("NOUN", "VERB", "X+Y", "名")
+TEXT = "約翰在New York。"
+DOCUMENT = Document(
+    TEXT,
+    Words.of(TEXT, [(0, 2), (2, 3), (3, 6), (7, 11), (11, 12)], ["PROPN", "ADP", "PROPN", "PROPN", "PUNCT"]),
+    Spans.of(TEXT, [(0, 2, "PER"), (3, 11, "LOC")]),
+    id="s1",
+)
 
 
 @st.composite

@@ -14,15 +14,7 @@ from lexel.data import write_html, write_terminal
 from lexel.data.render import visible
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError
-from tests.data_formats.builders import documents, sentences
-
-TEXT = "約翰在New York。"
-DOCUMENT = Document(
-    TEXT,
-    Words.of(TEXT, [(0, 2), (2, 3), (3, 6), (7, 11), (11, 12)], ["PROPN", "ADP", "PROPN", "PROPN", "PUNCT"]),
-    Spans.of(TEXT, [(0, 2, "PER"), (3, 11, "LOC")]),
-    id="s1",
-)
+from tests.data_formats.builders import DOCUMENT, documents, sentences
 
 
 class Page(HTMLParser):

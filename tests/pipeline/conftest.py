@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import pipeline as transformers_pipeline
 
-from tests.builders import SPECIALS, bert_config, bert_tensors, build_tagger, write_json, write_vocab
+from tests.builders import SPECIALS, build_tagger, write_json
 
 DATA = Path(__file__).parent.parent / "data"
 SIZES = {"zh_gsdsimp": 120, "zh_gsd": 120, "zh_hk": 50, "zh_aishell_ner": 40, "en_ewt": 140, "da_ddt": 30}
@@ -180,30 +178,3 @@ def without_blanks(expected: list[list[dict[str, Any]]], texts: list[str]) -> li
                 blanks = len(in_text) - len(in_text.lstrip()), len(in_text) - len(in_text.rstrip())
                 kept[-1].append({**entity, "start": entity["start"] + blanks[0], "end": entity["end"] - blanks[1]})
     return kept
-
-
-def make_rule_model(folder: Path, labels: tuple[str, ...], rule: dict[str, str], *, positions: int = 32) -> Path:
-    """A BERT that labels each piece by itself, as ``rule`` says: the right answer is known without running it."""
-    vocab = (*SPECIALS, *rule)
-    hidden = -(-len(vocab) // 4) * 4
-    config = bert_config(
-        vocab_size=len(vocab),
-        hidden_size=hidden,
-        num_attention_heads=4,
-        num_hidden_layers=1,
-        max_position_embeddings=positions,
-        architectures=["BertForTokenClassification"],
-        id2label={str(i): label for i, label in enumerate(labels)},
-    )
-    tensors = {name: np.zeros_like(value) for name, value in bert_tensors(config, {"classifier": len(labels)}).items()}
-    for name in tensors:
-        if name.endswith("LayerNorm.weight"):
-            tensors[name] += 1
-    tensors["bert.embeddings.word_embeddings.weight"] += np.eye(len(vocab), hidden, dtype=np.float32)
-    for i, label in enumerate(rule.values()):
-        tensors["classifier.weight"][labels.index(label), len(SPECIALS) + i] = 1
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", config)
-    save_arrays(tensors, folder / "model.safetensors", {"format": "pt"})
-    write_vocab(folder, vocab, max_length=positions)
-    return folder

@@ -13,9 +13,9 @@ import torch
 
 import lexel
 from lexel import EngineError, LabelError
-from tests.builders import ENTITIES, POS, WORDS, build_tagger
+from tests.builders import ENTITIES, POS, WORDS, build_rule_tagger, build_tagger
 
-from .conftest import make_rule_model, theirs
+from .conftest import theirs
 
 BIO = ("O", "B-PER", "I-PER")
 RULE = {"今": "O", "傅": "B-PER", "達": "I-PER"}
@@ -23,7 +23,7 @@ RULE = {"今": "O", "傅": "B-PER", "達": "I-PER"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_rule_model(tmp_path_factory.mktemp("rule"), BIO, RULE)
+    return build_rule_tagger(tmp_path_factory.mktemp("rule"), BIO, RULE)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_single_characters_have_no_sub_words(tmp_path: Path) -> None:
 
 
 def test_labels_that_say_nothing_are_given_as_they_are(tmp_path: Path) -> None:
-    folder = make_rule_model(tmp_path, ("LABEL_0", "LABEL_1"), {"今": "LABEL_0", "傅": "LABEL_1"})
+    folder = build_rule_tagger(tmp_path, ("LABEL_0", "LABEL_1"), {"今": "LABEL_0", "傅": "LABEL_1"})
     options: dict[str, Any] = {"aggregation_strategy": "simple"}
     ours, their = lexel.pipeline("ner", folder, **options), theirs(folder, **options)
     assert [entity["entity_group"] for entity in ours("今今傅今")] == ["LABEL_0", "LABEL_1", "LABEL_0"]
@@ -216,12 +216,12 @@ def test_labels_that_say_nothing_are_given_as_they_are(tmp_path: Path) -> None:
 
 
 def test_labels_given_by_the_caller_replace_the_files(tmp_path: Path) -> None:
-    folder = make_rule_model(tmp_path, ("LABEL_0", "LABEL_1"), {"今": "LABEL_0", "傅": "LABEL_1"})
+    folder = build_rule_tagger(tmp_path, ("LABEL_0", "LABEL_1"), {"今": "LABEL_0", "傅": "LABEL_1"})
     pipe = lexel.pipeline("ner", folder, labels=("O", "B-PER"), aggregation_strategy="simple")
     assert [entity["entity_group"] for entity in pipe("今今傅今")] == ["PER"]
 
 
 def test_labels_that_stand_twice_are_an_error_even_where_names_do_not_matter(tmp_path: Path) -> None:
-    folder = make_rule_model(tmp_path, ("O", "PER"), {"今": "O", "傅": "PER"})
+    folder = build_rule_tagger(tmp_path, ("O", "PER"), {"今": "O", "傅": "PER"})
     with pytest.raises(LabelError, match="stands more than once"):
         lexel.pipeline("ner", folder, labels=("O", "O"))

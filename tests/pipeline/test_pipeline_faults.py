@@ -17,9 +17,9 @@ from safetensors.numpy import save_file as save_arrays
 
 import lexel
 from lexel import LabelError
-from tests.builders import build_tagger, write_json
+from tests.builders import build_rule_tagger, build_tagger, write_json
 
-from .conftest import make_bert, make_rule_model, theirs
+from .conftest import make_bert, theirs
 
 Make = Callable[..., tuple[Any, Any]]
 
@@ -29,7 +29,7 @@ def both(tmp_path: Path) -> Make:
     """Makes both pipelines on a model that labels each character as a rule says."""
 
     def make(labels: tuple[str, ...], rule: dict[str, str], *, positions: int = 32, **options: Any) -> tuple[Any, Any]:
-        folder = make_rule_model(tmp_path / "model", labels, rule, positions=positions)
+        folder = build_rule_tagger(tmp_path / "model", labels, rule, positions=positions)
         return lexel.pipeline("ner", str(folder), threads=1, **options), theirs(folder, **options)
 
     return make
@@ -96,7 +96,7 @@ def test_pieces_past_the_window_are_given_too(both: Make) -> None:
 
 
 def test_a_model_that_does_not_say_its_length_reads_long_texts(tmp_path: Path) -> None:
-    folder = make_rule_model(tmp_path, BIO, BIO_RULE)
+    folder = build_rule_tagger(tmp_path, BIO, BIO_RULE)
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
     text = "今" * 100 + "傅達"
     assert found(lexel.pipeline("ner", folder, aggregation_strategy="simple")(text)) == [("PER", 100, 102)]
@@ -205,7 +205,7 @@ def test_no_texts_give_no_results(both: Make) -> None:
 
 
 def test_half_precision_weights_are_computed_in_float32(tmp_path: Path) -> None:
-    folder = make_rule_model(tmp_path, BIO, BIO_RULE)
+    folder = build_rule_tagger(tmp_path, BIO, BIO_RULE)
     path = folder / "model.safetensors"
     save_arrays({name: value.astype(np.float16) for name, value in load_file(path).items()}, path, {"format": "pt"})
     pipe = lexel.pipeline("ner", folder)

@@ -14,11 +14,11 @@
   fill("layer", rows.map((row) => row[0]));
   fill("kind", rows.map((row) => row[1]).sort());
 
-  // What is typed under gold and predicted is found anywhere in it; what a cell of a matrix asks for is the label.
+  // What is typed under gold and predicted is found anywhere in it; what a cell of a matrix asks for (=LABEL) is the label.
   const holds = (said, wanted) => {
     if (!wanted) return true;
-    if (wanted === "=") return said === "";
-    if (wanted[0] === "=") return said === wanted.slice(1) || said.endsWith(" " + wanted.slice(1));
+    const label = wanted.slice(1);
+    if (wanted[0] === "=") return said.split(" | ").some((part) => part === label || part.endsWith(" " + label));
     return said.toLowerCase().includes(wanted.toLowerCase());
   };
 

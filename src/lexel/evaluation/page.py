@@ -151,13 +151,9 @@ def _cell(count: int, share: float, names: Sequence[str], at: tuple[int, int], l
     if not count:
         return "<td></td>"
     kind = "right" if row == column else "wrong"
-    can_be_shown = row != column and (layer == "entities" or last not in at)
-    pair = ["" if i == last else names[i] for i in at]
-    link = (
-        f' data-layer="{layer}" data-gold="{escape(pair[0])}" data-predicted="{escape(pair[1])}"'
-        if can_be_shown
-        else ""
-    )
+    can_be_shown = row != column and last not in at
+    pair = f'data-gold="{escape(names[row])}" data-predicted="{escape(names[column])}"'
+    link = f' data-layer="{layer}" {pair}' if can_be_shown else ""
     return f'<td class="{kind}" style="--share:{share:.3f}"{link} title="{100 * share:.1f} % of the row">{count:,}</td>'
 
 

@@ -150,10 +150,9 @@ class _Evaluation:
         return notes
 
 
-def _labels_of(head: LayerHead) -> tuple[str, ...]:
-    return (
-        head.head.labels if head.label_set.task == "labels" and head.head.task != "entities" else head.label_set.types
-    )
+def _labels_of(layer: LayerHead) -> tuple[str, ...]:
+    """What a layer's spans can be labelled."""
+    return layer.head.labels if layer.head.task in ("pos", "labels") else layer.label_set.types
 
 
 def _check_map(label_map: Mapping[str, str], labels: Mapping[Layer, Sequence[str]]) -> None:

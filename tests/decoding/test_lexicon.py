@@ -129,3 +129,13 @@ def test_a_line_that_is_no_entry_is_refused_with_its_place(tmp_path, content, me
 def test_entries_begin_and_end_with_a_character(word):
     with pytest.raises(DataError, match=r"lexicon:1: "):
         Lexicon([word])
+
+
+def test_a_plain_tuple_is_an_entry() -> None:
+    codes = np.frombuffer("在北京".encode("utf-32-le"), np.uint32)
+    assert Lexicon([("北京", "prefer", 3)]).find(codes, np.array([0, 3])).weight.tolist() == [3]
+
+
+def test_one_string_is_not_taken_for_its_characters() -> None:
+    with pytest.raises(TypeError, match="found one str; put it in a list"):
+        Lexicon("北京")

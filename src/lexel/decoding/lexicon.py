@@ -57,16 +57,21 @@ class Matches(NamedTuple):
 class Lexicon:
     """Words to be forced or preferred, ready to be found."""
 
-    def __init__(self, entries: Iterable[Entry | str]) -> None:
-        """Prepare entries; a plain string is forced.
+    def __init__(self, entries: Iterable[str | tuple[str, Action] | tuple[str, Action, float]]) -> None:
+        """Prepare entries: words to force, or tuples such as ``("台封殺", "prefer", 3)``.
 
         Raises:
+            TypeError: If ``entries`` is one string.
             DataError: If an entry is blank, its weight is no positive number, or a word stands twice with different
                 orders.
         """
+        if isinstance(entries, str):
+            raise TypeError(
+                "expected several entries, found one str; put it in a list, or read a file with Lexicon.load"
+            )
         weights: dict[str, float] = {}
         for number, entry in enumerate(entries, start=1):
-            _add(weights, Entry(entry) if isinstance(entry, str) else entry, where=f"lexicon:{number}")
+            _add(weights, Entry(entry) if isinstance(entry, str) else Entry(*entry), where=f"lexicon:{number}")
         self._prepare(weights)
 
     @classmethod

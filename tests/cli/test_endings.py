@@ -36,7 +36,7 @@ def test_what_is_wrong_with_files_is_said_before_a_model_is_loaded(lexel: Run, t
     [
         (["tag", "-m", "/no/model"], {}, "/no/model: no such folder, and not a hub id"),
         (["tag", "-q", "--max-chars", "5"], {}, "<stdin>:2: 8 characters; expected at most 5 (--max-chars)"),
-        (["tag", "-q", "--given-words"], {}, "text 0: has no words"),
+        (["tag", "-q", "--given-words"], {}, "<stdin>:1: has no words; expected words to keep (--given-words)"),
         (["segment", "-q", "--lexicon", "no.tsv"], {}, "no.tsv"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

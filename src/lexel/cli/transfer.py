@@ -146,18 +146,26 @@ class Transfer:
                 continue
             with files.open(place) as source:
                 records = format.reader(source, encoding=self.input.encoding, losses=losses)
-                records = self._checked(records, place, format) if self.input.max_chars else records
+                records = self._checked(records, place, format, given_words=given_words)
                 yield from records if given_words else _with_note(records, place)
 
-    def _checked(self, records: Iterable[Document], place: str, format: Format) -> Iterator[Document]:
-        """Refuse records that are too long, saying where they stand."""
-        limit = self.input.max_chars or 0
+    def _checked(
+        self, records: Iterable[Document], place: str, format: Format, *, given_words: bool
+    ) -> Iterator[Document]:
+        """Refuse records that are too long, or have no words to keep, saying where they stand."""
         at = ":" if format.name in _LINE_A_RECORD else ": record "
         for number, record in enumerate(records, 1):
-            if len(record.text) > limit:
-                where = f"{name_of(place)}{at}{number}"
-                raise DataError(f"{where}: {len(record.text):,} characters; expected at most {limit:,} (--max-chars)")
+            if problem := self._problem(record, given_words=given_words):
+                raise DataError(f"{name_of(place)}{at}{number}: {problem}")
             yield record
+
+    def _problem(self, record: Document, *, given_words: bool) -> str | None:
+        limit = self.input.max_chars
+        if limit is not None and len(record.text) > limit:
+            return f"{len(record.text):,} characters; expected at most {limit:,} (--max-chars)"
+        if given_words and "words" not in record.layers and record.text.strip():
+            return "has no words; expected words to keep (--given-words). Give segmented text, or leave the option out"
+        return None
 
     def _write(self, documents: Iterator[Document]) -> Sequence[Any]:
         options: dict[str, Any] = {}

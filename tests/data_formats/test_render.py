@@ -194,6 +194,12 @@ def test_colours_come_only_when_asked_for() -> None:
     assert "\x1b[1;36m約翰" in coloured
 
 
+@pytest.mark.parametrize("char", ["\u202e", "\u2067"])
+def test_what_turns_the_direction_does_not_reach_the_terminal(char: str) -> None:
+    text = f"a{char}b"
+    assert drawn(Document(text, Words.of(text, [(0, 3)], ["X"]))) == "a\ufffdb\nX\n\n"
+
+
 def test_a_file_gets_no_colours_unless_asked(tmp_path) -> None:
     write_terminal([DOCUMENT], tmp_path / "out.txt")
     assert "\x1b" not in (tmp_path / "out.txt").read_text()

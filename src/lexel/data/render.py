@@ -32,6 +32,8 @@ TERMINAL_FORMAT = "the terminal"
 N_COLOURS = 10
 _PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {0x7F: 0x2421}
 _PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_DIRECTIONS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+"""Characters that turn what follows them, which on a terminal is the rest of the line, tags and all."""
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 _ANSI_COLOURS = (
     "cyan",
@@ -310,6 +312,7 @@ def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator
 
     text, pos = document.text, document.words.pos
     has_words = "words" in document.layers
+    text = text.translate(_DIRECTIONS)
     at, gap, breaks = 0, 0, False
     for part in _parts(document, entities):
         while at < len(entities) and entities[at].end <= part.start:

@@ -223,17 +223,11 @@ class CkipPosTagger(_Driver):
         pin_memory: bool = True,
         cut: Cut = "window",
     ) -> list[list[str]]:
-        """Tag words; arguments as for ``CkipWordSegmenter``.
+        """Tag words; what is not said here is as for ``CkipWordSegmenter``.
 
         Args:
             input_text: The words of each text.
             use_delim: End a context after each word that is a delimiter.
-            batch_size: Taken and without effect.
-            max_length: Longest context, in characters.
-            show_progress: Show a bar on a terminal.
-            delim_set: The delimiters.
-            pin_memory: Taken and without effect.
-            cut: ``window`` or ``ckip``.
 
         Returns:
             The tag of each word of each text.
@@ -271,17 +265,10 @@ class CkipNerChunker(_Driver):
         pin_memory: bool = True,
         cut: Cut = "window",
     ) -> list[list[NerToken]]:
-        """Find entities; arguments as for ``CkipWordSegmenter``.
+        """Find entities; what is not said here is as for ``CkipWordSegmenter``.
 
         Args:
             input_text: The texts.
-            use_delim: End a context after each delimiter.
-            batch_size: Taken and without effect.
-            max_length: Longest context, in characters.
-            show_progress: Show a bar on a terminal.
-            delim_set: The delimiters.
-            pin_memory: Taken and without effect.
-            cut: ``window`` or ``ckip``.
 
         Returns:
             The entities of each text.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,24 @@ def test_writing_to_an_array_leaves_the_file_as_it_is(folder: Path) -> None:
     read[:] = -1
     assert (folder / "model.safetensors").read_bytes() == before
     assert open_weights(folder).tensor("classifier.weight", (2, 4))[0, 1] == 1
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system cannot be told")
+def test_released_memory_is_read_from_the_file_again(tmp_path: Path) -> None:
+    values = np.arange(4_000_000, dtype=np.float32)
+    save_file({"values": torch.from_numpy(values.copy())}, tmp_path / "model.safetensors")
+    weights = open_weights(tmp_path)
+    array = weights.tensor("values", values.shape)
+    assert array.sum() == values.sum()
+    full = _resident_bytes()
+    weights.release()
+    assert full - _resident_bytes() > values.nbytes // 2
+    assert np.array_equal(array, values)
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * mmap.PAGESIZE
 
 
 def test_tensor_at_an_odd_offset_is_copied_to_an_aligned_one(tmp_path: Path) -> None:

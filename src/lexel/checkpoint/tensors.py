@@ -70,6 +70,15 @@ class StoredTensor:
             return (self.values.astype("<u4", order="C") << np.uint32(16)).view("<f4")
         return np.require(self.values, requirements=["C", "A", "W"])
 
+    @property
+    def mapping(self) -> mmap.mmap | None:
+        """The mapping that the values lie in, if they lie in one."""
+        base: Any = self.values
+        while isinstance(base, np.ndarray):
+            base = base.base
+        base = base.obj if isinstance(base, memoryview) else base
+        return base if isinstance(base, mmap.mmap) else None
+
 
 def map_file(path: Path) -> mmap.mmap:
     """Map a weight file privately and writeable.

@@ -128,6 +128,17 @@ class Weights:
         """Weight and bias ``[size]`` of a layer normalisation; TensorFlow's checkpoints say ``gamma`` and ``beta``."""
         return self.tensor(f"{name}.weight", (size,)), self.tensor(f"{name}.bias", (size,))
 
+    def release(self) -> None:
+        """Give the memory of the mapped files back; what is looked at later is read from the file again.
+
+        For an engine that has its own copy of the tensors. What was written to them is lost.
+        """
+        if not hasattr(mmap, "MADV_DONTNEED"):  # Windows
+            return
+        mappings = [tensor.mapping for tensor in self._store.tensors.values()]
+        for mapping in {id(mapping): mapping for mapping in mappings if mapping is not None}.values():
+            mapping.madvise(mmap.MADV_DONTNEED)
+
     def check_used(self, harmless: Iterable[str] = ()) -> None:
         """Make sure that every tensor of the file was asked for, whatever the prefix of this view.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from lexel.checkpoint import Checkpoint
+from lexel.checkpoint import Checkpoint, Weights
 from lexel.encoder.families import albert, bert, distilbert
 from lexel.encoder.heads import TAGGING, build_head
 from lexel.encoder.layers import Brick, Encoder, Inputs
@@ -25,11 +25,12 @@ FAMILIES: Mapping[str, Callable[..., Encoder[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Model(Generic[T]):
-    """An encoder with its heads, holding an engine's tensors."""
+    """An encoder with its heads, holding an engine's tensors, and the weights that these were read from."""
 
     ops: Ops[T]
     encoder: Encoder[T]
     heads: Mapping[str, Brick[T]]
+    weights: Weights
 
     def __call__(self, inputs: Inputs[T], picks: T, outputs: Sequence[str]) -> list[T]:
         """What was asked for, at the picked pieces only.
@@ -67,4 +68,4 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint) -> Model[T]:
         if head.task in TAGGING
     }
     weights.check_used()
-    return Model(ops, encoder, heads)
+    return Model(ops, encoder, heads, weights)

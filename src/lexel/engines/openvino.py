@@ -123,6 +123,7 @@ class OpenVinoEngine:
         self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint)
         self._compiled: dict[tuple[str, ...], Any] = {}
         self._free: dict[tuple[str, ...], list[Any]] = defaultdict(list)
+        self._settled: set[tuple[str, ...]] = set()
         self._lock = Lock()
 
     def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
@@ -151,6 +152,9 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise EngineError(f"openvino: a batch of shape {rows.piece_ids.shape} failed: {error}") from error
         scores = {name: request.get_output_tensor(i).data[: len(rows.picks)].copy() for i, name in enumerate(names)}
+        if names not in self._settled:  # by its first result a graph has laid the weights out anew for itself
+            self._model.weights.release()
+            self._settled.add(names)
         self._free[names].append(request)
         return scores
 
@@ -181,4 +185,5 @@ class OpenVinoEngine:
                 f"openvino: {self.device} computes in {taken.get_type_name()} where {self.precision} was asked for; "
                 "use precision float32 or auto"
             )
+        self._model.weights.release()  # compiling has looked at all of them once
         return compiled

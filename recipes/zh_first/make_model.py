@@ -683,7 +683,7 @@ def mask_batch(batch: dict[str, torch.Tensor], vocab_size: int) -> tuple[torch.T
     return torch.where(~chosen & (ids > MASK) & (fate < 0.002), UNK, hidden), chosen.view(-1)
 
 
-def pretrain(work: Path, minutes: float, processes: int, *, rate: float = 2e-3, batch_pieces: int = 6144) -> None:
+def pretrain(work: Path, minutes: float, processes: int, *, rate: float = 1.5e-3, batch_pieces: int = 3072) -> None:
     """Train the encoder on the raw text for some minutes; a checkpoint is written every two."""
     if (work / "encoder.pt").exists():
         log.info("pretrain: already done")
@@ -710,7 +710,7 @@ def pretrain_member(
     raw = RawText(work, vocabulary)
     log.info("pretrain: process %d from step %d, %.1f M characters a round", team.rank, step, raw.chars / 1e6)
     packer = Packer(batch_pieces // team.size, ["words", "tags"])
-    sums, began = np.zeros(3), time.time()
+    sums, n_summed, began = np.zeros(3), 0, time.time()
     last = saved = began
     for sequence in raw.deal(seed):
         arrays = packer.add(sequence)
@@ -730,13 +730,14 @@ def pretrain_member(
         step += 1
         pieces += team.size * int((batch["sequences"] > 0).sum())
         sums += [loss.item() for loss in losses]
+        n_summed += 1
         if team.rank == 0 and step % 100 == 0:
             now = time.time()
             log.info(
                 "pretrain: step %d, %.0f%%, %.1f M pieces, %.0f pieces/s, chars %.3f words %.4f tags %.4f",
-                *(step, 100 * done, pieces / 1e6, 100 * batch_pieces / (now - last), *(sums / 100)),
+                *(step, 100 * done, pieces / 1e6, n_summed * batch_pieces / (now - last), *(sums / n_summed)),
             )
-            sums[:], last = 0, now
+            sums[:], n_summed, last = 0, 0, now
         if team.rank == 0 and time.time() - saved > 120:
             spent, began, saved = spent + time.time() - began, time.time(), time.time()
             state = {"weights": weights.named(), "momentum": team.momentum, "adamw": optimizer.adamw.state_dict()}
@@ -799,21 +800,51 @@ def join_sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def vary(sequence: Sequence, generator: random.Random, emoji: list[int], pos_labels: list[str]) -> Sequence:
-    """Return a sequence as it might have been: an unknown character, an emoji at the end, no full stop."""
-    ids, labels = sequence.ids.copy(), sequence.labels
-    for k in range(1, len(ids) - 1):
-        if generator.random() < 0.004:
-            ids[k] = UNK
-    chance, has_words = generator.random(), labels["words"][-1] != IGNORE
-    if chance < 0.04 and has_words and len(ids) > 8 and labels["pos"][-1] == pos_labels.index("PUNCT"):
-        ids = np.append(ids[:-2], SEP)
-        labels = {name: column[:-1] for name, column in labels.items()}
-    elif chance > 0.98 and has_words and len(ids) < POSITIONS:
-        ids = np.concatenate([ids[:-1], [generator.choice(emoji), SEP]])
-        added = {"words": 0, "pos": pos_labels.index("SYM"), "entities": 0}
-        labels = {name: np.append(column, added[name]) for name, column in labels.items()}
-    return Sequence(ids, labels)
+WIDE, NARROW = "，。！？：；（）", ",.!?:;()"
+ADDRESS = "https://{0}.com/{1}", "www.{0}.org", "http://{0}.cn/{1}?id=1", "{1}@{0}.com", "{0}.{1}"
+
+
+class Variations:
+    """Sentences as they might have been: what the treebank is too clean for."""
+
+    def __init__(self, vocabulary: dict[str, int], pos_labels: list[str], generator: random.Random) -> None:
+        self.vocabulary, self.generator = vocabulary, generator
+        self.emoji = [vocabulary[c] for c in dict.fromkeys(EMOJI)]
+        self.narrow = np.arange(len(vocabulary))
+        for wide, narrow in zip(WIDE, NARROW, strict=True):
+            self.narrow[vocabulary[wide]] = vocabulary[narrow]
+        self.pos = {label: pos_labels.index(label) for label in ("PUNCT", "SYM", "X")}
+
+    def vary(self, sequence: Sequence) -> Sequence:
+        """Hide a few characters; now and then drop the full stop, narrow the punctuation, add emoji or an address."""
+        ids, labels = sequence.ids.copy(), sequence.labels
+        for k in range(1, len(ids) - 1):
+            if self.generator.random() < 0.004:
+                ids[k] = UNK
+        if labels["words"][-1] == IGNORE:
+            return Sequence(ids, labels)
+        chance = self.generator.random()
+        if chance < 0.04 and len(ids) > 8 and labels["pos"][-1] == self.pos["PUNCT"]:
+            return Sequence(np.append(ids[:-2], SEP), {name: column[:-1] for name, column in labels.items()})
+        if chance < 0.08:
+            return Sequence(self.narrow[ids], labels)
+        if chance < 0.10:
+            added = self.generator.choices(self.emoji, k=self.generator.randint(1, 3))
+            return self.append(ids, labels, added, [0] * len(added), "SYM")
+        if chance < 0.12:
+            letters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+            names = ["".join(self.generator.choices(letters, k=self.generator.randint(3, 9))) for _ in range(2)]
+            added = [self.vocabulary[c] for c in self.generator.choice(ADDRESS).format(*names)]
+            return self.append(ids, labels, added, [0] + [1] * (len(added) - 1), "X")
+        return Sequence(ids, labels)
+
+    def append(self, ids: np.ndarray, labels: dict, added: list[int], words: list[int], pos: str) -> Sequence:
+        """Return the sequence with pieces added at its end, when there is room."""
+        if len(ids) + len(added) > POSITIONS:
+            return Sequence(ids, labels)
+        more = {"words": words, "pos": [self.pos[pos]] * len(added), "entities": [0] * len(added)}
+        labels = {name: np.append(column, more[name]) for name, column in labels.items()}
+        return Sequence(np.concatenate([ids[:-1], added, [SEP]]), labels)
 
 
 @dataclass(frozen=True)
@@ -917,13 +948,13 @@ def evaluate(w: dict, sentences: list[dict], table: np.ndarray, pos_labels: list
 class Tuning:
     """What the fine-tuning may vary; the values here are the best on the development sets."""
 
-    epochs: int = 12
-    rate: float = 5e-4
+    epochs: int = 10
+    rate: float = 6e-4
     muon: bool = True
-    dropout: float = 0.1
-    batch_pieces: int = 4096
-    averaging: float = 0.995
-    transcripts: float = 0.5  # share of AISHELL-NER read in each epoch
+    dropout: float = 0.15
+    batch_pieces: int = 3072
+    averaging: float = 0.997
+    transcripts: float = 0.3  # share of AISHELL-NER read in each epoch
 
 
 def finetune(corpora: Path, work: Path, processes: int, tuning: Tuning, *, name: str = "tuned") -> None:
@@ -958,19 +989,22 @@ def finetune_member(
     torch.manual_seed(SEED + team.rank)
     generator, began = random.Random(SEED), time.time()
     vocabulary = read_vocabulary(work)
-    table, emoji = lookup_table(vocabulary), [vocabulary[c] for c in dict.fromkeys(EMOJI)]
+    table, variations = lookup_table(vocabulary), Variations(vocabulary, pos_labels, generator)
     dev = {n: read_labelled(corpora, n, "dev") for n in ("zh_gsdsimp", "zh_gsd")}
     gold = [q for s in gold_sentences(corpora) for q in gold_sequence(s, table[code_points(s["text"])], pos_labels)]
     transcripts = transcript_sequences(corpora, table, pos_labels)
     team.meet()
-    weights.load(torch.load(work / "encoder.pt")["weights"])
+    encoder = torch.load(work / "encoder.pt")["weights"]
+    for part in ("", ".bias"):  # the silver boundaries are a good start for the gold ones
+        encoder[f"head.words{part}"] = encoder[f"head.silver_words{part}"]
+    weights.load(encoder)
     optimizer, average, step = Optimizer(weights, team, muon=tuning.muon, decay=0.05), weights.master.clone(), 0
     n_transcripts = int(tuning.transcripts * len(transcripts))
     for epoch in range(tuning.epochs):
         deck = gold + [generator.choice(forms) for forms in generator.sample(transcripts, n_transcripts)]
         generator.shuffle(deck)
         packer = Packer(tuning.batch_pieces // team.size, ["words", "pos", "entities"])
-        dealt = list(batches(packer, (vary(q, generator, emoji, pos_labels) for q in deck)))
+        dealt = list(batches(packer, map(variations.vary, deck)))
         generator.shuffle(dealt)
         n_steps, sums = len(dealt) // team.size, np.zeros(3)
         for k in range(n_steps):
@@ -991,7 +1025,7 @@ def finetune_member(
                     log.info("finetune %s: %s dev %s", name, set_name, scores)
     if team.rank == 0:
         kept = {n: view.clone() for n, view in weights.named(average).items()}
-        forget_unseen(kept["chars"], work, table, emoji)
+        forget_unseen(kept["chars"], work, table, variations.emoji)
         save(
             work / f"{name}.pt",
             {"weights": kept, "pos_labels": pos_labels, "tuning": vars(tuning), "seconds": time.time() - began},

@@ -95,6 +95,16 @@ def test_files_of_several_formats_become_one(lexel: Run, tmp_path: Path) -> None
     ]
 
 
+def test_tags_of_the_input_may_be_in_any_scheme(lexel: Run) -> None:
+    result = lexel("tag", "--given-words", "--from", "conll", input="我 I-PER\n在 U-LOC\n\n")
+    assert records(result.stdout)[0]["words"] == [[0, 1], [1, 2]]
+
+
+def test_words_stand_apart_in_a_text_file(lexel: Run, tmp_path: Path) -> None:
+    assert lexel("segment", "-o", tmp_path / "words.txt", input="王小明在臺北市長").returncode == 0
+    assert " " in (tmp_path / "words.txt").read_text(encoding="utf-8")
+
+
 def test_columns_get_entities_that_cut_words_widened_and_it_is_said(lexel: Run) -> None:
     text = "王小明在臺北市長和你說的人" * 20
     result = lexel("tag", "--to", "conll", input=text)

@@ -87,8 +87,19 @@ def test_a_tag_that_cannot_stand_there_is_named_with_the_one_that_could(scheme, 
     assert f"tag {tags.split()[index]!r} cannot stand here in scheme {scheme}; expected {wanted!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize("tag", ["E-X", "NOUN", "B-", "-X", "b-X", ""])
-@pytest.mark.parametrize("repair", [True, False])
+@pytest.mark.parametrize(
+    ("tag", "repair"), [("E-X", False), *((tag, True) for tag in ("NOUN", "B-", "-X", "b-X", "O-X", ""))]
+)
 def test_a_tag_that_is_none_of_the_scheme_is_refused_even_in_repair(tag: str, repair: bool) -> None:
     with pytest.raises(TagError, match=rf"tag '{tag}' is none of scheme BIO; expected O, B-TYPE, I-TYPE"):
         spans_of_tags(["O", tag], scheme="BIO", repair=repair)
+
+
+def test_repair_reads_the_tags_of_any_scheme() -> None:
+    tags = ["U-PER", "B-LOC", "L-LOC", "E-ORG", "S-ORG"]
+    assert spans_of_tags(tags, scheme="BIO", repair=True) == [
+        (0, 1, "PER"),
+        (1, 3, "LOC"),
+        (3, 4, "ORG"),
+        (4, 5, "ORG"),
+    ]

@@ -23,6 +23,7 @@ _WITH_OFFSETS = ("jsonl", "parquet")
 _OF_WHOLE_WORDS = ("conll", "conllu")
 _BINARY = ("parquet",)
 _LINE_A_RECORD = ("text", "segmented")
+_WITH_TAGS = ("conll", "conllu")
 
 
 def plan_transfer(
@@ -93,9 +94,15 @@ def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> F
     if to_stdout:
         return FORMATS[on_terminal if is_terminal(sys.stdout) else piped]
     try:
-        return by_ending(str(options.out))
+        format = by_ending(str(options.out))
     except DataError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from error
+    if format.layers:
+        return format
+    if piped in _LINE_A_RECORD:  # plain text, with the words set apart
+        return FORMATS[piped]
+    said = f"{options.out}: {format.name} holds nothing that is found; name the format with --to"
+    raise typer.BadParameter(said, param_hint="--out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +152,9 @@ class Transfer:
             if format.reader is None:
                 continue
             with files.open(place) as source:
-                records = format.reader(source, encoding=self.input.encoding, losses=losses)
+                reader: Any = format.reader
+                options = {"repair": True} if format.name in _WITH_TAGS else {}  # tags of the input are not kept
+                records = reader(source, encoding=self.input.encoding, losses=losses, **options)
                 records = self._checked(records, place, format, given_words=given_words)
                 yield from records if given_words else _with_note(records, place)
 

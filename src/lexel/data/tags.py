@@ -27,7 +27,7 @@ from lexel.document import Document, Span
 TAG_SCHEMES = ("BIO", "IOB1", "IOE1", "IOE2", "BIOES", "BILOU")
 OFF_WORDS = ("error", "drop", "widen")
 _ALIASES = {"IOB2": "BIO", "IOB": "BIO", "IOBES": "BIOES", "BMESO": "BIOES", "BILUO": "BILOU"}
-_ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S", "O": "O"}
+_ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
 _PREFIXES = {"BIO": "BI", "IOB1": "BI", "IOE1": "IE", "IOE2": "IE", "BIOES": "BIMESW", "BILOU": "BILU"}
 
 WordSpan = tuple[int, int, str]
@@ -103,18 +103,20 @@ def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> 
     Args:
         tags: One tag a word; ``O`` and ``_`` stand outside.
         scheme: One of ``TAG_SCHEMES``.
-        repair: Take sequences that the scheme would not give, by conlleval's rule.
+        repair: Take sequences that the scheme would not give, of any scheme's tags, by conlleval's rule.
 
     Raises:
-        TagError: At the first tag that the scheme does not know, or (without ``repair``) that cannot stand there.
+        TagError: At the first tag that no scheme knows; without ``repair``, that this scheme does not know, or that
+            cannot stand there.
     """
-    read = [_tag(tag, index=i, scheme=scheme) for i, tag in enumerate(tags)]
+    prefixes = "".join(_ROLES) if repair else _PREFIXES[scheme]
+    read = [_tag(tag, index=i, scheme=scheme, prefixes=prefixes) for i, tag in enumerate(tags)]
     spans = _lenient_spans(read)
     if repair:
         return spans
     due = tags_of_spans(spans, n_words=len(tags), scheme=scheme)
     for i, (tag, wanted) in enumerate(zip(tags, due, strict=True)):
-        if tag != wanted and read[i] != _tag(wanted, index=i, scheme=scheme):
+        if tag != wanted and read[i] != _tag(wanted, index=i, scheme=scheme, prefixes=prefixes):
             raise TagError(
                 i,
                 f"tag {tag!r} cannot stand here in scheme {scheme}; expected {wanted!r}; name another scheme or repair",
@@ -122,11 +124,11 @@ def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> 
     return spans
 
 
-def _tag(tag: str, *, index: int, scheme: str) -> _Tag:
+def _tag(tag: str, *, index: int, scheme: str, prefixes: str) -> _Tag:
     if tag in ("O", "_"):
         return _Tag("O", "")
     prefix, dash, label = tag.partition("-")
-    if dash and label and prefix in tuple(_PREFIXES[scheme]):
+    if dash and label and prefix in tuple(prefixes):
         return _Tag(_ROLES[prefix], label)
     wanted = ", ".join(f"{letter}-TYPE" for letter in _PREFIXES[scheme])
     raise TagError(

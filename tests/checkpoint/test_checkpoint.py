@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint.source import bundled_folder
 from lexel.errors import CheckpointError, WeightError
 
 from .conftest import FolderBuilder
@@ -81,6 +82,10 @@ def test_description_of_a_folder_names_it_and_says_that_its_licence_is_not_known
         "head words: words in BI, 2 labels",
         "pieces: the tokenizer's",
     ]
+
+
+def test_description_says_that_a_tag_stands_for_a_word() -> None:
+    assert any(line.startswith("head pos: one tag a word, ") for line in describe(bundled_folder()))
 
 
 def test_description_is_silent_about_a_free_licence(build_folder: FolderBuilder) -> None:

@@ -155,6 +155,7 @@ def test_a_comment_is_no_row(comment: str, separator: str) -> None:
             {},
             "2: 3 columns, expected 2 (word, tag). If the file has more, pass columns=('word', '-', 'tag')",
         ),
+        ("a\tO\nb\n", {}, "2: 1 column, expected 2 (word, tag). Mend the row, or name the separator"),
         ("a\tX\tO\nb\tO\n", {}, "2: 2 columns, expected 3 (word, pos, tag). Mend the row, or name the separator"),
         (
             "a b c d e f\n",

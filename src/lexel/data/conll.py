@@ -173,7 +173,7 @@ def _misfit(found: int, columns: Sequence[str] | None) -> str:
     advice = ", ".join(repr(name) for name in (*columns[:-1], *["-"] * (found - len(columns)), columns[-1]))
     wanted = f"{len(columns)} ({', '.join(columns)})"
     if found < len(columns):
-        return f"{found} columns, expected {wanted}. Mend the row, or name the separator"
+        return f"{found} column{'s' * (found != 1)}, expected {wanted}. Mend the row, or name the separator"
     return f"{found} columns, expected {wanted}. If the file has more, pass columns=({advice})"
 
 

@@ -18,6 +18,7 @@ from lexel.document import Document
 from lexel.engines.fake import FakeEngine
 from lexel.errors import DataError, EngineError, LabelError
 from lexel.tasks.base import BLOCK_CHARS
+from lexel.tasks.layers import TagOptions
 from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, POS, VOCAB, WORDS, WORDS_POS, build_tagger, fake_tagger
 
@@ -465,3 +466,23 @@ def test_documents_from_data_keep_their_names(fake: Tagger) -> None:
     documents = [Document("天下", id="a"), Document("", id=None), Document("我", id="c")]
     found = list(fake.stream_documents(documents))
     assert [(document.text, document.id) for document in found] == [("天下", "a"), ("", None), ("我", "c")]
+
+
+def test_a_lexicon_may_be_plain_words(tmp_path: Path) -> None:
+    folder = build_tagger(tmp_path, heads={"words": WORDS}, pieces="chars")
+    assert "下的我" in Tagger.load(folder, lexicon=["下的我"], **options())(SENTENCE).words.texts
+
+
+def test_a_word_that_is_no_string_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="text 0, word 1: expected str, found int"):
+        joint(tmp_path).tag_words(["天下", 3])  # type: ignore[list-item]
+
+
+def test_biases_of_a_layer_that_is_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="biases for 'word'; expected layers: words, pos, entities"):
+        TagOptions(biases={"word": np.zeros((3, 3))})
+
+
+def test_a_tagger_says_its_layers_and_engine(tmp_path: Path) -> None:
+    folder = build_tagger(tmp_path, heads={"words": WORDS})
+    assert repr(fake_tagger(folder)) == "<Tagger of words: fake float32, 1 thread, none>"

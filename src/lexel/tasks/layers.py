@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,9 @@ class TagOptions:
     def __post_init__(self) -> None:
         if self.decode not in ("viterbi", "argmax"):
             raise ValueError(f"decode is {self.decode!r}; expected 'viterbi' or 'argmax'")
+        unknown = set(self.biases or ()) - set(get_args(Layer))
+        if unknown:
+            raise ValueError(f"biases for {min(unknown)!r}; expected layers: {', '.join(get_args(Layer))}")
 
 
 def decode_block(block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> Iterator[Document]:

@@ -73,7 +73,7 @@ class Tagger:
         labels: Sequence[str] | None = None,
         pieces: str | None = None,
         decode: Method = "viterbi",
-        lexicon: Lexicon | str | os.PathLike[str] | None = None,
+        lexicon: Lexicon | str | os.PathLike[str] | Iterable[str] | None = None,
         biases: Mapping[str, NDArray[np.floating[Any]]] | None = None,
         entities_on_words: bool = False,
         max_chars: int | None = None,
@@ -81,7 +81,8 @@ class Tagger:
         """Load one checkpoint, or one for each layer, ready to read.
 
         Args:
-            source: A model folder, a hub id, or an opened checkpoint; nothing is the bundled Chinese model.
+            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint; nothing is the
+                bundled Chinese model.
             revision: Branch, tag or commit of a hub id.
             words: Another checkpoint for words.
             pos: Another checkpoint for part-of-speech tags.
@@ -94,7 +95,7 @@ class Tagger:
             labels: The labels by index, where the config's should be overruled.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             decode: ``viterbi`` or ``argmax``.
-            lexicon: Words to force or prefer, or the path of a file of them.
+            lexicon: Words to force or prefer: a ``Lexicon``, the path of its file, or plain words to force.
             biases: By layer, scores added to transitions between tags.
             entities_on_words: Widen entities to whole words.
             max_chars: Refuse longer texts.
@@ -106,7 +107,7 @@ class Tagger:
         """
         options = TagOptions(
             decode=decode,
-            lexicon=lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon.load(os.fspath(lexicon)),
+            lexicon=_lexicon(lexicon),
             biases=biases,
             entities_on_words=entities_on_words,
             max_chars=max_chars,
@@ -203,6 +204,10 @@ class Tagger:
             lines.append("words: no head gives them, so they are the pre-tokeniser's")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        engines = "; ".join(describe(flow.engine) for flow in self._flows)
+        return f"<Tagger of {', '.join(self.layers)}: {engines}>"
+
     @property
     def flows(self) -> tuple[Flow, ...]:
         """The checkpoints that are read with, each with its engine."""
@@ -290,9 +295,18 @@ def _start_flows(
     ]
 
 
+def _lexicon(given: Lexicon | str | os.PathLike[str] | Iterable[str] | None) -> Lexicon | None:
+    if given is None or isinstance(given, Lexicon):
+        return given
+    return Lexicon.load(os.fspath(given)) if isinstance(given, str | os.PathLike) else Lexicon(given)
+
+
 def _joined(words: Sequence[str], number: int, *, delimiter: str) -> tuple[str, NDArray[np.int32]]:
     if isinstance(words, str):
         raise TypeError(f"text {number}: expected its words (a list of str), found a str; to find words, use stream")
+    for i, word in enumerate(words):
+        if not isinstance(word, str):
+            raise TypeError(f"text {number}, word {i}: expected str, found {type(word).__name__}")
     return join_words(words, delimiter)
 
 

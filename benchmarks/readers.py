@@ -188,7 +188,7 @@ READERS: Mapping[str, Callable[..., Reader]] = {
 
 
 def _look_at(documents: Iterable[Document]) -> int:
-    return len([(word.text, word.pos) for document in documents for word in document.words])
+    return sum(1 for document in documents for word in document.words if (word.text, word.pos))
 
 
 def join_pieces(text: str, spans: Iterable[Sequence[int]], tags: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,7 @@ FULL = Sizes(
     short_texts=2_000,
     long_chars=5_000,
     counts=(1_000, 10_000, 100_000),
-    trial_sentences=100,
+    trial_sentences=60,
     product_repeats=20,
 )
 QUICK = Sizes(

@@ -121,7 +121,8 @@ def test_json_says_where_the_numbers_come_from(make_report: Callable[..., Report
 
 
 def test_json_holds_numbers_that_json_knows(make_report: Callable[..., Report]) -> None:
-    json.dumps(as_json(make_report([Document("", Words.of("", []))])), allow_nan=False)
+    text = json.dumps(as_json(make_report([Document("", Words.of("", []))])), allow_nan=False)
+    assert json.loads(text)["results"]["n_documents"] == 1
 
 
 def test_a_page_stands_alone_and_is_well_formed(make_report: Callable[..., Report]) -> None:

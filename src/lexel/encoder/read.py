@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import LayerNorm, Linear
+from lexel.encoder.layers import FeedForward, Layer, LayerNorm, Linear, SelfAttention
 from lexel.encoder.ops import Ops
 
 T = TypeVar("T")
@@ -28,3 +30,41 @@ def read_layer_norm(ops: Ops[T], weights: Weights, name: str, size: int, eps: fl
     """A layer normalisation of ``size``."""
     weight, bias = weights.layer_norm(name, size)
     return LayerNorm(ops, ops.constant(weight), ops.constant(bias), eps)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNames:
+    """What a family calls the parts of an encoder layer."""
+
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    attention_norm: str
+    inner: str
+    outer: str
+    feed_forward_norm: str
+
+
+def read_layer(ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames) -> Layer[T]:
+    """An encoder layer, by the family's names for its parts."""
+    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
+    return Layer(
+        ops,
+        attention=SelfAttention(
+            ops,
+            query=read_linear(ops, weights, names.query, (hidden, hidden)),
+            key=read_linear(ops, weights, names.key, (hidden, hidden)),
+            value=read_linear(ops, weights, names.value, (hidden, hidden)),
+            output=read_linear(ops, weights, names.attention_output, (hidden, hidden)),
+            n_heads=config.n_heads,
+        ),
+        attention_norm=read_layer_norm(ops, weights, names.attention_norm, hidden, eps),
+        feed_forward=FeedForward(
+            ops,
+            inner=read_linear(ops, weights, names.inner, (inner, hidden)),
+            outer=read_linear(ops, weights, names.outer, (hidden, inner)),
+            activation=config.activation,
+        ),
+        feed_forward_norm=read_layer_norm(ops, weights, names.feed_forward_norm, hidden, eps),
+    )

@@ -13,11 +13,22 @@ from typing import Generic, TypeVar
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.families.bert import read_embeddings
-from lexel.encoder.layers import Encoder, FeedForward, Layer, SelfAttention
+from lexel.encoder.layers import Encoder, Layer
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import read_layer_norm, read_linear
+from lexel.encoder.read import LayerNames, read_layer
 
 T = TypeVar("T")
+
+LAYER = LayerNames(
+    query="attention.query",
+    key="attention.key",
+    value="attention.value",
+    attention_output="attention.dense",
+    attention_norm="attention.LayerNorm",
+    inner="ffn",
+    outer="ffn_output",
+    feed_forward_norm="full_layer_layer_norm",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +53,6 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
 
 
 def _read_group(ops: Ops[T], config: ModelConfig, weights: Weights) -> Group[T]:
-    return Group([_read_layer(ops, config, weights.at(f"albert_layers.{i}")) for i in range(config.layers_per_group)])
-
-
-def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
-    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
-    attention = weights.at("attention")
-    return Layer(
-        ops,
-        attention=SelfAttention(
-            ops,
-            query=read_linear(ops, attention, "query", (hidden, hidden)),
-            key=read_linear(ops, attention, "key", (hidden, hidden)),
-            value=read_linear(ops, attention, "value", (hidden, hidden)),
-            output=read_linear(ops, attention, "dense", (hidden, hidden)),
-            n_heads=config.n_heads,
-        ),
-        attention_norm=read_layer_norm(ops, attention, "LayerNorm", hidden, eps),
-        feed_forward=FeedForward(
-            ops,
-            inner=read_linear(ops, weights, "ffn", (inner, hidden)),
-            outer=read_linear(ops, weights, "ffn_output", (hidden, inner)),
-            activation=config.activation,
-        ),
-        feed_forward_norm=read_layer_norm(ops, weights, "full_layer_layer_norm", hidden, eps),
+    return Group(
+        [read_layer(ops, config, weights.at(f"albert_layers.{i}"), LAYER) for i in range(config.layers_per_group)]
     )

@@ -7,15 +7,26 @@ have embeddings narrower than the encoder, with a projection between.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import Embeddings, Encoder, FeedForward, Layer, SelfAttention
+from lexel.encoder.layers import Embeddings, Encoder
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import read_layer_norm, read_linear, read_table
+from lexel.encoder.read import LayerNames, read_layer, read_layer_norm, read_linear, read_table
 
 T = TypeVar("T")
+
+LAYER = LayerNames(
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    attention_output="attention.output.dense",
+    attention_norm="attention.output.LayerNorm",
+    inner="intermediate.dense",
+    outer="output.dense",
+    feed_forward_norm="output.LayerNorm",
+)
 
 PREFIXES = {"bert": "bert", "roberta": "roberta", "electra": "electra"}
 
@@ -26,7 +37,7 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     return Encoder(
         ops,
         read_embeddings(ops, config, base),
-        [_read_layer(ops, config, base.at(f"encoder.layer.{i}")) for i in range(config.n_layers)],
+        [read_layer(ops, config, base.at(f"encoder.layer.{i}"), LAYER) for i in range(config.n_layers)],
     )
 
 
@@ -44,31 +55,4 @@ def read_embeddings(ops: Ops[T], config: ModelConfig, base: Weights) -> Embeddin
         types=ops.constant(read_table(weights, "token_type_embeddings", (config.n_types, size))),
         norm=read_layer_norm(ops, weights, "LayerNorm", size, config.layer_norm_eps),
         project=read_linear(ops, base, project, (config.hidden_size, size)) if narrow else None,
-    )
-
-
-def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
-    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
-
-    def linear(name: str, outputs: int, inputs: int) -> Any:
-        return read_linear(ops, weights, name, (outputs, inputs))
-
-    return Layer(
-        ops,
-        attention=SelfAttention(
-            ops,
-            query=linear("attention.self.query", hidden, hidden),
-            key=linear("attention.self.key", hidden, hidden),
-            value=linear("attention.self.value", hidden, hidden),
-            output=linear("attention.output.dense", hidden, hidden),
-            n_heads=config.n_heads,
-        ),
-        attention_norm=read_layer_norm(ops, weights, "attention.output.LayerNorm", hidden, eps),
-        feed_forward=FeedForward(
-            ops,
-            inner=linear("intermediate.dense", inner, hidden),
-            outer=linear("output.dense", hidden, inner),
-            activation=config.activation,
-        ),
-        feed_forward_norm=read_layer_norm(ops, weights, "output.LayerNorm", hidden, eps),
     )

@@ -6,11 +6,22 @@ from typing import TypeVar
 
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import Embeddings, Encoder, FeedForward, Layer, SelfAttention
+from lexel.encoder.layers import Embeddings, Encoder
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import read_layer_norm, read_linear, read_table
+from lexel.encoder.read import LayerNames, read_layer, read_layer_norm, read_table
 
 T = TypeVar("T")
+
+LAYER = LayerNames(
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    attention_output="attention.out_lin",
+    attention_norm="sa_layer_norm",
+    inner="ffn.lin1",
+    outer="ffn.lin2",
+    feed_forward_norm="output_layer_norm",
+)
 
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
@@ -24,28 +35,5 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
         types=None,
         norm=read_layer_norm(ops, tables, "LayerNorm", hidden, config.layer_norm_eps),
     )
-    layers = [_read_layer(ops, config, base.at(f"transformer.layer.{i}")) for i in range(config.n_layers)]
+    layers = [read_layer(ops, config, base.at(f"transformer.layer.{i}"), LAYER) for i in range(config.n_layers)]
     return Encoder(ops, embeddings, layers)
-
-
-def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
-    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
-    return Layer(
-        ops,
-        attention=SelfAttention(
-            ops,
-            query=read_linear(ops, weights, "attention.q_lin", (hidden, hidden)),
-            key=read_linear(ops, weights, "attention.k_lin", (hidden, hidden)),
-            value=read_linear(ops, weights, "attention.v_lin", (hidden, hidden)),
-            output=read_linear(ops, weights, "attention.out_lin", (hidden, hidden)),
-            n_heads=config.n_heads,
-        ),
-        attention_norm=read_layer_norm(ops, weights, "sa_layer_norm", hidden, eps),
-        feed_forward=FeedForward(
-            ops,
-            inner=read_linear(ops, weights, "ffn.lin1", (inner, hidden)),
-            outer=read_linear(ops, weights, "ffn.lin2", (hidden, inner)),
-            activation=config.activation,
-        ),
-        feed_forward_norm=read_layer_norm(ops, weights, "output_layer_norm", hidden, eps),
-    )

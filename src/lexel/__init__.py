@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LabelError,
         LexelError,
         MissingExtra,
+        OptionError,
         Overloaded,
         WeightError,
     )
@@ -44,6 +45,7 @@ __all__ = [
     "LexelError",
     "Lexicon",
     "MissingExtra",
+    "OptionError",
     "Overloaded",
     "Span",
     "Spans",

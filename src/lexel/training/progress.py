@@ -1,0 +1,43 @@
+"""What training tells while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """Told by the training loop what happens, by the main process only, in this order."""
+
+    def on_start(self, total: int, *, done: int = 0) -> None:
+        """Training begins: steps in total, and how many of them an earlier run has made."""
+        ...
+
+    def on_step(self, step: int, loss: float, rate: float) -> None:
+        """A step is made: its number from 1 on, its loss, and examples a second so far."""
+        ...
+
+    def on_evaluation(self, row: Mapping[str, Any]) -> None:
+        """A row of the table is complete: ``step``, ``epoch``, ``training_loss``, ``validation_loss``, ``f1``, ..."""
+        ...
+
+    def on_save(self, path: Path) -> None:
+        """A checkpoint, or at the end the model folder, is written."""
+        ...
+
+
+class NoProgress:
+    """Says nothing."""
+
+    def on_start(self, total: int, *, done: int = 0) -> None:
+        """Nothing."""
+
+    def on_step(self, step: int, loss: float, rate: float) -> None:
+        """Nothing."""
+
+    def on_evaluation(self, row: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def on_save(self, path: Path) -> None:
+        """Nothing."""

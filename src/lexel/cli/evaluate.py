@@ -63,6 +63,15 @@ class MeasureOptions:
             "--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."
         ),
     ] = None
+    fold: Annotated[
+        str | None,
+        _option(
+            "--fold",
+            panel=_MEASURING,
+            value="RULE",
+            help="Fold gold tags by XPOS; ud-zh-2.12: UD Chinese before 2.13.",
+        ),
+    ] = None
     samples: Annotated[
         int,
         _option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
@@ -112,7 +121,7 @@ def evaluate(
         tagger = load_tagger(
             chosen, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
         )
-        run = _Run(tagger, data, format, options, input, is_quiet=messages.quiet)
+        run = _Run(tagger, data, format, options, input, is_quiet=messages.quiet, fold=measure.fold)
         _report(run, measure)
 
 
@@ -133,10 +142,12 @@ def _plan(
     data: str, measure: MeasureOptions, *, input: InputOptions, tagging: TagOptions
 ) -> tuple[Format, EvaluationOptions]:
     """Look at all that is named, so that what is wrong is said before a model is loaded."""
+    from lexel.data import reader_of
     from lexel.evaluation.run import EvaluationOptions
     from lexel.evaluation.tallies import Sampling
 
     format = _format_of(data, input)
+    reader_of(format, fold=measure.fold)
     for out in (measure.out, measure.html):
         if out is not None and not Path(out).parent.is_dir():
             raise DataError(f"{out}: there is no folder {str(Path(out).parent)!r}; make it first")
@@ -199,12 +210,13 @@ class _Run:
     options: EvaluationOptions
     input: InputOptions
     is_quiet: bool
+    fold: str | None = None
 
     def documents(self, files: InputFiles, losses: Losses) -> Iterator[Document]:
         """The gold documents, those too long refused."""
-        limit, reader = self.input.max_chars, self.format.reader
-        if reader is None:
-            return
+        from lexel.data import reader_of
+
+        limit, reader = self.input.max_chars, reader_of(self.format, fold=self.fold)
         with files.open(self.data) as source:
             for number, document in enumerate(reader(source, encoding=self.input.encoding, losses=losses), 1):
                 if limit is not None and len(document.text) > limit:
@@ -237,7 +249,7 @@ def _report(run: _Run, measure: MeasureOptions) -> None:
     from lexel.evaluation.results import Report
 
     command = shlex.join(["lexel", *sys.argv[1:]])
-    data = describe_data(run.data, format=run.format.name)
+    data = describe_data(run.data, format=run.format.name, fold=run.fold)
     report = Report(run.measure(), describe_run(run.tagger, run.options, command=command, data=data))
     show(report, Console() if is_terminal(sys.stdout) else Console(width=100))
     if measure.out is not None:

@@ -6,7 +6,8 @@ the final name only when whole, and gives back what the format could not hold. `
 
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
-from lexel.data.formats import FORMATS, Format, by_ending, format_named
+from lexel.data.folding import FOLDS, Fold
+from lexel.data.formats import FORMATS, Format, by_ending, format_named, reader_of
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
 from lexel.data.losses import Loss, Losses
@@ -15,7 +16,9 @@ from lexel.data.render import write_html, write_terminal
 from lexel.data.segmented import read_segmented, write_segmented
 
 __all__ = [
+    "FOLDS",
     "FORMATS",
+    "Fold",
     "Format",
     "Loss",
     "Losses",
@@ -27,6 +30,7 @@ __all__ = [
     "read_lines",
     "read_parquet",
     "read_segmented",
+    "reader_of",
     "write_conll",
     "write_conllu",
     "write_html",

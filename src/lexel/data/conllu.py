@@ -26,6 +26,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.folding import Fold, fold_named
 from lexel.data.losses import Loss, Losses, n_scores
 from lexel.data.tags import OFF_WORDS, TagError, entity_words, spans_of_tags, tags_of_spans
 from lexel.data.words import align_words, words_must_tile
@@ -75,6 +76,7 @@ def read_conllu(
     pos: str = "upos",
     entity_key: str = "Entity",
     repair: bool = False,
+    fold: str | None = None,
 ) -> Iterator[Document]:
     """Each sentence as a Document.
 
@@ -85,15 +87,23 @@ def read_conllu(
         pos: Which column the tags are from, ``upos`` or ``xpos``.
         entity_key: The key of entity tags in MISC.
         repair: Read ill-formed entity tags by conlleval's rule instead of refusing them.
+        fold: A rule that folds UPOS by XPOS.
 
     Raises:
         DataError: ``path:line`` of a row that is not CoNLL-U, or of a ``# text`` that the words do not spell.
-        ValueError: If ``pos`` is neither.
+        ValueError: If ``pos`` is neither, or is to be folded and not ``upos``.
     """
     if pos not in ("upos", "xpos"):
         raise ValueError(f"pos {pos!r}; expected upos or xpos")
+    if fold is not None and pos != "upos":
+        raise ValueError(f"fold {fold!r} with pos {pos!r}; expected upos, which the rule folds")
     reading = _Reading(
-        LineReader(source, encoding=encoding), Losses() if losses is None else losses, pos, entity_key, repair
+        LineReader(source, encoding=encoding),
+        Losses() if losses is None else losses,
+        pos,
+        entity_key,
+        repair,
+        None if fold is None else fold_named(fold),
     )
     return reading.documents()
 
@@ -107,6 +117,7 @@ class _Reading:
     pos: str
     entity_key: str
     repair: bool
+    fold: Fold | None
 
     def documents(self) -> Iterator[Document]:
         sentence = _Sentence()
@@ -157,7 +168,8 @@ class _Reading:
         for column, what in _OTHER_COLUMNS.items():
             self._lost(what, int(node.cells[column] != "_"))
         column, what = (4, "XPOS tags") if self.pos == "upos" else (3, "UPOS tags")
-        self._lost(what, int(node.cells[column] != "_"))
+        if self.fold is None:
+            self._lost(what, int(node.cells[column] != "_"))
         self._lost("MISC entries", sum(key not in _HELD_MISC and key != self.entity_key for key in node.misc))
 
     def _document(self, sentence: _Sentence) -> Document:
@@ -220,7 +232,17 @@ class _Reading:
         tags = [word.cells[column] for word in sentence.words]
         if all(tag == "_" for tag in tags):
             return None
+        if self.fold is not None:
+            tags = self._folded(sentence, tags, self.fold)
         return ["+".join(tags[word.first - 1 : word.end]) for word in surface]
+
+    def _folded(self, sentence: _Sentence, tags: Sequence[str], fold: Fold) -> list[str]:
+        xpos = [word.cells[4] for word in sentence.words]
+        if all(tag == "_" for tag in xpos):
+            raise self.lines.error(
+                f"no XPOS; the rule {fold.name} folds tags by it; expected it in column 5", line=sentence.words[0].line
+            )
+        return fold.apply(tags, xpos)
 
     def _entities(
         self, sentence: _Sentence, surface: Sequence[_Surface], text: str, spans: Sequence[tuple[int, int]]

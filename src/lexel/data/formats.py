@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
 from lexel.data.files import COMPRESSED_ENDINGS, Source, Target
+from lexel.data.folding import fold_named
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
 from lexel.data.losses import Loss, Losses
@@ -69,6 +71,26 @@ def _rows() -> Iterator[Format]:
 
 
 FORMATS: dict[str, Format] = {format.name: format for format in _rows()}
+
+
+_FOLDING = {"jsonl": read_jsonl, "conllu": read_conllu}
+"""The formats with a second tag a word, by which tags can be folded."""
+
+
+def reader_of(format: Format, *, fold: str | None = None) -> Reader:
+    """A format's reader; with ``fold``, one that folds tags by that rule (see ``folding``).
+
+    Raises:
+        DataError: If the format cannot be read, there is no such rule, or the format has no XPOS.
+    """
+    if format.reader is None:
+        raise DataError(f"{format.name}: can only be written; expected a format that holds labels, such as jsonl")
+    if fold is None:
+        return format.reader
+    rule = fold_named(fold)
+    if format.name not in _FOLDING:
+        raise DataError(f"fold {rule.name!r}: {format.name} holds no XPOS; expected {' or '.join(_FOLDING)}")
+    return partial(_FOLDING[format.name], fold=rule.name)
 
 
 def format_named(name: str) -> Format:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.folding import Fold, fold_named
 from lexel.data.losses import Loss, Losses
 from lexel.data.offsets import OFFSET_UNITS, chars_of, check_order, pairs_of, unit_positions
 from lexel.document import Document, Spans, Words
@@ -28,7 +29,9 @@ _KEYS = ("id", "text", "words", "pos", "upos", "entities", "scores", "offset_uni
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def read_jsonl(source: Source, *, encoding: str = "utf-8", losses: Losses | None = None) -> Iterator[Document]:
+def read_jsonl(
+    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, fold: str | None = None
+) -> Iterator[Document]:
     """Each line's record as a Document; lines of whitespace are passed over.
 
     ``words``, ``pos`` (or ``upos``), ``entities``, ``scores``, ``id`` and ``offset_unit`` may be missing; entities
@@ -38,10 +41,13 @@ def read_jsonl(source: Source, *, encoding: str = "utf-8", losses: Losses | None
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where keys that Lexel does not know are counted.
+        fold: A rule that folds the tags by ``xpos``, a list of one a word.
 
     Raises:
         DataError: ``path:line`` of a record that is not JSON, or whose parts do not fit its text.
     """
+    rule = None if fold is None else fold_named(fold)
+    known = {*_KEYS} if rule is None else {*_KEYS, "xpos"}
     lines = LineReader(source, encoding=encoding)
     losses = Losses() if losses is None else losses
     for line in lines:
@@ -54,15 +60,15 @@ def read_jsonl(source: Source, *, encoding: str = "utf-8", losses: Losses | None
         except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
             raise lines.error(f"not a record ({error}); expected one object a line") from error
         try:
-            yield document_of_record(record)
+            yield document_of_record(record, fold=rule)
         except ValueError as error:
             raise lines.error(str(error)) from error
-        for key in record.keys() - set(_KEYS):
+        for key in record.keys() - known:
             losses.add(f"key {key!r}", 1, format="documents")
 
 
-def document_of_record(record: Any) -> Document:
-    """A Document from one record, all of it checked.
+def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
+    """A Document from one record, all of it checked; its tags folded by a rule, if one is given.
 
     Raises:
         ValueError: Naming the part that is wrong, as in ``words[3] is [5, 9]; expected ...``.
@@ -83,13 +89,15 @@ def document_of_record(record: Any) -> Document:
         raise ValueError(f"id is {_kind(id)}; expected a string")
     return Document(
         text,
-        _words(record, text, unit, scores),
+        _words(record, text, unit, scores, fold=fold),
         _entities(record, text, unit, scores),
         id=None if id is None else str(id),
     )
 
 
-def _words(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Words | None:
+def _words(
+    record: dict[str, Any], text: str, unit: str, scores: dict[str, Any], *, fold: Fold | None = None
+) -> Words | None:
     items = _typed(record, "words", list)
     pos_key = "pos" if "pos" in record else "upos"
     pos = _typed(record, pos_key, list)
@@ -102,7 +110,7 @@ def _words(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any])
     _named("words", check_order, chars)
     if pos is not None and len(pos) != len(items):
         raise ValueError(f"{pos_key!r} has {len(pos)} tags for {len(items)} words; expected one a word")
-    labels, ids = _indexed(pos or [], pos_key)
+    labels, ids = _indexed(pos or [] if fold is None else _folded(record, pos or [], fold), pos_key)
     return Words(
         text,
         chars[:, 0],
@@ -112,6 +120,13 @@ def _words(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any])
         scores=_scores(scores, "words", len(items)),
         pos_scores=_scores(scores, "pos", len(items)),
     )
+
+
+def _folded(record: dict[str, Any], pos: list[str], fold: Fold) -> list[str]:
+    xpos = _typed(record, "xpos", list)
+    if xpos is None and pos:
+        raise ValueError(f"no 'xpos'; the rule {fold.name} folds tags by it; expected a list of one a word")
+    return fold.apply(pos, xpos or [])
 
 
 def _entities(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:

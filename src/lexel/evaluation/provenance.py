@@ -68,9 +68,10 @@ def describe_run(
     }
 
 
-def describe_data(path: str | os.PathLike[str], *, format: str) -> dict[str, Any]:
-    """A file of data: name, format, size and checksum."""
-    return {"file": os.fspath(path), "format": format, "bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
+def describe_data(path: str | os.PathLike[str], *, format: str, fold: str | None = None) -> dict[str, Any]:
+    """A file of data: name, format, size and checksum, and the rule by which its tags were folded, if any."""
+    described = {"file": os.fspath(path), "format": format, "bytes": Path(path).stat().st_size}
+    return described | {"sha256": sha256_of(path)} | ({} if fold is None else {"fold": fold})
 
 
 def describe_models(tagger: Tagger) -> list[dict[str, Any]]:

@@ -61,6 +61,8 @@ def heading(report: Report) -> Iterator[str]:
     data = made["data"]
     yield f"data: {data['file']}: {results.n_documents:,} documents, {results.n_chars:,} characters"
     yield f"sha256: {data['sha256']}"
+    if "fold" in data:
+        yield f"gold tags folded by {data['fold']}"
 
 
 def score_rows(results: Results) -> Iterator[Row]:

@@ -1,0 +1,63 @@
+"""Gold tags folded by a named rule that looks at a word's second tag (XPOS), while they are read.
+
+Two releases of one treebank may tag the same words by other rules, and a model's figures then hold for one of them
+only. A Document carries one tag a word, so the rule is applied by the reader, the last place that sees both columns:
+``read_jsonl(..., fold="ud-zh-2.12")``, ``read_conllu(..., fold="ud-zh-2.12")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lexel.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A rule: what a tag becomes, by the tag and the word's XPOS; any other stays as it is.
+
+    Attributes:
+        name: What ``--fold`` and a card call it.
+        description: What it does, in a line.
+        tags: The new tag by ``(tag, xpos)``.
+    """
+
+    name: str
+    description: str
+    tags: Mapping[tuple[str, str], str]
+
+    def apply(self, tags: Sequence[str], xpos: Sequence[str]) -> list[str]:
+        """The tags of a sentence, folded.
+
+        Raises:
+            ValueError: If there are not as many of both.
+        """
+        if len(tags) != len(xpos):
+            raise ValueError(f"{len(xpos)} XPOS for {len(tags)} tags; expected one a word")
+        return [self.tags.get(pair, pair[0]) for pair in zip(tags, xpos, strict=True)]
+
+
+def _rules() -> tuple[Fold, ...]:
+    return (
+        Fold(
+            "ud-zh-2.12",
+            "UD Chinese GSD and GSDSimp as before release 2.13: SCONJ with XPOS RB is ADV, with DEC or DEV is PART",
+            {("SCONJ", "RB"): "ADV", ("SCONJ", "DEC"): "PART", ("SCONJ", "DEV"): "PART"},
+        ),
+    )
+
+
+FOLDS: dict[str, Fold] = {fold.name: fold for fold in _rules()}
+"""The rules by name."""
+
+
+def fold_named(name: str) -> Fold:
+    """The rule of that name.
+
+    Raises:
+        DataError: Listing the rules there are.
+    """
+    if name not in FOLDS:
+        raise DataError(f"fold {name!r} is no rule; expected one of {', '.join(FOLDS)}")
+    return FOLDS[name]

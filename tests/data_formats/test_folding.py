@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from lexel.data import FOLDS, FORMATS, Losses, read_conllu, read_jsonl, reader_of
+from lexel.data import FOLDS, FORMATS, Losses, fold_of, read_conllu, read_jsonl, reader_of
 from lexel.errors import DataError
 
 WORDS = ("也", "好", "的", "地", "如果")
@@ -38,6 +38,11 @@ def test_json_lines_are_folded_by_their_second_tags() -> None:
 def test_conllu_is_folded_by_its_second_tags() -> None:
     (document,) = read_conllu(sentence(), fold="ud-zh-2.12")
     assert document.words.pos == FOLDED
+
+
+def test_a_rule_can_be_given_as_a_table() -> None:
+    (document,) = read_jsonl(record(), fold=fold_of({"SCONJ": {"IN": "ADP"}}))
+    assert document.words.pos == [*UPOS[:-1], "ADP"]
 
 
 def test_without_a_rule_tags_stay() -> None:

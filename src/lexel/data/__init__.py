@@ -6,7 +6,7 @@ the final name only when whole, and gives back what the format could not hold. `
 
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
-from lexel.data.folding import FOLDS, Fold
+from lexel.data.folding import FOLDS, Fold, fold_of
 from lexel.data.formats import FORMATS, Format, by_ending, format_named, reader_of
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
@@ -23,6 +23,7 @@ __all__ = [
     "Loss",
     "Losses",
     "by_ending",
+    "fold_of",
     "format_named",
     "read_conll",
     "read_conllu",

@@ -26,7 +26,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
-from lexel.data.folding import Fold, fold_named
+from lexel.data.folding import Fold, fold_of
 from lexel.data.losses import Loss, Losses, n_scores
 from lexel.data.tags import OFF_WORDS, TagError, entity_words, spans_of_tags, tags_of_spans
 from lexel.data.words import align_words, words_must_tile
@@ -76,7 +76,7 @@ def read_conllu(
     pos: str = "upos",
     entity_key: str = "Entity",
     repair: bool = False,
-    fold: str | None = None,
+    fold: Fold | str | None = None,
 ) -> Iterator[Document]:
     """Each sentence as a Document.
 
@@ -96,14 +96,14 @@ def read_conllu(
     if pos not in ("upos", "xpos"):
         raise ValueError(f"pos {pos!r}; expected upos or xpos")
     if fold is not None and pos != "upos":
-        raise ValueError(f"fold {fold!r} with pos {pos!r}; expected upos, which the rule folds")
+        raise ValueError(f"fold with pos {pos!r}; expected upos, which the rule folds")
     reading = _Reading(
         LineReader(source, encoding=encoding),
         Losses() if losses is None else losses,
         pos,
         entity_key,
         repair,
-        None if fold is None else fold_named(fold),
+        None if fold is None else fold_of(fold),
     )
     return reading.documents()
 

@@ -52,12 +52,17 @@ FOLDS: dict[str, Fold] = {fold.name: fold for fold in _rules()}
 """The rules by name."""
 
 
-def fold_named(name: str) -> Fold:
-    """The rule of that name.
+def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
+    """The rule meant: itself, the one of that name, or one made of ``{tag: {xpos: new tag}}``.
 
     Raises:
-        DataError: Listing the rules there are.
+        DataError: If no rule has the name; the message lists those there are.
     """
-    if name not in FOLDS:
-        raise DataError(f"fold {name!r} is no rule; expected one of {', '.join(FOLDS)}")
-    return FOLDS[name]
+    if isinstance(fold, Fold):
+        return fold
+    if not isinstance(fold, str):
+        tags = {(tag, xpos): new for tag, by_xpos in fold.items() for xpos, new in by_xpos.items()}
+        return Fold("given", ", ".join(f"{tag} with {xpos} is {new}" for (tag, xpos), new in tags.items()), tags)
+    if fold not in FOLDS:
+        raise DataError(f"fold {fold!r} is no rule; expected one of {', '.join(FOLDS)}")
+    return FOLDS[fold]

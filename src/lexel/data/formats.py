@@ -11,7 +11,7 @@ from typing import Protocol
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
 from lexel.data.files import COMPRESSED_ENDINGS, Source, Target
-from lexel.data.folding import fold_named
+from lexel.data.folding import Fold, fold_of
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
 from lexel.data.losses import Loss, Losses
@@ -77,7 +77,7 @@ _FOLDING = {"jsonl": read_jsonl, "conllu": read_conllu}
 """The formats with a second tag a word, by which tags can be folded."""
 
 
-def reader_of(format: Format, *, fold: str | None = None) -> Reader:
+def reader_of(format: Format, *, fold: Fold | str | None = None) -> Reader:
     """A format's reader; with ``fold``, one that folds tags by that rule (see ``folding``).
 
     Raises:
@@ -87,10 +87,10 @@ def reader_of(format: Format, *, fold: str | None = None) -> Reader:
         raise DataError(f"{format.name}: can only be written; expected a format that holds labels, such as jsonl")
     if fold is None:
         return format.reader
-    rule = fold_named(fold)
+    rule = fold_of(fold)
     if format.name not in _FOLDING:
         raise DataError(f"fold {rule.name!r}: {format.name} holds no XPOS; expected {' or '.join(_FOLDING)}")
-    return partial(_FOLDING[format.name], fold=rule.name)
+    return partial(_FOLDING[format.name], fold=rule)
 
 
 def format_named(name: str) -> Format:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
-from lexel.data.folding import Fold, fold_named
+from lexel.data.folding import Fold, fold_of
 from lexel.data.losses import Loss, Losses
 from lexel.data.offsets import OFFSET_UNITS, chars_of, check_order, pairs_of, unit_positions
 from lexel.document import Document, Spans, Words
@@ -30,7 +30,7 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def read_jsonl(
-    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, fold: str | None = None
+    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, fold: Fold | str | None = None
 ) -> Iterator[Document]:
     """Each line's record as a Document; lines of whitespace are passed over.
 
@@ -46,7 +46,7 @@ def read_jsonl(
     Raises:
         DataError: ``path:line`` of a record that is not JSON, or whose parts do not fit its text.
     """
-    rule = None if fold is None else fold_named(fold)
+    rule = None if fold is None else fold_of(fold)
     known = {*_KEYS} if rule is None else {*_KEYS, "xpos"}
     lines = LineReader(source, encoding=encoding)
     losses = Losses() if losses is None else losses

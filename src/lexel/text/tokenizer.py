@@ -8,6 +8,7 @@ The rules that Lexel adds to the library's:
 - A special piece spelt out in a text (``[SEP]``, ``<s>``) is found there as the special piece, as transformers does,
   unless the folder says ``split_special_tokens``; its offsets are those of the spelling.
 - A folder's truncation and padding are switched off: nothing is cut here.
+- Characters that are pieces by themselves, as ideographs are to BERT, are looked up in a table (see ``lone_chars``).
 - Long texts are handed to the library in parts, cut where no piece can cross (see ``_cuts``): what a character costs it
   grows with the length of the text.
 
@@ -33,6 +34,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from lexel.errors import CheckpointError
 from lexel.text.alignment import Chars, bounds_of, read_chars, trim_blanks
 from lexel.text.char_tokenizer import CharTokenizer
+from lexel.text.lone_chars import LoneChars, has_lone_chars
 from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, Tokenizer, check_words, join_words
 from lexel.text.tokenizer_files import (
     MERGES,
@@ -100,12 +102,17 @@ class LibraryTokenizer:
         self._serial = threads == 1
         self._part_chars = part_chars
         self._cut = _cuts(backend)
+        self._lone_chars = LoneChars(backend, self._encode_all) if has_lone_chars(backend) else None
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """Cut texts into pieces, without special pieces around them."""
         readable = [_readable(text) for text in texts]
-        chars = read_chars(readable)
-        parts = self._parts(readable)
+        return self._encode_all(readable) if self._lone_chars is None else self._lone_chars.encode(readable)
+
+    def _encode_all(self, texts: Sequence[str]) -> Pieces:
+        """Cut texts into pieces by the library alone; they hold no lone surrogate."""
+        chars = read_chars(texts)
+        parts = self._parts(texts)
         raw = self._encode_parts(self._backend, parts.inputs)
         text = parts.text[raw.part]
         bounds = bounds_of(np.bincount(text, minlength=len(texts)), len(texts))
@@ -169,10 +176,10 @@ class LibraryTokenizer:
         _set_all([copy.post_processor], processors.RobertaProcessing, add_prefix_space=True)
         return copy
 
-    def _parts(self, texts: list[str]) -> _Parts:
+    def _parts(self, texts: Sequence[str]) -> _Parts:
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         if self._cut is None or not (lengths > self._part_chars).any():
-            return _Parts(texts, np.arange(len(texts)), np.zeros(len(texts), np.int64))
+            return _Parts(list(texts), np.arange(len(texts)), np.zeros(len(texts), np.int64))
         edges = [_part_edges(text, self._cut, self._part_chars) for text in texts]
         inputs = [text[a:b] for text, own in zip(texts, edges, strict=True) for a, b in pairwise(own)]
         counts = [len(own) - 1 for own in edges]

@@ -1,0 +1,188 @@
+"""Characters that always become one piece by themselves, whatever stands beside them: a table instead of the library.
+
+With BERT's normaliser and pre-tokeniser every ideograph and every punctuation mark is a word of its own. In Chinese
+text that is nearly every character, so the library is left with the stretches between them: Latin words, numbers.
+Which characters these are is not written down here. The library is asked once about each character that turns up.
+
+A stretch is asked about once, too, while it is short; text repeats its numbers and names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+from tokenizers import models, normalizers, pre_tokenizers
+
+from lexel.text.alignment import Chars, bounds_of, read_chars
+from lexel.text.pieces import Int32Array, Int64Array, Pieces
+
+_UNASKED, _HARD, _DROPPED = -1, -2, -3
+"""States of a character that has no piece of its own: not asked about yet; needs its neighbours; white space."""
+
+_N_CODES = 0x110000
+_SHIELD = "a"
+_SHORT = 24
+"""Longest stretch, in characters, that is remembered."""
+
+_REMEMBERED = 100_000
+
+Found = tuple[list[int], list[int], list[int], list[int]]
+"""What the library made of a stretch: ids, starts, ends, words."""
+
+
+def has_lone_chars(backend: tokenizers.Tokenizer) -> bool:
+    """Whether a tokenizer decides characters by themselves: WordPiece behind BERT's normaliser and pre-tokeniser.
+
+    An added piece that must be a whole word would look at its neighbours.
+    """
+    return (
+        isinstance(backend.model, models.WordPiece)
+        and isinstance(backend.normalizer, normalizers.BertNormalizer)
+        and isinstance(backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
+        and not any(piece.single_word for piece in backend.get_added_tokens_decoder().values())
+        and [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(_SHIELD)] == [_SHIELD]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretches:
+    """What lies between lone characters: flat ranges, ``[stretches]`` each."""
+
+    starts: Int64Array
+    ends: Int64Array
+
+
+class LoneChars:
+    """Cuts texts into pieces by table, and by the library between the characters of the table.
+
+    Args:
+        backend: A tokenizer for which ``has_lone_chars`` holds.
+        encode: How it cuts texts into pieces.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, encode: Callable[[Sequence[str]], Pieces]) -> None:
+        self._encode = encode
+        self._table = np.full(_N_CODES, _UNASKED, np.int32)
+        contents = [piece.content for piece in backend.get_added_tokens_decoder().values()]
+        self._in_added = set("".join(contents))  # an added piece is found across words
+        self._remembered: dict[str, Found] = {}
+
+    def encode(self, texts: Sequence[str]) -> Pieces:
+        """Cut texts into pieces; they hold no lone surrogate."""
+        chars = read_chars(texts)
+        states = self._states(chars)
+        own = states >= 0
+        stretches = _between(states, chars.bounds)
+        found = self._ask("".join(texts), stretches)
+        counts = own.astype(np.int32)  # pieces that begin at each character's place
+        counts[stretches.starts] = np.fromiter((len(one[0]) for one in found), np.int32, len(found))
+        place = np.cumsum(counts) - counts
+        return _Assembly(chars, states, own, stretches, found, counts, place).pieces()
+
+    def _states(self, chars: Chars) -> Int32Array:
+        """The piece of each character, or its state, ``[chars]``."""
+        states: Int32Array = self._table[chars.codes]
+        new = states == _UNASKED
+        if new.any():
+            self._learn(np.unique(chars.codes[new]))
+            states = self._table[chars.codes]
+        return states
+
+    def _learn(self, codes: NDArray[np.uint32]) -> None:
+        """Ask the library about characters: each between two letters, which it must leave alone, and each alone."""
+        chars = [chr(code) for code in codes.tolist()]
+        shielded = _each(self._encode([_SHIELD + c + _SHIELD for c in chars]))
+        self._table[codes] = list(map(self._state, chars, shielded, _each(self._encode(chars))))
+
+    def _state(self, char: str, shielded: Found, alone: Found) -> int:
+        ids, starts, ends, words = shielded
+        if char in self._in_added:
+            return _HARD
+        if char.isspace():
+            return _DROPPED if words == [0, 1] and not alone[0] else _HARD
+        apart = words == [0, 1, 2] and (starts[1], ends[1]) == (1, 2) and alone[0] == [ids[1]]
+        return ids[1] if apart else _HARD
+
+    def _ask(self, text: str, stretches: _Stretches) -> list[Found]:
+        """What the library makes of each stretch."""
+        strings = [text[a:b] for a, b in zip(stretches.starts.tolist(), stretches.ends.tolist(), strict=True)]
+        known = self._remembered
+        new = [string for string in dict.fromkeys(strings) if string not in known]
+        fresh = dict(zip(new, _each(self._encode(new)), strict=True)) if new else {}
+        results = [known.get(string) or fresh[string] for string in strings]
+        if len(known) < _REMEMBERED:
+            known.update((string, one) for string, one in fresh.items() if len(string) <= _SHORT)
+        return results
+
+
+def _each(pieces: Pieces) -> Iterator[Found]:
+    """The pieces of each text as lists."""
+    columns = [column.tolist() for column in (pieces.ids, pieces.starts, pieces.ends, pieces.words)]
+    for a, b in pairwise(pieces.bounds.tolist()):
+        ids, starts, ends, words = (column[a:b] for column in columns)
+        yield ids, starts, ends, words
+
+
+def _between(states: Int32Array, bounds: Int64Array) -> _Stretches:
+    """Hard characters with what white space lies between them, inside one text."""
+    hard = np.flatnonzero(states == _HARD)
+    if not len(hard):
+        return _Stretches(hard, hard)
+    solid = np.cumsum(states >= 0)[hard]  # a lone character between two hard ones parts them
+    text = np.searchsorted(bounds, hard, side="right")
+    first = np.flatnonzero((np.diff(solid, prepend=-1) != 0) | (np.diff(text, prepend=-1) != 0))
+    last = np.append(first[1:], len(hard)) - 1
+    return _Stretches(hard[first], hard[last] + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembly:
+    """Pieces of lone characters and of stretches, to be put in order."""
+
+    chars: Chars
+    states: Int32Array
+    own: NDArray[np.bool_]
+    stretches: _Stretches
+    found: list[Found]
+    counts: Int32Array
+    place: NDArray[Any]
+
+    def pieces(self) -> Pieces:
+        bounds = np.append(self.place, self.counts.sum())[self.chars.bounds].astype(np.int64)
+        n = int(bounds[-1])
+        ids, starts, ends = (np.empty(n, np.int32) for _ in range(3))
+        new_word = np.ones(n, np.bool_)
+        at, lone = self.place[self.own], np.flatnonzero(self.own)
+        ids[at], starts[at], ends[at] = self.states[self.own], lone, lone + 1
+        if self.found:
+            self._put_stretches(ids, starts, ends, new_word)
+        shift = np.repeat(self.chars.bounds[:-1], np.diff(bounds)).astype(np.int32)
+        return Pieces(ids, starts - shift, ends - shift, _numbered(new_word, bounds), bounds)
+
+    def _put_stretches(
+        self, ids: Int32Array, starts: Int32Array, ends: Int32Array, new_word: NDArray[np.bool_]
+    ) -> None:
+        lengths = np.fromiter((len(one[0]) for one in self.found), np.int64, len(self.found))
+        n = int(lengths.sum())
+        first = bounds_of(lengths, len(lengths))[:-1]
+        slots = np.arange(n) + np.repeat(self.place[self.stretches.starts] - first, lengths)
+        shift = np.repeat(self.stretches.starts, lengths)
+        columns = [np.fromiter(chain.from_iterable(one[k] for one in self.found), np.int64, n) for k in range(4)]
+        ids[slots], starts[slots], ends[slots] = columns[0], columns[1] + shift, columns[2] + shift
+        begins = np.diff(columns[3], prepend=-1) != 0
+        begins[first[lengths > 0]] = True
+        new_word[slots] = begins
+
+
+def _numbered(new_word: NDArray[np.bool_], bounds: Int64Array) -> Int32Array:
+    """Words counted from 0 in each text, ``[pieces]``."""
+    count = np.append(np.cumsum(new_word, dtype=np.int32), 0)
+    before = count[bounds[:-1]] if len(new_word) else np.zeros(len(bounds) - 1, np.int32)
+    words: Int32Array = count[:-1] - np.repeat(before, np.diff(bounds))
+    return words.astype(np.int32)

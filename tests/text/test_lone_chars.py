@@ -1,0 +1,80 @@
+"""Characters looked up in a table give exactly what the library gives."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lexel.text.tokenizer import LibraryTokenizer, load_tokenizer
+
+DATA = Path(__file__).parent.parent / "data"
+AWKWARD = "中文的 一二，。！abcXYZ019éàñ\u0301\u0327\u0323\u05b0  \t\n\u200b\u3000"
+AWKWARD += "①Ⅳ가힣ﬁ﨑豈𠀀😀\u200d👧'-_.…—「」\x00\ufffdⓐßΣςİ[MASK][SEP]"
+SPELLINGS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##ing", "##er", "20", "##12", "199"]
+
+
+@pytest.fixture(scope="module")
+def sentences() -> list[str]:
+    names = ("zh_gsd", "zh_gsdsimp", "zh_hk", "en_ewt")
+    lines = [line for name in names for line in (DATA / f"{name}.jsonl").read_bytes().splitlines()]
+    return [json.loads(line)["text"] for line in lines]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["lower-cased", "cased"])
+def tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sentences: list[str]):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    letters = [chr(code) for code in range(33, 127)]
+    chars = sorted(char for char in set("".join(sentences)) if not char.isspace())
+    vocab = dict.fromkeys([*SPELLINGS, *letters, *(f"##{letter}" for letter in letters), *chars[::2]])
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in vocab), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": request.param}))
+    return load_tokenizer(folder, pieces="tokenizer", model_type="bert")
+
+
+def random_text(generator: random.Random) -> str:
+    planes = ((0, 0x2FF), (0x300, 0xD7FF), (0xE000, 0x2FFFF))
+    chars = [
+        generator.choice(AWKWARD) if generator.random() < 0.8 else chr(generator.randint(*generator.choice(planes)))
+        for _ in range(generator.randint(0, 60))
+    ]
+    return "".join(chars)
+
+
+def check_equal(tokenizer: LibraryTokenizer, texts: list[str]) -> int:
+    """Compare with the library alone; the number of characters compared."""
+    found, expected = tokenizer.encode(texts), tokenizer._encode_all(texts)
+    for name in ("ids", "starts", "ends", "words", "bounds"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    return sum(map(len, texts))
+
+
+def test_a_million_characters_of_real_and_random_text_give_the_librarys_pieces(tokenizer, sentences):
+    generator, compared = random.Random(20261121), check_equal(tokenizer, sentences)
+    while compared < 500_000:  # in each of two forms
+        compared += check_equal(tokenizer, [random_text(generator) for _ in range(500)])
+        mixed = ["".join(generator.sample(sentences, 2)) + random_text(generator) for _ in range(500)]
+        compared += check_equal(tokenizer, mixed)
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "中", ""], [" "], ["[MASK]"], ["中[MASK]文[SEP]"], ["a\u200bb中"]])
+def test_edges_give_the_librarys_pieces(tokenizer, texts):
+    check_equal(tokenizer, texts)
+
+
+def test_a_piece_that_must_be_a_whole_word_leaves_everything_to_the_library(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n中\n文\n中文\n", encoding="utf-8")
+    added = {"7": {"content": "中文", "single_word": True, "special": False, "normalized": False}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}), encoding="utf-8")
+    tokenizer = load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert")
+    assert tokenizer._lone_chars is None
+    assert tokenizer.strings(tokenizer.encode(["中文"]).ids) == ["中文"]
+
+
+def test_an_added_piece_of_ideographs_is_still_found(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n中\n文\n人\n中文\n", encoding="utf-8")
+    added = {"8": {"content": "中文", "special": False, "normalized": False}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}), encoding="utf-8")
+    tokenizer = load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert")
+    assert tokenizer.strings(tokenizer.encode(["人中文人中人"]).ids) == ["人", "中文", "人", "中", "人"]

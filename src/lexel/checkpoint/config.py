@@ -120,6 +120,7 @@ class ModelConfig:
         layers_per_group: Layers inside a group.
         labels: Names of the head's outputs in order; empty if the file gives none.
         problem_type: How a text classifier's outputs are meant, if the file says so.
+        tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
     """
 
     model_type: str
@@ -141,6 +142,7 @@ class ModelConfig:
     layers_per_group: int
     labels: tuple[str, ...]
     problem_type: str | None
+    tie_word_embeddings: bool = True
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -182,6 +184,7 @@ def read_config(folder: Path) -> ModelConfig:
         layers_per_group=sizes.get("layers_per_group", 1),
         labels=_labels(values, where),
         problem_type=_text(values, "problem_type", where),
+        tie_word_embeddings=values.get("tie_word_embeddings") is not False,
     )
 
 

@@ -17,7 +17,8 @@ from lexel.checkpoint.jsonfile import read_object
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
 
-Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer"]
+Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
+Problem = Literal["single", "multi", "regression"]
 Pieces = Literal["chars", "tokenizer"]
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -25,7 +26,14 @@ FORMAT = 1
 """The ``lexel.json`` format that this version writes, and the newest it reads."""
 
 TAGGING: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
-TASKS: tuple[Task, ...] = (*TAGGING, "fill", "classify", "answer")
+TASKS: tuple[Task, ...] = (*TAGGING, "fill", "classify", "answer", "embed")
+PROBLEMS: Mapping[str, Problem] = {
+    "single_label_classification": "single",
+    "multi_label_classification": "multi",
+    "regression": "regression",
+}
+"""What a text classifier's outputs are, by the config's ``problem_type``: exclusive classes, each class by itself, or
+numbers."""
 PIECES: tuple[Pieces, ...] = ("chars", "tokenizer")
 CHARACTER_OWNERS = ("ckiplab",)
 """Hub owners whose checkpoints were trained on single characters, which nothing in their files says."""
@@ -38,6 +46,9 @@ FILL_PREFIXES = {
     "distilbert": "vocab_projector",
 }
 """Where each family keeps its masked-language-model head; some have parts under sister names."""
+
+PLAIN_CLASSIFIER = "classifier"
+"""Where a plain folder keeps the labels' outputs, of pieces and of texts."""
 
 _ARCHITECTURE = re.compile(
     r"[A-Za-z]+?For(TokenClassification|MaskedLM|PreTraining|SequenceClassification|QuestionAnswering)"
@@ -54,7 +65,7 @@ _UNNAMED = ("LABEL_0", "LABEL_1")
 """What transformers takes a config without labels to mean."""
 
 _FILE_KEYS = {"format", "pieces", "heads", "base", "made"}
-_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label"}
+_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem"}
 _NAME = re.compile(r"[A-Za-z][\w+-]*")
 _PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -66,10 +77,12 @@ class Head:
     Attributes:
         name: What it is asked for by.
         task: What its outputs are for.
-        labels: Names of its outputs in order; empty for ``fill`` and ``answer``.
+        labels: Names of its outputs in order; empty for ``fill``, ``answer`` and ``embed``.
         scheme: The scheme of its tags, for those that tag pieces; ``None`` for others.
         prefix: Prefix of its tensors' names, without the last dot.
         word_label: A word's label is that of its ``first`` piece, or by the ``mean``; ``None`` where words get none.
+        problem: Of a text classifier: one label a text (``single``), any number (``multi``), or numbers
+            (``regression``); ``None`` for others.
     """
 
     name: str
@@ -78,6 +91,7 @@ class Head:
     scheme: str | None
     prefix: str
     word_label: Literal["first", "mean"] | None = None
+    problem: Problem | None = None
 
 
 class FolderHeads(NamedTuple):
@@ -160,7 +174,7 @@ def _derive(folder: Path, config: ModelConfig, asked: _Asked, *, repo_id: str | 
     kind = _kind_of(config, asked)
     if asked.anything and kind != "TokenClassification":
         raise LabelError(f"{where}: {config.architecture} has no tagging head that labels or a scheme could be for")
-    head = _tagging_head(config, asked, where) if kind == "TokenClassification" else _other_head(kind, config)
+    head = _tagging_head(config, asked, where) if kind == "TokenClassification" else _other_head(kind, config, where)
     owner = (repo_id or "").partition("/")[0]
     pieces: Pieces = "chars" if owner in CHARACTER_OWNERS else "tokenizer"
     labels_from = "config.json" if asked.labels is None else "the labels given"
@@ -179,18 +193,30 @@ def _tagging_head(config: ModelConfig, asked: _Asked, where: str) -> Head:
     labels = asked.labels_in_place_of(config.labels, where) or _UNNAMED
     label_set = detect(labels, scheme=asked.scheme, where="labels" if asked.labels is not None else where)
     name, task = _DETECTED[label_set.task]
-    return Head(name, task, labels, label_set.scheme, "classifier", _default_word_label(task))
+    return Head(name, task, labels, label_set.scheme, PLAIN_CLASSIFIER, _default_word_label(task))
 
 
-def _other_head(kind: str | None, config: ModelConfig) -> Head | None:
+def _other_head(kind: str | None, config: ModelConfig, where: str) -> Head | None:
     if kind == "SequenceClassification":
-        return Head("classify", "classify", config.labels or _UNNAMED, None, "classifier")
+        labels = config.labels or _UNNAMED
+        said = config.problem_type
+        problem = (
+            _default_problem(labels)
+            if said is None
+            else PROBLEMS[_one_of(said, tuple(PROBLEMS), f"{where}: problem_type")]
+        )
+        return Head("classify", "classify", labels, None, PLAIN_CLASSIFIER, problem=problem)
     if kind == "QuestionAnswering":
         return Head("answer", "answer", (), None, "qa_outputs")
     discriminator = kind == "PreTraining" and config.family == "electra"
     if kind in ("MaskedLM", "PreTraining") and not discriminator:
         return Head("fill", "fill", (), None, FILL_PREFIXES[config.family])
     return None
+
+
+def _default_problem(labels: Sequence[str]) -> Problem:
+    """What a text classifier's outputs are unless it is said: one output is a number, several are classes."""
+    return "regression" if len(labels) == 1 else "single"
 
 
 def _default_word_label(task: Task) -> Literal["first"] | None:
@@ -251,10 +277,20 @@ def _read_head(name: str, entry: Any, path: Path, config: ModelConfig, asked: _A
         else _one_of(word_label, ("first", "mean"), f"{where}: word_label")
     )
     _pattern(name, _NAME, f"{path}: name of a head")
+    if task == "classify":
+        _check_config(labels, prefix, config, where)
+        return _text_classifier(name, entry.get("problem"), labels, prefix, where)
     if task not in TAGGING:
         return Head(name, task, labels, scheme, prefix, how)
     _check_config(labels, prefix, config, where)
     return Head(name, task, labels, _scheme(task, labels, scheme, where), prefix, how)
+
+
+def _text_classifier(name: str, problem: Any, labels: tuple[str, ...], prefix: str, where: str) -> Head:
+    if not labels:
+        raise LabelError(f"{where}: no labels; expected the names of its outputs in order")
+    said = None if problem is None else _one_of(problem, tuple(PROBLEMS.values()), f"{where}: problem")
+    return Head(name, "classify", labels, None, prefix, problem=said or _default_problem(labels))
 
 
 def _scheme(task: Task, labels: tuple[str, ...], scheme: str | None, where: str) -> str:

@@ -100,6 +100,17 @@ class Weights:
         """Is there such a tensor, under this name or its old one?"""
         return self._find(name) is not None
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor whose size no config tells.
+
+        Raises:
+            WeightError: If there is no such tensor.
+        """
+        found = self._find(name)
+        if found is None:
+            raise WeightError(self._missing(name))
+        return self._store.tensors[found].shape
+
     def tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
         """A tensor as stored (bfloat16 widened to float32), without a copy where the file allows it.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lexel.checkpoint import Checkpoint, Weights
 from lexel.encoder.families import albert, bert, distilbert
-from lexel.encoder.heads import TAGGING, build_head
+from lexel.encoder.heads import build_head, tensor_patterns
 from lexel.encoder.layers import Brick, Encoder, Inputs
 from lexel.encoder.ops import Ops
 
@@ -41,7 +41,7 @@ class Model(Generic[T]):
             outputs: Names of heads, or ``hidden.N`` for the hidden states after layer N (0: the embeddings).
 
         Returns:
-            One tensor an output: scores ``[picks, labels]`` or hidden states ``[picks, hidden]``.
+            One tensor an output: scores ``[picks, width]`` or hidden states ``[picks, hidden]``.
         """
         states = self.encoder(inputs)
         last = self.ops.pick(states[-1], picks)
@@ -54,18 +54,22 @@ class Model(Generic[T]):
         return results
 
 
-def build_model(ops: Ops[T], checkpoint: Checkpoint) -> Model[T]:
-    """Read a checkpoint's encoder and tagging heads as an engine's tensors.
+def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | None = None) -> Model[T]:
+    """Read a checkpoint's encoder, and the heads asked for, as an engine's tensors.
+
+    Args:
+        ops: The engine's.
+        checkpoint: The model.
+        heads: Names of the heads to read; by default all of them. Other outputs (``hidden.N``) may stand among them.
 
     Raises:
-        WeightError: If a tensor is missing, of another shape, or asked for by nobody.
+        WeightError: If a tensor is missing, of another shape, or belongs to no part of the model.
     """
     weights, config = checkpoint.open_weights(), checkpoint.config
     encoder = FAMILIES[config.family](ops, config, weights)
-    heads = {
-        name: build_head(ops, head, weights, hidden_size=config.hidden_size)
-        for name, head in checkpoint.heads.items()
-        if head.task in TAGGING
+    wanted = [head for name, head in checkpoint.heads.items() if heads is None or name in heads]
+    bricks = {
+        head.name: build_head(ops, head, weights, config, embeddings=encoder.embeddings.pieces) for head in wanted
     }
-    weights.check_used()
-    return Model(ops, encoder, heads, weights)
+    weights.check_used(pattern for head in checkpoint.heads.values() for pattern in tensor_patterns(head, config))
+    return Model(ops, encoder, bricks, weights)

@@ -1,20 +1,200 @@
-"""Heads: what stands on the encoder, computed only for the pieces that need it."""
+"""Heads: what stands on the encoder, computed only for the pieces that need it.
+
+    tagging    linear                                             [picks, labels]
+    classify   linear, activation, linear; on first pieces        [picks, labels]
+    answer     linear                                             [picks, 2]: start, end
+    fill       linear, activation, norm, embeddings transposed    [picks, vocab]
+    embed      linear                                             [picks, 1]: a piece's share before the softmax
+
+A head whose prefix is that of a plain Hugging Face folder has the tensors that its family gives it there. Any other
+prefix is Lexel's (``heads.<name>``), with the same tensors for every family:
+
+    tagging, answer   weight, bias
+    classify          dense.{weight,bias} (tanh), out_proj.{weight,bias}
+    fill              dense.{weight,bias}, layer_norm.{weight,bias}, bias; the activation is the encoder's
+    embed             attention.{weight,bias}; dense.{weight,bias} (tanh), either or both; see ``read_dense``
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from lexel.checkpoint.heads import Head
+from numpy.typing import NDArray
+
+from lexel.checkpoint.config import ModelConfig
+from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER, Head
 from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import Linear
+from lexel.encoder.layers import Brick, Linear
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import read_linear
+from lexel.encoder.read import read_layer_norm, read_linear
 
 T = TypeVar("T")
 
-TAGGING = ("words", "pos", "words+pos", "entities", "labels")
+
+@dataclass(frozen=True, slots=True)
+class Activation(Generic[T]):
+    """One of ``lexel.encoder.ops.ACTIVATIONS``."""
+
+    ops: Ops[T]
+    name: str
+
+    def __call__(self, x: T) -> T:
+        return self.ops.activation(x, self.name)
 
 
-def build_head(ops: Ops[T], head: Head, weights: Weights, *, hidden_size: int) -> Linear[T]:
-    """The head as a brick from picked hidden states ``[picks, hidden]`` to scores ``[picks, labels]``."""
-    return read_linear(ops, weights, head.prefix, (len(head.labels), hidden_size))
+@dataclass(frozen=True, slots=True)
+class Chain(Generic[T]):
+    """Bricks one after the other."""
+
+    bricks: tuple[Brick[T], ...]
+
+    def __call__(self, x: T) -> T:
+        for brick in self.bricks:
+            x = brick(x)
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyNames:
+    """What a text classifier calls its two linear maps, and the activation between them."""
+
+    dense: str
+    output: str
+    activation: str = "tanh"
+
+
+PLAIN_CLASSIFY: Mapping[str, ClassifyNames] = {
+    "bert": ClassifyNames("bert.pooler.dense", "classifier"),
+    "roberta": ClassifyNames("classifier.dense", "classifier.out_proj"),
+    "albert": ClassifyNames("albert.pooler", "classifier"),
+    "electra": ClassifyNames("classifier.dense", "classifier.out_proj", "gelu"),
+    "distilbert": ClassifyNames("pre_classifier", "classifier", "relu"),
+}
+"""By family; BERT and ALBERT keep the first map in their pooler."""
+
+
+@dataclass(frozen=True, slots=True)
+class FillNames:
+    """What a masked-language model calls the parts of its head.
+
+    Attributes:
+        decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
+        bias: Where the decoder's bias stands, if it has none under its own name.
+        activation: ``None`` is the encoder's.
+    """
+
+    dense: str
+    norm: str
+    decoder: str
+    bias: str
+    activation: str | None = None
+
+
+PLAIN_FILL: Mapping[str, FillNames] = {
+    "bert": FillNames(
+        "cls.predictions.transform.dense",
+        "cls.predictions.transform.LayerNorm",
+        "cls.predictions.decoder",
+        "cls.predictions.bias",
+    ),
+    "roberta": FillNames("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias", "gelu"),
+    "albert": FillNames("predictions.dense", "predictions.LayerNorm", "predictions.decoder", "predictions.bias"),
+    "electra": FillNames(
+        "generator_predictions.dense",
+        "generator_predictions.LayerNorm",
+        "generator_lm_head",
+        "generator_lm_head.bias",
+        "gelu",
+    ),
+    "distilbert": FillNames("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias"),
+}
+"""By family, as transformers has them."""
+
+
+def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *, embeddings: T) -> Brick[T]:
+    """The head as a brick from picked hidden states ``[picks, hidden]`` to scores ``[picks, width]``.
+
+    Args:
+        ops: What computes.
+        head: Which head.
+        weights: All of the checkpoint's.
+        config: Its config.
+        embeddings: The encoder's table of pieces, ``[vocab, embedding]``, for decoders that are tied to it.
+    """
+    if head.task == "fill":
+        return _build_fill(ops, _fill_names(head, config), weights, config, embeddings)
+    if head.task == "classify":
+        return _build_classify(ops, _classify_names(head, config), weights, (len(head.labels), config.hidden_size))
+    if head.task == "embed":
+        return read_linear(ops, weights, f"{head.prefix}.attention", (1, config.hidden_size))
+    return read_linear(ops, weights, head.prefix, (output_width(head, config), config.hidden_size))
+
+
+def output_width(head: Head, config: ModelConfig) -> int:
+    """How many numbers a head gives for a piece."""
+    return {"fill": config.vocab_size, "answer": 2, "embed": 1}.get(head.task, len(head.labels))
+
+
+def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """The map (followed by tanh) that an ``embed`` head puts behind its pooling: weight ``[size, hidden]``, bias.
+
+    It is computed once a text, after pooling, as sentence-transformers does; so no engine is needed for it.
+    """
+    name = f"{head.prefix}.dense"
+    if not weights.has(f"{name}.weight"):
+        return None
+    (size,) = weights.shape(f"{name}.bias")
+    return weights.linear(name, (size, hidden_size))
+
+
+def tensor_patterns(head: Head, config: ModelConfig) -> tuple[str, ...]:
+    """Patterns of the names of a head's tensors, for a model that does without it."""
+    own = f"{head.prefix}.*"
+    if head.task == "classify" and head.prefix == PLAIN_CLASSIFIER:
+        return own, f"{PLAIN_CLASSIFY[config.family].dense}.*"
+    return (own,)
+
+
+def _classify_names(head: Head, config: ModelConfig) -> ClassifyNames:
+    if head.prefix == PLAIN_CLASSIFIER:
+        return PLAIN_CLASSIFY[config.family]
+    return ClassifyNames(f"{head.prefix}.dense", f"{head.prefix}.out_proj")
+
+
+def _build_classify(ops: Ops[T], names: ClassifyNames, weights: Weights, shape: tuple[int, int]) -> Brick[T]:
+    dense = read_linear(ops, weights, names.dense, (shape[1], shape[1]))
+    return Chain((dense, Activation(ops, names.activation), read_linear(ops, weights, names.output, shape)))
+
+
+def _fill_names(head: Head, config: ModelConfig) -> FillNames:
+    if head.prefix == FILL_PREFIXES[config.family]:
+        return PLAIN_FILL[config.family]
+    prefix = head.prefix
+    return FillNames(f"{prefix}.dense", f"{prefix}.layer_norm", f"{prefix}.decoder", f"{prefix}.bias")
+
+
+def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Brick[T]:
+    size = config.embedding_size
+    return Chain(
+        (
+            read_linear(ops, weights, names.dense, (size, config.hidden_size)),
+            Activation(ops, names.activation or config.activation),
+            read_layer_norm(ops, weights, names.norm, size, config.layer_norm_eps),
+            _read_decoder(ops, names, weights, config, embeddings),
+        )
+    )
+
+
+def _read_decoder(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Linear[T]:
+    """The map to the vocabulary.
+
+    A file that has the decoder's weight is followed, whatever the config says of tying: that is what transformers does.
+    """
+    shape = (config.vocab_size, config.embedding_size)
+    own = f"{names.decoder}.weight"
+    tied = config.tie_word_embeddings and not weights.has(own)
+    bias = f"{names.decoder}.bias" if weights.has(f"{names.decoder}.bias") else names.bias
+    weight = embeddings if tied else ops.constant(weights.tensor(own, shape))
+    return Linear(ops, weight, ops.constant(weights.tensor(bias, shape[:1])))

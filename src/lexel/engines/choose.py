@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
@@ -55,8 +56,13 @@ class EngineOptions:
         return self.device is not None and self.device.startswith("cuda")
 
 
-def start_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
+def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Collection[str] | None = None) -> Engine:
     """Start the engine that the options and this machine call for.
+
+    Args:
+        checkpoint: What to run.
+        options: What the caller asks.
+        heads: Which of its heads to load; by default all of them. Other outputs may stand among them.
 
     Raises:
         EngineError: If the engine cannot compute in the precision asked for.
@@ -65,24 +71,26 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions) -> Engine:
     name = ("torch" if options.on_gpu else "openvino") if options.engine == "auto" else options.engine
     threads = options.threads or available_threads()
     if name == "numpy":
-        return _start_numpy(checkpoint, options.precision)
+        return _start_numpy(checkpoint, options.precision, heads)
     if name == "torch":
-        return _start_torch(checkpoint, options.precision, threads, options.device)
+        return _start_torch(checkpoint, options.precision, threads, options.device, heads)
     from lexel.engines.openvino import OpenVinoEngine
 
     precision = _auto_precision() if options.precision == "auto" else options.precision
-    return OpenVinoEngine(checkpoint, precision=precision, threads=threads, streams=threads)
+    return OpenVinoEngine(checkpoint, precision=precision, threads=threads, streams=threads, heads=heads)
 
 
-def _start_numpy(checkpoint: Checkpoint, precision: str) -> Engine:
+def _start_numpy(checkpoint: Checkpoint, precision: str, heads: Collection[str] | None) -> Engine:
     from lexel.engines.numpy import NumpyEngine
 
     if precision not in ("auto", "float64"):
         raise EngineError(f"numpy: precision {precision!r}; this reference engine computes in float64 only")
-    return NumpyEngine(checkpoint)
+    return NumpyEngine(checkpoint, heads=heads)
 
 
-def _start_torch(checkpoint: Checkpoint, precision: str, threads: int, device: str | None) -> Engine:
+def _start_torch(
+    checkpoint: Checkpoint, precision: str, threads: int, device: str | None, heads: Collection[str] | None
+) -> Engine:
     try:
         from lexel.engines.torch import TorchEngine, gpu_precision, torch_device
     except ModuleNotFoundError as error:
@@ -92,7 +100,7 @@ def _start_torch(checkpoint: Checkpoint, precision: str, threads: int, device: s
     device = torch_device(device)
     if precision == "auto":
         precision = _auto_precision() if device == "cpu" else gpu_precision(device)
-    return TorchEngine(checkpoint, precision=precision, threads=threads, device=device)
+    return TorchEngine(checkpoint, precision=precision, threads=threads, device=device, heads=heads)
 
 
 def device_named(device: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,8 +84,8 @@ class NumpyEngine:
     device = "CPU"
     threads = 1
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._model: Model[Array] = build_model(NumpyOps(), checkpoint)
+    def __init__(self, checkpoint: Checkpoint, *, heads: Collection[str] | None = None) -> None:
+        self._model: Model[Array] = build_model(NumpyOps(), checkpoint, heads)
 
     def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
         """See ``lexel.engines.base.Engine.run``."""

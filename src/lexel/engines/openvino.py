@@ -6,7 +6,7 @@ Several requests are in flight at once, one a stream, so that a batch is always 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Any
 
@@ -108,11 +108,20 @@ class OpenVinoEngine:
         precision: ``float32`` or ``bf16``.
         threads: Threads to compute with.
         streams: Batches computed side by side, each by an equal share of the threads.
+        heads: Which of its heads to load; by default all of them.
     """
 
     name = "openvino"
 
-    def __init__(self, checkpoint: Checkpoint, *, precision: str, threads: int, streams: int) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        precision: str,
+        threads: int,
+        streams: int,
+        heads: Collection[str] | None = None,
+    ) -> None:
         if precision not in PRECISIONS:
             raise EngineError(f"openvino: precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.precision = precision
@@ -120,7 +129,7 @@ class OpenVinoEngine:
         self._streams = min(streams, threads)
         self._core = ov.Core()
         self.device = str(self._core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
-        self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint)
+        self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint, heads)
         self._compiled: dict[tuple[str, ...], Any] = {}
         self._free: dict[tuple[str, ...], list[Any]] = defaultdict(list)
         self._settled: set[tuple[str, ...]] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,11 +106,20 @@ class TorchEngine:
         precision: ``float32``, ``bf16`` or ``float16``.
         threads: Threads to compute with on the processor.
         device: ``cuda``, ``cuda:N`` or ``cpu``; see ``torch_device``.
+        heads: Which of its heads to load; by default all of them.
     """
 
     name = "torch"
 
-    def __init__(self, checkpoint: Checkpoint, *, precision: str, threads: int, device: str) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        precision: str,
+        threads: int,
+        device: str,
+        heads: Collection[str] | None = None,
+    ) -> None:
         if precision not in PRECISIONS:
             raise EngineError(f"torch: precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.precision = precision
@@ -121,7 +130,7 @@ class TorchEngine:
             torch.set_num_threads(threads)  # PyTorch knows one number for the whole process
         self.device = torch.cuda.get_device_name(self._device) if on_gpu else "CPU"
         self._model: Model[torch.Tensor] = build_model(
-            TorchOps(device=self._device, dtype=PRECISIONS[precision]), checkpoint
+            TorchOps(device=self._device, dtype=PRECISIONS[precision]), checkpoint, heads
         )
 
     def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:

@@ -1,0 +1,123 @@
+"""Every head of every family on every engine gives what transformers gives.
+
+The reference is transformers in float64, each sequence by itself; Lexel computes them packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+)
+from transformers.utils import logging
+
+from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint.config import FAMILIES
+from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
+from lexel.engines.choose import EngineOptions, start_engine
+from lexel.engines.packing import Sequences
+from tests.builders import RECIPES, compute, random_sequences
+
+LENGTHS = (64, 1, 2, 17, 30, 5)
+LABELS = ("good", "bad", "so so")
+RECIPE_OF = {"bert": "bert-sharp", "roberta": "roberta", "albert": "albert", "electra": "electra"} | {
+    "distilbert": "distilbert"
+}
+CLASSES: Mapping[str, Any] = {
+    "fill": AutoModelForMaskedLM,
+    "fill untied": AutoModelForMaskedLM,
+    "classify": AutoModelForSequenceClassification,
+    "answer": AutoModelForQuestionAnswering,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A tiny model with one head, some sequences, and what transformers computes for the head's picks."""
+
+    checkpoint: Checkpoint
+    head: str
+    sequences: Sequences
+    exact: NDArray[np.float64]
+
+    def error_of(self, engine: str, precision: str) -> float:
+        options = EngineOptions(engine=engine, precision=precision, threads=1)
+        started = start_engine(self.checkpoint, options, heads=[self.head])
+        config = self.checkpoint.config
+        found = compute(
+            started, self.sequences, [self.head], max_length=config.max_positions, batch_pieces=128, pad=config.pad_id
+        )
+        assert found[self.head].shape == self.exact.shape
+        return float(np.abs(found[self.head] - self.exact).max())
+
+
+def build_model(folder: Path, family: str, kind: str) -> Any:
+    """A folder that transformers wrote, with one random head; gives transformers' model in float64."""
+    recipe = RECIPES[RECIPE_OF[family]]
+    settings = {**recipe.settings, "tie_word_embeddings": kind != "fill untied"}
+    config = AutoConfig.for_model(recipe.model_type, **settings)
+    if kind == "classify":
+        config.id2label = dict(enumerate(LABELS))
+        config.label2id = {label: i for i, label in enumerate(LABELS)}
+    torch.manual_seed(0)
+    model = CLASSES[kind].from_config(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            is_norm = "norm" in name.lower() and name.endswith("weight")
+            parameter.normal_(mean=1.0 if is_norm else 0.0, std=0.1)
+    model.save_pretrained(folder)
+    return model.double()
+
+
+def read_alone(model: Any, checkpoint: Checkpoint, sequences: Sequences, kind: str) -> NDArray[np.float64]:
+    """Transformers' scores for every sequence (``classify``) or piece."""
+    results = []
+    for start, end in zip(sequences.bounds, sequences.bounds[1:], strict=False):
+        inputs = {"input_ids": torch.from_numpy(sequences.ids[None, start:end].astype(np.int64))}
+        if checkpoint.config.n_types:
+            inputs["token_type_ids"] = torch.from_numpy(sequences.type_ids[None, start:end].astype(np.int64))
+        with torch.no_grad():
+            given = model(**inputs)
+        if kind == "answer":
+            results.append(torch.stack((given.start_logits[0], given.end_logits[0]), dim=-1))
+        else:
+            results.append(given.logits[0] if given.logits.ndim == 3 else given.logits)
+    return np.asarray(torch.cat(results).numpy())
+
+
+@pytest.fixture(scope="module", params=[(family, kind) for family in RECIPE_OF for kind in CLASSES], ids="-".join)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    logging.disable_progress_bar()
+    family, kind = request.param
+    folder = tmp_path_factory.mktemp(family)
+    model = build_model(folder, family, kind)
+    checkpoint = open_checkpoint(folder)
+    sequences = random_sequences(LENGTHS, n_types=checkpoint.config.n_types)
+    if kind == "classify":
+        sequences.picked[:] = False
+        sequences.picked[sequences.bounds[:-1]] = True
+    return Case(checkpoint, kind.split()[0], sequences, read_alone(model, checkpoint, sequences, kind))
+
+
+def test_numpy_agrees_to_nine_digits(case: Case) -> None:
+    assert case.error_of("numpy", "auto") <= 1e-9 * np.abs(case.exact).max()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_float32_agrees_to_five_digits(case: Case, engine: str) -> None:
+    assert case.error_of(engine, "float32") <= 2e-5 * max(1.0, float(np.abs(case.exact).max()))
+
+
+def test_every_family_has_every_head() -> None:
+    assert set(RECIPE_OF) == set(PLAIN_CLASSIFY) == set(PLAIN_FILL) == set(FAMILIES.values())

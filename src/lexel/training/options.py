@@ -88,7 +88,7 @@ class DataFile:
         licence: Its licence, for the card.
         layers: The layers to learn from; all that it has if not given.
         label_map: Its labels to those that the heads have.
-        fold: A part-of-speech tag to others, by the word's second tag (``xpos``) in the same file:
+        fold: How its part-of-speech tags become others by each word's second tag (``xpos``): a rule's name, or a table
             ``{SCONJ: {RB: ADV, DEC: PART}}``.
 
     Raises:
@@ -102,7 +102,7 @@ class DataFile:
     licence: str | None = None
     layers: tuple[str, ...] | None = None
     label_map: Mapping[str, str] | None = None
-    fold: Mapping[str, Mapping[str, str]] | None = None
+    fold: str | Mapping[str, Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
         check = _checking(self, "a data file's ")

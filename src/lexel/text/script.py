@@ -55,24 +55,24 @@ class Converted:
         """Where things that start at these offsets of the converted text start in the original."""
         block = np.searchsorted(self.blocks[:, 2], offsets, side="right")
         start, end, _, there = _edges(self.blocks, block)
-        return np.where(offsets < there, start, end + offsets - there)
+        return np.asarray(np.where(offsets < there, start, end + offsets - there))
 
     def ends_in_original(self, offsets: NDArray[Any]) -> Int64Array:
         """Where things that end at these offsets of the converted text end in the original."""
         block = np.searchsorted(self.blocks[:, 2], offsets, side="left")
         _, end, _, there = _edges(self.blocks, block)
-        return end + np.maximum(offsets - there, 0)
+        return np.asarray(end + np.maximum(offsets - there, 0))
 
     def from_original(self, offsets: NDArray[Any]) -> Int64Array:
         """Offsets of the original in the converted text; one inside a block is at its end."""
         block = np.searchsorted(self.blocks[:, 0], offsets, side="left")
         _, end, _, there = _edges(self.blocks, block)
-        return there + np.maximum(offsets - end, 0)
+        return np.asarray(there + np.maximum(offsets - end, 0))
 
 
 def _edges(blocks: Int64Array, number: NDArray[np.intp]) -> Int64Array:
-    """The four edges of blocks by number from 1, ``[4, numbers]``; number 0 is before all of them."""
-    return np.concatenate((np.zeros((1, 4), np.int64), blocks))[number].T
+    """The four edges of blocks by number from 1, ``[4, ...]``; number 0 is before all of them."""
+    return np.moveaxis(np.concatenate((np.zeros((1, 4), np.int64), blocks))[number], -1, 0)
 
 
 def convert_texts(texts: Sequence[str], convert: Convert) -> list[Converted]:

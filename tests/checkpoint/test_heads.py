@@ -192,7 +192,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "format a string": (changed(format="1"), "format is '1'; expected 1"),
     "format true": (changed(format=True), "format is True"),
     "no format": ({"pieces": "chars", "heads": {}}, "format is None"),
-    "unknown key": (changed(head={}), "unknown key 'head'; expected base, format, heads, made, pieces"),
+    "unknown key": (changed(head={}), "unknown key 'head'; expected adapter, base, format, heads, made, pieces"),
     "no pieces": ({"format": 1, "heads": {}}, "no 'pieces'"),
     "unknown pieces": (changed(pieces="bytes"), "pieces is 'bytes'; expected one of chars, tokenizer"),
     "heads a list": (changed(heads=[WORDS]), "heads is a list; expected an object"),

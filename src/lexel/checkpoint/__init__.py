@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import ModelConfig, read_config
 from lexel.checkpoint.heads import Head, read_heads
@@ -29,6 +30,7 @@ class Checkpoint:
         base: Which model it was made from, as ``lexel.json`` has it.
         made: How it was made, as ``lexel.json`` has it.
         labels_from: Which file, or the caller, gave the labels; for messages.
+        adapter: The bottleneck adapters in its encoder, if it has any.
     """
 
     source: Source
@@ -39,6 +41,7 @@ class Checkpoint:
     base: Mapping[str, Any] = field(default_factory=dict)
     made: Mapping[str, Any] = field(default_factory=dict)
     labels_from: str = "config.json"
+    adapter: AdapterConfig | None = None
 
     @property
     def description(self) -> str:
@@ -97,6 +100,7 @@ def open_checkpoint(
         base=found.base,
         made=found.made,
         labels_from=found.labels_from,
+        adapter=found.adapter,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from lexel.checkpoint.adapter import AdapterConfig, read_adapter
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.jsonfile import read_object
 from lexel.errors import CheckpointError, LabelError
@@ -64,7 +65,7 @@ _DETECTED: dict[str, tuple[str, Task]] = {
 _UNNAMED = ("LABEL_0", "LABEL_1")
 """What transformers takes a config without labels to mean."""
 
-_FILE_KEYS = {"format", "pieces", "heads", "base", "made"}
+_FILE_KEYS = {"format", "pieces", "heads", "adapter", "base", "made"}
 _HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem"}
 _NAME = re.compile(r"[A-Za-z][\w+-]*")
 _PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
@@ -103,6 +104,7 @@ class FolderHeads(NamedTuple):
         made: How the model was made (data checksums, recipe, versions), as ``lexel.json`` has it.
         base: Which model it was made from.
         labels_from: Which file, or the caller, gave the labels; for messages.
+        adapter: The bottleneck adapters in its encoder, if it has any.
     """
 
     heads: dict[str, Head]
@@ -110,6 +112,7 @@ class FolderHeads(NamedTuple):
     made: Mapping[str, Any]
     base: Mapping[str, Any]
     labels_from: str
+    adapter: AdapterConfig | None = None
 
 
 def read_heads(
@@ -249,7 +252,9 @@ def _read_file(path: Path, config: ModelConfig, asked: _Asked) -> FolderHeads:
             f"{path}: two heads have the prefix {max(prefixes, key=prefixes.count)!r}; expected one each"
         )
     made, base = (_mapping(values.get(key) or {}, f"{path}: {key}") for key in ("made", "base"))
-    return FolderHeads(heads, pieces, made, base, "lexel.json" if asked.labels is None else "the labels given")
+    adapter = read_adapter(values.get("adapter"), f"{path}: adapter")
+    labels_from = "lexel.json" if asked.labels is None else "the labels given"
+    return FolderHeads(heads, pieces, made, base, labels_from, adapter)
 
 
 def _only_tagging(entries: Mapping[str, Any], path: Path) -> str:

@@ -11,6 +11,7 @@ from lexel.encoder.families import albert, bert, distilbert
 from lexel.encoder.heads import build_head, tensor_patterns
 from lexel.encoder.layers import Brick, Encoder, Inputs
 from lexel.encoder.ops import Ops
+from lexel.encoder.read import read_adapters
 
 T = TypeVar("T")
 
@@ -67,6 +68,8 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     """
     weights, config = checkpoint.open_weights(), checkpoint.config
     encoder = FAMILIES[config.family](ops, config, weights)
+    if checkpoint.adapter is not None:
+        encoder = encoder.adapted(read_adapters(ops, checkpoint.adapter, weights, hidden_size=config.hidden_size))
     wanted = [head for name, head in checkpoint.heads.items() if heads is None or name in heads]
     bricks = {
         head.name: build_head(ops, head, weights, config, embeddings=encoder.embeddings.pieces) for head in wanted

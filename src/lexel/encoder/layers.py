@@ -5,9 +5,9 @@ A brick receives ready parts; only a family knows the names of a checkpoint's te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from lexel.encoder.ops import Ops
 
@@ -34,6 +34,10 @@ class Turn(Protocol[T]):
     """One step of the encoder: a layer, or a group of layers."""
 
     def __call__(self, x: T, same_sequence: T, /) -> T: ...
+
+    def adapted(self, adapters: Iterator[LayerAdapters[T]], /) -> Turn[T]:
+        """The same with the next adapters in its layers."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +123,49 @@ class FeedForward(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter(Generic[T]):
+    """A bottleneck added to what a part of a layer gives (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751)."""
+
+    ops: Ops[T]
+    down: Linear[T]
+    up: Linear[T]
+    activation: str
+
+    def __call__(self, x: T) -> T:
+        return self.ops.add(self.up(self.ops.activation(self.down(x), self.activation)), x)
+
+
+class LayerAdapters(NamedTuple, Generic[T]):
+    """The two adapters of a layer: behind its attention, and behind its feed-forward part."""
+
+    attention: Adapter[T]
+    output: Adapter[T]
+
+
+@dataclass(frozen=True, slots=True)
 class Layer(Generic[T]):
-    """An encoder layer with normalisation after each residual sum, as in BERT."""
+    """An encoder layer with normalisation after each residual sum, as in BERT; adapters stand before the sums."""
 
     ops: Ops[T]
     attention: SelfAttention[T]
     attention_norm: LayerNorm[T]
     feed_forward: FeedForward[T]
     feed_forward_norm: LayerNorm[T]
+    adapters: LayerAdapters[T] | None = None
 
     def __call__(self, x: T, same_sequence: T) -> T:
-        x = self.attention_norm(self.ops.add(self.attention(x, same_sequence), x))
-        return self.feed_forward_norm(self.ops.add(self.feed_forward(x), x))
+        mixed = self.attention(x, same_sequence)
+        if self.adapters is not None:
+            mixed = self.adapters.attention(mixed)
+        x = self.attention_norm(self.ops.add(mixed, x))
+        mapped = self.feed_forward(x)
+        if self.adapters is not None:
+            mapped = self.adapters.output(mapped)
+        return self.feed_forward_norm(self.ops.add(mapped, x))
+
+    def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Layer[T]:
+        """The layer with the next adapters."""
+        return replace(self, adapters=next(adapters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +186,11 @@ class Encoder(Generic[T]):
         for layer in self.layers:
             states.append(layer(states[-1], same_sequence))
         return states
+
+    def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Encoder[T]:
+        """The encoder with adapters in its layers; a layer that stands in several turns has one pair."""
+        made: dict[int, Turn[T]] = {}
+        for layer in self.layers:
+            if id(layer) not in made:
+                made[id(layer)] = layer.adapted(adapters)
+        return replace(self, layers=[made[id(layer)] for layer in self.layers])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import FeedForward, Layer, LayerNorm, Linear, SelfAttention
+from lexel.encoder.layers import Adapter, FeedForward, Layer, LayerAdapters, LayerNorm, Linear, SelfAttention
 from lexel.encoder.ops import Ops
 
 T = TypeVar("T")
@@ -68,3 +71,17 @@ def read_layer(ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerN
         ),
         feed_forward_norm=read_layer_norm(ops, weights, names.feed_forward_norm, hidden, eps),
     )
+
+
+def read_adapters(
+    ops: Ops[T], adapter: AdapterConfig, weights: Weights, *, hidden_size: int
+) -> Iterator[LayerAdapters[T]]:
+    """The adapters of each layer that has weights of its own, ``adapters.N.attention`` and ``adapters.N.output``."""
+
+    def read(place: Weights) -> Adapter[T]:
+        down = read_linear(ops, place, "down", (adapter.size, hidden_size))
+        return Adapter(ops, down, read_linear(ops, place, "up", (hidden_size, adapter.size)), adapter.activation)
+
+    for i in count():
+        layer = weights.at(f"adapters.{i}")
+        yield LayerAdapters(read(layer.at("attention")), read(layer.at("output")))

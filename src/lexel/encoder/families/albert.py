@@ -6,14 +6,14 @@ each time the group's turn comes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.families.bert import read_embeddings
-from lexel.encoder.layers import Encoder, Layer
+from lexel.encoder.layers import Encoder, Layer, LayerAdapters
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import LayerNames, read_layer
 
@@ -41,6 +41,10 @@ class Group(Generic[T]):
         for layer in self.layers:
             x = layer(x, same_sequence)
         return x
+
+    def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Group[T]:
+        """The group with the next adapters in its layers."""
+        return Group([layer.adapted(adapters) for layer in self.layers])
 
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:

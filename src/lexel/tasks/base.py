@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint import Checkpoint
+from lexel.checkpoint import Checkpoint, ModelConfig
+from lexel.encoder.heads import output_width
 from lexel.engines.base import Engine, Rows, Scores
 from lexel.engines.packing import BATCH_PIECES, Placement, Sequences, build_rows, pack
-from lexel.errors import CheckpointError, EngineError
+from lexel.errors import CheckpointError, DataError, EngineError
+from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.windows import Windows, plan_batch
 
@@ -31,10 +34,35 @@ OVERLAP = 128
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one checkpoint read in a block: its pieces and, by output, scores ``[pieces, labels]``."""
+    """What one checkpoint read in a block.
+
+    Attributes:
+        pieces: The pieces of its texts.
+        scores: By output, scores at the slots that were picked, ``[picks, width]``. Taggers pick every piece where it
+            is decided, so there they are ``[pieces, labels]``.
+        windows: The windows in which the texts were read.
+        window: Which of them a pick stands in, ``[picks]``; windows follow each other in order.
+        piece: Which piece was picked, or -1 for special pieces and partners, ``[picks]``.
+    """
 
     pieces: Pieces
     scores: Scores
+    windows: Windows
+    window: NDArray[np.int32]
+    piece: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """The other texts of pairs.
+
+    Attributes:
+        texts: One for each text; it stands whole beside every window of its text.
+        first: Whether it stands before its text (a question) or behind (a hypothesis), ``[texts]``.
+    """
+
+    texts: Sequence[str]
+    first: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +70,16 @@ class Block:
     """Some texts on their way through the flows.
 
     Attributes:
-        texts: The callers' strings.
+        texts: The callers' strings; long ones are read in windows.
         given_words: The words of each text, ``[words, 2]``, where the caller gave them.
         readings: What has been read so far, by the name of the flow.
+        partners: What stands beside the texts, where they are halves of pairs.
     """
 
     texts: Sequence[str]
     given_words: Sequence[NDArray[np.int32]] | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
+    partners: Partners | None = None
 
 
 def gather_blocks(texts: Iterable[str], *, block_chars: int = BLOCK_CHARS) -> Iterator[Block]:
@@ -85,6 +115,37 @@ def gather_given(
     for block in gather_blocks(check(alone())):
         given, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
         yield Block(block.texts, given)
+
+
+class Pair(NamedTuple):
+    """A text to be read in windows, and what stands beside each of them, if anything does."""
+
+    text: str
+    partner: str | None = None
+    partner_first: bool = False
+
+
+def gather_pairs(pairs: Iterable[Pair], *, block_chars: int = BLOCK_CHARS) -> Iterator[Block]:
+    """Gather pairs, in order, into blocks; a block holds pairs only, or single texts only."""
+    for alone, group in groupby(pairs, key=lambda pair: pair.partner is None):
+        block: list[Pair] = []
+        n_chars = 0
+        for pair in group:
+            block.append(pair)
+            n_chars += len(pair.text) + len(pair.partner or "") + 1
+            if n_chars >= block_chars:
+                yield _block_of(block, alone=alone)
+                block, n_chars = [], 0
+        if block:
+            yield _block_of(block, alone=alone)
+
+
+def _block_of(pairs: Sequence[Pair], *, alone: bool) -> Block:
+    texts = [pair.text for pair in pairs]
+    if alone:
+        return Block(texts)
+    first = np.array([pair.partner_first for pair in pairs], np.bool_)
+    return Block(texts, partners=Partners([pair.partner or "" for pair in pairs], first))
 
 
 def join_words(words: Sequence[str], delimiter: str) -> tuple[str, NDArray[np.int32]]:
@@ -134,7 +195,7 @@ class Flow:
         if batch_pieces < 1:
             raise EngineError(f"batch_pieces is {batch_pieces}; expected 1 or more")
         self._batch_pieces = batch_pieces
-        special = self.tokenizer.special
+        special = self._special = _types_known(self.tokenizer.special, config)
         self._longest = min(config.max_positions, self.tokenizer.max_length or config.max_positions)
         self.window = self._longest - len(special.prefix) - len(special.suffix)
         if self.window < 1:
@@ -145,85 +206,131 @@ class Flow:
         self.overlap = min(OVERLAP, self.window // 4)
 
     def read(
-        self, blocks: Iterable[Block], *, window: int | None = None, overlap: int | None = None
+        self,
+        blocks: Iterable[Block],
+        *,
+        window: int | None = None,
+        overlap: int | None = None,
+        picks: Picks = decided,
+        read_empty: bool = False,
     ) -> Iterator[Block]:
         """Add this flow's reading to each block, in order.
 
         Args:
             blocks: What to read.
-            window: Smaller windows than ``self.window``.
+            window: Smaller windows than ``self.window``; the partner of a pair counts.
             overlap: Pieces that neighbouring windows share; by default ``self.overlap``, or less in small windows.
+            picks: Which slots to compute the outputs at.
+            read_empty: Whether a text without pieces is read, in a window of special pieces (and its partner).
+
+        Raises:
+            DataError: If a partner leaves too little room for its text.
         """
-        size = self.window if window is None else min(window, self.window)
-        shared = min(self.overlap, size // 4) if overlap is None else overlap
+        started: deque[tuple[Block, Pieces, Layout, Sequences]] = deque()
+
+        def sequences() -> Iterator[Sequences]:
+            for block in blocks:
+                pieces = self._tokenise(block)
+                layout = self._lay_out(block, pieces, window=window, overlap=overlap, read_empty=read_empty)
+                started.append((block, pieces, layout, _picked(layout, picks)))
+                yield started[-1][-1]
+
+        for scores in self.compute(sequences()):
+            block, pieces, layout, framed = started.popleft()
+            window_of, piece_of = layout.window[framed.picked], layout.piece[framed.picked]
+            block.readings[self.name] = Reading(pieces, scores, layout.windows, window_of, piece_of)
+            yield block
+
+    def compute(self, sequences: Iterable[Sequences]) -> Iterator[Scores]:
+        """The outputs at the picked pieces of each set of sequences, in order, ``[picks, width]``.
+
+        The look-ahead is one set. Sequences hold the special pieces, and none is longer than the model takes.
+        """
         jobs: deque[_Job] = deque()
 
         def batches() -> Iterator[Rows]:
-            for block in blocks:
-                job = self._start(block, size, shared)
-                jobs.append(job)
-                yield from job.batches(pad=self.tokenizer.special.pad)
+            for some in sequences:
+                placements = pack(np.diff(some.bounds), max_length=self._longest, batch_pieces=self._batch_pieces)
+                jobs.append(_Job(some, placements))
+                yield from jobs[-1].batches(pad=self.tokenizer.special.pad)
 
-        def finished() -> Iterator[Block]:
+        def finished() -> Iterator[Scores]:
             while jobs and jobs[0].is_done:
-                yield self._finish(jobs.popleft())
+                job = jobs.popleft()
+                yield {name: job.in_order(name, self._width(name)) for name in self.outputs}
 
         for scores in self.engine.run(batches(), self.outputs):
-            yield from finished()  # blocks without a piece, which no batch announces
+            yield from finished()  # sets without a sequence, which no batch announces
             jobs[0].receive(scores)
             yield from finished()
         yield from finished()
-
-    def _start(self, block: Block, size: int, overlap: int) -> _Job:
-        pieces = self._tokenise(block)
-        windows = plan_batch(pieces.bounds, size=size, overlap=overlap)
-        sequences = frame(pieces.ids, windows, self.tokenizer.special)
-        placements = pack(np.diff(sequences.bounds), max_length=self._longest, batch_pieces=self._batch_pieces)
-        return _Job(block, pieces, sequences, placements)
 
     def _tokenise(self, block: Block) -> Pieces:
         if block.given_words is None:
             return self.tokenizer.encode(block.texts)
         return self.tokenizer.encode_words(block.texts, block.given_words)
 
-    def _finish(self, job: _Job) -> Block:
-        scores = {name: job.in_order(name, self._width(name)) for name in self.outputs}
-        job.block.readings[self.name] = Reading(job.pieces, scores)
-        return job.block
+    def _lay_out(
+        self, block: Block, pieces: Pieces, *, window: int | None, overlap: int | None, read_empty: bool
+    ) -> Layout:
+        """The block's windows with everything that stands around them."""
+        size = self.window if window is None else min(window, self.window)
+        if block.partners is None:
+            shared = min(self.overlap, size // 4) if overlap is None else overlap
+            windows = plan_batch(pieces.bounds, size=size, overlap=shared, read_empty=read_empty)
+            return lay_out(pieces.ids, windows, self._special)
+        beside = self.tokenizer.encode(block.partners.texts)
+        sizes = self._room_beside(block.partners, np.diff(beside.bounds), np.diff(pieces.bounds), size=size)
+        shares = np.minimum(self.overlap, sizes // 4) if overlap is None else overlap
+        windows = plan_batch(pieces.bounds, size=sizes, overlap=shares, read_empty=read_empty)
+        partners = PartnerPieces(beside.ids, beside.bounds, block.partners.first)
+        return lay_out(pieces.ids, windows, self._special, partners=partners)
+
+    def _room_beside(
+        self, partners: Partners, taken: NDArray[np.int64], wanted: NDArray[np.int64], *, size: int
+    ) -> NDArray[np.int64]:
+        """How many pieces of each text a window holds beside its partner, ``[texts]``.
+
+        A partner may take all that a short text leaves. Beside a long text it may take three quarters of the window, so
+        that the number of windows stays within bounds.
+        """
+        special = self._special
+        n_special = len(special.pair_prefix) + len(special.pair_middle) + len(special.pair_suffix)
+        whole = min(size, self._longest - n_special)
+        room = whole - taken
+        least = np.minimum(wanted, whole // 4)
+        narrow = np.flatnonzero(room < least)
+        if len(narrow):
+            worst = int(narrow[0])
+            raise DataError(
+                f"{partners.texts[worst][:40]!r} ...: {taken[worst]} pieces that every window of the other text must "
+                f"hold; windows of {whole} pieces have room for {whole - least[worst]} beside it. Shorten it"
+            )
+        return np.maximum(room, 1)
 
     def _width(self, output: str) -> int:
-        head = self.checkpoint.heads.get(output)
-        return self.checkpoint.config.hidden_size if head is None else len(head.labels)
+        head, config = self.checkpoint.heads.get(output), self.checkpoint.config
+        return config.hidden_size if head is None else output_width(head, config)
+
+
+def _types_known(special: SpecialPieces, config: ModelConfig) -> SpecialPieces:
+    """RoBERTa reads both texts of a pair as the same type, whatever its tokenizer's file says; so does transformers."""
+    return replace(special, pair_type_id=0) if config.family == "roberta" else special
 
 
 def frame(ids: NDArray[np.int32], windows: Windows, special: SpecialPieces) -> Sequences:
     """Put the special pieces around each window; a piece is picked in the window that decides it."""
-    n_prefix, n_suffix = len(special.prefix), len(special.suffix)
-    sizes = windows.end - windows.start
-    framed = sizes + n_prefix + n_suffix
-    bounds = np.concatenate(([0], np.cumsum(framed)))
-    before = np.cumsum(sizes) - sizes
-    inside = np.arange(int(sizes.sum())) - np.repeat(before, sizes)  # position in its window
-    slots = np.repeat(bounds[:-1] + n_prefix, sizes) + inside
-    pieces = np.repeat(windows.start, sizes) + inside
-    total = int(bounds[-1])
-    all_ids = np.empty(total, np.int32)
-    for k, piece in enumerate(special.prefix):
-        all_ids[bounds[:-1] + k] = piece
-    for k, piece in enumerate(special.suffix):
-        all_ids[bounds[1:] - n_suffix + k] = piece
-    all_ids[slots] = ids[pieces]
-    picked = np.zeros(total, np.bool_)
-    picked[slots] = (pieces >= np.repeat(windows.keep_start, sizes)) & (pieces < np.repeat(windows.keep_end, sizes))
-    return Sequences(all_ids, np.zeros(total, np.int32), picked, bounds)
+    return _picked(lay_out(ids, windows, special), decided)
+
+
+def _picked(layout: Layout, picks: Picks) -> Sequences:
+    return Sequences(layout.ids, layout.type_ids, picks(layout), layout.bounds)
 
 
 class _Job:
-    """A block on its way through an engine."""
+    """Some sequences on their way through an engine."""
 
-    def __init__(self, block: Block, pieces: Pieces, sequences: Sequences, placements: Sequence[Placement]) -> None:
-        self.block = block
-        self.pieces = pieces
+    def __init__(self, sequences: Sequences, placements: Sequence[Placement]) -> None:
         self._sequences = sequences
         self._placements = placements
         self._asked: list[NDArray[np.int64]] = []
@@ -243,7 +350,7 @@ class _Job:
         return len(self._received) == len(self._placements)
 
     def in_order(self, output: str, width: int) -> NDArray[Any]:
-        """Scores of the picked pieces in the order in which they stand in the text, ``[picks, width]``."""
+        """Scores of the picked pieces in the order in which they stand in the sequences, ``[picks, width]``."""
         if not self._received:
             return np.empty((0, width), np.float32)
         rank = np.cumsum(self._sequences.picked) - 1

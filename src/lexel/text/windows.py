@@ -74,13 +74,16 @@ def plan_windows(n_pieces: int, *, size: int, overlap: int) -> list[Window]:
     return list(map(Window, *(column.tolist() for column in columns)))
 
 
-def plan_batch(bounds: Int64Array, *, size: int, overlap: int) -> Windows:
-    """Plan the windows of every text of a batch at once; a text without pieces has none.
+def plan_batch(
+    bounds: Int64Array, *, size: int | Int64Array, overlap: int | Int64Array, read_empty: bool = False
+) -> Windows:
+    """Plan the windows of every text of a batch at once.
 
     Args:
         bounds: Where the pieces of each text begin and end, ``[texts + 1]``.
-        size: Longest window the encoder takes, without special pieces.
-        overlap: Number of pieces that neighbouring windows share.
+        size: Longest window the encoder takes, without special pieces; for all texts, or ``[texts]``.
+        overlap: Number of pieces that neighbouring windows share; for all texts, or ``[texts]``.
+        read_empty: Whether a text without pieces has one window, which is empty, or none.
 
     Returns:
         Windows in order; the ``keep`` ranges tile ``[bounds[0], bounds[-1])``.
@@ -88,18 +91,20 @@ def plan_batch(bounds: Int64Array, *, size: int, overlap: int) -> Windows:
     Raises:
         ValueError: If ``overlap`` is not in ``[0, size)``.
     """
-    if not 0 <= overlap < size:
-        raise ValueError(f"overlap {overlap} does not fit windows of {size} pieces; it must be in [0, {size})")
     bounds = np.asarray(bounds, np.int64)
     lengths = np.diff(bounds)
-    stride = size - overlap
+    sizes, overlaps = np.broadcast_to(size, lengths.shape), np.broadcast_to(overlap, lengths.shape)
+    for wrong in np.flatnonzero((overlaps < 0) | (overlaps >= sizes))[:1]:
+        most = sizes[wrong]
+        raise ValueError(f"overlap {overlaps[wrong]} does not fit windows of {most} pieces; it must be in [0, {most})")
+    strides = sizes - overlaps
     # The last window is the first that reaches the end, so none but the last does.
-    counts = np.where(lengths > 0, np.maximum(-((overlap - lengths) // stride), 1), 0)
+    counts = np.where(lengths > 0, np.maximum(-((overlaps - lengths) // strides), 1), int(read_empty))
     text = np.repeat(np.arange(len(lengths)), counts)
     rank = np.arange(len(text)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = bounds[text] + rank * stride
-    end = np.minimum(start + size, bounds[text + 1])
+    start = bounds[text] + rank * strides[text]
+    end = np.minimum(start + sizes[text], bounds[text + 1])
     first, last = rank == 0, rank == counts[text] - 1
-    seam = start + (overlap + 1) // 2
+    seam = start + (overlaps[text] + 1) // 2
     keep_end = np.where(last, end, np.append(seam[1:], 0)[: len(seam)])
     return Windows(text, start, end, np.where(first, start, seam), keep_end)

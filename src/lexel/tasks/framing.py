@@ -1,0 +1,147 @@
+"""Windows as the encoder reads them: special pieces around each, and the other text of a pair beside it.
+
+    one text     [CLS] window [SEP]
+    a pair       [CLS] partner [SEP] window [SEP]      or      [CLS] window [SEP] partner [SEP]
+
+A text is cut into windows; its partner, if it has one, stands whole in each of them. A task says with ``Picks`` which
+slots' scores it wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.text.pieces import SpecialPieces
+from lexel.text.windows import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The sequences of some windows, laid end to end.
+
+    Attributes:
+        ids: Vocabulary indexes, ``[slots]``.
+        type_ids: BERT's sentence A (0) or B (1), ``[slots]``.
+        bounds: The sequence of window i is ``[bounds[i], bounds[i + 1])``, ``[windows + 1]``.
+        windows: The windows.
+        window: Which of them a slot belongs to, ``[slots]``.
+        piece: Which piece of the windowed texts stands there, or -1 for special pieces and partners, ``[slots]``.
+    """
+
+    ids: NDArray[np.int32]
+    type_ids: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    windows: Windows
+    window: NDArray[np.int32]
+    piece: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerPieces:
+    """The pieces of the texts that stand beside the windowed ones.
+
+    Attributes:
+        ids: Vocabulary indexes, ``[pieces]``.
+        bounds: Where each partner begins and ends, ``[texts + 1]``.
+        first: Whether it stands before its text, ``[texts]``.
+    """
+
+    ids: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    first: NDArray[np.bool_]
+
+
+Picks = Callable[[Layout], NDArray[np.bool_]]
+"""Which slots' scores a task wants, ``[slots]``."""
+
+
+def decided(layout: Layout) -> NDArray[np.bool_]:
+    """Every piece once, in the window that decides it."""
+    keep_start, keep_end = layout.windows.keep_start[layout.window], layout.windows.keep_end[layout.window]
+    return np.asarray((layout.piece >= keep_start) & (layout.piece < keep_end))
+
+
+def firsts(layout: Layout) -> NDArray[np.bool_]:
+    """The first piece of every window's sequence (``[CLS]``), which stands for all of it."""
+    picked = np.zeros(len(layout.ids), np.bool_)
+    picked[layout.bounds[:-1]] = True
+    return picked
+
+
+def windowed(layout: Layout) -> NDArray[np.bool_]:
+    """Every piece of the windowed texts in every window, so some of them several times."""
+    return np.asarray(layout.piece >= 0)
+
+
+def everything(layout: Layout) -> NDArray[np.bool_]:
+    """Every slot: special pieces and partners too."""
+    return np.ones(len(layout.ids), np.bool_)
+
+
+def lay_out(
+    ids: NDArray[np.int32], windows: Windows, special: SpecialPieces, *, partners: PartnerPieces | None = None
+) -> Layout:
+    """Put the special pieces, and the partners of pairs, around the windows.
+
+    Args:
+        ids: The pieces that the windows index.
+        windows: The windows.
+        special: The special pieces.
+        partners: What stands beside the texts, for pairs.
+    """
+    own = windows.start, windows.end - windows.start
+    around: tuple[tuple[int, ...], ...]
+    if partners is None:
+        source, around, inside = ids, (special.prefix, special.suffix), [own]
+    else:
+        source = np.concatenate((ids, partners.ids))
+        around = (special.pair_prefix, special.pair_middle, special.pair_suffix)
+        inside = _side_by_side(own, partners, windows.text, n_pieces=len(ids))
+    runs = np.array([piece for run in around for piece in run], np.int32)
+    starts, sizes = _parts(around, inside, first_special=len(source), n_windows=len(windows))
+    parts = sizes.ravel()
+    order = np.arange(int(parts.sum())) + np.repeat(starts.ravel() - (np.cumsum(parts) - parts), parts)
+    lengths = sizes.sum(axis=1)
+    types = np.zeros_like(sizes, np.int32)
+    types[:, 3:] = special.pair_type_id  # what follows the special pieces in the middle
+    return Layout(
+        ids=np.concatenate((source, runs))[order],
+        type_ids=np.repeat(types.ravel(), parts),
+        bounds=np.concatenate(([0], np.cumsum(lengths))),
+        windows=windows,
+        window=np.repeat(np.arange(len(windows), dtype=np.int32), lengths),
+        piece=np.where(order < len(ids), order, -1).astype(np.int32),
+    )
+
+
+_Part = tuple[NDArray[np.int64], NDArray[np.int64]]  # where it starts and how long it is, each ``[windows]``
+
+
+def _side_by_side(own: _Part, partners: PartnerPieces, text: NDArray[np.int64], *, n_pieces: int) -> list[_Part]:
+    """The two texts of each window's pair in their order; the partners' pieces stand behind all others."""
+    begins = partners.bounds[text]
+    other = begins + n_pieces, partners.bounds[text + 1] - begins
+    swap = partners.first[text]
+
+    def chosen(before: _Part, after: _Part) -> _Part:
+        return np.where(swap, before[0], after[0]), np.where(swap, before[1], after[1])
+
+    return [chosen(other, own), chosen(own, other)]
+
+
+def _parts(
+    around: Sequence[tuple[int, ...]], inside: Sequence[_Part], *, first_special: int, n_windows: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Special pieces and texts in turns: where each part starts and how long it is, ``[windows, parts]``."""
+    starts = np.empty((n_windows, len(around) + len(inside)), np.int64)
+    sizes = np.empty_like(starts)
+    for k, run in enumerate(around):
+        starts[:, 2 * k], sizes[:, 2 * k] = first_special, len(run)
+        first_special += len(run)
+    for k, (start, size) in enumerate(inside):
+        starts[:, 2 * k + 1], sizes[:, 2 * k + 1] = start, size
+    return starts, sizes

@@ -1,0 +1,222 @@
+"""Questions about contexts, with the spans that answer them: SQuAD's JSON, and one question a line.
+
+SQuAD 1.1 and 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), and whatever is written in their shape (CMRC, DRCD,
+MLQA, ...), is one JSON object:
+
+    {"data": [{"paragraphs": [{"context": "他在北京。", "qas": [
+        {"id": "q1", "question": "他在哪？", "answers": [{"text": "北京", "answer_start": 2}]}]}]}]}
+
+One question a line is a JSON object too. Its answers may be ranges of the context, or SQuAD's objects:
+
+    {"id": "q1", "question": "他在哪？", "context": "他在北京。", "answers": [[2, 4]], "offset_unit": "char"}
+
+A question with no answers is one that its context does not answer. Every answer is compared with its context.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lexel.data.files import LineReader, Source
+from lexel.data.offsets import OFFSET_UNITS, chars_of, pairs_of
+from lexel.errors import DataError
+
+Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about a context.
+
+    Attributes:
+        id: Its name in the data, if it has one.
+        question: The question.
+        context: The text that may answer it.
+        answers: Start and end in the context of each answer that counts as right; none if the context does not answer.
+        where: Where it stands, for messages: ``path:line``, or the path and its place in SQuAD's JSON.
+    """
+
+    id: str | None
+    question: str
+    context: str
+    answers: Spans
+    where: str
+
+    @property
+    def answer_texts(self) -> list[str]:
+        """The answers, as slices of the context."""
+        return [self.context[start:end] for start, end in self.answers]
+
+
+def read_questions(source: Source, *, encoding: str = "utf-8") -> Iterator[Question]:
+    """Each question, in order.
+
+    A file of lines is read lazily; SQuAD's JSON is one object, so it is read whole.
+
+    Args:
+        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream; which of the two it is, its first line says.
+        encoding: How bytes are decoded.
+
+    Raises:
+        DataError: ``path:line``, or the place in SQuAD's JSON, of what is not a question, or of an answer that does
+            not stand at its offset.
+    """
+    lines = LineReader(source, encoding=encoding)
+    given = iter(lines)
+    for line in given:
+        if not line.strip():
+            continue
+        record = _parsed(line)
+        if isinstance(record, dict) and "data" not in record:
+            yield _from_line(record, lines)
+            break
+        first = lines.number
+        yield from _from_squad("\n".join((line, *given)), lines, first=first)
+    for line in given:
+        if line.strip():
+            record = _parsed(line)
+            if not isinstance(record, dict):
+                raise lines.error("not a JSON object; expected one question a line: {'question': ..., 'context': ...}")
+            yield _from_line(record, lines)
+
+
+def _parsed(line: str) -> Any:
+    """What a line of JSON holds; ``None`` where it is not JSON by itself."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+# One question a line -------------------------------------------------------------------------------------------------
+
+
+def _from_line(record: Mapping[str, Any], lines: LineReader) -> Question:
+    try:
+        return _question(record, _string(record, "context"), where=f"{lines.name}:{lines.number}")
+    except ValueError as error:
+        raise lines.error(str(error)) from error
+
+
+def _question(record: Mapping[str, Any], context: str, *, where: str) -> Question:
+    """A question from its object.
+
+    Raises:
+        ValueError: Naming the part that is wrong.
+    """
+    id = record.get("id")
+    if not (id is None or type(id) in (str, int)):
+        raise ValueError(f"id is {id!r:.40}; expected a string")
+    answers = _answers(record, context)
+    if record.get("is_impossible") is True and answers:
+        raise ValueError(f"is_impossible is true, but there are {len(answers)} answers; expected none")
+    return Question(None if id is None else str(id), _string(record, "question"), context, answers, where)
+
+
+def _answers(record: Mapping[str, Any], context: str) -> Spans:
+    given = record.get("answers")
+    if isinstance(given, dict):  # the columns of Hugging Face's data sets
+        given = _rows_of(given)
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise ValueError(f"answers is {given!r:.40}; expected a list, [] where the context does not answer")
+    if all(isinstance(answer, list) for answer in given):
+        return _ranges(given, context, unit=record.get("offset_unit", "char"))
+    return tuple(_found(answer, context, f"answers[{i}]") for i, answer in enumerate(given))
+
+
+def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    texts, starts = columns.get("text"), columns.get("answer_start")
+    if not (isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts)):
+        raise ValueError(f"answers is {columns!r:.60}; expected lists 'text' and 'answer_start' of equal length")
+    return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
+
+
+def _ranges(given: list[Any], context: str, *, unit: Any) -> Spans:
+    if unit not in OFFSET_UNITS:
+        raise ValueError(f"offset_unit is {unit!r}; expected one of {', '.join(OFFSET_UNITS)}")
+    try:
+        spans = chars_of(pairs_of(given), context, unit=unit).tolist()
+    except ValueError as error:
+        raise ValueError(f"answers{error}") from error
+    return tuple((start, end) for start, end in spans)
+
+
+def _found(answer: Any, context: str, name: str) -> tuple[int, int]:
+    """The range of one of SQuAD's answers, which must stand where it says."""
+    if not isinstance(answer, dict):
+        raise ValueError(f"{name} is {answer!r:.40}; expected {{'text': ..., 'answer_start': ...}}")
+    text, start = _string(answer, "text", of=f"{name}."), answer.get("answer_start")
+    if type(start) is not int:
+        raise ValueError(f"{name}.answer_start is {start!r:.40}; expected a whole number")
+    if not text:
+        raise ValueError(f"{name} is empty; expected text of the context, or no answer where it does not answer")
+    there = context[start : start + len(text)] if start >= 0 else ""
+    if there != text:
+        raise ValueError(f"{name} is {text!r} at {start}, but the context has {there!r} there; {_hint(text, context)}")
+    return start, start + len(text)
+
+
+def _hint(text: str, context: str) -> str:
+    place = context.find(text)
+    if place < 0:
+        return "it stands nowhere in the context. Correct the text"
+    return f"it stands first at {place}. Correct the offset, which counts characters of the context as it is"
+
+
+def _string(record: Mapping[str, Any], key: str, *, of: str = "") -> str:
+    value = record.get(key)
+    if not isinstance(value, str):
+        found = f"{of}{key} is {value!r:.40}" if key in record else f"no {of}{key}"
+        raise ValueError(f"{found}; expected a string")
+    return value
+
+
+# SQuAD's JSON --------------------------------------------------------------------------------------------------------
+
+
+def _from_squad(text: str, lines: LineReader, *, first: int) -> Iterator[Question]:
+    """The questions of SQuAD's object, which begins on line ``first``."""
+    name = lines.name
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = f"not JSON ({error.msg} at column {error.colno}); expected one question a line, or SQuAD's object"
+        raise lines.error(problem, line=first + error.lineno - 1) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name}: not JSON ({error}); expected one question a line, or SQuAD's object") from error
+    if not isinstance(whole, dict):
+        raise DataError(f"{name}: a JSON {type(whole).__name__}; expected one question a line, or SQuAD's object")
+    for article, in_data in _items(whole, "data", f"{name}: "):
+        for paragraph, in_article in _items(article, "paragraphs", f"{in_data}."):
+            with _said_at(in_article):
+                context = _string(paragraph, "context")
+            for record, where in _items(paragraph, "qas", f"{in_article}."):
+                with _said_at(where):
+                    question = _question(record, context, where=where)
+                yield question
+
+
+@contextmanager
+def _said_at(where: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _items(holder: Mapping[str, Any], key: str, before: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects of a list, each with where it stands."""
+    items = holder.get(key)
+    if not isinstance(items, list):
+        raise DataError(f"{before}{key} is {items!r:.40}; expected a list of objects")
+    for i, item in enumerate(items):
+        where = f"{before}{key}[{i}]"
+        if not isinstance(item, dict):
+            raise DataError(f"{where}: is {item!r:.40}; expected an object")
+        yield item, where

@@ -17,6 +17,7 @@ from lexel.cli.models import models
 from lexel.cli.segment import segment
 from lexel.cli.statuses import DONE, MISUSED
 from lexel.cli.tag import tag
+from lexel.cli.verify import verify
 
 _EPILOG = (
     "Every option can also be set by a variable: [bold]--batch-pieces[/] by [bold]LEXEL_BATCH_PIECES[/]. "
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command(epilog=_EPILOG)(tag)
 app.command(epilog=_EPILOG)(segment)
 app.command(epilog=_EPILOG)(evaluate)
+app.command(epilog=_EPILOG)(verify)
 app.command(epilog=_EPILOG)(models)
 app.command(epilog=_EPILOG)(convert)
 

@@ -1,0 +1,223 @@
+"""``lexel verify``: run again what a model's card claims."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lexel.cli.evaluate import Model, _chosen
+from lexel.cli.labelled import LabelledOptions, check_folders, open_labelled, read_json_object
+from lexel.cli.messages import is_terminal, note, reported
+from lexel.cli.options import (
+    ComputeOptions,
+    DecodeName,
+    InputOptions,
+    LabelOptions,
+    LayerOptions,
+    MessageOptions,
+    ModelOptions,
+    PrecisionName,
+    ReadingOptions,
+    TagOptions,
+    _choices,
+    _option,
+    grouped,
+)
+from lexel.cli.statuses import FAILED
+
+if TYPE_CHECKING:
+    from lexel.evaluation.claims import Claim
+    from lexel.evaluation.verify import Labelled, Verification, VerifyOptions
+    from lexel.tasks.tag import Tagger
+
+_VERIFYING, _COMPUTING = "Verifying", "Computing"
+_EXAMPLE = '{"LOCATION": "LOC"}'
+
+ReportFormat = Literal["terminal", "json"]
+
+Data = Annotated[
+    list[str], _option("--data", "-d", panel=_VERIFYING, value="FILE", help="The gold data; again for more files.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOptions:
+    """What is run again, and how near it must come."""
+
+    tolerance: Annotated[
+        float,
+        _option(
+            "--tolerance", panel=_VERIFYING, value="POINTS", min=0, help="How far a figure may be off; 1 if not given."
+        ),
+    ] = 1.0
+    dataset: Annotated[
+        str | None,
+        _option("--dataset", panel=_VERIFYING, value="NAME", help="What the card calls the data, if not clear."),
+    ] = None
+    map_labels: Annotated[
+        str | None,
+        _option(
+            "--map-labels", panel=_VERIFYING, value="FILE", help="JSON: gold labels to the model's names for them."
+        ),
+    ] = None
+    given_words: Annotated[
+        bool, _option("--given-words", panel=_VERIFYING, help="Keep the gold words, and score tags on these.")
+    ] = False
+    decode: Annotated[
+        DecodeName | None,
+        _option(
+            "--decode",
+            panel=_VERIFYING,
+            value="RULE",
+            help="viterbi or argmax. If not given: as the card says, else viterbi for Lexel's folders, else argmax.",
+        ),
+    ] = None
+    samples: Annotated[
+        int,
+        _option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[int, _option("--seed", panel=_VERIFYING, value="N", help="Of the samples; 42 if not given.")] = 42
+    to: Annotated[
+        ReportFormat,
+        _option("--to", panel=_VERIFYING, value="FORMAT", help=f"{_choices(ReportFormat)}; a table if not given."),
+    ] = "terminal"
+    out: Annotated[
+        str | None, _option("--out", "-o", panel=_VERIFYING, value="FILE", help="Write the report as JSON.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExactOptions(ComputeOptions):
+    """What computes; exactly, unless something else is asked for."""
+
+    precision: Annotated[
+        PrecisionName,
+        _option(
+            "--precision", panel=_COMPUTING, value="NAME", help=f"{_choices(PrecisionName)}; float32 if not given."
+        ),
+    ] = "float32"
+
+
+@grouped
+def verify(
+    *,
+    model_or_id: Model = None,
+    data: Data,
+    asked: ClaimOptions,
+    input: InputOptions,
+    labelled: LabelledOptions,
+    model: ModelOptions,
+    labels: LabelOptions,
+    compute: ExactOptions,
+    messages: MessageOptions,
+) -> None:
+    """Run again what a model's card claims.
+
+    Every figure in the card's model-index that is about the data given is
+    measured and set beside the claim. Exit status 1: a figure differs by
+    more than the tolerance, or nothing could be run.
+
+    [dim]A model that lexel train made, on its test set:[/]
+    [bold]lexel verify my-model --data test.conllu[/]
+
+    [dim]A model of the hub, on one of the card's data sets:[/]
+    [bold]lexel verify dslim/bert-base-NER -d test.conll --dataset conll2003[/]
+    """
+    with reported(messages):
+        files = _files(data, asked, input=input, labelled=labelled)
+        options = _options(asked, fold=labelled.fold)
+        claims, tagger = _open(_chosen(model, model_or_id), labels, compute=compute, messages=messages)
+        verification = _verify(tagger, claims, files=files, options=options)
+        _report(verification, asked, made=_made(tagger, files))
+    if not verification.holds:
+        raise typer.Exit(FAILED)
+
+
+def _files(data: list[str], asked: ClaimOptions, *, input: InputOptions, labelled: LabelledOptions) -> list[Labelled]:
+    """Look at all that is named, so that what is wrong is said before a model is loaded."""
+    from lexel.evaluation.verify import Labelled
+
+    if asked.dataset is not None and len(data) > 1:
+        raise typer.BadParameter(f"{asked.dataset!r} for {len(data)} files; expected one file", param_hint="--dataset")
+    check_folders(asked.out)
+
+    def file(place: str) -> Labelled:
+        name = open_labelled(place, input, labelled).format.name
+        read = lambda fold: open_labelled(place, input, replace(labelled, fold=fold)).documents()  # noqa: E731
+        return Labelled(place, read, name, asked.dataset)
+
+    return [file(place) for place in data]
+
+
+def _options(asked: ClaimOptions, *, fold: str | None) -> VerifyOptions:
+    from lexel.evaluation.tallies import Sampling
+    from lexel.evaluation.verify import VerifyOptions
+
+    return VerifyOptions(
+        tolerance=asked.tolerance,
+        decode=asked.decode,
+        fold=fold,
+        label_map={}
+        if asked.map_labels is None
+        else read_json_object(asked.map_labels, option="--map-labels", example=_EXAMPLE),
+        given_words=asked.given_words,
+        sampling=Sampling(asked.samples, asked.seed),
+    )
+
+
+def _open(
+    model: ModelOptions, labels: LabelOptions, *, compute: ComputeOptions, messages: MessageOptions
+) -> tuple[list[Claim], Tagger]:
+    """The card's claims first, since without any there is no need for the model."""
+    from lexel.cards.metadata import read_claims
+    from lexel.checkpoint.source import fetch
+    from lexel.cli.loading import load_tagger
+
+    claims = read_claims(fetch(model.model, revision=model.revision).folder)
+    tagger = load_tagger(
+        model,
+        LayerOptions(),
+        labels=labels,
+        reading=ReadingOptions(),
+        tagging=TagOptions(),
+        compute=compute,
+        messages=messages,
+    )
+    return claims, tagger
+
+
+def _verify(tagger: Tagger, claims: list[Claim], *, files: list[Labelled], options: VerifyOptions) -> Verification:
+    from lexel.evaluation.verify import verify as run_again
+
+    return run_again(tagger, claims, files=files, options=options)
+
+
+def _made(tagger: Tagger, files: list[Labelled]) -> dict[str, Any]:
+    """Where the numbers come from."""
+    from lexel.evaluation.provenance import describe_data, describe_machine, describe_models, describe_versions
+
+    return {
+        "command": shlex.join(["lexel", *sys.argv[1:]]),
+        "machine": describe_machine(),
+        "versions": dict(describe_versions()),
+        "data": [describe_data(file.path, format=file.format) for file in files],
+        "models": describe_models(tagger),
+    }
+
+
+def _report(verification: Verification, asked: ClaimOptions, *, made: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from lexel.evaluation.verdicts import outcome, show, write_json
+
+    if asked.to == "json":
+        write_json(verification, "-", made=made)
+    else:
+        show(verification, Console() if is_terminal(sys.stdout) else Console(width=120))
+    if asked.out is not None:
+        write_json(verification, asked.out, made=made)
+        note(f"{asked.out}: written; {outcome(verification)}")

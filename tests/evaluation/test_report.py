@@ -231,3 +231,67 @@ def test_the_data_must_be_named(evaluate: Run) -> None:
     result = evaluate()
     assert result.returncode == 2
     assert "--data" in result.stderr
+
+
+def test_quiet_prints_nothing_and_still_writes(evaluate: Run, data: Path, tmp_path: Path) -> None:
+    result = evaluate("--data", data, "--samples", "0", "-q", "-o", tmp_path / "r.json")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["results"]["losses"].keys() == {
+        "words",
+        "pos",
+        "entities",
+    }
+
+
+def test_columns_and_scheme_of_the_data_are_as_one_says(evaluate: Run, tmp_path: Path) -> None:
+    path = tmp_path / "five.conll"
+    path.write_text("我 x x x S-PER\n在 x x x O\n臺 x x x B-LOC\n北 x x x E-LOC\n", encoding="utf-8")
+    options = ("--columns", "word,-,-,-,tag", "--data-scheme", "bioes", "--samples", "0")
+    assert evaluate("--data", path, *options, "-q", "-o", tmp_path / "r.json").returncode == 0
+    entities = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["results"]["entities"]
+    assert entities["strict"]["micro"]["n_gold"] == 2
+
+
+def test_ill_formed_tags_are_refused_by_line_and_taken_with_repair(evaluate: Run, tmp_path: Path) -> None:
+    path = tmp_path / "ill.conll"
+    path.write_text("我 O\n在 I-PER\n", encoding="utf-8")
+    refused = evaluate("--data", path)
+    assert refused.returncode == 1
+    assert f"{path}:2: tag 'I-PER' cannot stand here" in refused.stderr
+    assert evaluate("--data", path, "--repair", "--samples", "0").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--columns", "word,tags"), "'word,tags'; expected one word"),
+        (("--data-scheme", "BIEO"), "BIEO"),
+        (("--columns", "word,tag", "--from", "jsonl"), "is jsonl; this is for CoNLL columns"),
+    ],
+)
+def test_options_that_say_nothing_of_the_data_are_misuse(
+    evaluate: Run, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    path = tmp_path / "some.conll"
+    path.write_text("我 O\n", encoding="utf-8")
+    result = evaluate("--data", path, *options)
+    assert result.returncode == 2
+    assert said in result.stderr
+
+
+def test_texts_of_the_training_data_are_counted_and_said(evaluate: Run, data: Path, tmp_path: Path) -> None:
+    training = tmp_path / "train.jsonl"
+    gold = random_gold(40)
+    write_jsonl([*gold[:7], *random_gold(5, seed=9)], training)
+    n_both = sum(bool(document.text) for document in gold[:7])
+    result = evaluate("--data", data, "--vocabulary", training, "--samples", "0", "-o", tmp_path / "r.json")
+    assert f"{n_both} of 40 documents have texts of the training data" in result.stdout
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["results"]["n_overlapping"] == n_both
+
+
+def test_a_file_without_documents_is_refused(evaluate: Run, tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text("\n", encoding="utf-8")
+    result = evaluate("--data", path)
+    assert result.returncode == 1
+    assert f"{path}: no documents; expected labelled ones" in result.stderr

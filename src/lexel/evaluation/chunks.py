@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.document import Document, Spans, Words
+from lexel.evaluation.losses import DocumentLoss
 from lexel.metrics.spans import FlatSpans, flat_spans
+from lexel.tasks.layers import Layer
 
 CHUNK_DOCUMENTS = 512
 
@@ -23,12 +25,14 @@ class Pair:
         gold: What is right.
         predicted: What the model says.
         is_strict: Is each predicted entity one by the strict rule, too? ``[entities]``
+        losses: What the gold labels of each layer cost.
     """
 
     number: int
     gold: Document
     predicted: Document
     is_strict: NDArray[np.bool_]
+    losses: Mapping[Layer, DocumentLoss] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lexel.data.files import Target, open_output
-from lexel.evaluation.results import EntityResult, PosResult, Report, Results, RuleScore, WordResult
+from lexel.evaluation.results import EntityResult, LossResult, PosResult, Report, Results, RuleScore, WordResult
 from lexel.metrics.calibration import Reliability
 from lexel.metrics.scores import Estimate, SpanScore
 
@@ -77,9 +77,11 @@ def score_rows(results: Results) -> Iterator[Row]:
 
 
 def remarks(results: Results) -> Iterator[str]:
-    """Calibration, layers without scores, and notes, a line each."""
+    """Calibration, losses, layers without scores, and notes, a line each."""
     for layer, reliability in reliabilities(results):
         yield f"calibration error of {layer}: {percent(reliability.expected_error)} (mean gap of score and share right)"
+    for name, loss in results.losses.items():
+        yield f"loss of {name}: {loss.loss.value:.4f} nats{_loss_interval(loss)} over {loss.n_items:,} {loss.unit}"
     for layer, why in results.absent.items():
         yield f"{layer}: not scored; {why}"
     yield from (f"note: {note}" for note in results.notes)
@@ -101,6 +103,11 @@ def interval_of(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{percent(estimate.low)}-{percent(estimate.high)}"
+
+
+def _loss_interval(result: LossResult) -> str:
+    low, high = result.loss.low, result.loss.high
+    return "" if low is None or high is None else f" ({low:.4f}-{high:.4f})"
 
 
 def _word_rows(result: WordResult) -> Iterator[Row]:

@@ -116,6 +116,21 @@ class EntityResult:
 
 
 @dataclass(frozen=True, slots=True)
+class LossResult:
+    """What the gold labels of a layer cost.
+
+    Attributes:
+        loss: Mean negative log-likelihood, in nats, over pieces or words.
+        n_items: How many of these.
+        unit: ``pieces``, or ``words`` where each word has one label.
+    """
+
+    loss: Estimate
+    n_items: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One stretch of text where prediction and gold differ.
 
@@ -153,10 +168,12 @@ class Results:
         words: Scores of words, if gold and model have them.
         pos: Scores of tags, likewise.
         entities: Scores of entities, likewise.
+        losses: What the gold labels cost, by layer.
         absent: Why a layer has no scores, by its name.
         notes: What a reader of the numbers should know.
         mistakes: Where prediction and gold differ, from the start of the data.
         n_mistakes: How many such places there are in all, by layer.
+        n_overlapping: Documents whose text stands in the training data; ``None`` if that was not given.
     """
 
     n_documents: int
@@ -165,10 +182,12 @@ class Results:
     words: WordResult | None
     pos: PosResult | None
     entities: EntityResult | None
+    losses: dict[str, LossResult]
     absent: dict[str, str]
     notes: list[str]
     mistakes: list[Mistake] = field(repr=False)
     n_mistakes: dict[str, int]
+    n_overlapping: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

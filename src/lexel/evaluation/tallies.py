@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.evaluation.chunks import LabelIndex, Pair, flat_layer, shifts_of, span_labels, word_labels
-from lexel.evaluation.results import EntityResult, LengthScore, PosResult, RuleScore, WordResult
+from lexel.evaluation.losses import DocumentLoss
+from lexel.evaluation.results import EntityResult, LengthScore, LossResult, PosResult, RuleScore, WordResult
 from lexel.metrics.calibration import N_BINS, Reliability, bin_scores, reliability_of
 from lexel.metrics.resampling import interval, resample
 from lexel.metrics.scores import Estimate, SpanScore, rates_of, ratio
 from lexel.metrics.spans import FlatSpans, count_spans, match_spans
 from lexel.metrics.tags import Confusion, count_confusion, count_tags
 from lexel.metrics.words import are_known, count_known, without_space
+from lexel.tasks.layers import Layer
 from lexel.text.alignment import read_chars
 
 IntArray = NDArray[np.int64]
@@ -41,7 +43,7 @@ class Sampling:
 class _Sums:
     """Sums of counts over all documents and over each bootstrap sample."""
 
-    def __init__(self, counts: IntArray, sampling: Sampling) -> None:
+    def __init__(self, counts: IntArray | FloatArray, sampling: Sampling) -> None:
         self._totals = counts.sum(axis=0)
         self._drawn = resample(counts, n_samples=sampling.n_samples, seed=sampling.seed) if len(counts) else None
 
@@ -252,6 +254,29 @@ class EntityTally:
             by_length=self._lengths.scores(lenient.sum(axis=1), sampling),
             reliability=self._calibration.result(),
         )
+
+
+class LossTally:
+    """What gold labels cost."""
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self._parts: dict[Layer, list[DocumentLoss]] = {layer: [] for layer in layers}
+
+    def add(self, pairs: Sequence[Pair]) -> None:
+        """Add the costs of a chunk's documents."""
+        for layer, parts in self._parts.items():
+            found = (pair.losses.get(layer) for pair in pairs)
+            parts += [loss for loss in found if loss is not None and loss.n_items]
+
+    def result(self, sampling: Sampling) -> dict[str, LossResult]:
+        """The mean of each layer that has labelled pieces."""
+        results = {}
+        for layer, parts in self._parts.items():
+            if parts:
+                costs = np.array([(loss.total, loss.n_items) for loss in parts], np.float64)
+                mean = _Sums(costs, sampling).share(0, 1)
+                results[str(layer)] = LossResult(mean, int(costs[:, 1].sum()), parts[0].unit)
+        return results
 
 
 def _rule_score(rule: str, counts: IntArray, names: Sequence[str], sampling: Sampling) -> RuleScore:

@@ -22,6 +22,7 @@ from lexel.engines.base import Engine, Rows, Scores
 from lexel.engines.packing import BATCH_PIECES, Placement, Sequences, build_rows, pack
 from lexel.errors import CheckpointError, DataError, EngineError
 from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out
+from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.windows import Windows, plan_batch
 
@@ -164,6 +165,7 @@ class Flow:
         engine: What computes it.
         outputs: Heads (or ``hidden.N``) to compute.
         batch_pieces: Most slots in a batch.
+        script: ``simplified`` or ``traditional`` to have Chinese converted before the model, or ``as-is``.
 
     Attributes:
         window: Most pieces that are encoded together, special pieces apart.
@@ -178,15 +180,16 @@ class Flow:
         *,
         outputs: Sequence[str],
         batch_pieces: int = BATCH_PIECES,
+        script: str = "as-is",
     ) -> None:
         self.name = name
         self.checkpoint = checkpoint
         self.engine = engine
         self.outputs = tuple(outputs)
+        self.script = script
         config = checkpoint.config
-        self.tokenizer: Tokenizer = load_tokenizer(
-            checkpoint.source.folder, pieces=checkpoint.pieces, model_type=config.model_type
-        )
+        own = load_tokenizer(checkpoint.source.folder, pieces=checkpoint.pieces, model_type=config.model_type)
+        self.tokenizer: Tokenizer = in_script(own, script)
         if self.tokenizer.n_pieces > config.vocab_size:
             raise CheckpointError(
                 f"{checkpoint.source.folder}: the tokenizer has {self.tokenizer.n_pieces} pieces, the embedding "

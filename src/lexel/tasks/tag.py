@@ -21,15 +21,14 @@ from lexel.checkpoint import Checkpoint, Head, open_checkpoint
 from lexel.decoding.lexicon import Lexicon
 from lexel.decoding.tags import Method
 from lexel.document import Document
-from lexel.engines.choose import EngineOptions, describe, start_engine
+from lexel.engines.choose import EngineOptions, describe
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.tasks.layers import Layer, LayerHead, TagOptions, decode_block
+from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.text.sentences import split_sentences
-
-Source = str | os.PathLike[str] | Checkpoint
 
 TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
     "words": ("words", "words+pos"),
@@ -77,6 +76,7 @@ class Tagger:
         biases: Mapping[str, NDArray[np.floating[Any]]] | None = None,
         entities_on_words: bool = False,
         max_chars: int | None = None,
+        script: str = "as-is",
     ) -> Tagger:
         """Load one checkpoint, or one for each layer, ready to read.
 
@@ -99,6 +99,8 @@ class Tagger:
             biases: By layer, scores added to transitions between tags.
             entities_on_words: Widen entities to whole words.
             max_chars: Refuse longer texts.
+            script: ``simplified`` or ``traditional`` if the models read that and texts may be in the other; results
+                index the texts as they are. ``as-is`` converts nothing.
 
         Raises:
             CheckpointError: If a checkpoint cannot be used.
@@ -123,7 +125,7 @@ class Tagger:
         given = {layer: opened(part, None) for layer, part in parts.items() if part is not None}
         main = opened(source, revision) if source is not None or not given else None
         chosen = _choose_heads(main, given)
-        flows = _start_flows(chosen, engine_options, batch_pieces)
+        flows = _start_flows(chosen, engine_options, batch_pieces=batch_pieces, script=script)
         layers = {
             layer: LayerHead(str(checkpoint.source.folder), head, _label_set(checkpoint, head))
             for layer, (checkpoint, head) in chosen.items()
@@ -199,7 +201,8 @@ class Tagger:
         """What was loaded and what computes it, a line each."""
         lines: list[str] = []
         for flow in self._flows:
-            lines += [flow.checkpoint.description, f"engine: {describe(flow.engine)}"]
+            lines.append(describe_flow(flow))
+            lines += [] if flow.script == "as-is" else [f"script: text is read as {flow.script} Chinese"]
         if "words" not in self.layers:
             lines.append("words: no head gives them, so they are the pre-tokeniser's")
         return "\n".join(lines)
@@ -255,10 +258,10 @@ def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) ->
         if checkpoint is not None and head is not None:
             chosen[layer] = checkpoint, head
         elif layer in given:
-            raise LabelError(f"{given[layer].source.folder}: no head gives {layer}; {_heads_of(given[layer])}")
+            raise LabelError(f"{given[layer].source.folder}: no head gives {layer}; {heads_of(given[layer])}")
     if not chosen and main is not None:
         raise LabelError(
-            f"{main.source.folder}: no head gives words, pos or entities; {_heads_of(main)}. "
+            f"{main.source.folder}: no head gives words, pos or entities; {heads_of(main)}. "
             "Train a tagging head first, or choose another checkpoint"
         )
     return chosen
@@ -269,17 +272,12 @@ def _head_for(layer: Layer, checkpoint: Checkpoint) -> Head | None:
     return next((head for task in TASKS_OF_LAYER[layer] for head in heads if head.task == task), None)
 
 
-def _heads_of(checkpoint: Checkpoint) -> str:
-    heads = ", ".join(f"{head.name} ({head.task})" for head in checkpoint.heads.values())
-    return f"it has {heads}" if heads else "it holds a bare encoder"
-
-
 def _label_set(checkpoint: Checkpoint, head: Head) -> LabelSet:
     return detect(head.labels, scheme=head.scheme, where=f"{checkpoint.source.folder}: head {head.name}")
 
 
 def _start_flows(
-    chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, batch_pieces: int
+    chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, batch_pieces: int, script: str
 ) -> list[Flow]:
     """One flow for each checkpoint, computing the heads that are used."""
     outputs: dict[str, list[str]] = {}
@@ -290,7 +288,14 @@ def _start_flows(
         if head.name not in outputs.setdefault(name, []):
             outputs[name].append(head.name)
     return [
-        Flow(name, checkpoint, start_engine(checkpoint, options), outputs=outputs[name], batch_pieces=batch_pieces)
+        Flow(
+            name,
+            checkpoint,
+            start_engine(checkpoint, options),
+            outputs=outputs[name],
+            batch_pieces=batch_pieces,
+            script=script,
+        )
         for name, checkpoint in checkpoints.items()
     ]
 

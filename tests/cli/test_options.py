@@ -38,12 +38,14 @@ def test_choices_are_those_of_the_rooms_that_know_them() -> None:
     from lexel.data.offsets import OFFSET_UNITS
     from lexel.decoding.tags import Method
     from lexel.engines.choose import ENGINES, PRECISIONS
+    from lexel.text.script import SCRIPTS
 
     assert get_args(options.EngineName) == ENGINES
     assert get_args(options.PrecisionName) == PRECISIONS
     assert get_args(options.DecodeName) == get_args(Method)
     assert get_args(options.PiecesName) == PIECES
     assert get_args(options.OffsetsName) == OFFSET_UNITS
+    assert get_args(options.ScriptName) == SCRIPTS
     assert get_args(options.OutputFormat) == tuple(FORMATS)
     assert get_args(options.InputFormat) == tuple(name for name, format in FORMATS.items() if format.reader)
 

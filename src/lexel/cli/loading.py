@@ -75,6 +75,7 @@ def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptio
         "pieces": labels.pieces,
         "decode": reading.decode,
         "lexicon": reading.lexicon,
+        "script": reading.script,
     }
     return options if compute.batch_pieces is None else options | {"batch_pieces": compute.batch_pieces}
 

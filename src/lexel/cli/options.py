@@ -21,6 +21,7 @@ PrecisionName = Literal["auto", "float32", "bf16", "float16", "float64"]
 DecodeName = Literal["viterbi", "argmax"]
 PiecesName = Literal["chars", "tokenizer"]
 OffsetsName = Literal["char", "utf16", "byte"]
+ScriptName = Literal["simplified", "traditional", "as-is"]
 InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]
 OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet", "html", "terminal"]
 
@@ -155,6 +156,17 @@ class OutputOptions:
     ] = False
 
 
+Script = Annotated[
+    ScriptName,
+    _option(
+        "--script",
+        panel=_READING,
+        value="NAME",
+        help=f"Chinese that the model reads: {_choices(ScriptName)}; text is converted for it, offsets stay.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
     """How scores become words."""
@@ -172,6 +184,7 @@ class ReadingOptions:
         str | None,
         _option("--lexicon", panel=_READING, value="FILE", help="Words whose boundaries are forced or preferred."),
     ] = None
+    script: Script = "as-is"
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,14 +288,7 @@ def _start_flows(
         if head.name not in outputs.setdefault(name, []):
             outputs[name].append(head.name)
     return [
-        Flow(
-            name,
-            checkpoint,
-            start_engine(checkpoint, options),
-            outputs=outputs[name],
-            batch_pieces=batch_pieces,
-            script=script,
-        )
+        start_flow(checkpoint, outputs[name], options, batch_pieces=batch_pieces, script=script)
         for name, checkpoint in checkpoints.items()
     ]
 

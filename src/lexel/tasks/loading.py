@@ -1,0 +1,124 @@
+"""Loading for a task: the checkpoint, the head that the task needs, and a flow that computes nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+
+from lexel.checkpoint import Checkpoint, Head, open_checkpoint
+from lexel.checkpoint.heads import TAGGING
+from lexel.engines.choose import EngineOptions, describe, start_engine
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import LabelError
+from lexel.tasks.base import Flow
+
+Source = str | os.PathLike[str] | Checkpoint
+
+READERS: Mapping[str, str] = {
+    **dict.fromkeys(TAGGING, "Tagger"),
+    "fill": "Filler",
+    "classify": "Classifier",
+    "answer": "Answerer",
+    "embed": "Embedder",
+}
+"""Which class reads a head, by the head's task."""
+
+_logger = logging.getLogger("lexel")
+
+
+def load_checkpoint(source: Source | None, *, revision: str | None = None, pieces: str | None = None) -> Checkpoint:
+    """The checkpoint that a caller means: an opened one, or the folder or hub id to open.
+
+    Labels do not matter to a task that does not tag: they may be ones that no tagger could read.
+
+    Raises:
+        CheckpointError: If it cannot be used.
+    """
+    if isinstance(source, Checkpoint):
+        return source
+    try:
+        return open_checkpoint(source, revision=revision, pieces=pieces)
+    except LabelError as error:
+        try:
+            return open_checkpoint(source, revision=revision, pieces=pieces, scheme="bare")
+        except LabelError:
+            raise error from None
+
+
+def find_head(checkpoint: Checkpoint, task: str, *, name: str | None = None) -> Head:
+    """The head for a task.
+
+    Args:
+        checkpoint: The model.
+        task: What the head must be for.
+        name: Which, where the checkpoint has several.
+
+    Raises:
+        LabelError: If there is no such head (the message says which there are and what reads them), or there are
+            several and no name.
+    """
+    heads = [head for head in checkpoint.heads.values() if head.task == task and name in (None, head.name)]
+    folder = checkpoint.source.folder
+    if len(heads) > 1:
+        names = ", ".join(head.name for head in heads)
+        raise LabelError(f"{folder}: has several heads for {task}: {names}; say which with head=")
+    if not heads:
+        wanted = f"no head for {task}" if name is None else f"no head {name!r} for {task}"
+        raise LabelError(f"{folder}: {wanted}; {_why_none(checkpoint, task)}")
+    return heads[0]
+
+
+def heads_of(checkpoint: Checkpoint) -> str:
+    """The heads that a checkpoint has and what reads them, for messages."""
+    heads = ", ".join(
+        f"{head.name} ({head.task}), which {READERS[head.task]} reads" for head in checkpoint.heads.values()
+    )
+    return f"it has {heads}" if heads else "it holds a bare encoder, which Embedder reads"
+
+
+def start_flow(
+    checkpoint: Checkpoint,
+    outputs: Sequence[str],
+    options: EngineOptions,
+    *,
+    batch_pieces: int = BATCH_PIECES,
+    script: str = "as-is",
+) -> Flow:
+    """A flow of a checkpoint with the heads among its outputs, and no others, loaded.
+
+    Args:
+        checkpoint: The model.
+        outputs: Names of heads, or ``hidden.N``.
+        options: Which engine.
+        batch_pieces: Most piece slots computed in one batch.
+        script: Which Chinese script the model reads; see ``Flow``.
+
+    Raises:
+        CheckpointError: If the checkpoint cannot be used.
+        EngineError: If this machine cannot run what was asked.
+    """
+    engine = start_engine(checkpoint, options, heads=outputs)
+    name = str(checkpoint.source.folder)
+    return Flow(name, checkpoint, engine, outputs=outputs, batch_pieces=batch_pieces, script=script)
+
+
+def describe_flow(flow: Flow) -> str:
+    """What was loaded and what computes it, a line each."""
+    return f"{flow.checkpoint.description}\nengine: {describe(flow.engine)}"
+
+
+def announce(flow: Flow) -> None:
+    """Log what was loaded; a licence that must be said aloud is a warning."""
+    for line in describe_flow(flow).splitlines():
+        _logger.log(logging.WARNING if line == flow.checkpoint.card.notice else logging.INFO, line)
+
+
+def _why_none(checkpoint: Checkpoint, task: str) -> str:
+    config = checkpoint.config
+    if task == "fill" and config.family == "electra" and (config.architecture or "").endswith("ForPreTraining"):
+        return (
+            f"{config.architecture} is ELECTRA's discriminator, which tells replaced pieces from original ones and "
+            "predicts none. Take the generator (ElectraForMaskedLM)"
+        )
+    return f"{heads_of(checkpoint)}. Train such a head first, or choose another checkpoint"

@@ -95,6 +95,7 @@ def _describe_flow(flow: Flow, tagger: Tagger) -> dict[str, Any]:
         "precision": engine.precision,
         "device": engine.device,
         "threads": engine.threads,
+        "script": flow.script,
     }
 
 

@@ -1,0 +1,105 @@
+"""Bottleneck adapters for transformers' encoders (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751).
+
+Two small layers stand in each encoder layer, behind its attention and behind its feed-forward part, before the residual
+sums. They begin as the identity. ``lexel.encoder`` runs them from the names ``adapters.N.attention`` and
+``adapters.N.output``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+
+from lexel.checkpoint.config import FAMILIES
+from lexel.encoder.families import albert, bert, distilbert
+from lexel.encoder.read import LayerNames
+
+LAYER_NAMES: dict[str, LayerNames] = {
+    "albert": albert.LAYER,
+    "bert": bert.LAYER,
+    "distilbert": distilbert.LAYER,
+    "electra": bert.LAYER,
+    "roberta": bert.LAYER,
+}
+"""What each family calls the parts of a layer."""
+
+_STD = 0.02
+
+
+class Adapter(nn.Module):  # type: ignore[misc]
+    """``x + up(activation(down(x)))``.
+
+    Attributes:
+        down: To the bottleneck, ``[size, hidden]``.
+        up: Back from it, ``[hidden, size]``; zeros at first.
+    """
+
+    def __init__(self, hidden_size: int, *, size: int, activation: str) -> None:
+        super().__init__()
+        self.down = nn.Linear(hidden_size, size)
+        self.up = nn.Linear(size, hidden_size)
+        self._activation = ACT2FN[activation]
+        nn.init.normal_(self.down.weight, std=_STD)
+        for zeros in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zeros)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``[..., hidden]`` to ``[..., hidden]``."""
+        added: torch.Tensor = x + self.up(self._activation(self.down(x)))
+        return added
+
+
+class LayerAdapters(nn.Module):  # type: ignore[misc]
+    """The two adapters of a layer."""
+
+    def __init__(self, hidden_size: int, *, size: int, activation: str) -> None:
+        super().__init__()
+        self.attention = Adapter(hidden_size, size=size, activation=activation)
+        self.output = Adapter(hidden_size, size=size, activation=activation)
+
+
+def insert_adapters(encoder: nn.Module, *, size: int, activation: str) -> nn.ModuleList:
+    """Put adapters into each layer of an encoder that has weights of its own.
+
+    The encoder's parameters keep their names; it runs the adapters, but does not own them.
+
+    Args:
+        encoder: A model of transformers without a head, such as ``BertModel``.
+        size: Width of the bottlenecks.
+        activation: One of ``lexel.encoder.ops.ACTIVATIONS``.
+
+    Returns:
+        The adapters by layer, to be trained and saved.
+    """
+    names = LAYER_NAMES[FAMILIES[encoder.config.model_type]]
+    hidden_size = encoder.config.hidden_size
+    adapters = nn.ModuleList()
+    for layer in layers_of(encoder):
+        pair = LayerAdapters(hidden_size, size=size, activation=activation)
+        layer.get_submodule(names.attention_output).register_forward_hook(_Behind(pair.attention))
+        layer.get_submodule(names.outer).register_forward_hook(_Behind(pair.output))
+        adapters.append(pair)
+    return adapters
+
+
+class _Behind:
+    """A forward hook that lets a module's output through an adapter."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        adapted: torch.Tensor = self._adapter(output)
+        return adapted
+
+
+def layers_of(encoder: nn.Module) -> list[nn.Module]:
+    """The layers with weights of their own, in order."""
+    family = FAMILIES[encoder.config.model_type]
+    if family == "albert":
+        groups = encoder.get_submodule("encoder.albert_layer_groups").children()
+        return [layer for group in groups for layer in group.get_submodule("albert_layers").children()]
+    return list(encoder.get_submodule("transformer.layer" if family == "distilbert" else "encoder.layer").children())

@@ -8,10 +8,10 @@ tokenised: the look-ahead is one block.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Reading:
     Attributes:
         pieces: The pieces of its texts.
         scores: By output, scores at the slots that were picked, ``[picks, width]``. Taggers pick every piece where it
-            is decided, so there they are ``[pieces, labels]``.
+            is decided, so there they are ``[pieces, labels]``. Or what a task's own collector made of them.
         windows: The windows in which the texts were read.
         window: Which of them a pick stands in, ``[picks]``; windows follow each other in order.
         piece: Which piece was picked, or -1 for special pieces and partners, ``[picks]``.
@@ -216,6 +216,7 @@ class Flow:
         overlap: int | None = None,
         picks: Picks = decided,
         read_empty: bool = False,
+        collect: Collect | None = None,
     ) -> Iterator[Block]:
         """Add this flow's reading to each block, in order.
 
@@ -225,20 +226,23 @@ class Flow:
             overlap: Pieces that neighbouring windows share; by default ``self.overlap``, or less in small windows.
             picks: Which slots to compute the outputs at.
             read_empty: Whether a text without pieces is read, in a window of special pieces (and its partner).
+            collect: What becomes of the scores while they come in, for tasks that keep less than a row a pick; by
+                default they are put in the order of the picks.
 
         Raises:
             DataError: If a partner leaves too little room for its text.
         """
         started: deque[tuple[Block, Pieces, Layout, Sequences]] = deque()
 
-        def sequences() -> Iterator[Sequences]:
+        def sequences() -> Iterator[tuple[Sequences, Collector]]:
             for block in blocks:
                 pieces = self._tokenise(block)
                 layout = self._lay_out(block, pieces, window=window, overlap=overlap, read_empty=read_empty)
-                started.append((block, pieces, layout, _picked(layout, picks)))
-                yield started[-1][-1]
+                framed = _picked(layout, picks)
+                started.append((block, pieces, layout, framed))
+                yield framed, self._in_order(framed) if collect is None else collect(layout)
 
-        for scores in self.compute(sequences()):
+        for scores in self._compute(sequences()):
             block, pieces, layout, framed = started.popleft()
             window_of, piece_of = layout.window[framed.picked], layout.piece[framed.picked]
             block.readings[self.name] = Reading(pieces, scores, layout.windows, window_of, piece_of)
@@ -249,24 +253,29 @@ class Flow:
 
         The look-ahead is one set. Sequences hold the special pieces, and none is longer than the model takes.
         """
+        return self._compute((some, self._in_order(some)) for some in sequences)
+
+    def _compute(self, sequences: Iterable[tuple[Sequences, Collector]]) -> Iterator[Scores]:
         jobs: deque[_Job] = deque()
 
         def batches() -> Iterator[Rows]:
-            for some in sequences:
+            for some, collector in sequences:
                 placements = pack(np.diff(some.bounds), max_length=self._longest, batch_pieces=self._batch_pieces)
-                jobs.append(_Job(some, placements))
+                jobs.append(_Job(some, placements, collector))
                 yield from jobs[-1].batches(pad=self.tokenizer.special.pad)
 
         def finished() -> Iterator[Scores]:
             while jobs and jobs[0].is_done:
-                job = jobs.popleft()
-                yield {name: job.in_order(name, self._width(name)) for name in self.outputs}
+                yield jobs.popleft().result()
 
         for scores in self.engine.run(batches(), self.outputs):
             yield from finished()  # sets without a sequence, which no batch announces
             jobs[0].receive(scores)
             yield from finished()
         yield from finished()
+
+    def _in_order(self, sequences: Sequences) -> Collector:
+        return _InOrder(sequences.picked, {output: self._width(output) for output in self.outputs})
 
     def _tokenise(self, block: Block) -> Pieces:
         if block.given_words is None:
@@ -330,34 +339,71 @@ def _picked(layout: Layout, picks: Picks) -> Sequences:
     return Sequences(layout.ids, layout.type_ids, picks(layout), layout.bounds)
 
 
+class Collector(Protocol):
+    """Takes the scores of some sequences batch by batch."""
+
+    def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
+        """Take a batch's scores ``[picks, width]``, by output, and the slots of the sequences that they are of."""
+        ...
+
+    def result(self) -> Scores:
+        """What all of them have become."""
+        ...
+
+
+Collect = Callable[[Layout], Collector]
+"""Makes the collector of a block."""
+
+
+class _InOrder:
+    """Scores in the order in which their picks stand in the sequences, ``[picks, width]``."""
+
+    def __init__(self, picked: NDArray[np.bool_], widths: Mapping[str, int]) -> None:
+        self._picked = picked
+        self._widths = widths
+        self._slots: list[NDArray[np.int64]] = []
+        self._received: list[Scores] = []
+
+    def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
+        self._slots.append(slots)
+        self._received.append(scores)
+
+    def result(self) -> Scores:
+        return {output: self._ordered(output, width) for output, width in self._widths.items()}
+
+    def _ordered(self, output: str, width: int) -> NDArray[Any]:
+        if not self._received:
+            return np.empty((0, width), np.float32)
+        rank = np.cumsum(self._picked) - 1
+        scores = np.concatenate([part[output] for part in self._received])
+        ordered = np.empty_like(scores)
+        ordered[rank[np.concatenate(self._slots)]] = scores
+        return ordered
+
+
 class _Job:
     """Some sequences on their way through an engine."""
 
-    def __init__(self, sequences: Sequences, placements: Sequence[Placement]) -> None:
+    def __init__(self, sequences: Sequences, placements: Sequence[Placement], collector: Collector) -> None:
         self._sequences = sequences
         self._placements = placements
-        self._asked: list[NDArray[np.int64]] = []
-        self._received: list[Scores] = []
+        self._collector = collector
+        self._asked: deque[NDArray[np.int64]] = deque()
+        self._n_received = 0
 
     def batches(self, *, pad: int) -> Iterator[Rows]:
         for placement in self._placements:
-            rows, pieces = build_rows(self._sequences, placement, pad=pad)
-            self._asked.append(pieces)
+            rows, slots = build_rows(self._sequences, placement, pad=pad)
+            self._asked.append(slots)
             yield rows
 
     def receive(self, scores: Scores) -> None:
-        self._received.append(scores)
+        self._collector.receive(scores, self._asked.popleft())
+        self._n_received += 1
 
     @property
     def is_done(self) -> bool:
-        return len(self._received) == len(self._placements)
+        return self._n_received == len(self._placements)
 
-    def in_order(self, output: str, width: int) -> NDArray[Any]:
-        """Scores of the picked pieces in the order in which they stand in the sequences, ``[picks, width]``."""
-        if not self._received:
-            return np.empty((0, width), np.float32)
-        rank = np.cumsum(self._sequences.picked) - 1
-        scores = np.concatenate([part[output] for part in self._received])
-        ordered = np.empty_like(scores)
-        ordered[rank[np.concatenate(self._asked)]] = scores
-        return ordered
+    def result(self) -> Scores:
+        return self._collector.result()

@@ -33,7 +33,7 @@ Files = Annotated[
 
 def _option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:
     """An option that a variable can set: ``--batch-pieces`` by ``LEXEL_BATCH_PIECES``."""
-    variable = "LEXEL" + name.removeprefix("-").replace("-", "_").upper()
+    variable = "LEXEL" + name.partition("/")[0].removeprefix("-").replace("-", "_").upper()
     return typer.Option(
         name,
         *others,

@@ -113,7 +113,8 @@ class _Driver:
         checkpoint = _open(_hub_id(model, self._kind) if model_name is None else model_name, revision)
         self._head = _head_for(checkpoint, self._task)
         self._check_labels(f"{checkpoint.source.folder}: head {self._head.name}")
-        self._flow = Flow(self._kind, checkpoint, start_engine(checkpoint, options), outputs=[self._head.name])
+        outputs = [self._head.name]
+        self._flow = Flow(self._kind, checkpoint, start_engine(checkpoint, options, heads=outputs), outputs=outputs)
         if checkpoint.card.notice:
             _logger.warning(checkpoint.card.notice)
         _logger.info(self.description)

@@ -9,16 +9,26 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.engines.choose import EngineOptions, device_named, start_engine
+from lexel.engines.choose import EngineOptions, device_named
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
 from lexel.tasks import token_classification
 from lexel.tasks.arguments import refuse_unknown
-from lexel.tasks.base import Flow
+from lexel.tasks.loading import start_flow
 from lexel.tasks.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
+
+
+class Pipeline(Protocol):
+    """What every task's pipeline has; how it is called is the task's own."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    def __call__(self, *inputs: Any, **options: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class PipelineTask:
     """What a task needs.
 
     Attributes:
-        heads: Tasks of the heads that it reads, see ``Head.task``.
+        heads: Tasks of the heads that it is the one to read, see ``Head.task``: where no task is named, these choose it.
         options: Arguments that are its own.
         build: Makes the pipeline from the checkpoint, the engine's options, the most slots in a batch, and its own
             arguments.
@@ -34,7 +44,7 @@ class PipelineTask:
 
     heads: tuple[str, ...]
     options: tuple[str, ...]
-    build: Callable[[Checkpoint, EngineOptions, int, Mapping[str, Any]], TokenClassificationPipeline]
+    build: Callable[[Checkpoint, EngineOptions, int, Mapping[str, Any]], Pipeline]
 
 
 def _token_classification(
@@ -44,8 +54,7 @@ def _token_classification(
     head = choose_head(checkpoint.heads, options.get("head"), where=where)
     own = {name: value for name, value in options.items() if name != "head"}
     read = ReadOptions().changed(own, where="pipeline")
-    started = start_engine(checkpoint, engine)
-    flow = Flow(where, checkpoint, started, outputs=[head], batch_pieces=batch_pieces)
+    flow = start_flow(checkpoint, [head], engine, batch_pieces=batch_pieces)
     return TokenClassificationPipeline(flow, read)
 
 
@@ -104,11 +113,11 @@ def pipeline(
     scheme: str | None = None,
     labels: Sequence[str] | None = None,
     **options: Any,
-) -> TokenClassificationPipeline:
+) -> Pipeline:
     """A pipeline that is called like transformers' and returns what transformers' returns.
 
     Args:
-        task: ``token-classification`` or ``ner``; if not given, what the model's head is for.
+        task: One of ``TASKS`` or ``ALIASES``; if not given, what the model's head is for.
         model: A model folder, a hub id, or an opened checkpoint; nothing is the bundled Chinese model.
         revision: Branch, tag or commit of a hub id.
         tokenizer: Nothing, or the same as ``model``: a model's own tokenizer is read.

@@ -97,7 +97,7 @@ def test_an_unknown_system_has_no_flags(monkeypatch: pytest.MonkeyPatch) -> None
     ("options", "message"),
     [
         ({"engine": "onnx"}, "engine 'onnx' is not known; expected one of auto, openvino, torch, numpy"),
-        ({"precision": "int4"}, "precision 'int4' is not known; expected one of auto, float32, bf16, float16, float64"),
+        ({"precision": "int4"}, "precision 'int4' is not known; expected one of auto, float32, bf16, int8, float16, float64"),
         ({"threads": 0}, "threads is 0; expected 1 or more"),
         ({"threads": -2}, "threads is -2; expected 1 or more"),
     ],

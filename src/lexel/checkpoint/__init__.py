@@ -11,6 +11,7 @@ from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import ModelConfig, read_config
 from lexel.checkpoint.heads import Head, read_heads
+from lexel.checkpoint.quantised import Quantised
 from lexel.checkpoint.source import BUNDLED, Source, bundled_folder, fetch
 from lexel.checkpoint.weights import Weights, open_weights
 
@@ -31,6 +32,7 @@ class Checkpoint:
         made: How it was made, as ``lexel.json`` has it.
         labels_from: Which file, or the caller, gave the labels; for messages.
         adapter: The bottleneck adapters in its encoder, if it has any.
+        quantised: The quantised graph beside its weights, if there is one.
     """
 
     source: Source
@@ -42,6 +44,7 @@ class Checkpoint:
     made: Mapping[str, Any] = field(default_factory=dict)
     labels_from: str = "config.json"
     adapter: AdapterConfig | None = None
+    quantised: Quantised | None = None
 
     @property
     def description(self) -> str:
@@ -101,6 +104,7 @@ def open_checkpoint(
         made=found.made,
         labels_from=found.labels_from,
         adapter=found.adapter,
+        quantised=found.quantised,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from lexel.checkpoint.adapter import AdapterConfig, read_adapter
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.jsonfile import read_object
+from lexel.checkpoint.quantised import Quantised, read_quantised
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
 
@@ -65,7 +66,7 @@ _DETECTED: dict[str, tuple[str, Task]] = {
 _UNNAMED = ("LABEL_0", "LABEL_1")
 """What transformers takes a config without labels to mean."""
 
-_FILE_KEYS = {"format", "pieces", "heads", "adapter", "base", "made"}
+_FILE_KEYS = {"format", "pieces", "heads", "adapter", "quantised", "base", "made"}
 _HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem"}
 _NAME = re.compile(r"[A-Za-z][\w+-]*")
 _PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
@@ -105,6 +106,7 @@ class FolderHeads(NamedTuple):
         base: Which model it was made from.
         labels_from: Which file, or the caller, gave the labels; for messages.
         adapter: The bottleneck adapters in its encoder, if it has any.
+        quantised: The quantised graph beside its weights, if there is one.
     """
 
     heads: dict[str, Head]
@@ -113,6 +115,7 @@ class FolderHeads(NamedTuple):
     base: Mapping[str, Any]
     labels_from: str
     adapter: AdapterConfig | None = None
+    quantised: Quantised | None = None
 
 
 def read_heads(
@@ -254,7 +257,8 @@ def _read_file(path: Path, config: ModelConfig, asked: _Asked) -> FolderHeads:
     made, base = (_mapping(values.get(key) or {}, f"{path}: {key}") for key in ("made", "base"))
     adapter = read_adapter(values.get("adapter"), f"{path}: adapter")
     labels_from = "lexel.json" if asked.labels is None else "the labels given"
-    return FolderHeads(heads, pieces, made, base, labels_from, adapter)
+    quantised = read_quantised(values.get("quantised"), f"{path}: quantised")
+    return FolderHeads(heads, pieces, made, base, labels_from, adapter, quantised)
 
 
 def _only_tagging(entries: Mapping[str, Any], path: Path) -> str:

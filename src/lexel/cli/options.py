@@ -17,7 +17,7 @@ import typer
 _MODEL, _INPUT, _OUTPUT, _READING, _COMPUTING, _TALKING = "Model", "Input", "Output", "Reading", "Computing", "Messages"
 
 EngineName = Literal["auto", "openvino", "torch", "numpy"]
-PrecisionName = Literal["auto", "float32", "bf16", "float16", "float64"]
+PrecisionName = Literal["auto", "float32", "bf16", "int8", "float16", "float64"]
 DecodeName = Literal["viterbi", "argmax"]
 PiecesName = Literal["chars", "tokenizer"]
 OffsetsName = Literal["char", "utf16", "byte"]
@@ -213,7 +213,7 @@ class ComputeOptions:
             "--precision",
             panel=_COMPUTING,
             value="NAME",
-            help=f"{_choices(PrecisionName)}; auto is bf16 where the processor has it, else float32.",
+            help=f"{_choices(PrecisionName)}; auto: int8 if the model has it, else bf16 where native, else float32.",
         ),
     ] = "auto"
     threads: Annotated[

@@ -21,8 +21,9 @@ from lexel.engines.base import Engine
 from lexel.errors import EngineError, MissingExtra
 
 ENGINES = ("auto", "openvino", "torch", "numpy")
-PRECISIONS = ("auto", "float32", "bf16", "float16", "float64")
+PRECISIONS = ("auto", "float32", "bf16", "int8", "float16", "float64")
 NATIVE_BF16 = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+NATIVE_INT8 = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class EngineOptions:
 
     Attributes:
         engine: One of ``ENGINES``; ``auto`` is OpenVINO.
-        precision: One of ``PRECISIONS``; ``auto`` is bf16 where the processor or GPU has it natively, else float32.
+        precision: One of ``PRECISIONS``; ``auto`` is int8 where the folder has a quantised graph, bf16 else, each only
+            where the processor or GPU has it natively, else float32.
         threads: Threads to compute with; by default ``available_threads()``.
         device: ``cpu``, ``cuda`` or ``cuda:N``; a GPU makes ``auto`` take torch.
     """
@@ -76,8 +78,31 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
         return _start_torch(checkpoint, options.precision, threads, options.device, heads)
     from lexel.engines.openvino import OpenVinoEngine
 
-    precision = _auto_precision() if options.precision == "auto" else options.precision
-    return OpenVinoEngine(checkpoint, precision=precision, threads=threads, streams=threads, heads=heads)
+    return OpenVinoEngine(
+        checkpoint,
+        precision=_openvino_precision(checkpoint, options.precision),
+        threads=threads,
+        streams=threads,
+        heads=heads,
+        rest=_auto_precision(),
+    )
+
+
+def _openvino_precision(checkpoint: Checkpoint, asked: str) -> str:
+    """What OpenVINO is to compute in.
+
+    Raises:
+        EngineError: If int8 was asked for and this processor would only imitate it.
+    """
+    can_int8 = not NATIVE_INT8.isdisjoint(processor_flags())
+    if asked == "auto":
+        return "int8" if can_int8 and checkpoint.quantised is not None else _auto_precision()
+    if asked == "int8" and not can_int8:
+        raise EngineError(
+            f"openvino: this processor has no int8 products (none of {', '.join(sorted(NATIVE_INT8))}); "
+            "use precision float32 or auto"
+        )
+    return asked
 
 
 def _start_numpy(checkpoint: Checkpoint, precision: str, heads: Collection[str] | None) -> Engine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import openvino as ov
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from openvino import opset13 as op
 
 from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.quantised import quantised_graph
 from lexel.encoder.build import Model, build_model
 from lexel.encoder.layers import Inputs
 from lexel.engines.base import Rows, Scores
 from lexel.errors import EngineError
 
 PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
+"""What the graph is computed in; a quantised graph (``int8``) computes the rest of itself in the best of these."""
+
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
 _PICKS = 128
 """Picks are filled up to a multiple of so many: OpenVINO keeps what it compiled for every shape it has seen."""
@@ -100,15 +103,78 @@ def _filled(picks: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.pad(picks, (0, -len(picks) % _PICKS))
 
 
+class Graphs(Protocol):
+    """Where the engine has its graphs from."""
+
+    def graph(self, outputs: Sequence[str]) -> Any:
+        """The graph that computes these outputs, in this order."""
+        ...
+
+    def release(self) -> None:
+        """Give the memory of weights back that were looked at."""
+        ...
+
+
+class BuiltGraphs:
+    """Graphs built from a checkpoint's tensors."""
+
+    def __init__(self, checkpoint: Checkpoint, heads: Collection[str] | None) -> None:
+        self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint, heads)
+
+    def graph(self, outputs: Sequence[str]) -> Any:
+        """See ``Graphs.graph``; inputs and outputs bear their names."""
+        rows = [op.parameter([-1, -1], np.int32, name) for name in _INPUTS]
+        picks = op.parameter([-1], np.int32, "picks")
+        for parameter in (*rows, picks):
+            parameter.get_output_tensor(0).set_names({parameter.get_friendly_name()})
+        graph = ov.Model(self._model(Inputs(*rows), picks, outputs), [*rows, picks], "lexel")
+        for output, name in zip(graph.outputs, outputs, strict=True):
+            output.get_tensor().add_names({name})
+        return graph
+
+    def release(self) -> None:
+        """See ``Graphs.release``."""
+        self._model.weights.release()
+
+
+class QuantisedGraphs:
+    """The graph that ``lexel quantize`` wrote beside a checkpoint's weights.
+
+    Raises:
+        CheckpointError: If there is none, or it was made of other weights.
+    """
+
+    def __init__(self, core: Any, checkpoint: Checkpoint) -> None:
+        self._path = quantised_graph(checkpoint)
+        self._core = core
+
+    def graph(self, outputs: Sequence[str]) -> Any:
+        """See ``Graphs.graph``."""
+        whole = self._core.read_model(self._path)
+        by_name = {name: output for output in whole.outputs for name in output.get_names()}
+        missing = [name for name in outputs if name not in by_name]
+        if missing:
+            raise EngineError(
+                f"{self._path}: computes {', '.join(sorted(by_name))}, not {', '.join(missing)}; "
+                "use precision float32 or bf16"
+            )
+        results = [by_name[name].get_node().input_value(0) for name in outputs]
+        return ov.Model([op.result(result) for result in results], whole.get_parameters(), "lexel")
+
+    def release(self) -> None:
+        """See ``Graphs.release``."""
+
+
 class OpenVinoEngine:
     """Computes on this machine's processor.
 
     Args:
         checkpoint: What to run.
-        precision: ``float32`` or ``bf16``.
+        precision: ``float32``, ``bf16``, or ``int8`` where the folder has a quantised graph.
         threads: Threads to compute with.
         streams: Batches computed side by side, each by an equal share of the threads.
         heads: Which of its heads to load; by default all of them.
+        rest: With ``int8``, what is computed in where the graph is not quantised.
     """
 
     name = "openvino"
@@ -121,15 +187,19 @@ class OpenVinoEngine:
         threads: int,
         streams: int,
         heads: Collection[str] | None = None,
+        rest: str = "float32",
     ) -> None:
-        if precision not in PRECISIONS:
-            raise EngineError(f"openvino: precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
+        self._in = rest if precision == "int8" else precision
+        if self._in not in PRECISIONS:
+            raise EngineError(f"openvino: precision {self._in!r}; expected int8 or one of {', '.join(PRECISIONS)}")
         self.precision = precision
         self.threads = threads
         self._streams = min(streams, threads)
         self._core = ov.Core()
         self.device = str(self._core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
-        self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint, heads)
+        self._graphs: Graphs = (
+            QuantisedGraphs(self._core, checkpoint) if precision == "int8" else BuiltGraphs(checkpoint, heads)
+        )
         self._compiled: dict[tuple[str, ...], Any] = {}
         self._free: dict[tuple[str, ...], list[Any]] = defaultdict(list)
         self._settled: set[tuple[str, ...]] = set()
@@ -162,7 +232,7 @@ class OpenVinoEngine:
             raise EngineError(f"openvino: a batch of shape {rows.piece_ids.shape} failed: {error}") from error
         scores = {name: request.get_output_tensor(i).data[: len(rows.picks)].copy() for i, name in enumerate(names)}
         if names not in self._settled:  # by its first result a graph has laid the weights out anew for itself
-            self._model.weights.release()
+            self._graphs.release()
             self._settled.add(names)
         self._free[names].append(request)
         return scores
@@ -176,11 +246,9 @@ class OpenVinoEngine:
             return free.pop() if free else self._compiled[names].create_infer_request()
 
     def _compile(self, names: tuple[str, ...]) -> Any:
-        rows = [op.parameter([-1, -1], np.int32, name) for name in _INPUTS]
-        picks = op.parameter([-1], np.int32, "picks")
-        graph = ov.Model(self._model(Inputs(*rows), picks, names), [*rows, picks], "lexel")
+        graph = self._graphs.graph(names)
         options = {
-            "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision],
+            "INFERENCE_PRECISION_HINT": PRECISIONS[self._in],
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self._streams,
         }
@@ -189,10 +257,10 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise EngineError(f"openvino: the graph could not be compiled in {self.precision}: {error}") from error
         taken = compiled.get_property("INFERENCE_PRECISION_HINT")
-        if taken != PRECISIONS[self.precision]:
+        if taken != PRECISIONS[self._in]:
             raise EngineError(
-                f"openvino: {self.device} computes in {taken.get_type_name()} where {self.precision} was asked for; "
+                f"openvino: {self.device} computes in {taken.get_type_name()} where {self._in} was asked for; "
                 "use precision float32 or auto"
             )
-        self._model.weights.release()  # compiling has looked at all of them once
+        self._graphs.release()  # compiling has looked at all of them once
         return compiled

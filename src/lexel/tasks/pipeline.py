@@ -36,7 +36,7 @@ class PipelineTask:
     """What a task needs.
 
     Attributes:
-        heads: Tasks of the heads that it is the one to read, see ``Head.task``: where no task is named, these choose it.
+        heads: Tasks of the heads (``Head.task``) that choose it where no task is named.
         options: Arguments that are its own.
         build: Makes the pipeline from the checkpoint, the engine's options, the most slots in a batch, and its own
             arguments.

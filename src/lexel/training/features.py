@@ -1,0 +1,330 @@
+"""Labelled files as columns of pieces, read once, kept on disk, and looked at through memory maps.
+
+A file of documents becomes a few arrays in a folder named by the checksum of everything that they depend on: the
+file's bytes, the tokenizer, how its layers are taken. Nothing of a document stays in memory; several processes share
+the pages. A second run, or a resumed one, finds the folder and reads nothing.
+
+    ids          the pieces, document after document
+    bounds       where each document's pieces begin
+    words        edges and types of the words' units (see ``targets``)
+    entities     the same of the entities
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.data import Losses, by_ending, format_named
+from lexel.document import Document
+from lexel.errors import DataError
+from lexel.text.tokenizer import Tokenizer
+from lexel.training.options import DataFile
+from lexel.training.targets import PieceUnits, Units
+
+VERSION = 1
+"""Counts up when the columns change, so that older folders are not taken for new ones."""
+
+_COLUMNS: dict[str, type[Any]] = {
+    "ids": np.int32,
+    "bounds": np.int64,
+    "words_edges": np.uint8,
+    "words_types": np.int16,
+    "entities_edges": np.uint8,
+    "entities_types": np.int16,
+}
+_BLOCK_CHARS = 1_000_000
+_BLOCK_DOCUMENTS = 4096
+_BYTES = 1 << 20
+_SHOWN_CHARS = 60
+LAYERS = ("words", "pos", "entities")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """A label in a file: how often, and where first."""
+
+    count: int
+    record: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Features:
+    """The columns of one file.
+
+    Attributes:
+        folder: Where they lie.
+        about: What the file holds: ``documents``, ``chars``, ``words``, ``entities``, ``pos_documents`` ...
+        labels: By layer (``pos``, ``entities``) the labels in order of their numbers.
+    """
+
+    folder: Path
+    about: Mapping[str, Any]
+    labels: Mapping[str, Mapping[str, LabelCount]]
+    _cache: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """The pieces, ``[pieces]``."""
+        return self.column("ids")
+
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each document's pieces begin and end, ``[documents + 1]``."""
+        return self.column("bounds")
+
+    def units(self, layer: str) -> Units:
+        """A layer (``words`` with the tags as types, or ``entities``) as units of pieces."""
+        return Units(self.column(f"{layer}_edges"), self.column(f"{layer}_types"), 0)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column, mapped from its file."""
+        if name not in self._cache:
+            path, dtype = self.folder / name, _COLUMNS[name]
+            size = path.stat().st_size
+            self._cache[name] = np.asarray(np.memmap(path, dtype, "r")) if size else np.zeros(0, dtype)
+        return self._cache[name]
+
+
+def read_features(file: DataFile, tokenizer: Tokenizer, *, cache: Path, fingerprint: str) -> Features:
+    """The columns of a file, from the cache if they are there.
+
+    Args:
+        file: What to read.
+        tokenizer: What cuts its texts.
+        cache: The folder to keep columns in.
+        fingerprint: Checksum of the tokenizer.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    sha256 = checksum(Path(file.path))
+    key = hashlib.sha256(json.dumps([VERSION, sha256, fingerprint, *_taken(file)]).encode()).hexdigest()[:24]
+    folder = cache / key
+    if not (folder / "about.json").exists():
+        _write(file, tokenizer, folder, sha256=sha256)
+    return open_features(folder)
+
+
+def open_features(folder: Path) -> Features:
+    """The columns in a folder that ``read_features`` made."""
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    labels = {
+        layer: {label: LabelCount(*values) for label, values in counts.items()}
+        for layer, counts in about.pop("labels").items()
+    }
+    return Features(folder, about, labels)
+
+
+@lru_cache(maxsize=256)
+def _checksum(path: Path, size: int, modified_ns: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _checksum(path, status.st_size, status.st_mtime_ns)
+    except OSError as cause:
+        raise DataError(f"{path}: not readable ({cause.strerror}); expected a file of documents") from cause
+
+
+def read_documents(file: DataFile, *, losses: Losses | None = None) -> Iterator[Document]:
+    """The documents of a data file by its format.
+
+    Raises:
+        DataError: If the format cannot be read, or the file is not of it.
+    """
+    row = format_named(file.format) if file.format else by_ending(file.path)
+    if row.reader is None:
+        raise DataError(f"{file.path}: format {row.name} is only written; expected a format that is read")
+    return row.reader(file.path, losses=losses)
+
+
+def _taken(file: DataFile) -> list[Any]:
+    """What of a data file's options changes its columns."""
+    fold = {tag: dict(others) for tag, others in (file.fold or {}).items()}
+    return [file.format, sorted(file.layers or LAYERS), sorted((file.label_map or {}).items()), fold]
+
+
+def _write(file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str) -> None:
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with _Writer(partial, file) as writer:
+            for block in _blocks(read_documents(file)):
+                writer.add(block, tokenizer)
+        about = {"sha256": sha256, **writer.about}
+        (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        partial.replace(folder)
+    except OSError as cause:
+        raise DataError(f"{folder}: not written ({cause.strerror or cause}). Make room and try again") from cause
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents some thousand at a time, or fewer long ones."""
+    documents = iter(documents)
+    while block := list(islice(documents, 1)):
+        n_chars = len(block[0].text)
+        for document in documents:
+            block.append(document)
+            n_chars += len(document.text)
+            if n_chars >= _BLOCK_CHARS or len(block) >= _BLOCK_DOCUMENTS:
+                break
+        yield block
+
+
+class _Writer:
+    """Appends blocks of documents to the columns, and counts what is in them."""
+
+    def __init__(self, folder: Path, file: DataFile) -> None:
+        self._layers = set(file.layers or LAYERS)
+        self._map = file.label_map or {}
+        self._files: dict[str, BinaryIO] = {name: (folder / name).open("wb") for name in _COLUMNS}
+        self._labels: dict[str, dict[str, list[Any]]] = {"pos": {}, "entities": {}}
+        self._number_of: dict[tuple[str, str], int] = {}
+        self._counts = dict.fromkeys(
+            ("documents", "chars", "words", "entities", "pieces", "longest_chars", "lost_units"), 0
+        )
+        self._with = dict.fromkeys(LAYERS, 0)
+        self._scripts: dict[str, int] = {}
+        self._put("bounds", np.zeros(1, np.int64))
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {**self._counts, "with": self._with, "scripts": self._scripts, "labels": self._labels}
+
+    def add(self, documents: Sequence[Document], tokenizer: Tokenizer) -> None:
+        texts = [document.text for document in documents]
+        pieces = tokenizer.encode(texts)
+        units = PieceUnits(texts, pieces)
+        self._put("ids", pieces.ids)
+        self._put("bounds", pieces.bounds[1:] + self._counts["pieces"])
+        words = units.words(
+            [document.words if self._has(document, "words") else None for document in documents],
+            [self._pos_numbers(document, i) if self._has(document, "pos") else None for i, document in enumerate(documents)],
+        )
+        entities = units.entities(
+            [document.entities if self._has(document, "entities") else None for document in documents],
+            [
+                self._entity_numbers(document, i) if self._has(document, "entities") else None
+                for i, document in enumerate(documents)
+            ],
+        )
+        for layer, found in (("words", words), ("entities", entities)):
+            self._put(f"{layer}_edges", found.edges)
+            self._put(f"{layer}_types", found.types)
+            self._counts["lost_units"] += found.n_lost
+        self._count(documents, texts, n_pieces=len(pieces))
+
+    def _has(self, document: Document, layer: str) -> bool:
+        return layer in document.layers and (layer in self._layers or (layer == "words" and "pos" in self._layers))
+
+    def _pos_numbers(self, document: Document, i: int) -> NDArray[np.int64]:
+        words = document.words
+        assert words.pos_ids is not None  # noqa: S101
+        return self._numbers("pos", words.pos_labels, words.pos_ids, words.starts, words.ends, document, i)
+
+    def _entity_numbers(self, document: Document, i: int) -> NDArray[np.int64]:
+        spans = document.entities
+        return self._numbers("entities", spans.labels, spans.label_ids, spans.starts, spans.ends, document, i)
+
+    def _numbers(
+        self,
+        layer: str,
+        names: Sequence[str],
+        ids: NDArray[np.int32],
+        starts: NDArray[np.int32],
+        ends: NDArray[np.int32],
+        document: Document,
+        i: int,
+    ) -> NDArray[np.int64]:
+        """The number of each unit's label in the whole file, ``[units]``; new labels get the next ones."""
+        known = self._labels[layer]
+        numbers = np.zeros(len(names), np.int64)
+        counts = np.bincount(ids, minlength=len(names)).tolist()
+        for own, name in enumerate(names):
+            label = self._map.get(name, name)
+            if label not in known:
+                at = int((ids == own).argmax()) if counts[own] else 0
+                example = document.text[starts[at] : ends[at]][:_SHOWN_CHARS] if counts[own] else ""
+                known[label] = [0, self._counts["documents"] + i + 1, example]
+                self._number_of[layer, label] = len(known) - 1
+            known[label][0] += counts[own]
+            numbers[own] = self._number_of[layer, label]
+        return numbers[ids]
+
+    def _count(self, documents: Sequence[Document], texts: Sequence[str], *, n_pieces: int) -> None:
+        counts = self._counts
+        counts["documents"] += len(documents)
+        counts["pieces"] += n_pieces
+        for text in texts:
+            counts["chars"] += len(text)
+            counts["longest_chars"] = max(counts["longest_chars"], len(text))
+        for document in documents:
+            layers = document.layers
+            for layer in LAYERS:
+                self._with[layer] += layer in layers and layer in self._layers
+            counts["words"] += len(document.words) if "words" in layers else 0
+            counts["entities"] += len(document.entities) if "entities" in layers else 0
+        for script, n in count_scripts("".join(texts)).items():
+            self._scripts[script] = self._scripts.get(script, 0) + n
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        self._files[name].write(np.ascontiguousarray(values, _COLUMNS[name]).tobytes())
+
+
+def count_scripts(text: str) -> dict[str, int]:
+    """How many letters of each script a text has, by the first word of their Unicode names: CJK, LATIN, CYRILLIC."""
+    codes, counts = np.unique(
+        np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"), return_counts=True
+    )
+    found: dict[str, int] = {}
+    for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+        script = _script(code)
+        if script:
+            found[script] = found.get(script, 0) + count
+    return found
+
+
+_SCRIPTS = {"CJK": "Hani", "LATIN": "Latn", "CYRILLIC": "Cyrl", "GREEK": "Grek", "HIRAGANA": "Hira", "KATAKANA": "Kana",
+            "HANGUL": "Hang", "ARABIC": "Arab", "HEBREW": "Hebr", "THAI": "Thai", "DEVANAGARI": "Deva"}  # fmt: skip
+
+
+@lru_cache(maxsize=65536)
+def _script(code: int) -> str | None:
+    char = chr(code)
+    if not char.isalpha():
+        return None
+    return _SCRIPTS.get(unicodedata.name(char, "").split(" ")[0].split("-")[0])

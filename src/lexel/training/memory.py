@@ -1,0 +1,24 @@
+"""Keep the C library from giving large blocks back after every operation.
+
+Each step would pay for fresh pages: a fifth of the time on a CPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+_LARGE = 2**31 - 1
+_PAD = 64 << 20
+
+
+def keep_memory() -> None:
+    """Ask glibc to keep what was freed; elsewhere nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, _LARGE)
+        mallopt(_TOP_PAD, _PAD)

@@ -1,0 +1,211 @@
+"""One encoder of transformers' with any number of heads on it, and what their tensors are called in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.activations import ACT2FN
+
+from lexel.checkpoint.config import FAMILIES
+from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
+from lexel.training.attention import NAME as ATTENTION
+from lexel.training.attention import packed_mask
+from lexel.training.heads import TrainedHead
+from lexel.training.rows import Batch
+
+Names = dict[str, str]
+"""What a module calls a tensor, and what a folder calls it."""
+
+_DROPOUTS = ("classifier_dropout", "classifier_dropout_prob", "seq_classif_dropout", "hidden_dropout_prob", "dropout")
+
+
+class MultiHead(nn.Module):
+    """An encoder and its heads.
+
+    Attributes:
+        encoder: One of transformers' classes, without its pooler.
+        heads: The heads by ``h_<name>`` (a module's name must not be that of a dictionary's method).
+    """
+
+    def __init__(self, encoder: PreTrainedModel, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict({f"h_{name}": head for name, head in heads.items()})
+        config = encoder.config
+        self._offset = config.pad_token_id + 1 if FAMILIES[config.model_type] == "roberta" else 0
+        self._has_types = getattr(config, "type_vocab_size", 0) > 0 and FAMILIES[config.model_type] != "distilbert"
+
+    def head(self, name: str) -> nn.Module:
+        """A head by its name."""
+        return self.heads[f"h_{name}"]
+
+    def encode(self, batch: Batch) -> torch.Tensor:
+        """Hidden states of all slots, ``[rows * length, hidden]``."""
+        dtype = next(self.encoder.parameters()).dtype
+        inputs = {"token_type_ids": batch.types} if self._has_types else {}
+        states = self.encoder(
+            input_ids=batch.ids,
+            attention_mask=packed_mask(batch.sequences, dtype),
+            position_ids=batch.positions + self._offset,
+            **inputs,
+        ).last_hidden_state
+        return states.view(-1, states.shape[-1])
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The scores of each head that the batch has targets for, at the slots that these are asked at."""
+        states = self.encode(batch)
+        scores = {}
+        for name, target in batch.targets.items():
+            picked = states if target.slots is None else states[target.slots]
+            head = self.head(name)
+            scores[name] = head(picked, self.embeddings) if isinstance(head, FillHead) else head(picked)
+        return scores
+
+    @property
+    def embeddings(self) -> torch.Tensor:
+        """The encoder's table of pieces, ``[vocab, embedding]``."""
+        table: torch.Tensor = self.encoder.get_input_embeddings().weight
+        return table
+
+
+class TaggingHead(nn.Module):
+    """Dropout and a linear map, ``[slots, hidden]`` to ``[slots, labels]``; also for answers, with two outputs."""
+
+    def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, n_outputs)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Scores."""
+        scores: torch.Tensor = self.output(self.dropout(states))
+        return scores
+
+
+class ClassifyHead(nn.Module):
+    """A linear map, an activation, and another linear map, on first pieces."""
+
+    def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float, activation: str) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.activation = ACT2FN[activation]
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, n_outputs)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Scores."""
+        scores: torch.Tensor = self.output(self.dropout(self.activation(self.dense(states))))
+        return scores
+
+
+class FillHead(nn.Module):
+    """A transformation, then the encoder's own table of pieces as the map to the vocabulary."""
+
+    def __init__(self, hidden_size: int, embedding_size: int, vocab_size: int, *, activation: str, eps: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, embedding_size)
+        self.activation = ACT2FN[activation]
+        self.norm = nn.LayerNorm(embedding_size, eps=eps)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, states: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+        """Scores ``[picks, vocab]``."""
+        return nn.functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
+
+
+def build_encoder(
+    folder: str | None, config: PretrainedConfig, *, seed: int
+) -> PreTrainedModel:
+    """The encoder in float32, from a folder's weights or, without one, from random ones."""
+    torch.manual_seed(seed)
+    options: dict[str, Any] = {} if FAMILIES[config.model_type] in ("distilbert", "electra") else {"add_pooling_layer": False}
+    config._attn_implementation = ATTENTION
+    if folder is None:
+        encoder = AutoModel.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32, **_pooled(config, options))
+    else:
+        encoder = AutoModel.from_pretrained(
+            folder, config=config, attn_implementation=ATTENTION, dtype=torch.float32, **options
+        )
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None
+    return encoder
+
+
+def _pooled(config: PretrainedConfig, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {}
+
+
+def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -> nn.Module:
+    """A new head with weights drawn as the encoder's are."""
+    hidden = config.hidden_size
+    dropout = next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1)
+    family = FAMILIES[config.model_type]
+    if head.task == "fill":
+        plain = PLAIN_FILL[family].activation if is_plain else None
+        embedding = getattr(config, "embedding_size", None) or hidden
+        eps = getattr(config, "layer_norm_eps", 1e-12)
+        activation = plain or getattr(config, "hidden_act", None) or config.activation
+        module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
+    elif head.task == "classify":
+        activation = PLAIN_CLASSIFY[family].activation if is_plain else "tanh"
+        module = ClassifyHead(hidden, len(head.labels), dropout=dropout, activation=activation)
+    else:
+        module = TaggingHead(hidden, 2 if head.task == "answer" else len(head.labels), dropout=dropout)
+    _draw(module, getattr(config, "initializer_range", 0.02))
+    return module
+
+
+def _draw(module: nn.Module, scale: float) -> None:
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=scale)
+            nn.init.zeros_(part.bias)
+
+
+def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
+    """What a folder calls the tensors of a head, by the module's own names."""
+    if head.task == "fill":
+        return _fill_names(family) if not prefix.startswith("heads.") else {
+            "dense.weight": f"{prefix}.dense.weight",
+            "dense.bias": f"{prefix}.dense.bias",
+            "norm.weight": f"{prefix}.layer_norm.weight",
+            "norm.bias": f"{prefix}.layer_norm.bias",
+            "bias": f"{prefix}.bias",
+        }
+    if head.task == "classify":
+        plain = PLAIN_CLASSIFY[family]
+        dense, output = (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
+        return _linear("dense", dense) | _linear("output", output)
+    return _linear("output", prefix)
+
+
+def _fill_names(family: str) -> Names:
+    names = PLAIN_FILL[family]
+    return _linear("dense", names.dense) | _linear("norm", names.norm) | {"bias": names.bias}
+
+
+def _linear(own: str, there: str) -> Names:
+    return {f"{own}.{part}": f"{there}.{part}" for part in ("weight", "bias")}
+
+
+def load_head(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Take a head's weights from a folder's tensors."""
+    with torch.no_grad():
+        for own, there in names.items():
+            module.get_parameter(own).copy_(tensors[there])
+
+
+def named_tensors(
+    model: MultiHead, heads: Sequence[TrainedHead], *, family: str, prefixes: Mapping[str, str], encoder_prefix: str
+) -> dict[str, torch.Tensor]:
+    """All tensors of a model under the names that a folder gives them."""
+    encoder = {f"{encoder_prefix}{name}": tensor for name, tensor in model.encoder.state_dict().items()}
+    for head in heads:
+        names = head_names(head, family=family, prefix=prefixes[head.name])
+        state = model.head(head.name).state_dict()
+        encoder |= {there: state[own] for own, there in names.items()}
+    return encoder

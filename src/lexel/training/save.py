@@ -1,0 +1,131 @@
+"""The finished folder: weights under the names that others know, its tokenizer, and what it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER
+from lexel.checkpoint.source import TOKENIZER_FILES
+from lexel.training.heads import TrainedHead
+from lexel.training.model import MultiHead, named_tensors
+from lexel.training.setup import Setup
+
+_CLASSES = {
+    "bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert", "albert": "Albert",
+    "electra": "Electra", "distilbert": "DistilBert",
+}  # fmt: skip
+_ENDINGS = {"fill": "ForMaskedLM", "classify": "ForSequenceClassification", "answer": "ForQuestionAnswering"}
+_PROBLEMS = {
+    "single": "single_label_classification",
+    "multi": "multi_label_classification",
+    "regression": "regression",
+}
+
+
+def prefixes_of(heads: list[TrainedHead], *, family: str) -> dict[str, str]:
+    """Where each head's tensors stand: plain Hugging Face names for one, ``heads.<name>`` for several."""
+    if len(heads) > 1:
+        return {head.name: f"heads.{head.name}" for head in heads}
+    plain = {"fill": FILL_PREFIXES[family], "answer": "qa_outputs"}
+    return {head.name: plain.get(head.task, PLAIN_CLASSIFIER) for head in heads}
+
+
+def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[str, Any]) -> None:
+    """Write weights, config, tokenizer files and ``lexel.json`` into a folder that is there."""
+    prefixes = prefixes_of(setup.heads, family=setup.family)
+    encoder_prefix = f"{model.encoder.base_model_prefix}."
+    tensors = named_tensors(model, setup.heads, family=setup.family, prefixes=prefixes, encoder_prefix=encoder_prefix)
+    dtype = torch.float16 if setup.options.save_dtype == "float16" else torch.float32
+    stored = {
+        name: tensor.detach().to("cpu", dtype).contiguous().clone()
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point()
+    }
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
+    write_json(folder / "config.json", _config(setup))
+    for path in sorted(setup.tokenizer_folder.iterdir()):
+        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in TOKENIZER_FILES):
+            shutil.copyfile(path, folder / path.name)
+    write_json(folder / "lexel.json", _description(setup, prefixes, made))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON to be read by people."""
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _config(setup: Setup) -> dict[str, Any]:
+    config, heads = setup.config, setup.heads
+    values = config.to_dict()
+    for key in ("_attn_implementation", "attn_implementation", "transformers_version", "_name_or_path", "dtype", "torch_dtype"):
+        values.pop(key, None)
+    values["dtype"] = setup.options.save_dtype
+    class_name = _CLASSES[config.model_type]
+    if len(heads) == 1:
+        head = heads[0]
+        values["architectures"] = [class_name + _ENDINGS.get(head.task, "ForTokenClassification")]
+        if head.labels:
+            values["id2label"] = {str(i): label for i, label in enumerate(head.labels)}
+            values["label2id"] = {label: i for i, label in enumerate(head.labels)}
+        if head.task == "classify":
+            values["problem_type"] = _PROBLEMS[head.options.problem or "single"]
+    else:
+        values["architectures"] = [f"{class_name}Model"]
+        for key in ("id2label", "label2id", "num_labels"):
+            values.pop(key, None)
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, Any]) -> dict[str, Any]:
+    base = setup.base
+    heads = {}
+    for head in setup.heads:
+        entry: dict[str, Any] = {"task": head.task, "prefix": prefixes[head.name]}
+        if head.labels:
+            entry["labels"] = list(head.labels)
+        if head.label_set is not None:
+            entry["scheme"] = head.label_set.scheme
+        if head.word_label is not None:
+            entry["word_label"] = head.word_label
+        if head.options.problem is not None:
+            entry["problem"] = head.options.problem
+        heads[head.name] = entry
+    return {
+        "format": 1,
+        "pieces": setup.pieces,
+        "heads": heads,
+        "base": None if base is None else base_of(setup),
+        "made": dict(made),
+    }
+
+
+def base_of(setup: Setup) -> dict[str, Any] | None:
+    """The base model: id, revision, commit, licence, architecture, parameters."""
+    base = setup.base
+    if base is None:
+        return None
+    source = base.source
+    n = sum(int(torch.tensor(shape).prod()) for shape in _shapes(source.folder))
+    return {
+        "id": source.repo_id or (Path(setup.options.model).name if setup.options.model else source.folder.name),
+        "revision": setup.options.revision,
+        "commit": source.commit,
+        "licence": base.card.licence,
+        "architecture": base.config.architecture,
+        "parameters": n,
+    }
+
+
+def _shapes(folder: Path) -> list[tuple[int, ...]]:
+    from lexel.checkpoint.weights import read_tensors, weight_file
+
+    file = weight_file(folder)
+    return [] if file is None else [stored.shape for stored in read_tensors(folder, file).values()]

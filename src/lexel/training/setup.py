@@ -1,0 +1,187 @@
+"""What a run starts from: the base model, its tokenizer, the files as columns, the heads with their labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
+from transformers.utils import logging as transformers_logging
+
+from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint.config import FAMILIES
+from lexel.checkpoint.source import TOKENIZER_FILES
+from lexel.checkpoint.weights import read_tensors, weight_file
+from lexel.errors import CheckpointError
+from lexel.text.tokenizer import Tokenizer, load_tokenizer
+from lexel.training import model as models
+from lexel.training.examples import WindowExamples
+from lexel.training.features import Features, checksum, read_features
+from lexel.training.heads import TrainedHead, base_head, check_labels, settle_heads
+from lexel.training.options import DataFile, TrainingOptions
+from lexel.training.team import Team
+
+
+@dataclass
+class Setup:
+    """Everything settled before the first step.
+
+    Attributes:
+        options: What was asked.
+        base: The base model, if there is one.
+        tokenizer_folder: Where the tokenizer files are.
+        tokenizer: The tokenizer.
+        pieces: ``chars`` or ``tokenizer``.
+        config: transformers' config of the encoder.
+        heads: The heads.
+        files: By role (``train``, ``validation``, ``test``) the columns of each file.
+        max_length: Longest sequence.
+        said: What is to be said of it all.
+    """
+
+    options: TrainingOptions
+    base: Checkpoint | None
+    tokenizer_folder: Path
+    tokenizer: Tokenizer
+    pieces: str
+    config: PretrainedConfig
+    heads: list[TrainedHead]
+    files: Mapping[str, Sequence[Features]]
+    max_length: int
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def family(self) -> str:
+        """The encoder's family."""
+        return FAMILIES[self.config.model_type]
+
+    def examples(self, role: str) -> WindowExamples:
+        """The windows of a role's files."""
+        return WindowExamples(
+            self.files[role],
+            self.heads,
+            special=self.tokenizer.special,
+            max_length=self.max_length,
+            overlap=self.options.overlap,
+            only_labelled=role == "train",
+        )
+
+
+def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
+    """Settle everything; the first process reads files, the others find them read.
+
+    Raises:
+        CheckpointError: If the base model or tokenizer cannot be used.
+        DataError: If a file cannot be read.
+        LabelError: If labels and heads do not fit together.
+    """
+    base = None if options.model is None else open_checkpoint(options.model, revision=options.revision)
+    folder = Path(options.tokenizer) if options.tokenizer else base.source.folder  # type: ignore[union-attr]
+    pieces = options.pieces or (base.pieces if base is not None else "tokenizer")
+    config = build_config(options, base)
+    tokenizer = load_tokenizer(folder, pieces=pieces, model_type=config.model_type)
+    if base is None and "vocab_size" not in options.config:
+        config.vocab_size = tokenizer.n_pieces
+    if tokenizer.n_pieces > config.vocab_size:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {config.vocab_size}; they are not "
+            "of one model: take the tokenizer files of this checkpoint"
+        )
+    fingerprint = _fingerprint(folder, pieces)
+
+    def read(files: Sequence[DataFile]) -> list[Features]:
+        if team.is_first:
+            for file in files:
+                read_features(file, tokenizer, cache=cache, fingerprint=fingerprint)
+        team.meet()
+        return [read_features(file, tokenizer, cache=cache, fingerprint=fingerprint) for file in files]
+
+    roles = {"train": options.train, "validation": options.validation, "test": options.test}
+    files = {role: read(members) for role, members in roles.items()}
+    heads, said = settle_heads(
+        options.heads, files["train"], [file.path for file in options.train], base={} if base is None else base.heads
+    )
+    for role in ("validation", "test"):
+        for head in heads:
+            check_labels(head, files[role], [file.path for file in roles[role]])
+    longest = _longest(config, tokenizer)
+    max_length = min(longest, options.window or longest)
+    return Setup(options, base, folder, tokenizer, pieces, config, heads, files, max_length, said)
+
+
+def _longest(config: PretrainedConfig, tokenizer: Tokenizer) -> int:
+    positions: int = config.max_position_embeddings
+    if FAMILIES[config.model_type] == "roberta":
+        positions -= config.pad_token_id + 1
+    return min(positions, tokenizer.max_length or positions)
+
+
+def build_config(options: TrainingOptions, base: Checkpoint | None) -> PretrainedConfig:
+    """transformers' config: the base model's with the values given, or one of these alone.
+
+    Raises:
+        CheckpointError: If the model type is none that Lexel computes.
+    """
+    values = dict(options.config)
+    if base is not None:
+        config = AutoConfig.from_pretrained(base.source.folder, **values)
+    else:
+        model_type = values.pop("model_type", "bert")
+        if model_type not in FAMILIES:
+            raise CheckpointError(
+                f"config: model_type {model_type!r} is not supported; expected one of {', '.join(FAMILIES)}"
+            )
+        config = CONFIG_MAPPING[model_type](**values)
+    config.dtype = "float32"
+    return config
+
+
+def _fingerprint(folder: Path, pieces: str) -> str:
+    """Checksum of a tokenizer's files."""
+    paths = sorted({path for pattern in TOKENIZER_FILES for path in folder.glob(pattern) if path.is_file()})
+    return hashlib.sha256("".join([pieces, *(path.name + checksum(path) for path in paths)]).encode()).hexdigest()
+
+
+def build_model(setup: Setup) -> models.MultiHead:
+    """The model in float32, with the base model's weights where it has them, else random ones."""
+    options, base = setup.options, setup.base
+    with quiet_transformers():
+        encoder = models.build_encoder(
+            None if base is None else str(base.source.folder), setup.config, seed=options.seed
+        )
+    torch.manual_seed(options.seed)
+    is_plain = len(setup.heads) == 1
+    heads: dict[str, nn.Module] = {}
+    for head in setup.heads:
+        module = models.build_head(head, setup.config, is_plain=is_plain)
+        start = base_head(head.name, head.options, {} if base is None else base.heads)
+        if base is not None and start is not None and (start.labels == head.labels or not head.is_tagging):
+            names = models.head_names(start, family=setup.family, prefix=start.prefix)
+            models.load_head(module, names, _tensors(base.source.folder))
+        heads[head.name] = module
+    return models.MultiHead(encoder, heads)
+
+
+def _tensors(folder: Path) -> Mapping[str, torch.Tensor]:
+    file = weight_file(folder)
+    if file is None:
+        raise CheckpointError(f"{folder}: no weights; expected a model folder")
+    return {name: torch.from_numpy(stored.read().astype("float32")) for name, stored in read_tensors(folder, file).items()}
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from speaking of tensors that are meant to be new or unused."""
+    before: Any = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)

@@ -28,6 +28,15 @@ TOKENIZER_FILES = (
     "*.model",
 )
 DESCRIPTION_FILES = ("config.json", "lexel.json", "README.md", "LICENSE*", "NOTICE*")
+SENTENCE_FILES = (
+    "modules.json",
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]_*/config.json",
+    "[0-9]_*/model.safetensors",
+    "[0-9]_*/pytorch_model.bin",
+)
+"""What a sentence-transformers folder has beside its encoder, see ``lexel.checkpoint.sentence_transformers``."""
 SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
 BIN_FILES = (BIN, BIN_INDEX, "pytorch_model-*.bin")
 
@@ -120,7 +129,7 @@ def _checked(folder: Path) -> Path:
 
 def _from_hub(repo_id: str, revision: str | None, *, show_progress: bool) -> Source:
     """Download the files that Lexel reads: safetensors if the repository has them, else ``pytorch_model.bin``."""
-    described = [*DESCRIPTION_FILES, *TOKENIZER_FILES]
+    described = [*DESCRIPTION_FILES, *TOKENIZER_FILES, *SENTENCE_FILES]
     folder = _snapshot(repo_id, revision, [*described, *SAFETENSORS_FILES], show_progress=show_progress)
     if weight_file(folder) is None and (folder / "config.json").is_file():
         folder = _snapshot(repo_id, revision, [*described, *BIN_FILES], show_progress=show_progress)

@@ -54,7 +54,7 @@ def read_parquet(source: Source, *, encoding: str = "utf-8", losses: Losses | No
 
 
 def _documents(source: Source, name: str, losses: Losses) -> Iterator[Document]:
-    arrow, parquet = _libraries()
+    arrow, parquet = load_pyarrow()
     row = 0
     try:
         with parquet.ParquetFile(os.fspath(source) if isinstance(source, os.PathLike) else source) as file:
@@ -135,7 +135,7 @@ def write_parquet(
         ValueError: If ``offsets`` is none of the units.
     """
     unit_positions("", offsets)
-    arrow, parquet = _libraries()
+    arrow, parquet = load_pyarrow()
     name = name_of(out, standard="<stdout>")
     schema = _schema(arrow, offsets)
     with open_binary(out) as stream, _table_writer(arrow, parquet, stream, schema) as writer:
@@ -214,7 +214,7 @@ def _schema(arrow: Any, unit: str) -> Any:
     return schema.with_metadata({_UNIT_KEY: unit.encode()})
 
 
-def _libraries() -> tuple[Any, Any]:
+def load_pyarrow() -> tuple[Any, Any]:
     """pyarrow and its Parquet part.
 
     Raises:

@@ -1,0 +1,317 @@
+"""Vectors of texts, of their words and of their entities."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.sentence_transformers import SentenceModules, read_sentence_modules, transformer_folder
+from lexel.decoding.words import WordTable, mean_over, pieces_of_words
+from lexel.document import Document
+from lexel.engines.base import Scores
+from lexel.engines.choose import EngineOptions
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import DataError
+from lexel.tasks.base import Block, Flow, gather_blocks
+from lexel.tasks.framing import Layout
+from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint, start_flow
+from lexel.tasks.places import Floats, Ints, Places, text_places
+from lexel.tasks.pooling import Pool, apply_steps, normalise, pooled_slots
+from lexel.tasks.pooling_choice import PoolingOptions, PoolingPlan, plan_pooling
+from lexel.text.alignment import piece_of_char, read_chars
+
+Part = Literal["word", "entity"]
+_VECTORS = "vectors"
+
+_logger = logging.getLogger("lexel")
+
+
+class Embedding(NamedTuple):
+    """The vector of a text.
+
+    Attributes:
+        vector: ``[dims]``, float32.
+        n_pieces: How many pieces the text has, its prompt's included, special ones not.
+        n_windows: In how many windows it was read.
+    """
+
+    vector: Floats
+    n_pieces: int
+    n_windows: int
+
+
+class EmbeddedBlock(NamedTuple):
+    """The vectors of texts that follow each other, ``[texts, dims]``, and each one's counts, ``[texts]``."""
+
+    vectors: Floats
+    n_pieces: Ints
+    n_windows: Ints
+
+
+class Embedder:
+    """Makes a vector of a text, and of its words and entities. Safe to call from several threads.
+
+    Made by ``Embedder.load``.
+
+    Attributes:
+        plan: How it is done.
+    """
+
+    def __init__(self, flow: Flow, plan: PoolingPlan) -> None:
+        special = len(flow.tokenizer.special.prefix) + len(flow.tokenizer.special.suffix)
+        self._flow = flow
+        self._window = None if plan.max_length is None else max(1, plan.max_length - special)
+        self.plan = plan
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | None = None,
+        *,
+        revision: str | None = None,
+        pooling: str | None = None,
+        layer: int = -1,
+        normalise: bool | None = None,
+        dimensions: int | None = None,
+        prompt: str | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        batch_pieces: int = BATCH_PIECES,
+        pieces: str | None = None,
+    ) -> Embedder:
+        """Load a checkpoint, ready to embed.
+
+        Args:
+            source: A model folder (of sentence-transformers too), a hub id (also ``owner/name@revision``), or an opened
+                checkpoint; nothing is the bundled Chinese model.
+            revision: Branch, tag or commit of a hub id.
+            pooling: ``mean``, ``cls``, ``max``, ``last-4`` (the mean of the last four layers, then of the pieces) or
+                ``learned``, among others; by default what the folder says, else ``mean``.
+            layer: Which hidden layer: -1 is the last, 0 the embeddings.
+            normalise: Whether vectors are brought to length 1; by default what the folder says, else not.
+            dimensions: How many of the numbers to keep, from the first on, for models that were trained to have their
+                vectors cut.
+            prompt: What goes before each text: the name of a prompt of the folder, or the words; by default what the
+                folder says.
+            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
+            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
+            threads: Threads to compute with; by default the physical cores this process may use.
+            batch_pieces: Most piece slots computed in one batch.
+            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+
+        Raises:
+            CheckpointError: If the checkpoint cannot be used, or has no weights for the pooling asked for.
+            EngineError: If this machine cannot run what was asked.
+            ValueError: If an argument has a value that it cannot have.
+        """
+        checkpoint, modules = open_embedder(source, revision=revision, pieces=pieces)
+        options = PoolingOptions(pooling, layer, normalise, dimensions, prompt)
+        plan = plan_pooling(checkpoint, modules, options)
+        computing = EngineOptions(engine=engine, precision=precision, threads=threads)
+        embedder = cls(start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces), plan)
+        announce(embedder._flow)
+        _logger.info("pooling: %s", plan.said)
+        if plan.prompt:
+            _logger.info("prompt: %r before each text", plan.prompt)
+        return embedder
+
+    def __call__(self, text: str) -> Embedding:
+        """The vector of one text.
+
+        Raises:
+            TypeError: If ``text`` is not a string.
+        """
+        if not isinstance(text, str):
+            raise TypeError(
+                f"expected one text (str), found {type(text).__name__}; for several, use encode(texts) or stream(texts)"
+            )
+        return next(self.stream([text]))
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Embedding]:
+        """The vectors of texts, lazily: one for each, in order, in memory that does not grow with their number."""
+        for block in self.stream_blocks(texts):
+            yield from map(Embedding, block.vectors, block.n_pieces.tolist(), block.n_windows.tolist())
+
+    def encode(self, texts: Iterable[str]) -> Floats:
+        """The vectors of texts as one array, float32 ``[texts, dims]``, in order."""
+        vectors = [block.vectors for block in self.stream_blocks(texts)]
+        return np.concatenate(vectors) if vectors else np.empty((0, self.plan.size), np.float32)
+
+    def stream_blocks(self, texts: Iterable[str]) -> Iterator[EmbeddedBlock]:
+        """As ``stream``, but many texts at a time, as they are computed."""
+        if isinstance(texts, str):
+            raise TypeError("expected several texts, found one str; call the embedder on it")
+        blocks = self._flow.read(
+            gather_blocks(map(self._prepared, _checked(texts))),
+            window=self._window,
+            picks=lambda layout: pooled_slots(self._places(layout), self.plan.ways),
+            read_empty=True,
+            collect=lambda layout: _TextPool(self._places(layout), self.plan, self._flow.checkpoint.config.hidden_size),
+        )
+        for block in blocks:
+            reading = block.readings[self._flow.name]
+            pooled = np.asarray(reading.scores[_VECTORS], np.float32)
+            n_windows = np.bincount(reading.windows.text, minlength=len(block.texts))
+            yield EmbeddedBlock(self._finished(pooled), np.diff(reading.pieces.bounds), n_windows)
+
+    def similarity(self, sentence: str, sentences: Sequence[str]) -> Floats:
+        """How like a sentence several others are: the cosine of their vectors, ``[sentences]``."""
+        if isinstance(sentences, str):
+            raise TypeError("expected several sentences, found one str; put it in a list")
+        vectors = self.encode([sentence, *sentences])
+        unit = vectors if self.plan.is_normalised else normalise(vectors)
+        return np.asarray(unit[1:] @ unit[0])
+
+    def words(self, document: Document) -> Floats:
+        """A vector for each word of a document, float32 ``[words, hidden]``; see ``stream_parts``."""
+        return next(self.stream_parts([document], part="word"))
+
+    def entities(self, document: Document) -> Floats:
+        """A vector for each entity of a document, float32 ``[entities, hidden]``; see ``stream_parts``."""
+        return next(self.stream_parts([document], part="entity"))
+
+    def stream_parts(self, documents: Iterable[Document], *, part: Part) -> Iterator[Floats]:
+        """A vector for each word or entity: the mean of the states of its pieces, read in its whole text.
+
+        Neither a prompt nor the folder's maps of whole texts are applied; the layers, ``normalise`` and ``dimensions``
+        are. A part in no piece (characters that the tokenizer drops) has zeros.
+
+        Args:
+            documents: Documents with that layer.
+            part: ``word`` or ``entity``.
+
+        Raises:
+            DataError: If a document that is not blank lacks the layer.
+        """
+        waiting: list[NDArray[np.int32]] = []
+
+        def noted() -> Iterator[str]:
+            for number, document in enumerate(documents):
+                waiting.append(_parts_of(document, part, number))
+                yield document.text
+
+        plan = self.plan
+        for block in self._flow.read(gather_blocks(noted()), window=self._window):
+            spans, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
+            vectors = self._pool_parts(block, spans)[:, : plan.size]
+            vectors = normalise(vectors) if plan.is_normalised else vectors
+            yield from np.split(vectors, np.cumsum([len(own) for own in spans])[:-1])
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded, how it pools and what computes it, a line each."""
+        return f"{describe_flow(self._flow)}\npooling: {self.plan.said}"
+
+    @property
+    def flow(self) -> Flow:
+        """The checkpoint that is read with, and its engine."""
+        return self._flow
+
+    def __repr__(self) -> str:
+        return f"<Embedder: {self.plan.said}>"
+
+    @cached_property
+    def _first_place(self) -> int:
+        """The first place of a text that is pooled, from 1; a prompt may be left out."""
+        if self.plan.include_prompt or not self.plan.prompt:
+            return 1
+        return 1 + self._n_prefix + len(self._flow.tokenizer.encode([self._prepared("")]))
+
+    @property
+    def _n_prefix(self) -> int:
+        return len(self._flow.tokenizer.special.prefix)
+
+    def _places(self, layout: Layout) -> Places:
+        return text_places(layout, n_prefix=self._n_prefix, first=self._first_place)
+
+    def _prepared(self, text: str) -> str:
+        text = self.plan.prompt + text
+        return _lowered(text) if self.plan.lower_case else text
+
+    def _finished(self, pooled: Floats) -> Floats:
+        plan = self.plan
+        vectors = apply_steps(pooled, plan.steps)
+        if vectors.shape[1] == plan.size:
+            return vectors
+        cut = np.ascontiguousarray(vectors[:, : plan.size])
+        return normalise(cut) if plan.is_normalised else cut
+
+    def _pool_parts(self, block: Block, spans: Sequence[NDArray[np.int32]]) -> Floats:
+        reading = block.readings[self._flow.name]
+        chars = read_chars(block.texts)
+        text = np.repeat(np.arange(len(spans)), [len(own) for own in spans])
+        flat = np.concatenate(spans).astype(np.int64) + chars.bounds[text][:, None]
+        table = WordTable(flat[:, 0], flat[:, 1], text)
+        return mean_over(
+            _states(reading.scores, self.plan), *pieces_of_words(table, piece_of_char(chars, reading.pieces))
+        )
+
+
+def open_embedder(
+    source: Source | None, *, revision: str | None = None, pieces: str | None = None
+) -> tuple[Checkpoint, SentenceModules | None]:
+    """The checkpoint that a caller means, and what its sentence-transformers files say."""
+    folder = Path(source) if isinstance(source, str | os.PathLike) else None
+    if folder is not None and folder.is_dir():
+        source = transformer_folder(folder)
+    checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
+    place = folder if folder is not None and folder.is_dir() else checkpoint.source.folder
+    return checkpoint, read_sentence_modules(place, hidden_size=checkpoint.config.hidden_size)
+
+
+def _checked(texts: Iterable[str]) -> Iterator[str]:
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
+        yield text
+
+
+def _lowered(text: str) -> str:
+    """The text in lower case, character for character."""
+    low = text.lower()
+    if len(low) == len(text):
+        return low
+    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+
+
+def _parts_of(document: Document, part: Part, number: int) -> NDArray[np.int32]:
+    """Where a document's words or entities stand, ``[parts, 2]``."""
+    layer = "words" if part == "word" else "entities"
+    if layer not in document.layers and document.text.strip():
+        name = f"text {number}" if document.id is None else f"document {document.id!r}"
+        raise DataError(f"{name}: has no {layer}; expected them to embed; find them first (lexel tag)")
+    found = document.words if part == "word" else document.entities
+    return np.stack((found.starts, found.ends), axis=1)
+
+
+def _states(scores: Scores, plan: PoolingPlan) -> Floats:
+    """The states to pool, ``[picks, hidden]``: the mean of the layers."""
+    first, *others = (np.asarray(scores[layer], np.float32) for layer in plan.layers)
+    return first if not others else sum(others, first) / np.float32(len(plan.layers))
+
+
+class _TextPool:
+    """Collects a block's states into one vector a text."""
+
+    def __init__(self, places: Places, plan: PoolingPlan, hidden_size: int) -> None:
+        n_texts = int(places.group[-1]) + 1  # each text has a window, and each window a slot
+        self._places = places
+        self._plan = plan
+        self._pool = Pool(plan.ways, n_groups=n_texts, size=hidden_size)
+
+    def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
+        attention = self._plan.attention
+        shares = None if attention is None else np.asarray(scores[attention][:, 0], np.float32)
+        self._pool.add(_states(scores, self._plan), self._places[slots], shares=shares)
+
+    def result(self) -> Scores:
+        return {_VECTORS: self._pool.vectors()}

@@ -1,0 +1,203 @@
+"""How texts become vectors: what the caller says, else what the folder's files say, else the mean of the last layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from lexel.checkpoint import Checkpoint, Head
+from lexel.checkpoint.sentence_transformers import Dense, PoolingMode, SentenceModules, Step
+from lexel.encoder.heads import read_dense
+from lexel.errors import CheckpointError
+from lexel.tasks.loading import heads_of
+from lexel.tasks.pooling import Pooling
+
+MODES: tuple[PoolingMode, ...] = get_args(PoolingMode)
+_LAST_LAYERS = re.compile(r"last-([1-9]\d*)")
+_NAME = re.compile(r"[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolingOptions:
+    """What a caller asks; ``None`` is what the folder says.
+
+    Attributes:
+        pooling: ``mean``, ``cls``, ``max``, ``last-4`` (the mean of the last four layers, then of the pieces),
+            ``learned`` (by a head that was trained for it), or another way that sentence-transformers has:
+            ``mean_sqrt_len``, ``weighted_mean``, ``last``.
+        layer: Which hidden layer: -1 the last, 0 the embeddings.
+        normalise: Whether vectors are brought to length 1.
+        dimensions: How many of the numbers are kept, from the first on.
+        prompt: What goes before each text: the name of one of the folder's prompts, or the words themselves; an empty
+            one is none.
+    """
+
+    pooling: str | None = None
+    layer: int = -1
+    normalise: bool | None = None
+    dimensions: int | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolingPlan:
+    """What is done, all settled.
+
+    Attributes:
+        ways: Ways to pool; the vectors of several stand side by side.
+        layers: The outputs ``hidden.N`` whose mean is pooled.
+        attention: The head that weighs pieces, for the way ``attention``.
+        steps: What is done to the pooled vector.
+        size: Width of the vectors.
+        is_normalised: Whether they have length 1.
+        prompt: What goes before each text.
+        include_prompt: Are its pieces pooled too?
+        max_length: Longest sequence to read at once, if the folder says so.
+        lower_case: Are texts lower-cased first?
+        said: The plan in words.
+    """
+
+    ways: tuple[Pooling, ...]
+    layers: tuple[str, ...]
+    attention: str | None
+    steps: tuple[Step, ...]
+    size: int
+    is_normalised: bool
+    prompt: str
+    include_prompt: bool
+    max_length: int | None
+    lower_case: bool
+    said: str
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What to ask of an engine."""
+        return self.layers if self.attention is None else (*self.layers, self.attention)
+
+
+def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, options: PoolingOptions) -> PoolingPlan:
+    """Settle how texts become vectors.
+
+    Args:
+        checkpoint: The model.
+        modules: What its sentence-transformers files say, if it has them.
+        options: What the caller asks.
+
+    Raises:
+        CheckpointError: If the model does not have what is asked for.
+        ValueError: If an option has a value that it cannot have.
+    """
+    chosen = _choose(checkpoint, modules, options.pooling)
+    layers = _layers(checkpoint, options.layer, chosen)
+    steps, is_normalised = _settle_length(chosen.steps, options.normalise)
+    full = _size(checkpoint.config.hidden_size * len(chosen.ways), steps)
+    size = full if options.dimensions is None else options.dimensions
+    if not 1 <= size <= full:
+        raise ValueError(f"dimensions is {size}; expected 1 to {full}, the width of this model's vectors")
+    modules = modules or SentenceModules(("mean",))
+    return PoolingPlan(
+        ways=chosen.ways,
+        layers=layers,
+        attention=chosen.attention,
+        steps=steps,
+        size=size,
+        is_normalised=is_normalised,
+        prompt=_prompt(checkpoint, modules, options.prompt),
+        include_prompt=modules.include_prompt,
+        max_length=modules.max_length,
+        lower_case=modules.lower_case,
+        said=_say(chosen, layers, size=size, is_normalised=is_normalised),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Ways to pool and where that is from."""
+
+    ways: tuple[Pooling, ...]
+    source: str
+    steps: tuple[Step, ...] = ()
+    attention: str | None = None
+    n_layers: int = 1
+
+
+def _choose(checkpoint: Checkpoint, modules: SentenceModules | None, asked: str | None) -> _Choice:
+    head = next((head for head in checkpoint.heads.values() if head.task == "embed"), None)
+    if asked == "learned" or (asked is None and head is not None):
+        return _learned(checkpoint, head)
+    if asked is None:
+        if modules is None:
+            return _Choice(("mean",), "no file of the model says how; mean is what most take")
+        return _Choice(modules.pooling, "as the model's files say", modules.steps)
+    length: tuple[Step, ...] = ("normalise",) if modules and modules.steps[-1:] == ("normalise",) else ()
+    if last := _LAST_LAYERS.fullmatch(asked):
+        return _Choice(("mean",), "as asked", length, n_layers=int(last[1]))
+    for mode in MODES:
+        if asked == mode:
+            return _Choice((mode,), "as asked", length)
+    raise ValueError(f"pooling is {asked!r}; expected one of {', '.join(MODES)}, last-N (layers), learned")
+
+
+def _learned(checkpoint: Checkpoint, head: Head | None) -> _Choice:
+    folder = checkpoint.source.folder
+    if head is None:
+        raise CheckpointError(
+            f"{folder}: no head for learned pooling; {heads_of(checkpoint)}. Take pooling mean or cls, or train one"
+        )
+    weights = checkpoint.open_weights()
+    dense = read_dense(head, weights, hidden_size=checkpoint.config.hidden_size)
+    weighs = weights.has(f"{head.prefix}.attention.weight")
+    if not weighs and dense is None:
+        raise CheckpointError(
+            f"{folder}: head {head.name} has neither {head.prefix}.attention nor {head.prefix}.dense among the weights"
+        )
+    steps: tuple[Step, ...] = () if dense is None else (Dense(*dense, activation="tanh"),)
+    way: Pooling = "attention" if weighs else "mean"
+    return _Choice((way,), f"head {head.name}", steps, attention=head.name if weighs else None)
+
+
+def _layers(checkpoint: Checkpoint, layer: int, chosen: _Choice) -> tuple[str, ...]:
+    n = checkpoint.config.n_layers
+    if not -n - 1 <= layer <= n:
+        raise ValueError(f"layer is {layer}; expected {-n - 1} to {n}: 0 is the embeddings, -1 or {n} the last layer")
+    last = layer if layer >= 0 else n + 1 + layer
+    if chosen.attention is not None and last != n:
+        raise ValueError(f"layer is {layer}; head {chosen.attention} was trained on the last one, -1")
+    if chosen.n_layers > last + 1:
+        raise ValueError(f"pooling is last-{chosen.n_layers}; expected at most last-{last + 1}, with layer {last}")
+    return tuple(f"hidden.{i}" for i in range(last + 1 - chosen.n_layers, last + 1))
+
+
+def _settle_length(steps: tuple[Step, ...], asked: bool | None) -> tuple[tuple[Step, ...], bool]:
+    """The steps with or without a last one that normalises."""
+    is_last = steps[-1:] == ("normalise",)
+    if asked is None or asked == is_last:
+        return steps, is_last
+    return ((*steps, "normalise"), True) if asked else (steps[:-1], False)
+
+
+def _size(size: int, steps: tuple[Step, ...]) -> int:
+    for step in steps:
+        size = len(step.weight) if isinstance(step, Dense) else size
+    return size
+
+
+def _prompt(checkpoint: Checkpoint, modules: SentenceModules, asked: str | None) -> str:
+    """The words that go before each text; a name that the folder does not know is not taken for words."""
+    prompts: Mapping[str, str] = modules.prompts
+    if asked is None:
+        return prompts.get(modules.default_prompt or "", "")
+    if asked in prompts or not _NAME.fullmatch(asked):
+        return prompts.get(asked, asked)
+    raise ValueError(
+        f"prompt is {asked!r}; {checkpoint.source.folder} has prompts named {', '.join(prompts) or '(none)'}; "
+        "words of your own have a space or a colon at their end"
+    )
+
+
+def _say(chosen: _Choice, layers: tuple[str, ...], *, size: int, is_normalised: bool) -> str:
+    ways = " and ".join(chosen.ways)
+    of = layers[0] if len(layers) == 1 else f"{layers[0]} to {layers[-1]}"
+    return f"{ways} of {of} ({chosen.source}); {size} dimensions, {'length 1' if is_normalised else 'not normalised'}"

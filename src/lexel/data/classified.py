@@ -1,0 +1,178 @@
+"""Texts, or pairs of texts, with their classes: JSON lines, and tables with a header.
+
+    {"text": "很好看", "label": "positive"}
+    {"text": "他在北京。", "text_pair": "他在中国。", "label": "entailment"}
+    {"text": "便宜，就是慢", "labels": ["price", "speed"]}
+
+In a table (``.tsv``, ``.csv``) the first line names the columns: ``text``, ``text_pair``, and ``label`` with one class
+or ``labels`` with several, set apart by commas. Cells of a ``.tsv`` are taken as they stand, quotes included; those of
+a ``.csv`` have RFC 4180's quotes. A label may be a number: for regression a value, else a class of that name.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lexel.data.files import COMPRESSED_ENDINGS, LineReader, Source, name_of
+from lexel.errors import DataError
+
+FORMATS = ("text", "jsonl", "tsv", "csv")
+_BY_ENDING = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".txt": "text"}
+_TABLES = ("tsv", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A text or a pair, with its classes.
+
+    Attributes:
+        text: The text; of a pair the first.
+        pair: The second text of a pair.
+        labels: Its classes; of a number its spelling; empty where nothing is said.
+        where: Where it stands, for messages: ``path:line``.
+        id: Its name in the data, if it has one.
+    """
+
+    text: str
+    pair: str | None
+    labels: tuple[str, ...]
+    where: str
+    id: str | None = None
+
+    @property
+    def number(self) -> float:
+        """Its label as a number, for regression.
+
+        Raises:
+            DataError: If it has none, or several, or one that is no number.
+        """
+        try:
+            (label,) = self.labels
+            return float(label)
+        except ValueError as error:
+            found = ", ".join(map(repr, self.labels)) or "no label"
+            raise DataError(f"{self.where}: {found}; expected one number") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which keys, or columns, hold what."""
+
+    text: str = "text"
+    pair: str = "text_pair"
+    label: str = "label"
+    labels: str = "labels"
+
+
+COLUMNS = Columns()
+
+
+def read_classified(
+    source: Source,
+    *,
+    encoding: str = "utf-8",
+    format: str | None = None,
+    columns: Columns = COLUMNS,
+    labelled: bool = True,
+) -> Iterator[Classified]:
+    """Each text or pair, in order; blank lines are passed over, but in plain text, where each is a text.
+
+    Args:
+        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        format: One of ``FORMATS``; by default what the ending says, else JSON lines.
+        columns: What the keys or columns are called.
+        labelled: Whether a record without a label is refused, as it is in data to learn from or to score on.
+
+    Raises:
+        DataError: ``path:line`` of a record that is not what it should be.
+    """
+    name = name_of(source)
+    format = format_of(name) if format is None else format
+    if format not in FORMATS or (labelled and format == "text"):
+        expected = FORMATS[1:] if labelled else FORMATS
+        raise DataError(f"{name}: format {format!r}; expected one of {', '.join(expected)}")
+    lines = LineReader(source, encoding=encoding)
+    if format == "text":
+        return (Classified(line, None, (), f"{name}:{lines.number}") for line in lines)
+    records = _table(lines, columns, is_csv=format == "csv") if format in _TABLES else _objects(lines)
+    return (_classified(record, lines, columns, labelled=labelled) for record in records)
+
+
+def format_of(name: str) -> str:
+    """The format that a file's ending says, whatever it is compressed with; JSON lines for any other."""
+    lowered = name.lower()
+    for ending in COMPRESSED_ENDINGS:
+        lowered = lowered.removesuffix(ending)
+    return _BY_ENDING.get(os.path.splitext(lowered)[1], "jsonl")
+
+
+def _objects(lines: LineReader) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise lines.error(f"not JSON ({error}); expected one object a line, or a table in .tsv or .csv") from error
+        if not isinstance(record, dict):
+            raise lines.error(f"a JSON {type(record).__name__}; expected an object with 'text' and 'label'")
+        yield record
+
+
+def _table(lines: LineReader, columns: Columns, *, is_csv: bool) -> Iterator[Mapping[str, Any]]:
+    rows = _csv_rows(lines) if is_csv else (line.split("\t") for line in lines if line.strip())
+    header = next(rows, None)
+    if header is None:
+        return
+    if columns.text not in header or len(set(header)) < len(header):
+        raise lines.error(
+            f"columns {', '.join(map(repr, header))}; expected a header with {columns.text!r}, each name once"
+        )
+    for row in rows:
+        if len(row) != len(header):
+            raise lines.error(f"{len(row)} cells, the header names {len(header)} columns; expected as many")
+        record: dict[str, Any] = dict(zip(header, row, strict=True))
+        if columns.labels in record:
+            record[columns.labels] = [label for part in record[columns.labels].split(",") if (label := part.strip())]
+        yield record
+
+
+def _csv_rows(lines: LineReader) -> Iterator[list[str]]:
+    try:
+        yield from (row for row in csv.reader((line + "\n" for line in lines), strict=True) if row)
+    except csv.Error as error:
+        raise lines.error(f"not CSV ({error}); expected RFC 4180's quotes. Write long texts as JSON lines") from error
+
+
+def _classified(record: Mapping[str, Any], lines: LineReader, columns: Columns, *, labelled: bool) -> Classified:
+    where = f"{lines.name}:{lines.number}"
+    text, pair, id = record.get(columns.text), record.get(columns.pair), record.get("id")
+    if not isinstance(text, str):
+        found = f"no {columns.text!r}" if columns.text not in record else f"{columns.text!r} is {text!r:.40}"
+        raise lines.error(f"{found}; expected the text, a string")
+    if not isinstance(pair, str | None):
+        raise lines.error(f"{columns.pair!r} is {pair!r:.40}; expected the second text, a string or null")
+    labels = _labels(record, lines, columns)
+    if labelled and labels is None:
+        raise lines.error(
+            f"no {columns.label!r}; expected a class, a list of classes in {columns.labels!r}, or a number"
+        )
+    return Classified(text, pair, labels or (), where, None if id is None else str(id))
+
+
+def _labels(record: Mapping[str, Any], lines: LineReader, columns: Columns) -> tuple[str, ...] | None:
+    """The classes; ``None`` where nothing is said of them, while an empty list says that there are none."""
+    key = columns.labels if record.get(columns.labels) is not None else columns.label
+    value = record.get(key)
+    if value is None:
+        return None
+    given: Sequence[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(label, str) or type(label) in (int, float) for label in given):
+        raise lines.error(f"{key!r} is {value!r:.60}; expected a class, a list of classes, or a number")
+    return tuple(map(str, given))

@@ -136,7 +136,7 @@ def test_an_engine_says_what_it_is(engine: Engine) -> None:
     ("name", "precision"), [("openvino", "float16"), ("openvino", "float64"), ("torch", "float64")]
 )
 def test_a_precision_that_an_engine_lacks_is_refused(checkpoint: Checkpoint, name: str, precision: str) -> None:
-    with pytest.raises(EngineError, match=rf"^{name}: precision '{precision}'; expected one of float32, bf16"):
+    with pytest.raises(EngineError, match=rf"^{name}: precision '{precision}'; expected .*float32, bf16"):
         start_engine(checkpoint, EngineOptions(engine=name, precision=precision))
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
 import numpy as np
 
-from lexel.checkpoint.source import DESCRIPTION_FILES, TOKENIZER_FILES
+from lexel.checkpoint.folder import copy_description, new_folder
 from lexel.checkpoint.tensors import DTYPES, StoredTensor
 from lexel.checkpoint.weights import BIN, BIN_INDEX, SAFETENSORS, read_tensors, weight_file
-from lexel.errors import CheckpointError, WeightError
+from lexel.errors import WeightError
 
 _ALIGNMENT_BYTES = 64
-_KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
 
 
 def convert(folder: Path, out: Path) -> Path:
@@ -39,27 +34,13 @@ def convert(folder: Path, out: Path) -> Path:
         CheckpointError: If ``out`` exists, there is nothing to convert, or the disk refuses.
         WeightError: If the weights are damaged, or ask for anything but tensors.
     """
-    if out.exists():
-        raise CheckpointError(f"{out}: is there already; nothing was overwritten. Choose a new folder")
-    file = weight_file(folder)
-    if file not in (BIN, BIN_INDEX):
-        raise WeightError(f"{folder}: {f'has {file} already' if file else f'no {BIN}'}; expected {BIN} or its shards")
-    tensors = read_tensors(folder, file)
-    partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
-    try:
-        partial.mkdir(parents=True)
-        write_safetensors(tensors, partial / SAFETENSORS)
-        for path in _kept_files(folder):
-            shutil.copyfile(path, partial / path.name)
-        _sync(partial.iterdir())
-        partial.rename(out)
-        _sync([out.parent])
-    except OSError as cause:
-        raise CheckpointError(
-            f"{out}: not written ({cause.strerror or cause}); nothing was left. Make room and try again"
-        ) from cause
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with new_folder(out) as partial:
+        file = weight_file(folder)
+        if file not in (BIN, BIN_INDEX):
+            found = f"has {file} already" if file else f"no {BIN}"
+            raise WeightError(f"{folder}: {found}; expected {BIN} or its shards")
+        write_safetensors(read_tensors(folder, file), partial / SAFETENSORS)
+        copy_description(folder, partial)
     return out
 
 
@@ -83,24 +64,3 @@ def write_safetensors(tensors: Mapping[str, StoredTensor], path: Path) -> None:
 
 def _write_values(file: BinaryIO, tensor: StoredTensor) -> None:
     file.write(np.ascontiguousarray(tensor.values).reshape(-1).view(np.uint8).data)
-
-
-def _kept_files(folder: Path) -> list[Path]:
-    """The folder's own files that belong to a model, apart from weights; code is left behind."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in _KEPT)
-    ]
-
-
-def _sync(paths: Iterable[Path]) -> None:
-    """Have files, and on POSIX folders, on the disk."""
-    for path in paths:
-        if path.is_dir() and os.name != "posix":
-            continue
-        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -105,7 +105,8 @@ def start_flow(
 
 def describe_flow(flow: Flow) -> str:
     """What was loaded and what computes it, a line each."""
-    return f"{flow.checkpoint.description}\nengine: {describe(flow.engine)}"
+    script = "" if flow.script == "as-is" else f"\nscript: text is read as {flow.script} Chinese"
+    return f"{flow.checkpoint.description}\nengine: {describe(flow.engine)}{script}"
 
 
 def announce(flow: Flow) -> None:

@@ -27,6 +27,7 @@ from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.tasks.layers import Layer, LayerHead, TagOptions, decode_block
+from lexel.tasks.loading import describe_flow
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.text.sentences import split_sentences
 

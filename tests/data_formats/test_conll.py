@@ -187,6 +187,12 @@ def test_repair_takes_ill_formed_tags() -> None:
     assert [span.text for span in document.entities] == ["b c"]
 
 
+def test_repair_counts_the_tags_that_it_changed() -> None:
+    losses = Losses()
+    read("a O\nb I-X\nc I-X\n\nd B-X\ne I-Y\nf O\n", repair=True, losses=losses)
+    assert [(loss.what, loss.count) for loss in losses] == [("ill-formed tags", 2)]
+
+
 @pytest.mark.parametrize("columns", [("word", "ner"), ("tag",), ("word", "word"), ("word", "tag", "tag")])
 def test_columns_that_say_nothing_are_refused(columns: tuple[str, ...]) -> None:
     with pytest.raises(

@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.losses import Loss, Losses, n_scores
-from lexel.data.tags import OFF_WORDS, TagError, entity_words, scheme_named, spans_of_tags, tags_of_spans
+from lexel.data.tags import (
+    ILL_FORMED,
+    OFF_WORDS,
+    TagError,
+    entity_words,
+    n_ill_formed,
+    scheme_named,
+    spans_of_tags,
+    tags_of_spans,
+)
 from lexel.data.words import align_words, document_of, words_joined, words_must_tile
 from lexel.document import Document, Words
 
@@ -62,7 +71,7 @@ def read_conll(
     layout = _Layout(names, separator)
     losses = Losses() if losses is None else losses
     for block in _blocks(lines, layout, losses):
-        yield _document(block, lines, scheme=scheme, repair=repair, joiner=joiner)
+        yield _document(block, lines, scheme=scheme, repair=losses if repair else None, joiner=joiner)
 
 
 @dataclass(slots=True)
@@ -140,15 +149,18 @@ def _take_row(block: _Block, cells: list[str], columns: Sequence[str], lines: Li
             block.columns.setdefault(name, []).append(cell)
 
 
-def _document(block: _Block, lines: LineReader, *, scheme: str, repair: bool, joiner: str | None) -> Document:
+def _document(block: _Block, lines: LineReader, *, scheme: str, repair: Losses | None, joiner: str | None) -> Document:
+    """A sentence as a Document; with ``repair``, ill-formed tags are counted there instead of refused."""
     texts, pos, tags = (block.columns.get(name) for name in ("word", "pos", "tag"))
     texts = texts or []
     entities = None
     if tags is not None:
         try:
-            entities = spans_of_tags(tags, scheme=scheme, repair=repair)
+            entities = spans_of_tags(tags, scheme=scheme, repair=repair is not None)
         except TagError as fault:
             raise lines.error(str(fault), line=block.numbers[fault.index]) from fault
+        if repair is not None:
+            repair.add(ILL_FORMED, n_ill_formed(tags, entities, scheme=scheme), format=FORMAT)
     if block.text is None:
         return words_joined(texts, joiner=joiner, pos=pos, entities=entities, id=block.id)
     spans = align_words(texts, block.text)

@@ -28,7 +28,15 @@ from typing import NamedTuple
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
 from lexel.data.losses import Loss, Losses, n_scores
-from lexel.data.tags import OFF_WORDS, TagError, entity_words, spans_of_tags, tags_of_spans
+from lexel.data.tags import (
+    ILL_FORMED,
+    OFF_WORDS,
+    TagError,
+    entity_words,
+    n_ill_formed,
+    spans_of_tags,
+    tags_of_spans,
+)
 from lexel.data.words import align_words, words_must_tile
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError
@@ -250,10 +258,13 @@ class _Reading:
         tags = [word.misc.get(self.entity_key) for word in sentence.words]
         if all(tag is None for tag in tags):
             return None
+        written = [tag or "O" for tag in tags]
         try:
-            found = spans_of_tags([tag or "O" for tag in tags], scheme="BIO", repair=self.repair)
+            found = spans_of_tags(written, scheme="BIO", repair=self.repair)
         except TagError as fault:
             raise self.lines.error(f"{self.entity_key}: {fault}", line=sentence.words[fault.index].line) from fault
+        if self.repair:
+            self._lost(ILL_FORMED, n_ill_formed(written, found, scheme="BIO"))
         owner = {number: i for i, word in enumerate(surface) for number in range(word.first, word.end + 1)}
         return Spans.of(
             text, [(spans[owner[first + 1]][0], spans[owner[end]][1], label) for first, end, label in found]

@@ -29,6 +29,10 @@ OFF_WORDS = ("error", "drop", "widen")
 _ALIASES = {"IOB2": "BIO", "IOB": "BIO", "IOBES": "BIOES", "BMESO": "BIOES", "BILUO": "BILOU"}
 _ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
 _PREFIXES = {"BIO": "BI", "IOB1": "BI", "IOE1": "IE", "IOE2": "IE", "BIOES": "BIMESW", "BILOU": "BILU"}
+_ANY_PREFIX = "".join(_ROLES)
+
+ILL_FORMED = "ill-formed tags"
+"""What readers that repair count among the losses."""
 
 WordSpan = tuple[int, int, str]
 """First word, one past the last, label."""
@@ -109,7 +113,7 @@ def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> 
         TagError: At the first tag that no scheme knows; without ``repair``, that this scheme does not know, or that
             cannot stand there.
     """
-    prefixes = "".join(_ROLES) if repair else _PREFIXES[scheme]
+    prefixes = _ANY_PREFIX if repair else _PREFIXES[scheme]
     read = [_tag(tag, index=i, scheme=scheme, prefixes=prefixes) for i, tag in enumerate(tags)]
     spans = _lenient_spans(read)
     if repair:
@@ -122,6 +126,18 @@ def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> 
                 f"tag {tag!r} cannot stand here in scheme {scheme}; expected {wanted!r}; name another scheme or repair",
             )
     return spans
+
+
+def n_ill_formed(tags: Sequence[str], spans: Sequence[WordSpan], *, scheme: str) -> int:
+    """How many tags are not those that writing the spans would give: what repair has changed."""
+    due = tags_of_spans(spans, n_words=len(tags), scheme=scheme)
+    pairs = zip(tags, due, strict=True)
+    return sum(
+        tag != wanted
+        and _tag(tag, index=i, scheme=scheme, prefixes=_ANY_PREFIX)
+        != _tag(wanted, index=i, scheme=scheme, prefixes=_ANY_PREFIX)
+        for i, (tag, wanted) in enumerate(pairs)
+    )
 
 
 def _tag(tag: str, *, index: int, scheme: str, prefixes: str) -> _Tag:

@@ -27,7 +27,6 @@ from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.tasks.layers import Layer, LayerHead, TagOptions, decode_block
-from lexel.tasks.loading import describe_flow
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.text.sentences import split_sentences
 
@@ -203,7 +202,6 @@ class Tagger:
         lines: list[str] = []
         for flow in self._flows:
             lines.append(describe_flow(flow))
-            lines += [] if flow.script == "as-is" else [f"script: text is read as {flow.script} Chinese"]
         if "words" not in self.layers:
             lines.append("words: no head gives them, so they are the pre-tokeniser's")
         return "\n".join(lines)

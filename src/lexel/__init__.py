@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Overloaded,
         WeightError,
     )
+    from lexel.tasks.embed import Embedder
     from lexel.tasks.pipeline import pipeline
     from lexel.tasks.tag import Tagger
 
@@ -40,6 +41,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "Document",
+    "Embedder",
     "EngineError",
     "LabelError",
     "LexelError",
@@ -63,6 +65,7 @@ _HOMES = {
     "lexel.checkpoint": ("Checkpoint", "open_checkpoint"),
     "lexel.decoding.lexicon": ("Lexicon",),
     "lexel.document": ("Document", "Span", "Spans", "Word", "Words"),
+    "lexel.tasks.embed": ("Embedder",),
     "lexel.tasks.pipeline": ("pipeline",),
     "lexel.tasks.tag": ("Tagger",),
 }

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint.sentence_transformers import read_sentence_modules
 from lexel.engines.choose import EngineOptions, device_named
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
-from lexel.tasks import token_classification
+from lexel.tasks import feature_extraction, sentence_similarity, token_classification
 from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.embed import Embedder
+from lexel.tasks.feature_extraction import FeatureExtractionPipeline
 from lexel.tasks.loading import start_flow
+from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
+from lexel.tasks.sentence_similarity import SentenceSimilarityPipeline
 from lexel.tasks.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
 
 
@@ -58,12 +63,31 @@ def _token_classification(
     return TokenClassificationPipeline(flow, read)
 
 
+def _feature_extraction(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> Pipeline:
+    last = f"hidden.{checkpoint.config.n_layers}"
+    return FeatureExtractionPipeline(start_flow(checkpoint, [last], engine, batch_pieces=batch_pieces), options)
+
+
+def _sentence_similarity(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> Pipeline:
+    modules = read_sentence_modules(checkpoint.source.folder, hidden_size=checkpoint.config.hidden_size)
+    plan = plan_pooling(checkpoint, modules, PoolingOptions(**options))
+    return SentenceSimilarityPipeline(
+        Embedder(start_flow(checkpoint, plan.outputs, engine, batch_pieces=batch_pieces), plan)
+    )
+
+
 TASKS: Mapping[str, PipelineTask] = {
     "token-classification": PipelineTask(
         heads=token_classification.HEADS,
         options=("head", *token_classification.OPTIONS),
         build=_token_classification,
     ),
+    "feature-extraction": PipelineTask((), feature_extraction.OPTIONS, _feature_extraction),
+    "sentence-similarity": PipelineTask(("embed",), sentence_similarity.OPTIONS, _sentence_similarity),
 }
 """The tasks by transformers' names."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lexel.metrics.calibration import bin_scores, reliability_of
-from lexel.metrics.resampling import FloatArray, interval, mcnemar, paired_bootstrap, resample
+from lexel.metrics.resampling import FloatArray, holm, interval, mcnemar, paired_bootstrap, resample
 
 
 def _counts(n: int = 200, *, rate: float = 0.8, seed: int = 0) -> np.ndarray:
@@ -109,3 +109,17 @@ def test_a_score_on_an_edge_belongs_to_the_bin_below(score: float, at: int) -> N
 
 def test_no_scores_have_no_error() -> None:
     assert reliability_of(bin_scores(np.array([]), np.array([], bool))).expected_error == 0.0
+
+
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ([], []),
+        ([0.03], [0.03]),
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.6, 0.4], [0.8, 0.8]),
+        ([0.9, 0.8], [1.0, 1.0]),
+    ],
+)
+def test_several_p_values_are_raised_by_holm_s_rule(p_values: list[float], adjusted: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(adjusted)

@@ -14,19 +14,21 @@ MOST_KEPT = 4_000
 """Mistakes of one layer that are kept to be shown; all are counted."""
 
 
-class _Piece(NamedTuple):
+class Stretch(NamedTuple):
+    """A word or an entity: a range of characters and its label."""
+
     start: int
     end: int
     label: str
 
 
-class _Region(NamedTuple):
-    """A stretch of text that gold and prediction read differently."""
+class Region(NamedTuple):
+    """A part of a text that two readings differ in, gold and prediction, or two models; what each has there."""
 
     start: int
     end: int
-    gold: list[_Piece]
-    predicted: list[_Piece]
+    gold: list[Stretch]
+    predicted: list[Stretch]
 
 
 class MistakeList:
@@ -50,71 +52,84 @@ class MistakeList:
                     for kind, region in _mistakes(pair, layer, self._mapping):
                         self._add(pair, layer, kind=kind, region=region)
 
-    def _add(self, pair: Pair, layer: str, *, kind: str, region: _Region) -> None:
+    def _add(self, pair: Pair, layer: str, *, kind: str, region: Region) -> None:
         self.counts[layer] += 1
         if self.counts[layer] > MOST_KEPT:
             return
-        text, start, end = pair.gold.text, region.start, region.end
+        text = pair.gold.text
+        before, inside, after = context_of(text, region.start, region.end)
         self.kept.append(
             Mistake(
                 layer=layer,
                 kind=kind,
                 document=pair.name,
-                before=("…" if start > CONTEXT_CHARS else "") + text[max(0, start - CONTEXT_CHARS) : start],
-                text=text[start:end],
-                after=text[end : end + CONTEXT_CHARS] + ("…" if end + CONTEXT_CHARS < len(text) else ""),
-                gold=_shown(region.gold, text, layer),
-                predicted=_shown(region.predicted, text, layer),
+                before=before,
+                text=inside,
+                after=after,
+                gold=shown(region.gold, text, layer),
+                predicted=shown(region.predicted, text, layer),
                 n_chars=len(text),
             )
         )
 
 
-def _mistakes(pair: Pair, layer: str, mapping: Mapping[str, str]) -> Iterator[tuple[str, _Region]]:
-    gold = [piece._replace(label=mapping.get(piece.label, piece.label)) for piece in _pieces(pair.gold, layer)]
-    predicted = _pieces(pair.predicted, layer)
-    if layer == "pos":
-        yield from _wrong_tags(gold, predicted)
-        return
-    for region in _regions(gold, predicted):
-        yield (_word_kind if layer == "words" else _entity_kind)(region), region
+def context_of(text: str, start: int, end: int) -> tuple[str, str, str]:
+    """What stands before a part of a text, the part, and what stands after it."""
+    before = ("…" if start > CONTEXT_CHARS else "") + text[max(0, start - CONTEXT_CHARS) : start]
+    return before, text[start:end], text[end : end + CONTEXT_CHARS] + ("…" if end + CONTEXT_CHARS < len(text) else "")
 
 
-def _pieces(document: Document, layer: str) -> list[_Piece]:
+def _mistakes(pair: Pair, layer: str, mapping: Mapping[str, str]) -> Iterator[tuple[str, Region]]:
+    gold = [piece._replace(label=mapping.get(piece.label, piece.label)) for piece in stretches_of(pair.gold, layer)]
+    predicted = stretches_of(pair.predicted, layer)
+    for region in regions_of(gold, predicted, layer=layer):
+        if layer == "pos":
+            yield "wrong label", region
+        else:
+            yield (_word_kind if layer == "words" else _entity_kind)(region), region
+
+
+def stretches_of(document: Document, layer: str) -> list[Stretch]:
+    """The words, the words with their tags, or the entities of a document."""
     if layer == "entities":
-        return [_Piece(span.start, span.end, span.label) for span in document.entities]
+        return [Stretch(span.start, span.end, span.label) for span in document.entities]
     words = document.words
     labels = (words.pos or []) if layer == "pos" else [""] * len(words)
-    return list(map(_Piece, words.starts.tolist(), words.ends.tolist(), labels))
+    return list(map(Stretch, words.starts.tolist(), words.ends.tolist(), labels))
 
 
-def _wrong_tags(gold: list[_Piece], predicted: list[_Piece]) -> Iterator[tuple[str, _Region]]:
-    """Words that were found, with another tag."""
+def regions_of(gold: list[Stretch], predicted: list[Stretch], *, layer: str) -> Iterator[Region]:
+    """Where two readings of a layer differ; of tags, only where both have the word."""
+    return _other_tags(gold, predicted) if layer == "pos" else _regions(gold, predicted)
+
+
+def _other_tags(gold: list[Stretch], predicted: list[Stretch]) -> Iterator[Region]:
+    """Words that both have, with another tag."""
     found = {(piece.start, piece.end): piece for piece in predicted}
     for piece in gold:
         other = found.get((piece.start, piece.end))
         if other is not None and other.label != piece.label:
-            yield "wrong label", _Region(piece.start, piece.end, [piece], [other])
+            yield Region(piece.start, piece.end, [piece], [other])
 
 
-def _regions(gold: list[_Piece], predicted: list[_Piece]) -> Iterator[_Region]:
+def _regions(gold: list[Stretch], predicted: list[Stretch]) -> Iterator[Region]:
     """Stretches covered by pieces that only one side has; those that touch the same text are one stretch."""
     both = set(gold) & set(predicted)
     pieces = [(piece, 0) for piece in gold if piece not in both]
     pieces += [(piece, 1) for piece in predicted if piece not in both]
-    region: _Region | None = None
+    region: Region | None = None
     for piece, side in sorted(pieces):
         if region is None or piece.start >= region.end:
             if region is not None:
                 yield region
-            region = _Region(piece.start, piece.end, [], [])
+            region = Region(piece.start, piece.end, [], [])
         (region.gold, region.predicted)[side].append(piece)
         region = region._replace(end=max(region.end, piece.end))
     if region is not None:
         yield region
 
 
-def _word_kind(region: _Region) -> str:
+def _word_kind(region: Region) -> str:
     if len(region.gold) == 1 and len(region.predicted) > 1:
         return "split"
     if len(region.predicted) == 1 and len(region.gold) > 1:
@@ -122,7 +137,7 @@ def _word_kind(region: _Region) -> str:
     return "shifted"
 
 
-def _entity_kind(region: _Region) -> str:
+def _entity_kind(region: Region) -> str:
     if not region.predicted:
         return "missed"
     if not region.gold:
@@ -131,7 +146,8 @@ def _entity_kind(region: _Region) -> str:
     return "wrong label" if same_places else "wrong bounds"
 
 
-def _shown(pieces: list[_Piece], text: str, layer: str) -> str:
+def shown(pieces: list[Stretch], text: str, layer: str) -> str:
+    """What a reading has in a region, to be shown."""
     if layer == "pos":
         return pieces[0].label
     return " | ".join(text[piece.start : piece.end] + (f" {piece.label}" if piece.label else "") for piece in pieces)

@@ -22,6 +22,7 @@ from lexel.text.alignment import read_chars
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 LENGTHS = (1, 11, 21, 41, 81, 161, 321, 641)
 """Where each group of lengths begins, in characters."""
@@ -38,6 +39,26 @@ class Sampling:
 
     n_samples: int = 1000
     seed: int = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What one score is made of, kept apart for every document, so that systems can be compared in pairs.
+
+    Attributes:
+        counts: Gold, predicted and correct spans of each document, ``[documents, 3]``.
+        found: Is each gold span found? ``[gold spans]``
+    """
+
+    counts: IntArray
+    found: BoolArray
+
+    @classmethod
+    def of(cls, counts: Sequence[IntArray], found: Sequence[BoolArray]) -> Headline:
+        """One from the parts of several chunks."""
+        return cls(
+            np.concatenate([np.zeros((0, 3), np.int64), *counts]), np.concatenate([np.zeros(0, np.bool_), *found])
+        )
 
 
 class _Sums:
@@ -115,6 +136,7 @@ class WordTally:
     def __init__(self, vocabulary: Collection[str] | None) -> None:
         self._vocabulary = vocabulary
         self._counts: list[IntArray] = []
+        self._found: list[BoolArray] = []
         self._lengths = _Lengths()
         self._calibration = _Calibration()
 
@@ -131,9 +153,15 @@ class WordTally:
         known = self._count_known(pairs, gold, predicted)
         words = count_spans(gold, predicted, n_documents=n)[:, 0]
         self._counts.append(np.concatenate((words, count_spans(*tokens, n_documents=n)[:, 0], known), axis=1))
-        correct = match_spans(gold, predicted).of_predicted >= 0
-        self._calibration.add([pair.predicted.words.scores for pair in pairs], correct)
+        same = match_spans(gold, predicted)
+        self._found.append(same.of_gold >= 0)
+        self._calibration.add([pair.predicted.words.scores for pair in pairs], same.of_predicted >= 0)
         self._lengths.add(pairs)
+
+    @property
+    def headlines(self) -> dict[str, Headline]:
+        """The scores by which systems are compared."""
+        return {"words, F1": Headline.of([part[:, :3] for part in self._counts], self._found)}
 
     def _count_known(self, pairs: Sequence[Pair], gold: FlatSpans, predicted: FlatSpans) -> IntArray:
         if self._vocabulary is None:
@@ -167,6 +195,7 @@ class PosTally:
     def __init__(self, index: LabelIndex) -> None:
         self.index = index
         self._counts: list[IntArray] = []
+        self._found: list[BoolArray] = []
         self._by_label: list[IntArray] = []
         self._confusion: list[IntArray] = []
         self._lengths = _Lengths()
@@ -187,9 +216,15 @@ class PosTally:
         self._by_label.append(by_label.sum(axis=0))
         self._confusion.append(count_confusion(gold, predicted, n_labels=len(index)))
         is_word = match_spans(gold, predicted, labelled=False).of_predicted >= 0
-        is_right = match_spans(gold, predicted).of_predicted >= 0
-        self._calibration.add([words.pos_scores for words in found], is_right, is_word)
+        same = match_spans(gold, predicted)
+        self._found.append(same.of_gold >= 0)
+        self._calibration.add([words.pos_scores for words in found], same.of_predicted >= 0, is_word)
         self._lengths.add(pairs)
+
+    @property
+    def headlines(self) -> dict[str, Headline]:
+        """The scores by which systems are compared."""
+        return {"words and pos, F1": Headline.of([part[:, :3] for part in self._counts], self._found)}
 
     def result(self, sampling: Sampling) -> PosResult | None:
         """The scores; ``None`` if no document had gold tags."""
@@ -216,6 +251,7 @@ class EntityTally:
         self.index = index
         self._strict: list[IntArray] = []
         self._lenient: list[IntArray] = []
+        self._found: tuple[list[BoolArray], list[BoolArray]] = [], []
         self._confusion: list[IntArray] = []
         self._lengths = _Lengths()
         self._calibration = _Calibration()
@@ -233,9 +269,20 @@ class EntityTally:
         self._lenient.append(count_spans(gold, predicted, n_documents=n, n_labels=len(index)))
         self._strict.append(count_spans(gold, strict, n_documents=n, n_labels=len(index)))
         self._confusion.append(count_confusion(gold, predicted, n_labels=len(index)))
-        is_right = match_spans(gold, predicted).of_predicted >= 0
-        self._calibration.add([spans.scores for spans in found], is_right)
+        same = match_spans(gold, predicted)
+        for parts, judged in zip(self._found, (match_spans(gold, strict), same), strict=True):
+            parts.append(judged.of_gold >= 0)
+        self._calibration.add([spans.scores for spans in found], same.of_predicted >= 0)
         self._lengths.add(pairs)
+
+    @property
+    def headlines(self) -> dict[str, Headline]:
+        """The scores by which systems are compared."""
+        rules = zip(("strict", "lenient"), (self._strict, self._lenient), self._found, strict=True)
+        return {
+            f"entities, {rule}, F1": Headline.of([part.sum(axis=1) for part in parts], found)
+            for rule, parts, found in rules
+        }
 
     def result(self, sampling: Sampling) -> EntityResult | None:
         """The scores; ``None`` if no document's entities are known."""

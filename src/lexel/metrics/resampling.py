@@ -6,7 +6,7 @@ counts per document, so a sample costs one row of a matrix product. The same see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,3 +116,16 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     k = np.arange(rarer + 1)
     logs = log_factorials[n_items] - log_factorials[k] - log_factorials[n_items - k] - n_items * np.log(2)
     return min(1.0, 2 * float(np.exp(logs).sum()))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several comparisons, raised so that finding any difference where there is none stays as rare.
+
+    Holm 1979, https://www.jstor.org/stable/4615733: the smallest is multiplied by the number of comparisons, the next
+    by one less, and so on; none falls below the one before it.
+    """
+    adjusted, highest = list(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted

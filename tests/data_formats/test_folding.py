@@ -45,6 +45,10 @@ def test_a_rule_can_be_given_as_a_table() -> None:
     assert document.words.pos == [*UPOS[:-1], "ADP"]
 
 
+def test_a_table_that_is_a_named_rule_is_known_by_its_name() -> None:
+    assert fold_of({"SCONJ": {"RB": "ADV", "DEC": "PART", "DEV": "PART"}}).name == "ud-zh-2.12"
+
+
 def test_without_a_rule_tags_stay() -> None:
     (document,) = read_jsonl(record())
     assert document.words.pos == list(UPOS)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import lexel
+from lexel.cli.card import card
 from lexel.cli.convert import convert
 from lexel.cli.evaluate import evaluate
 from lexel.cli.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
@@ -35,6 +36,7 @@ app.command(epilog=_EPILOG)(tag)
 app.command(epilog=_EPILOG)(segment)
 app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(verify)
+app.command(epilog=_EPILOG)(card)
 app.command(epilog=_EPILOG)(models)
 app.command(epilog=_EPILOG)(convert)
 

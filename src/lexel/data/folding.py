@@ -55,6 +55,8 @@ FOLDS: dict[str, Fold] = {fold.name: fold for fold in _rules()}
 def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
     """The rule meant: itself, the one of that name, or one made of ``{tag: {xpos: new tag}}``.
 
+    A table that is that of a named rule is that rule.
+
     Raises:
         DataError: If no rule has the name; the message lists those there are.
     """
@@ -62,7 +64,10 @@ def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
         return fold
     if not isinstance(fold, str):
         tags = {(tag, xpos): new for tag, by_xpos in fold.items() for xpos, new in by_xpos.items()}
-        return Fold("given", ", ".join(f"{tag} with {xpos} is {new}" for (tag, xpos), new in tags.items()), tags)
+        named = next((rule for rule in FOLDS.values() if rule.tags == tags), None)
+        return named or Fold(
+            "given", ", ".join(f"{tag} with {xpos} is {new}" for (tag, xpos), new in tags.items()), tags
+        )
     if fold not in FOLDS:
         raise DataError(f"fold {fold!r} is no rule; expected one of {', '.join(FOLDS)}")
     return FOLDS[fold]

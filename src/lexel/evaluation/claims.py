@@ -169,7 +169,7 @@ def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
     """
     said = _WORD.findall(f"{claim.metric_type} {claim.metric_name}".lower().replace("-", ""))
     strange = [word for word in said if not _is_known(word)]
-    if strange:
+    if strange and "layer" not in claim.args:
         return f"{claim.name!r} is no figure that Lexel re-runs ({', '.join(dict.fromkeys(strange))})"
     quantities = list(dict.fromkeys(_QUANTITIES[word] for word in said if word in _QUANTITIES))
     if len(quantities) != 1:

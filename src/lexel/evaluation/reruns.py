@@ -53,6 +53,7 @@ class How:
     decode: Decode
     fold: str | None
     given_words: bool
+    label_map: tuple[tuple[str, str], ...] = ()
     cut: bool = False
 
 
@@ -71,7 +72,10 @@ class Runs:
         fold = self.options.fold or (claim.config if claim.config in FOLDS else None)
         has_words = "words" in self.tagger.layers
         tags_words = "pos" in self.tagger.layers and not has_words  # as it was trained, and as scripts measure it
-        return How(file, self._decode(claim), fold, self.options.given_words or tags_words)
+        given = self.options.given_words or bool(claim.args.get("given_words")) or tags_words
+        said = self.options.label_map or claim.args.get("label_map")
+        label_map = tuple(sorted(said.items())) if isinstance(said, Mapping) else ()
+        return How(file, self._decode(claim), fold, given, label_map)
 
     def _decode(self, claim: Claim) -> Decode:
         said: Decode | None = self.options.decode or claim.args.get("decode")
@@ -96,7 +100,7 @@ class Runs:
         """A run's report."""
         if how not in self._results:
             options = EvaluationOptions(
-                label_map=self.options.label_map, given_words=how.given_words, sampling=self.options.sampling
+                label_map=dict(how.label_map), given_words=how.given_words, sampling=self.options.sampling
             )
             self._results[how] = evaluate(self._reader(how), self._documents(how), options=options)
         return self._results[how]

@@ -32,9 +32,11 @@ def remarks(verification: Verification) -> Iterator[str]:
         if verdict.is_within is False:
             reasons = verdict.reasons or ("none of the usual reasons applies",)
             yield from (f"{verdict.claim.data_name}: {verdict.claim.name}: {reason}" for reason in reasons)
+    left: dict[tuple[str, str], list[str]] = {}
     for verdict in verification.verdicts:
         if verdict.is_within is None:
-            yield f"not verified: {verdict.claim.data_name}: {verdict.claim.name}: {verdict.why_not_run}"
+            left.setdefault((verdict.claim.data_name, verdict.why_not_run), []).append(verdict.claim.name)
+    yield from (f"not verified: {data}: {', '.join(names)}: {why}" for (data, why), names in left.items())
     yield from (f"note: {note}" for note in verification.notes)
     yield outcome(verification)
 

@@ -1,0 +1,95 @@
+"""A model folder's card, written from what its files say and what a person answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lexel.cards.facts import ANSWERS, Facts, gather, write_json
+from lexel.cards.front_matter import build_metadata
+from lexel.cards.metadata import CARD
+from lexel.cards.questions import asked_of, check_answers
+from lexel.cards.sections import SECTIONS, provenance, summary
+from lexel.cards.speed import Speed, made_up_texts, measure_speed
+from lexel.data.files import open_output
+from lexel.errors import CheckpointError
+
+FORMAT = 1
+MARK = "<!-- Written by lexel card. Change what it says with lexel card FOLDER --set NAME=TEXT. -->"
+"""Stands at the end of each card that was written here; a card without it is a person's work."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardResult:
+    """What was written.
+
+    Attributes:
+        path: The card.
+        asked: Names of the answers that are still missing.
+    """
+
+    path: Path
+    asked: tuple[str, ...]
+
+
+def write_card(
+    folder: str | Path,
+    *,
+    answers: Mapping[str, str] | None = None,
+    replace_foreign: bool = False,
+    measure: bool = True,
+) -> CardResult:
+    """Write ``README.md`` from the facts in a folder: configs, ``training.json``, ``evaluation.json``, earlier answers.
+
+    Nothing is made up: a section without facts is left out, and what is truly unknown is named in the result. The
+    answers are kept in ``card.json``, so that the card can be written anew.
+
+    Args:
+        folder: A model folder, Lexel's or a plain one.
+        answers: What no file says: ``licence``, ``language``, ``genres``, ``author``, ... (see ``questions``).
+        replace_foreign: Write over a card that a person wrote; of that one the metadata stays that is still true.
+        measure: Measure speed and memory, in a process of its own that takes some seconds.
+
+    Raises:
+        CheckpointError: If it is no model folder, a file in it cannot be read, or its card is a person's work.
+        OptionError: If an answer is to nothing that a card asks.
+        LabelError: If the model's labels say nothing.
+    """
+    folder = Path(folder)
+    check_answers(answers or {})
+    facts = gather(folder, answers=answers or {})
+    _check_card(folder, replace_foreign=replace_foreign)
+    if measure:
+        facts = replace(facts, speed=_measured(facts))
+    with open_output(folder / CARD) as output:
+        output.write(card_text(facts))
+    if facts.answers:
+        write_json(folder / ANSWERS, {"format": FORMAT, "answers": dict(facts.answers)})
+    return CardResult(folder / CARD, asked_of(facts))
+
+
+def card_text(facts: Facts) -> str:
+    """The whole card."""
+    sections = [(title, body) for title, write in SECTIONS if (body := write(facts).strip())]
+    parts = [f"# {facts.name}", summary(facts), *(f"## {title}\n\n{body}" for title, body in sections)]
+    end = "\n\n".join(part for part in (provenance(facts), MARK) if part)
+    return f"---\n{build_metadata(facts).to_yaml()}\n---\n\n" + "\n\n".join([*parts, end]) + "\n"
+
+
+def _check_card(folder: Path, *, replace_foreign: bool) -> None:
+    path = folder / CARD
+    if replace_foreign or not path.is_file():
+        return
+    if MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        raise CheckpointError(
+            f"{path}: was not written by lexel card; expected leave to write over it. Pass --replace, or move it away"
+        )
+
+
+def _measured(facts: Facts) -> Speed | None:
+    """How fast the folder's model reads here; the models of other tasks than tagging are not measured."""
+    if not facts.tagging_heads or len(facts.tagging_heads) < len(facts.heads.heads):
+        return None
+    texts = made_up_texts(facts.folder)
+    return measure_speed(facts.folder, texts, of="random words of its vocabulary")

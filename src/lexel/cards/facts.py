@@ -1,0 +1,244 @@
+"""What a model folder's files say of the model: the facts that a card is written from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lexel.cards.metadata import read_metadata
+from lexel.cards.speed import Speed
+from lexel.checkpoint.config import ModelConfig, read_config
+from lexel.checkpoint.heads import TAGGING, FolderHeads, Head, read_heads
+from lexel.checkpoint.jsonfile import read_object
+
+TRAINING, EVALUATION, ANSWERS, PLOT = "training.json", "evaluation.json", "card.json", "training.svg"
+ROLES = ("train", "validation", "test")
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One file of data that the model has to do with.
+
+    Attributes:
+        role: ``train``, ``validation`` or ``test``.
+        name: What it is called.
+        values: What is known of it: ``path``, ``sha256``, ``licence``, counts, languages, scripts.
+    """
+
+    role: str
+    name: str
+    values: Values
+
+    def count(self, key: str) -> int | None:
+        """A count, if it is known."""
+        value = self.values.get(key)
+        return value if isinstance(value, int) else None
+
+    @property
+    def licence(self) -> str | None:
+        """Its licence, if one is stated."""
+        return self.values.get("licence") or None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of a model.
+
+    Attributes:
+        folder: Its folder.
+        config: What ``config.json`` says.
+        heads: Its heads, and what ``lexel.json`` says beside.
+        training: ``training.json``; empty without one.
+        reports: The reports in ``evaluation.json``.
+        previous: Metadata of the card that it had.
+        answers: What a person says of it.
+        speed: What was measured on this machine.
+    """
+
+    folder: Path
+    config: ModelConfig
+    heads: FolderHeads
+    training: Values
+    reports: Sequence[Values]
+    previous: Values
+    answers: Mapping[str, str]
+    speed: Speed | None = field(default=None)
+
+    def answer(self, *names: str) -> str | None:
+        """What a person says, under the first of some names that has an answer."""
+        return next((self.answers[name] for name in names if self.answers.get(name)), None)
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.answer("name") or self._folder_name
+
+    @property
+    def place(self) -> str:
+        """What commands call it: its hub id, or the folder's name."""
+        return self.answer("hub_id") or self._folder_name
+
+    @property
+    def _folder_name(self) -> str:
+        """The folder's name; while training still writes it aside, the name that it will have."""
+        name = self.folder.resolve().name
+        output = (self.training.get("options") or {}).get("output_dir")
+        return Path(output).name if name.startswith(".") and output else name
+
+    @property
+    def base(self) -> Values:
+        """The model that it was made from: ``id``, ``revision``, ``licence``; empty if it was not, or nobody knows."""
+        found = dict((self.training.get("base") if self.training else self.heads.base) or {})
+        if not found.get("id"):
+            id = self.answer("base") or ("" if self.training else _first(self.previous.get("base_model")))
+            found = {**found, "id": id} if id else {}
+        if found and self.answer("base_licence"):
+            found["licence"] = self.answer("base_licence")
+        return found
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """Whether its weights are known to begin with random ones."""
+        return bool(self.training) and not self.base
+
+    @property
+    def licence(self) -> str | None:
+        """The licence of the weights, if it is known."""
+        named = self.previous.get("license")
+        if named == "other":
+            named = self.previous.get("license_name")
+        return self.answer("licence", "license") or _joined(named)
+
+    @cached_property
+    def data(self) -> list[DataSet]:
+        """The files of data, those for training first; a licence that a person states is taken."""
+        rows = list(_data_rows(self.training, self.reports))
+        order = sorted(rows, key=lambda row: ROLES.index(row.role) if row.role in ROLES else len(ROLES))
+        return [self._with_answer(row) for row in order]
+
+    def _with_answer(self, row: DataSet) -> DataSet:
+        licence = self.answer(f"licence.{row.name}") or row.licence
+        return DataSet(row.role, row.name, {**row.values, "licence": licence})
+
+    @property
+    def languages(self) -> list[str]:
+        """ISO codes of its languages."""
+        said = self.answer("language", "languages")
+        if said:
+            return [part.strip() for part in said.replace(";", ",").split(",") if part.strip()]
+        named = [code for row in self.data if row.role == "train" for code in row.values.get("languages") or ()]
+        previous = self.previous.get("language") or ()
+        return list(dict.fromkeys(named)) or ([previous] if isinstance(previous, str) else list(previous))
+
+    @property
+    def scripts(self) -> dict[str, int]:
+        """Characters of each script in the training data."""
+        total: dict[str, int] = {}
+        for row in self.data:
+            for script, n in (row.values.get("scripts") or {}).items() if row.role == "train" else ():
+                total[script] = total.get(script, 0) + int(n)
+        return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+    @cached_property
+    def n_parameters(self) -> int | None:
+        """How many numbers its weights are; ``None`` if they are not in safetensors files."""
+        said = (self.training.get("model") or {}).get("parameters")
+        return said if isinstance(said, int) else _n_stored(self.folder)
+
+    @property
+    def tagging_heads(self) -> list[Head]:
+        """The heads that tag."""
+        return [head for head in self.heads.heads.values() if head.task in TAGGING]
+
+    def report_name(self, report: Values) -> tuple[str, str | None]:
+        """What the data of a report is called, and which part of a set it is."""
+        data = report.get("data") or {}
+        row = next((row for row in self.data if row.values.get("sha256") == data.get("sha256")), None)
+        if row is not None:
+            return row.name, row.role
+        return data.get("name") or Path(str(data.get("file", "data"))).name, data.get("role")
+
+
+def gather(folder: Path, *, answers: Mapping[str, str]) -> Facts:
+    """Read what a model folder's files say.
+
+    Args:
+        folder: The model.
+        answers: What a person says; it wins over earlier answers (``card.json``) and those given to training.
+
+    Raises:
+        CheckpointError: If it is no model folder, or one of its files cannot be read.
+        LabelError: If its labels say nothing.
+    """
+    config = read_config(folder)
+    training = _object(folder / TRAINING)
+    asked = (training.get("options") or {}).get("card") or {}
+    earlier = _object(folder / ANSWERS).get("answers") or {}
+    return Facts(
+        folder=folder,
+        config=config,
+        heads=read_heads(folder, config),
+        training=training,
+        reports=_object(folder / EVALUATION).get("reports") or [],
+        previous=read_metadata(folder),
+        answers={**_texts(asked), **_texts(earlier), **_texts(answers)},
+    )
+
+
+def _data_rows(training: Values, reports: Sequence[Values]) -> Iterator[DataSet]:
+    """The files of training, then those that were only measured on; a file that has two roles is named in both."""
+    seen = set()
+    for values in training.get("data") or ():
+        seen.add(values.get("sha256"))
+        yield DataSet(str(values.get("role")), str(values.get("name") or Path(str(values["path"])).name), values)
+    for report in reports:
+        data = report.get("data") or {}
+        if data.get("sha256") in seen:
+            continue
+        seen.add(data.get("sha256"))
+        path = str(data.get("file", ""))
+        name = str(data.get("name") or Path(path).stem)
+        results = report.get("results") or {}
+        counts = {"documents": results.get("n_documents"), "chars": results.get("n_chars")}
+        yield DataSet(str(data.get("role") or "test"), name, {**counts, **data, "path": Path(path).name})
+
+
+def _n_stored(folder: Path) -> int | None:
+    """Numbers in a folder's safetensors files, from their headers alone."""
+    total = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        total += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return total or None
+
+
+def _object(path: Path) -> dict[str, Any]:
+    return read_object(path) if path.is_file() else {}
+
+
+def _texts(values: Values) -> dict[str, str]:
+    """Answers as texts; lists joined by commas."""
+    return {key: _joined(value) or "" for key, value in values.items() if value is not None}
+
+
+def _joined(value: Any) -> str | None:
+    if value is None or value == []:
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _first(value: Any) -> str:
+    return str(value[0]) if isinstance(value, list) and value else str(value or "")
+
+
+def write_json(path: Path, values: Values) -> None:
+    """Write a small JSON file for people and programs."""
+    path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

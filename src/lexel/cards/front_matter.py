@@ -1,0 +1,78 @@
+"""The card's metadata, in the hub's own types, from the facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lexel.cards.facts import Facts
+from lexel.cards.licences import identifier_of
+from lexel.cards.results import eval_results, slug
+from lexel.checkpoint.heads import TAGGING
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
+
+_PIPELINES = {
+    "fill": "fill-mask",
+    "classify": "text-classification",
+    "answer": "question-answering",
+    "embed": "feature-extraction",
+}
+_TAGS = {
+    "words": "word-segmentation",
+    "pos": "part-of-speech",
+    "words+pos": "part-of-speech",
+    "entities": "named-entity-recognition",
+}
+_KEPT = ("thumbnail", "widget", "co2_eq_emissions", "extra_gated_prompt", "extra_gated_fields")
+"""What an earlier card may say that stays true, whatever the files say."""
+
+
+def build_metadata(facts: Facts) -> ModelCardData:
+    """The front matter: licence, languages, base, data, metrics and the ``model-index`` with every figure."""
+    from huggingface_hub import ModelCardData
+
+    figures = eval_results(facts)
+    values: dict[str, Any] = {
+        **_licence(facts),
+        "language": facts.languages or None,
+        "library_name": _library(facts),
+        "pipeline_tag": _pipeline(facts),
+        "tags": list(dict.fromkeys(["lexel", *(_TAGS[task] for task in _tasks(facts) if task in _TAGS)])),
+        "base_model": facts.base.get("id"),
+        "datasets": list(dict.fromkeys(slug(row.name) for row in facts.data)) or None,
+        "metrics": list(dict.fromkeys(str(figure.metric_type) for figure in figures)) or None,
+        **{key: facts.previous[key] for key in _KEPT if key in facts.previous},
+    }
+    if figures:
+        values |= {"model_name": facts.name, "eval_results": figures}
+    return ModelCardData(**{key: value for key, value in values.items() if value is not None})
+
+
+def _licence(facts: Facts) -> dict[str, str | None]:
+    """The hub knows a list of licences; any other is ``other``, with its name and link."""
+    if facts.licence is None:
+        return {}
+    identifier = identifier_of(facts.licence)
+    if identifier is not None:
+        return {"license": identifier}
+    link = facts.answer("licence_link") or facts.previous.get("license_link")
+    return {"license": "other", "license_name": slug(facts.licence), "license_link": link}
+
+
+def _tasks(facts: Facts) -> list[str]:
+    return [head.task for head in facts.heads.heads.values()]
+
+
+def _pipeline(facts: Facts) -> str | None:
+    tasks = _tasks(facts)
+    if any(task in TAGGING for task in tasks):
+        return "token-classification"
+    return next((_PIPELINES[task] for task in tasks if task in _PIPELINES), None)
+
+
+def _library(facts: Facts) -> str:
+    """Who loads the folder: transformers does unless Lexel's own layout or reading is needed."""
+    heads = facts.heads.heads.values()
+    is_ours = facts.heads.pieces == "chars" or any(head.prefix.startswith("heads.") for head in heads)
+    return "lexel" if is_ours else "transformers"

@@ -1,0 +1,134 @@
+"""Reports on data that a person names for a card, and the facts of that data."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lexel.cards.facts import EVALUATION, write_json
+from lexel.checkpoint.jsonfile import read_object
+from lexel.document import Document
+from lexel.errors import DataError
+from lexel.evaluation.claimed_data import Labelled
+from lexel.evaluation.provenance import describe_data, describe_run
+from lexel.evaluation.report import as_json
+from lexel.evaluation.results import Report
+from lexel.evaluation.run import EvaluationOptions, evaluate
+from lexel.evaluation.tallies import Sampling
+from lexel.tasks.tag import Tagger
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CardData:
+    """Labelled data to measure on for a card.
+
+    Attributes:
+        file: The file.
+        name: What the card calls it; its name without the ending if not given.
+        licence: Its licence.
+        role: Which part it is.
+        fold: A rule that folds its gold tags.
+    """
+
+    file: Labelled
+    name: str | None = None
+    licence: str | None = None
+    role: str = "test"
+    fold: str | None = None
+
+
+def add_reports(
+    folder: Path, sets: Sequence[CardData], *, command: str, sampling: Sampling | None = None
+) -> list[Mapping[str, Any]]:
+    """Measure a model on data and keep the reports in ``evaluation.json``, in place of earlier ones on the same files.
+
+    Args:
+        folder: The model.
+        sets: The data.
+        command: What was typed, or the call.
+        sampling: How intervals are made.
+
+    Raises:
+        DataError: If data cannot be read, or has no layer that the model has.
+        LabelError: If the model does not tag, or knows none of the labels.
+    """
+    tagger = Tagger.load(folder, precision="float32")
+    options = EvaluationOptions(sampling=sampling or Sampling())
+    made = [_report(tagger, data, options=options, command=command) for data in sets]
+    path = folder / EVALUATION
+    earlier = read_object(path).get("reports", []) if path.is_file() else []
+    measured = {report["data"]["sha256"] for report in made}
+    kept = [report for report in earlier if (report.get("data") or {}).get("sha256") not in measured]
+    write_json(path, {"format": FORMAT, "reports": [*kept, *made]})
+    return [*kept, *made]
+
+
+def _report(tagger: Tagger, data: CardData, *, options: EvaluationOptions, command: str) -> dict[str, Any]:
+    counts = _Counts()
+    results = evaluate(tagger, counts.watch(data.file.read(data.fold)), options=options)
+    if results.words is None and results.pos is None and results.entities is None:
+        why = "; ".join(f"{layer}: {reason}" for layer, reason in results.absent.items())
+        raise DataError(f"{data.file.path}: nothing to score ({why}); expected labels of a layer that the model reads")
+    described = describe_data(data.file.path, format=data.file.format, fold=data.fold)
+    described |= {"name": data.name or Path(data.file.path).stem, "licence": data.licence, "role": data.role}
+    return as_json(Report(results, describe_run(tagger, options, command=command, data=described | counts.facts())))
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What a card says of the size of data, counted while it is read."""
+
+    documents: int = 0
+    chars: int = 0
+    words: int = 0
+    entities: int = 0
+    longest: int = 0
+    scripts: Counter[str] = field(default_factory=Counter)
+
+    def watch(self, documents: Iterable[Document]) -> Iterator[Document]:
+        for document in documents:
+            self.documents += 1
+            self.chars += len(document.text)
+            self.words += len(document.words)
+            self.entities += len(document.entities)
+            self.longest = max(self.longest, len(document.text))
+            self.scripts.update(map(script_of, document.text))
+            yield document
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "documents": self.documents,
+            "chars": self.chars,
+            "words": self.words or None,
+            "entities": self.entities or None,
+            "longest_chars": self.longest,
+            "scripts": dict(self.scripts.most_common()),
+        }
+
+
+_SCRIPTS = {
+    "ARABIC": "Arab",
+    "CJK": "Hani",
+    "CYRILLIC": "Cyrl",
+    "DEVANAGARI": "Deva",
+    "GREEK": "Grek",
+    "HANGUL": "Hang",
+    "HEBREW": "Hebr",
+    "HIRAGANA": "Hira",
+    "KATAKANA": "Kana",
+    "LATIN": "Latn",
+    "THAI": "Thai",
+}
+
+
+def script_of(char: str) -> str:
+    """The ISO 15924 code of a character's script, by its Unicode name; ``Zyyy`` for what is no letter."""
+    if not char.isalpha():
+        return "Zyyy"
+    return _SCRIPTS.get(unicodedata.name(char, "").partition(" ")[0], "Zyyy")

@@ -1,0 +1,81 @@
+"""What a card needs that no file says: asked at the command line, and listed where nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from lexel.cards.facts import Facts
+from lexel.errors import OptionError
+
+QUESTIONS: Mapping[str, str] = {
+    "licence": "Under which licence may the weights be used (a hub identifier such as apache-2.0, or a name)?",
+    "language": "Which languages does it read (ISO codes, such as zh, en)?",
+    "base": "Which model was it made from (a hub id, or 'none')?",
+    "base_licence": "What is the licence of the model that it was made from?",
+    "training_data": "Which data was it trained on?",
+    "genres": "Which kinds of text are the data (news, encyclopaedia, speech, ...)?",
+    "author": "Who made the model?",
+}
+"""What is asked where nothing is known, by the answer's name."""
+
+OPTIONAL = (
+    "attribution",
+    "citation",
+    "contact",
+    "example",
+    "hub_id",
+    "intended_use",
+    "languages",
+    "license",
+    "licence_link",
+    "limits",
+    "name",
+    "notes",
+)
+"""Further answers, never asked for."""
+
+OF_DATA = "licence."
+"""Before a data set's name: the answer that says its licence."""
+
+
+def asked_of(facts: Facts) -> tuple[str, ...]:
+    """Names of the answers that are missing."""
+    return tuple(dict.fromkeys(_missing(facts)))
+
+
+def question(name: str) -> str:
+    """What to ask for an answer."""
+    if name.startswith(OF_DATA):
+        return f"What is the licence of the data {name.removeprefix(OF_DATA)}?"
+    return QUESTIONS[name]
+
+
+def check_answers(answers: Mapping[str, str]) -> None:
+    """Refuse answers to what nobody asked.
+
+    Raises:
+        OptionError: With the nearest name.
+    """
+    known = [*QUESTIONS, *OPTIONAL]
+    for name in answers:
+        if name in known or (name.startswith(OF_DATA) and name != OF_DATA):
+            continue
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)} or {OF_DATA}DATA"
+        raise OptionError(f"card: {name!r} is nothing that a card asks; {hint}")
+
+
+def _missing(facts: Facts) -> Iterator[str]:
+    if facts.licence is None:
+        yield "licence"
+    if not facts.languages:
+        yield "language"
+    if not facts.training and not facts.base and facts.answer("base") is None:
+        yield "base"
+    if facts.base and not facts.base.get("licence"):
+        yield "base_licence"
+    if not any(row.role == "train" for row in facts.data) and facts.answer("training_data") is None:
+        yield "training_data"
+    yield from (f"{OF_DATA}{row.name}" for row in facts.data if row.licence is None)
+    yield from (name for name in ("genres", "author") if facts.answer(name) is None)

@@ -1,0 +1,466 @@
+"""The sections of a card, each a function from the facts to Markdown; one without facts is empty, and left out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lexel.cards import markdown, results
+from lexel.cards.facts import EVALUATION, PLOT, TRAINING, DataSet, Facts
+from lexel.cards.languages import language_names, script_name
+from lexel.cards.licences import demand_of
+from lexel.checkpoint.heads import Head
+
+_READS = {
+    "words": "words (segmentation)",
+    "pos": "a part-of-speech tag for each word",
+    "words+pos": "words with their part-of-speech tags",
+    "entities": "named entities",
+    "labels": "a label for each word",
+    "fill": "pieces for masked places",
+    "classify": "classes of texts",
+    "answer": "answers to questions, as stretches of a text",
+    "embed": "vectors of texts",
+}
+_FAMILIES = {
+    "albert": "ALBERT",
+    "bert": "BERT",
+    "camembert": "CamemBERT",
+    "distilbert": "DistilBERT",
+    "electra": "ELECTRA",
+    "roberta": "RoBERTa",
+    "xlm-roberta": "XLM-RoBERTa",
+}
+_OWN_COMMANDS = {"fill": "fill", "classify": "classify", "answer": "answer", "embed": "embed"}
+_LOADERS = {"fill": "Filler", "classify": "Classifier", "answer": "Answerer", "embed": "Embedder"}
+_MANY_LABELS = 12
+
+
+def summary(facts: Facts) -> str:
+    """What the model is, in a paragraph."""
+    config, parameters = facts.config, facts.n_parameters
+    sizes = [f"{config.n_layers} layers of {config.hidden_size:,}", f"{config.vocab_size:,} pieces"]
+    sizes += [f"{parameters / 1e6:,.1f} million parameters"] if parameters else []
+    gives = [_READS[head.task] for head in facts.heads.heads.values()] or ["nothing yet: it is a bare encoder"]
+    languages = language_names(facts.languages)
+    texts = f"{_listed(languages)} text" if languages else "text"
+    takes = "single characters" if facts.heads.pieces == "chars" else "its tokenizer's pieces"
+    whence = ""
+    if facts.base:
+        whence = f" Made from {_base_link(facts.base)}."
+    elif facts.is_from_scratch:
+        whence = " Trained from random weights."
+    return (
+        f"{_FAMILIES.get(config.model_type, config.model_type)} ({', '.join(sizes)}) for {texts}, read as {takes}; "
+        f"it gives {_listed(gives)}.{whence}"
+    )
+
+
+def use(facts: Facts) -> str:
+    """Commands and a program that run."""
+    place, example = facts.place, _example(facts)
+    heads = list(facts.heads.heads.values())
+    parts = []
+    if facts.tagging_heads:
+        parts.append(markdown.console(f"echo {shlex.quote(example)} | lexel tag -m {shlex.quote(place)}"))
+        program = ["import lexel", "", f"nlp = lexel.load({place!r})", f"doc = nlp({example!r})", *_prints(facts)]
+        parts.append("```python\n" + "\n".join(program) + "\n```")
+    for task, command in _OWN_COMMANDS.items():
+        if any(head.task == task for head in heads):
+            parts.append(f"`lexel {command} -m {shlex.quote(place)}`, or `lexel.{_LOADERS[task]}.load({place!r})`.")
+    if _is_plain(facts) and heads:
+        parts.append("The folder is a plain one: transformers' own classes load it too.")
+    return markdown.paragraphs(*parts)
+
+
+def _prints(facts: Facts) -> Iterator[str]:
+    tasks = {head.task for head in facts.tagging_heads}
+    if tasks - {"entities"}:
+        yield "print([(word.text, word.pos) for word in doc.words])"
+    if "entities" in tasks:
+        yield "print([(span.text, span.label, span.start, span.end) for span in doc.entities])"
+
+
+def _is_plain(facts: Facts) -> bool:
+    """Whether transformers reads the folder as Lexel does."""
+    prefixes = [head.prefix for head in facts.heads.heads.values()]
+    return facts.heads.pieces == "tokenizer" and not any(prefix.startswith("heads.") for prefix in prefixes)
+
+
+def _example(facts: Facts) -> str:
+    if said := facts.answer("example"):
+        return said
+    known = _label_rows(facts)
+    examples = [str(row["example"]) for rows in known.values() for row in rows if row.get("example")]
+    return max(examples, key=len, default="") or {"zh": "他在北京工作。"}.get(next(iter(facts.languages), ""), "London")
+
+
+def labels(facts: Facts) -> str:
+    """The label set of each head, with counts and examples where they are known."""
+    known = _label_rows(facts)
+    return markdown.paragraphs(*(_head_labels(head, known.get(head.name) or []) for head in facts.heads.heads.values()))
+
+
+def _label_rows(facts: Facts) -> dict[str, list[Mapping[str, Any]]]:
+    return {name: list(head.get("labels") or ()) for name, head in (facts.training.get("labels") or {}).items()}
+
+
+def _head_labels(head: Head, rows: list[Mapping[str, Any]]) -> str:
+    names = rows or [{"label": label} for label in head.labels]
+    if not names:
+        return ""
+    scheme = f", scheme {head.scheme}" if head.scheme and head.scheme != "bare" else ""
+    title = f"**{markdown.text(head.name)}**: {_READS[head.task]}; {len(names)} labels{scheme}."
+    if not rows:
+        return f"{title} {', '.join(map(markdown.code, head.labels))}"
+    cells = [
+        (
+            markdown.cell_code(row["label"]),
+            f"{row['count']:,}" if isinstance(row.get("count"), int) else "",
+            markdown.text(row.get("example") or ""),
+        )
+        for row in rows
+    ]
+    made = markdown.table(("label", "in the training data", "example"), cells, numbers=("in the training data",))
+    shown = made if len(rows) <= _MANY_LABELS else markdown.folded(f"{len(rows)} labels", made)
+    return markdown.paragraphs(title, shown)
+
+
+def intended_use(facts: Facts) -> str:
+    """What it is for, as far as the facts say."""
+    gives = [_READS[head.task] for head in facts.heads.heads.values()]
+    languages, genres = language_names(facts.languages), facts.answer("genres")
+    if not gives or not (languages or genres):
+        return facts.answer("intended_use") or ""
+    texts = f"{_listed(languages)} text" if languages else "text"
+    kinds = f" of the kinds it was made from ({genres})" if genres else ""
+    return markdown.paragraphs(f"To get {_listed(gives)} from {texts}{kinds}.", facts.answer("intended_use"))
+
+
+def limits(facts: Facts) -> str:
+    """What it cannot do, as far as the facts say."""
+    return markdown.paragraphs(markdown.bullets(_limits(facts)), facts.answer("limits"))
+
+
+def _limits(facts: Facts) -> Iterator[str]:
+    if (scripts := facts.scripts) and (total := sum(scripts.values())):
+        shares = [
+            f"{script_name(script)} {100 * n / total:.1f} %" for script, n in scripts.items() if n / total > 0.0005
+        ]
+        yield f"Writing of the training data, by characters: {', '.join(shares)}. It hardly knows any other."
+    longest = max((row.count("longest_chars") or 0 for row in facts.data if row.role == "train"), default=0)
+    if longest:
+        yield f"The longest text of the training data has {longest:,} characters."
+    window = facts.config.max_positions
+    yield f"It takes {window:,} pieces at a time; Lexel reads longer texts in overlapping windows and cuts nothing off."
+    for head in facts.tagging_heads:
+        if head.task == "entities":
+            types = sorted({label.partition("-")[2] for label in head.labels if "-" in label})
+            yield f"Of entities it knows {_listed(list(map(markdown.code, types)))}, nothing else."
+    yield from _weak_labels(facts)
+    for role, count in (facts.training.get("overlap") or {}).items():
+        if count:
+            yield f"{count:,} texts of the {role} data stand in the training data too: figures on these say too much."
+    yield from (markdown.text(warning) for warning in facts.training.get("warnings") or ())
+
+
+def _weak_labels(facts: Facts) -> Iterator[str]:
+    """The type that each report finds hardest."""
+    for report in facts.reports:
+        scores = ((report.get("results") or {}).get("entities") or {}).get("lenient", {}).get("by_label", {})
+        there = {label: score for label, score in scores.items() if score["n_gold"]}
+        if len(there) > 1:
+            label = min(there, key=lambda name: float(there[name]["f1"]["value"]))
+            f1, n_gold = results.percent(there[label]["f1"]["value"]), there[label]["n_gold"]
+            name = " ".join(filter(None, facts.report_name(report)))
+            yield f"Hardest on {markdown.text(name)}: {markdown.code(label)}, F1 {f1} ({n_gold:,} in gold)."
+
+
+def licence(facts: Facts) -> str:
+    """The licence of the weights, and of what they come from; what asks something of a user is said aloud."""
+    own = facts.licence
+    lines = [f"**The weights: {markdown.text(own or 'licence not stated')}**{_aloud(own)}."]
+    if facts.base:
+        base = facts.base
+        stated = f"licence {markdown.text(base['licence'])}" if base.get("licence") else "licence not stated"
+        lines.append(f"Made from {_base_link(base)}: {stated}" + _aloud(base.get("licence")) + ".")
+    asking = _asking(facts)
+    data = ""
+    if asking:
+        said = [
+            f"**{markdown.text(names)}**: {markdown.text(found or 'not stated')}; {demand_of(found)}"
+            for found, names in asking
+        ]
+        data = markdown.paragraphs("Data whose licence asks something of you, or is not known:", markdown.bullets(said))
+    elif facts.data:
+        data = "The licences of all data are permissive; the tables below name them."
+    return markdown.paragraphs(" ".join(lines), data)
+
+
+def _aloud(found: str | None) -> str:
+    said = demand_of(found)
+    return f" ({said})" if said else ""
+
+
+def _asking(facts: Facts) -> list[tuple[str | None, str]]:
+    """Licences that ask something of a user, with the names of the data under each."""
+    by_licence: dict[str | None, list[str]] = {}
+    for row in facts.data:
+        if demand_of(row.licence) and row.name not in by_licence.setdefault(row.licence, []):
+            by_licence[row.licence].append(row.name)
+    return [(found, ", ".join(names)) for found, names in by_licence.items() if names]
+
+
+def data(facts: Facts) -> str:
+    """The files of data: splits, sizes, licences, and checksums."""
+    if not facts.data:
+        return facts.answer("training_data") or ""
+    head = (
+        "part",
+        "data",
+        "times read",
+        "documents",
+        "characters",
+        "words",
+        "entities",
+        "examples",
+        "languages",
+        "licence",
+    )
+    numbers = ("times read", "documents", "characters", "words", "entities", "examples")
+    table = markdown.table(head, [_data_row(row) for row in facts.data], numbers=numbers)
+    files = markdown.table(("data", "file", "SHA-256"), [_file_row(row) for row in facts.data])
+    said = facts.answer("training_data")
+    return markdown.paragraphs(
+        said, table, markdown.long_table(f"Files and checksums of {len(facts.data)} files", files)
+    )
+
+
+def _data_row(row: DataSet) -> tuple[str, ...]:
+    weight = row.values.get("weight")
+    times = f"{weight:g}" if isinstance(weight, int | float) and weight != 1 else ""
+    counts = [row.count(key) for key in ("documents", "chars", "words", "entities", "examples")]
+    return (
+        row.role,
+        markdown.text(row.name),
+        times,
+        *("" if count is None else f"{count:,}" for count in counts),
+        ", ".join(row.values.get("languages") or ()),
+        markdown.text(row.licence or "**not stated**") if row.licence else "**not stated**",
+    )
+
+
+def _file_row(row: DataSet) -> tuple[str, ...]:
+    path, checksum = row.values.get("path"), row.values.get("sha256")
+    return (
+        f"{markdown.text(row.name)}, {row.role}",
+        markdown.cell_code(path) if path else "",
+        f"`{checksum}`" if checksum else "",
+    )
+
+
+def training(facts: Facts) -> str:
+    """How it was trained: the command, all options, the table over steps, the plot."""
+    made = facts.training
+    if not made:
+        return ""
+    options = {key: value for key, value in (made.get("options") or {}).items() if key != "card"}
+    rows = [(markdown.cell_code(key), markdown.cell_code(_value(value))) for key, value in options.items()]
+    return markdown.paragraphs(
+        _course(made),
+        markdown.console(str(made["command"])) if made.get("command") else None,
+        markdown.folded(f"All {len(rows)} options", markdown.table(("option", "value"), rows)) if rows else None,
+        _table_over_steps(made.get("table") or []),
+        _best(made.get("best") or {}),
+        f"![Loss and scores over the steps]({PLOT})" if (facts.folder / PLOT).is_file() else None,
+    )
+
+
+def _course(made: Mapping[str, Any]) -> str:
+    said = []
+    if made.get("steps"):
+        epochs = f", {made['epochs']:g} epochs" if made.get("epochs") else ""
+        time = f" in {_duration(made['seconds'])}" if made.get("seconds") else ""
+        said.append(f"{made['steps']:,} steps{epochs}{time}")
+    if made.get("examples_per_second"):
+        said.append(f"{made['examples_per_second']:,.1f} examples a second")
+    if made.get("windows") and made.get("examples"):
+        said.append(f"{made['examples']:,} examples in {made['windows']:,} windows, {made.get('dropped', 0)} dropped")
+    model = made.get("model") or {}
+    if model.get("trainable_parameters") and model.get("parameters"):
+        said.append(f"{model['trainable_parameters']:,} of {model['parameters']:,} parameters trained")
+    if made.get("seed") is not None:
+        said.append(f"seed {made['seed']}")
+    return "; ".join(said) + "." if said else ""
+
+
+def _table_over_steps(rows: list[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_cell(row.get(key)) for key in columns] for row in rows]
+    heads = [markdown.text(key.replace("_", " ")) for key in columns]
+    return markdown.long_table(f"{len(rows)} measurements", markdown.table(heads, cells, numbers=heads)) if rows else ""
+
+
+def _best(best: Mapping[str, Any]) -> str:
+    if best.get("step") is None:
+        return ""
+    value = f" ({_cell(best['value'])})" if best.get("value") is not None else ""
+    return f"The weights are those of step {best['step']:,}, the best by {markdown.code(best.get('metric'))}{value}."
+
+
+def figures(facts: Facts) -> str:
+    """What it scores, with intervals and both rules for entities."""
+    if not facts.reports:
+        claimed = results.claim_table(facts)
+        return markdown.paragraphs("As the earlier card claims; not run again here.", claimed) if claimed else ""
+    rules = "Entities: *strict* counts what is read from well-formed tags only, *lenient* is conlleval's rule."
+    has_entities = any((report.get("results") or {}).get("entities") for report in facts.reports)
+    said = ["Per cent; the interval holds the score in 95 of 100 bootstrap samples of documents."]
+    said += [rules] if has_entities else []
+    said += [
+        f"Gold tags are folded by the rule {name}."
+        for name in dict.fromkeys(map(results.fold_name, facts.reports))
+        if name
+    ]
+    return markdown.paragraphs(
+        results.result_table(facts),
+        " ".join(said),
+        _folded("Each type of entity", results.type_table(facts)),
+        _folded("F1 of words with each tag", results.tag_table(facts)),
+        markdown.bullets(_notes(facts)),
+        f"All figures, with how they were made, are in [{EVALUATION}]({EVALUATION}).",
+    )
+
+
+def _folded(title: str, table: str) -> str:
+    return markdown.folded(title, table) if table else ""
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    for report in facts.reports:
+        name = " ".join(filter(None, facts.report_name(report)))
+        for note in (report.get("results") or {}).get("notes") or ():
+            yield f"{markdown.text(name)}: {markdown.text(note)}"
+
+
+def speed(facts: Facts) -> str:
+    """How fast it reads, and in how much memory, on one machine."""
+    if (found := facts.speed) is None:
+        return ""
+    memory = "" if found.peak_bytes is None else f"{found.peak_bytes / 1e6:,.0f} MB"
+    row = (
+        f"{found.chars_per_second:,.0f}",
+        f"{found.texts_per_second:,.1f}",
+        memory,
+        f"{found.load_seconds:.1f} s",
+        markdown.text(found.engine),
+    )
+    head = ("characters a second", "texts a second", "most memory", "to load", "computed by")
+    said = f"Measured on {found.texts}, {found.mean_chars:,.0f} characters long on average, all layers together."
+    return markdown.paragraphs(markdown.table(head, [row]), f"{said} Memory is that of the whole process.")
+
+
+def environment(facts: Facts) -> str:
+    """What it was made with."""
+    found = dict(facts.training.get("environment") or {})
+    versions = found.pop("versions", None)
+    if isinstance(versions, Mapping):
+        found |= versions
+    rows = [
+        (markdown.text(key), markdown.text(_value(value))) for key, value in found.items() if value not in (None, "")
+    ]
+    return markdown.table(("", "made with"), rows) if rows else ""
+
+
+def verifying(facts: Facts) -> str:
+    """How to run the figures again."""
+    commands = results.verify_commands(facts)
+    if not commands:
+        return ""
+    said = "Runs the figures in this card's metadata again, and ends with status 1 if one differs by more than a point:"
+    return markdown.paragraphs(said, markdown.console(*commands))
+
+
+def provenance(facts: Facts) -> str:
+    """Which files hold the facts."""
+    files = [name for name in (TRAINING, EVALUATION) if (facts.folder / name).is_file()]
+    return f"The facts of this card are in {_listed([f'[{name}]({name})' for name in files])}." if files else ""
+
+
+def attribution(facts: Facts) -> str:
+    """Whose work is in it."""
+    return facts.answer("attribution") or ""
+
+
+def notes(facts: Facts) -> str:
+    """What else a person says."""
+    return facts.answer("notes") or ""
+
+
+def citation(facts: Facts) -> str:
+    """How to cite it."""
+    said = facts.answer("citation") or ""
+    return f"```bibtex\n{said.strip()}\n```" if said.lstrip().startswith("@") else said
+
+
+def author(facts: Facts) -> str:
+    """Who made it, and where to ask."""
+    names, contact = facts.answer("author"), facts.answer("contact")
+    return markdown.paragraphs(names, f"Questions: {contact}" if contact else None)
+
+
+SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
+    ("How to use it", use),
+    ("Labels", labels),
+    ("Intended use", intended_use),
+    ("Limits", limits),
+    ("Licence and where it comes from", licence),
+    ("Results", figures),
+    ("How to verify", verifying),
+    ("Speed and memory", speed),
+    ("Data", data),
+    ("Training", training),
+    ("Environment", environment),
+    ("Attribution", attribution),
+    ("Notes", notes),
+    ("Citation", citation),
+    ("Who made it", author),
+)
+"""Titles and what stands under them, in order."""
+
+
+# Words ---------------------------------------------------------------------------------------------------------------
+
+
+def _base_link(base: Mapping[str, Any]) -> str:
+    id, revision = str(base["id"]), base.get("commit") or base.get("revision")
+    is_hub = id.count("/") == 1 and not id.startswith((".", "/"))
+    link = f"[{markdown.text(id)}](https://huggingface.co/{id})" if is_hub else markdown.code(id)
+    return f"{link} at {markdown.code(revision)}" if revision else link
+
+
+def _listed(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def _value(value: Any) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:,.4f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else markdown.text(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,143 @@
+"""How fast a model reads on this machine, and in how much memory: a short run in a process of its own.
+
+A process of its own, since memory is counted by process, and what trained the model has used far more.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+from lexel.errors import LexelError
+
+SECONDS = 1.0
+"""About how long reading is measured."""
+
+_N_TEXTS, _TEXT_CHARS, _TIMEOUT_S = 200, 40, 300
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What was measured.
+
+    Attributes:
+        chars_per_second: Characters read in a second, all layers together.
+        texts_per_second: Texts read in a second.
+        load_seconds: Time from the call to a model that is ready.
+        peak_bytes: Most memory that the process had, Python and libraries included; ``None`` where nobody counts it.
+        mean_chars: Mean length of the texts.
+        engine: What computed, its precision, device and threads.
+        texts: Which texts were read.
+    """
+
+    chars_per_second: float
+    texts_per_second: float
+    load_seconds: float
+    peak_bytes: int | None
+    mean_chars: float
+    engine: str
+    texts: str
+
+
+def measure_speed(folder: Path, texts: Sequence[str], *, of: str) -> Speed | None:
+    """Measure a tagging model in a process of its own.
+
+    Args:
+        folder: The model.
+        texts: What it reads, over and over.
+        of: What texts these are, for the card.
+
+    Returns:
+        What was measured; ``None`` if the model cannot be run here.
+    """
+    if not any(texts):
+        return None
+    command = [sys.executable, "-c", "from lexel.cards.speed import main; main()", str(folder), of]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(list(texts)), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+        return Speed(**json.loads(done.stdout)) if done.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def made_up_texts(folder: Path) -> list[str]:
+    """Texts of random words of a model's vocabulary, the same each time; none if it cannot be read simply."""
+    words = [word for word in _vocabulary(folder) if word.isalpha()]
+    if not words:
+        return []
+    draw = random.Random(42)
+    return ["".join(_until(draw, words)) for _ in range(_N_TEXTS)]
+
+
+def _until(draw: random.Random, words: Sequence[str]) -> Iterator[str]:
+    n_chars = 0
+    while n_chars < _TEXT_CHARS:
+        word = draw.choice(words)
+        said = f"{word} " if word.isascii() else word
+        n_chars += len(said)
+        yield said
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    try:
+        if (folder / "vocab.txt").is_file():
+            return (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+        model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+        return [str(piece[0] if isinstance(piece, list) else piece).strip("▁Ġ") for piece in model["vocab"]]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return []
+
+
+# In the process of its own -------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Measure the model in the folder named first on texts from standard input; print the result as JSON."""
+    texts = json.load(sys.stdin)
+    try:
+        print(json.dumps(asdict(_run(sys.argv[1], texts, of=sys.argv[2]))))
+    except LexelError as error:
+        sys.exit(str(error))
+
+
+def _run(folder: str, texts: list[str], *, of: str) -> Speed:
+    from lexel.engines.choose import describe
+    from lexel.tasks.tag import Tagger
+
+    began = perf_counter()
+    tagger = Tagger.load(folder)
+    loaded = perf_counter()
+    for _ in islice(tagger.stream(texts), 64):  # the engine makes itself ready
+        pass
+    start, n_texts = perf_counter(), 0
+    while perf_counter() - start < SECONDS:
+        n_texts += sum(1 for _ in tagger.stream(texts))
+    seconds = perf_counter() - start
+    mean = sum(map(len, texts)) / len(texts)
+    engine = "; ".join(describe(flow.engine) for flow in tagger.flows)
+    rate = n_texts / seconds
+    return Speed(rate * mean, rate, loaded - began, _peak_bytes(), mean, engine, of)
+
+
+def _peak_bytes() -> int | None:
+    """The most memory of this process; Linux's ``ru_maxrss`` would count the process that started it too."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
+    if platform.system() != "Darwin":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

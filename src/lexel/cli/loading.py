@@ -11,6 +11,7 @@ from lexel.cli.hub_cache import may_be_downloaded
 from lexel.cli.messages import is_terminal
 from lexel.cli.options import (
     ComputeOptions,
+    EncoderOptions,
     LabelOptions,
     LayerOptions,
     MessageOptions,
@@ -32,7 +33,7 @@ def load_tagger(
     messages: MessageOptions,
 ) -> Tagger:
     """A tagger with every layer that the checkpoints have a head for."""
-    _fetch_in_sight((model.model, model.words, layers.pos, layers.entities), model, messages)
+    fetch_in_sight((model.model, model.words, layers.pos, layers.entities), model, messages)
     return Tagger.load(
         model.model,
         revision=model.revision,
@@ -53,7 +54,7 @@ def load_segmenter(
     messages: MessageOptions,
 ) -> Tagger:
     """A tagger that computes the words head alone."""
-    _fetch_in_sight((model.words or model.model,), model, messages)
+    fetch_in_sight((model.words or model.model,), model, messages)
     common = _common(labels, reading, compute)
     checkpoint = open_checkpoint(
         model.words or model.model,
@@ -80,7 +81,9 @@ def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptio
     return options if compute.batch_pieces is None else options | {"batch_pieces": compute.batch_pieces}
 
 
-def _fetch_in_sight(sources: tuple[str | None, ...], model: ModelOptions, messages: MessageOptions) -> None:
+def fetch_in_sight(
+    sources: tuple[str | None, ...], model: ModelOptions | EncoderOptions, messages: MessageOptions
+) -> None:
     """Download models with progress bars where a person is looking; loading them then finds them in the cache."""
     if messages.quiet or not is_terminal(sys.stderr):
         return

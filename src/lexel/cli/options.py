@@ -68,6 +68,24 @@ class ModelOptions:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """Which checkpoint to read with, for commands that need no labels of it."""
+
+    model: Annotated[
+        str | None,
+        _option("--model", "-m", panel=_MODEL, value="MODEL", help="A folder or hub id; else the bundled model."),
+    ] = None
+    revision: Annotated[
+        str | None,
+        _option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
+    ] = None
+    pieces: Annotated[
+        PiecesName | None,
+        _option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {_choices(PiecesName)}; to overrule."),
+    ] = None
+
+
 Revision = Annotated[
     str | None, _option("--revision", panel="Options", value="REV", help="Branch, tag or commit, if on the hub.")
 ]

@@ -111,7 +111,7 @@ class Embedder:
         Raises:
             CheckpointError: If the checkpoint cannot be used, or has no weights for the pooling asked for.
             EngineError: If this machine cannot run what was asked.
-            ValueError: If an argument has a value that it cannot have.
+            OptionError: If an argument has a value that it cannot have.
         """
         checkpoint, modules = open_embedder(source, revision=revision, pieces=pieces)
         options = PoolingOptions(pooling, layer, normalise, dimensions, prompt)

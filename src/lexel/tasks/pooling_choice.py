@@ -10,7 +10,7 @@ from typing import get_args
 from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.sentence_transformers import Dense, PoolingMode, SentenceModules, Step
 from lexel.encoder.heads import read_dense
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, OptionError
 from lexel.tasks.loading import heads_of
 from lexel.tasks.pooling import Pooling
 
@@ -87,7 +87,7 @@ def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, option
 
     Raises:
         CheckpointError: If the model does not have what is asked for.
-        ValueError: If an option has a value that it cannot have.
+        OptionError: If an option has a value that it cannot have.
     """
     chosen = _choose(checkpoint, modules, options.pooling)
     layers = _layers(checkpoint, options.layer, chosen)
@@ -95,7 +95,7 @@ def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, option
     full = _size(checkpoint.config.hidden_size * len(chosen.ways), steps)
     size = full if options.dimensions is None else options.dimensions
     if not 1 <= size <= full:
-        raise ValueError(f"dimensions is {size}; expected 1 to {full}, the width of this model's vectors")
+        raise OptionError(f"dimensions is {size}; expected 1 to {full}, the width of this model's vectors")
     modules = modules or SentenceModules(("mean",))
     return PoolingPlan(
         ways=chosen.ways,
@@ -137,7 +137,7 @@ def _choose(checkpoint: Checkpoint, modules: SentenceModules | None, asked: str 
     for mode in MODES:
         if asked == mode:
             return _Choice((mode,), "as asked", length)
-    raise ValueError(f"pooling is {asked!r}; expected one of {', '.join(MODES)}, last-N (layers), learned")
+    raise OptionError(f"pooling is {asked!r}; expected one of {', '.join(MODES)}, last-N (layers), learned")
 
 
 def _learned(checkpoint: Checkpoint, head: Head | None) -> _Choice:
@@ -161,12 +161,12 @@ def _learned(checkpoint: Checkpoint, head: Head | None) -> _Choice:
 def _layers(checkpoint: Checkpoint, layer: int, chosen: _Choice) -> tuple[str, ...]:
     n = checkpoint.config.n_layers
     if not -n - 1 <= layer <= n:
-        raise ValueError(f"layer is {layer}; expected {-n - 1} to {n}: 0 is the embeddings, -1 or {n} the last layer")
+        raise OptionError(f"layer is {layer}; expected {-n - 1} to {n}: 0 is the embeddings, -1 or {n} the last layer")
     last = layer if layer >= 0 else n + 1 + layer
     if chosen.attention is not None and last != n:
-        raise ValueError(f"layer is {layer}; head {chosen.attention} was trained on the last one, -1")
+        raise OptionError(f"layer is {layer}; head {chosen.attention} was trained on the last one, -1")
     if chosen.n_layers > last + 1:
-        raise ValueError(f"pooling is last-{chosen.n_layers}; expected at most last-{last + 1}, with layer {last}")
+        raise OptionError(f"pooling is last-{chosen.n_layers}; expected at most last-{last + 1}, with layer {last}")
     return tuple(f"hidden.{i}" for i in range(last + 1 - chosen.n_layers, last + 1))
 
 
@@ -191,7 +191,7 @@ def _prompt(checkpoint: Checkpoint, modules: SentenceModules, asked: str | None)
         return prompts.get(modules.default_prompt or "", "")
     if asked in prompts or not _NAME.fullmatch(asked):
         return prompts.get(asked, asked)
-    raise ValueError(
+    raise OptionError(
         f"prompt is {asked!r}; {checkpoint.source.folder} has prompts named {', '.join(prompts) or '(none)'}; "
         "words of your own have a space or a colon at their end"
     )

@@ -18,6 +18,7 @@ from lexel.cli.models import models
 from lexel.cli.segment import segment
 from lexel.cli.statuses import DONE, MISUSED
 from lexel.cli.tag import tag
+from lexel.cli.train import spelled, train
 from lexel.cli.verify import verify
 
 _EPILOG = (
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command(epilog=_EPILOG)(tag)
 app.command(epilog=_EPILOG)(segment)
+app.command(epilog=_EPILOG, context_settings={"token_normalize_func": spelled})(train)
 app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(verify)
 app.command(epilog=_EPILOG)(card)

@@ -119,7 +119,8 @@ class TrainingOptions:
         validation: Files to measure on while training.
         test: Files to measure on when it is done.
         dev_fraction: Share of the training documents to measure on, if there are no validation files.
-        heads: The heads by name.
+        heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, fill, classify,
+            answer).
         output_dir: The folder to make.
         model: Folder or hub id of the model to start from; random weights of ``config`` if not given.
         revision: Branch, tag or commit of a hub id.
@@ -175,7 +176,7 @@ class TrainingOptions:
         threads: Threads a process; all physical cores if not given.
         repair: Put ill-formed label sequences right, as conlleval reads them, instead of refusing them.
         save_dtype: Number type of the saved weights.
-        card: Answers for the card: licence, language, intended_use, author, ...
+        card: Answers for the card, such as licence, language, intended_use and author.
 
     Raises:
         OptionError: If a value is out of its range, or two do not go together.

@@ -192,6 +192,19 @@ def build_options(*layers: Mapping[str, Value]) -> TrainingOptions:
         raise OptionError(f"{values[key].where}: {error}" if key in values else str(error)) from None
 
 
+def first_data_file(values: Mapping[str, Value]) -> DataFile | None:
+    """The first file to learn from, if there is one that can be read as such."""
+    if "train" not in values:
+        return None
+    problems: list[str] = []
+    try:
+        hint = get_type_hints(TrainingOptions)["train"]
+        files = _Reader(problems).read(hint, _short_form("train", values["train"]))
+    except _WrongError:
+        return None
+    return files[0] if files and not problems else None
+
+
 def _joined(old: Value, new: Value) -> Value:
     if isinstance(old.content, dict) and isinstance(new.content, dict):
         return Value({**old.content, **new.content}, new.where)

@@ -1,0 +1,240 @@
+"""``lexel train``: from labelled data to a model folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from lexel.cli.messages import note, reported
+from lexel.cli.options import MessageOptions, _option, grouped
+from lexel.errors import OptionError
+from lexel.training.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from lexel.training.recipe import Value
+
+_TRAINING, _SWITCHES = "Training", "Switches"
+_PANELS = {
+    "train": "Data",
+    "heads": "Model and heads",
+    "seed": "Steps and batches",
+    "optim": "Optimiser and loss",
+    "method": "Method",
+    "eval_strategy": "Measuring and saving",
+    "unknown_piece_probability": "Other",
+}
+"""The panels of the help, each by the first of its options."""
+
+_NAMES = {
+    "train": ("--train-file", "--train"),
+    "validation": ("--validation-file", "--validation"),
+    "test": ("--test-file", "--test"),
+    "output_dir": ("--output-dir", "-o"),
+    "model": ("--model", "-m"),
+    "group_by_length": ("--group-by-length/--no-grouping",),
+    "load_best_model_at_end": ("--load-best-model-at-end/--load-last",),
+    "greater_is_better": ("--greater-is-better/--lower-is-better",),
+}
+"""How options are typed that are not typed as they are called."""
+
+_VALUES = {
+    "train": "FILE", "validation": "FILE", "test": "FILE", "output_dir": "FOLDER", "model": "MODEL", "heads": "TASKS",
+    "tokenizer": "FOLDER", "revision": "REV", "config": "KEY=VALUE", "card": "KEY=VALUE", "report_to": "NAMES",
+    "class_weights": "WEIGHTS", "target_modules": "NAMES", "metric_for_best_model": "NAME",
+}  # fmt: skip
+
+Recipe = Annotated[
+    str | None, typer.Argument(metavar="RECIPE", help="Options in a YAML file, by the same names.", show_default=False)
+]
+
+
+def _given_options() -> type:
+    """A group with every option of training, none of which need be given."""
+    hints = get_type_hints(TrainingOptions)
+    panel, made = "", []
+    for field in fields(TrainingOptions):
+        panel = _PANELS.get(field.name, panel)
+        is_switch = _kind(hints[field.name]) is bool
+        made.append((field.name, _annotated(field, hints[field.name], _SWITCHES if is_switch else panel), None))
+    return make_dataclass("GivenOptions", made, frozen=True, slots=True)
+
+
+def _annotated(field: Field[Any], hint: Any, panel: str) -> Any:
+    names = _NAMES.get(field.name, (f"--{field.name.replace('_', '-')}",))
+    kind = _kind(hint)
+    if kind is bool and "/" not in names[0]:
+        names = (f"{names[0]}/{names[0].replace('--', '--no-', 1)}",)
+    value = "" if kind is bool else _VALUES.get(field.name, {int: "N", float: "NUMBER"}.get(kind, "NAME"))
+    option = _option(*names, panel=panel, value=value, help=_help(field, hint))
+    typed: Any = bool if kind is bool else list[str] if _is_repeated(hint) else str
+    return Annotated[typed | None, option]
+
+
+def _kind(hint: Any) -> Any:
+    arms = [arm for arm in _arms(hint) if arm is not type(None)]
+    return arms[0] if len(arms) == 1 else str
+
+
+def _arms(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _is_repeated(hint: Any) -> bool:
+    return any(get_origin(arm) in (tuple, Mapping) for arm in _arms(hint))
+
+
+def _help(field: Field[Any], hint: Any) -> str:
+    """The option's line in the docstring, its choices, and what it is if not given."""
+    said = _lines_of_docstring().get(field.name, "").rstrip(".")
+    choices = [str(choice) for arm in _arms(hint) if get_origin(arm) is Literal for choice in get_args(arm)]
+    if len(choices) > 1:
+        said += f": {', '.join(choices)}"
+    if field.default not in (MISSING, None, (), 0, -1) and _kind(hint) is not bool:
+        said += f"; {field.default} if not given"
+    return f"{said}."
+
+
+def _lines_of_docstring() -> dict[str, str]:
+    text = (TrainingOptions.__doc__ or "").partition("Attributes:")[2].partition("Raises:")[0]
+    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", text, re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", said).replace("``", "") for name, said in found}
+
+
+GivenOptions: Any = _given_options()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is done with the options."""
+
+    dry_run: Annotated[
+        bool, _option("--dry-run", panel=_TRAINING, help="Say what would be trained on what, and stop.")
+    ] = False
+    save_recipe: Annotated[
+        str | None,
+        _option("--save-recipe", panel=_TRAINING, value="FILE", help="Write all options, defaults too, as a recipe."),
+    ] = None
+
+
+def spelled(option: str) -> str:
+    """An option as it is called here, where it was typed as transformers writes it: ``learning_rate``."""
+    return option.replace("_", "-")
+
+
+@grouped
+def train(
+    *,
+    recipe: Recipe = None,
+    run: RunOptions,
+    given: GivenOptions,
+    messages: MessageOptions,
+) -> None:
+    """Train a model on labelled data.
+
+    The options are transformers' own, on the command line, as variables,
+    or in a recipe; the first of these wins. Started again, it goes on
+    where it was stopped.
+
+    [bold]lexel train -m my-model --train-file train.jsonl
+    --validation-file dev.jsonl -o new-model[/]
+
+    [dim]What would it do?[/]
+    [bold]lexel train recipe.yaml --dry-run[/]
+    """
+    with reported(messages):
+        options = _options(recipe, given)
+        if run.save_recipe is not None:
+            _save_recipe(options, run.save_recipe)
+        if run.dry_run:
+            _show_plan(options)
+        else:
+            _train(options, is_quiet=messages.quiet or not _is_first_process())
+
+
+def _options(recipe: str | None, given: Any) -> TrainingOptions:
+    from lexel.training.recipe import build_options, read_recipe
+
+    written = {} if recipe is None else read_recipe(recipe)
+    typed = dict(_typed(given))
+    if "heads" not in written and "heads" not in typed:
+        typed |= _heads_of({**written, **typed})
+    try:
+        return build_options(written, typed)
+    except OptionError as error:
+        if recipe is None and not typed.keys() & {"train", "output_dir"}:
+            raise typer.BadParameter("expected a recipe, or --train-file and --output-dir") from error
+        raise
+
+
+def _typed(given: Any) -> Iterator[tuple[str, Value]]:
+    """The options that were given on the command line or by variables."""
+    from lexel.training.recipe import read_words
+
+    for field in fields(given):
+        value = getattr(given, field.name)
+        if value is None or value == []:
+            continue
+        where = _NAMES.get(field.name, (f"--{field.name.replace('_', '-')}",))[0].partition("/")[0]
+        words = value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else str(value)]
+        yield field.name, read_words(field.name, words, where=where)
+
+
+def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
+    """A head for each layer that the first document has, where no heads were named."""
+    from lexel.training.plan import layers_of_data
+    from lexel.training.recipe import Value, first_data_file
+
+    file = first_data_file(values)
+    layers = () if file is None else layers_of_data(file)
+    if file is None or not layers:
+        return {}
+    note(f"heads: {', '.join(layers)}, the layers of {file.path}; name others with --heads")
+    return {"heads": Value([Value(layer, "--heads") for layer in layers], "--heads")}
+
+
+def _save_recipe(options: TrainingOptions, path: str) -> None:
+    from lexel.training.recipe import write_recipe
+
+    write_recipe(options, path)
+
+
+def _show_plan(options: TrainingOptions) -> None:
+    from lexel.training.plan import plan_training
+
+    for line in plan_training(options).lines():
+        print(line)
+
+
+def _train(options: TrainingOptions, *, is_quiet: bool) -> None:
+    from lexel.cli.train_progress import show_training
+    from lexel.training.fit import train as fit
+
+    with show_training(is_wanted=not is_quiet) as progress:
+        result = fit(options, progress=progress)
+    if not is_quiet:
+        _say_what_next(options, Path(result.folder))
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process that speaks; accelerate's and torch's launchers number them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _say_what_next(options: TrainingOptions, folder: Path) -> None:
+    data = next((file.path for files in (options.test, options.validation, options.train) for file in files), None)
+    tasks = {head.task for head in options.heads.values()}
+    print(f"{folder}")
+    if tasks & {"words", "pos", "words+pos", "entities", "labels"}:
+        print(f"  to use it:      lexel tag -m {folder}")
+        print(f"  to measure it:  lexel evaluate {folder} -d {data}")
+    for task, command in (("fill", "fill"), ("classify", "classify"), ("answer", "answer")):
+        if task in tasks:
+            print(f"  to use it:      lexel {command} -m {folder}")
+    print(f"  to verify it:   lexel verify {folder} -d {data}")

@@ -1,42 +1,55 @@
 "use strict";
 {
-  // A row: layer, kind, document, before, text, after, gold, predicted, length of the document.
+  // The head of the list says which item of a row each column shows, the form which one each control looks at.
   const rows = JSON.parse(document.getElementById("data").textContent);
   const form = document.getElementById("filter");
-  const body = document.querySelector(".mistakes tbody");
+  const body = document.querySelector(".found tbody");
   const more = document.getElementById("more");
+  const columns = [...document.querySelectorAll(".found th")].map((head) =>
+    ({ field: Number(head.dataset.field), kind: head.dataset.kind, searched: "searched" in head.dataset }));
+  const controls = [...form.elements].filter((control) => control.dataset.how);
   const STEP = 100;
   let limit = STEP;
 
-  const fill = (name, values) => {
-    for (const value of new Set(values)) form.elements[name].append(new Option(value, value));
-  };
-  fill("layer", rows.map((row) => row[0]));
-  fill("kind", rows.map((row) => row[1]).sort());
+  for (const control of controls.filter((each) => each.dataset.how === "is")) {
+    for (const value of new Set(rows.map((row) => row[control.dataset.field]))) control.append(new Option(value, value));
+  }
 
-  // What is typed under gold and predicted is found anywhere in it; what a cell of a matrix asks for (=LABEL) is the label.
+  const textOf = (row, column) =>
+    column.kind === "context" ? row.slice(column.field, column.field + 3).join("") : String(row[column.field]);
+
+  // What is typed is found anywhere in a field; what a cell of a matrix asks for (=LABEL) is the label.
   const holds = (said, wanted) => {
-    if (!wanted) return true;
     const label = wanted.slice(1);
     if (wanted[0] === "=") return said.split(" | ").some((part) => part === label || part.endsWith(" " + label));
     return said.toLowerCase().includes(wanted.toLowerCase());
   };
 
-  const matching = () => {
-    const of = (name) => form.elements[name].value;
-    const [layer, kind, gold, predicted] = ["layer", "kind", "gold", "predicted"].map(of);
-    const text = of("text").toLowerCase();
-    const longest = Number(of("longest")) || Infinity;
-    return rows.filter((row) =>
-      (!layer || row[0] === layer) && (!kind || row[1] === kind) && row[8] <= longest &&
-      holds(row[6], gold) && holds(row[7], predicted) &&
-      (!text || (row.slice(3, 6).join("") + "\n" + row[2] + "\n" + row[6] + "\n" + row[7]).toLowerCase().includes(text)));
+  const tests = {
+    is: (row, value, field) => row[field] === value,
+    holds: (row, value, field) => holds(row[field], value),
+    most: (row, value, field) => row[field] <= Number(value),
+    any: (row, value) => columns.some((column) =>
+      column.searched && textOf(row, column).toLowerCase().includes(value.toLowerCase())),
   };
 
-  const cell = (text, name) => {
+  const matching = () => {
+    const asked = controls.filter((control) => control.value);
+    return rows.filter((row) => asked.every((control) => tests[control.dataset.how](row, control.value, control.dataset.field)));
+  };
+
+  const cell = (row, column) => {
     const made = document.createElement("td");
-    made.textContent = text;
-    if (name) made.className = name;
+    if (column.kind) made.className = column.kind;
+    if (column.kind !== "context") {
+      made.textContent = row[column.field];
+      made.title = row[column.field];
+      return made;
+    }
+    const [before, text, after] = row.slice(column.field, column.field + 3);
+    const mark = document.createElement("mark");
+    mark.textContent = text;
+    made.append(before, mark, after);
     return made;
   };
 
@@ -44,13 +57,7 @@
     const found = matching();
     body.replaceChildren(...found.slice(0, limit).map((row) => {
       const line = document.createElement("tr");
-      const mark = document.createElement("mark");
-      mark.textContent = row[4];
-      const context = document.createElement("td");
-      context.append(row[3], mark, row[5]);
-      const name = cell(row[2]);
-      name.title = row[2];
-      line.append(name, cell(row[0]), cell(row[1]), context, cell(row[6], "gold"), cell(row[7], "predicted"));
+      line.append(...columns.map((column) => cell(row, column)));
       return line;
     }));
     form.querySelector("output").textContent = `${found.length.toLocaleString("en")} found`;
@@ -58,19 +65,26 @@
   };
 
   const again = () => { limit = STEP; draw(); };
+  const show = (asked) => {
+    form.reset();
+    for (const [name, value] of Object.entries(asked.dataset)) if (form.elements[name]) form.elements[name].value = value;
+    document.querySelector("section:has(#filter)").scrollIntoView();
+    setTimeout(again);
+  };
   form.addEventListener("input", again);
   form.addEventListener("reset", () => setTimeout(again));
   form.addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", () => { limit += STEP; draw(); });
   document.addEventListener("click", (event) => {
     const asked = event.target.closest("[data-layer]");
-    if (!asked) return;
-    form.reset();
-    form.elements.layer.value = asked.dataset.layer;
-    form.elements.gold.value = "=" + asked.dataset.gold;
-    form.elements.predicted.value = "=" + asked.dataset.predicted;
-    document.getElementById("mistakes").scrollIntoView();
-    setTimeout(again);
+    if (asked) show(asked);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches("[data-layer]")) show(event.target);
+    if (event.key === "/" && !event.target.matches("input, select")) {
+      event.preventDefault();
+      form.querySelector("[type=search]").focus();
+    }
   });
   draw();
 }

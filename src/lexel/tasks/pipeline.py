@@ -16,13 +16,14 @@ from lexel.checkpoint.sentence_transformers import read_sentence_modules
 from lexel.engines.choose import EngineOptions, device_named
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
-from lexel.tasks import feature_extraction, sentence_similarity, token_classification
+from lexel.tasks import feature_extraction, sentence_similarity, text_classification, token_classification
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.embed import Embedder
 from lexel.tasks.feature_extraction import FeatureExtractionPipeline
-from lexel.tasks.loading import start_flow
+from lexel.tasks.loading import find_head, start_flow
 from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
 from lexel.tasks.sentence_similarity import SentenceSimilarityPipeline
+from lexel.tasks.text_classification import TextClassificationPipeline, ZeroShotClassificationPipeline
 from lexel.tasks.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
 
 
@@ -80,18 +81,39 @@ def _sentence_similarity(
     )
 
 
+def _text_classification(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> Pipeline:
+    own = dict(options)
+    head = find_head(checkpoint, "classify", name=own.pop("head", None))
+    read = text_classification.ReadOptions().changed(own, where="pipeline")
+    return TextClassificationPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), read)
+
+
+def _zero_shot_classification(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> Pipeline:
+    own = dict(options)
+    head = find_head(checkpoint, "classify", name=own.pop("head", None))
+    return ZeroShotClassificationPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), own)
+
+
 TASKS: Mapping[str, PipelineTask] = {
     "token-classification": PipelineTask(
         heads=token_classification.HEADS,
         options=("head", *token_classification.OPTIONS),
         build=_token_classification,
     ),
+    "text-classification": PipelineTask(("classify",), ("head", *text_classification.OPTIONS), _text_classification),
+    "zero-shot-classification": PipelineTask(
+        (), ("head", *text_classification.ZERO_SHOT_OPTIONS), _zero_shot_classification
+    ),
     "feature-extraction": PipelineTask((), feature_extraction.OPTIONS, _feature_extraction),
     "sentence-similarity": PipelineTask(("embed",), sentence_similarity.OPTIONS, _sentence_similarity),
 }
 """The tasks by transformers' names."""
 
-ALIASES = {"ner": "token-classification"}
+ALIASES = {"ner": "token-classification", "sentiment-analysis": "text-classification"}
 
 DTYPES = {"float32": "float32", "bfloat16": "bf16", "float16": "float16", "auto": "float32"}
 """Our precisions by torch's names; ``auto`` (there: as stored) computes in float32, which loses nothing of it."""

@@ -1,0 +1,508 @@
+"""Texts and pairs of texts into classes, by a head that was trained for them.
+
+A long text is read in windows, whose scores are averaged, each window counting as much as the pieces that it decides.
+Of a long pair the longer text is read in windows, and the other stands whole beside each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Head
+from lexel.checkpoint.heads import Problem
+from lexel.checkpoint.jsonfile import read_object
+from lexel.data.classified import Classified
+from lexel.data.files import open_output
+from lexel.decoding.classes import (
+    DEFAULT_THRESHOLD,
+    FUNCTIONS,
+    Function,
+    apply_function,
+    best_thresholds,
+    fit_temperature,
+    join_windows,
+)
+from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import CheckpointError, DataError, LabelError
+from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.base import Flow, Pair, gather_pairs
+from lexel.tasks.framing import firsts
+from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+
+Text = str | tuple[str, str]
+"""What is classified: a text, or a pair of texts."""
+
+FUNCTION_OF: Mapping[Problem, Function] = {"single": "softmax", "multi": "sigmoid", "regression": "none"}
+CALIBRATION_FORMAT = 1
+
+
+class LabelScore(NamedTuple):
+    """A class and its score, after the function."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a text was classified as.
+
+    Attributes:
+        text: The caller's string; of a pair the first.
+        pair: The second string of a pair.
+        labels: The classes it was given, best first: one, or with several labels a text those that reach their
+            threshold; for regression none, unless a threshold is asked for.
+        ranked: All classes with their scores, best first, or the ``top_k`` best.
+        n_windows: In how many windows it was read.
+    """
+
+    text: str
+    pair: str | None
+    labels: tuple[str, ...]
+    ranked: tuple[LabelScore, ...]
+    n_windows: int
+
+    @property
+    def label(self) -> str:
+        """The best class, whether it was given or not."""
+        return self.ranked[0].label
+
+    @property
+    def score(self) -> float:
+        """Its score; for regression the number."""
+        return self.ranked[0].score
+
+    def record(self) -> dict[str, Any]:
+        """The JSON record that stands for it, which ``read_classified`` can read."""
+        return {
+            "text": self.text,
+            "text_pair": self.pair,
+            "labels": list(self.labels),
+            "scores": [[label, score] for label, score in self.ranked],
+            "n_windows": self.n_windows,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was found on labelled data to make scores say what they mean, and labels be given where they are best.
+
+    Attributes:
+        temperature: What scores are divided by before the function.
+        thresholds: By label the least score with which a text is given it; empty where a text has one label.
+        n_examples: How many texts it was found on.
+        f1: By label the F1 there, with these thresholds.
+    """
+
+    temperature: float = 1.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    n_examples: int = 0
+    f1: Mapping[str, float] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as JSON.
+
+        Raises:
+            DataError: If the file cannot be written.
+        """
+        values = {"format": CALIBRATION_FORMAT} | {part.name: getattr(self, part.name) for part in fields(self)}
+        with open_output(path) as output:
+            output.write(json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Calibration:
+        """Read what ``save`` wrote.
+
+        Raises:
+            DataError: If the file is not that.
+        """
+        try:
+            values = read_object(Path(path))
+        except CheckpointError as error:
+            raise DataError(str(error)) from error
+        names = {part.name for part in fields(cls)}
+        if values.pop("format", None) != CALIBRATION_FORMAT or values.keys() != names:
+            raise DataError(f"{path}: not a calibration; expected what Calibration.save or lexel classify wrote")
+        if not _is_positive(values["temperature"]) or not all(map(_is_number, values["thresholds"].values())):
+            raise DataError(f"{path}: temperature or thresholds are no numbers; expected what Calibration.save wrote")
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyOptions:
+    """How scores become classes.
+
+    Attributes:
+        top_k: How many classes ``ranked`` has; by default all.
+        function: ``softmax``, ``sigmoid`` or ``none``; by default what the head's problem asks for.
+        multi_label: Whether a text may have any number of labels; by default as the head was trained.
+        threshold: The least score with which a label is given: one for all, or by label. By default 0.5 (for ``none``
+            0), or the calibration's; where a text has one label, whatever is best.
+    """
+
+    top_k: int | None = None
+    function: Function | None = None
+    multi_label: bool | None = None
+    threshold: float | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.function is not None and self.function not in FUNCTIONS:
+            raise ValueError(f"function is {self.function!r}; expected one of {', '.join(FUNCTIONS)}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}; expected 1 or more")
+
+    def changed(self, given: Mapping[str, Any], *, where: str) -> ClassifyOptions:
+        """The same options but for those given.
+
+        Raises:
+            TypeError: If an argument is unknown.
+            ValueError: If a value is.
+        """
+        refuse_unknown(given, known=OPTIONS, refused={}, where=where)
+        return replace(self, **given)
+
+
+OPTIONS = tuple(part.name for part in fields(ClassifyOptions))
+
+
+@dataclass(frozen=True, slots=True)
+class TextScores:
+    """The scores of a block's texts.
+
+    Attributes:
+        scores: Before any function, ``[texts, labels]``.
+        n_windows: In how many windows each was read, ``[texts]``.
+    """
+
+    scores: NDArray[np.float64]
+    n_windows: NDArray[np.int64]
+
+
+def score_texts(
+    flow: Flow, pairs: Iterable[Pair], *, window: int | None = None, first_window: bool = False
+) -> Iterator[TextScores]:
+    """The scores of a flow's one output for each text or pair, a block at a time.
+
+    Args:
+        flow: What reads them.
+        pairs: What to read.
+        window: Smaller windows than the model's.
+        first_window: Whether what lies beyond a text's first window is left out.
+    """
+    (output,) = flow.outputs
+    for block in flow.read(gather_pairs(pairs), picks=firsts, read_empty=True, window=window):
+        reading = block.readings[flow.name]
+        windows, scores = reading.windows, reading.scores[output]
+        weights = np.maximum(windows.keep_end - windows.keep_start, 1)
+        if first_window:
+            weights = np.where(np.diff(windows.text, prepend=-1) > 0, weights, 0)
+        yield TextScores(
+            join_windows(scores, windows.text, weights), np.bincount(windows.text, minlength=len(block.texts))
+        )
+
+
+def pair_of(text: Text) -> Pair:
+    """How a text or a pair is read: of a pair the longer text in windows, beside the other."""
+    if isinstance(text, str):
+        return Pair(text)
+    first, second = text
+    return Pair(first, second) if len(first) >= len(second) else Pair(second, first, partner_first=True)
+
+
+def checked_texts(texts: Iterable[Any], *, max_chars: int | None = None) -> Iterator[Text]:
+    """The texts as they come, each one looked at.
+
+    Raises:
+        TypeError: For what is neither a text nor a pair.
+        DataError: For a text that is too long.
+    """
+    for number, text in enumerate(texts):
+        parts = (text,) if isinstance(text, str) else text
+        if not isinstance(parts, tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
+            raise TypeError(f"text {number}: expected a str or a tuple of two, found {text!r:.60}")
+        n_chars = sum(map(len, parts))
+        if max_chars is not None and n_chars > max_chars:
+            raise DataError(f"text {number}: {n_chars} characters; expected at most {max_chars} (max_chars)")
+        yield text
+
+
+class Classifier:
+    """Classifies texts and pairs of texts. Safe to call from several threads.
+
+    Made by ``Classifier.load``.
+
+    Attributes:
+        head: The head that is read.
+        options: What a call does unless it says otherwise.
+        calibration: What scores are scaled by, and labels given by.
+        max_chars: The longest text that is taken; ``None`` for no limit.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        options: ClassifyOptions,
+        *,
+        calibration: Calibration | None = None,
+        max_chars: int | None = None,
+    ) -> None:
+        self._flow = flow
+        self.head: Head = flow.checkpoint.heads[flow.outputs[0]]
+        self.options = options
+        self.calibration = calibration or Calibration()
+        self.max_chars = max_chars
+        self._check_labels(self.calibration.thresholds, "calibration")
+        self._rule(options)
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | None = None,
+        *,
+        revision: str | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        batch_pieces: int = BATCH_PIECES,
+        pieces: str | None = None,
+        script: str = "as-is",
+        head: str | None = None,
+        calibration: Calibration | str | os.PathLike[str] | None = None,
+        max_chars: int | None = None,
+        **options: Any,
+    ) -> Classifier:
+        """Load a text classifier.
+
+        Args:
+            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
+            revision: Branch, tag or commit of a hub id.
+            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
+            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
+            threads: Threads to compute with; by default the physical cores this process may use.
+            batch_pieces: Most piece slots computed in one batch.
+            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
+            head: Which head, where a folder has several that classify.
+            calibration: What ``calibrate`` found, or its file.
+            max_chars: Refuse longer texts.
+            options: What is usual for the calls, see ``ClassifyOptions``.
+
+        Raises:
+            CheckpointError: If the checkpoint cannot be used.
+            LabelError: If it has no head that classifies.
+            EngineError: If this machine cannot run what was asked.
+            DataError: If the calibration's file cannot be read.
+        """
+        usual = ClassifyOptions().changed(options, where="Classifier.load")
+        if isinstance(calibration, str | os.PathLike):
+            calibration = Calibration.load(calibration)
+        checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
+        name = find_head(checkpoint, "classify", name=head).name
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces, script=script)
+        classifier = cls(flow, usual, calibration=calibration, max_chars=max_chars)
+        announce(flow)
+        return classifier
+
+    def __call__(self, text: Text, **options: Any) -> Classification:
+        """Classify one text or pair.
+
+        Args:
+            text: A text, or a tuple of two.
+            options: Changes to ``self.options`` for this call.
+
+        Raises:
+            TypeError: If it is neither a text nor a pair, or an option is unknown.
+            DataError: If both texts of a pair are too long for a window.
+        """
+        if not isinstance(text, str | tuple):
+            raise TypeError(
+                f"expected one text (str) or a pair of texts (tuple), found {type(text).__name__}; "
+                "for several, iterate over stream(texts)"
+            )
+        return next(self.stream([text], **options))
+
+    def stream(self, texts: Iterable[Text], **options: Any) -> Iterator[Classification]:
+        """Classify texts and pairs lazily: one result for each, in order, read about a block ahead."""
+        if isinstance(texts, str):
+            raise TypeError("expected several texts, found one str; call the classifier on it")
+        rule = self._rule(self.options.changed(options, where="Classifier"))
+        return self._classifications(texts, rule)
+
+    def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
+        """The scores of some texts before any function, ``[texts, labels]``."""
+        blocks = score_texts(self._flow, map(pair_of, checked_texts(texts, max_chars=self.max_chars)))
+        return np.concatenate([np.empty((0, len(self.head.labels))), *(block.scores for block in blocks)])
+
+    def calibrate(self, examples: Iterable[Classified]) -> Calibration:
+        """Find the temperature, and for several labels a text the thresholds with the best F1, on labelled texts.
+
+        Use texts that the model was not trained on. ``self.calibration`` is not changed: load with what is given back.
+
+        Args:
+            examples: The texts with their labels; see ``lexel.data.classified``.
+
+        Raises:
+            DataError: If there are no texts.
+            LabelError: If a label is not the head's, a text of one label has not exactly one, or the head gives
+                numbers.
+        """
+        rule = self._rule(self.options)
+        if rule.function == "none" or self.head.problem == "regression":
+            raise LabelError(f"{self._where}: gives numbers; expected a head that gives classes to calibrate")
+        given = list(examples)
+        if not given:
+            raise DataError("calibrate: no texts; expected labelled texts that the model was not trained on")
+        gold = np.array([self._gold(example, rule) for example in given])
+        scores = self.scores(_text_of(example) for example in given)
+        temperature = fit_temperature(scores, gold, function=rule.function)
+        if not rule.is_multi:
+            return Calibration(temperature, n_examples=len(given))
+        thresholds, f1 = best_thresholds(apply_function(scores / temperature, rule.function), gold)
+        names = self.head.labels
+        return Calibration(
+            temperature,
+            dict(zip(names, thresholds.tolist(), strict=True)),
+            len(given),
+            dict(zip(names, f1.tolist(), strict=True)),
+        )
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded and what computes it, a line each."""
+        return describe_flow(self._flow)
+
+    def __repr__(self) -> str:
+        return f"<Classifier of {', '.join(self.head.labels)}: {describe(self._flow.engine)}>"
+
+    @property
+    def _where(self) -> str:
+        return f"{self._flow.checkpoint.source.folder}: head {self.head.name}"
+
+    def _rule(self, options: ClassifyOptions) -> Rule:
+        problem = self.head.problem or "single"
+        if options.multi_label is not None and problem != "regression":
+            problem = "multi" if options.multi_label else "single"
+        function = options.function or FUNCTION_OF[problem]
+        threshold = options.threshold
+        if isinstance(threshold, Mapping):
+            self._check_labels(threshold, "threshold")
+        if threshold is None and problem == "multi":
+            threshold = self.calibration.thresholds
+        return Rule(
+            self.head.labels,
+            function,
+            is_multi=problem == "multi",
+            is_number=problem == "regression" and options.threshold is None,
+            thresholds=_by_label(threshold, self.head.labels, function),
+            temperature=self.calibration.temperature,
+            top_k=options.top_k,
+        )
+
+    def _check_labels(self, given: Mapping[str, float], what: str) -> None:
+        for label in given:
+            if label not in self.head.labels:
+                raise LabelError(f"{what}: label {label!r}; {self._where} has {', '.join(self.head.labels)}")
+
+    def _gold(self, example: Classified, rule: Rule) -> list[bool]:
+        for label in example.labels:
+            if label not in self.head.labels:
+                raise LabelError(
+                    f"{example.where}: label {label!r}; {self._where} has {', '.join(self.head.labels)}. Correct it"
+                )
+        if not rule.is_multi and len(example.labels) != 1:
+            raise LabelError(f"{example.where}: {len(example.labels)} labels; expected one, as {self._where} gives")
+        return [label in example.labels for label in self.head.labels]
+
+    def _classifications(self, texts: Iterable[Text], rule: Rule) -> Iterator[Classification]:
+        waiting: deque[Text] = deque()
+
+        def pairs() -> Iterator[Pair]:
+            for text in checked_texts(texts, max_chars=self.max_chars):
+                waiting.append(text)
+                yield pair_of(text)
+
+        for block in score_texts(self._flow, pairs()):
+            yield from rule.decide(block, waiting.popleft)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the scores of one call become classes.
+
+    Attributes:
+        labels: The classes, in the order of the scores.
+        function: What is applied to scores.
+        is_multi: Whether a text may have any number of labels.
+        is_number: Whether scores are numbers that no label follows from.
+        thresholds: The least score of each label, or ``None`` where the best is given whatever it is, ``[labels]``.
+        temperature: What scores are divided by before the function.
+        top_k: How many classes to tell.
+    """
+
+    labels: Sequence[str]
+    function: Function
+    is_multi: bool = False
+    is_number: bool = False
+    thresholds: NDArray[np.float64] | None = None
+    temperature: float = 1.0
+    top_k: int | None = None
+
+    def decide(self, block: TextScores, next_text: Callable[[], Text]) -> Iterator[Classification]:
+        """The classifications of a block's texts, which are asked for one by one."""
+        values = apply_function(block.scores / self.temperature, self.function)
+        reached = self._reached(values)
+        order = np.argsort(-values, axis=1, kind="stable")
+        ranked = np.take_along_axis(values, order, axis=1).tolist()
+        for best, scores, enough, n_windows in zip(
+            order.tolist(), ranked, reached.tolist(), block.n_windows.tolist(), strict=True
+        ):
+            text = next_text()
+            first, pair = (text, None) if isinstance(text, str) else text
+            labels = tuple(self.labels[i] for i in (best if self.is_multi else best[:1]) if enough[i])
+            pairs = zip(best[: self.top_k], scores, strict=False)
+            yield Classification(
+                first, pair, labels, tuple(LabelScore(self.labels[i], score) for i, score in pairs), n_windows
+            )
+
+    def _reached(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which labels a text may be given, ``[texts, labels]``."""
+        if self.is_number:
+            return np.zeros(values.shape, np.bool_)
+        if self.thresholds is None:
+            return np.ones(values.shape, np.bool_)
+        return np.asarray(values >= self.thresholds)
+
+
+def _by_label(
+    threshold: float | Mapping[str, float] | None, labels: Sequence[str], function: Function
+) -> NDArray[np.float64] | None:
+    if threshold is None:
+        return None
+    usual = 0.0 if function == "none" else DEFAULT_THRESHOLD
+    if isinstance(threshold, Mapping):
+        return np.array([threshold.get(label, usual) for label in labels])
+    return np.full(len(labels), float(threshold))
+
+
+def _text_of(example: Classified) -> Text:
+    return example.text if example.pair is None else (example.text, example.pair)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and value > 0

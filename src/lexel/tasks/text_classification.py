@@ -1,0 +1,279 @@
+"""What transformers' text-classification and zero-shot-classification pipelines return, from Lexel's engines.
+
+Keys, shapes and scores are theirs; ``docs/compatibility.md`` lists what is not, and why.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint.heads import PLAIN_CLASSIFIER, PROBLEMS
+from lexel.decoding.classes import FUNCTIONS, Function, apply_function
+from lexel.errors import LabelError
+from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.base import Flow, Pair
+from lexel.tasks.classify import FUNCTION_OF, Text, pair_of, score_texts
+from lexel.tasks.loading import describe_flow
+from lexel.tasks.zero_shot import Inference, hypotheses_of, score_hypotheses
+
+NO_EFFECT = ("batch_size", "num_workers", "padding")
+"""Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""
+
+Result = dict[str, Any]
+_UNSAID: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How texts are read and classes given back; each can be set for the pipeline and for a call.
+
+    Attributes:
+        function_to_apply: ``softmax``, ``sigmoid`` or ``none``; by default as the model was trained.
+        top_k: How many classes; ``None`` is all. If nothing is said, one, and not in a list.
+        truncation: Whether what lies beyond a text's first window is left out, rather than read.
+        max_length: The longest sequence, special pieces included, beyond which a text is cut off.
+    """
+
+    function_to_apply: Function | None = None
+    top_k: int | None = _UNSAID
+    truncation: bool = False
+    max_length: int | None = None
+
+    def changed(self, given: Mapping[str, Any], *, where: str) -> ReadOptions:
+        """The same options but for those given.
+
+        Raises:
+            TypeError: If an argument is unknown.
+            ValueError: If a value is.
+        """
+        refuse_unknown(given, known=OPTIONS, refused={"return_all_scores": "pass top_k=None"}, where=where)
+        changes = {name: value for name, value in given.items() if name not in NO_EFFECT}
+        if (function := changes.get("function_to_apply")) is not None:
+            name = str(getattr(function, "name", function)).lower()
+            if name not in FUNCTIONS:
+                raise ValueError(f"function_to_apply is {function!r}; expected one of {', '.join(FUNCTIONS)}")
+            changes["function_to_apply"] = name
+        if "truncation" in changes:
+            changes["truncation"] = changes["truncation"] not in (False, None, "do_not_truncate")
+        top_k = changes.get("top_k", 1)
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise ValueError(f"top_k is {top_k!r}; expected 1 or more, or None for all")
+        return replace(self, **changes)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether long texts are cut off."""
+        return self.truncation or self.max_length is not None
+
+
+OPTIONS = (*(part.name for part in fields(ReadOptions)), *NO_EFFECT)
+"""What the text-classification pipeline and its calls take."""
+
+
+class TextClassificationPipeline:
+    """Classifies texts, as transformers' pipeline of this name does. Safe to call from several threads.
+
+    Made by ``lexel.pipeline``.
+
+    Attributes:
+        task: ``text-classification``.
+        options: What a call does unless it says otherwise.
+    """
+
+    task = "text-classification"
+
+    def __init__(self, flow: Flow, options: ReadOptions) -> None:
+        self._flow = flow
+        self._labels = flow.checkpoint.heads[flow.outputs[0]].labels
+        self.options = options
+        self._window(options)
+
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        """Classify a text or pair, several, or a stream of them.
+
+        Args:
+            inputs: A text, ``{"text": ..., "text_pair": ...}``, a list of such, or any other iterable of them.
+            options: Changes to ``self.options`` for this call.
+
+        Returns:
+            For a text a list of one result (as in transformers, unless ``top_k`` is among the call's arguments), for a
+            dict its result, for a list a list of results, for any other iterable an iterator. A result is a dict with
+            ``label`` and ``score``, and with ``top_k`` a list of such, best first.
+
+        Raises:
+            TypeError: If an argument is unknown.
+            ValueError: If an argument has a value that it cannot have, or an input is no text.
+        """
+        changed = self.options.changed(options, where=f"{self.task} pipeline")
+        window = self._window(changed)
+        if isinstance(inputs, str | Mapping):
+            result = next(self._stream([inputs], changed, window))
+            return [result] if isinstance(inputs, str) and "top_k" not in options else result
+        results = self._stream(inputs, changed, window)
+        return list(results) if isinstance(inputs, list | tuple) else results
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded and what computes it, a line each."""
+        return describe_flow(self._flow)
+
+    @cached_property
+    def _usual_function(self) -> Function:
+        """As transformers has it: a single output is a probability unless it is said to be a number."""
+        checkpoint = self._flow.checkpoint
+        head = checkpoint.heads[self._flow.outputs[0]]
+        said = checkpoint.config.problem_type
+        problem = head.problem or "single"
+        if head.prefix == PLAIN_CLASSIFIER:
+            problem = "single" if said is None else PROBLEMS[said]
+        if len(head.labels) == 1 and problem != "regression":
+            return "sigmoid"
+        return FUNCTION_OF[problem]
+
+    def _window(self, options: ReadOptions) -> int | None:
+        if options.max_length is None:
+            return None
+        special = self._flow.tokenizer.special
+        around = len(special.prefix) + len(special.suffix)
+        if not around < options.max_length <= self._flow.window + around:
+            raise ValueError(
+                f"max_length is {options.max_length}; expected {around + 1} to {self._flow.window + around}, the "
+                "model's longest sequence"
+            )
+        return options.max_length - around
+
+    def _stream(self, inputs: Iterable[Any], options: ReadOptions, window: int | None) -> Iterator[Any]:
+        waiting: deque[Text] = deque()
+
+        def pairs() -> Iterator[Pair]:
+            for number, item in enumerate(inputs):
+                waiting.append(_text_of(item, number))
+                if options.max_length is not None and not isinstance(waiting[-1], str):
+                    raise ValueError(f"input {number}: a pair, with max_length; expected single texts: pairs are whole")
+                yield pair_of(waiting[-1])
+
+        for block in score_texts(self._flow, pairs(), window=window, first_window=options.cuts):
+            values = apply_function(block.scores, options.function_to_apply or self._usual_function)
+            for scores, n_windows in zip(values, block.n_windows.tolist(), strict=True):
+                if not isinstance(waiting.popleft(), str) and options.cuts and n_windows > 1:
+                    raise ValueError("truncation: a pair is too long for a window; leave it out, and all of it is read")
+                yield self._result(scores, options)
+
+    def _result(self, scores: NDArray[np.float64], options: ReadOptions) -> Result | list[Result]:
+        order = np.argsort(-scores, kind="stable").tolist()
+        if options.top_k is _UNSAID:
+            return {"label": self._labels[order[0]], "score": float(scores[order[0]])}
+        return [{"label": self._labels[i], "score": float(scores[i])} for i in order[: options.top_k]]
+
+
+def _text_of(item: Any, number: int) -> Text:
+    """A text or a pair in any of the shapes that transformers takes."""
+    if isinstance(item, Mapping):
+        parts = [item.get("text"), item.get("text_pair")]
+        if not item.keys() <= {"text", "text_pair"}:
+            raise ValueError(f"input {number}: keys {', '.join(map(repr, item))}; expected 'text' and 'text_pair'")
+    elif isinstance(item, list) and len(item) == 1 and isinstance(item[0], list) and len(item[0]) == 2:
+        parts = item[0]
+    else:
+        parts = [item, None]
+    text, pair = parts
+    if not isinstance(text, str) or not isinstance(pair, str | None):
+        raise ValueError(
+            f"input {number}: {item!r:.60}; expected a text, or {{'text': ..., 'text_pair': ...}} for a pair of texts"
+        )
+    return text if pair is None else (text, pair)
+
+
+# Zero-shot -----------------------------------------------------------------------------------------------------------
+
+ZERO_SHOT_OPTIONS = ("candidate_labels", "hypothesis_template", "multi_label", "batch_size", "num_workers")
+"""What the zero-shot pipeline and its calls take."""
+
+_USUAL_TEMPLATE = "This example is {}."
+
+
+class ZeroShotClassificationPipeline:
+    """Classifies texts into labels of the call, as transformers' pipeline of this name does.
+
+    Safe to call from several threads. Made by ``lexel.pipeline``.
+
+    Attributes:
+        task: ``zero-shot-classification``.
+        options: What a call does unless it says otherwise.
+    """
+
+    task = "zero-shot-classification"
+
+    def __init__(self, flow: Flow, options: Mapping[str, Any]) -> None:
+        head = flow.checkpoint.heads[flow.outputs[0]]
+        self._flow = flow
+        self._inference = Inference.of(head.labels, f"{flow.checkpoint.source.folder}: head {head.name}")
+        self.options = dict(options)
+
+    def __call__(self, sequences: Any, candidate_labels: Any = None, **options: Any) -> Any:
+        """Classify a text, several, or a stream of them.
+
+        Args:
+            sequences: A text, a list of texts, or any other iterable of them.
+            candidate_labels: The labels: a list, or a string with commas between.
+            options: ``hypothesis_template`` and ``multi_label``.
+
+        Returns:
+            For a text a dict with ``sequence``, ``labels`` and ``scores``, best first; for a list a list of such; for
+            any other iterable an iterator.
+
+        Raises:
+            TypeError: If an argument is unknown.
+            ValueError: If labels or template cannot be used, or there is no text.
+        """
+        refuse_unknown(options, known=ZERO_SHOT_OPTIONS, refused={}, where=f"{self.task} pipeline")
+        asked = {**self.options, **options}
+        labels = _labels_of(asked.get("candidate_labels") if candidate_labels is None else candidate_labels)
+        try:
+            hypotheses = hypotheses_of(labels, asked.get("hypothesis_template", _USUAL_TEMPLATE))
+        except LabelError as error:
+            raise ValueError(str(error)) from error
+        each = bool(asked.get("multi_label", False)) or len(labels) == 1
+        if isinstance(sequences, str):
+            return next(self._stream([sequences], labels, hypotheses, each=each))
+        results = self._stream(sequences, labels, hypotheses, each=each)
+        return list(results) if isinstance(sequences, list | tuple) else results
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded and what computes it, a line each."""
+        return describe_flow(self._flow)
+
+    def _stream(
+        self, sequences: Iterable[Any], labels: Sequence[str], hypotheses: Sequence[str], *, each: bool
+    ) -> Iterator[Result]:
+        waiting: deque[str] = deque()
+
+        def texts() -> Iterator[str]:
+            for number, text in enumerate(sequences):
+                if not isinstance(text, str) or not text:
+                    raise ValueError(f"sequence {number}: {text!r:.60}; expected a text")
+                waiting.append(text)
+                yield text
+
+        for one in score_hypotheses(self._flow, texts(), hypotheses):
+            probs = self._inference.probs(one.scores, each=each)[0]
+            order = np.argsort(-probs, kind="stable").tolist()
+            yield {
+                "sequence": waiting.popleft(),
+                "labels": [labels[i] for i in order],
+                "scores": [float(probs[i]) for i in order],
+            }
+
+
+def _labels_of(given: Any) -> list[str]:
+    if isinstance(given, str):
+        return [label for part in given.split(",") if (label := part.strip())]
+    return list(given or ())

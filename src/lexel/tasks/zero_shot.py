@@ -1,0 +1,290 @@
+"""Texts into classes that no head was trained for, by a model that tells whether one text follows from another.
+
+Each class makes a hypothesis ("This example is sports."), and the model says how much the text entails it (Yin et al.
+2019, https://arxiv.org/abs/1909.00161). The hypotheses of many texts are read side by side in the same rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.decoding.classes import DEFAULT_THRESHOLD, apply_function
+from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import LabelError
+from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.base import Flow, Pair
+from lexel.tasks.classify import Classification, Rule, TextScores, checked_texts, score_texts
+from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+
+TEMPLATE = "This example is {}."
+CHINESE_TEMPLATE = "这段话是关于{}的。"
+"""The hypotheses where nothing else is said: Chinese if a label has Chinese characters in it."""
+
+_ENTAILMENT = ("entail", "蕴含", "蘊含", "蕴涵", "蘊涵")
+_CONTRADICTION = ("contradict", "not_entail", "non_entail", "not entail", "矛盾")
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotOptions:
+    """How texts are classified.
+
+    Attributes:
+        template: The hypothesis, with ``{}`` where the label goes; by default in the labels' language, see above.
+        multi_label: Whether any number of labels may hold, each by itself, rather than exactly one.
+        threshold: With ``multi_label``, the least probability with which a label is given; without, the least with
+            which the best is.
+        top_k: How many labels ``ranked`` has; by default all.
+    """
+
+    template: str | None = None
+    multi_label: bool = False
+    threshold: float | None = None
+    top_k: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}; expected 1 or more")
+
+    def changed(self, given: dict[str, Any], *, where: str) -> ZeroShotOptions:
+        """The same options but for those given.
+
+        Raises:
+            TypeError: If an argument is unknown.
+        """
+        refuse_unknown(given, known=OPTIONS, refused={}, where=where)
+        return replace(self, **given)
+
+    def rule(self, labels: Sequence[str]) -> Rule:
+        """How probabilities of these labels become classes; one label alone has nothing to compete with."""
+        is_multi = self.multi_label or len(labels) == 1
+        least = DEFAULT_THRESHOLD if self.threshold is None and is_multi else self.threshold
+        thresholds = None if least is None else np.full(len(labels), least)
+        return Rule(labels, "none", is_multi=is_multi, thresholds=thresholds, top_k=self.top_k)
+
+
+OPTIONS = tuple(part.name for part in fields(ZeroShotOptions))
+
+
+def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
+    """The hypothesis of each label.
+
+    Raises:
+        LabelError: If there are no labels, one stands twice, or the template has no place for them.
+    """
+    if isinstance(labels, str):
+        raise LabelError(f"labels: {labels!r} is one string; expected a list of labels")
+    if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+        raise LabelError(f"labels: {list(labels)!r}; expected one label or more, none of them blank")
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if list(labels).count(label) > 1)
+        raise LabelError(f"labels: {twice!r} stands twice; expected each label once")
+    if template is None:
+        template = CHINESE_TEMPLATE if any(map(_CHINESE.search, labels)) else TEMPLATE
+    try:
+        hypotheses = [template.format(label) for label in labels]
+    except (IndexError, KeyError, ValueError):
+        hypotheses = [template]
+    if hypotheses[0] == template:
+        raise LabelError(f"template: {template!r}; expected a sentence with {{}} where the label goes")
+    return hypotheses
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Which outputs of a head say that a hypothesis follows, and that it does not."""
+
+    entailment: int
+    contradiction: int
+
+    @classmethod
+    def of(cls, labels: Sequence[str], where: str) -> Inference:
+        """Found by the labels' names.
+
+        The contradiction is the label that says so; else, as in transformers, the first, or the last where the first
+        is the entailment.
+
+        Raises:
+            LabelError: If no label means entailment, or there is nothing beside it.
+        """
+        entailment = _named(labels, _ENTAILMENT)
+        if entailment is None or len(labels) < 2:
+            raise LabelError(
+                f"{where}: its labels are {', '.join(labels)}; expected one that means entailment, beside others: a "
+                "model of natural language inference. Name it in id2label of config.json if it is one"
+            )
+        found = _named(labels, _CONTRADICTION)
+        other = len(labels) - 1 if entailment == 0 else 0
+        return cls(entailment, other if found is None else found)
+
+    def probs(self, scores: NDArray[np.float64], *, each: bool) -> NDArray[np.float64]:
+        """Probabilities of labels, ``[texts, labels]``, from scores of their hypotheses, ``[texts, labels, outputs]``.
+
+        Args:
+            scores: The head's scores before any function.
+            each: Whether each label is judged by itself, entailment against contradiction, rather than all of them
+                against each other.
+        """
+        if not each:
+            return apply_function(scores[..., self.entailment], "softmax")
+        return apply_function(scores[..., self.entailment] - scores[..., self.contradiction], "sigmoid")
+
+
+def _named(labels: Sequence[str], beginnings: tuple[str, ...]) -> int | None:
+    return next((i for i, label in enumerate(labels) if label.lower().startswith(beginnings)), None)
+
+
+def score_hypotheses(
+    flow: Flow, texts: Iterable[str], hypotheses: Sequence[str], *, window: int | None = None
+) -> Iterator[TextScores]:
+    """The scores of every hypothesis for each text, ``[1, hypotheses, outputs]``; the text stands first.
+
+    A long text is read in windows, beside each of which the hypothesis stands; it is seen in as many windows as that of
+    its longest hypothesis.
+    """
+    pairs = (Pair(text, hypothesis) for text in texts for hypothesis in hypotheses)
+    size = len(hypotheses)
+    scores: list[NDArray[np.float64]] = []
+    n_windows: list[int] = []
+    for block in score_texts(flow, pairs, window=window):
+        scores += list(block.scores)
+        n_windows += block.n_windows.tolist()
+        whole = len(scores) // size * size
+        for start in range(0, whole, size):
+            most = max(n_windows[start : start + size])
+            yield TextScores(np.array([scores[start : start + size]]), np.array([most]))
+        del scores[:whole], n_windows[:whole]
+
+
+class ZeroShotClassifier:
+    """Classifies texts into labels named when it is called. Safe to call from several threads.
+
+    Made by ``ZeroShotClassifier.load``.
+
+    Attributes:
+        labels: What texts are classified into unless a call says otherwise.
+        options: What a call does unless it says otherwise.
+        max_chars: The longest text that is taken; ``None`` for no limit.
+    """
+
+    def __init__(
+        self, flow: Flow, labels: Sequence[str], *, options: ZeroShotOptions, max_chars: int | None = None
+    ) -> None:
+        self._flow = flow
+        head = flow.checkpoint.heads[flow.outputs[0]]
+        self._inference = Inference.of(head.labels, f"{flow.checkpoint.source.folder}: head {head.name}")
+        hypotheses_of(labels, options.template)
+        self.labels = tuple(labels)
+        self.options = options
+        self.max_chars = max_chars
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | None = None,
+        *,
+        labels: Sequence[str],
+        revision: str | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        batch_pieces: int = BATCH_PIECES,
+        pieces: str | None = None,
+        script: str = "as-is",
+        head: str | None = None,
+        max_chars: int | None = None,
+        **options: Any,
+    ) -> ZeroShotClassifier:
+        """Load a model of natural language inference.
+
+        Args:
+            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
+            labels: What texts are classified into.
+            revision: Branch, tag or commit of a hub id.
+            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
+            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
+            threads: Threads to compute with; by default the physical cores this process may use.
+            batch_pieces: Most piece slots computed in one batch.
+            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
+            head: Which head, where a folder has several that classify.
+            max_chars: Refuse longer texts.
+            options: What is usual for the calls, see ``ZeroShotOptions``.
+
+        Raises:
+            CheckpointError: If the checkpoint cannot be used.
+            LabelError: If it has no head that classifies, that head no label for entailment, or the labels or the
+                template cannot be used.
+            EngineError: If this machine cannot run what was asked.
+        """
+        usual = ZeroShotOptions().changed(options, where="ZeroShotClassifier.load")
+        checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
+        found = find_head(checkpoint, "classify", name=head)
+        Inference.of(found.labels, f"{checkpoint.source.folder}: head {found.name}")  # before anything is computed
+        hypotheses_of(labels, usual.template)
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        flow = start_flow(checkpoint, [found.name], engine_options, batch_pieces=batch_pieces, script=script)
+        classifier = cls(flow, labels, options=usual, max_chars=max_chars)
+        announce(flow)
+        return classifier
+
+    def __call__(self, text: str, labels: Sequence[str] | None = None, **options: Any) -> Classification:
+        """Classify one text.
+
+        Args:
+            text: The text.
+            labels: Other labels than ``self.labels``.
+            options: Changes to ``self.options`` for this call.
+
+        Raises:
+            TypeError: If ``text`` is not a string, or an option is unknown.
+            LabelError: If labels or template cannot be used.
+            DataError: If a hypothesis is too long for a window.
+        """
+        if not isinstance(text, str):
+            raise TypeError(
+                f"expected one text (str), found {type(text).__name__}; for several, iterate over stream(texts)"
+            )
+        return next(self.stream([text], labels, **options))
+
+    def stream(
+        self, texts: Iterable[str], labels: Sequence[str] | None = None, **options: Any
+    ) -> Iterator[Classification]:
+        """Classify texts lazily: one result for each, in order, read about a block ahead."""
+        if isinstance(texts, str):
+            raise TypeError("expected several texts, found one str; call the classifier on it")
+        changed = self.options.changed(options, where="ZeroShotClassifier")
+        asked = self.labels if labels is None else labels
+        return self._classifications(texts, hypotheses_of(asked, changed.template), changed.rule(tuple(asked)))
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded, what computes it, and what the first hypothesis is, a line each."""
+        first = hypotheses_of(self.labels, self.options.template)[0]
+        return f"{describe_flow(self._flow)}\nhypothesis: {first}"
+
+    def __repr__(self) -> str:
+        return f"<ZeroShotClassifier of {', '.join(self.labels)}: {describe(self._flow.engine)}>"
+
+    def _classifications(self, texts: Iterable[str], hypotheses: Sequence[str], rule: Rule) -> Iterator[Classification]:
+        waiting: deque[str] = deque()
+
+        def checked() -> Iterator[str]:
+            for number, text in enumerate(checked_texts(texts, max_chars=self.max_chars)):
+                if not isinstance(text, str):
+                    raise TypeError(f"text {number}: expected a str, found a pair; hypotheses are made of the labels")
+                waiting.append(text)
+                yield text
+
+        for one in score_hypotheses(self._flow, checked(), hypotheses):
+            probs = self._inference.probs(one.scores, each=rule.is_multi)
+            yield from rule.decide(TextScores(probs, one.n_windows), waiting.popleft)

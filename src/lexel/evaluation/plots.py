@@ -16,15 +16,20 @@ _SIDE, _MARGIN = 240, 34
 _COLUMN, _HEIGHT = 58, 190
 
 
-def bar_chart(bars: Sequence[Bar]) -> str:
-    """Horizontal bars from 0 to 1 with their intervals; several scores of a label stand under each other."""
+def bar_chart(bars: Sequence[Bar], *, unit: str = "gold") -> str:
+    """Horizontal bars from 0 to 1 with their intervals; several scores of a label stand under each other.
+
+    Args:
+        bars: What is drawn.
+        unit: What the number behind each label counts.
+    """
     parts: list[str] = []
     y = 4.0
     for label, scores, n_gold in bars:
         middle = y + _ROW * len(scores) / 2
         parts.append(_text(_LEFT - 8, middle + 4, label, anchor="end"))
         for i, (name, score) in enumerate(scores):
-            parts.append(_bar(score, y + i * _ROW, kind=i, title=f"{label}, {name}: {_said(score)}; {n_gold:,} gold"))
+            parts.append(_bar(score, y + i * _ROW, kind=i, title=f"{label}, {name}: {_said(score)}; {n_gold:,} {unit}"))
         values = " / ".join(f"{100 * score.value:.1f}" for _, score in scores)
         parts.append(_text(_LEFT + _WIDTH + 10, middle + 4, f"{values}  ({n_gold:,})", anchor="start"))
         y += _ROW * len(scores) + _GAP

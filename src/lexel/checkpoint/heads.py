@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from lexel.checkpoint.adapter import AdapterConfig, read_adapter
 from lexel.checkpoint.config import ModelConfig
@@ -18,6 +18,9 @@ from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.quantised import Quantised, read_quantised
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
+
+if TYPE_CHECKING:
+    from lexel.checkpoint import Checkpoint
 
 Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
 Problem = Literal["single", "multi", "regression"]
@@ -169,6 +172,19 @@ class _Asked(NamedTuple):
                 f"({_some(labels)}); expected one for each output, in its order"
             )
         return labels if self.labels is None else self.labels
+
+
+def describe_heads(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a ``lexel.json`` says of a checkpoint, whether it has one or is a plain folder."""
+    path = checkpoint.source.folder / "lexel.json"
+    if path.exists():
+        return read_object(path)
+    heads = {}
+    for head in checkpoint.heads.values():
+        values = {key: getattr(head, key) for key in ("task", "labels", "scheme", "prefix", "word_label", "problem")}
+        heads[head.name] = {key: value for key, value in values.items() if value not in (None, ())}
+    base = {"id": checkpoint.source.repo_id or checkpoint.source.folder.name, "revision": checkpoint.source.commit}
+    return {"format": FORMAT, "pieces": checkpoint.pieces, "heads": heads, "base": base}
 
 
 # Plain folders -------------------------------------------------------------------------------------------------------

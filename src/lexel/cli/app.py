@@ -11,10 +11,15 @@ import typer
 
 import lexel
 from lexel.cli.card import card
+from lexel.cli.compare import compare
+from lexel.cli.cluster import cluster
 from lexel.cli.convert import convert
+from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
 from lexel.cli.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
 from lexel.cli.models import models
+from lexel.cli.quantize import quantize
+from lexel.cli.search import search
 from lexel.cli.segment import segment
 from lexel.cli.statuses import DONE, MISUSED
 from lexel.cli.tag import tag
@@ -35,12 +40,17 @@ app = typer.Typer(
 )
 app.command(epilog=_EPILOG)(tag)
 app.command(epilog=_EPILOG)(segment)
+app.command(epilog=_EPILOG)(embed)
+app.command(epilog=_EPILOG)(search)
+app.command(epilog=_EPILOG)(cluster)
 app.command(epilog=_EPILOG, context_settings={"token_normalize_func": spelled})(train)
 app.command(epilog=_EPILOG)(evaluate)
+app.command(epilog=_EPILOG)(compare)
 app.command(epilog=_EPILOG)(verify)
 app.command(epilog=_EPILOG)(card)
 app.command(epilog=_EPILOG)(models)
 app.command(epilog=_EPILOG)(convert)
+app.command(epilog=_EPILOG)(quantize)
 
 
 def _show_version(is_asked: bool) -> None:

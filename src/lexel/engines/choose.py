@@ -94,7 +94,7 @@ def _openvino_precision(checkpoint: Checkpoint, asked: str) -> str:
     Raises:
         EngineError: If int8 was asked for and this processor would only imitate it.
     """
-    can_int8 = not NATIVE_INT8.isdisjoint(processor_flags())
+    can_int8 = is_int8_native(processor_flags())
     if asked == "auto":
         return "int8" if can_int8 and checkpoint.quantised is not None else _auto_precision()
     if asked == "int8" and not can_int8:
@@ -153,6 +153,11 @@ def describe(engine: Engine) -> str:
 def is_bf16_native(flags: AbstractSet[str]) -> bool:
     """Whether a processor with these feature flags multiplies bf16 natively."""
     return not NATIVE_BF16.isdisjoint(flags)
+
+
+def is_int8_native(flags: AbstractSet[str]) -> bool:
+    """Whether a processor with these feature flags has products of eight-bit numbers."""
+    return not NATIVE_INT8.isdisjoint(flags)
 
 
 def _auto_precision() -> str:

@@ -98,6 +98,11 @@ def _real(value: float) -> Any:
     return op.constant(np.float32(value))
 
 
+def inputs_of(rows: Rows) -> dict[str, NDArray[np.int32]]:
+    """A batch as the graph's inputs, by their names."""
+    return {name: getattr(rows, name) for name in _INPUTS} | {"picks": _filled(rows.picks)}
+
+
 def _filled(picks: NDArray[np.int32]) -> NDArray[np.int32]:
     """The picks and some of the first slot, up to a multiple of ``_PICKS``."""
     return np.pad(picks, (0, -len(picks) % _PICKS))
@@ -125,11 +130,9 @@ class BuiltGraphs:
         """See ``Graphs.graph``; inputs and outputs bear their names."""
         rows = [op.parameter([-1, -1], np.int32, name) for name in _INPUTS]
         picks = op.parameter([-1], np.int32, "picks")
-        for parameter in (*rows, picks):
-            parameter.get_output_tensor(0).set_names({parameter.get_friendly_name()})
         graph = ov.Model(self._model(Inputs(*rows), picks, outputs), [*rows, picks], "lexel")
-        for output, name in zip(graph.outputs, outputs, strict=True):
-            output.get_tensor().add_names({name})
+        for port, name in zip((*graph.inputs, *graph.outputs), (*_INPUTS, "picks", *outputs), strict=True):
+            port.get_tensor().add_names({name})
         return graph
 
     def release(self) -> None:
@@ -214,7 +217,7 @@ class OpenVinoEngine:
                 if len(running) == self._streams:
                     yield self._finish(running, names)
                 request = self._request(names)
-                inputs = [rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids, _filled(rows.picks)]
+                inputs = inputs_of(rows)
                 request.start_async(inputs, share_inputs=True)
                 running.append((request, rows, inputs))
             while running:

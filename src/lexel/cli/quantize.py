@@ -1,0 +1,122 @@
+"""``lexel quantize``: a model with its products in eight bits, and what that costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lexel.cli.labelled import LabelledOptions, open_labelled
+from lexel.cli.messages import note, reported
+from lexel.cli.options import InputOptions, MessageOptions, Revision, _option, grouped
+from lexel.errors import DataError
+
+if TYPE_CHECKING:
+    from lexel.export.cost import Cost
+
+_QUANTISING = "Quantising"
+
+Calibration = Annotated[
+    str | None,
+    _option(
+        "--calibration",
+        panel=_QUANTISING,
+        value="FILE",
+        help="Text like that to be read, some hundred sentences; a small sample in several languages if not given.",
+    ),
+]
+Data = Annotated[
+    str | None,
+    _option("--data", "-d", panel=_QUANTISING, value="FILE", help="Labelled documents to measure the cost on."),
+]
+MaxDrop = Annotated[
+    float,
+    _option("--max-drop", panel=_QUANTISING, value="POINTS", min=0, help="Most F1 that a layer may lose; 0.2."),
+]
+MaxFlips = Annotated[
+    float,
+    _option(
+        "--max-flips",
+        panel=_QUANTISING,
+        value="N",
+        min=0,
+        help="Without --data: most decisions of 1,000 that may come out otherwise; 30.",
+    ),
+]
+Dynamic = Annotated[
+    bool, _option("--dynamic", panel=_QUANTISING, help="Only the weights in advance, the rest while computing.")
+]
+
+
+@grouped
+def quantize(
+    *,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or a hub id.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The new folder; it must not exist.")],
+    calibration: Calibration = None,
+    data: Data = None,
+    max_drop: MaxDrop = 0.2,
+    max_flips: MaxFlips = 30.0,
+    dynamic: Dynamic = False,
+    revision: Revision = None,
+    input: InputOptions,
+    labelled: LabelledOptions,
+    messages: MessageOptions,
+) -> None:
+    """Write a model folder whose encoder computes in eight bits.
+
+    The new folder loads like any other; precision auto takes int8 from it.
+    What it costs is measured and written into it; too much is an error.
+
+    [dim]Calibrated on your text, measured on your labels:[/]
+    [bold]lexel quantize my-model my-model-int8 --calibration some.txt --data dev.jsonl[/]
+    """
+    with reported(messages):
+        from pathlib import Path
+
+        from lexel.export.quantize import QuantizeOptions, sample_text
+        from lexel.export.quantize import quantize as quantize_checkpoint
+        from lexel.tasks.loading import load_checkpoint
+
+        texts = sample_text() if calibration is None else _texts(calibration, encoding=input.encoding)
+        gold = [] if data is None else list(open_labelled(data, input, labelled).documents())
+        cost = quantize_checkpoint(
+            load_checkpoint(model, revision=revision),
+            Path(out),
+            calibration=texts,
+            gold=gold,
+            options=QuantizeOptions(max_drop=max_drop, max_flips=max_flips, method="dynamic" if dynamic else "static"),
+        )
+        for line in described(cost):
+            note(line)
+        note(f"{out}: written; precision auto computes it in int8")
+
+
+def _texts(place: str, *, encoding: str) -> list[str]:
+    """The texts of a file, whatever its format; blank ones left out."""
+    from lexel.data import by_ending
+
+    reader = by_ending(place).reader
+    if reader is None:
+        raise DataError(f"{place}: can only be written; expected text, such as a sentence a line in .txt")
+    return [document.text for document in reader(place, encoding=encoding) if document.text.strip()]
+
+
+def described(cost: Cost) -> list[str]:
+    """What was measured, a line each."""
+    lines = []
+    for name, layer in cost.layers.items():
+        before, after = (f"{100 * score.value:.2f}" for score in (layer.before, layer.after))
+        interval = f"[{100 * (layer.after.low or 0):.2f}, {100 * (layer.after.high or 0):.2f}]"
+        lines.append(f"{name}: F1 {before} before, {after} {interval} after")
+    for name, flips in cost.flips.items():
+        if name.startswith("hidden."):
+            lines.append(f"{name}: mean cosine {1 - flips / 1000:.5f} with the vectors before")
+        else:
+            lines.append(f"{name}: {flips:.2f} of 1,000 decisions come out otherwise")
+    lines += [f"  {m.before}[{m.text}]{m.after}: {m.gold} becomes {m.predicted}" for m in cost.examples]
+    ratio = cost.chars_per_second / max(cost.chars_per_second_before, 1e-9)
+    lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {ratio:.2f} times as many as before")
+    sizes = (f"{size / 1e6:,.1f} MB" for size in (cost.n_bytes, cost.n_bytes_before))
+    lines.append("size: int8 graph of {} beside weights of {}".format(*sizes))
+    return lines

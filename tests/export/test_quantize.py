@@ -1,0 +1,136 @@
+"""A quantised folder reads as before within what it says it costs, and is refused where it would not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lexel
+from lexel.checkpoint import open_checkpoint
+from lexel.data import read_jsonl
+from lexel.errors import CheckpointError, DataError, EngineError
+from lexel.export.cost import flips_between, read_outputs
+from lexel.export.quantize import QuantizeOptions, quantize, sample_text
+from lexel.tasks.embed import Embedder
+from tests.builders import build_tagger
+
+DATA = Path(__file__).parent.parent / "data"
+TEXTS = [document.text for name in ("zh_gsd", "zh_gsdsimp") for document in read_jsonl(DATA / f"{name}.jsonl")][::4]
+LOOSE = QuantizeOptions(max_drop=2.0)
+
+
+@pytest.fixture(scope="module")
+def gold():
+    return list(read_jsonl(DATA / "zh_gsdsimp.jsonl"))[:120]
+
+
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory, gold):
+    folder = tmp_path_factory.mktemp("int8") / "zh"
+    return folder, quantize(open_checkpoint(), folder, calibration=TEXTS, gold=gold, options=LOOSE)
+
+
+def test_a_quantised_folder_loads_like_any_other_and_auto_takes_int8(quantised):
+    folder, _ = quantised
+    tagger = lexel.load(folder)
+    assert [flow.engine.precision for flow in tagger.flows] == ["int8"]
+    assert [word.text for word in tagger("他在北京工作。").words][-1] == "。"
+
+
+def test_decisions_come_out_otherwise_as_rarely_as_the_cost_says(quantised):
+    folder, cost = quantised
+    before, after = (lexel.load(source, precision=p).flows[0] for source, p in ((None, "float32"), (folder, "int8")))
+    texts = [document.text for document in read_jsonl(DATA / "zh_hk.jsonl")][:100]
+    flips = flips_between(read_outputs(before, texts), read_outputs(after, texts))
+    assert max(flips.values()) < 15  # of a thousand, on text that neither was made with
+    assert all(value < 15 for value in cost.flips.values())
+
+
+def test_the_cost_is_in_the_folder_and_the_scores_hold(quantised):
+    folder, cost = quantised
+    record = json.loads((folder / "lexel.json").read_text(encoding="utf-8"))["quantised"]
+    assert record["cost"]["layers"]["words"]["after"]["value"] == cost.layers["words"].after.value
+    assert set(cost.layers) == {"words", "pos", "entities"}
+    assert cost.layers["words"].after.value > 0.9
+    assert cost.n_bytes < cost.n_bytes_before
+
+
+@pytest.mark.parametrize("text", ["", " ", "\ud800", "[SEP]", "中" * 3000, "e\u0301👨‍👩‍👧 x\u200b"])
+def test_any_text_is_tiled_by_its_words(quantised, text):
+    folder, _ = quantised
+    document = lexel.load(folder)(text)
+    covered = "".join(word.text for word in document.words)
+    assert covered == "".join(text.split())
+    assert all(text[word.start : word.end] == word.text for word in document.words)
+
+
+def test_the_last_layer_can_be_embedded_in_int8(quantised):
+    folder, _ = quantised
+    exact = Embedder.load(folder, precision="float32").encode(TEXTS[:5])
+    fast = Embedder.load(folder, precision="int8").encode(TEXTS[:5])
+    cosines = np.sum(exact * fast, axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(fast, axis=1)
+    assert cosines.min() > 0.99
+
+
+def test_a_layer_that_the_graph_lacks_is_refused(quantised):
+    folder, _ = quantised
+    with pytest.raises(EngineError, match=r"computes .*, not hidden\.1; use precision"):
+        Embedder.load(folder, layer=1, precision="int8").encode(["中"])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "openvino-int8.bin"])
+def test_other_weights_than_the_graphs_are_refused(quantised, tmp_path, name):
+    folder = Path(shutil.copytree(quantised[0], tmp_path / "changed"))
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(CheckpointError, match="is not the file that openvino-int8"):
+        lexel.load(folder, precision="int8")
+
+
+def test_a_folder_without_a_graph_says_how_to_make_one():
+    with pytest.raises(CheckpointError, match="has no int8 graph; expected what lexel quantize writes"):
+        lexel.load(precision="int8")
+
+
+def test_more_than_the_allowed_loss_is_an_error_and_nothing_is_left(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(EngineError, match=r"int8 costs .* of 1,000 .* Nothing was written"):
+        quantize(
+            open_checkpoint(), out, calibration=TEXTS[:40], options=QuantizeOptions(max_flips=0.0, method="dynamic")
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_without_calibration_can_have_its_weights_quantised(tmp_path):
+    cost = quantize(
+        open_checkpoint(), tmp_path / "out", calibration=TEXTS[:40], options=QuantizeOptions(method="dynamic")
+    )
+    assert cost.flips["words"] < 30
+    assert lexel.load(tmp_path / "out").flows[0].engine.precision == "int8"
+
+
+def test_a_plain_folder_gets_a_description(tmp_path):
+    folder = build_tagger(tmp_path / "plain", heads={"words": ("B", "I")})
+    known = ["we live in new york", "他們在臺北", "living in the new york of 2026"] * 9
+    quantize(open_checkpoint(folder), tmp_path / "out", calibration=known, options=QuantizeOptions(max_flips=1000))
+    assert list(open_checkpoint(tmp_path / "out").heads) == ["words"]
+
+
+@pytest.mark.parametrize(("texts", "said"), [([], "the text is empty"), (["Съешь ещё"] * 9, "unknown to the model")])
+def test_calibration_text_that_says_nothing_is_refused(tmp_path, texts, said):
+    folder = build_tagger(tmp_path / "model", heads={"words": ("B", "I")}, pieces="chars")
+    with pytest.raises(DataError, match=said):
+        quantize(open_checkpoint(folder), tmp_path / "out", calibration=texts)
+
+
+def test_a_quantised_folder_is_not_quantised_again(quantised, tmp_path):
+    with pytest.raises(CheckpointError, match="is quantised already"):
+        quantize(open_checkpoint(quantised[0]), tmp_path / "out", calibration=TEXTS)
+
+
+def test_a_sample_in_several_languages_is_there_for_those_who_have_no_text():
+    sample = sample_text()
+    assert len(sample) > 300
+    assert all(text.strip() for text in sample)

@@ -97,9 +97,18 @@ class ExactOptions(ComputeOptions):
     precision: Annotated[
         PrecisionName,
         _option(
-            "--precision", panel=_COMPUTING, value="NAME", help=f"{_choices(PrecisionName)}; float32 if not given."
+            "--precision",
+            panel=_COMPUTING,
+            value="NAME",
+            help=f"{_choices(PrecisionName)}; auto is float32 here, in the engine numpy float64.",
         ),
-    ] = "float32"
+    ] = "auto"
+
+    @property
+    def exact(self) -> ComputeOptions:
+        """The same, with the precision that is meant by none."""
+        is_open = self.precision == "auto" and self.engine != "numpy"
+        return replace(self, precision="float32") if is_open else self
 
 
 @grouped
@@ -130,7 +139,7 @@ def verify(
     with reported(messages):
         files = _files(data, asked, input=input, labelled=labelled)
         options = _options(asked, fold=labelled.fold)
-        claims, tagger = _open(_chosen(model, model_or_id), labels, compute=compute, messages=messages)
+        claims, tagger = _open(_chosen(model, model_or_id), labels, compute=compute.exact, messages=messages)
         verification = _verify(tagger, claims, files=files, options=options)
         _report(verification, asked, made=_made(tagger, files))
     if not verification.holds:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,7 +128,7 @@ class WindowExamples:
         """All sequences in order, in chunks of whole documents of about ``n_pieces``, each with its document's number."""
         for first, file in zip(self.groups, self._files, strict=False):
             text = file.windows.text
-            starts = np.flatnonzero(np.diff(text, prefix=-1))  # where documents begin
+            starts = np.flatnonzero(np.diff(text, prepend=-1))  # where documents begin
             lengths = self.lengths[first : first + len(text)]
             done = np.append(0, np.cumsum(lengths))
             at = 0
@@ -181,7 +182,7 @@ def _label_column(features: Features, head: TrainedHead) -> NDArray[np.int16]:
     said = json.dumps([head.task, head.labels, head.label_set.scheme, head.word_label])
     path = features.folder / f"labels-{hashlib.sha256(said.encode()).hexdigest()[:24]}"
     if not path.exists():
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         with partial.open("wb") as file:
             for first, last in _document_blocks(features.bounds):
                 bounds = features.bounds[first : last + 1]

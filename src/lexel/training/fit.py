@@ -138,6 +138,9 @@ class _Run:
         dtype = torch.bfloat16 if self._bf16 else torch.float32
         self._flat = FlatWeights(self._model, order=kinds.order, dtype=dtype, team=team)
         self._optimizer = Optimizer(self._flat, kinds, options, team=team)
+        if team.is_first:  # makes the label columns, which the others then find
+            setup.examples("train")
+        team.meet()
         self._examples = setup.examples("train")
         self._sampler = Sampler(
             self._examples.lengths,

@@ -44,7 +44,7 @@ def grids(comparison: Comparison) -> Iterator[Grid]:
     flips = _flip_rows(comparison)
     if flips:
         head = (
-            "read differently from",
+            "second",
             "data",
             "layer",
             "first right",
@@ -53,14 +53,14 @@ def grids(comparison: Comparison) -> Iterator[Grid]:
             "no gold",
             "most",
         )
-        yield Grid(f"first: {comparison.models[comparison.reference].facts.name}", head, flips)
+        yield Grid(f"read differently from {comparison.models[comparison.reference].facts.name} (first)", head, flips)
 
 
 def _score_grids(comparison: Comparison) -> Iterator[Grid]:
     """Of one data set, models by scores; of several, a table a score: models by data sets, and the mean."""
     if len(comparison.data) == 1:
         (found,) = comparison.data
-        head = (found.name, *found.scores)
+        head = ("", *found.scores)
         yield Grid(
             "scores", head, [_scored(comparison, i, found.scores.values()) for i in range(len(comparison.models))]
         )
@@ -74,7 +74,7 @@ def _score_grids(comparison: Comparison) -> Iterator[Grid]:
             columns.append(comparison.means[name])
             heads.append("mean")
         rows = [_scored(comparison, i, columns) for i in range(len(comparison.models))]
-        yield Grid(name, (name, *heads), rows)
+        yield Grid(name, ("", *heads), rows)
 
 
 def _scored(comparison: Comparison, model: int, columns: Any) -> Row:
@@ -161,8 +161,8 @@ def remarks(comparison: Comparison) -> Iterator[str]:
     if options.sampling.n_samples:
         yield (
             "scores are F1 in per cent with 95 % intervals; differences by paired bootstrap over documents "
-            f"({options.sampling.n_samples:,} samples, seed {options.sampling.seed}) and by McNemar's test over the gold "
-            "items found"
+            f"({options.sampling.n_samples:,} samples, seed {options.sampling.seed}) and by McNemar's test over "
+            "the gold items found"
         )
     if len(comparison.models) > 2:
         yield f"p-values are Holm's, for {len(comparison.models) - 1} comparisons of a score"
@@ -198,7 +198,7 @@ def show(comparison: Comparison, console: Console, *, n_examples: int) -> None:
         console.print(line, style="dim", highlight=False, markup=False)
 
 
-_LEFT = ("data", "model", "layer", "most", "licence", "computed by", "")
+_LEFT = ("second", "data", "model", "layer", "most", "licence", "computed by", "")
 
 
 def examples(comparison: Comparison, *, n_examples: int) -> list[str]:

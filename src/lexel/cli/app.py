@@ -11,8 +11,8 @@ import typer
 
 import lexel
 from lexel.cli.card import card
-from lexel.cli.compare import compare
 from lexel.cli.cluster import cluster
+from lexel.cli.compare import compare
 from lexel.cli.convert import convert
 from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate

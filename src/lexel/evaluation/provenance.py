@@ -87,7 +87,7 @@ def _describe_flow(flow: Flow, tagger: Tagger) -> dict[str, Any]:
         "name": name,
         "repo_id": source.repo_id,
         "commit": source.commit,
-        "weights_sha256": _weight_checksums(checkpoint),
+        "weights_sha256": weight_checksums(checkpoint),
         "model_type": checkpoint.config.model_type,
         "licence": checkpoint.card.licence,
         "layers": [layer for layer, head in tagger.layers.items() if head.flow == flow.name],
@@ -99,7 +99,8 @@ def _describe_flow(flow: Flow, tagger: Tagger) -> dict[str, Any]:
     }
 
 
-def _weight_checksums(checkpoint: Checkpoint) -> dict[str, str]:
+def weight_checksums(checkpoint: Checkpoint) -> dict[str, str]:
+    """The SHA-256 of each file of a checkpoint's weights, by name."""
     folder = checkpoint.source.folder
     name = weight_file(folder)
     if name is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,7 +26,7 @@ from lexel.tasks.framing import Layout
 from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint, start_flow
 from lexel.tasks.places import Floats, Ints, Places, text_places
 from lexel.tasks.pooling import Pool, apply_steps, normalise, pooled_slots
-from lexel.tasks.pooling_choice import PoolingOptions, PoolingPlan, plan_pooling
+from lexel.tasks.pooling_choice import PoolingOptions, PoolingPlan, choose_prompt, plan_pooling
 from lexel.text.alignment import piece_of_char, read_chars
 
 Part = Literal["word", "entity"]
@@ -63,13 +64,15 @@ class Embedder:
 
     Attributes:
         plan: How it is done.
+        options: What was asked for.
     """
 
-    def __init__(self, flow: Flow, plan: PoolingPlan) -> None:
+    def __init__(self, flow: Flow, plan: PoolingPlan, options: PoolingOptions | None = None) -> None:
         special = len(flow.tokenizer.special.prefix) + len(flow.tokenizer.special.suffix)
         self._flow = flow
         self._window = None if plan.max_length is None else max(1, plan.max_length - special)
         self.plan = plan
+        self.options = options or PoolingOptions()
 
     @classmethod
     def load(
@@ -117,12 +120,22 @@ class Embedder:
         options = PoolingOptions(pooling, layer, normalise, dimensions, prompt)
         plan = plan_pooling(checkpoint, modules, options)
         computing = EngineOptions(engine=engine, precision=precision, threads=threads)
-        embedder = cls(start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces), plan)
+        embedder = cls(start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces), plan, options)
         announce(embedder._flow)
         _logger.info("pooling: %s", plan.said)
         if plan.prompt:
             _logger.info("prompt: %r before each text", plan.prompt)
         return embedder
+
+    def with_prompt(self, prompt: str) -> Embedder:
+        """The same embedder with another prompt: the name of one of ``plan.prompts``, words, or ``""`` for none.
+
+        Raises:
+            OptionError: If the model has no prompt of that name.
+        """
+        return Embedder(
+            self._flow, replace(self.plan, prompt=choose_prompt(self.plan.prompts, prompt)), self.options
+        )
 
     def __call__(self, text: str) -> Embedding:
         """The vector of one text.
@@ -199,17 +212,22 @@ class Embedder:
                 waiting.append(_parts_of(document, part, number))
                 yield document.text
 
-        plan = self.plan
         for block in self._flow.read(gather_blocks(noted()), window=self._window):
             spans, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
-            vectors = self._pool_parts(block, spans)[:, : plan.size]
-            vectors = normalise(vectors) if plan.is_normalised else vectors
+            vectors = self._pool_parts(block, spans)[:, : self.part_size]
+            vectors = normalise(vectors) if self.plan.is_normalised else vectors
             yield from np.split(vectors, np.cumsum([len(own) for own in spans])[:-1])
 
     @cached_property
     def description(self) -> str:
         """What was loaded, how it pools and what computes it, a line each."""
         return f"{describe_flow(self._flow)}\npooling: {self.plan.said}"
+
+    @property
+    def part_size(self) -> int:
+        """Width of the vectors of words and entities."""
+        hidden = self._flow.checkpoint.config.hidden_size
+        return hidden if self.options.dimensions is None else min(hidden, self.options.dimensions)
 
     @property
     def flow(self) -> Flow:

@@ -53,7 +53,8 @@ class PoolingPlan:
         size: Width of the vectors.
         is_normalised: Whether they have length 1.
         prompt: What goes before each text.
-        include_prompt: Are its pieces pooled too?
+        prompts: The folder's prompts by name.
+        include_prompt: Are the prompt's pieces pooled too?
         max_length: Longest sequence to read at once, if the folder says so.
         lower_case: Are texts lower-cased first?
         said: The plan in words.
@@ -66,6 +67,7 @@ class PoolingPlan:
     size: int
     is_normalised: bool
     prompt: str
+    prompts: Mapping[str, str]
     include_prompt: bool
     max_length: int | None
     lower_case: bool
@@ -104,11 +106,33 @@ def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, option
         steps=steps,
         size=size,
         is_normalised=is_normalised,
-        prompt=_prompt(checkpoint, modules, options.prompt),
+        prompt=choose_prompt(modules.prompts, options.prompt, default=modules.default_prompt),
+        prompts=modules.prompts,
         include_prompt=modules.include_prompt,
         max_length=modules.max_length,
         lower_case=modules.lower_case,
         said=_say(chosen, layers, size=size, is_normalised=is_normalised),
+    )
+
+
+def choose_prompt(prompts: Mapping[str, str], asked: str | None, *, default: str | None = None) -> str:
+    """The words that go before each text; a name that the folder does not know is not taken for words.
+
+    Args:
+        prompts: The folder's prompts by name.
+        asked: A name, words, ``""`` for none, or nothing for the default.
+        default: The name of the default.
+
+    Raises:
+        OptionError: If there is no prompt of that name.
+    """
+    if asked is None:
+        return prompts.get(default or "", "")
+    if asked in prompts or not _NAME.fullmatch(asked):
+        return prompts.get(asked, asked)
+    raise OptionError(
+        f"prompt is {asked!r}; expected a name that the model has ({', '.join(prompts) or 'it has none'}), or words "
+        "that end in a space or a colon"
     )
 
 
@@ -182,19 +206,6 @@ def _size(size: int, steps: tuple[Step, ...]) -> int:
     for step in steps:
         size = len(step.weight) if isinstance(step, Dense) else size
     return size
-
-
-def _prompt(checkpoint: Checkpoint, modules: SentenceModules, asked: str | None) -> str:
-    """The words that go before each text; a name that the folder does not know is not taken for words."""
-    prompts: Mapping[str, str] = modules.prompts
-    if asked is None:
-        return prompts.get(modules.default_prompt or "", "")
-    if asked in prompts or not _NAME.fullmatch(asked):
-        return prompts.get(asked, asked)
-    raise OptionError(
-        f"prompt is {asked!r}; {checkpoint.source.folder} has prompts named {', '.join(prompts) or '(none)'}; "
-        "words of your own have a space or a colon at their end"
-    )
 
 
 def _say(chosen: _Choice, layers: tuple[str, ...], *, size: int, is_normalised: bool) -> str:

@@ -258,6 +258,12 @@ class TrainingOptions:
         _check_together(self)
 
 
+def refusal_of(method: str) -> str | None:
+    """Why a method that others have is refused; ``None`` if it is not one of these."""
+    reason = REFUSED_METHODS.get(method.lower().replace("-", "_")) if isinstance(method, str) else None
+    return None if reason is None else f"{method!r} is refused: {reason}. Use one of {_listed(Method)}"
+
+
 # Checks --------------------------------------------------------------------------------------------------------------
 
 _Check = Callable[[str, Callable[[Any], bool], str], None]
@@ -289,9 +295,9 @@ def _is_count(value: Any) -> bool:
 
 
 def _check_method(method: str) -> None:
-    reason = REFUSED_METHODS.get(method.lower().replace("-", "_")) if isinstance(method, str) else None
-    if reason is not None:
-        raise OptionError(f"method: {method!r} is refused: {reason}. Use one of {_listed(Method)}")
+    refused = refusal_of(method)
+    if refused is not None:
+        raise OptionError(f"method: {refused}")
 
 
 def _check_ranges(options: TrainingOptions) -> None:

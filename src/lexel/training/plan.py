@@ -37,20 +37,23 @@ _SHOWN_LABELS = 12
 def layers_of_data(file: DataFile) -> tuple[str, ...]:
     """The layers that the first documents of a file have and that heads can be trained on: words, pos, entities.
 
-    A file of another kind of examples, or one that cannot be read, has none; who reads it says why.
+    A file of another kind of examples has none.
+
+    Raises:
+        DataError: If the file cannot be read.
     """
-    try:
-        if not _holds_documents(file):
-            return ()
-        found = {layer for document in islice(read_documents(file), _LOOKED_AT) for layer in document.layers}
-    except DataError:
+    if not _holds_documents(file):
         return ()
+    found = {layer for document in islice(read_documents(file), _LOOKED_AT) for layer in document.layers}
     wanted = file.layers or ("words", "pos", "entities")
     return tuple(layer for layer in ("words", "pos", "entities") if layer in found and layer in wanted)
 
 
 def _holds_documents(file: DataFile) -> bool:
-    row = format_named(file.format) if file.format else by_ending(file.path)
+    try:
+        row = format_named(file.format) if file.format else by_ending(file.path)
+    except DataError:
+        return False
     return row.reader is not None and bool(row.layers)
 
 

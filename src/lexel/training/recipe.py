@@ -18,6 +18,7 @@ Each value is read as its option's type, not as what YAML would take it for, so 
 from __future__ import annotations
 
 import os
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
@@ -26,9 +27,10 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexel.errors import MissingExtra, OptionError
-from lexel.training.options import DataFile, HeadOptions, HeadTask, TrainingOptions
+from lexel.training.options import DataFile, HeadOptions, HeadTask, TrainingOptions, refusal_of
 
 _TRUE, _FALSE, _NULL = ("true", "yes", "on"), ("false", "no", "off"), ("null", "~", "")
+_NUMBER = re.compile(r"-?[0-9]+((?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)")
 _DATA = ("train", "validation", "test")
 _OTHER_NAMES = {
     "model_name_or_path": "model",
@@ -233,6 +235,9 @@ class _Reader:
             if key not in hints:
                 self.problems.append(f"{value.where}: {key!r} is no option{_nearest(key, hints)}")
                 continue
+            if key == "method" and isinstance(value.content, str) and (refused := refusal_of(value.content)):
+                self.problems.append(f"{value.where}: {refused}")
+                continue
             try:
                 made[key] = self.read(hints[key], _short_form(key, value) if kind is TrainingOptions else value)
             except _WrongError as wrong:
@@ -329,11 +334,11 @@ def _plain(value: Value) -> Any:
         return [_plain(item) for item in value.content]
     if _is_null(value):
         return None
-    for kind in (int, float):
-        if _fits(kind, value):
-            return kind(value.content)
-    words = {"true": True, "false": False}
-    return value.content if value.is_quoted else words.get(value.content.lower(), value.content)
+    if value.is_quoted:
+        return value.content
+    if match := _NUMBER.fullmatch(value.content):
+        return float(value.content) if match[1] else int(value.content)
+    return {"true": True, "false": False}.get(value.content.lower(), value.content)
 
 
 def _is_null(value: Value) -> bool:
@@ -420,11 +425,26 @@ def write_recipe(options: TrainingOptions, path: str | os.PathLike[str]) -> None
         raise MissingExtra('recipes need PyYAML: pip install "lexel[train]"') from error
     place = Path(path)
     values = _unrooted(_lists(asdict(options)), place.parent)
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.dump(values, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
     try:
         place.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OptionError(f"{place}: cannot be written ({error.strerror}); expected a place for the recipe") from error
+
+
+def _dumper() -> Any:
+    """A dumper that quotes texts which would be read as something else here."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        """YAML's own, apart from texts."""
+
+    def text(dumper: Any, value: str) -> Any:
+        style = None if _plain(Value(value, "")) == value else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return Dumper
 
 
 def _lists(value: Any) -> Any:

@@ -1,8 +1,10 @@
-"""Scores over a whole vocabulary, brought down to the few numbers that are wanted, before the next batch comes."""
+"""A vocabulary's scores, brought down to the few numbers that are wanted, and which of its pieces may fill a mask."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,3 +60,50 @@ def _candidates(scores: Scores, k: int) -> Ids:
     inside = (groups[:, :, None] * _GROUP + np.arange(_GROUP)).reshape(n_picks, k * _GROUP)
     rest = np.broadcast_to(np.arange(whole, n_pieces), (n_picks, n_pieces - whole))
     return np.concatenate((inside, rest), axis=1)
+
+
+BEGINS, BEGINS_AFTER_BLANK, CONTINUES = range(3)
+"""What a slot may hold: a piece that begins a word; one that does so after white space; one that goes on with it."""
+
+Spelling = Literal["chars", "wordpiece", "marked"]
+"""How a vocabulary tells words apart: single characters; ``##`` before what goes on; a mark before what begins."""
+
+MARKS = ("Ġ", "▁")
+"""What byte-level BPE and SentencePiece write for the white space before a word."""
+
+_NO_TEXT = re.compile(r"\[[A-Za-z]+\d*\]|<[^<>]+>(NOTUSED)?|madeupword\d+")
+_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
+"""What BERT's tokeniser sets apart as a word of its own."""
+
+
+def allowed_pieces(strings: Sequence[str], texts: Sequence[str], *, spelling: Spelling) -> NDArray[np.bool_]:
+    """Which pieces may stand in a slot of each kind, ``[3, vocab]``.
+
+    Never those that are no text: special and unused ones, white space alone, parts of a character. Elsewhere:
+
+    - ``chars``: single characters.
+    - ``wordpiece``: a word does not begin with ``##``, and goes on only with it; an ideograph, which is a word of its
+      own to the tokenizer, goes on with any word, and never has ``##`` before it in a text.
+    - ``marked``: a word goes on without a mark; after white space it begins with one.
+
+    Args:
+        strings: The vocabulary's spelling of each piece, ``""`` where an index has none.
+        texts: Each piece as readable text.
+        spelling: How the vocabulary tells words apart.
+    """
+    pairs = list(zip(strings, texts, strict=True))
+    is_text = np.array([_is_text(string, text) for string, text in pairs], np.bool_)
+    if spelling == "chars":
+        rows = np.array([[len(string) == 1 for string in strings]] * 3)
+    elif spelling == "wordpiece":
+        goes_on = np.array([string.startswith("##") for string in strings])
+        ideographs = np.array([_IDEOGRAPH.match(text) is not None for text in texts])
+        rows = np.stack((~goes_on, ~goes_on, goes_on ^ ideographs))
+    else:
+        marked = np.array([string.startswith(MARKS) for string in strings])
+        rows = np.stack((np.ones_like(marked), marked, ~marked))
+    return np.asarray(rows & is_text)
+
+
+def _is_text(string: str, text: str) -> bool:
+    return bool(text.strip()) and "\ufffd" not in text and not _NO_TEXT.fullmatch(string)

@@ -1,0 +1,435 @@
+"""Masked words with their probabilities: one mask, several, several decided together, words of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import accumulate, product
+from math import exp
+from typing import Any, get_args
+
+from lexel.checkpoint import Checkpoint
+from lexel.decoding.masks import (
+    Answer,
+    Hypothesis,
+    Layout,
+    Order,
+    Query,
+    Rank,
+    Search,
+    layouts_of,
+    run_together,
+    score_fillings,
+    search_fillings,
+)
+from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import DataError
+from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.base import Flow, gather_blocks
+from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+from lexel.tasks.masked import Blank, Mask, MaskedModel, MaskReader
+from lexel.tasks.perplexity import Perplexity, stream_perplexities
+from lexel.tasks.targets import Targets
+
+TOP_K = 5
+MAX_LAYOUTS = 256
+"""Most combinations of lengths that are tried for masks decided together."""
+MAX_CHOICES = 100_000
+"""Most combinations of targets that are scored for masks decided together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one mask was filled with: characters ``[start, end)`` of the filled text.
+
+    Attributes:
+        start: Its first character.
+        end: One past its last.
+        text: ``filled[start:end]``.
+        pieces: Its pieces in the vocabulary's spelling.
+    """
+
+    start: int
+    end: int
+    text: str
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to fill a blank.
+
+    Attributes:
+        filled: The text with it; masks that are not of this blank still stand there.
+        parts: What each of the blank's masks was filled with.
+        prob: Probability of all its pieces, given their number: for one piece the model's softmax, for several the
+            chain's (see ``lexel.decoding.masks``).
+        score: What candidates are ranked by: the mean log-probability of a piece.
+    """
+
+    filled: str
+    parts: tuple[Part, ...]
+    prob: float
+    score: float
+
+    @property
+    def text(self) -> str:
+        """What the first mask was filled with."""
+        return self.parts[0].text
+
+
+@dataclass(frozen=True, slots=True)
+class FilledBlank:
+    """Masks that were decided together (without ``joint`` each by itself), and their candidates, best first.
+
+    Attributes:
+        masks: Characters ``[start, end)`` of the text, one pair a mask.
+        candidates: What to put there.
+    """
+
+    masks: tuple[tuple[int, int], ...]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A text with masks, and what to put in their place.
+
+    Attributes:
+        text: The caller's string.
+        blanks: Its blanks in order; a blank text has none.
+    """
+
+    text: str
+    blanks: tuple[FilledBlank, ...]
+
+    @property
+    def best(self) -> str:
+        """The text with the best candidate in each blank; a blank that has none stays masked."""
+        found = [
+            (mask, part.text)
+            for blank in self.blanks
+            for candidate in blank.candidates[:1]
+            for mask, part in zip(blank.masks, candidate.parts, strict=True)
+        ]
+        return _replaced(self.text, [mask for mask, _ in found], [text for _, text in found])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FillOptions:
+    """How masks are filled.
+
+    Attributes:
+        top_k: How many candidates; by default 5, or all targets.
+        targets: Words to choose from, of any length; else the whole vocabulary.
+        joint: Decide all masks of a text together.
+        length: Pieces of a mask that does not say it itself: a number, or the fewest and the most.
+        mask: What is a mask beside the tokenizer's own spelling: ``____``.
+        beam: Hypotheses of each length that are kept while several pieces are decided.
+        order: Which piece is decided next: the most ``certain``, or from ``left`` to right.
+        rank: Rank by the ``chain``'s probability or by the pseudo-log-likelihood (``pll``), each per piece.
+    """
+
+    top_k: int | None = None
+    targets: Sequence[str] | None = None
+    joint: bool = False
+    length: int | tuple[int, int] = 1
+    mask: str | None = None
+    beam: int = 16
+    order: Order = "certain"
+    rank: Rank = "chain"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("order", self.order, get_args(Order)), ("rank", self.rank, get_args(Rank))):
+            if value not in known:
+                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
+        for name, number in (("top_k", self.top_k), ("beam", self.beam)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} is {number}; expected 1 or more")
+        if not 1 <= self.lengths[0] <= self.lengths[1]:
+            raise ValueError(f"length is {self.length}; expected a number from 1, or the fewest and the most pieces")
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Fewest and most pieces of a mask."""
+        return (self.length, self.length) if isinstance(self.length, int) else self.length
+
+    @property
+    def wanted(self) -> int | None:
+        """How many candidates; ``None`` is all."""
+        return self.top_k or (TOP_K if self.targets is None else None)
+
+
+_OPTIONS = tuple(field.name for field in fields(FillOptions))
+
+
+class Filler:
+    """Fills masks. Safe to call from several threads.
+
+    Made by ``Filler.load``.
+
+    Attributes:
+        options: What a call does unless it says otherwise.
+        max_chars: The longest text that is taken; ``None`` for no limit.
+    """
+
+    def __init__(self, flow: Flow, options: FillOptions, *, max_chars: int | None = None) -> None:
+        self._flow = flow
+        self._model = MaskedModel(flow)
+        self.options = options
+        self.max_chars = max_chars
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | None = None,
+        *,
+        revision: str | None = None,
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        batch_pieces: int = BATCH_PIECES,
+        pieces: str | None = None,
+        head: str | None = None,
+        max_chars: int | None = None,
+        **options: Any,
+    ) -> Filler:
+        """Load a masked-language model.
+
+        Args:
+            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
+            revision: Branch, tag or commit of a hub id.
+            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
+            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
+            threads: Threads to compute with; by default the physical cores this process may use.
+            batch_pieces: Most piece slots computed in one batch.
+            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            head: Which head, where a folder has several that fill.
+            max_chars: Refuse longer texts.
+            options: What is usual for the calls, see ``FillOptions``.
+
+        Raises:
+            CheckpointError: If the checkpoint cannot be used.
+            LabelError: If it has no head that fills masks.
+            EngineError: If this machine cannot run what was asked.
+        """
+        usual = _changed(FillOptions(), options, where="Filler.load")
+        checkpoint: Checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
+        name = find_head(checkpoint, "fill", name=head).name
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces)
+        filler = cls(flow, usual, max_chars=max_chars)
+        announce(flow)
+        return filler
+
+    def __call__(self, text: str, **options: Any) -> Filling:
+        """Fill the masks of one text.
+
+        Args:
+            text: A text with masks: ``[MASK]``, ``[MASK:3]`` (a stretch of three pieces), ``[MASK:1-4]``.
+            options: Changes to ``self.options`` for this call.
+
+        Raises:
+            TypeError: If ``text`` is not a string, or an option is unknown.
+            DataError: If there is no mask, or one longer than the model reads.
+        """
+        _check_one(text)
+        return next(self.stream([text], **options))
+
+    def stream(self, texts: Iterable[str], **options: Any) -> Iterator[Filling]:
+        """Fill the masks of texts lazily: one result for each, in order, read about a block ahead."""
+        _check_several(texts)
+        return self._fillings(texts, _changed(self.options, options, where="Filler"))
+
+    def perplexity(self, text: str, *, whole_words: bool = False) -> Perplexity:
+        """How little a text surprises the model, each piece masked in turn; see ``lexel.tasks.perplexity``."""
+        _check_one(text)
+        return next(self.stream_perplexities([text], whole_words=whole_words))
+
+    def stream_perplexities(self, texts: Iterable[str], *, whole_words: bool = False) -> Iterator[Perplexity]:
+        """The perplexities of texts, lazily and in order."""
+        _check_several(texts)
+        return stream_perplexities(self._flow, self._checked(texts), mask=self._model.mask, whole_words=whole_words)
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded and what computes it, a line each."""
+        return describe_flow(self._flow)
+
+    def __repr__(self) -> str:
+        return f"<Filler: {describe(self._flow.engine)}>"
+
+    def _fillings(self, texts: Iterable[str], options: FillOptions) -> Iterator[Filling]:
+        flow = self._flow
+        reader = MaskReader(flow.tokenizer, symbol=options.mask, length=options.lengths, window=flow.window)
+        targets = options.targets and Targets(
+            options.targets, tokenizer=flow.tokenizer, spelling=self._model.spelling, most=flow.window
+        )
+        if options.targets is not None and not targets:
+            raise ValueError("targets: an empty list; expected words to choose from")
+        first = 0
+        for block in gather_blocks(self._checked(texts)):
+            masks = [reader.find(text, where=f"text {n}") for n, text in enumerate(block.texts, first)]
+            first += len(block.texts)
+            blanks = [
+                [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)]
+                for text in reader.read(block.texts, masks)
+            ]
+            yield from self._filled(block.texts, blanks, options, targets or None)
+
+    def _checked(self, texts: Iterable[str]) -> Iterator[str]:
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
+            if self.max_chars is not None and len(text) > self.max_chars:
+                raise DataError(f"text {number}: {len(text)} characters; expected at most {self.max_chars} (max_chars)")
+            yield text
+
+    def _filled(
+        self, texts: Sequence[str], blanks: Sequence[Sequence[Blank]], options: FillOptions, targets: Targets | None
+    ) -> Iterator[Filling]:
+        """The fillings of a block, whose blanks are all decided side by side."""
+        flat = [blank for own in blanks for blank in own]
+        problems = [_Problem(blank, options, targets) for blank in flat]
+
+        def answer(asked: list[tuple[int, Query]]) -> list[Answer]:
+            return self._model.answer([(flat[n], query) for n, query in asked])
+
+        found = iter(zip(problems, run_together([one.search() for one in problems], answer), strict=True))
+        for text, own in zip(texts, blanks, strict=True):
+            yield Filling(text, tuple(self._result(*next(found)) for _ in own))
+
+    def _result(self, problem: _Problem, found: Sequence[Hypothesis]) -> FilledBlank:
+        """The candidates, each once, however many ways lead to the same words."""
+        named: dict[tuple[str, ...], Hypothesis] = {}
+        for one in found:
+            for words in [self._words(problem.blank, one)] if problem.targets is None else problem.words_of(one):
+                if problem.targets is not None or self._model.reads_back(words, one.stretches):
+                    named.setdefault(words, one)
+        chosen = list(named.items())[: problem.options.wanted]
+        masks = tuple((mask.start, mask.end) for mask in problem.masks)
+        return FilledBlank(masks, tuple(self._candidate(problem.blank, one, words) for words, one in chosen))
+
+    def _words(self, blank: Blank, found: Hypothesis) -> tuple[str, ...]:
+        """What each mask is filled with, as text."""
+        return tuple(
+            self._word(blank, mask, stretch) for mask, stretch in zip(blank.decided, found.stretches, strict=True)
+        )
+
+    def _word(self, blank: Blank, mask: int, stretch: Sequence[int]) -> str:
+        strings = self._flow.tokenizer.strings(stretch)
+        word = self._model.text_of(strings)
+        before = blank.text.text[: blank.text.masks[mask].start]
+        parted = self._model.begins_after_blank(strings[0]) and before and not before[-1].isspace()
+        return f" {word}" if parted else word
+
+    def _candidate(self, blank: Blank, found: Hypothesis, words: Sequence[str]) -> Candidate:
+        masks = [blank.text.masks[mask] for mask in blank.decided]
+        filled, starts = _replaced(blank.text.text, [(mask.start, mask.end) for mask in masks], words)
+        parts = (
+            Part(start, start + len(word), word, tuple(self._flow.tokenizer.strings(stretch)))
+            for start, word, stretch in zip(starts, words, found.stretches, strict=True)
+        )
+        return Candidate(filled, tuple(parts), exp(found.log_prob), found.score)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A blank to be filled: how it is searched, and what the words of a result are called."""
+
+    blank: Blank
+    options: FillOptions
+    targets: Targets | None
+
+    @cached_property
+    def masks(self) -> list[Mask]:
+        return [self.blank.text.masks[mask] for mask in self.blank.decided]
+
+    def search(self) -> Search:
+        """A fresh search.
+
+        Raises:
+            DataError: If there is too much to try.
+        """
+        options = self.options
+        if self.targets is not None:
+            return score_fillings(list(self._choices), order=options.order, rank=options.rank)
+        lengths = [(mask.fewest, mask.most) for mask in self.masks]
+        n_layouts = _product(most - fewest + 1 for fewest, most in lengths)
+        if n_layouts > MAX_LAYOUTS:
+            raise DataError(
+                f"{self._shown}: {n_layouts:,} combinations of lengths; expected at most {MAX_LAYOUTS}. "
+                "Give narrower lengths, or decide the masks one by one"
+            )
+        beam = max(options.beam, options.wanted or 1)
+        return search_fillings(layouts_of(lengths), beam=beam, order=options.order, rank=options.rank)
+
+    def words_of(self, found: Hypothesis) -> Sequence[tuple[str, ...]]:
+        """The targets that a hypothesis stands for; several may have the same pieces."""
+        return self._choices[Hypothesis(found.layout, found.pieces)]
+
+    @cached_property
+    def _choices(self) -> dict[Hypothesis, list[tuple[str, ...]]]:
+        """Combinations of targets, one for each mask, by their pieces."""
+        assert self.targets is not None
+        n_choices = len(self.targets.words) ** len(self.masks)
+        if n_choices > MAX_CHOICES:
+            raise DataError(
+                f"{self._shown}: {n_choices:,} combinations of targets; expected at most {MAX_CHOICES:,}. "
+                "Give fewer, or decide the masks one by one"
+            )
+        text = self.blank.text.text
+        spelt = [
+            list(zip(self.targets.words, self.targets.after(text[: mask.start][-1:]), strict=True))
+            for mask in self.masks
+        ]
+        choices: dict[Hypothesis, list[tuple[str, ...]]] = {}
+        for combination in product(*spelt):
+            layout: Layout = tuple(len(pieces) for _, pieces in combination)
+            pieces = tuple(piece for _, own in combination for piece in own)
+            choices.setdefault(Hypothesis(layout, pieces), []).append(tuple(word for word, _ in combination))
+        return choices
+
+    @property
+    def _shown(self) -> str:
+        return repr(self.blank.text.text[:40])
+
+
+def _product(numbers: Iterable[int]) -> int:
+    return list(accumulate(numbers, int.__mul__, initial=1))[-1]
+
+
+def _decided(n_masks: int, *, joint: bool) -> list[tuple[int, ...]]:
+    """Which masks are decided together."""
+    everything = tuple(range(n_masks))
+    return [everything] if joint and n_masks else [(mask,) for mask in everything]
+
+
+def _replaced(text: str, masks: Sequence[tuple[int, int]], words: Sequence[str]) -> tuple[str, list[int]]:
+    """A text with words in the place of masks, and where each then starts."""
+    parts: list[str] = []
+    starts: list[int] = []
+    done = length = 0
+    for (start, end), word in zip(masks, words, strict=True):
+        starts.append(length + start - done)
+        parts += (text[done:start], word)
+        length = starts[-1] + len(word)
+        done = end
+    return "".join((*parts, text[done:])), starts
+
+
+def _changed(options: FillOptions, given: dict[str, Any], *, where: str) -> FillOptions:
+    refuse_unknown(given, known=_OPTIONS, refused={}, where=where)
+    return replace(options, **given)
+
+
+def _check_one(text: object) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"expected one text (str), found {type(text).__name__}; for several, iterate over a stream")
+
+
+def _check_several(texts: object) -> None:
+    if isinstance(texts, str):
+        raise TypeError("expected several texts, found one str; call the filler on it")

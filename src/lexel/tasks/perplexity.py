@@ -1,0 +1,140 @@
+"""Pseudo-perplexity: how well a masked-language model guesses a text, each piece masked in turn.
+
+For a text of pieces ``w_1 ... w_n`` (special pieces apart):
+
+    log p(w_i) = log softmax of the scores at i, where i is masked and all other pieces are there
+    perplexity = exp(-1/n sum_i log p(w_i))
+
+(Salazar et al. 2020, https://arxiv.org/abs/1910.14659.) A word of several pieces looks too probable that way, since
+each of them betrays the others. With ``whole_words`` the pieces of the same word behind ``i`` are masked as well
+(PLL-word-l2r, Kauf and Ivanova 2023, https://arxiv.org/abs/2305.10588). Words are the pre-tokeniser's: an ideograph is
+a word of its own to BERT.
+
+A text longer than the model's window is read in windows; each piece is masked in the one that decides it, where it is
+farthest from a cut. Each piece costs the reading of its window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.decoding.vocabulary import log_normalisers
+from lexel.engines.packing import Sequences
+from lexel.tasks.base import Block, Flow, gather_blocks
+from lexel.tasks.masked import SET_SLOTS
+from lexel.text.pieces import Pieces
+from lexel.text.windows import Windows, plan_batch
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """What a model thinks of a text.
+
+    Attributes:
+        text: The text.
+        starts: First character of each piece, ``[pieces]``.
+        ends: One past its last, ``[pieces]``.
+        log_probs: Natural logarithm of the probability of each piece where it is masked, ``[pieces]``.
+    """
+
+    text: str
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    log_probs: NDArray[np.float64]
+
+    @cached_property
+    def value(self) -> float:
+        """The pseudo-perplexity, 1 or more; not a number (nan) for a text without pieces."""
+        return float(np.exp(-self.log_probs.mean())) if len(self.log_probs) else float("nan")
+
+    @property
+    def log_prob(self) -> float:
+        """The pseudo-log-likelihood of the text: the sum over its pieces."""
+        return float(self.log_probs.sum())
+
+    def __len__(self) -> int:
+        return len(self.log_probs)
+
+
+def stream_perplexities(flow: Flow, texts: Iterable[str], *, mask: int, whole_words: bool) -> Iterator[Perplexity]:
+    """The perplexity of each text, lazily and in order.
+
+    Args:
+        flow: A masked-language model, with the head that fills masks as its one output.
+        texts: The texts.
+        mask: The piece that masks.
+        whole_words: Mask the rest of the same word too.
+    """
+    for block in gather_blocks(texts):
+        pieces = flow.tokenizer.encode(block.texts)
+        log_probs = _log_probs(flow, pieces, mask=mask, whole_words=whole_words)
+        yield from _of_each_text(block, pieces, log_probs)
+
+
+def _of_each_text(block: Block, pieces: Pieces, log_probs: NDArray[np.float64]) -> Iterator[Perplexity]:
+    bounds = pieces.bounds.tolist()
+    for text, low, high in zip(block.texts, bounds[:-1], bounds[1:], strict=True):
+        yield Perplexity(text, pieces.starts[low:high], pieces.ends[low:high], log_probs[low:high])
+
+
+def _log_probs(flow: Flow, pieces: Pieces, *, mask: int, whole_words: bool) -> NDArray[np.float64]:
+    """Of each piece, ``[pieces]``; only as many scores are held as a set has slots."""
+    windows = plan_batch(pieces.bounds, size=flow.window, overlap=flow.overlap)
+    words = pieces.words if whole_words else None
+    found = np.empty(len(pieces), np.float64)
+    done = 0
+    for part in flow.compute(_in_sets(_masked(flow, pieces, windows, mask=mask, words=words))):
+        scores = part[flow.outputs[0]]
+        ids = pieces.ids[done : done + len(scores)]
+        found[done : done + len(scores)] = scores[np.arange(len(ids)), ids] - log_normalisers(scores)
+        done += len(scores)
+    return found
+
+
+def _masked(
+    flow: Flow, pieces: Pieces, windows: Windows, *, mask: int, words: NDArray[np.int32] | None
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    """Copies of each window, ``[copies, length]``, and which slot of each is asked for, in the order of the pieces."""
+    special = flow.tokenizer.special
+    prefix, suffix = np.array(special.prefix, np.int32), np.array(special.suffix, np.int32)
+    for window in zip(windows.start, windows.end, windows.keep_start, windows.keep_end, strict=True):
+        start, end, keep_start, keep_end = map(int, window)
+        framed = np.concatenate((prefix, pieces.ids[start:end], suffix))
+        step = max(1, SET_SLOTS // len(framed))
+        for low in range(keep_start, keep_end, step):
+            chosen = np.arange(low, min(low + step, keep_end))
+            copies = np.repeat(framed[None], len(chosen), axis=0)
+            slots = chosen - start + len(prefix)
+            copies[np.arange(len(chosen)), slots] = mask
+            if words is not None:
+                rest = (words[start:end] == words[chosen, None]) & (np.arange(start, end) > chosen[:, None])
+                copies[:, len(prefix) : len(prefix) + end - start][rest] = mask
+            yield copies, slots
+
+
+def _in_sets(masked: Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]) -> Iterator[Sequences]:
+    """Copies of windows in sets of about ``SET_SLOTS`` slots."""
+    waiting: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
+    n_slots = 0
+    for one in masked:
+        if waiting and n_slots + one[0].size > SET_SLOTS:
+            yield _set_of(waiting)
+            waiting, n_slots = [], 0
+        waiting.append(one)
+        n_slots += one[0].size
+    if waiting:
+        yield _set_of(waiting)
+
+
+def _set_of(masked: list[tuple[NDArray[np.int32], NDArray[np.int64]]]) -> Sequences:
+    ids = np.concatenate([copies.ravel() for copies, _ in masked])
+    lengths = np.concatenate([np.full(len(copies), copies.shape[1]) for copies, _ in masked])
+    bounds = np.concatenate(([0], np.cumsum(lengths)))
+    picked = np.zeros(len(ids), np.bool_)
+    picked[bounds[:-1] + np.concatenate([slots for _, slots in masked])] = True
+    return Sequences(ids, np.zeros(len(ids), np.int32), picked, bounds)

@@ -261,6 +261,14 @@ def test_figures_that_were_run_take_the_place_of_claims(plain: Path, trained: Tr
     assert {claim.dataset for claim in read_claims(plain)} == {"test"}
 
 
+def test_a_model_said_to_be_made_from_none_is_made_from_random_weights(tmp_path: Path) -> None:
+    folder = build_tagger(tmp_path / "new", heads={"entities": ENTITIES})
+    result = write_card(folder, answers={"base": "none"}, measure=False)
+    assert "base" not in result.asked
+    assert "base_model" not in read_metadata(folder)
+    assert "Trained from random weights" in result.path.read_text(encoding="utf-8")
+
+
 def test_a_bare_encoder_gets_a_card_without_labels_or_results(tmp_path: Path) -> None:
     folder = build_tagger(tmp_path / "bare", heads={})
     card = write_card(folder).path.read_text(encoding="utf-8")

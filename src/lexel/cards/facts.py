@@ -17,6 +17,8 @@ from lexel.checkpoint.heads import TAGGING, FolderHeads, Head, read_heads
 from lexel.checkpoint.jsonfile import read_object
 
 TRAINING, EVALUATION, ANSWERS, PLOT = "training.json", "evaluation.json", "card.json", "training.svg"
+NO_BASE = "none"
+"""The answer that a model was not made from another."""
 ROLES = ("train", "validation", "test")
 
 Values = Mapping[str, Any]
@@ -98,7 +100,7 @@ class Facts:
         found = dict((self.training.get("base") if self.training else self.heads.base) or {})
         if not found.get("id"):
             id = self.answer("base") or ("" if self.training else _first(self.previous.get("base_model")))
-            found = {**found, "id": id} if id else {}
+            found = {**found, "id": id} if id not in ("", NO_BASE) else {}
         if found and self.answer("base_licence"):
             found["licence"] = self.answer("base_licence")
         return found
@@ -106,7 +108,7 @@ class Facts:
     @property
     def is_from_scratch(self) -> bool:
         """Whether its weights are known to begin with random ones."""
-        return bool(self.training) and not self.base
+        return not self.base and (bool(self.training) or self.answer("base") == NO_BASE)
 
     @property
     def licence(self) -> str | None:

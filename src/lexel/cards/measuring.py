@@ -44,7 +44,7 @@ class CardData:
 
 
 def add_reports(
-    folder: Path, sets: Sequence[CardData], *, command: str, sampling: Sampling | None = None
+    folder: str | Path, sets: Sequence[CardData], *, command: str, sampling: Sampling | None = None
 ) -> list[Mapping[str, Any]]:
     """Measure a model on data and keep the reports in ``evaluation.json``, in place of earlier ones on the same files.
 
@@ -61,7 +61,7 @@ def add_reports(
     tagger = Tagger.load(folder, precision="float32")
     options = EvaluationOptions(sampling=sampling or Sampling())
     made = [_report(tagger, data, options=options, command=command) for data in sets]
-    path = folder / EVALUATION
+    path = Path(folder) / EVALUATION
     earlier = read_object(path).get("reports", []) if path.is_file() else []
     measured = {report["data"]["sha256"] for report in made}
     kept = [report for report in earlier if (report.get("data") or {}).get("sha256") not in measured]

@@ -12,12 +12,13 @@ from lexel.evaluation.claims import Claim
 CARD = "README.md"
 
 
-def read_claims(folder: Path) -> list[Claim]:
+def read_claims(folder: str | Path) -> list[Claim]:
     """What a folder's card claims, in its order.
 
     Raises:
         CheckpointError: If there is no card, its front matter cannot be read, or it claims nothing.
     """
+    folder = Path(folder)
     path = folder / CARD
     index = read_metadata(folder).get("model-index")
     if index is None:

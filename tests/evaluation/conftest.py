@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page, sync_playwright
 
 from lexel.document import Document, Spans, Words
 from lexel.evaluation.results import Results
@@ -18,6 +23,57 @@ from lexel.tasks.tag import Tagger
 from tests.builders import CHARS, ENTITIES, POS, WORDS, build_tagger, fake_tagger
 
 Measure = Callable[..., Results]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+COMMAND = [sys.executable, "-c", "import sys; from lexel.cli.main import run; sys.exit(run())"]
+CHROMIUM = shutil.which("chromium")
+SWITCHES = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: opens a page in chromium; runs where chromium is on PATH")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if CHROMIUM is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no chromium on PATH; install Debian's package chromium"))
+
+
+@pytest.fixture
+def open_page(tmp_path: Path) -> Iterator[Callable[[Path], Page]]:
+    """Open a file in a browser with a new profile; what the page's scripts throw is an error of the test."""
+    thrown: list[str] = []
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path / "profile", executable_path=CHROMIUM, args=SWITCHES.split(), headless=True
+        )
+
+        def opened(path: Path) -> Page:
+            page = context.new_page()
+            page.on("pageerror", lambda error: thrown.append(str(error)))
+            page.goto(path.as_uri())
+            return page
+
+        yield opened
+        context.close()
+    assert thrown == []
+
+
+@pytest.fixture(scope="session")
+def lexel_command() -> Run:
+    """Run ``lexel``, on the engine that starts fastest."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEXEL_")}
+    environment |= {"LEXEL_ENGINE": "numpy", "NO_COLOR": "1"}
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        line = [*COMMAND, *map(str, arguments)]
+        return subprocess.run(line, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +27,6 @@ from lexel.tasks.tag import Tagger
 from tests.evaluation.conftest import Measure, random_gold
 
 COMMAND = [sys.executable, "-c", "import sys; from lexel.cli.main import run; sys.exit(run())", "evaluate"]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -140,38 +137,6 @@ def test_text_cannot_break_out_of_the_page(make_report: Callable[..., Report]) -
     assert page.count("</script>") == 2
     assert "<b>" not in page
     page.encode("utf-8")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser")
-def test_the_page_filters_in_a_browser(make_report: Callable[..., Report], tmp_path: Path) -> None:
-    report = make_report(random_gold(40))
-    steps = """<script>{
-      const form = document.getElementById("filter"), said = () => form.querySelector("output").textContent;
-      const all = said();
-      form.elements.layer.value = "entities"; form.elements.kind.value = "missed";
-      form.dispatchEvent(new Event("input"));
-      const some = said();
-      document.querySelector('[data-layer="pos"]').click();
-      setTimeout(() => { document.title = [all, some, said()].join("; "); }, 50);
-    }</script></body>"""
-    path = tmp_path / "page.html"
-    path.write_text(_page(report).replace("</body>", steps), encoding="utf-8")
-    title = re.search("<title>(.*?)</title>", _dom(path, tmp_path / "profile"))
-    mistakes = report.results.mistakes
-    missed = sum((mistake.layer, mistake.kind) == ("entities", "missed") for mistake in mistakes)
-    pos = report.results.pos
-    assert pos is not None
-    clicked = next(n for i, row in enumerate(pos.confusion.counts) for j, n in enumerate(row[:-1]) if n and i != j)
-    assert title is not None
-    assert title[1] == f"{len(mistakes):,} found; {missed:,} found; {clicked:,} found"
-
-
-def _dom(page: Path, profile: Path) -> str:
-    """The page as it stands after its scripts have run."""
-    switches = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    switches += f" --disable-component-update --disable-sync --user-data-dir={profile} --virtual-time-budget=3000"
-    command = [str(CHROMIUM), *switches.split(), "--dump-dom", page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 # The command -------------------------------------------------------------------------------------------------------

@@ -62,7 +62,9 @@ def _score_grids(comparison: Comparison) -> Iterator[Grid]:
         (found,) = comparison.data
         head = ("", *found.scores)
         yield Grid(
-            "scores", head, [_scored(comparison, i, found.scores.values()) for i in range(len(comparison.models))]
+            f"scores on {found.name}",
+            head,
+            [_scored(comparison, i, found.scores.values()) for i in range(len(comparison.models))],
         )
         return
     names = dict.fromkeys(name for found in comparison.data for name in found.scores)

@@ -165,7 +165,7 @@ def read_documents(file: DataFile, *, losses: Losses | None = None) -> Iterator[
 
 def _taken(file: DataFile) -> list[Any]:
     """What of a data file's options changes its columns."""
-    fold = {tag: dict(others) for tag, others in (file.fold or {}).items()}
+    fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
     return [file.format, sorted(file.layers or LAYERS), sorted((file.label_map or {}).items()), fold]
 
 

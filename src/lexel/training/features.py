@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.data import Losses, by_ending, format_named
+from lexel.data.folding import fold_of
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.text.tokenizer import Tokenizer

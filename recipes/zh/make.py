@@ -137,13 +137,13 @@ def _options(stage: str, *, fast: bool) -> dict[str, Any]:
 def train(stage: str, options: dict[str, Any], *, work: Path, processes: int) -> None:
     """Write a stage's recipe and train by it, unless its folder is finished."""
     folder, recipe = work / stage, work / f"{stage}.yaml"
-    if (folder / "training.json").exists():
+    if (folder / "model.safetensors").exists():
         log.info("%s: done before", stage)
         return
     options["output_dir"] = str(folder)
     prepare.write_text(recipe, yaml.safe_dump(options, allow_unicode=True, sort_keys=False))
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
-    command += ["-m", "lexel.cli.main", "train", str(recipe)]
+    command += ["-m", "lexel", "train", str(recipe)]
     subprocess.run(command, check=True, env=os.environ | ALLOCATOR | {"OMP_NUM_THREADS": "1"})
 
 

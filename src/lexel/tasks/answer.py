@@ -1,0 +1,334 @@
+"""Answers to questions, as spans of a context of any length.
+
+The question stands whole in each window of the context. A span's score is that of its start plus that of its end; in
+several windows, its best. The null answer ("the context does not say") has the score of the first piece of a window
+(``[CLS]``) as start and end; over windows its *least*, since one window that has the answer is enough (SQuAD 2.0's rule
+for BERT). Probabilities are a softmax over every span of the context and the null answer together, so they compare over
+windows, and sum to at most 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.decoding.answers import WindowScores, join_windows, log_total, rule_out, take_best
+from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.packing import BATCH_PIECES
+from lexel.errors import DataError
+from lexel.tasks.base import Block, Flow, Pair, gather_pairs
+from lexel.tasks.framing import Layout, firsts, windowed
+from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+
+Align = Literal["words"]
+
+MAX_ANSWER_PIECES = 50
+"""Most pieces of an answer unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A span of the context.
+
+    Attributes:
+        start: First character.
+        end: One past the last.
+        text: ``context[start:end]``.
+        score: Probability that this is the answer.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was found for a question.
+
+    Attributes:
+        question: The question.
+        context: The text that may answer it.
+        answers: The best spans, none over another, best first.
+        null_score: Probability that the context does not answer.
+        null_margin: Score of the null answer less that of the best span, before the softmax; what a threshold is for.
+        n_windows: In how many windows the context was read.
+        best: The answer: the best span, or ``None`` if there is none or the null answer was taken.
+    """
+
+    question: str
+    context: str
+    answers: tuple[Answer, ...]
+    null_score: float
+    null_margin: float
+    n_windows: int
+    best: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """How answers are looked for.
+
+    Attributes:
+        top_k: Most spans to give for a question.
+        max_answer_pieces: Most pieces of an answer.
+        max_answer_chars: Most characters of an answer; ``None`` for any number.
+        null_threshold: Take the null answer where its margin is above this; ``None`` never takes it.
+        align: ``words`` widens answers to whole words of the tokenizer, for scripts with blanks between words.
+        window: Most pieces read together, the question's among them; ``None`` is what the model takes.
+        overlap: Pieces of the context that neighbouring windows share; ``None`` is up to 128, a quarter at most.
+        max_chars: Refuse longer contexts; ``None`` for no limit.
+    """
+
+    top_k: int = 1
+    max_answer_pieces: int = MAX_ANSWER_PIECES
+    max_answer_chars: int | None = None
+    null_threshold: float | None = None
+    align: Align | None = None
+    window: int | None = None
+    overlap: int | None = None
+    max_chars: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("top_k", "max_answer_pieces", "max_answer_chars", "window", "max_chars"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}; expected 1 or more")
+        if self.overlap is not None and self.overlap < 0:
+            raise ValueError(f"overlap is {self.overlap}; expected 0 or more")
+        if self.align not in (None, "words"):
+            raise ValueError(f"align is {self.align!r}; expected 'words', or None for the pieces' own edges")
+
+
+class Answerer:
+    """Finds answers in contexts. Safe to call from several threads.
+
+    Made by ``Answerer.load``.
+
+    Attributes:
+        options: How answers are looked for.
+    """
+
+    def __init__(self, flow: Flow, options: AnswerOptions) -> None:
+        self._flow = flow
+        self.options = options
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | None = None,
+        *,
+        revision: str | None = None,
+        head: str | None = None,
+        top_k: int = 1,
+        max_answer_pieces: int = MAX_ANSWER_PIECES,
+        max_answer_chars: int | None = None,
+        null_threshold: float | None = None,
+        align: Align | None = None,
+        window: int | None = None,
+        overlap: int | None = None,
+        max_chars: int | None = None,
+        script: str = "as-is",
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        batch_pieces: int = BATCH_PIECES,
+        pieces: str | None = None,
+    ) -> Answerer:
+        """Load a checkpoint with a head for answers.
+
+        Args:
+            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
+            revision: Branch, tag or commit of a hub id.
+            head: Which head, where a folder has several for answers.
+            top_k: Most spans to give for a question.
+            max_answer_pieces: Most pieces of an answer.
+            max_answer_chars: Most characters of an answer.
+            null_threshold: Take the null answer where its margin is above this; if not given, it is never taken.
+            align: ``words`` widens answers to whole words of the tokenizer.
+            window: Most pieces read together, the question's among them; by default what the model takes.
+            overlap: Pieces of the context that neighbouring windows share.
+            max_chars: Refuse longer contexts.
+            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
+            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
+            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
+            threads: Threads to compute with; by default the physical cores this process may use.
+            batch_pieces: Most piece slots computed in one batch.
+            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+
+        Raises:
+            CheckpointError: If the checkpoint cannot be used.
+            LabelError: If it has no head for answers; the message says which it has.
+            EngineError: If this machine cannot run what was asked.
+        """
+        options = AnswerOptions(
+            top_k=top_k,
+            max_answer_pieces=max_answer_pieces,
+            max_answer_chars=max_answer_chars,
+            null_threshold=null_threshold,
+            align=align,
+            window=window,
+            overlap=overlap,
+            max_chars=max_chars,
+        )
+        checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
+        outputs = [find_head(checkpoint, "answer", name=head).name]
+        computing = EngineOptions(engine=engine, precision=precision, threads=threads)
+        flow = start_flow(checkpoint, outputs, computing, batch_pieces=batch_pieces, script=script)
+        announce(flow)
+        return cls(flow, options)
+
+    def __call__(self, question: str, context: str) -> Answers:
+        """Look for the answer to one question in its context.
+
+        Raises:
+            TypeError: If either is not a string.
+            DataError: If the question is blank or leaves no room for the context in a window, or the context is longer
+                than ``max_chars``.
+        """
+        return next(self.stream([(question, context)]))
+
+    def stream(self, questions: Iterable[tuple[str, str]]) -> Iterator[Answers]:
+        """Answer (question, context) pairs lazily: one ``Answers`` each, in order; otherwise as a call."""
+        size, options = self.options.window, self.options
+        if size is not None:
+            size = max(size - n_special_of_pairs(self._flow), 1)
+        blocks = gather_pairs(self._checked(questions))
+        for block in self._flow.read(blocks, window=size, overlap=options.overlap, picks=candidates, read_empty=True):
+            yield from self._of_block(block)
+
+    @cached_property
+    def description(self) -> str:
+        """What was loaded and what computes it, a line each."""
+        return describe_flow(self._flow)
+
+    def __repr__(self) -> str:
+        return f"<Answerer: {describe(self._flow.engine)}>"
+
+    @property
+    def flow(self) -> Flow:
+        """The checkpoint that is read with, and its engine."""
+        return self._flow
+
+    def _checked(self, questions: Iterable[tuple[str, str]]) -> Iterator[Pair]:
+        limit = self.options.max_chars
+        for number, (question, context) in enumerate(questions):
+            for name, text in (("question", question), ("context", context)):
+                if not isinstance(text, str):
+                    raise TypeError(f"{name} {number}: expected str, found {type(text).__name__}")
+            if not question.strip():
+                raise DataError(f"question {number}: is blank; expected a question about its context")
+            if limit is not None and len(context) > limit:
+                raise DataError(f"context {number}: {len(context)} characters; expected at most {limit} (max_chars)")
+            yield Pair(context, partner=question, partner_first=True)
+
+    def _of_block(self, block: Block) -> Iterator[Answers]:
+        questions: Sequence[str] = () if block.partners is None else block.partners.texts
+        for question, read in zip(questions, read_contexts(block, self._flow), strict=True):
+            yield self._of_context(question, read)
+
+    def _of_context(self, question: str, read: ReadContext) -> Answers:
+        options, n_pieces = self.options, len(read.starts)
+        longest = max(min(options.max_answer_pieces, n_pieces), 1)
+        band = join_windows(read.windows, n_pieces=n_pieces, longest=longest)
+        rule_out(band, read.starts, read.ends, max_chars=options.max_answer_chars)
+        null = float(read.nulls.min())
+        total = log_total(band, null)
+        edges = read.words_of if options.align == "words" else read.chars_of
+        found = take_best(band, n=options.top_k, reach=lambda first, end: read.pieces_in(*edges(first, end)))
+        answers = tuple(
+            Answer(start, stop, read.context[start:stop], float(np.exp(score - total)))
+            for first, end, score in found
+            for start, stop in [edges(first, end)]
+        )
+        margin = null - (found[0][2] if found else -np.inf)
+        refused = options.null_threshold is not None and margin > options.null_threshold
+        return Answers(
+            question=question,
+            context=read.context,
+            answers=answers,
+            null_score=float(np.exp(null - total)),
+            null_margin=margin,
+            n_windows=len(read.windows),
+            best=None if refused or not answers else answers[0],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """A context and what the head said of it.
+
+    Attributes:
+        context: The text.
+        starts: First character of each of its pieces, ``[pieces]``.
+        ends: One past the last character that the pieces up to each one hold, ``[pieces]``: a piece that stands for a
+            blank (a lone ``▁``) ends where the one before it does, so no answer ends in a blank.
+        words: The pre-tokeniser's word of each piece, ``[pieces]``.
+        windows: The scores of its windows, in order.
+        firsts: The two scores of each window's first piece, a special one, ``[windows, 2]``.
+    """
+
+    context: str
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    words: NDArray[np.int32]
+    windows: Sequence[WindowScores]
+    firsts: NDArray[np.floating]
+
+    @property
+    def nulls(self) -> NDArray[np.floating]:
+        """Score of the null answer in each window: its first piece as start and as end, ``[windows]``."""
+        return np.asarray(self.firsts.sum(axis=1))
+
+    def chars_of(self, first: int, end: int) -> tuple[int, int]:
+        """Where the pieces ``[first, end)`` begin and end in the context."""
+        return int(self.starts[first]), int(self.ends[end - 1])
+
+    def words_of(self, first: int, end: int, *, inside: slice = slice(None)) -> tuple[int, int]:
+        """The same, widened to the pre-tokeniser's whole words, as far as their pieces are among those ``inside``."""
+        begin, stop, _ = inside.indices(len(self.words))
+        low = max(int(np.searchsorted(self.words, self.words[first], side="left")), begin)
+        high = min(int(np.searchsorted(self.words, self.words[end - 1], side="right")), stop)
+        return int(self.starts[low]), int(self.ends[high - 1])
+
+    def pieces_in(self, start: int, end: int) -> tuple[int, int]:
+        """The pieces that touch the characters ``[start, end)``."""
+        return int(np.searchsorted(self.ends, start, side="right")), int(np.searchsorted(self.starts, end, side="left"))
+
+
+def candidates(layout: Layout) -> NDArray[np.bool_]:
+    """What a head for answers is asked at: every piece of the context, and each window's first, for the null answer."""
+    return firsts(layout) | windowed(layout)
+
+
+def n_special_of_pairs(flow: Flow) -> int:
+    """How many special pieces stand around and between two texts."""
+    special = flow.tokenizer.special
+    return len(special.pair_prefix) + len(special.pair_middle) + len(special.pair_suffix)
+
+
+def read_contexts(block: Block, flow: Flow) -> Iterator[ReadContext]:
+    """The contexts of a block that was read with ``candidates``, in order."""
+    reading = block.readings[flow.name]
+    pieces, scores = reading.pieces, reading.scores[flow.outputs[0]]
+    heads = np.flatnonzero(reading.piece < 0)  # each window begins with its first piece, which is none of the context's
+    edges = np.append(heads, len(scores))
+    of_text = np.searchsorted(reading.windows.text, np.arange(len(block.texts) + 1))
+    for i, context in enumerate(block.texts):
+        low, high = pieces.bounds[i : i + 2]
+        own = range(of_text[i], of_text[i + 1])
+        starts, ends = pieces.starts[low:high], pieces.ends[low:high]
+        yield ReadContext(
+            context,
+            starts,
+            np.maximum.accumulate(np.where(ends > starts, ends, 0)) if len(ends) else ends,
+            pieces.words[low:high],
+            [WindowScores(int(reading.windows.start[k] - low), scores[edges[k] + 1 : edges[k + 1]]) for k in own],
+            scores[heads[own.start : own.stop]],
+        )

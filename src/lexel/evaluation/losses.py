@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lexel.document import Document
 from lexel.tasks.base import Block, Reading
+from lexel.tasks.gold import IGNORE, PieceUnits, Units, unit_labels, word_labels
 from lexel.tasks.layers import Layer, LayerHead
-from lexel.training.targets import IGNORE, PieceUnits, Units, unit_labels, word_labels
 
 FloatArray = NDArray[np.float64]
 

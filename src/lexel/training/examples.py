@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.tasks.base import OVERLAP, frame
+from lexel.tasks.gold import BEGIN, IGNORE
 from lexel.text.alignment import ranges_to_indexes
 from lexel.text.pieces import SpecialPieces
 from lexel.text.windows import Windows, plan_batch
 from lexel.training.features import Features
 from lexel.training.heads import TrainedHead
-from lexel.training.targets import BEGIN, IGNORE
 
 IntArray = NDArray[np.int64]
 _BLOCK_PIECES = 1 << 20

@@ -31,9 +31,9 @@ from lexel.data import Losses, by_ending, format_named
 from lexel.data.folding import fold_of
 from lexel.document import Document
 from lexel.errors import DataError
+from lexel.tasks.gold import PieceUnits, Units
 from lexel.text.tokenizer import Tokenizer
 from lexel.training.options import DataFile
-from lexel.training.targets import PieceUnits, Units
 
 VERSION = 1
 """Counts up when the columns change, so that older folders are not taken for new ones."""

@@ -13,9 +13,9 @@ from lexel.checkpoint import Head
 from lexel.checkpoint.heads import TAGGING
 from lexel.errors import LabelError
 from lexel.labels import LabelSet, detect
+from lexel.tasks.gold import Int16Array, Units, unit_labels, word_labels
 from lexel.training.features import Features, LabelCount
 from lexel.training.options import HeadOptions
-from lexel.training.targets import Int16Array, Units, unit_labels, word_labels
 
 LAYER_OF_TASK = {"words": "words", "pos": "pos", "words+pos": "pos", "labels": "pos", "entities": "entities"}
 """The layer of a document that a tagging head learns from."""

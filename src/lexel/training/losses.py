@@ -8,9 +8,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 
+from lexel.tasks.gold import IGNORE
 from lexel.training.heads import TrainedHead
 from lexel.training.rows import Batch, Target
-from lexel.training.targets import IGNORE
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lexel.tasks.gold import IGNORE
 from lexel.text.alignment import ranges_to_indexes
 from lexel.text.pieces import SpecialPieces
 from lexel.training.batches import Row
 from lexel.training.examples import Gathered, WindowExamples
 from lexel.training.heads import TrainedHead
-from lexel.training.targets import IGNORE
 
 _MASKED, _RANDOM = 0.8, 0.9
 """Of the pieces to be guessed, BERT masks 80 %, changes 10 % at random, and leaves 10 %."""

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from lexel.metrics.spans import FlatSpans, count_spans, flat_spans, spans_of_tags
+from lexel.tasks.gold import IGNORE
 from lexel.training.batches import Row, packed_rows
 from lexel.training.examples import WindowExamples
 from lexel.training.heads import TrainedHead
 from lexel.training.losses import Losses
 from lexel.training.model import MultiHead
 from lexel.training.rows import Batch, RowBuilder
-from lexel.training.targets import IGNORE
 from lexel.training.team import Team
 
 IntArray = NDArray[np.int64]

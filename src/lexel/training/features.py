@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.data import Losses, by_ending, format_named
+from lexel.data import Losses, by_ending, format_named, reader_of
 from lexel.data.folding import fold_of
 from lexel.document import Document
 from lexel.errors import DataError
@@ -156,12 +156,10 @@ def read_documents(file: DataFile, *, losses: Losses | None = None) -> Iterator[
     """The documents of a data file by its format.
 
     Raises:
-        DataError: If the format cannot be read, or the file is not of it.
+        DataError: If the format cannot be read, the file is not of it, or it has no second tags to fold by.
     """
     row = format_named(file.format) if file.format else by_ending(file.path)
-    if row.reader is None:
-        raise DataError(f"{file.path}: format {row.name} is only written; expected a format that is read")
-    return row.reader(file.path, losses=losses)
+    return reader_of(row, fold=file.fold)(file.path, losses=losses)
 
 
 def _taken(file: DataFile) -> list[Any]:

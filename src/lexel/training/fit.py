@@ -238,10 +238,9 @@ class _Run:
             parts, totals, at_epoch_end = upcoming
             self._step(parts, totals)
             self._record.seconds = spent + time.perf_counter() - began
-            if position.step % 10 == 0 or position.step == self._n_steps:
-                self._progress.on_step(
-                    position.step, self._record.last_loss, self._record.examples / max(self._record.seconds, 1e-9)
-                )
+            self._progress.on_step(
+                position.step, self._record.last_loss, self._record.examples / max(self._record.seconds, 1e-9)
+            )
             stop = self._after_step(at_epoch_end)
             due = self._team.sum([float(self._team.is_first and time.perf_counter() - saved > _SAVE_SECONDS)])[0] > 0 if position.step % 20 == 0 else False
             if due or (self._saves_at(position.step, at_epoch_end) and position.step < self._n_steps):
@@ -465,12 +464,13 @@ class _Run:
         return TrainingResult(self._folder, self._record.table, self._record.best)
 
     def _write(self, weights: torch.Tensor) -> None:
+        model = self._model if self._options.method == "full" else build_model(self._setup)  # the frozen in float32
         for name, view in self._flat.named(weights).items():
-            self._model.get_parameter(name).data = view
+            model.get_parameter(name).data = view
         partial = self._folder / "finished.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        write_model(partial, self._model, self._setup, made={"seed": self._options.seed, "steps": self._position.step})
+        write_model(partial, model, self._setup, made={"seed": self._options.seed, "steps": self._position.step})
         for path in sorted(partial.iterdir(), key=lambda path: path.name == "model.safetensors"):
             path.replace(self._folder / path.name)
         partial.rmdir()

@@ -29,12 +29,16 @@ class MultiHead(nn.Module):
     Attributes:
         encoder: One of transformers' classes, without its pooler.
         heads: The heads by ``h_<name>`` (a module's name must not be that of a dictionary's method).
+        adapters: Bottlenecks that the encoder runs, by layer, if it has any.
     """
 
-    def __init__(self, encoder: PreTrainedModel, heads: Mapping[str, nn.Module]) -> None:
+    def __init__(
+        self, encoder: PreTrainedModel, heads: Mapping[str, nn.Module], adapters: nn.ModuleList | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict({f"h_{name}": head for name, head in heads.items()})
+        self.adapters = adapters
         config = encoder.config
         self._offset = config.pad_token_id + 1 if FAMILIES[config.model_type] == "roberta" else 0
         self._has_types = getattr(config, "type_vocab_size", 0) > 0 and FAMILIES[config.model_type] != "distilbert"
@@ -208,4 +212,5 @@ def named_tensors(
         names = head_names(head, family=family, prefix=prefixes[head.name])
         state = model.head(head.name).state_dict()
         encoder |= {there: state[own] for own, there in names.items()}
-    return encoder
+    adapters = {} if model.adapters is None else model.adapters.state_dict()
+    return encoder | {f"adapters.{name}": tensor for name, tensor in adapters.items()}

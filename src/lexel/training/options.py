@@ -160,7 +160,8 @@ class TrainingOptions:
         lora_dropout: Of lora and dora: dropout on the update's input.
         target_modules: Of lora, dora and ia3: endings of the modules' names; as fits the family if not given.
         adapter_size: Of adapter: width of the bottleneck.
-        merge: Of lora, dora and ia3: merge the update into the weights when saving.
+        merge: Of lora, dora and ia3: merge the update into the weights, and keep nothing else; if not, the folder has
+            it in adapter/ too, as peft reads it.
         eval_strategy: When to measure.
         eval_steps: Steps between measurements, with eval_strategy steps; as logging_steps if not given.
         logging_steps: Steps over which the reported loss is a mean.

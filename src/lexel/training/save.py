@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.training.heads import TrainedHead
-from lexel.training.model import MultiHead, named_tensors
+from lexel.training.methods import PEFT_METHODS, adapter_entry, merge_method, save_unmerged
+from lexel.training.model import MultiHead, head_names, named_tensors
 from lexel.training.setup import Setup
 
 _CLASSES = {
@@ -41,6 +42,9 @@ def prefixes_of(heads: list[TrainedHead], *, family: str) -> dict[str, str]:
 def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[str, Any]) -> None:
     """Write weights, config, tokenizer files and ``lexel.json`` into a folder that is there."""
     prefixes = prefixes_of(setup.heads, family=setup.family)
+    if setup.options.method in PEFT_METHODS and not setup.options.merge:
+        save_update(folder / "adapter", model, setup, prefixes)
+    merge_method(model.encoder, setup.options)
     encoder_prefix = f"{model.encoder.base_model_prefix}."
     tensors = named_tensors(model, setup.heads, family=setup.family, prefixes=prefixes, encoder_prefix=encoder_prefix)
     dtype = torch.float16 if setup.options.save_dtype == "float16" else torch.float32
@@ -55,6 +59,26 @@ def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[s
         if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in TOKENIZER_FILES):
             shutil.copyfile(path, folder / path.name)
     write_json(folder / "lexel.json", _description(setup, prefixes, made))
+
+
+def save_update(folder: Path, model: MultiHead, setup: Setup, prefixes: Mapping[str, str]) -> None:
+    """Write the update and the heads as peft's files, for the base model."""
+    heads = {
+        there: model.head(head.name).state_dict()[own]
+        for head in setup.heads
+        for own, there in head_names(head, family=setup.family, prefix=prefixes[head.name]).items()
+    }
+    base = setup.base
+    folder.mkdir()
+    save_unmerged(
+        folder,
+        model.encoder,
+        setup.options,
+        base=("", None) if base is None else (base.source.repo_id or str(base.source.folder), base.source.commit),
+        prefix=model.encoder.base_model_prefix if len(setup.heads) == 1 else "",
+        heads=heads,
+        task=setup.heads[0].task if len(setup.heads) == 1 else None,
+    )
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -102,6 +126,7 @@ def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, A
         "format": 1,
         "pieces": setup.pieces,
         "heads": heads,
+        **({"adapter": adapter_entry(setup.config, setup.options)} if setup.options.method == "adapter" else {}),
         "base": None if base is None else base_of(setup),
         "made": dict(made),
     }

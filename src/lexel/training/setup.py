@@ -24,6 +24,7 @@ from lexel.training import model as models
 from lexel.training.examples import WindowExamples
 from lexel.training.features import Features, checksum, read_features
 from lexel.training.heads import TrainedHead, base_head, check_labels, settle_heads
+from lexel.training.methods import apply_method
 from lexel.training.options import DataFile, TrainingOptions
 from lexel.training.team import Team
 
@@ -151,6 +152,11 @@ def _fingerprint(folder: Path, pieces: str) -> str:
 def build_model(setup: Setup) -> models.MultiHead:
     """The model in float32, with the base model's weights where it has them, else random ones."""
     options, base = setup.options, setup.base
+    if base is not None and base.adapter is not None:
+        raise CheckpointError(
+            f"{base.source.folder}: has bottleneck adapters, which training does not go on from; start from the model "
+            "that they were trained on"
+        )
     with quiet_transformers():
         encoder = models.build_encoder(
             None if base is None else str(base.source.folder), setup.config, seed=options.seed
@@ -165,7 +171,7 @@ def build_model(setup: Setup) -> models.MultiHead:
             names = models.head_names(start, family=setup.family, prefix=start.prefix)
             models.load_head(module, names, _tensors(base.source.folder))
         heads[head.name] = module
-    return models.MultiHead(encoder, heads)
+    return models.MultiHead(encoder, heads, apply_method(encoder, options))
 
 
 def _tensors(folder: Path) -> Mapping[str, torch.Tensor]:

@@ -18,7 +18,7 @@ _SCRIPTS = {
     "Arab": "Arabic letters", "Cyrl": "Cyrillic letters", "Deva": "Devanagari", "Grek": "Greek letters",
     "Hang": "Hangul", "Hani": "Chinese characters", "Hans": "simplified Chinese characters",
     "Hant": "traditional Chinese characters", "Hebr": "Hebrew letters", "Hira": "Hiragana", "Kana": "Katakana",
-    "Latn": "Latin letters", "Thai": "Thai letters", "Zyyy": "digits, marks and other signs",
+    "Latn": "Latin letters", "Thai": "Thai letters",
 }  # fmt: skip
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,8 @@ def add_reports(
         LabelError: If the model does not tag, or knows none of the labels.
     """
     tagger = Tagger.load(folder, precision="float32")
-    options = EvaluationOptions(sampling=sampling or Sampling())
+    tags_words = "pos" in tagger.layers and "words" not in tagger.layers  # it was trained on words, and finds none
+    options = EvaluationOptions(sampling=sampling or Sampling(), given_words=tags_words)
     made = [_report(tagger, data, options=options, command=command) for data in sets]
     path = Path(folder) / EVALUATION
     earlier = read_object(path).get("reports", []) if path.is_file() else []
@@ -98,7 +101,7 @@ class _Counts:
             self.words += len(document.words)
             self.entities += len(document.entities)
             self.longest = max(self.longest, len(document.text))
-            self.scripts.update(map(script_of, document.text))
+            self.scripts.update(script for char in document.text if (script := script_of(char)))
             yield document
 
     def facts(self) -> dict[str, Any]:
@@ -127,8 +130,9 @@ _SCRIPTS = {
 }
 
 
-def script_of(char: str) -> str:
-    """The ISO 15924 code of a character's script, by its Unicode name; ``Zyyy`` for what is no letter."""
+@lru_cache(maxsize=65_536)
+def script_of(char: str) -> str | None:
+    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for what is no letter."""
     if not char.isalpha():
-        return "Zyyy"
-    return _SCRIPTS.get(unicodedata.name(char, "").partition(" ")[0], "Zyyy")
+        return None
+    return _SCRIPTS.get(re.split("[ -]", unicodedata.name(char, ""))[0])

@@ -148,7 +148,7 @@ def _limits(facts: Facts) -> Iterator[str]:
         shares = [
             f"{script_name(script)} {100 * n / total:.1f} %" for script, n in scripts.items() if n / total > 0.0005
         ]
-        yield f"Writing of the training data, by characters: {', '.join(shares)}. It hardly knows any other."
+        yield f"Letters of the training data: {', '.join(shares)}. It hardly knows any other writing."
     longest = max((row.count("longest_chars") or 0 for row in facts.data if row.role == "train"), default=0)
     if longest:
         yield f"The longest text of the training data has {longest:,} characters."

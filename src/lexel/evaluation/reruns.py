@@ -72,7 +72,8 @@ class Runs:
         fold = self.options.fold or (claim.config if claim.config in FOLDS else None)
         has_words = "words" in self.tagger.layers
         tags_words = "pos" in self.tagger.layers and not has_words  # as it was trained, and as scripts measure it
-        given = self.options.given_words or bool(claim.args.get("given_words")) or tags_words
+        says_how = "decode" in claim.args
+        given = self.options.given_words or bool(claim.args.get("given_words")) or (tags_words and not says_how)
         said = self.options.label_map or claim.args.get("label_map")
         label_map = tuple(sorted(said.items())) if isinstance(said, Mapping) else ()
         return How(file, self._decode(claim), fold, given, label_map)

@@ -200,11 +200,12 @@ def test_a_base_without_a_licence_is_said_and_asked_for(trained: Trained) -> Non
 
 def test_many_files_are_folded_away(trained: Trained) -> None:
     rows = json.loads((trained.folder / "training.json").read_text(encoding="utf-8"))["data"]
-    rows += [rows[0] | {"name": f"raw {i}", "sha256": f"{i:064d}", "weight": 0.35, "words": None} for i in range(25)]
+    raw = rows[0] | {"weight": 0.35, "words": None, "source": "their authors"}
+    rows += [raw | {"name": f"raw {i}", "sha256": f"{i:064d}"} for i in range(25)]
     trained.change(data=rows)
     data = section(write(trained), "Data")
     assert "<details><summary>Files and checksums of 28 files</summary>" in data
-    assert "| train | raw 24 | 0.35 |" in data
+    assert "| train | raw 24 | their authors | 0.35 |" in data
 
 
 def test_a_name_while_training_writes_aside_is_the_name_to_be(trained: Trained) -> None:

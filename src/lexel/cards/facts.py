@@ -31,7 +31,8 @@ class DataSet:
     Attributes:
         role: ``train``, ``validation`` or ``test``.
         name: What it is called.
-        values: What is known of it: ``path``, ``sha256``, ``licence``, counts, languages, scripts.
+        values: What is known of it: ``path``, ``sha256``, ``licence``, ``source`` (whose work it is), counts,
+            languages, scripts.
     """
 
     role: str

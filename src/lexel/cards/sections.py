@@ -216,20 +216,18 @@ def data(facts: Facts) -> str:
     """The files of data: splits, sizes, licences, and checksums."""
     if not facts.data:
         return facts.answer("training_data") or ""
-    head = (
-        "part",
-        "data",
-        "times read",
-        "documents",
-        "characters",
-        "words",
-        "entities",
-        "examples",
-        "languages",
-        "licence",
-    )
-    numbers = ("times read", "documents", "characters", "words", "entities", "examples")
-    table = markdown.table(head, [_data_row(row) for row in facts.data], numbers=numbers)
+    languages = {tuple(row.values.get("languages") or ()) for row in facts.data}
+    columns = {
+        "part": [row.role for row in facts.data],
+        "data": [markdown.text(row.name) for row in facts.data],
+        "by": [markdown.text(row.values.get("source") or "") for row in facts.data],
+        "times read": _times_read(facts.data),
+        **{title: [_count(row, key) for row in facts.data] for key, title in _COUNTS.items()},
+        "languages": [", ".join(row.values.get("languages") or ()) if len(languages) > 1 else "" for row in facts.data],
+        "licence": [markdown.text(row.licence) if row.licence else "**not stated**" for row in facts.data],
+    }
+    rows = list(zip(*columns.values(), strict=True))
+    table = markdown.table(list(columns), rows, numbers=("times read", *_COUNTS.values()))
     files = markdown.table(("data", "file", "SHA-256"), [_file_row(row) for row in facts.data])
     said = facts.answer("training_data")
     return markdown.paragraphs(
@@ -237,18 +235,26 @@ def data(facts: Facts) -> str:
     )
 
 
-def _data_row(row: DataSet) -> tuple[str, ...]:
-    weight = row.values.get("weight")
-    times = f"{weight:g}" if isinstance(weight, int | float) and weight != 1 else ""
-    counts = [row.count(key) for key in ("documents", "chars", "words", "entities", "examples")]
-    return (
-        row.role,
-        markdown.text(row.name),
-        times,
-        *("" if count is None else f"{count:,}" for count in counts),
-        ", ".join(row.values.get("languages") or ()),
-        markdown.text(row.licence or "**not stated**") if row.licence else "**not stated**",
-    )
+_COUNTS = {
+    "documents": "documents",
+    "chars": "characters",
+    "words": "words",
+    "entities": "entities",
+    "examples": "examples",
+}
+
+
+def _count(row: DataSet, key: str) -> str:
+    count = row.count(key)
+    return "" if count is None else f"{count:,}"
+
+
+def _times_read(rows: list[DataSet]) -> list[str]:
+    """How often an epoch reads each training file; nothing if it reads each of them once."""
+    weights = [row.values.get("weight") if row.role == "train" else None for row in rows]
+    if all(weight in (None, 1) for weight in weights):
+        return [""] * len(rows)
+    return [f"{weight:g}" if isinstance(weight, int | float) else "" for weight in weights]
 
 
 def _file_row(row: DataSet) -> tuple[str, ...]:
@@ -280,7 +286,7 @@ def training(facts: Facts) -> str:
 def _course(made: Mapping[str, Any]) -> str:
     said = []
     if made.get("steps"):
-        epochs = f", {made['epochs']:g} epochs" if made.get("epochs") else ""
+        epochs = f", {made['epochs']:g} epoch{'s' if made['epochs'] != 1 else ''}" if made.get("epochs") else ""
         time = f" in {_duration(made['seconds'])}" if made.get("seconds") else ""
         said.append(f"{made['steps']:,} steps{epochs}{time}")
     if made.get("examples_per_second"):

@@ -11,6 +11,7 @@ import typer
 
 import lexel
 from lexel.cli.card import card
+from lexel.cli.classify import classify
 from lexel.cli.cluster import cluster
 from lexel.cli.compare import compare
 from lexel.cli.convert import convert
@@ -44,6 +45,7 @@ app.command(epilog=_EPILOG)(embed)
 app.command(epilog=_EPILOG)(search)
 app.command(epilog=_EPILOG)(cluster)
 app.command(epilog=_EPILOG, context_settings={"token_normalize_func": spelled})(train)
+app.command(epilog=_EPILOG)(classify)
 app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(compare)
 app.command(epilog=_EPILOG)(verify)

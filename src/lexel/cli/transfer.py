@@ -43,22 +43,31 @@ def plan_transfer(
         typer.BadParameter: If the format of the output is unclear, or cannot go where it should.
     """
     places = tuple(files or ("-",))
-    _check_places(places, output)
+    check_places(places, output.out)
     sources = tuple((place, _input_format(place, input)) for place in places)
     return Transfer(sources, input, output, _output_format(output, piped=piped, on_terminal=on_terminal))
 
 
-def _check_places(places: Sequence[str], output: OutputOptions) -> None:
+def check_places(places: Sequence[str], out: str | None) -> None:
+    """Look at where records come from and go to; every problem is said at once.
+
+    Args:
+        places: The files to read; ``-`` is standard input.
+        out: The file to write; ``-`` or nothing is standard output.
+
+    Raises:
+        DataError: If one of them cannot be there.
+    """
     problems = [problem for place in places if (problem := _unreadable(place))]
-    if output.out in (None, "-"):
+    if out in (None, "-"):
         if sys.stdout is None:
             problems.append("standard output is closed; expected somewhere to write, or --out FILE")
     else:
-        out = Path(str(output.out))
-        if out.is_dir():
-            problems.append(f"{out}: is a folder; expected the name of a file to write")
-        elif not out.parent.is_dir():
-            problems.append(f"{out}: there is no folder {str(out.parent)!r}; make it first")
+        target = Path(str(out))
+        if target.is_dir():
+            problems.append(f"{target}: is a folder; expected the name of a file to write")
+        elif not target.parent.is_dir():
+            problems.append(f"{target}: there is no folder {str(target.parent)!r}; make it first")
     if problems:
         raise DataError("; ".join(problems))
 

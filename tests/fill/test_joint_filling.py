@@ -18,6 +18,7 @@ from lexel.decoding.masks import (
     Order,
     Query,
     Rank,
+    Ranking,
     Search,
     first_slots,
     layouts_of,
@@ -30,6 +31,7 @@ from lexel.decoding.vocabulary import log_normalisers, top_pieces
 N_PIECES = 5
 BEGINS, CONTINUES = np.array([True, True, True, False, False]), np.array([True, False, True, True, False])
 LENGTHS = [(1, 3), (2, 2)]
+PENALTY = 0.7
 ORDERS, RANKS = get_args(Order), get_args(Rank)
 State = tuple[Layout, tuple[int, ...]]
 
@@ -93,7 +95,7 @@ def pll_by_hand(filling: Hypothesis) -> float:
 
 def score_by_hand(filling: Hypothesis, order: Order, rank: Rank) -> float:
     total = chain_by_hand(filling, order) if rank == "chain" else pll_by_hand(filling)
-    return total / len(filling.pieces)
+    return total / len(filling.pieces) ** PENALTY
 
 
 @pytest.mark.parametrize("rank", RANKS)
@@ -101,7 +103,7 @@ def score_by_hand(filling: Hypothesis, order: Order, rank: Rank) -> float:
 def test_a_beam_of_full_width_ranks_all_fillings_as_brute_force_does(order: Order, rank: Rank) -> None:
     layouts = layouts_of(LENGTHS)
     everything = all_fillings(layouts)
-    found = run(search_fillings(layouts, beam=len(everything), order=order, rank=rank))
+    found = run(search_fillings(layouts, beam=len(everything), ranking=Ranking(order, rank, PENALTY)))
     expected = {filling.state: score_by_hand(filling, order, rank) for filling in everything}
     assert len(everything) == len(found) == (3 + 3**2 + 3**3) * 3**2
     assert {one.state: one.score for one in found} == pytest.approx(expected)
@@ -113,7 +115,7 @@ def test_a_beam_of_full_width_ranks_all_fillings_as_brute_force_does(order: Orde
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_chain_gives_all_fillings_of_a_layout_a_probability_of_one(order: Order) -> None:
     goals = [Hypothesis((2, 1), pieces) for pieces in product(range(N_PIECES), repeat=3)]
-    found = run(score_fillings(goals, order=order))
+    found = run(score_fillings(goals, ranking=Ranking(order)))
     assert sum(math.exp(one.log_prob) for one in found) == pytest.approx(1)
 
 
@@ -122,20 +124,22 @@ def test_the_chain_gives_all_fillings_of_a_layout_a_probability_of_one(order: Or
 def test_fillings_that_are_known_get_the_score_that_the_search_gives(order: Order, rank: Rank) -> None:
     layouts = layouts_of(LENGTHS)
     everything = all_fillings(layouts)
-    searched = run(search_fillings(layouts, beam=len(everything), order=order, rank=rank))
-    known = run(score_fillings(everything[::-1], order=order, rank=rank))
+    searched = run(search_fillings(layouts, beam=len(everything), ranking=Ranking(order, rank, PENALTY)))
+    known = run(score_fillings(everything[::-1], ranking=Ranking(order, rank, PENALTY)))
     assert [one.state for one in known] == [one.state for one in searched]
     assert [one.score for one in known] == pytest.approx([one.score for one in searched])
 
 
 def test_orders_differ() -> None:
     goals = all_fillings([(3,)])
-    left, certain = ({one.state: one.log_prob for one in run(score_fillings(goals, order=order))} for order in ORDERS)
+    left, certain = (
+        {one.state: one.log_prob for one in run(score_fillings(goals, ranking=Ranking(order)))} for order in ORDERS
+    )
     assert left != pytest.approx(certain)
 
 
 def test_a_beam_keeps_no_more_than_its_width_of_each_layout() -> None:
-    found = run(search_fillings(layouts_of([(1, 3)]), beam=2))
+    found = run(search_fillings(layouts_of([(1, 3)]), beam=2, ranking=Ranking()))
     assert sorted(len(one.pieces) for one in found) == [1, 1, 2, 2, 3, 3]
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
@@ -148,16 +152,16 @@ def test_fillings_that_begin_alike_share_their_queries() -> None:
         return answer(queries)
 
     goals = [Hypothesis((2,), (0, last)) for last in range(4)] + [Hypothesis((1,), (piece,)) for piece in range(4)]
-    run_together([score_fillings(goals, order="left", rank="pll")], counting)
+    run_together([score_fillings(goals, ranking=Ranking("left", "pll"))], counting)
     assert asked == [2, 1, 4 + 1]  # both layouts; the one that goes on; each first piece, and the last ones together
 
 
 def test_searches_run_side_by_side_find_what_each_finds_alone() -> None:
     made: list[Callable[[], Search]] = [
-        lambda: search_fillings(layouts_of([(1, 2)]), beam=3),
-        lambda: search_fillings([(3,)], beam=4, rank="pll"),
-        lambda: score_fillings([Hypothesis((1,), (2,))]),
-        lambda: score_fillings([]),
+        lambda: search_fillings(layouts_of([(1, 2)]), beam=3, ranking=Ranking()),
+        lambda: search_fillings([(3,)], beam=4, ranking=Ranking(rank="pll")),
+        lambda: score_fillings([Hypothesis((1,), (2,))], ranking=Ranking()),
+        lambda: score_fillings([], ranking=Ranking()),
     ]
     together = run_together([search() for search in made], answer)
     assert together == [run(search()) for search in made]

@@ -12,9 +12,10 @@ at each open slot. From it two scores of a filling ``w`` of ``n`` pieces are def
 - **pll**, the pseudo-log-likelihood (Salazar et al. 2020, https://arxiv.org/abs/1910.14659): each piece given the text
   and *all* other pieces, ``sum_i log p(w_i | text, w without w_i)``.
 
-Fillings are ranked by either one divided by the number of pieces, so that longer and shorter ones can be compared (as
-Jiang et al. 2020 do, https://arxiv.org/abs/2010.06189); within one layout the division changes no order. The beam grows
-along the chain. A beam as wide as there are fillings loses none, and its ranking is that of brute force.
+Fillings are ranked by either one divided by ``n ** length_penalty``, so that longer and shorter ones can be compared: 0
+is the sum, in which each piece more costs; 1 is the mean of a piece (Jiang et al. 2020,
+https://arxiv.org/abs/2010.06189). Within one layout the division changes no order. The beam grows along the chain. A
+beam as wide as there are fillings loses none, and its ranking is that of brute force.
 
 A search is a generator: it yields what it wants to know of the model, is sent the answers, and returns hypotheses. So
 the searches of many texts share the same batches.
@@ -37,6 +38,9 @@ Layout = tuple[int, ...]
 Ids = NDArray[np.int64]
 LogProbs = NDArray[np.floating[Any]]
 
+LENGTH_PENALTY = 0.8
+"""Between what finds the length of an unknown word best (0.5) and what ranks known words best (1); docs/fill.md."""
+
 OPEN = -1
 """Stands for the piece in a slot that is not filled yet."""
 
@@ -49,7 +53,7 @@ class Hypothesis:
         layout: Number of pieces of each mask.
         pieces: Vocabulary index in each slot, ``OPEN`` where there is none yet, ``[slots]``.
         log_prob: Natural logarithm of the chain's probability so far.
-        score: What complete ones are ranked by: a mean log-probability per piece.
+        score: What complete ones are ranked by: a log-probability, divided for its length.
     """
 
     layout: Layout
@@ -130,37 +134,52 @@ def first_slots(layout: Layout) -> NDArray[np.bool_]:
     return first
 
 
-def search_fillings(layouts: Sequence[Layout], *, beam: int, order: Order = "certain", rank: Rank = "chain") -> Search:
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How fillings are scored.
+
+    Attributes:
+        order: In which order the slots of a layout are filled.
+        rank: Which score ranks them.
+        length_penalty: The power of the number of pieces by which it is divided.
+    """
+
+    order: Order = "certain"
+    rank: Rank = "chain"
+    length_penalty: float = LENGTH_PENALTY
+
+
+def search_fillings(layouts: Sequence[Layout], *, beam: int, ranking: Ranking) -> Search:
     """Search the best fillings of a blank.
 
     Args:
         layouts: The layouts to try, each with a beam of its own.
         beam: Hypotheses of a layout that are kept at each step.
-        order: In which order the slots of a layout are filled.
-        rank: What complete fillings are ranked by.
+        ranking: How fillings are scored.
 
     Returns:
         Up to ``beam`` fillings of each layout, all ranked together, best first.
     """
+    order = ranking.order
     found = [Hypothesis.empty(layout) for layout in layouts]
     while growing := [one for one in found if one.open_slots]:
         answers = yield [_ask([one], order, top=beam) for one in growing]
         grown = (child for pair in zip(growing, answers, strict=True) for child in _children(*pair, order))
         found = [*(one for one in found if not one.open_slots), *_best_of_each_layout(grown, beam)]
-    return (yield from _ranked(found, rank))
+    return (yield from _ranked(found, ranking))
 
 
-def score_fillings(goals: Sequence[Hypothesis], *, order: Order = "certain", rank: Rank = "chain") -> Search:
+def score_fillings(goals: Sequence[Hypothesis], *, ranking: Ranking) -> Search:
     """Score fillings that are known, as the search would.
 
     Args:
         goals: Complete fillings; while they are alike they share their queries.
-        order: In which order slots are filled.
-        rank: What fillings are ranked by.
+        ranking: How fillings are scored.
 
     Returns:
         All of them, best first.
     """
+    order = ranking.order
     reached = [Hypothesis.empty(goal.layout) for goal in goals]
     while groups := _alike(reached):
         top = 0 if order == "left" else 1  # the best piece of a slot tells when its turn comes
@@ -172,7 +191,7 @@ def score_fillings(goals: Sequence[Hypothesis], *, order: Order = "certain", ran
             for column, n in enumerate(group):
                 slot = reached[n].open_slots[row]
                 reached[n] = reached[n].put(slot, goals[n].pieces[slot], float(answer.wanted[row, column]))
-    return (yield from _ranked(reached, rank))
+    return (yield from _ranked(reached, ranking))
 
 
 def _ask(reached: Sequence[Hypothesis], order: Order, *, top: int = 0, goals: Sequence[Hypothesis] = ()) -> Query:
@@ -211,11 +230,12 @@ def _alike(hypotheses: Sequence[Hypothesis]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _ranked(complete: Sequence[Hypothesis], rank: Rank) -> Search:
+def _ranked(complete: Sequence[Hypothesis], ranking: Ranking) -> Search:
     sums = [one.log_prob for one in complete]
-    if rank == "pll":
+    if ranking.rank == "pll":
         sums = yield from _pseudo_log_likelihoods(complete)
-    scored = [replace(one, score=total / len(one.pieces)) for one, total in zip(complete, sums, strict=True)]
+    power = ranking.length_penalty
+    scored = [replace(one, score=total / len(one.pieces) ** power) for one, total in zip(complete, sums, strict=True)]
     return sorted(scored, key=lambda one: -one.score)
 
 

@@ -11,12 +11,14 @@ from typing import Any, get_args
 
 from lexel.checkpoint import Checkpoint
 from lexel.decoding.masks import (
+    LENGTH_PENALTY,
     Answer,
     Hypothesis,
     Layout,
     Order,
     Query,
     Rank,
+    Ranking,
     Search,
     layouts_of,
     run_together,
@@ -66,7 +68,7 @@ class Candidate:
         parts: What each of the blank's masks was filled with.
         prob: Probability of all its pieces, given their number: for one piece the model's softmax, for several the
             chain's (see ``lexel.decoding.masks``).
-        score: What candidates are ranked by: the mean log-probability of a piece.
+        score: What candidates are ranked by: a log-probability, divided for its length; see ``FillOptions``.
     """
 
     filled: str
@@ -129,7 +131,9 @@ class FillOptions:
         mask: What is a mask beside the tokenizer's own spelling: ``____``.
         beam: Hypotheses of each length that are kept while several pieces are decided.
         order: Which piece is decided next: the most ``certain``, or from ``left`` to right.
-        rank: Rank by the ``chain``'s probability or by the pseudo-log-likelihood (``pll``), each per piece.
+        rank: Rank by the ``chain``'s probability or by the pseudo-log-likelihood (``pll``).
+        length_penalty: Its logarithm is divided by the number of pieces to this power: 0 favours short fillings, 1 is
+            the mean of a piece.
     """
 
     top_k: int | None = None
@@ -140,6 +144,7 @@ class FillOptions:
     beam: int = 16
     order: Order = "certain"
     rank: Rank = "chain"
+    length_penalty: float = LENGTH_PENALTY
 
     def __post_init__(self) -> None:
         for name, value, known in (("order", self.order, get_args(Order)), ("rank", self.rank, get_args(Rank))):
@@ -155,6 +160,11 @@ class FillOptions:
     def lengths(self) -> tuple[int, int]:
         """Fewest and most pieces of a mask."""
         return (self.length, self.length) if isinstance(self.length, int) else self.length
+
+    @property
+    def ranking(self) -> Ranking:
+        """How fillings are scored."""
+        return Ranking(self.order, self.rank, self.length_penalty)
 
     @property
     def wanted(self) -> int | None:
@@ -355,7 +365,7 @@ class _Problem:
         """
         options = self.options
         if self.targets is not None:
-            return score_fillings(list(self._choices), order=options.order, rank=options.rank)
+            return score_fillings(list(self._choices), ranking=options.ranking)
         lengths = [(mask.fewest, mask.most) for mask in self.masks]
         n_layouts = _product(most - fewest + 1 for fewest, most in lengths)
         if n_layouts > MAX_LAYOUTS:
@@ -364,7 +374,7 @@ class _Problem:
                 "Give narrower lengths, or decide the masks one by one"
             )
         beam = max(options.beam, options.wanted or 1)
-        return search_fillings(layouts_of(lengths), beam=beam, order=options.order, rank=options.rank)
+        return search_fillings(layouts_of(lengths), beam=beam, ranking=options.ranking)
 
     def words_of(self, found: Hypothesis) -> Sequence[tuple[str, ...]]:
         """The targets that a hypothesis stands for; several may have the same pieces."""

@@ -209,15 +209,22 @@ class MaskedModel:
 
     Args:
         flow: The checkpoint, with the head that fills masks as its one output.
+        constrained: Allow only pieces that are text, each where it can stand; else all of them everywhere.
+
+    Attributes:
+        strings: The vocabulary's spelling of each piece, ``""`` where an index has none, ``[vocab]``.
+        spelling: How the vocabulary tells words apart.
+        mask: The piece that masks.
     """
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, *, constrained: bool = True) -> None:
         self.flow = flow
         self.mask = _mask_of(flow.tokenizer)
         chars = flow.checkpoint.pieces == "chars"
         wordpiece: Spelling = "wordpiece" if flow.tokenizer.shows_continuation else "marked"
         self.spelling: Spelling = "chars" if chars else wordpiece
-        self._penalties = self._find_penalties()
+        self.strings = [_spelling_of(flow.tokenizer, index) for index in range(flow.tokenizer.n_pieces)]
+        self._penalties = self._find_penalties() if constrained else None
 
     def answer(self, asked: Sequence[tuple[Blank, Query]]) -> list[Answer]:
         """Predictions for queries, each with the blank that it is about."""
@@ -279,21 +286,21 @@ class MaskedModel:
             own, normal = scores[picks], normalisers[picks, None]
             answer.wanted[part.rows] = np.take_along_axis(own, query.wanted[part.rows], axis=1) - normal
             if query.top:
-                kinds = blank.kinds(query.reached)[[query.slots[row] for row in part.rows]]
-                ids, best = top_pieces(own + self._penalties[kinds], query.top)
+                if self._penalties is not None:
+                    kinds = blank.kinds(query.reached)[[query.slots[row] for row in part.rows]]
+                    own = own + self._penalties[kinds]
+                ids, best = top_pieces(own, query.top)
                 answer.ids[part.rows], answer.log_probs[part.rows] = ids, best - normal
 
     def _find_penalties(self) -> NDArray[np.float32]:
         """What is added to the scores of each kind of slot: nothing, or minus infinity, ``[3, vocab]``."""
-        tokenizer, vocab_size = self.flow.tokenizer, self.flow.checkpoint.config.vocab_size
-        strings = [_spelling_of(tokenizer, index) for index in range(tokenizer.n_pieces)]
+        special, strings = self.flow.tokenizer.special, self.strings
         texts = [self.text_of([string]) for string in strings]
-        special = tokenizer.special
         for index in (*special.prefix, *special.suffix, special.pad, special.unk, self.mask):
             if index is not None:
                 texts[index] = ""
         allowed = allowed_pieces(strings, texts, spelling=self.spelling)
-        penalties = np.full((len(allowed), vocab_size), -np.inf, np.float32)
+        penalties = np.full((len(allowed), self.flow.checkpoint.config.vocab_size), -np.inf, np.float32)
         penalties[:, : len(strings)][allowed] = 0
         return penalties
 

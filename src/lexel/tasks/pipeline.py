@@ -16,12 +16,21 @@ from lexel.checkpoint.sentence_transformers import read_sentence_modules
 from lexel.engines.choose import EngineOptions, device_named
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
-from lexel.tasks import feature_extraction, sentence_similarity, text_classification, token_classification
+from lexel.tasks import (
+    feature_extraction,
+    fill_mask,
+    question_answering,
+    sentence_similarity,
+    text_classification,
+    token_classification,
+)
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.embed import Embedder
 from lexel.tasks.feature_extraction import FeatureExtractionPipeline
+from lexel.tasks.fill_mask import FillMaskPipeline, MaskOptions
 from lexel.tasks.loading import find_head, start_flow
 from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
+from lexel.tasks.question_answering import QuestionAnsweringPipeline, QuestionOptions
 from lexel.tasks.sentence_similarity import SentenceSimilarityPipeline
 from lexel.tasks.text_classification import TextClassificationPipeline, ZeroShotClassificationPipeline
 from lexel.tasks.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
@@ -98,6 +107,24 @@ def _zero_shot_classification(
     return ZeroShotClassificationPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), own)
 
 
+def _question_answering(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> Pipeline:
+    head = find_head(checkpoint, "answer", name=options.get("head"))
+    own = {name: value for name, value in options.items() if name != "head"}
+    read = QuestionOptions().changed(own, where="pipeline")
+    return QuestionAnsweringPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), read)
+
+
+def _fill_mask(
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+) -> Pipeline:
+    own = dict(options)
+    head = find_head(checkpoint, "fill", name=own.pop("head", None))
+    read = MaskOptions().changed(own, where="pipeline")
+    return FillMaskPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), read)
+
+
 TASKS: Mapping[str, PipelineTask] = {
     "token-classification": PipelineTask(
         heads=token_classification.HEADS,
@@ -108,8 +135,10 @@ TASKS: Mapping[str, PipelineTask] = {
     "zero-shot-classification": PipelineTask(
         (), ("head", *text_classification.ZERO_SHOT_OPTIONS), _zero_shot_classification
     ),
+    "fill-mask": PipelineTask(("fill",), ("head", *fill_mask.OPTIONS), _fill_mask),
     "feature-extraction": PipelineTask((), feature_extraction.OPTIONS, _feature_extraction),
     "sentence-similarity": PipelineTask(("embed",), sentence_similarity.OPTIONS, _sentence_similarity),
+    "question-answering": PipelineTask(("answer",), ("head", *question_answering.OPTIONS), _question_answering),
 }
 """The tasks by transformers' names."""
 

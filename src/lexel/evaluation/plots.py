@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from lexel.evaluation.svg import line, rect, svg, text
 from lexel.metrics.calibration import Reliability
 from lexel.metrics.scores import Estimate
 
@@ -27,25 +28,25 @@ def bar_chart(bars: Sequence[Bar], *, unit: str = "gold") -> str:
     y = 4.0
     for label, scores, n_gold in bars:
         middle = y + _ROW * len(scores) / 2
-        parts.append(_text(_LEFT - 8, middle + 4, label, anchor="end"))
+        parts.append(text(_LEFT - 8, middle + 4, label, anchor="end"))
         for i, (name, score) in enumerate(scores):
             parts.append(_bar(score, y + i * _ROW, kind=i, title=f"{label}, {name}: {_said(score)}; {n_gold:,} {unit}"))
         values = " / ".join(f"{100 * score.value:.1f}" for _, score in scores)
-        parts.append(_text(_LEFT + _WIDTH + 10, middle + 4, f"{values}  ({n_gold:,})", anchor="start"))
+        parts.append(text(_LEFT + _WIDTH + 10, middle + 4, f"{values}  ({n_gold:,})", anchor="start"))
         y += _ROW * len(scores) + _GAP
-    grid = [_line(_LEFT + share * _WIDTH, 0, _LEFT + share * _WIDTH, y, "grid") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return _svg(_LEFT + _WIDTH + _RIGHT, y + 2, [*grid, *parts], "F1 by label")
+    grid = [line(_LEFT + share * _WIDTH, 0, _LEFT + share * _WIDTH, y, "grid") for share in (0, 0.25, 0.5, 0.75, 1)]
+    return svg(_LEFT + _WIDTH + _RIGHT, y + 2, [*grid, *parts], "F1 by label")
 
 
 def _bar(score: Estimate, y: float, *, kind: int, title: str) -> str:
-    bar = _rect(_LEFT, y, _WIDTH * score.value, _ROW - 2, f"bar k{kind}")
+    bar = rect(_LEFT, y, _WIDTH * score.value, _ROW - 2, f"bar k{kind}")
     return f"<g><title>{escape(title)}</title>{bar}{_whisker(score, y + _ROW / 2 - 1)}</g>"
 
 
 def _whisker(score: Estimate, y: float) -> str:
     if score.low is None or score.high is None:
         return ""
-    return _line(_LEFT + score.low * _WIDTH, y, _LEFT + score.high * _WIDTH, y, "whisker")
+    return line(_LEFT + score.low * _WIDTH, y, _LEFT + score.high * _WIDTH, y, "whisker")
 
 
 def reliability_plot(reliability: Reliability, *, of: str) -> str:
@@ -59,21 +60,21 @@ def reliability_plot(reliability: Reliability, *, of: str) -> str:
         if count:
             x = _MARGIN + i * width
             title = f"{of}: {count:,} with a mean score of {score:.3f}, {100 * share:.1f} % right"
-            bar = _rect(x + 1, _y(share), width - 2, _SIDE * share, "bar k0")
+            bar = rect(x + 1, _y(share), width - 2, _SIDE * share, "bar k0")
             dot = f'<circle class="dot" cx="{_MARGIN + score * _SIDE:.1f}" cy="{_y(share):.1f}" r="3"/>'
-            share_of_all = _rect(x + 1, _y(0) + 22 + 26 * (1 - count / most), width - 2, 26 * count / most, "count")
+            share_of_all = rect(x + 1, _y(0) + 22 + 26 * (1 - count / most), width - 2, 26 * count / most, "count")
             parts.append(f"<g><title>{escape(title)}</title>{bar}{dot}{share_of_all}</g>")
-    parts.append(_line(_MARGIN, _y(0), _MARGIN + _SIDE, _y(1), "diagonal"))
-    parts.append(_text(_MARGIN + _SIDE / 2, _y(0) + 64, "score (below: how many)", anchor="middle"))
-    return _svg(_SIDE + _MARGIN + 12, _y(0) + 70, parts, f"share right over score of {of}")
+    parts.append(line(_MARGIN, _y(0), _MARGIN + _SIDE, _y(1), "diagonal"))
+    parts.append(text(_MARGIN + _SIDE / 2, _y(0) + 64, "score (below: how many)", anchor="middle"))
+    return svg(_SIDE + _MARGIN + 12, _y(0) + 70, parts, f"share right over score of {of}")
 
 
 def _axes() -> list[str]:
     parts = []
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(_line(_MARGIN, _y(share), _MARGIN + _SIDE, _y(share), "grid"))
-        parts.append(_text(_MARGIN - 6, _y(share) + 4, f"{share:g}", anchor="end"))
-        parts.append(_text(_MARGIN + share * _SIDE, _y(0) + 14, f"{share:g}", anchor="middle"))
+        parts.append(line(_MARGIN, _y(share), _MARGIN + _SIDE, _y(share), "grid"))
+        parts.append(text(_MARGIN - 6, _y(share) + 4, f"{share:g}", anchor="end"))
+        parts.append(text(_MARGIN + share * _SIDE, _y(0) + 14, f"{share:g}", anchor="middle"))
     return parts
 
 
@@ -87,19 +88,19 @@ def column_chart(columns: Sequence[tuple[str, Estimate, int]], *, unit: str) -> 
     right = _MARGIN + _COLUMN * len(columns)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = base - share * _HEIGHT
-        parts += [_line(_MARGIN, y, right, y, "grid"), _text(_MARGIN - 6, y + 4, f"{share:g}", anchor="end")]
+        parts += [line(_MARGIN, y, right, y, "grid"), text(_MARGIN - 6, y + 4, f"{share:g}", anchor="end")]
     for i, (label, score, n_documents) in enumerate(columns):
         x, top = _MARGIN + i * _COLUMN + 9, base - score.value * _HEIGHT
         middle = x + (_COLUMN - 18) / 2
         title = f"{label} {unit}: {_said(score)}; {n_documents:,} documents"
-        drawn = _rect(x, top, _COLUMN - 18, base - top, "bar k0")
+        drawn = rect(x, top, _COLUMN - 18, base - top, "bar k0")
         if score.low is not None and score.high is not None:
-            drawn += _line(middle, base - score.low * _HEIGHT, middle, base - score.high * _HEIGHT, "whisker")
-        drawn += _text(middle, base + 14, label, anchor="middle")
-        drawn += _text(middle, base + 28, f"({n_documents:,})", anchor="middle", kind="soft")
+            drawn += line(middle, base - score.low * _HEIGHT, middle, base - score.high * _HEIGHT, "whisker")
+        drawn += text(middle, base + 14, label, anchor="middle")
+        drawn += text(middle, base + 28, f"({n_documents:,})", anchor="middle", kind="soft")
         parts.append(f"<g><title>{escape(title)}</title>{drawn}</g>")
-    parts.append(_text((_MARGIN + right) / 2, base + 46, f"{unit} (documents)", anchor="middle"))
-    return _svg(max(right + 12, 240), base + 52, parts, f"F1 by {unit}")
+    parts.append(text((_MARGIN + right) / 2, base + 46, f"{unit} (documents)", anchor="middle"))
+    return svg(max(right + 12, 240), base + 52, parts, f"F1 by {unit}")
 
 
 def _said(score: Estimate) -> str:
@@ -107,20 +108,3 @@ def _said(score: Estimate) -> str:
     if score.low is None or score.high is None:
         return said
     return f"{said} ({100 * score.low:.2f} to {100 * score.high:.2f})"
-
-
-def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-    return f'<svg role="img" aria-label="{escape(title)}" {size}>{"".join(parts)}</svg>'
-
-
-def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
-    return f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _text(x: float, y: float, text: str, *, anchor: str, kind: str = "") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -134,7 +134,9 @@ class Calibration:
         names = {part.name for part in fields(cls)}
         if values.pop("format", None) != CALIBRATION_FORMAT or values.keys() != names:
             raise DataError(f"{path}: not a calibration; expected what Calibration.save or lexel classify wrote")
-        if not _is_positive(values["temperature"]) or not all(map(_is_number, values["thresholds"].values())):
+        temperature, thresholds = values["temperature"], values["thresholds"]
+        numbers = [temperature, *thresholds.values()] if isinstance(thresholds, dict) else [None]
+        if not all(type(number) in (int, float) for number in numbers) or temperature <= 0:
             raise DataError(f"{path}: temperature or thresholds are no numbers; expected what Calibration.save wrote")
         return cls(**values)
 
@@ -387,6 +389,11 @@ class Classifier:
         return f"<Classifier of {', '.join(self.head.labels)}: {describe(self._flow.engine)}>"
 
     @property
+    def flow(self) -> Flow:
+        """The checkpoint that is read with, and its engine."""
+        return self._flow
+
+    @property
     def _where(self) -> str:
         return f"{self._flow.checkpoint.source.folder}: head {self.head.name}"
 
@@ -498,11 +505,3 @@ def _by_label(
 
 def _text_of(example: Classified) -> Text:
     return example.text if example.pair is None else (example.text, example.pair)
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float)
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and value > 0

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         WeightError,
     )
     from lexel.tasks.embed import Embedder
+    from lexel.tasks.fill import Filler
     from lexel.tasks.pipeline import pipeline
     from lexel.tasks.tag import Tagger
 
@@ -43,6 +44,7 @@ __all__ = [
     "Document",
     "Embedder",
     "EngineError",
+    "Filler",
     "LabelError",
     "LexelError",
     "Lexicon",
@@ -66,6 +68,7 @@ _HOMES = {
     "lexel.decoding.lexicon": ("Lexicon",),
     "lexel.document": ("Document", "Span", "Spans", "Word", "Words"),
     "lexel.tasks.embed": ("Embedder",),
+    "lexel.tasks.fill": ("Filler",),
     "lexel.tasks.pipeline": ("pipeline",),
     "lexel.tasks.tag": ("Tagger",),
 }

@@ -17,6 +17,7 @@ from lexel.cli.compare import compare
 from lexel.cli.convert import convert
 from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
+from lexel.cli.fill import fill
 from lexel.cli.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
 from lexel.cli.models import models
 from lexel.cli.quantize import quantize
@@ -46,6 +47,7 @@ app.command(epilog=_EPILOG)(search)
 app.command(epilog=_EPILOG)(cluster)
 app.command(epilog=_EPILOG, context_settings={"token_normalize_func": spelled})(train)
 app.command(epilog=_EPILOG)(classify)
+app.command(epilog=_EPILOG)(fill)
 app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(compare)
 app.command(epilog=_EPILOG)(verify)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate, product
 from math import exp
@@ -106,6 +106,17 @@ class Filling:
 
     text: str
     blanks: tuple[FilledBlank, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The filling as JSON has it."""
+        return {
+            "text": self.text,
+            "blanks": [
+                {"masks": blank.masks, "candidates": [asdict(candidate) for candidate in blank.candidates]}
+                for blank in self.blanks
+            ],
+            "offset_unit": "char",
+        }
 
     @property
     def best(self) -> str:
@@ -248,10 +259,18 @@ class Filler:
         _check_one(text)
         return next(self.stream([text], **options))
 
-    def stream(self, texts: Iterable[str], **options: Any) -> Iterator[Filling]:
-        """Fill the masks of texts lazily: one result for each, in order, read about a block ahead."""
+    def stream(
+        self, texts: Iterable[str], *, where: Callable[[int], str] = "text {}".format, **options: Any
+    ) -> Iterator[Filling]:
+        """Fill the masks of texts lazily: one result for each, in order, read about a block ahead.
+
+        Args:
+            texts: Texts with masks; a blank one may have none.
+            where: What messages call a text, by its number from 0.
+            options: Changes to ``self.options`` for this call.
+        """
         _check_several(texts)
-        return self._fillings(texts, _changed(self.options, options, where="Filler"))
+        return self._fillings(texts, where, _changed(self.options, options, where="Filler"))
 
     def perplexity(self, text: str, *, whole_words: bool = False) -> Perplexity:
         """How little a text surprises the model, each piece masked in turn; see ``lexel.tasks.perplexity``."""
@@ -271,7 +290,7 @@ class Filler:
     def __repr__(self) -> str:
         return f"<Filler: {describe(self._flow.engine)}>"
 
-    def _fillings(self, texts: Iterable[str], options: FillOptions) -> Iterator[Filling]:
+    def _fillings(self, texts: Iterable[str], where: Callable[[int], str], options: FillOptions) -> Iterator[Filling]:
         flow = self._flow
         reader = MaskReader(flow.tokenizer, symbol=options.mask, length=options.lengths, window=flow.window)
         targets = options.targets and Targets(
@@ -281,7 +300,7 @@ class Filler:
             raise ValueError("targets: an empty list; expected words to choose from")
         first = 0
         for block in gather_blocks(self._checked(texts)):
-            masks = [reader.find(text, where=f"text {n}") for n, text in enumerate(block.texts, first)]
+            masks = [reader.find(text, where=where(n)) for n, text in enumerate(block.texts, first)]
             first += len(block.texts)
             blanks = [
                 [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)]

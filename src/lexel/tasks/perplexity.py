@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ class Perplexity:
     def log_prob(self) -> float:
         """The pseudo-log-likelihood of the text: the sum over its pieces."""
         return float(self.log_probs.sum())
+
+    def record(self) -> dict[str, Any]:
+        """The perplexity as JSON has it: ``null`` for a text without pieces."""
+        value = self.value if len(self) else None
+        return {"text": self.text, "perplexity": value, "log_prob": self.log_prob, "n_pieces": len(self)}
 
     def __len__(self) -> int:
         return len(self.log_probs)

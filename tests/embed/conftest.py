@@ -61,7 +61,9 @@ def make_family(folder: Path, name: str) -> Path:
     built.save_pretrained(folder)
     if is_byte_level:
         write_byte_level_tokenizer(folder)
-        write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>"})
+        write_json(
+            folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>"}
+        )
     else:
         write_vocab(folder, VOCAB, max_length=64)
     return folder

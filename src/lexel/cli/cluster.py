@@ -147,11 +147,11 @@ def _show(vectors: Vectors, clusters: Sequence[Cluster], *, n_shown: int) -> Non
     if is_terminal(sys.stdout):
         _draw(clusters, shown, records)
         return
-    from lexel.cli.searching import dump
+    from lexel.data.vectors import json_line
 
     for cluster in clusters:
         texts = [records[row].to_json() for row in shown[cluster.number]]
-        print(dump({"cluster": cluster.number, "size": len(cluster.rows), "texts": texts}))
+        print(json_line({"cluster": cluster.number, "size": len(cluster.rows), "texts": texts}), end="")
 
 
 def _draw(clusters: Sequence[Cluster], shown: dict[int, list[int]], records: dict[int, VectorRecord]) -> None:
@@ -175,8 +175,8 @@ def _write(vectors: Vectors, clusters: Sequence[Cluster], out: str) -> None:
     """Each text with its cluster, in the order of the rows."""
     import numpy as np
 
-    from lexel.cli.searching import dump
     from lexel.data.files import open_output
+    from lexel.data.vectors import json_line
 
     number_of = np.zeros(len(vectors.values), np.int64)
     for cluster in clusters:
@@ -184,4 +184,4 @@ def _write(vectors: Vectors, clusters: Sequence[Cluster], out: str) -> None:
     records = vectors.records(range(len(number_of)))
     with open_output(out) as output:
         for row, number in enumerate(number_of.tolist()):
-            output.write(dump({**records[row].to_json(), "cluster": number}) + "\n")
+            output.write(json_line({**records[row].to_json(), "cluster": number}))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +14,7 @@ from lexel.cli.messages import is_terminal
 from lexel.cli.options import EncoderOptions, InputOptions
 from lexel.cli.progress import InputFiles
 from lexel.data import Losses
-from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, open_vectors
+from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, json_line, open_vectors
 from lexel.errors import OptionError
 from lexel.tasks.embed import Embedder
 from lexel.tasks.places import Floats
@@ -141,17 +139,7 @@ def show_found(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None
         return
     for query, results in zip(queries, found, strict=True):
         nearest = [{"row": one.row, "score": round(one.score, 6), **one.record.to_json()} for one in results]
-        print(dump({"query": query, "nearest": nearest}))
-
-
-def dump(values: Mapping[str, Any]) -> str:
-    """One line of JSON; a lone surrogate is written as its escape."""
-    line = json.dumps(values, ensure_ascii=False)
-    return line if line.isascii() or not _has_surrogate(line) else json.dumps(values)
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
+        print(json_line({"query": query, "nearest": nearest}), end="")
 
 
 def _draw(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None:

@@ -33,7 +33,7 @@ VectorFormat = Literal["npy", "parquet", "jsonl"]
 VECTORS, RECORDS, MADE = "vectors.npy", "records.jsonl", "vectors.json"
 _MADE_KEY = b"lexel.vectors"
 _GROUP_BYTES = 8 << 20
-_DECIMALS = 7
+_DIGITS = 9  # as many as tell any two float32 apart
 
 Floats = NDArray[np.float32]
 
@@ -158,7 +158,7 @@ def _write_folder(batches: Iterable[Batch], folder: Path, *, dims: int, made: Ma
             for lines, vectors in batches:
                 with write_errors(str(folder)):
                     array.write(np.ascontiguousarray(vectors, "<f4").data)
-                records.write("".join(_line(record.to_json()) for record in lines))
+                records.write("".join(json_line(record.to_json()) for record in lines))
                 n += len(vectors)
             array.seek(0)
             _write_header(array, n, dims)
@@ -237,18 +237,18 @@ def _write_lines(batches: Iterable[Batch], out: Target) -> int:
     with open_output(out) as output:
         for records, vectors in batches:
             for record, vector in zip(records, vectors, strict=True):
-                output.write(_line({**record.to_json(), "vector": _numbers(vector)}))
+                output.write(json_line({**record.to_json(), "vector": _numbers(vector)}))
             n += len(vectors)
     return n
 
 
 def _numbers(vector: Floats) -> list[float]:
     """Numbers as they are written: as many digits as float32 holds."""
-    return [float(f"{value:.{_DECIMALS}g}") for value in vector.tolist()]
+    return [float(f"{value:.{_DIGITS}g}") for value in vector.tolist()]
 
 
-def _line(values: Mapping[str, Any]) -> str:
-    """One record; a lone surrogate is written as its escape."""
+def json_line(values: Mapping[str, Any]) -> str:
+    """Values as a line of JSON; a lone surrogate is written as its escape."""
     text = json.dumps(values, ensure_ascii=False)
     try:
         text.encode()
@@ -276,7 +276,7 @@ def _write_parquet(batches: Iterable[Batch], out: Target, *, dims: int, made: Ma
         for records, vectors in _grouped(batches, dims):
             with write_errors(name):
                 writer.write_table(_table(arrow, records, vectors, schema, name=name))
-            n += len(vectors)
+            n += len(records)
     return n
 
 
@@ -298,7 +298,13 @@ def _grouped(batches: Iterable[Batch], dims: int) -> Iterator[tuple[list[VectorR
 def _table(arrow: Any, records: list[VectorRecord], vectors: list[Floats], schema: Any, *, name: str) -> Any:
     columns = dict(zip(VectorRecord._fields, zip(*records, strict=True), strict=True))
     flat = arrow.array(np.concatenate(vectors).reshape(-1))
-    arrays = [arrow.array(columns[field.name], field.type) for field in list(schema)[:-1]]
+    try:
+        arrays = [arrow.array(columns[field.name], field.type) for field in list(schema)[:-1]]
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise DataError(
+            f"{name}: lone surrogate U+{code:04X} in a text; Parquet cannot hold it; write a folder, or JSON lines"
+        ) from error
     arrays.append(arrow.FixedSizeListArray.from_arrays(flat, schema.field("vector").type.list_size))
     return arrow.Table.from_arrays(arrays, schema=schema)
 

@@ -64,7 +64,9 @@ def _best_of(scores: Floats, first_row: int, top_k: int) -> Nearest:
     """The best columns of each row of ``scores``, in no order of scores; equals by column."""
     if scores.shape[1] > top_k:
         bar = np.partition(scores, -top_k, axis=1)[:, -top_k]
-        picked = np.stack([_at_least(row, least, top_k) for row, least in zip(scores, bar, strict=True)])
+        picked = np.empty((len(scores), top_k), np.int64)
+        for i, (row, least) in enumerate(zip(scores, bar, strict=True)):
+            picked[i] = _at_least(row, least, top_k)
     else:
         picked = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
     return Nearest(picked + first_row, np.take_along_axis(scores, picked, axis=1))

@@ -6,6 +6,7 @@ the pages. A second run, or a resumed one, finds the folder and reads nothing.
 
     ids          the pieces, document after document
     bounds       where each document's pieces begin
+    texts        a checksum of each document's text
     words        edges and types of the words' units (see ``targets``)
     entities     the same of the entities
 """
@@ -17,7 +18,7 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -27,7 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.data import Losses, by_ending, format_named, reader_of
+from lexel.data import Losses, by_ending, format_named, read_conll, read_conllu, reader_of
 from lexel.data.folding import fold_of
 from lexel.document import Document
 from lexel.errors import DataError
@@ -35,17 +36,19 @@ from lexel.tasks.gold import PieceUnits, Units
 from lexel.text.tokenizer import Tokenizer
 from lexel.training.options import DataFile
 
-VERSION = 1
+VERSION = 2
 """Counts up when the columns change, so that older folders are not taken for new ones."""
 
 _COLUMNS: dict[str, type[Any]] = {
     "ids": np.int32,
     "bounds": np.int64,
+    "texts": np.uint64,
     "words_edges": np.uint8,
     "words_types": np.int16,
     "entities_edges": np.uint8,
     "entities_types": np.int16,
 }
+_REPAIRING: dict[str, Callable[..., Iterator[Document]]] = {"conll": read_conll, "conllu": read_conllu}
 _BLOCK_CHARS = 1_000_000
 _BLOCK_DOCUMENTS = 4096
 _BYTES = 1 << 20
@@ -100,7 +103,9 @@ class Features:
         return self._cache[name]
 
 
-def read_features(file: DataFile, tokenizer: Tokenizer, *, cache: Path, fingerprint: str) -> Features:
+def read_features(
+    file: DataFile, tokenizer: Tokenizer, *, cache: Path, fingerprint: str, repair: bool = False
+) -> Features:
     """The columns of a file, from the cache if they are there.
 
     Args:
@@ -108,15 +113,16 @@ def read_features(file: DataFile, tokenizer: Tokenizer, *, cache: Path, fingerpr
         tokenizer: What cuts its texts.
         cache: The folder to keep columns in.
         fingerprint: Checksum of the tokenizer.
+        repair: Read ill-formed tags as conlleval does.
 
     Raises:
         DataError: If the file cannot be read.
     """
     sha256 = checksum(Path(file.path))
-    key = hashlib.sha256(json.dumps([VERSION, sha256, fingerprint, *_taken(file)]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps([VERSION, sha256, fingerprint, repair, *_taken(file)]).encode()).hexdigest()[:24]
     folder = cache / key
     if not (folder / "about.json").exists():
-        _write(file, tokenizer, folder, sha256=sha256)
+        _write(read_documents(file, repair=repair), file, tokenizer, folder, sha256=sha256)
     return open_features(folder)
 
 
@@ -152,14 +158,27 @@ def checksum(path: Path) -> str:
         raise DataError(f"{path}: not readable ({cause.strerror}); expected a file of documents") from cause
 
 
-def read_documents(file: DataFile, *, losses: Losses | None = None) -> Iterator[Document]:
+def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool = False) -> Iterator[Document]:
     """The documents of a data file by its format.
+
+    Args:
+        file: What to read.
+        losses: Where what the format holds and Lexel does not is counted.
+        repair: Read ill-formed tags as conlleval does.
 
     Raises:
         DataError: If the format cannot be read, the file is not of it, or it has no second tags to fold by.
     """
     row = format_named(file.format) if file.format else by_ending(file.path)
+    if repair and row.name in _REPAIRING:
+        return _REPAIRING[row.name](file.path, losses=losses, repair=True)
     return reader_of(row, fold=file.fold)(file.path, losses=losses)
+
+
+def shared_texts(features: Features, others: Sequence[Features]) -> int:
+    """How many documents have a text that stands in other files, too."""
+    theirs = np.unique(np.concatenate([np.zeros(0, np.uint64), *(other.column("texts") for other in others)]))
+    return int(np.isin(features.column("texts"), theirs).sum())
 
 
 def _taken(file: DataFile) -> list[Any]:
@@ -168,12 +187,14 @@ def _taken(file: DataFile) -> list[Any]:
     return [file.format, sorted(file.layers or LAYERS), sorted((file.label_map or {}).items()), fold]
 
 
-def _write(file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str) -> None:
+def _write(
+    documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str
+) -> None:
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     try:
         with _Writer(partial, file) as writer:
-            for block in _blocks(read_documents(file)):
+            for block in _blocks(documents):
                 writer.add(block, tokenizer)
         about = {"sha256": sha256, **writer.about}
         (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
@@ -230,6 +251,7 @@ class _Writer:
         units = PieceUnits(texts, pieces)
         self._put("ids", pieces.ids)
         self._put("bounds", pieces.bounds[1:] + self._counts["pieces"])
+        self._put("texts", np.frombuffer(b"".join(map(_text_checksum, texts)), np.uint64))
         words = units.words(
             [document.words if self._has(document, "words") else None for document in documents],
             [self._pos_numbers(document, i) if self._has(document, "pos") else None for i, document in enumerate(documents)],
@@ -302,6 +324,10 @@ class _Writer:
 
     def _put(self, name: str, values: NDArray[Any]) -> None:
         self._files[name].write(np.ascontiguousarray(values, _COLUMNS[name]).tobytes())
+
+
+def _text_checksum(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def count_scripts(text: str) -> dict[str, int]:

@@ -9,30 +9,36 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from safetensors import SafetensorError
 
+from lexel.cards import write_card
 from lexel.engines.choose import available_threads, is_bf16_native, processor_flags
-from lexel.errors import LexelError, OptionError
+from lexel.errors import CheckpointError, LexelError, OptionError
 from lexel.training import state
 from lexel.training.batches import Budget, EpochPlan, Sampler
 from lexel.training.examples import WindowExamples
+from lexel.training.check import check_saved
 from lexel.training.flat import FlatWeights
 from lexel.training.losses import Losses
 from lexel.training.memory import keep_memory
 from lexel.training.optim import Kinds, Optimizer, schedule
 from lexel.training.options import TrainingOptions
 from lexel.training.progress import NoProgress, Progress
+from lexel.training.record import environment, evaluate_folder, plain, training_record
 from lexel.training.rows import Batch, RowBuilder
-from lexel.training.save import write_model
+from lexel.training.save import write_json, write_model
 from lexel.training.scoring import Scorer
 from lexel.training.setup import Setup, build_model, prepare
 from lexel.training.team import Team
+from lexel.training.trackers import start_trackers
 
+_UNFINISHED = "finished.partial"
 _SAVE_SECONDS = 180.0
 """A checkpoint is written at least this often; when does not change what is computed."""
 
@@ -97,7 +103,7 @@ class _Run:
     def __init__(self, options: TrainingOptions, progress: Progress) -> None:
         keep_memory()
         self._options = options
-        self._accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self._accelerator = start_trackers(options, cpu=not torch.cuda.is_available())
         self._team = Team(self._accelerator.state)
         self._progress = progress if self._team.is_first else NoProgress()
         self._folder = Path(options.output_dir)
@@ -123,7 +129,7 @@ class _Run:
         if (self._folder / "model.safetensors").exists():
             raise OptionError(f"{self._folder}: holds a finished model; nothing was overwritten. Choose another output_dir")
         names = {path.name for path in self._folder.iterdir()} if self._folder.is_dir() else set()
-        strange = sorted(names - {state.FOLDER, "features"})
+        strange = sorted(names - {state.FOLDER, _UNFINISHED, "features", "logs"})
         if strange:
             raise OptionError(
                 f"{self._folder}: holds {', '.join(strange[:5])}, which training did not write; expected an empty "
@@ -408,7 +414,7 @@ class _Run:
         values = dataclasses.asdict(self._options)
         for name in ("output_dir", "report_to", "card", "save_total_limit", "save_strategy", "save_steps", "save_dtype", "test"):
             values.pop(name)
-        identity = {name: _plain(value) for name, value in values.items()}
+        identity = {name: plain(value) for name, value in values.items()}
         files = self._setup.files
         sums = {role: [features.about["sha256"] for features in files[role]] for role in ("train", "validation")}
         return identity | {
@@ -461,19 +467,68 @@ class _Run:
         if self._team.is_first:
             self._write(keep)
         self._team.meet()
+        self._accelerator.end_training()
         return TrainingResult(self._folder, self._record.table, self._record.best)
 
+    def _made(self) -> dict[str, Any]:
+        """What ``lexel.json`` says of how the model was made."""
+        data = {file["path"]: file["sha256"] for file in self._record_of_run()["data"]}
+        return {"by": "lexel train", "seed": self._options.seed, "steps": self._position.step, "data": data}
+
+    def _describe(self, folder: Path) -> None:
+        """Write the run's record, its plot, and the reports on its data."""
+        setup = self._setup
+        reports, said = evaluate_folder(folder, setup, name=str(self._folder), threads=self._threads)
+        setup.said.extend(said)
+        if reports:
+            write_json(folder / "evaluation.json", {"format": 1, "reports": reports})
+        write_json(folder / "training.json", self._record_of_run())
+        if find_spec("lexel.training.plots"):
+            from lexel.training.plots import plot
+
+            (folder / "training.svg").write_text(plot(self._record.table), encoding="utf-8")
+
+    def _record_of_run(self) -> dict[str, Any]:
+        record, team = self._record, self._team
+        numbers = sum(p.numel() for p in self._model.parameters())
+        seconds = max(record.seconds, 1e-9)
+        return training_record(
+            self._setup,
+            parameters={"parameters": numbers, "trainable_parameters": self._flat.size},
+            run={
+                "steps": self._position.step,
+                "epochs": record.table[-1]["epoch"] if record.table else 0.0,
+                "seconds": round(record.seconds, 1),
+                "examples": record.examples,
+                "examples_per_second": round(record.examples / seconds, 2),
+                "pieces_per_second": round(record.pieces / seconds, 1),
+                "windows": len(self._examples),
+                "table": record.table,
+                "best": record.best,
+                "environment": environment(
+                    threads=self._threads,
+                    processes=team.size,
+                    precision="bf16" if self._bf16 else "float32",
+                ),
+            },
+        )
+
     def _write(self, weights: torch.Tensor) -> None:
-        model = self._model if self._options.method == "full" else build_model(self._setup)  # the frozen in float32
-        for name, view in self._flat.named(weights).items():
-            model.get_parameter(name).data = view
-        partial = self._folder / "finished.partial"
+        self._flat.release(weights)
+        partial = self._folder / _UNFINISHED
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        write_model(partial, model, self._setup, made={"seed": self._options.seed, "steps": self._position.step})
-        for path in sorted(partial.iterdir(), key=lambda path: path.name == "model.safetensors"):
-            path.replace(self._folder / path.name)
-        partial.rmdir()
+        with _disk_errors(partial):
+            partial.mkdir()
+            write_model(partial, self._model, self._setup, made=self._made())
+            role = "validation" if self._setup.files["validation"] else "train"
+            examples = self._setup.examples(role)
+            check_saved(partial, self._model, self._setup, examples, self._builder_of(examples))
+            self._describe(partial)
+            for path in sorted(partial.iterdir(), key=lambda path: path.name == "model.safetensors"):
+                path.replace(self._folder / path.name)
+            partial.rmdir()
+            state.sync_folder(self._folder)
+        write_card(self._folder, answers={name: str(value) for name, value in self._options.card.items()})
         keep = self._options.save_total_limit
         state.remove_old(self._folder, keep=keep or 0)
         if not keep:
@@ -482,13 +537,17 @@ class _Run:
         self._progress.on_save(self._folder)
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON would give it back."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    return value
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk refused."""
+    try:
+        yield
+    except (OSError, SafetensorError) as cause:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder.parent}: the model was not written ({cause}); its checkpoints are as they were. Make room and run "
+            "the same command again"
+        ) from cause
 
 
 def _has_bf16(device: torch.device) -> bool:

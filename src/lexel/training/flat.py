@@ -77,9 +77,9 @@ class FlatWeights:
             for entry, (_, parameter) in zip(self.entries, trained, strict=True):
                 self.master[entry.start : entry.end].copy_(parameter.detach().view(-1))
         team.meet()
-        for parameter in model.parameters():
-            if not parameter.requires_grad and parameter.is_floating_point():
-                parameter.data = parameter.data.to(team.device, dtype)
+        self._frozen = {name: p.data for name, p in model.named_parameters() if not p.requires_grad}
+        for name, kept in self._frozen.items():
+            model.get_parameter(name).data = kept.to(team.device, dtype)
         for buffer in model.buffers():
             buffer.data = buffer.data.to(team.device)
         self.work = self.master if dtype == torch.float32 else team.buffer((at,), dtype)
@@ -89,6 +89,7 @@ class FlatWeights:
             self.refresh(slice(0, at))
         team.meet()
         self._fused = _fuse(model, self)
+        self._model = model
 
     def _bind(self, parameters: Sequence[nn.Parameter]) -> None:
         for entry, parameter in zip(self.entries, parameters, strict=True):
@@ -108,6 +109,19 @@ class FlatWeights:
     def place(self, name: str) -> Entry | None:
         """Where a parameter is."""
         return self._places.get(name)
+
+    def release(self, weights: torch.Tensor) -> None:
+        """Give the model float32 weights of this order for good, the frozen ones as they were, and its own forwards."""
+        for module in self._model.modules():
+            if isinstance(module, nn.Linear):
+                module.__dict__.pop("forward", None)
+        with torch.no_grad():
+            for name, view in self.named(weights).items():
+                parameter = self._model.get_parameter(name)
+                parameter.grad, parameter.data = None, view.detach().to("cpu", torch.float32, copy=True)
+            for name, kept in self._frozen.items():
+                self._model.get_parameter(name).data = kept.to("cpu", torch.float32)
+        self._model.to("cpu")
 
     @property
     def _places(self) -> Mapping[str, Entry]:

@@ -65,8 +65,13 @@ class MultiHead(nn.Module):
         scores = {}
         for name, target in batch.targets.items():
             picked = states if target.slots is None else states[target.slots]
-            head = self.head(name)
-            scores[name] = head(picked, self.embeddings) if isinstance(head, FillHead) else head(picked)
+            scores[name] = self.score(name, picked)
+        return scores
+
+    def score(self, name: str, states: torch.Tensor) -> torch.Tensor:
+        """A head's scores from hidden states ``[picks, hidden]``."""
+        head = self.head(name)
+        scores: torch.Tensor = head(states, self.embeddings) if isinstance(head, FillHead) else head(states)
         return scores
 
     @property

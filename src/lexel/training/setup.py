@@ -96,12 +96,15 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
         )
     fingerprint = _fingerprint(folder, pieces)
 
+    def columns(file: DataFile) -> Features:
+        return read_features(file, tokenizer, cache=cache, fingerprint=fingerprint, repair=options.repair)
+
     def read(files: Sequence[DataFile]) -> list[Features]:
         if team.is_first:
             for file in files:
-                read_features(file, tokenizer, cache=cache, fingerprint=fingerprint)
+                columns(file)
         team.meet()
-        return [read_features(file, tokenizer, cache=cache, fingerprint=fingerprint) for file in files]
+        return [columns(file) for file in files]
 
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
     files = {role: read(members) for role, members in roles.items()}

@@ -1,0 +1,191 @@
+"""``training.json`` and ``evaluation.json``: how a model was made, and how good it is, for its card and for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lexel.checkpoint.heads import TAGGING
+from lexel.data import by_ending, fold_of
+from lexel.errors import LexelError
+from lexel.evaluation.provenance import describe_data, describe_run
+from lexel.evaluation.report import as_json
+from lexel.evaluation.results import Report
+from lexel.evaluation.run import EvaluationOptions, evaluate
+from lexel.tasks.tag import Tagger
+from lexel.training.features import Features, read_documents, shared_texts
+from lexel.training.heads import label_counts
+from lexel.training.options import DataFile
+from lexel.training.save import base_of
+from lexel.training.setup import Setup
+
+FORMAT = 1
+_LIBRARIES = ("lexel", "torch", "transformers", "tokenizers", "accelerate", "peft", "numpy")
+ROLES = ("train", "validation", "test")
+
+
+def training_record(setup: Setup, *, run: Mapping[str, Any], parameters: Mapping[str, int]) -> dict[str, Any]:
+    """What ``training.json`` holds.
+
+    Args:
+        setup: What the run started from.
+        run: What came of it: ``table``, ``best``, ``steps``, ``seconds`` ...
+        parameters: Numbers in the model, and those that were trained.
+    """
+    config, options = setup.config, setup.options
+    train = setup.files["train"]
+    return {
+        "format": FORMAT,
+        "command": command(),
+        "options": plain(dataclasses.asdict(options)),
+        "base": base_of(setup),
+        "data": list(_data(setup)),
+        "labels": {
+            head.name: {
+                "task": head.task,
+                "scheme": None if head.label_set is None else head.label_set.scheme,
+                "labels": _labels(head.labels, label_counts(head, train)),
+            }
+            for head in setup.heads
+        },
+        "model": {
+            **parameters,
+            "hidden_size": config.hidden_size,
+            "num_hidden_layers": config.num_hidden_layers,
+            "vocab_size": config.vocab_size,
+        },
+        **run,
+        "dropped": 0,
+        "overlap": {
+            role: sum(shared_texts(features, train) for features in setup.files[role])
+            for role in ("validation", "test")
+            if setup.files[role]
+        },
+        "seed": options.seed,
+        "warnings": setup.said,
+    }
+
+
+def command() -> str:
+    """What was typed, or the program that called."""
+    name = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
+    return shlex.join([name, *sys.argv[1:]])
+
+
+def environment(*, threads: int, processes: int, precision: str) -> dict[str, Any]:
+    """Where a model was made."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": threads,
+        "processes": processes,
+        "precision": precision,
+        "versions": dict(_versions()),
+    }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for library in _LIBRARIES:
+        try:
+            yield library, version(library)
+        except PackageNotFoundError:
+            continue
+
+
+def _data(setup: Setup) -> Iterator[dict[str, Any]]:
+    for role in ROLES:
+        for file, features in zip(getattr(setup.options, role), setup.files[role], strict=True):
+            yield {"role": role, **_file(file, features)}
+
+
+def _file(file: DataFile, features: Features) -> dict[str, Any]:
+    about = features.about
+    path = Path(file.path)
+    return {
+        "name": file.name or path.stem.partition(".")[0],
+        "path": path.name if path.is_absolute() else file.path,
+        "sha256": about["sha256"],
+        "format": file.format or by_ending(file.path).name,
+        "weight": file.weight,
+        "documents": about["documents"],
+        "chars": about["chars"],
+        "words": about["words"] if about["with"]["words"] else None,
+        "entities": about["entities"] if about["with"]["entities"] else None,
+        "examples": about["documents"],
+        "licence": file.licence,
+        "languages": [],
+        "scripts": about["scripts"],
+        "longest_chars": about["longest_chars"],
+    }
+
+
+def _labels(labels: Sequence[str], counts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The data's labels by their counts, or a head's own where it has no others."""
+    if not counts:
+        return [{"label": label, "count": None, "example": None} for label in labels]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1].count, item[0]))
+    return [{"label": label, "count": found.count, "example": found.example} for label, found in ordered]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON gives it back."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """The reports of ``lexel evaluate`` on the labelled files of a run, and why some are not there.
+
+    Args:
+        folder: The saved folder.
+        setup: What the run started from.
+        name: What reports call the model.
+        threads: Threads to compute with.
+    """
+    if not any(head.task in TAGGING for head in setup.heads):
+        return [], []
+    reports, said = [], []
+    for role in ("validation", "test"):
+        for file in getattr(setup.options, role):
+            try:
+                report = _evaluate_file(folder, file, setup, role=role, threads=threads)
+            except LexelError as error:
+                said.append(f"{role} {Path(file.path).name}: not evaluated: {error}")
+                continue
+            for model in report["models"]:
+                model["name"] = name
+            reports.append(report)
+    return reports, said
+
+
+def _evaluate_file(folder: Path, file: DataFile, setup: Setup, *, role: str, threads: int) -> dict[str, Any]:
+    tagger = Tagger.load(folder, precision="float32", threads=threads)
+    options = EvaluationOptions(label_map=file.label_map or {}, given_words="words" not in tagger.layers)
+    results = evaluate(tagger, read_documents(file, repair=setup.options.repair), options=options)
+    data = describe_data(file.path, format=file.format or by_ending(file.path).name, fold=fold_name(file))
+    data |= {"role": role, "name": file.name or Path(file.path).stem.partition(".")[0]}
+    return as_json(Report(results, describe_run(tagger, options, command=command(), data=data)))
+
+
+def fold_name(file: DataFile) -> str | None:
+    """The rule by which a file's tags are folded."""
+    return None if not file.fold else fold_of(file.fold).name

@@ -1,0 +1,69 @@
+"""Stopped at any moment and started again, a run ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lexel.errors import OptionError
+from lexel.training import train
+from lexel.training.options import HeadOptions
+from tests.training import runs
+
+FULL = {
+    "heads": runs.HEADS | {"fill": HeadOptions(task="fill")},
+    "optim": "muon",
+    "bf16": True,
+    "ema_decay": 0.9,
+    "save_strategy": "steps",
+    "save_steps": 3,
+    "unknown_piece_probability": 0.01,
+}
+
+
+def table(folder: Path) -> Any:
+    made = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    return made["table"], made["best"], made["steps"], made["examples"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_run_ends_with_the_same_weights_and_table_bit_by_bit(tmp_path: Path, processes: int) -> None:
+    dev = runs.DataFile(path=str(runs.sentences(tmp_path / "dev.jsonl", n=8)))
+    changes = FULL | {"validation": (dev,), "eval_strategy": "steps", "eval_steps": 2}
+    whole = runs.options(tmp_path, **changes, output_dir=str(tmp_path / "whole"))
+    halted = runs.options(tmp_path, **changes, output_dir=str(tmp_path / "halted"))
+    runs.run_apart(whole, tmp_path, processes=processes)
+    assert runs.run_apart(halted, tmp_path, processes=processes, kill_at=5) != 0
+    assert (tmp_path / "halted" / "checkpoints" / "step-3").is_dir()
+    assert not (tmp_path / "halted" / "model.safetensors").exists()
+    runs.run_apart(halted, tmp_path, processes=processes)
+    assert runs.weights(tmp_path / "halted") == runs.weights(tmp_path / "whole")
+    assert table(tmp_path / "halted") == table(tmp_path / "whole")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(runs.options(tmp_path, seed=seed, output_dir=str(tmp_path / name)))
+    assert runs.weights(tmp_path / "a") == runs.weights(tmp_path / "b")
+    assert runs.weights(tmp_path / "a") != runs.weights(tmp_path / "c")
+
+
+def test_a_checkpoint_of_other_options_is_refused_by_name(tmp_path: Path) -> None:
+    runs.run_apart(runs.options(tmp_path, save_strategy="steps", save_steps=3), tmp_path, kill_at=5)
+    with pytest.raises(OptionError, match=r"learning_rate was 0\.001, is 0\.01"):
+        train(runs.options(tmp_path, save_strategy="steps", save_steps=3, learning_rate=0.01))
+
+
+def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path: Path) -> None:
+    runs.run_apart(runs.options(tmp_path, save_strategy="steps", save_steps=3), tmp_path, kill_at=5)
+    with pytest.raises(OptionError, match="threads was 1, is 2"):
+        train(runs.options(tmp_path, save_strategy="steps", save_steps=3, threads=2))
+
+
+def test_a_finished_folder_is_not_written_over(tmp_path: Path) -> None:
+    train(runs.options(tmp_path))
+    with pytest.raises(OptionError, match="holds a finished model"):
+        train(runs.options(tmp_path))

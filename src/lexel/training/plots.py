@@ -115,8 +115,8 @@ class _Panel:
 
 
 def ticks_of(low: float, high: float) -> list[float]:
-    """Four to seven round numbers that enclose a range."""
-    if high <= low:
+    """Three to eight round numbers that enclose a range; a range of next to nothing is widened."""
+    if high - low <= 1e-6 * max(abs(low), abs(high), 1.0):
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))

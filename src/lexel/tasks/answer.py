@@ -10,7 +10,7 @@ windows, and sum to at most 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -231,7 +231,7 @@ class Answerer:
     def _of_block(self, block: Block) -> Iterator[Answers]:
         questions: Sequence[str] = () if block.partners is None else block.partners.texts
         for question, read in zip(questions, read_contexts(block, self._flow), strict=True):
-            yield self._of_context(question, read)
+            yield self._of_context(question, read.without_blanks())
 
     def _of_context(self, question: str, read: ReadContext) -> Answers:
         options, n_pieces = self.options, len(read.starts)
@@ -267,8 +267,7 @@ class ReadContext:
     Attributes:
         context: The text.
         starts: First character of each of its pieces, ``[pieces]``.
-        ends: One past the last character that the pieces up to each one hold, ``[pieces]``: a piece that stands for a
-            blank (a lone ``▁``) ends where the one before it does, so no answer ends in a blank.
+        ends: One past each piece's last character, ``[pieces]``.
         words: The pre-tokeniser's word of each piece, ``[pieces]``.
         windows: The scores of its windows, in order.
         firsts: The two scores of each window's first piece, a special one, ``[windows, 2]``.
@@ -286,6 +285,15 @@ class ReadContext:
         """Score of the null answer in each window: its first piece as start and as end, ``[windows]``."""
         return np.asarray(self.firsts.sum(axis=1))
 
+    def without_blanks(self) -> ReadContext:
+        """The same, but pieces that stand for blanks alone (a lone ``▁``) end where the piece before them does.
+
+        So no answer ends in a blank, and ``ends`` never decrease.
+        """
+        if not len(self.ends):
+            return self
+        return replace(self, ends=np.maximum.accumulate(np.where(self.ends > self.starts, self.ends, 0)))
+
     def chars_of(self, first: int, end: int) -> tuple[int, int]:
         """Where the pieces ``[first, end)`` begin and end in the context."""
         return int(self.starts[first]), int(self.ends[end - 1])
@@ -298,7 +306,7 @@ class ReadContext:
         return int(self.starts[low]), int(self.ends[high - 1])
 
     def pieces_in(self, start: int, end: int) -> tuple[int, int]:
-        """The pieces that touch the characters ``[start, end)``."""
+        """The pieces that touch the characters ``[start, end)``; for ``ends`` that never decrease."""
         return int(np.searchsorted(self.ends, start, side="right")), int(np.searchsorted(self.starts, end, side="left"))
 
 
@@ -323,11 +331,10 @@ def read_contexts(block: Block, flow: Flow) -> Iterator[ReadContext]:
     for i, context in enumerate(block.texts):
         low, high = pieces.bounds[i : i + 2]
         own = range(of_text[i], of_text[i + 1])
-        starts, ends = pieces.starts[low:high], pieces.ends[low:high]
         yield ReadContext(
             context,
-            starts,
-            np.maximum.accumulate(np.where(ends > starts, ends, 0)) if len(ends) else ends,
+            pieces.starts[low:high],
+            pieces.ends[low:high],
             pieces.words[low:high],
             [WindowScores(int(reading.windows.start[k] - low), scores[edges[k] + 1 : edges[k + 1]]) for k in own],
             scores[heads[own.start : own.stop]],

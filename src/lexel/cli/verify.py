@@ -30,8 +30,12 @@ from lexel.cli.options import (
 from lexel.cli.statuses import FAILED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lexel.checkpoint.heads import Head
     from lexel.evaluation.claims import Claim
     from lexel.evaluation.verify import Labelled, Verification, VerifyOptions
+    from lexel.tasks.classify import Classifier
     from lexel.tasks.tag import Tagger
 
 _VERIFYING, _COMPUTING = "Verifying", "Computing"
@@ -137,24 +141,47 @@ def verify(
     [bold]lexel verify dslim/bert-base-NER -d test.conll --dataset conll2003[/]
     """
     with reported(messages):
-        files = _files(data, asked, input=input, labelled=labelled)
-        options = _options(asked, fold=labelled.fold)
-        claims, tagger = _open(_chosen(model, model_or_id), labels, compute=compute.exact, messages=messages)
-        verification = _verify(tagger, claims, files=files, options=options)
-        _report(verification, asked, made=_made(tagger, files))
+        check_folders(asked.out)
+        options, chosen = _options(asked, fold=labelled.fold), _chosen(model, model_or_id)
+        claims, heads = _card_of(chosen, labels)
+        files = _files(data, asked, heads, input=input, labelled=labelled)
+        reader = _load(chosen, heads, labels, compute=compute.exact, messages=messages)
+        verification = _verify(reader, claims, files=files, options=options)
+        _report(verification, asked, made=_made(reader, files))
     if not verification.holds:
         raise typer.Exit(FAILED)
 
 
-def _files(data: list[str], asked: ClaimOptions, *, input: InputOptions, labelled: LabelledOptions) -> list[Labelled]:
+def _card_of(model: ModelOptions, labels: LabelOptions) -> tuple[list[Claim], list[Head]]:
+    """What the card claims and which heads there are: without both there is no need for the model."""
+    from lexel.cards.metadata import read_claims
+    from lexel.checkpoint.source import fetch
+    from lexel.tasks.loading import load_checkpoint
+
+    claims = read_claims(fetch(model.model, revision=model.revision).folder)
+    if labels.scheme is not None or labels.labels is not None:  # said of tags
+        return claims, []
+    return claims, list(load_checkpoint(model.model, revision=model.revision).heads.values())
+
+
+def _is_of_classes(heads: Sequence[Head]) -> bool:
+    """Whether what a folder does is to classify texts, and not to tag them."""
+    tasks = {head.task for head in heads}
+    return "classify" in tasks and not tasks.intersection(("words", "pos", "words+pos", "entities", "labels"))
+
+
+def _files(
+    data: Sequence[str], asked: ClaimOptions, heads: Sequence[Head], *, input: InputOptions, labelled: LabelledOptions
+) -> list[Labelled]:
     """Look at all that is named, so that what is wrong is said before a model is loaded."""
     from lexel.evaluation.verify import Labelled
 
     if asked.dataset is not None and len(data) > 1:
         raise typer.BadParameter(f"{asked.dataset!r} for {len(data)} files; expected one file", param_hint="--dataset")
-    check_folders(asked.out)
 
     def file(place: str) -> Labelled:
+        if _is_of_classes(heads):
+            return Labelled.of_classes(place, dataset=asked.dataset)
         name = open_labelled(place, input, labelled).format.name
         read = lambda fold: open_labelled(place, input, replace(labelled, fold=fold)).documents()  # noqa: E731
         return Labelled(place, read, name, asked.dataset)
@@ -178,16 +205,28 @@ def _options(asked: ClaimOptions, *, fold: str | None) -> VerifyOptions:
     )
 
 
-def _open(
-    model: ModelOptions, labels: LabelOptions, *, compute: ComputeOptions, messages: MessageOptions
-) -> tuple[list[Claim], Tagger]:
-    """The card's claims first, since without any there is no need for the model."""
-    from lexel.cards.metadata import read_claims
-    from lexel.checkpoint.source import fetch
+def _load(
+    model: ModelOptions,
+    heads: Sequence[Head],
+    labels: LabelOptions,
+    *,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Tagger | Classifier:
+    if _is_of_classes(heads):
+        from lexel.tasks.classify import Classifier
+
+        return Classifier.load(
+            model.model,
+            revision=model.revision,
+            pieces=labels.pieces,
+            engine=compute.engine,
+            precision=compute.precision,
+            threads=compute.threads,
+        )
     from lexel.cli.loading import load_tagger
 
-    claims = read_claims(fetch(model.model, revision=model.revision).folder)
-    tagger = load_tagger(
+    return load_tagger(
         model,
         LayerOptions(),
         labels=labels,
@@ -196,25 +235,34 @@ def _open(
         compute=compute,
         messages=messages,
     )
-    return claims, tagger
 
 
-def _verify(tagger: Tagger, claims: list[Claim], *, files: list[Labelled], options: VerifyOptions) -> Verification:
+def _verify(
+    reader: Tagger | Classifier, claims: list[Claim], *, files: list[Labelled], options: VerifyOptions
+) -> Verification:
     from lexel.evaluation.verify import verify as run_again
 
-    return run_again(tagger, claims, files=files, options=options)
+    return run_again(reader, claims, files=files, options=options)
 
 
-def _made(tagger: Tagger, files: list[Labelled]) -> dict[str, Any]:
+def _made(reader: Tagger | Classifier, files: list[Labelled]) -> dict[str, Any]:
     """Where the numbers come from."""
-    from lexel.evaluation.provenance import describe_data, describe_machine, describe_models, describe_versions
+    from lexel.evaluation.provenance import (
+        describe_data,
+        describe_flow,
+        describe_machine,
+        describe_models,
+        describe_versions,
+    )
+    from lexel.tasks.tag import Tagger
 
+    models = describe_models(reader) if isinstance(reader, Tagger) else [describe_flow(reader.flow, layers=["classes"])]
     return {
         "command": shlex.join(["lexel", *sys.argv[1:]]),
         "machine": describe_machine(),
         "versions": dict(describe_versions()),
         "data": [describe_data(file.path, format=file.format) for file in files],
-        "models": describe_models(tagger),
+        "models": models,
     }
 
 

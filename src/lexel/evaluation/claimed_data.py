@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexel.data import by_ending, reader_of
+from lexel.data.classified import format_of
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.evaluation.claims import Claim, DataKey
@@ -41,6 +42,13 @@ class Labelled:
         place = os.fspath(path)
         format = by_ending(place)
         return cls(place, lambda fold: reader_of(format, fold=fold)(place), format.name, dataset)
+
+    @classmethod
+    def of_classes(cls, path: str | os.PathLike[str], *, dataset: str | None = None) -> Labelled:
+        """A file of texts with their classes; it holds no documents."""
+        place = os.fspath(path)
+        sha256_of(place)  # that it can be read at all
+        return cls(place, lambda _: iter(()), format_of(place), dataset)
 
 
 def match(claims: Sequence[Claim], files: Sequence[Labelled]) -> list[Labelled | None]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from lexel.evaluation.results import Results
 from lexel.metrics.scores import Estimate, SpanScore
 
-Part = Literal["words", "pos", "entities", "tags"]
+Part = Literal["words", "pos", "entities", "tags", "classes"]
 Quantity = Literal["precision", "recall", "f1", "accuracy"]
 
 _QUANTITIES: dict[str, Quantity] = {
@@ -30,6 +30,8 @@ _PARTS: dict[str, Part] = {
     **dict.fromkeys(("entity", "entities", "ner", "strict", "lenient", "conlleval", "seqeval"), "entities"),
 }
 _RULES = {"strict": "strict", "lenient": "lenient", "conlleval": "lenient"}
+_CLASS_AVERAGES = {"positive": "positive", "macro": "macro", "micro": "micro", "weighted": "weighted"}
+_CLASS_WORDS = {**_CLASS_AVERAGES, "binary": "positive"}
 _SMALL_WORDS = """
     a and average avg by dev development eval evaluation exact found level mode of on only or overall rule score scores
     set span spans test the token tokens validation with"""
@@ -110,10 +112,11 @@ class Figure:
 
     Attributes:
         part: Whose: words, words with their tags (``pos``), entities, or single tags (``tags``: plain accuracy of the
-            tags that the entities or words are read from).
+            tags that the entities or words are read from), or classes of texts.
         quantity: Which.
         rule: Of entities, ``strict`` or ``lenient``.
-        average: Of entities, ``micro`` or ``macro``.
+        average: Of entities, ``micro`` or ``macro``; of classes also ``weighted`` or ``positive``, the second of two
+            classes; empty for what a bare name means.
     """
 
     part: Part
@@ -127,12 +130,17 @@ class Figure:
         quantity = "F1" if self.quantity == "f1" else self.quantity
         if self.part == "entities":
             return f"entity {quantity}, {self.rule}, {self.average}"
+        if self.part == "classes":
+            average = f", {self.average}" if self.average and quantity != "accuracy" else ""
+            return f"{quantity} of classes{average}"
         if self.part == "pos":
             return "accuracy of tags on found words" if quantity == "accuracy" else f"words with tags, {quantity}"
         return f"word {quantity}" if self.part == "words" else "accuracy of single tags"
 
     def others(self) -> list[Figure]:
         """Figures that people call by the same name."""
+        if self.part == "classes" and self.quantity != "accuracy":
+            return [replace(self, average=average) for average in _CLASS_AVERAGES if average != self.average]
         if self.part != "entities":
             return []
         pairs = [(rule, average) for rule in ("strict", "lenient") for average in ("micro", "macro")]
@@ -165,16 +173,20 @@ def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
 
     Args:
         claim: One figure of a card.
-        layers: What the model reads, of ``words``, ``pos`` and ``entities``.
+        layers: What the model reads: some of ``words``, ``pos`` and ``entities``, or ``classes`` alone.
     """
     said = _WORD.findall(f"{claim.metric_type} {claim.metric_name}".lower().replace("-", ""))
-    strange = [word for word in said if not _is_known(word)]
+    is_of_classes = "classes" in layers
+    strange = [word for word in said if not _is_known(word, is_of_classes=is_of_classes)]
     if strange and "layer" not in claim.args:
         return f"{claim.name!r} is no figure that Lexel re-runs ({', '.join(dict.fromkeys(strange))})"
     quantities = list(dict.fromkeys(_QUANTITIES[word] for word in said if word in _QUANTITIES))
     if len(quantities) != 1:
         found = "none" if not quantities else " and ".join(quantities)
         return f"{claim.name!r} names {found}; expected one of precision, recall, F1 and accuracy"
+    if is_of_classes:
+        named = next((_CLASS_WORDS[word] for word in said if word in _CLASS_WORDS), "")
+        return Figure("classes", quantities[0], average=str(claim.args.get("average", named)))
     part = _part_of(claim, said, quantities[0], layers)
     if part is None:
         return f"{claim.name!r} does not say of what; the model reads {', '.join(layers)}"
@@ -184,7 +196,9 @@ def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
     return Figure(part, quantities[0], rule, average) if part == "entities" else Figure(part, quantities[0])
 
 
-def _is_known(word: str) -> bool:
+def _is_known(word: str, *, is_of_classes: bool) -> bool:
+    if is_of_classes:
+        return word in _QUANTITIES or word in _EMPTY or word in _CLASS_WORDS
     return word in _QUANTITIES or word in _PARTS or word in _EMPTY or word in ("micro", "macro")
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -76,10 +76,14 @@ def describe_data(path: str | os.PathLike[str], *, format: str, fold: str | None
 
 def describe_models(tagger: Tagger) -> list[dict[str, Any]]:
     """Each checkpoint with its revision, the checksums of its weights, and what computes it."""
-    return [_describe_flow(flow, tagger) for flow in tagger.flows]
+    of_flow: dict[str, list[str]] = {flow.name: [] for flow in tagger.flows}
+    for layer, head in tagger.layers.items():
+        of_flow[head.flow].append(layer)
+    return [describe_flow(flow, layers=of_flow[flow.name]) for flow in tagger.flows]
 
 
-def _describe_flow(flow: Flow, tagger: Tagger) -> dict[str, Any]:
+def describe_flow(flow: Flow, *, layers: Sequence[str]) -> dict[str, Any]:
+    """A checkpoint with its revision, the checksums of its weights, what it is read for, and what computes it."""
     checkpoint, engine = flow.checkpoint, flow.engine
     source = checkpoint.source
     name = source.repo_id or (BUNDLED if source.folder == bundled_folder() else str(source.folder))
@@ -90,7 +94,7 @@ def _describe_flow(flow: Flow, tagger: Tagger) -> dict[str, Any]:
         "weights_sha256": weight_checksums(checkpoint),
         "model_type": checkpoint.config.model_type,
         "licence": checkpoint.card.licence,
-        "layers": [layer for layer, head in tagger.layers.items() if head.flow == flow.name],
+        "layers": list(layers),
         "engine": engine.name,
         "precision": engine.precision,
         "device": engine.device,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol, cast
 
 from lexel.data import FOLDS
+from lexel.data.classified import read_classified
 from lexel.document import Document, Spans, Words
 from lexel.evaluation.claimed_data import Labelled
 from lexel.evaluation.claims import Claim, Figure
+from lexel.evaluation.classes import Average, ClassScores, score_classes
 from lexel.evaluation.results import Results
 from lexel.evaluation.run import EvaluationOptions, evaluate
 from lexel.evaluation.single_tags import single_tag_accuracy
 from lexel.evaluation.tallies import Sampling
 from lexel.metrics.scores import Estimate
+from lexel.tasks.base import Flow
+from lexel.tasks.classify import Classifier
 from lexel.tasks.layers import Layer
 from lexel.tasks.tag import Tagger
 
@@ -57,13 +61,86 @@ class How:
     cut: bool = False
 
 
-class Runs:
-    """Evaluations, each made once."""
+class Runs(Protocol):
+    """Evaluations of one model, each made once.
+
+    Attributes:
+        layers: What the model reads.
+        flows: What it is read with.
+        options: How claims are run.
+        notes: What a reader of the figures should know.
+    """
+
+    layers: Collection[str]
+    flows: Sequence[Flow]
+    options: VerifyOptions
+    notes: list[str]
+
+    def plan(self, claim: Claim, file: Labelled) -> How:
+        """How a claim is run."""
+
+    def measure(self, figure: Figure, how: How) -> Estimate | None:
+        """A figure by a run, made if it was not yet; ``None`` if it was not scored."""
+
+    def why_absent(self, how: How) -> str:
+        """Why some figures of a run are not there."""
+
+    def tell(self, how: How, *, of: str) -> None:
+        """Note what a reader of a run's figures should know; ``of`` names its data."""
+
+    def variants(self, figure: Figure, how: How) -> Iterator[tuple[str, How]]:
+        """Other ways in which such figures are made, each with what is said of it."""
+
+
+class ClassRuns:
+    """Evaluations of a text classifier."""
+
+    def __init__(self, classifier: Classifier, options: VerifyOptions) -> None:
+        self.classifier = classifier
+        self.options = options
+        self.notes: list[str] = []
+        self.layers: Collection[str] = ("classes",)
+        self.flows: Sequence[Flow] = (classifier.flow,)
+        self._scores: dict[How, ClassScores] = {}
+
+    def plan(self, claim: Claim, file: Labelled) -> How:
+        """How a claim is run."""
+        return How(file, "argmax", None, given_words=False)
+
+    def measure(self, figure: Figure, how: How) -> Estimate | None:
+        """A figure by a run, made if it was not yet."""
+        if how not in self._scores:
+            examples = read_classified(how.file.path)
+            self._scores[how] = score_classes(self.classifier, examples, sampling=self.options.sampling)
+        scores = self._scores[how]
+        if figure.quantity == "accuracy":
+            return scores.accuracy
+        return scores.rate(figure.quantity, average=cast("Average | None", figure.average or None))
+
+    def why_absent(self, how: How) -> str:
+        """Nothing: all figures of classes are there."""
+        return ""
+
+    def tell(self, how: How, *, of: str) -> None:
+        """Note the labels that the model does not know."""
+        strange = self._scores[how].names[len(self.classifier.head.labels) :]
+        if strange:
+            self.notes.append(f"{of}: the model does not know {', '.join(strange)}; these count as missed")
+
+    def variants(self, figure: Figure, how: How) -> Iterator[tuple[str, How]]:
+        """None."""
+        return iter(())
+
+
+class TagRuns:
+    """Evaluations of a tagger."""
 
     def __init__(self, tagger: Tagger, options: VerifyOptions) -> None:
         self.tagger = tagger
         self.options = options
         self.notes: list[str] = []
+        self.layers: Collection[str] = tuple(tagger.layers)
+        self.flows: Sequence[Flow] = tagger.flows
         self._results: dict[How, Results] = {}
         self._accuracies: dict[tuple[How, str], Estimate | None] = {}
 
@@ -106,11 +183,28 @@ class Runs:
             self._results[how] = evaluate(self._reader(how), self._documents(how), options=options)
         return self._results[how]
 
+    def why_absent(self, how: How) -> str:
+        """Why some layers were not scored."""
+        return "; ".join(f"{layer}: {why}" for layer, why in self.results(how).absent.items())
+
+    def variants(self, figure: Figure, how: How) -> Iterator[tuple[str, How]]:
+        """The other decoding, gold tags folded, long texts cut off."""
+        if figure.part in ("entities", "tags", "words"):
+            other: Decode = "argmax" if how.decode == "viterbi" else "viterbi"
+            yield f"decoded by {other}", replace(how, decode=other)
+        if figure.part == "pos" and how.fold is None:
+            for fold in FOLDS:
+                yield f"with gold tags folded by {fold} (--fold)", replace(how, fold=fold)
+        n_long, n_texts = self._n_long(how.file)
+        if n_long:
+            said = f"{n_long:,} of {n_texts:,} texts are longer than the model's window; with these cut off"
+            yield said, replace(how, cut=True)
+
     def tell(self, how: How, *, of: str) -> None:
         """Note what a reader of a run's figures should know; ``of`` names its data."""
         self.notes.append(f"{of}: decoded by {how.decode}" + (f", gold tags folded by {how.fold}" if how.fold else ""))
         if how.given_words:
-            self.notes.append(f"{of}: the gold words were given, since the model tags words and does not find them")
+            self.notes.append(f"{of}: the gold words were given to the model")
         self.notes += [f"{of}: {note}" for note in self.results(how).notes]
 
     def _documents(self, how: How) -> Iterator[Document]:
@@ -120,7 +214,7 @@ class Runs:
     def _reader(self, how: How) -> Tagger:
         return Tagger(self.tagger.flows, self.tagger.layers, replace(self.tagger.options, decode=how.decode))
 
-    def n_long(self, file: Labelled) -> tuple[int, int]:
+    def _n_long(self, file: Labelled) -> tuple[int, int]:
         """How many texts are longer than a window, and of how many."""
         ends = [self._end_of_window(document.text) < len(document.text) for document in file.read(None)]
         return sum(ends), len(ends)

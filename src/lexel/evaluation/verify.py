@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from lexel.data import FOLDS
 from lexel.errors import LexelError
 from lexel.evaluation.claimed_data import Labelled, match
 from lexel.evaluation.claims import Claim, DataKey, Figure, figure_of
 from lexel.evaluation.provenance import sha256_of
-from lexel.evaluation.reruns import Decode, How, Runs, VerifyOptions
+from lexel.evaluation.reruns import ClassRuns, How, Runs, TagRuns, VerifyOptions
 from lexel.metrics.scores import Estimate
+from lexel.tasks.classify import Classifier
 from lexel.tasks.tag import Tagger
 
 __all__ = ["Labelled", "Verdict", "Verification", "VerifyOptions", "verify"]
@@ -79,12 +79,16 @@ class Verification:
 
 
 def verify(
-    tagger: Tagger, claims: Sequence[Claim], *, files: Sequence[Labelled], options: VerifyOptions | None = None
+    model: Tagger | Classifier,
+    claims: Sequence[Claim],
+    *,
+    files: Sequence[Labelled],
+    options: VerifyOptions | None = None,
 ) -> Verification:
     """Run claims again on the data they are about.
 
     Args:
-        tagger: The model.
+        model: A tagger, or a text classifier.
         claims: What its card claims.
         files: Gold data.
         options: How.
@@ -94,8 +98,8 @@ def verify(
     """
     options = options or VerifyOptions()
     places = match(claims, files)
-    runs = Runs(tagger, options)
-    figures = [figure_of(claim, tagger.layers) for claim in claims]
+    runs: Runs = ClassRuns(model, options) if isinstance(model, Classifier) else TagRuns(model, options)
+    figures = [figure_of(claim, runs.layers) for claim in claims]
     in_percent = _sets_in_percent(claims, figures)
     verdicts = tuple(
         _verdict(claim, figure, file=file, runs=runs, is_percent=claim.data in in_percent)
@@ -128,7 +132,7 @@ def _verdict(claim: Claim, figure: Figure | str, *, file: Labelled | None, runs:
     how = runs.plan(claim, file)
     measured = runs.measure(figure, how)
     if measured is None:
-        absent = "; ".join(f"{layer}: {why}" for layer, why in runs.results(how).absent.items())
+        absent = runs.why_absent(how)
         said = f"{figure.name} was not scored" + (f" ({absent})" if absent else "")
         return Verdict(claim, file.path, figure.name, claimed, why_not_run=said)
     runs.tell(how, of=claim.data_name)
@@ -177,7 +181,7 @@ class _Case:
                 return
 
     def _other_runs(self) -> Iterator[str]:
-        for said, how in self._variants():
+        for said, how in self.runs.variants(self.figure, self.how):
             try:
                 value = self.runs.measure(self.figure, how)
             except LexelError:  # the data cannot be read in this way
@@ -185,31 +189,18 @@ class _Case:
             if value is not None and self.fits(value):
                 yield f"{said} it is {_percent(value.value)}, as claimed"
 
-    def _variants(self) -> Iterator[tuple[str, How]]:
-        """Other ways in which such figures are made."""
-        if self.figure.part in ("entities", "tags", "words"):
-            other: Decode = "argmax" if self.how.decode == "viterbi" else "viterbi"
-            yield f"decoded by {other}", replace(self.how, decode=other)
-        if self.figure.part == "pos" and self.how.fold is None:
-            for fold in FOLDS:
-                yield f"with gold tags folded by {fold} (--fold)", replace(self.how, fold=fold)
-        n_long, n_texts = self.runs.n_long(self.how.file)
-        if n_long:
-            said = f"{n_long:,} of {n_texts:,} texts are longer than the model's window; with these cut off"
-            yield said, replace(self.how, cut=True)
-
     def _data(self) -> Iterator[str]:
         expected = self.claim.revision or ""
         if _SHA256.fullmatch(expected) and sha256_of(self.how.file.path) != expected:
             yield f"{self.how.file.path} is not the file of the claim, whose SHA-256 is {expected}"
 
     def _precision(self) -> Iterator[str]:
-        low = sorted({flow.engine.precision for flow in self.runs.tagger.flows} - {"float32", "float64"})
+        low = sorted({flow.engine.precision for flow in self.runs.flows} - {"float32", "float64"})
         if low:
             yield f"computed in {', '.join(low)}; measure with --precision float32"
 
     def _tokenizer(self) -> Iterator[str]:
-        for flow in self.runs.tagger.flows:
+        for flow in self.runs.flows:
             made = _made_with(flow.checkpoint.made)
             if made is not None and made != _installed("tokenizers"):
                 yield f"the model was made with tokenizers {made}; here it is {_installed('tokenizers')}"

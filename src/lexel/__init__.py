@@ -28,10 +28,12 @@ if TYPE_CHECKING:
         Overloaded,
         WeightError,
     )
+    from lexel.tasks.classify import Classifier
     from lexel.tasks.embed import Embedder
     from lexel.tasks.fill import Filler
     from lexel.tasks.pipeline import pipeline
     from lexel.tasks.tag import Tagger
+    from lexel.tasks.zero_shot import ZeroShotClassifier
 
     load = Tagger.load
 
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "Classifier",
     "DataError",
     "Document",
     "Embedder",
@@ -57,6 +60,7 @@ __all__ = [
     "WeightError",
     "Word",
     "Words",
+    "ZeroShotClassifier",
     "__version__",
     "load",
     "open_checkpoint",
@@ -67,10 +71,12 @@ _HOMES = {
     "lexel.checkpoint": ("Checkpoint", "open_checkpoint"),
     "lexel.decoding.lexicon": ("Lexicon",),
     "lexel.document": ("Document", "Span", "Spans", "Word", "Words"),
+    "lexel.tasks.classify": ("Classifier",),
     "lexel.tasks.embed": ("Embedder",),
     "lexel.tasks.fill": ("Filler",),
     "lexel.tasks.pipeline": ("pipeline",),
     "lexel.tasks.tag": ("Tagger",),
+    "lexel.tasks.zero_shot": ("ZeroShotClassifier",),
 }
 """Where each public name lives; the errors are the rest."""
 

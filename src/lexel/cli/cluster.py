@@ -62,12 +62,12 @@ class Cluster:
 
 @grouped
 def cluster(*, place: Place, options: ClusterOptions, messages: MessageOptions) -> None:
-    """Group vectors that are near each other.
+    r"""Group vectors that are near each other.
 
     Vectors are compared by their angle. Clusters are numbered from the
     largest on, and shown by the texts nearest to their middle: a list on
     a terminal, JSON lines into a pipe. Needs scikit-learn:
-    pip install "lexel[cluster]".
+    pip install "lexel\[cluster]".
 
     [dim]Ten clusters of embedded texts:[/]
     [bold]lexel cluster news-vectors -k 10[/]

@@ -41,7 +41,8 @@ def _documents(n: int = 150, *, seed: int = 0, by_text: bool = False) -> list[Do
             ("A" if "a" in text else "B") if by_text else "VOWEL" if letter in "ae" else "OTHER" for letter in letters
         ]
         spans = [(2 * i, 2 * i + 1) for i in range(len(letters))]
-        entities = [(a, b, "X") for (a, b), letter in zip(spans, letters, strict=True) if letter == "b"]
+        types = {"b": "X", "c": "Y", "d": "Z"}
+        entities = [(*span, types[letter]) for span, letter in zip(spans, letters, strict=True) if letter in types]
         documents.append(Document(text, Words.of(text, spans, tags), Spans.of(text, entities), id=str(number)))
     return documents
 
@@ -68,7 +69,7 @@ def test_what_only_the_context_says_is_not_in_the_embeddings(checkpoint: Checkpo
 
 def test_entities_and_words_are_scored_as_spans(checkpoint: Checkpoint) -> None:
     entities = _probe(checkpoint, _documents(), "entities")
-    assert entities.labels == ("O", "B-X", "I-X")
+    assert set(entities.labels) == {"O", "B-X", "I-X", "B-Y", "I-Y", "B-Z", "I-Z"}
     assert entities.baseline.value == 0
     assert entities.best.score.value > 0.95
     words = _probe(checkpoint, _joined(), "words")

@@ -20,6 +20,7 @@ from lexel.cli.evaluate import evaluate
 from lexel.cli.fill import fill
 from lexel.cli.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
 from lexel.cli.models import models
+from lexel.cli.probe import probe
 from lexel.cli.quantize import quantize
 from lexel.cli.search import search
 from lexel.cli.segment import segment
@@ -50,6 +51,7 @@ app.command(epilog=_EPILOG)(classify)
 app.command(epilog=_EPILOG)(fill)
 app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(compare)
+app.command(epilog=_EPILOG)(probe)
 app.command(epilog=_EPILOG)(verify)
 app.command(epilog=_EPILOG)(card)
 app.command(epilog=_EPILOG)(models)

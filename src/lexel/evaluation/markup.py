@@ -50,12 +50,12 @@ class Column:
     searched: bool = False
 
 
-def page(*, title: str, subtitle: str, body: Iterable[str]) -> str:
-    """A whole page: a head with the styles, what it is about, the body, and the script that filters its list."""
-    return _SURROGATES.sub("\ufffd", "".join(_page(title, subtitle, body)))
+def page(*, title: str, subtitle: str, body: Iterable[str], has_list: bool = True) -> str:
+    """A page: a head with the styles, what it is about, the body, and the script that filters its list, if any."""
+    return _SURROGATES.sub("\ufffd", "".join(_page(title, subtitle, body, has_list)))
 
 
-def _page(title: str, subtitle: str, body: Iterable[str]) -> Iterator[str]:
+def _page(title: str, subtitle: str, body: Iterable[str], has_list: bool) -> Iterator[str]:
     here = resources.files("lexel.evaluation")
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -63,7 +63,10 @@ def _page(title: str, subtitle: str, body: Iterable[str]) -> Iterator[str]:
     yield f"<style>\n{here.joinpath('page.css').read_text(encoding='utf-8')}</style>\n</head>\n<body>\n"
     yield f"<header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>\n<main>\n"
     yield from body
-    yield f"</main>\n<script>\n{here.joinpath('page.js').read_text(encoding='utf-8')}</script>\n</body>\n</html>\n"
+    yield "</main>\n"
+    if has_list:
+        yield f"<script>\n{here.joinpath('page.js').read_text(encoding='utf-8')}</script>\n"
+    yield "</body>\n</html>\n"
 
 
 def section(title: str, *parts: str, name: str = "") -> str:

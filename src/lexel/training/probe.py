@@ -314,7 +314,9 @@ class _Task:
             right = np.bincount(document[gold == predicted], minlength=len(sizes))
             return np.stack((right, sizes), axis=1), lambda sums: ratio(sums[:, 0], sums[:, 1])
         spans = [spans_of_tags(tags, bounds, self.label_set, rule="lenient") for tags in (gold, predicted)]
-        return count_spans(*spans, n_documents=len(sizes))[:, 0], lambda sums: rates_of(sums).f1
+        n_types = max(len(self.label_set.types), 1)
+        counts = count_spans(*spans, n_documents=len(sizes), n_labels=n_types).sum(axis=1)
+        return counts, lambda sums: rates_of(sums).f1
 
     def result(self, layers: list[LayerScore]) -> ProbeResult:
         """Everything together."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,8 @@ class WindowExamples:
         special: The model's special pieces.
         max_length: Longest sequence, special pieces included.
         overlap: Pieces that neighbouring windows share; ``None`` as for prediction.
+        only_labelled: Leave out windows in which no head has a label.
+        chosen: Which documents of a file to take, ``[documents]``; all if not given.
 
     Attributes:
         lengths: Length of each window with its special pieces, ``[windows]``.
@@ -73,6 +75,7 @@ class WindowExamples:
         max_length: int,
         overlap: int | None = None,
         only_labelled: bool = False,
+        chosen: Callable[[Features], NDArray[np.bool_]] | None = None,
     ) -> None:
         self._special = special
         self._n_special = len(special.prefix) + len(special.suffix)
@@ -80,6 +83,9 @@ class WindowExamples:
         shared = min(OVERLAP, size // 4) if overlap is None else overlap
         self._tagging = [head for head in heads if head.is_tagging]
         self._files = [_FileWindows(features, self._tagging, size=size, overlap=shared) for features in files]
+        if chosen is not None:
+            for file in self._files:
+                file.keep(chosen(file.features)[file.windows.text])
         if only_labelled and all(head.is_tagging for head in heads):
             for file in self._files:
                 file.keep_labelled()
@@ -171,9 +177,14 @@ class _FileWindows:
             counted = np.zeros(len(labels) + 1, np.int32)
             np.cumsum(labels >= 0, out=counted[1:])
             has |= counted[windows.keep_end] > counted[windows.keep_start]
-        if not has.all():
+        self.keep(has)
+
+    def keep(self, which: NDArray[np.bool_]) -> None:
+        """Leave out all other windows."""
+        windows = self.windows
+        if not which.all():
             columns = (windows.text, windows.start, windows.end, windows.keep_start, windows.keep_end)
-            self.windows = Windows(*(column[has] for column in columns))
+            self.windows = Windows(*(column[which] for column in columns))
 
 
 def _label_column(features: Features, head: TrainedHead) -> NDArray[np.int16]:

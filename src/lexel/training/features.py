@@ -53,6 +53,8 @@ _BLOCK_CHARS = 1_000_000
 _BLOCK_DOCUMENTS = 4096
 _BYTES = 1 << 20
 _SHOWN_CHARS = 60
+_PARTS = 100_000
+"""What shares of documents are counted in."""
 LAYERS = ("words", "pos", "entities")
 
 
@@ -179,6 +181,16 @@ def shared_texts(features: Features, others: Sequence[Features]) -> int:
     """How many documents have a text that stands in other files, too."""
     theirs = np.unique(np.concatenate([np.zeros(0, np.uint64), *(other.column("texts") for other in others)]))
     return int(np.isin(features.column("texts"), theirs).sum())
+
+
+def held_out(features: Features, fraction: float) -> NDArray[np.bool_]:
+    """Which documents are kept for measuring, ``[documents]``; the same text is always on the same side."""
+    return np.asarray(features.column("texts") % np.uint64(_PARTS) < np.uint64(round(fraction * _PARTS)))
+
+
+def is_held_out(text: str, fraction: float) -> bool:
+    """Is a document with this text kept for measuring?"""
+    return bool(int.from_bytes(_text_checksum(text), "little") % _PARTS < round(fraction * _PARTS))
 
 
 def _taken(file: DataFile) -> list[Any]:

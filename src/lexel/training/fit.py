@@ -95,6 +95,7 @@ class _Record:
     pieces: int = 0
     seconds: float = 0.0
     last_loss: float = math.nan
+    is_over: bool = False
 
 
 class _Run:
@@ -186,7 +187,7 @@ class _Run:
 
     def _scorer_of(self, role: str) -> Scorer | None:
         setup = self._setup
-        if not setup.files[role]:
+        if not setup.is_measured:
             return None
         examples = setup.examples(role)
         longest = setup.max_length
@@ -237,7 +238,7 @@ class _Run:
         spent = self._record.seconds
         self._model.train()
         position = self._position
-        nothing = self._position.step >= self._n_steps
+        nothing = self._position.step >= self._n_steps or self._record.is_over
         upcoming = None if nothing else self._next_parts()
         stop = False
         while upcoming is not None and not stop:
@@ -249,10 +250,10 @@ class _Run:
             )
             stop = self._after_step(at_epoch_end)
             due = self._team.sum([float(self._team.is_first and time.perf_counter() - saved > _SAVE_SECONDS)])[0] > 0 if position.step % 20 == 0 else False
-            if due or (self._saves_at(position.step, at_epoch_end) and position.step < self._n_steps):
+            done = self._record.is_over = stop or position.step >= self._n_steps
+            if due or self._saves_at(position.step, at_epoch_end) or (done and self._options.save_strategy != "no"):
                 self._save_checkpoint()
                 saved = time.perf_counter()
-            done = stop or position.step >= self._n_steps
             upcoming = None if done else self._next_parts()
 
     def _next_parts(self) -> tuple[list[Batch | None], list[float], bool]:
@@ -520,7 +521,7 @@ class _Run:
         with _disk_errors(partial):
             partial.mkdir()
             write_model(partial, self._model, self._setup, made=self._made())
-            role = "validation" if self._setup.files["validation"] else "train"
+            role = "validation" if self._setup.is_measured else "train"
             examples = self._setup.examples(role)
             check_saved(partial, self._model, self._setup, examples, self._builder_of(examples))
             self._describe(partial)

@@ -20,7 +20,7 @@ from lexel.evaluation.report import as_json
 from lexel.evaluation.results import Report
 from lexel.evaluation.run import EvaluationOptions, evaluate
 from lexel.tasks.tag import Tagger
-from lexel.training.features import Features, read_documents, shared_texts
+from lexel.training.features import Features, is_held_out, read_documents, shared_texts
 from lexel.training.heads import label_counts
 from lexel.training.options import DataFile
 from lexel.training.save import base_of
@@ -164,8 +164,9 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
     if not any(head.task in TAGGING for head in setup.heads):
         return [], []
     reports, said = [], []
+    share = setup.options.dev_fraction
     for role in ("validation", "test"):
-        for file in getattr(setup.options, role):
+        for file in setup.options.train if share and role == "validation" else getattr(setup.options, role):
             try:
                 report = _evaluate_file(folder, file, setup, role=role, threads=threads)
             except LexelError as error:
@@ -180,7 +181,11 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
 def _evaluate_file(folder: Path, file: DataFile, setup: Setup, *, role: str, threads: int) -> dict[str, Any]:
     tagger = Tagger.load(folder, precision="float32", threads=threads)
     options = EvaluationOptions(label_map=file.label_map or {}, given_words="words" not in tagger.layers)
-    results = evaluate(tagger, read_documents(file, repair=setup.options.repair), options=options)
+    documents = read_documents(file, repair=setup.options.repair)
+    share = setup.options.dev_fraction
+    if share and role == "validation":
+        documents = (document for document in documents if is_held_out(document.text, share))
+    results = evaluate(tagger, documents, options=options)
     data = describe_data(file.path, format=file.format or by_ending(file.path).name, fold=fold_name(file))
     data |= {"role": role, "name": file.name or Path(file.path).stem.partition(".")[0]}
     return as_json(Report(results, describe_run(tagger, options, command=command(), data=data)))

@@ -22,7 +22,7 @@ from lexel.errors import CheckpointError
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training import model as models
 from lexel.training.examples import WindowExamples
-from lexel.training.features import Features, checksum, read_features
+from lexel.training.features import Features, checksum, held_out, read_features
 from lexel.training.heads import TrainedHead, base_head, check_labels, settle_heads
 from lexel.training.methods import apply_method
 from lexel.training.options import DataFile, TrainingOptions
@@ -64,14 +64,22 @@ class Setup:
 
     def examples(self, role: str) -> WindowExamples:
         """The windows of a role's files."""
+        share = self.options.dev_fraction
+        is_held = role == "validation"
         return WindowExamples(
-            self.files[role],
+            self.files["train" if share and is_held else role],
             self.heads,
             special=self.tokenizer.special,
             max_length=self.max_length,
             overlap=self.options.overlap,
             only_labelled=role == "train",
+            chosen=(lambda features: held_out(features, share) == is_held) if share and role != "test" else None,
         )
+
+    @property
+    def is_measured(self) -> bool:
+        """Is there anything to measure on while training?"""
+        return bool(self.files["validation"] or self.options.dev_fraction)
 
 
 def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:

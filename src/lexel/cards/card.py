@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lexel.cards.facts import ANSWERS, Facts, gather, write_json
 from lexel.cards.front_matter import build_metadata
@@ -36,7 +37,7 @@ class CardResult:
 def write_card(
     folder: str | Path,
     *,
-    answers: Mapping[str, str] | None = None,
+    answers: Mapping[str, Any] | None = None,
     replace_foreign: bool = False,
     measure: bool = True,
 ) -> CardResult:
@@ -47,7 +48,7 @@ def write_card(
 
     Args:
         folder: A model folder, Lexel's or a plain one.
-        answers: What no file says: ``licence``, ``language``, ``genres``, ``author``, ... (see ``questions``).
+        answers: What no file says: ``licence``, ``language``, ``genres``, ``author``, ... (see ``questions``); texts or lists.
         replace_foreign: Write over a card that a person wrote; of that one the metadata stays that is still true.
         measure: Measure speed and memory, in a process of its own that takes some seconds.
 

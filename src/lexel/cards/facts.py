@@ -169,7 +169,7 @@ class Facts:
         return data.get("name") or Path(str(data.get("file", "data"))).name, data.get("role")
 
 
-def gather(folder: Path, *, answers: Mapping[str, str]) -> Facts:
+def gather(folder: Path, *, answers: Values) -> Facts:
     """Read what a model folder's files say.
 
     Args:

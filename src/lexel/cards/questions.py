@@ -51,7 +51,7 @@ def question(name: str) -> str:
     return QUESTIONS[name]
 
 
-def check_answers(answers: Mapping[str, str]) -> None:
+def check_answers(answers: Mapping[str, object]) -> None:
     """Refuse answers to what nobody asked.
 
     Raises:

@@ -291,8 +291,10 @@ def _course(made: Mapping[str, Any]) -> str:
         said.append(f"{made['steps']:,} steps{epochs}{time}")
     if made.get("examples_per_second"):
         said.append(f"{made['examples_per_second']:,.1f} examples a second")
-    if made.get("windows") and made.get("examples"):
-        said.append(f"{made['examples']:,} examples in {made['windows']:,} windows, {made.get('dropped', 0)} dropped")
+    if made.get("examples"):
+        said.append(f"{made['examples']:,} examples read")
+    if made.get("windows"):
+        said.append(f"{made['windows']:,} windows, {made.get('dropped', 0)} dropped")
     model = made.get("model") or {}
     if model.get("trainable_parameters") and model.get("parameters"):
         said.append(f"{model['trainable_parameters']:,} of {model['parameters']:,} parameters trained")

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
+from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.jsonfile import read_object
 from lexel.errors import LexelError
 from lexel.evaluation.claimed_data import Labelled, match
 from lexel.evaluation.claims import Claim, DataKey, Figure, figure_of
@@ -201,16 +202,19 @@ class _Case:
 
     def _tokenizer(self) -> Iterator[str]:
         for flow in self.runs.flows:
-            made = _made_with(flow.checkpoint.made)
+            made = _made_with(flow.checkpoint)
             if made is not None and made != _installed("tokenizers"):
                 yield f"the model was made with tokenizers {made}; here it is {_installed('tokenizers')}"
 
 
-def _made_with(made: Mapping[str, Any]) -> str | None:
-    """The version of tokenizers that a model was made with, where it says so."""
-    for values in (made, made.get("versions"), made.get("environment")):
-        if isinstance(values, Mapping) and isinstance(values.get("tokenizers"), str):
-            return str(values["tokenizers"])
+def _made_with(checkpoint: Checkpoint) -> str | None:
+    """The version of tokenizers that a model was made with, where ``lexel.json`` or ``training.json`` says so."""
+    record = checkpoint.source.folder / "training.json"
+    environment = read_object(record).get("environment") if record.is_file() else None
+    for values in (checkpoint.made, environment):
+        versions = values.get("versions") if isinstance(values, Mapping) else None
+        if isinstance(versions, Mapping) and isinstance(versions.get("tokenizers"), str):
+            return str(versions["tokenizers"])
     return None
 
 

@@ -222,6 +222,7 @@ class _Collected:
         """
         edges = np.concatenate([np.zeros(0, np.uint8), *self._edges])
         types = np.concatenate([np.zeros(0, np.int16), *self._types])
+        self._check(edges, types)
         bounds = np.concatenate(([0], np.cumsum(self._sizes))).astype(np.int64)
         if self._options.target == "pos":
             label_set, classes = None, types.astype(np.int64)
@@ -231,9 +232,21 @@ class _Collected:
             ids, units = np.arange(max(len(self._numbers), 1)), Units(edges, types, 0)
             classes = unit_labels(units, label_set, type_ids=ids, bounds=bounds).astype(np.int64)
             labels = label_set.labels
-        task = _Task(self._options, labels, label_set, classes, np.array(self._parts, np.int64), bounds)
-        task.check()
-        return task
+        return _Task(self._options, labels, label_set, classes, np.array(self._parts, np.int64), bounds)
+
+    def _check(self, edges: NDArray[np.uint8], types: NDArray[np.int16]) -> None:
+        """Refuse data that nothing can be learnt from."""
+        target = self._options.target
+        counts = np.bincount(self._parts, minlength=3).tolist()
+        if min(counts) < 1:
+            found = ", ".join(f"{n} to {what}" for n, what in zip(counts, ("fit", "choose", "score"), strict=True))
+            raise DataError(
+                f"{target}: {len(self._parts)} documents with that layer ({found}); expected some for each. "
+                "Give more data, or --test"
+            )
+        fitted = np.repeat(np.array(self._parts) == 0, self._sizes)
+        if len(np.unique(types[fitted] if target == "pos" else edges[fitted])) < 2:
+            raise DataError(f"{target}: one label in all of the data; expected several to tell apart")
 
     def _label_set(self) -> LabelSet:
         if self._options.target == "words":
@@ -259,19 +272,6 @@ class _Task:
     classes: NDArray[np.int64]
     parts: NDArray[np.int64]
     bounds: NDArray[np.int64]
-
-    def check(self) -> None:
-        """Refuse data that nothing can be learnt from."""
-        found = ", ".join(
-            f"{np.sum(self.parts == part)} to {what}" for part, what in enumerate(("fit", "choose", "score"))
-        )
-        if min((self.parts == part).sum() for part in range(3)) < 1:
-            raise DataError(
-                f"{self.options.target}: {len(self.parts)} documents with that layer ({found}); expected some for "
-                "each. Give more data, or --test"
-            )
-        if len(np.unique(self.classes[self._split.fitted])) < 2:
-            raise DataError(f"{self.options.target}: one label in all of the data; expected several to tell apart")
 
     @property
     def _split(self) -> _Split:

@@ -7,6 +7,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, make_dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -14,7 +15,7 @@ import typer
 
 from lexel.cli.messages import note, reported
 from lexel.cli.options import MessageOptions, _option, grouped
-from lexel.errors import OptionError
+from lexel.errors import MissingExtra, OptionError
 from lexel.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def train(
     [bold]lexel train recipe.yaml --dry-run[/]
     """
     with reported(messages):
+        check_extra()
         options = _options(recipe, given)
         if run.save_recipe is not None:
             _save_recipe(options, run.save_recipe)
@@ -156,6 +158,17 @@ def train(
             _show_plan(options)
         else:
             _train(options, is_quiet=messages.quiet or not _is_first_process())
+
+
+def check_extra() -> None:
+    """Make sure that what training needs is installed, before anything is read.
+
+    Raises:
+        MissingExtra: With the line that installs it.
+    """
+    missing = [name for name in ("torch", "transformers", "accelerate", "yaml") if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f'training needs {", ".join(missing)}: pip install "lexel[train]"')
 
 
 def _options(recipe: str | None, given: Any) -> TrainingOptions:

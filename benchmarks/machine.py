@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from lexel.engines.choose import available_threads, is_bf16_native, processor_flags
+from lexel.engines.choose import available_threads, is_bf16_native, is_int8_native, processor_flags
 
 PACKAGES = ("lexel", "numpy", "openvino", "tokenizers", "torch", "transformers", "ckip-transformers", "jieba")
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "bf16")
@@ -44,6 +44,11 @@ def describe_machine() -> Machine:
 def has_bf16() -> bool:
     """Whether this processor multiplies bf16 natively; elsewhere nothing is measured in bf16."""
     return is_bf16_native(processor_flags())
+
+
+def has_int8() -> bool:
+    """Whether this processor multiplies eight-bit numbers natively."""
+    return is_int8_native(processor_flags())
 
 
 def _processor() -> str:

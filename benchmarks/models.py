@@ -14,6 +14,7 @@ from benchmarks.texts import all_sentences
 from lexel.checkpoint.source import bundled_folder
 
 SEED = 20261120
+CALIBRATION_SENTENCES = 48
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -50,6 +51,17 @@ class Folders:
         folder = write_bert(self._folder / "bert", self.shape)
         export(folder)
         return str(folder)
+
+    @cached_property
+    def int8(self) -> str:
+        """The same BERT quantised; its random decisions may come out as they like."""
+        from lexel.checkpoint import open_checkpoint
+        from lexel.export.quantize import QuantizeOptions, quantize
+
+        out = self._folder / "int8"
+        texts = all_sentences()[:CALIBRATION_SENTENCES]
+        quantize(open_checkpoint(self.bert), out, calibration=texts, options=QuantizeOptions(max_flips=1000))
+        return str(out)
 
     @cached_property
     def small(self) -> str:

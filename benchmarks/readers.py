@@ -175,6 +175,39 @@ def jieba_words_reader(folder: None = None, *, threads: int = 1) -> Reader:
     return lambda texts: len([word for text in texts for word in jieba.cut(text)])
 
 
+def lexel_embedding_reader(folder: str, *, threads: int, precision: str = "auto") -> Reader:
+    """Lexel's vectors, pooled as the folder says."""
+    import lexel
+
+    embedder = lexel.Embedder.load(folder, threads=threads, precision=precision)
+    return lambda texts: len(embedder.encode(texts))
+
+
+def feature_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
+    """transformers' pipeline for hidden states, and their mean over each text's pieces."""
+    import torch
+    from transformers import pipeline
+
+    torch.set_num_threads(threads)
+    pipe = pipeline("feature-extraction", model=folder, device="cpu")
+
+    def read(texts: Iterable[str]) -> int:
+        states = pipe(list(texts), batch_size=batch, return_tensors=True)
+        return len([state[0].mean(dim=0).numpy() for state in states])
+
+    return read
+
+
+def sentence_transformers_reader(folder: str, *, threads: int) -> Reader:
+    """sentence-transformers on torch, as it comes: batches of 32, sorted by length."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    torch.set_num_threads(threads)
+    model = SentenceTransformer(folder, device="cpu")
+    return lambda texts: len(model.encode(list(texts), show_progress_bar=False))
+
+
 READERS: Mapping[str, Callable[..., Reader]] = {
     "lexel": lexel_reader,
     "lexel-without-encoder": lexel_without_encoder,
@@ -182,6 +215,9 @@ READERS: Mapping[str, Callable[..., Reader]] = {
     "transformers-long": transformers_long_reader,
     "ckip": ckip_reader,
     "exported": exported_reader,
+    "lexel-embedding": lexel_embedding_reader,
+    "feature-extraction": feature_reader,
+    "sentence-transformers": sentence_transformers_reader,
     "jieba": jieba_reader,
     "jieba-words": jieba_words_reader,
 }

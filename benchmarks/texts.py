@@ -28,6 +28,18 @@ def sentences(n: int) -> Iterator[str]:
     return islice(cycle(all_sentences()), n)
 
 
+@cache
+def all_english_sentences() -> tuple[str, ...]:
+    """English sentences of the test data, in their order."""
+    lines = (DATA / "en_ewt.jsonl").read_text(encoding="utf-8").splitlines()
+    return tuple(json.loads(line)["text"] for line in lines)
+
+
+def english_sentences(n: int) -> Iterator[str]:
+    """The first ``n`` English sentences; they begin again where there are no more."""
+    return islice(cycle(all_english_sentences()), n)
+
+
 def long_text(n_chars: int) -> str:
     """One text of exactly ``n_chars`` characters, of sentences in a row."""
     return "".join(sentences(2 + n_chars // 10))[:n_chars]

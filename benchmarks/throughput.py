@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ceiling import Ceiling, CeilingMeter, useful_flop
-from benchmarks.machine import has_bf16
+from benchmarks.machine import has_bf16, has_int8
 from benchmarks.measure import Series, fastest, in_turns, rate
 from benchmarks.readers import (
     Reader,
@@ -74,6 +74,8 @@ def _contestants(setting: Setting) -> tuple[dict[str, Reader], list[str]]:
     readers = {
         f"Lexel {precision}": lexel_reader(folder, threads=threads, precision=precision) for precision in precisions
     }
+    if has_int8():
+        readers["Lexel int8"] = lexel_reader(setting.folders.int8, threads=threads, precision="int8")
     choices = {
         f"OpenVINO {precision}, exported graph, sorted": {
             f"batches of {batch}, {streams} stream{'s' * (streams > 1)}": partial(
@@ -116,6 +118,13 @@ def _bars(rates: Mapping[str, Series], share: Series | None) -> list[Bar]:
     return [
         Bar("bf16 over transformers' pipeline at its best batch size", 10, over(bf16, best), note=best),
         Bar("bf16 over ckip-transformers' driver", 18, over(bf16, CKIP)),
+        Bar("int8 over bf16", 1.3, None if bf16 is None else over(rates.get("Lexel int8"), "Lexel bf16")),
+        Bar(
+            "int8 over transformers' pipeline at its best batch size",
+            13,
+            over(rates.get("Lexel int8"), best),
+            note=best,
+        ),
         Bar("bf16 over exported OpenVINO with sorted batches", 1.08, over(bf16, exported), note="bf16 as well"),
         Bar("share of the bf16 matrix-product ceiling", 55, None if share is None else share.median, unit=" %"),
         Bar(

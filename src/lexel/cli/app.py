@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import lexel
+from lexel.cli.answer import answer
 from lexel.cli.card import card
 from lexel.cli.classify import classify
 from lexel.cli.cluster import cluster
@@ -49,6 +50,7 @@ app.command(epilog=_EPILOG)(cluster)
 app.command(epilog=_EPILOG, context_settings={"token_normalize_func": spelled})(train)
 app.command(epilog=_EPILOG)(classify)
 app.command(epilog=_EPILOG)(fill)
+app.command(epilog=_EPILOG)(answer)
 app.command(epilog=_EPILOG)(evaluate)
 app.command(epilog=_EPILOG)(compare)
 app.command(epilog=_EPILOG)(probe)

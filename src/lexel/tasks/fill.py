@@ -27,7 +27,7 @@ from lexel.decoding.masks import (
 )
 from lexel.engines.choose import EngineOptions, describe
 from lexel.engines.packing import BATCH_PIECES
-from lexel.errors import DataError
+from lexel.errors import DataError, OptionError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
@@ -160,12 +160,12 @@ class FillOptions:
     def __post_init__(self) -> None:
         for name, value, known in (("order", self.order, get_args(Order)), ("rank", self.rank, get_args(Rank))):
             if value not in known:
-                raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
+                raise OptionError(f"{name} is {value!r}; expected one of {', '.join(known)}")
         for name, number in (("top_k", self.top_k), ("beam", self.beam)):
             if number is not None and number < 1:
-                raise ValueError(f"{name} is {number}; expected 1 or more")
+                raise OptionError(f"{name} is {number}; expected 1 or more")
         if not 1 <= self.lengths[0] <= self.lengths[1]:
-            raise ValueError(f"length is {self.length}; expected a number from 1, or the fewest and the most pieces")
+            raise OptionError(f"length is {self.length}; expected a number from 1, or the fewest and the most pieces")
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -254,6 +254,7 @@ class Filler:
 
         Raises:
             TypeError: If ``text`` is not a string, or an option is unknown.
+            OptionError: If an option has a value that it cannot have.
             DataError: If there is no mask, or one longer than the model reads.
         """
         _check_one(text)
@@ -297,7 +298,7 @@ class Filler:
             options.targets, tokenizer=flow.tokenizer, spelling=self._model.spelling, most=flow.window
         )
         if options.targets is not None and not targets:
-            raise ValueError("targets: an empty list; expected words to choose from")
+            raise OptionError("targets: an empty list; expected words to choose from")
         first = 0
         for block in gather_blocks(self._checked(texts)):
             masks = [reader.find(text, where=where(n)) for n, text in enumerate(block.texts, first)]

@@ -28,7 +28,7 @@ from lexel.decoding.vocabulary import (
     top_pieces,
 )
 from lexel.engines.packing import Sequences
-from lexel.errors import CheckpointError, DataError
+from lexel.errors import CheckpointError, DataError, OptionError
 from lexel.tasks.base import Flow
 from lexel.text.tokenizer import Tokenizer
 
@@ -145,7 +145,7 @@ def _mask_of(tokenizer: Tokenizer) -> int:
 def _pattern_of(symbol: str) -> str:
     """A symbol, with lengths before its closing bracket if it has one."""
     if not symbol.strip():
-        raise ValueError(f"mask is {symbol!r}; expected some characters that are not white space")
+        raise OptionError(f"mask is {symbol!r}; expected some characters that are not white space")
     if not symbol.endswith(_CLOSING):
         return re.escape(symbol)
     return rf"{re.escape(symbol[:-1])}(?::(\d+)(?:-(\d+))?)?{re.escape(symbol[-1])}"

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from lexel.decoding.vocabulary import Spelling
+from lexel.errors import OptionError
 from lexel.text.tokenizer import Tokenizer
 
 _logger = logging.getLogger("lexel")
@@ -25,7 +26,7 @@ class Targets:
 
     Raises:
         TypeError: If ``words`` is not several strings.
-        ValueError: If there is none, an empty one, or none that the vocabulary can spell.
+        OptionError: If there is none, an empty one, or none that the vocabulary can spell.
     """
 
     def __init__(self, words: Sequence[str], *, tokenizer: Tokenizer, spelling: Spelling, most: int) -> None:
@@ -35,7 +36,7 @@ class Targets:
         if not isinstance(strange, str):
             raise TypeError(f"targets: {strange!r} is no word; expected str, found {type(strange).__name__}")
         if not all(word.strip() for word in words):
-            raise ValueError("targets: one is empty; expected words")
+            raise OptionError("targets: one is empty; expected words")
         self._tokenizer = tokenizer
         self._spelling = spelling
         self._most = most
@@ -45,11 +46,11 @@ class Targets:
     def _spelt(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The words without those that cannot be; which these are is said."""
         if not words:
-            raise ValueError("targets: an empty list; expected words to choose from")
+            raise OptionError("targets: an empty list; expected words to choose from")
         problems = {word: problem for word in words if (problem := self._problem(word))}
         left_out = "; ".join(f"{word!r} {problem}" for word, problem in problems.items())
         if len(problems) == len(words):
-            raise ValueError(f"targets: {left_out}; expected words of the model's vocabulary")
+            raise OptionError(f"targets: {left_out}; expected words of the model's vocabulary")
         if problems:
             _logger.warning("targets left out: %s", left_out)
         return tuple(word for word in words if word not in problems)

@@ -107,6 +107,14 @@ def test_truncated_texts_give_the_same(make: Make, options: dict[str, Any]) -> N
     assert_same(ours([LONG, *TEXTS], **options), their([LONG, *TEXTS], **options))
 
 
+def test_a_text_beyond_the_models_length_is_read(make: Make) -> None:
+    ours, their = make("text-classification", CLASSES)
+    with pytest.raises((IndexError, RuntimeError)):
+        their(LONG)
+    ending, other = ours([LONG + "new york live" * 20, LONG + "王小明" * 20])
+    assert ending["score"] != other["score"]
+
+
 def test_a_generator_of_texts_is_read_lazily(make: Make) -> None:
     ours, their = make("text-classification", CLASSES)
 

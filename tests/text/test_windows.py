@@ -98,3 +98,33 @@ def test_the_earlier_window_decides_the_piece_in_the_middle() -> None:
 def test_an_overlap_that_does_not_fit_is_refused(size: int, overlap: int) -> None:
     with pytest.raises(ValueError, match=rf"overlap {overlap} .*\[0, {size}\)"):
         plan_windows(10, size=size, overlap=overlap)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), SIZES), min_size=1, max_size=6))
+def test_each_text_may_have_a_size_and_overlap_of_its_own(texts: list[tuple[int, tuple[int, int]]]) -> None:
+    bounds = np.cumsum([0, *(n_pieces for n_pieces, _ in texts)])
+    sizes, overlaps = (np.array(column) for column in zip(*(sizes for _, sizes in texts), strict=True))
+
+    together = plan_batch(bounds, size=sizes, overlap=overlaps)
+
+    for i, (n_pieces, (size, overlap)) in enumerate(texts):
+        own = np.flatnonzero(together.text == i)
+        alone = plan_windows(n_pieces, size=size, overlap=overlap)
+        assert [(int(together.start[k] - bounds[i]), int(together.end[k] - bounds[i])) for k in own] == [
+            (window.start, window.end) for window in alone
+        ]
+        assert [int(together.keep_start[k] - bounds[i]) for k in own] == [window.keep_start for window in alone]
+
+
+def test_a_text_without_pieces_has_a_window_where_it_is_read_too() -> None:
+    bounds = np.array([0, 0, 3, 3])
+    assert plan_batch(bounds, size=2, overlap=0).text.tolist() == [1, 1]
+    plan = plan_batch(bounds, size=2, overlap=0, read_empty=True)
+    assert plan.text.tolist() == [0, 1, 1, 2]
+    assert (plan.end - plan.start).tolist() == [0, 2, 1, 0]
+    assert (plan.keep_end - plan.keep_start).tolist() == [0, 2, 1, 0]
+
+
+def test_an_overlap_that_fits_one_text_and_not_another_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"overlap 3 does not fit windows of 2 pieces; it must be in \[0, 2\)"):
+        plan_batch(np.array([0, 9, 18]), size=np.array([4, 2]), overlap=3)

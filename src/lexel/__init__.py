@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Overloaded,
         WeightError,
     )
+    from lexel.tasks.answer import Answerer
     from lexel.tasks.classify import Classifier
     from lexel.tasks.embed import Embedder
     from lexel.tasks.fill import Filler
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answerer",
     "Checkpoint",
     "CheckpointError",
     "Classifier",
@@ -71,6 +73,7 @@ _HOMES = {
     "lexel.checkpoint": ("Checkpoint", "open_checkpoint"),
     "lexel.decoding.lexicon": ("Lexicon",),
     "lexel.document": ("Document", "Span", "Spans", "Word", "Words"),
+    "lexel.tasks.answer": ("Answerer",),
     "lexel.tasks.classify": ("Classifier",),
     "lexel.tasks.embed": ("Embedder",),
     "lexel.tasks.fill": ("Filler",),

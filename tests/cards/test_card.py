@@ -118,6 +118,20 @@ def test_training_stands_with_all_options_the_table_and_the_plot(trained: Traine
     assert "lexel train recipe.yaml" in training
 
 
+def test_folders_of_whoever_trained_stay_private(trained: Trained) -> None:
+    options = {"model": "/home/me/base", "train": [{"path": "/home/me/train.jsonl", "weight": 1.0}]}
+    trained.change(options=options, command="lexel train /home/me/recipe.yaml --seed 1")
+    card = write(trained)
+    assert "/home/me" not in card
+    assert "$ lexel train recipe.yaml --seed 1" in card
+
+
+def test_a_base_that_is_a_folder_is_no_hub_id(trained: Trained) -> None:
+    trained.change(base={"id": "my-base", "revision": None, "commit": None, "licence": "mit"})
+    assert "Made from `my-base`: licence mit." in write(trained)
+    assert "base_model" not in read_metadata(trained.folder)
+
+
 def test_labels_stand_with_counts_and_examples(trained: Trained) -> None:
     labels = section(write(trained), "Labels")
     assert "| `B-PER` | 11 | 臺北\\|市 |" in labels

@@ -48,7 +48,7 @@ def write_card(
 
     Args:
         folder: A model folder, Lexel's or a plain one.
-        answers: What no file says: ``licence``, ``language``, ``genres``, ``author``, ... (see ``questions``); texts or lists.
+        answers: What no file says, as texts or lists: ``licence``, ``language``, ``genres``, ... (see ``questions``).
         replace_foreign: Write over a card that a person wrote; of that one the metadata stays that is still true.
         measure: Measure speed and memory, in a process of its own that takes some seconds.
 

@@ -107,6 +107,13 @@ class Facts:
         return found
 
     @property
+    def hub_base(self) -> str | None:
+        """The hub id of the model that it was made from, if it is on the hub."""
+        id = self.base.get("id")
+        is_known = id is not None and id in (_first(self.previous.get("base_model")), self.answer("base"))
+        return id if id is not None and (is_known or self.base.get("commit") or "/" in id.strip("./")) else None
+
+    @property
     def is_from_scratch(self) -> bool:
         """Whether its weights are known to begin with random ones."""
         return not self.base and (bool(self.training) or self.answer("base") == NO_BASE)
@@ -167,6 +174,11 @@ class Facts:
         if row is not None:
             return row.name, row.role
         return data.get("name") or Path(str(data.get("file", "data"))).name, data.get("role")
+
+    def report_title(self, report: Values) -> str:
+        """What people call the data of a report, its part said once."""
+        name, role = self.report_name(report)
+        return name if role is None or role in name.lower().split() else f"{name}, {role}"
 
 
 def gather(folder: Path, *, answers: Values) -> Facts:

@@ -39,7 +39,7 @@ def build_metadata(facts: Facts) -> ModelCardData:
         "library_name": _library(facts),
         "pipeline_tag": _pipeline(facts),
         "tags": list(dict.fromkeys(["lexel", *(_TAGS[task] for task in _tasks(facts) if task in _TAGS)])),
-        "base_model": facts.base.get("id"),
+        "base_model": facts.hub_base,
         "datasets": list(dict.fromkeys(slug(row.name) for row in facts.data)) or None,
         "metrics": list(dict.fromkeys(str(figure.metric_type) for figure in figures)) or None,
         **{key: facts.previous[key] for key in _KEPT if key in facts.previous},

@@ -182,7 +182,7 @@ def type_table(facts: Facts) -> str:
 def tag_table(facts: Facts) -> str:
     """F1 of each part-of-speech tag, by set."""
     reports = [report for report in facts.reports if (report.get("results") or {}).get("pos")]
-    names = [" ".join(filter(None, facts.report_name(report))) for report in reports]
+    names = [facts.report_title(report) for report in reports]
     by_label = [report["results"]["pos"]["by_label"] for report in reports]
     labels = list(dict.fromkeys(label for scores in by_label for label in scores))
     rows = [

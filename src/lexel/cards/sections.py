@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from lexel.cards import markdown, results
@@ -35,6 +37,7 @@ _FAMILIES = {
 _OWN_COMMANDS = {"fill": "fill", "classify": "classify", "answer": "answer", "embed": "embed"}
 _LOADERS = {"fill": "Filler", "classify": "Classifier", "answer": "Answerer", "embed": "Embedder"}
 _MANY_LABELS = 12
+_SENTENCES = {"zh": "他在北京工作。", "en": "She lives in New York."}
 
 
 def summary(facts: Facts) -> str:
@@ -89,11 +92,10 @@ def _is_plain(facts: Facts) -> bool:
 
 
 def _example(facts: Facts) -> str:
-    if said := facts.answer("example"):
-        return said
-    known = _label_rows(facts)
-    examples = [str(row["example"]) for rows in known.values() for row in rows if row.get("example")]
-    return max(examples, key=len, default="") or {"zh": "他在北京工作。"}.get(next(iter(facts.languages), ""), "London")
+    known = [row for head in _label_rows(facts).values() for row in head if row.get("example")]
+    most = max(known, key=lambda row: len(str(row["example"])), default={"example": "London"})
+    sentence = next((_SENTENCES[code] for code in facts.languages if code in _SENTENCES), str(most["example"]))
+    return facts.answer("example") or sentence
 
 
 def labels(facts: Facts) -> str:
@@ -112,8 +114,8 @@ def _head_labels(head: Head, rows: list[Mapping[str, Any]]) -> str:
         return ""
     scheme = f", scheme {head.scheme}" if head.scheme and head.scheme != "bare" else ""
     title = f"**{markdown.text(head.name)}**: {_READS[head.task]}; {len(names)} labels{scheme}."
-    if not rows:
-        return f"{title} {', '.join(map(markdown.code, head.labels))}"
+    if not any(row.get("count") or row.get("example") for row in rows):
+        return f"{title} {', '.join(markdown.code(row['label']) for row in names)}"
     cells = [
         (
             markdown.cell_code(row["label"]),
@@ -162,7 +164,6 @@ def _limits(facts: Facts) -> Iterator[str]:
     for role, count in (facts.training.get("overlap") or {}).items():
         if count:
             yield f"{count:,} texts of the {role} data stand in the training data too: figures on these say too much."
-    yield from (markdown.text(warning) for warning in facts.training.get("warnings") or ())
 
 
 def _weak_labels(facts: Facts) -> Iterator[str]:
@@ -173,7 +174,7 @@ def _weak_labels(facts: Facts) -> Iterator[str]:
         if len(there) > 1:
             label = min(there, key=lambda name: float(there[name]["f1"]["value"]))
             f1, n_gold = results.percent(there[label]["f1"]["value"]), there[label]["n_gold"]
-            name = " ".join(filter(None, facts.report_name(report)))
+            name = facts.report_title(report)
             yield f"Hardest on {markdown.text(name)}: {markdown.code(label)}, F1 {f1} ({n_gold:,} in gold)."
 
 
@@ -246,7 +247,8 @@ _COUNTS = {
 
 def _count(row: DataSet, key: str) -> str:
     count = row.count(key)
-    return "" if count is None else f"{count:,}"
+    is_said = key == "examples" and row.count("documents") == count
+    return "" if count is None or is_said else f"{count:,}"
 
 
 def _times_read(rows: list[DataSet]) -> list[str]:
@@ -275,7 +277,8 @@ def training(facts: Facts) -> str:
     rows = [(markdown.cell_code(key), markdown.cell_code(_value(value))) for key, value in options.items()]
     return markdown.paragraphs(
         _course(made),
-        markdown.console(str(made["command"])) if made.get("command") else None,
+        markdown.bullets(map(markdown.text, made.get("warnings") or ())),
+        markdown.console(_command(str(made["command"]))) if made.get("command") else None,
         markdown.folded(f"All {len(rows)} options", markdown.table(("option", "value"), rows)) if rows else None,
         _table_over_steps(made.get("table") or []),
         _best(made.get("best") or {}),
@@ -347,7 +350,7 @@ def _folded(title: str, table: str) -> str:
 
 def _notes(facts: Facts) -> Iterator[str]:
     for report in facts.reports:
-        name = " ".join(filter(None, facts.report_name(report)))
+        name = facts.report_title(report)
         for note in (report.get("results") or {}).get("notes") or ():
             yield f"{markdown.text(name)}: {markdown.text(note)}"
 
@@ -453,9 +456,25 @@ def _listed(items: list[str]) -> str:
 
 
 def _value(value: Any) -> str:
-    import json
+    """A setting as it is written, without the folders of whoever trained."""
+    public = _public(value)
+    return public if isinstance(public, str) else json.dumps(public, ensure_ascii=False)
 
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+def _public(value: Any) -> Any:
+    """The same with names of files in place of absolute paths."""
+    if isinstance(value, str):
+        return Path(value).name if Path(value).is_absolute() else value
+    if isinstance(value, Mapping):
+        return {key: _public(each) for key, each in value.items()}
+    return [_public(each) for each in value] if isinstance(value, list) else value
+
+
+def _command(said: str) -> str:
+    try:
+        return shlex.join(map(_public, shlex.split(said)))
+    except ValueError:  # quotes that do not close
+        return said
 
 
 def _cell(value: Any) -> str:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 
 from lexel.errors import DataError, LabelError
 from lexel.tasks.answer import Answerer, AnswerOptions, Answers
+from lexel.tasks.tag import Tagger
 from tests.answer.models import FAMILIES, Reference, build_reference, made_up
-from tests.builders import WORDS, build_tagger
+from tests.builders import VOCAB, WORDS, bert_config, bert_tensors, build_tagger, write_folder, write_json
 from tests.flow.test_any_text import BATCHES
 
 QUESTION = "went new york?"
@@ -259,3 +260,25 @@ def test_answers_are_slices_of_any_text_and_apart(anything: Answerer, contexts: 
             assert answer.text == context[answer.start : answer.end]
         for a, b in itertools.combinations(one.answers, 2):
             assert a.end <= b.start or b.end <= a.start
+
+
+# A head among others -------------------------------------------------------------------------------------------------
+
+
+def test_a_joint_model_answers_beside_its_tagging(tmp_path: Path) -> None:
+    heads = {
+        "words": {"task": "words", "labels": list(WORDS), "scheme": "BI", "prefix": "heads.words"},
+        "answer": {"task": "answer", "prefix": "heads.answer"},
+    }
+    config = bert_config(vocab_size=len(VOCAB))
+    tensors = bert_tensors(config, {"heads.words": 2, "heads.answer": 2})
+    write_folder(tmp_path / "joint", config, tensors, VOCAB)
+    write_json(tmp_path / "joint" / "lexel.json", {"format": 1, "pieces": "tokenizer", "heads": heads})
+    plain = {**config, "architectures": ["BertForQuestionAnswering"]}
+    own = {name.replace("heads.answer", "qa_outputs"): tensors[name] for name in tensors if "heads.words" not in name}
+    write_folder(tmp_path / "plain", plain, own, VOCAB)
+    found, expected = (
+        Answerer.load(tmp_path / name, engine="numpy", top_k=3)(QUESTION, CONTEXT) for name in ("joint", "plain")
+    )
+    assert found == expected
+    assert Tagger.load(tmp_path / "joint", engine="numpy")(CONTEXT).words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,15 @@ def sentences_of(name: str, n: int) -> list[str]:
     return [json.loads(line)["text"] for line in lines[:n]]
 
 
-def build_masked(folder: Path, family: str, *, seed: int = 0) -> Path:
+def build_masked(folder: Path, family: str, *, vocab: Sequence[str] = VOCAB, seed: int = 0) -> Path:
     """A folder with a random masked-language model of a family, and a tokenizer."""
     folder.mkdir(exist_ok=True)
-    n_pieces = _write_byte_level(folder) if family == "roberta" else len(VOCAB)
+    n_pieces = _write_byte_level(folder) if family == "roberta" else len(vocab)
     torch.manual_seed(seed)
     config = AutoConfig.for_model(family, vocab_size=n_pieces, **SETTINGS[family])
     AutoModelForMaskedLM.from_config(config).save_pretrained(folder)
     if family != "roberta":
-        write_vocab(folder, VOCAB, max_length=POSITIONS)
+        write_vocab(folder, vocab, max_length=POSITIONS)
     return folder
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from lexel import Embedder
-from lexel.data.vectors import open_vectors
+from lexel.cli.embed import PartName, VectorFormatName
+from lexel.cli.search import MetricName
+from lexel.data.vectors import VectorFormat, open_vectors
+from lexel.tasks.embed import Part
+from lexel.tasks.search import METRICS
 from tests.cli.conftest import Run, one_error
 
 TEXTS = ["王小明在臺北市。", "", "我在家", "王小明在臺北市", "他在中国大学"]
@@ -150,3 +154,18 @@ def test_what_cannot_be_clustered_is_said_in_one_line(
     arguments: list[str], message: str, vectors: Path, lexel: Run
 ) -> None:
     assert message in one_error(lexel("cluster", vectors, *arguments, "-q"))
+
+
+def test_the_choices_of_the_options_are_those_there_are() -> None:
+    assert get_args(VectorFormatName) == get_args(VectorFormat)
+    assert get_args(PartName) == ("text", *get_args(Part))
+    assert get_args(MetricName) == METRICS
+
+
+def test_a_lone_surrogate_goes_into_a_folder_and_is_found_there(lexel: Run, tmp_path: Path) -> None:
+    line = json.dumps({"text": "我\ud800家"})
+    assert lexel("embed", "--from", "jsonl", "-q", "-o", tmp_path / "v", input=line).returncode == 0
+    (found,) = records(lexel("search", tmp_path / "v", "--query", "我", "-q").stdout)
+    assert found["nearest"][0]["text"] == "我\ud800家"
+    said = one_error(lexel("embed", "--from", "jsonl", "-q", "-o", tmp_path / "v.parquet", input=line))
+    assert "lone surrogate U+D800 in a text; Parquet cannot hold it" in said

@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from uuid import uuid4
 
-from lexel.checkpoint.source import DESCRIPTION_FILES, TOKENIZER_FILES
+from lexel.checkpoint.source import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES
 from lexel.errors import CheckpointError
 
-_KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
+_KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES, *SENTENCE_FILES)
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
         yield partial
-        _sync(partial.iterdir())
+        _sync(partial.rglob("*"))
         partial.rename(out)
         _sync([out.parent])
     except OSError as cause:
@@ -41,10 +41,15 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def copy_description(folder: Path, to: Path) -> None:
-    """Copy the files of a model folder that belong to a model, apart from weights; code is left behind."""
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in _KEPT):
-            shutil.copyfile(path, to / path.name)
+    """Copy the files of a model folder that belong to a model, apart from its weights; code is left behind.
+
+    What a sentence-transformers folder has behind its encoder goes with it, maps and their weights too.
+    """
+    for path in sorted((*folder.iterdir(), *folder.glob("[0-9]_*/*"))):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and any(fnmatchcase(name, pattern) for pattern in _KEPT):
+            (to / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, to / name)
 
 
 def _sync(paths: Iterable[Path]) -> None:

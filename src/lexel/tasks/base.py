@@ -198,7 +198,7 @@ class Flow:
         if batch_pieces < 1:
             raise EngineError(f"batch_pieces is {batch_pieces}; expected 1 or more")
         self._batch_pieces = batch_pieces
-        special = self._special = _types_known(self.tokenizer.special, config)
+        special = self._special = types_known(self.tokenizer.special, family=config.family)
         self._longest = min(config.max_positions, self.tokenizer.max_length or config.max_positions)
         self.window = self._longest - len(special.prefix) - len(special.suffix)
         if self.window < 1:
@@ -292,42 +292,27 @@ class Flow:
             windows = plan_batch(pieces.bounds, size=size, overlap=shared, read_empty=read_empty)
             return lay_out(pieces.ids, windows, self._special)
         beside = self.tokenizer.encode(block.partners.texts)
-        sizes = self._room_beside(block.partners, np.diff(beside.bounds), np.diff(pieces.bounds), size=size)
+        sizes = room_beside(
+            block.partners.texts,
+            np.diff(beside.bounds),
+            np.diff(pieces.bounds),
+            size=size,
+            longest=self._longest,
+            special=self._special,
+        )
         shares = np.minimum(self.overlap, sizes // 4) if overlap is None else overlap
         windows = plan_batch(pieces.bounds, size=sizes, overlap=shares, read_empty=read_empty)
         partners = PartnerPieces(beside.ids, beside.bounds, block.partners.first)
         return lay_out(pieces.ids, windows, self._special, partners=partners)
-
-    def _room_beside(
-        self, partners: Partners, taken: NDArray[np.int64], wanted: NDArray[np.int64], *, size: int
-    ) -> NDArray[np.int64]:
-        """How many pieces of each text a window holds beside its partner, ``[texts]``.
-
-        A partner may take all that a short text leaves. Beside a long text it may take three quarters of the window, so
-        that the number of windows stays within bounds.
-        """
-        special = self._special
-        n_special = len(special.pair_prefix) + len(special.pair_middle) + len(special.pair_suffix)
-        whole = min(size, self._longest - n_special)
-        room = whole - taken
-        least = np.minimum(wanted, whole // 4)
-        narrow = np.flatnonzero(room < least)
-        if len(narrow):
-            worst = int(narrow[0])
-            raise DataError(
-                f"{partners.texts[worst][:40]!r} ...: {taken[worst]} pieces that every window of the other text must "
-                f"hold; windows of {whole} pieces have room for {whole - least[worst]} beside it. Shorten it"
-            )
-        return np.maximum(room, 1)
 
     def _width(self, output: str) -> int:
         head, config = self.checkpoint.heads.get(output), self.checkpoint.config
         return config.hidden_size if head is None else output_width(head, config)
 
 
-def _types_known(special: SpecialPieces, config: ModelConfig) -> SpecialPieces:
+def types_known(special: SpecialPieces, *, family: str) -> SpecialPieces:
     """RoBERTa reads both texts of a pair as the same type, whatever its tokenizer's file says; so does transformers."""
-    return replace(special, pair_type_id=0) if config.family == "roberta" else special
+    return replace(special, pair_type_id=0) if family == "roberta" else special
 
 
 def frame(ids: NDArray[np.int32], windows: Windows, special: SpecialPieces) -> Sequences:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lexel.errors import DataError
 from lexel.text.pieces import SpecialPieces
 from lexel.text.windows import Windows
 
@@ -116,6 +117,45 @@ def lay_out(
         window=np.repeat(np.arange(len(windows), dtype=np.int32), lengths),
         piece=np.where(order < len(ids), order, -1).astype(np.int32),
     )
+
+
+def room_beside(
+    partners: Sequence[str],
+    taken: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    *,
+    size: int,
+    longest: int,
+    special: SpecialPieces,
+) -> NDArray[np.int64]:
+    """How many pieces of each text a window holds beside its partner, ``[texts]``.
+
+    A partner may take all that a short text leaves. Beside a long text it may take three quarters of the window, so
+    that the number of windows stays within bounds.
+
+    Args:
+        partners: The partners' texts, for messages.
+        taken: Pieces of each partner, ``[texts]``.
+        wanted: Pieces of each text, ``[texts]``.
+        size: Largest window, special pieces apart.
+        longest: Longest sequence that the model takes.
+        special: The special pieces.
+
+    Raises:
+        DataError: If a partner leaves too little room.
+    """
+    n_special = len(special.pair_prefix) + len(special.pair_middle) + len(special.pair_suffix)
+    whole = min(size, longest - n_special)
+    room = whole - taken
+    least = np.minimum(wanted, whole // 4)
+    narrow = np.flatnonzero(room < least)
+    if len(narrow):
+        worst = int(narrow[0])
+        raise DataError(
+            f"{partners[worst][:40]!r} ...: {taken[worst]} pieces that every window of the other text must "
+            f"hold; windows of {whole} pieces have room for {whole - least[worst]} beside it. Shorten it"
+        )
+    return np.maximum(room, 1)
 
 
 _Part = tuple[NDArray[np.int64], NDArray[np.int64]]  # where it starts and how long it is, each ``[windows]``

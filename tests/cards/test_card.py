@@ -14,6 +14,7 @@ from lexel.cards import read_claims, write_card
 from lexel.cards.metadata import read_metadata
 from lexel.checkpoint.card import read_card
 from lexel.errors import CheckpointError, OptionError
+from lexel.training.options import DataFile, HeadOptions, TrainingOptions
 from tests.builders import ENTITIES, build_tagger, write_json
 from tests.cards.conftest import Trained, report_on
 
@@ -232,6 +233,12 @@ def test_a_name_while_training_writes_aside_is_the_name_to_be(trained: Trained) 
 def test_an_answer_to_nothing_is_refused_with_the_nearest(trained: Trained) -> None:
     with pytest.raises(OptionError, match="'licens' is nothing that a card asks; did you mean"):
         write_card(trained.folder, answers={"licens": "mit"})
+
+
+def test_it_is_refused_before_any_training() -> None:
+    train, heads = (DataFile(path="train.jsonl"),), {"words": HeadOptions(task="words")}
+    with pytest.raises(OptionError, match="'autor' is nothing that a card asks; did you mean author"):
+        TrainingOptions(train=train, heads=heads, output_dir="out", model="base", card={"autor": "me"})
 
 
 # Plain folders -------------------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from lexel.engines.choose import available_threads, is_bf16_native, processor_fl
 from lexel.errors import CheckpointError, LexelError, OptionError
 from lexel.training import state
 from lexel.training.batches import Budget, EpochPlan, Sampler
-from lexel.training.examples import WindowExamples
 from lexel.training.check import check_saved
 from lexel.training.flat import FlatWeights
 from lexel.training.losses import Losses
@@ -31,7 +30,7 @@ from lexel.training.optim import Kinds, Optimizer, schedule
 from lexel.training.options import TrainingOptions
 from lexel.training.progress import NoProgress, Progress
 from lexel.training.record import environment, evaluate_folder, plain, training_record
-from lexel.training.rows import Batch, RowBuilder
+from lexel.training.rows import Batch, Examples, RowBuilder
 from lexel.training.save import write_json, write_model
 from lexel.training.scoring import Scorer
 from lexel.training.setup import Setup, build_model, prepare
@@ -108,7 +107,9 @@ class _Run:
         self._team = Team(self._accelerator.state)
         self._progress = progress if self._team.is_first else NoProgress()
         self._folder = Path(options.output_dir)
-        self._threads = options.threads or max(1, available_threads() // (self._team.size if self._team.shares_memory else 1))
+        self._threads = options.threads or max(
+            1, available_threads() // (self._team.size if self._team.shares_memory else 1)
+        )
         torch.set_num_threads(self._threads)
         self._position = _Position()
         self._record = _Record()
@@ -128,7 +129,9 @@ class _Run:
 
     def _check_folder(self) -> None:
         if (self._folder / "model.safetensors").exists():
-            raise OptionError(f"{self._folder}: holds a finished model; nothing was overwritten. Choose another output_dir")
+            raise OptionError(
+                f"{self._folder}: holds a finished model; nothing was overwritten. Choose another output_dir"
+            )
         names = {path.name for path in self._folder.iterdir()} if self._folder.is_dir() else set()
         strange = sorted(names - {state.FOLDER, _UNFINISHED, "features", "logs"})
         if strange:
@@ -164,7 +167,9 @@ class _Run:
             seed=options.seed,
         )
         self._builder = self._builder_of(self._examples, unknown=options.unknown_piece_probability)
-        self._losses = Losses(setup.heads, smoothing=options.label_smoothing_factor, class_weights=self._class_weights())
+        self._losses = Losses(
+            setup.heads, smoothing=options.label_smoothing_factor, class_weights=self._class_weights()
+        )
         self._epoch_ends = self._count_epochs()
         self._n_steps = options.max_steps if options.max_steps > 0 else self._epoch_ends[-1]
         self._rate = schedule(options, n_steps=self._n_steps)
@@ -175,7 +180,7 @@ class _Run:
         asked = self._options.bf16
         return _has_bf16(self._team.device) if asked is None else asked
 
-    def _builder_of(self, examples: WindowExamples, *, unknown: float = 0.0) -> RowBuilder:
+    def _builder_of(self, examples: Examples, *, unknown: float = 0.0) -> RowBuilder:
         setup = self._setup
         return RowBuilder(
             examples,
@@ -206,7 +211,7 @@ class _Run:
         asked = self._options.class_weights
         weights: dict[str, torch.Tensor] = {}
         for head in self._setup.heads:
-            if asked is None or not head.labels:
+            if asked is None or not head.labels or head.options.problem == "regression":
                 continue
             if asked == "balanced":
                 totals = self._examples.label_totals(head).astype(np.float32)
@@ -228,7 +233,9 @@ class _Run:
             ends.append(step)
             epoch += 1
         if not ends or not ends[-1]:
-            raise OptionError("train: the files hold nothing to learn from for these heads; expected labelled documents")
+            raise OptionError(
+                "train: the files hold nothing to learn from for these heads; expected labelled documents"
+            )
         return ends
 
     # The loop --------------------------------------------------------------------------------------------------------
@@ -249,7 +256,11 @@ class _Run:
                 position.step, self._record.last_loss, self._record.examples / max(self._record.seconds, 1e-9)
             )
             stop = self._after_step(at_epoch_end)
-            due = self._team.sum([float(self._team.is_first and time.perf_counter() - saved > _SAVE_SECONDS)])[0] > 0 if position.step % 20 == 0 else False
+            due = (
+                self._team.sum([float(self._team.is_first and time.perf_counter() - saved > _SAVE_SECONDS)])[0] > 0
+                if position.step % 20 == 0
+                else False
+            )
             done = self._record.is_over = stop or position.step >= self._n_steps
             if due or self._saves_at(position.step, at_epoch_end) or (done and self._options.save_strategy != "no"):
                 self._save_checkpoint()
@@ -327,7 +338,9 @@ class _Run:
         logs = step % options.logging_steps == 0
         measures = self._scorer is not None and (
             (options.eval_strategy == "epoch" and (at_epoch_end or last))
-            or (options.eval_strategy == "steps" and (step % (options.eval_steps or options.logging_steps) == 0 or last))
+            or (
+                options.eval_strategy == "steps" and (step % (options.eval_steps or options.logging_steps) == 0 or last)
+            )
         )
         if not (logs or measures or last):
             return False
@@ -353,7 +366,7 @@ class _Run:
         return row
 
     def _measure(self) -> dict[str, float]:
-        assert self._scorer is not None  # noqa: S101
+        assert self._scorer is not None
         with self._averaged():
             figures = self._scorer.measure(self._model)
         name = self._metric(figures)
@@ -371,7 +384,15 @@ class _Run:
 
     def _metric(self, figures: Mapping[str, float]) -> str:
         asked = self._options.metric_for_best_model
-        name = asked.removeprefix("eval_") if asked else "f1" if "f1" in figures else "accuracy" if "accuracy" in figures and len(self._setup.heads) == 1 and self._setup.heads[0].task != "fill" else "validation_loss"
+        name = (
+            asked.removeprefix("eval_")
+            if asked
+            else "f1"
+            if "f1" in figures
+            else "accuracy"
+            if "accuracy" in figures and len(self._setup.heads) == 1 and self._setup.heads[0].task != "fill"
+            else "validation_loss"
+        )
         name = "validation_loss" if name == "loss" else name
         if name not in figures:
             raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(figures))}")
@@ -413,7 +434,16 @@ class _Run:
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with this one."""
         values = dataclasses.asdict(self._options)
-        for name in ("output_dir", "report_to", "card", "save_total_limit", "save_strategy", "save_steps", "save_dtype", "test"):
+        for name in (
+            "output_dir",
+            "report_to",
+            "card",
+            "save_total_limit",
+            "save_strategy",
+            "save_steps",
+            "save_dtype",
+            "test",
+        ):
             values.pop(name)
         identity = {name: plain(value) for name, value in values.items()}
         files = self._setup.files
@@ -529,7 +559,7 @@ class _Run:
                 path.replace(self._folder / path.name)
             partial.rmdir()
             state.sync_folder(self._folder)
-        write_card(self._folder, answers={name: str(value) for name, value in self._options.card.items()})
+        write_card(self._folder)  # the answers of the recipe's card stand among the options in training.json
         keep = self._options.save_total_limit
         state.remove_old(self._folder, keep=keep or 0)
         if not keep:

@@ -257,6 +257,7 @@ class TrainingOptions:
         _check_ranges(self)
         _check_choices(self)
         _check_together(self)
+        _check_card(self.card)
 
 
 def refusal_of(method: str) -> str | None:
@@ -347,6 +348,14 @@ def _check_choices(options: TrainingOptions) -> None:
     for label, weight in weights.items() if isinstance(weights, Mapping) else ():
         if not weight >= 0:
             raise OptionError(f"class_weights: {weight!r} for label {label!r}; expected a number from 0 on")
+
+
+def _check_card(answers: Mapping[str, Any]) -> None:
+    """Refuse at once what would be refused when the card is written, after all the training."""
+    if answers:
+        from lexel.cards.questions import check_answers
+
+        check_answers(answers)
 
 
 def _check_together(options: TrainingOptions) -> None:

@@ -241,13 +241,14 @@ def _is_first_process() -> bool:
 
 
 def _say_what_next(options: TrainingOptions, folder: Path) -> None:
-    data = next((file.path for files in (options.test, options.validation, options.train) for file in files), None)
+    measured = next((file.path for files in (options.test, options.validation) for file in files), None)
     tasks = {head.task for head in options.heads.values()}
     print(f"{folder}")
     if tasks & {"words", "pos", "words+pos", "entities", "labels"}:
         print(f"  to use it:      lexel tag -m {folder}")
-        print(f"  to measure it:  lexel evaluate {folder} -d {data}")
+        print(f"  to measure it:  lexel evaluate {folder} -d {measured or 'FILE'}")
     for task, command in (("fill", "fill"), ("classify", "classify"), ("answer", "answer")):
         if task in tasks:
             print(f"  to use it:      lexel {command} -m {folder}")
-    print(f"  to verify it:   lexel verify {folder} -d {data}")
+    if measured is not None and (folder / "evaluation.json").exists():
+        print(f"  to verify it:   lexel verify {folder} -d {measured}")

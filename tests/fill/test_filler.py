@@ -158,7 +158,7 @@ def test_words_go_on_inside_a_stretch_only_and_special_pieces_never_stand(filler
 
 def test_what_a_stretch_is_filled_with_reads_back_as_its_pieces(filler: Filler) -> None:
     found = filler("[MASK:2-3]", top_k=300, beam=300).blanks[0].candidates
-    tokenizer = filler._flow.tokenizer
+    tokenizer = filler.flow.tokenizer
     for one in found:
         assert tokenizer.strings(tokenizer.encode([one.text]).ids) == list(one.parts[0].pieces)
     assert len({one.text for one in found}) == len(found)
@@ -310,8 +310,13 @@ def test_pieces_that_are_no_text_or_stand_in_the_wrong_place_are_not_allowed() -
         ("[MASK:0]", {}, DataError, "lengths from 1"),
         ("[MASK:4-2]", {}, DataError, "the smaller first"),
         (f"[MASK:{WINDOW + 1}]", {}, DataError, f"has up to {WINDOW + 1} pieces; the model reads {WINDOW} together"),
-        ("[MASK:1-4]" * 5, {"joint": True}, DataError, "1,024 combinations of lengths; expected at most 256"),
-        ("[MASK]" * 9, {"joint": True, "targets": list("一是不在")}, DataError, "262,144 combinations of targets"),
+        ("[MASK:1-4]" * 5, {"joint": True}, DataError, "text 0: 1,024 combinations of lengths; expected at most 256"),
+        (
+            "[MASK]" * 9,
+            {"joint": True, "targets": list("一是不在")},
+            DataError,
+            "text 0: 262,144 combinations of targets",
+        ),
         ("[MASK]", {"targets": []}, OptionError, "targets: an empty list"),
         ("[MASK]", {"targets": ["北", " "]}, OptionError, "one is empty"),
         ("[MASK]", {"targets": ["龘", "x龘"]}, OptionError, "'龘' has pieces that the vocabulary lacks"),

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lexel.tasks.fill import Filler
@@ -21,7 +22,7 @@ TEXTS = ["我在北王 went wenting!", "new york", "wentinged", "北", "the new 
 
 def naive(model: Any, filler: Filler, text: str, *, whole_words: bool = False) -> list[float]:
     """Log-probability of each piece of a text, each in a call of its own, windows and all."""
-    flow = filler._flow
+    flow = filler.flow
     pieces = flow.tokenizer.encode([text])
     ids, words = pieces.ids.tolist(), pieces.words.tolist()
     found: list[float] = []
@@ -47,17 +48,14 @@ def test_each_piece_is_masked_in_turn(whole_words: bool, filler: Filler, theirs:
 
 def test_whole_words_make_a_difference_to_words_of_several_pieces_only(filler: Filler) -> None:
     plain, whole = (filler.perplexity("wenting 北王", whole_words=whole_words) for whole_words in (False, True))
-    differs = (plain.log_probs != pytest.approx(whole.log_probs)) and [
-        abs(a - b) > 1e-9 for a, b in zip(plain.log_probs, whole.log_probs, strict=True)
-    ]
-    assert differs == [True, False, False, False]
+    assert (np.abs(plain.log_probs - whole.log_probs) > 1e-9).tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_a_long_text_is_read_by_window_to_its_end(whole_words: bool, filler: Filler, theirs: Any) -> None:
     text = "我在北王 wenting " * 20
     found = filler.perplexity(text, whole_words=whole_words)
-    assert len(found) == 120 > filler._flow.window
+    assert len(found) == 120 > filler.flow.window
     assert found.log_probs.tolist() == pytest.approx(naive(theirs, filler, text, whole_words=whole_words))
 
 

@@ -192,12 +192,13 @@ class Filler:
     Made by ``Filler.load``.
 
     Attributes:
+        flow: The checkpoint, with its engine.
         options: What a call does unless it says otherwise.
         max_chars: The longest text that is taken; ``None`` for no limit.
     """
 
     def __init__(self, flow: Flow, options: FillOptions, *, max_chars: int | None = None) -> None:
-        self._flow = flow
+        self.flow = flow
         self._model = MaskedModel(flow)
         self.options = options
         self.max_chars = max_chars
@@ -281,18 +282,18 @@ class Filler:
     def stream_perplexities(self, texts: Iterable[str], *, whole_words: bool = False) -> Iterator[Perplexity]:
         """The perplexities of texts, lazily and in order."""
         _check_several(texts)
-        return stream_perplexities(self._flow, self._checked(texts), mask=self._model.mask, whole_words=whole_words)
+        return stream_perplexities(self.flow, self._checked(texts), mask=self._model.mask, whole_words=whole_words)
 
     @cached_property
     def description(self) -> str:
         """What was loaded and what computes it, a line each."""
-        return describe_flow(self._flow)
+        return describe_flow(self.flow)
 
     def __repr__(self) -> str:
-        return f"<Filler: {describe(self._flow.engine)}>"
+        return f"<Filler: {describe(self.flow.engine)}>"
 
     def _fillings(self, texts: Iterable[str], where: Callable[[int], str], options: FillOptions) -> Iterator[Filling]:
-        flow = self._flow
+        flow = self.flow
         reader = MaskReader(flow.tokenizer, symbol=options.mask, length=options.lengths, window=flow.window)
         targets = options.targets and Targets(
             options.targets, tokenizer=flow.tokenizer, spelling=self._model.spelling, most=flow.window
@@ -301,11 +302,11 @@ class Filler:
             raise OptionError("targets: an empty list; expected words to choose from")
         first = 0
         for block in gather_blocks(self._checked(texts)):
-            masks = [reader.find(text, where=where(n)) for n, text in enumerate(block.texts, first)]
+            names = [where(first + n) for n in range(len(block.texts))]
             first += len(block.texts)
             blanks = [
                 [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)]
-                for text in reader.read(block.texts, masks)
+                for text in reader.read(block.texts, names)
             ]
             yield from self._filled(block.texts, blanks, options, targets or None)
 
@@ -349,7 +350,7 @@ class Filler:
         )
 
     def _word(self, blank: Blank, mask: int, stretch: Sequence[int]) -> str:
-        strings = self._flow.tokenizer.strings(stretch)
+        strings = self.flow.tokenizer.strings(stretch)
         word = self._model.text_of(strings)
         before = blank.text.text[: blank.text.masks[mask].start]
         parted = self._model.begins_after_blank(strings[0]) and before and not before[-1].isspace()
@@ -359,7 +360,7 @@ class Filler:
         masks = [blank.text.masks[mask] for mask in blank.decided]
         filled, starts = _replaced(blank.text.text, [(mask.start, mask.end) for mask in masks], words)
         parts = (
-            Part(start, start + len(word), word, tuple(self._flow.tokenizer.strings(stretch)))
+            Part(start, start + len(word), word, tuple(self.flow.tokenizer.strings(stretch)))
             for start, word, stretch in zip(starts, words, found.stretches, strict=True)
         )
         return Candidate(filled, tuple(parts), exp(found.log_prob), found.score)
@@ -390,7 +391,7 @@ class _Problem:
         n_layouts = _product(most - fewest + 1 for fewest, most in lengths)
         if n_layouts > MAX_LAYOUTS:
             raise DataError(
-                f"{self._shown}: {n_layouts:,} combinations of lengths; expected at most {MAX_LAYOUTS}. "
+                f"{self.blank.text.where}: {n_layouts:,} combinations of lengths; expected at most {MAX_LAYOUTS}. "
                 "Give narrower lengths, or decide the masks one by one"
             )
         beam = max(options.beam, options.wanted or 1)
@@ -407,7 +408,7 @@ class _Problem:
         n_choices = len(self.targets.words) ** len(self.masks)
         if n_choices > MAX_CHOICES:
             raise DataError(
-                f"{self._shown}: {n_choices:,} combinations of targets; expected at most {MAX_CHOICES:,}. "
+                f"{self.blank.text.where}: {n_choices:,} combinations of targets; expected at most {MAX_CHOICES:,}. "
                 "Give fewer, or decide the masks one by one"
             )
         text = self.blank.text.text
@@ -421,10 +422,6 @@ class _Problem:
             pieces = tuple(piece for _, own in combination for piece in own)
             choices.setdefault(Hypothesis(layout, pieces), []).append(tuple(word for word, _ in combination))
         return choices
-
-    @property
-    def _shown(self) -> str:
-        return repr(self.blank.text.text[:40])
 
 
 def _product(numbers: Iterable[int]) -> int:

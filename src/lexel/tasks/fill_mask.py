@@ -118,11 +118,11 @@ class FillMaskPipeline:
         targets = self._targets(options)
         first = 0
         for block in gather_blocks(_checked(texts)):
-            masks = [self._reader.find(text, where=f"text {n}") for n, text in enumerate(block.texts, first)]
+            names = [f"text {first + n}" for n in range(len(block.texts))]
             first += len(block.texts)
             blanks = [
                 [Blank(text, (mask,)) for mask in range(len(text.masks))]
-                for text in self._reader.read(block.texts, masks)
+                for text in self._reader.read(block.texts, names)
             ]
             answers = iter(
                 self._model.answer([(blank, self._query(options, targets)) for own in blanks for blank in own])

@@ -56,12 +56,14 @@ class MaskedText:
         masks: Where its masks stand.
         ids: Its pieces, one mask piece for each mask, ``[pieces]``.
         at: Which pieces those are, ``[masks]``.
+        where: What messages call it.
     """
 
     text: str
     masks: tuple[Mask, ...]
     ids: NDArray[np.int32]
     at: NDArray[np.int64]
+    where: str
 
     def is_after_blank(self, mask: int) -> bool:
         """Whether white space stands before a mask."""
@@ -89,25 +91,29 @@ class MaskReader:
         self._pattern = re.compile("|".join(map(_pattern_of, self._symbols)))
         self._is_read = tokenizer.encode([self.own]).ids.tolist() == [mask]
 
-    def find(self, text: str, *, where: str) -> tuple[Mask, ...]:
-        """The masks of a text; a blank text may have none.
+    def read(self, texts: Sequence[str], where: Sequence[str]) -> list[MaskedText]:
+        """Find the masks of texts, and cut the texts into pieces, each mask as one; a blank text may have none.
+
+        Args:
+            texts: The texts.
+            where: What messages call each of them.
 
         Raises:
-            DataError: If there is none, or one that cannot be.
+            DataError: If a text has no mask, or one that cannot be.
         """
+        masks = [self._find(text, place) for text, place in zip(texts, where, strict=True)]
+        encode = self._encode_spelt if self._is_read else self._encode_between
+        found = encode([_between(text, own) for text, own in zip(texts, masks, strict=True)])
+        return [
+            MaskedText(text, own, ids, np.flatnonzero(ids == self._mask), place)
+            for text, own, ids, place in zip(texts, masks, found, where, strict=True)
+        ]
+
+    def _find(self, text: str, where: str) -> tuple[Mask, ...]:
         masks = tuple(self._mask_at(match, where) for match in self._pattern.finditer(text))
         if not masks and text.strip():
             raise DataError(f"{where}: no mask in {_shown(text)}; expected {' or '.join(self._symbols)}")
         return masks
-
-    def read(self, texts: Sequence[str], masks: Sequence[tuple[Mask, ...]]) -> list[MaskedText]:
-        """Cut texts into pieces, each mask as one."""
-        encode = self._encode_spelt if self._is_read else self._encode_between
-        found = encode([_between(text, own) for text, own in zip(texts, masks, strict=True)])
-        return [
-            MaskedText(text, own, ids, np.flatnonzero(ids == self._mask))
-            for text, own, ids in zip(texts, masks, found, strict=True)
-        ]
 
     def _mask_at(self, match: re.Match[str], where: str) -> Mask:
         fewest, most = next(((a, b or a) for a, b in _pairs(match.groups()) if a), self._length)

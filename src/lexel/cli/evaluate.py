@@ -12,6 +12,7 @@ import typer
 from lexel.cli.labelled import (
     LabelledFile,
     LabelledOptions,
+    check_file,
     check_folders,
     open_labelled,
     read_label_map,
@@ -30,6 +31,7 @@ from lexel.cli.options import (
     _option,
     grouped,
 )
+from lexel.cli.scoring import TaskName, evaluate_texts, task_of
 from lexel.errors import DataError
 
 if TYPE_CHECKING:
@@ -65,6 +67,10 @@ class MeasureOptions:
             "--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."
         ),
     ] = None
+    task: Annotated[
+        TaskName | None,
+        _option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
+    ] = None
     samples: Annotated[
         int,
         _option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
@@ -99,7 +105,8 @@ def evaluate(
 
     Every layer that the data and the model both have is scored: words,
     tags, entities by the strict and the lenient rule, each with a 95 %
-    interval. All gold labels count.
+    interval. All gold labels count. A classifier is scored on texts with
+    classes, a model that answers on questions with answers.
 
     [dim]The bundled model, with a page to look through its mistakes:[/]
     [bold]lexel evaluate --data dev.conllu --html dev.html[/]
@@ -110,9 +117,23 @@ def evaluate(
     with reported(messages):
         from lexel.cli.loading import load_tagger
 
+        check_file(data)
+        chosen = _chosen(model, model_or_id)
+        task = measure.task or ("tag" if _has_parts(chosen, layers) else task_of(chosen, labels))
+        if task != "tag":
+            evaluate_texts(
+                task,
+                data,
+                measure=measure,
+                model=chosen,
+                labels=labels,
+                input=input,
+                compute=compute,
+                is_quiet=messages.quiet,
+            )
+            return
         file = open_labelled(data, input, labelled)
         options = _options(measure, input=input, tagging=tagging)
-        chosen = _chosen(model, model_or_id)
         tagger = load_tagger(
             chosen, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
         )
@@ -125,6 +146,11 @@ def _chosen(model: ModelOptions, named: str | None) -> ModelOptions:
     if model.model is not None and model.model != named and _is_typed():
         raise typer.BadParameter(f"{named!r} and {model.model!r}; expected one model", param_hint="MODEL")
     return replace(model, model=named)
+
+
+def _has_parts(model: ModelOptions, layers: LayerOptions) -> bool:
+    """Whether layers have models of their own, which are taggers then."""
+    return any(part is not None for part in (model.words, layers.pos, layers.entities))
 
 
 def _is_typed() -> bool:

@@ -114,13 +114,22 @@ def format_of(place: str, input: InputOptions) -> Format:
     """
     from lexel.data import FORMATS, by_ending
 
-    if not Path(place).is_file():
-        found = "standard input has no checksum" if place == "-" else "no such file"
-        raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
+    check_file(place)
     format = FORMATS[input.from_] if input.from_ is not None else by_ending(place)
     if format.reader is None or not format.layers:
         raise DataError(f"{place}: {format.name} holds no labels that can be read; expected conllu, jsonl, conll, ...")
     return format
+
+
+def check_file(place: str) -> None:
+    """Refuse what is no file.
+
+    Raises:
+        DataError: If it is not there, or standard input.
+    """
+    if not Path(place).is_file():
+        found = "standard input has no checksum" if place == "-" else "no such file"
+        raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
 
 
 def _reader(format: Format, options: LabelledOptions, place: str) -> Any:

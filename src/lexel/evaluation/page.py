@@ -73,8 +73,8 @@ def _layers(results: Results) -> Iterator[str]:
         bars = [(label, (("F1", score.f1),), score.n_gold) for label, score in pos.by_label.items()]
         figures = [
             figure("F1 of words with each tag (gold words)", plots.bar_chart(bars)),
-            figure("Gold tag (row) and predicted tag (column)", _matrix(pos.confusion, "pos")),
-            _by_label_table(pos.by_label),
+            figure("Gold tag (row) and predicted tag (column)", confusion_table(pos.confusion, "pos")),
+            by_label_table(pos.by_label),
         ]
         yield _layer("pos", figures, pos.reliability, by_length=pos.by_length)
     if (entities := results.entities) is not None:
@@ -90,9 +90,11 @@ def _entity_figures(result: EntityResult) -> list[str]:
     return [
         lines(f"{rule.rule}: {rule.description}" for rule in (strict, lenient)),
         figure("F1 of each type: strict / lenient (gold entities)", plots.bar_chart(bars)),
-        figure("Gold type (row) and predicted type (column), same bounds", _matrix(result.confusion, "entities")),
-        _by_label_table(strict.by_label, title="Each type by the strict rule"),
-        _by_label_table(lenient.by_label, title="Each type by the lenient rule"),
+        figure(
+            "Gold type (row) and predicted type (column), same bounds", confusion_table(result.confusion, "entities")
+        ),
+        by_label_table(strict.by_label, title="Each type by the strict rule"),
+        by_label_table(lenient.by_label, title="Each type by the lenient rule"),
     ]
 
 
@@ -113,7 +115,8 @@ def _range(score: LengthScore) -> str:
     return f"{score.low}+" if score.high is None else f"{score.low}-{score.high}"
 
 
-def _by_label_table(by_label: Mapping[str, SpanScore], *, title: str = "Each tag") -> str:
+def by_label_table(by_label: Mapping[str, SpanScore], *, title: str = "Each label") -> str:
+    """The scores of each label, folded away under a title."""
     rows = [
         (
             label,
@@ -126,7 +129,7 @@ def _by_label_table(by_label: Mapping[str, SpanScore], *, title: str = "Each tag
     return f"<details><summary>{escape(title)}</summary>{table(('', *_SPANS), rows)}</details>\n"
 
 
-def _matrix(confusion: Confusion, layer: str) -> str:
+def confusion_table(confusion: Confusion, layer: str) -> str:
     """A confusion as a table, tinted by the share of the row; a click shows the mistakes of a cell."""
     names = [*confusion.labels, "not found"]
     top = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)

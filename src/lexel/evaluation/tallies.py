@@ -61,7 +61,7 @@ class Headline:
         )
 
 
-class _Sums:
+class Sums:
     """Sums of counts over all documents and over each bootstrap sample."""
 
     def __init__(self, counts: IntArray | FloatArray, sampling: Sampling) -> None:
@@ -104,7 +104,7 @@ class _Lengths:
         for i, low in enumerate(LENGTHS):
             mine = counts[group == i]
             if len(mine):
-                score = _Sums(mine, sampling).spans(0)
+                score = Sums(mine, sampling).spans(0)
                 high = LENGTHS[i + 1] - 1 if i + 1 < len(LENGTHS) else None
                 scores.append(LengthScore(low, high, len(mine), score.n_gold, score.f1))
         return scores
@@ -174,7 +174,7 @@ class WordTally:
         if not self._counts:
             return None
         counts = np.concatenate(self._counts)
-        sums, totals = _Sums(counts, sampling), counts.sum(axis=0)
+        sums, totals = Sums(counts, sampling), counts.sum(axis=0)
         has_vocabulary = self._vocabulary is not None
         return WordResult(
             n_documents=len(counts),
@@ -232,12 +232,12 @@ class PosTally:
             return None
         counts, n_labels = np.concatenate(self._counts), len(self.index)
         by_label = sum((_grown(part, (n_labels, 3)) for part in self._by_label), np.zeros((n_labels, 3), np.int64))
-        sums = _Sums(counts, sampling)
+        sums = Sums(counts, sampling)
         return PosResult(
             n_documents=len(counts),
             accuracy=sums.share(4, 3),
             words_and_tags=sums.spans(0),
-            by_label=_labelled(self.index.names, [_Sums(row[None], Sampling(0)).spans(0) for row in by_label]),
+            by_label=_labelled(self.index.names, [Sums(row[None], Sampling(0)).spans(0) for row in by_label]),
             confusion=_confusion(self._confusion, self.index.names),
             by_length=self._lengths.scores(counts[:, :3], sampling),
             reliability=self._calibration.result(),
@@ -321,7 +321,7 @@ class LossTally:
         for layer, parts in self._parts.items():
             if parts:
                 costs = np.array([(loss.total, loss.n_items) for loss in parts], np.float64)
-                mean = _Sums(costs, sampling).share(0, 1)
+                mean = Sums(costs, sampling).share(0, 1)
                 results[str(layer)] = LossResult(mean, int(costs[:, 1].sum()), parts[0].unit)
         return results
 
@@ -331,7 +331,7 @@ def _rule_score(rule: str, counts: IntArray, names: Sequence[str], sampling: Sam
     n_documents, n_labels, _ = counts.shape
     flat = np.concatenate((counts.sum(axis=1), counts.reshape(n_documents, n_labels * 3)), axis=1)
     there = counts.sum(axis=0)[:, :2].any(axis=1)
-    sums = _Sums(flat, sampling)
+    sums = Sums(flat, sampling)
 
     def macro(i: int) -> Estimate:
         def mean(values: FloatArray) -> FloatArray:

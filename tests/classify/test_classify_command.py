@@ -6,10 +6,15 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from lexel.cli.classify import ClassFormatName, FunctionName, TextFormatName
+from lexel.cli.classifying import WRITERS
+from lexel.data import FORMATS
+from lexel.data.classified import FORMATS as OWN_FORMATS
+from lexel.decoding.classes import FUNCTIONS
 from lexel.tasks.classify import Calibration, Classification, Classifier
 from tests.cli.conftest import COMMAND, one_error
 from tests.cli.conftest import environment as environment
@@ -180,3 +185,10 @@ def test_what_is_wrong_with_the_input_is_said_with_its_line(
 
 def test_a_missing_file_is_said_before_a_model_is_loaded(lexel: Run) -> None:
     assert "nowhere.txt: no such file" in one_error(lexel("classify", "-m", "no/model", "nowhere.txt"))
+
+
+def test_choices_are_those_of_the_rooms_that_know_them() -> None:
+    readable = tuple(name for name, format in FORMATS.items() if format.reader)
+    assert set(get_args(TextFormatName)) == {*OWN_FORMATS, *readable}
+    assert get_args(ClassFormatName) == tuple(WRITERS)
+    assert get_args(FunctionName) == FUNCTIONS

@@ -177,7 +177,7 @@ class ClassifyingJob:
         with show_progress(files, is_wanted=not is_quiet and self._leaves_stderr_free) as watched:
             seen: Any = watched
             with open_output(self.output.out or "-") as output:
-                write = _WRITERS[self.format](output)
+                write = WRITERS[self.format](output)
                 for result in seen(results):
                     write(result)
                     if self._is_conversation and sys.stdout is not None:
@@ -325,7 +325,7 @@ def _terminal_writer(output: TextOutput) -> Callable[[_Result], None]:
     return write
 
 
-_WRITERS: dict[str, Callable[[TextOutput], Callable[[_Result], None]]] = {
+WRITERS: dict[str, Callable[[TextOutput], Callable[[_Result], None]]] = {
     "jsonl": _jsonl_writer,
     "tsv": _tsv_writer,
     "terminal": _terminal_writer,

@@ -2,9 +2,17 @@
 
     python recipes/zh/make.py --corpora DIR --out DIR [--work DIR] [--fast]
 
-``DIR`` holds ``raw/<name>.txt[.xz]``, a paragraph a line, and ``labelled/<set>/<split>.jsonl``. Three stages, each of
-which goes on where it stopped: ``prepare`` (silver labels, vocabulary), ``lexel train`` by ``pretrain.yaml`` on
-the silver text, and by ``finetune.yaml`` on gold. ``--fast`` is the same chain at a size of minutes; its model is poor.
+``DIR`` holds ``raw/<name>.txt[.xz]``, a paragraph a line, and ``labelled/<set>/<split>.jsonl``. The stages, each of
+which goes on where it stopped:
+
+1. ``prepare.py``: silver words and tags by jieba over the raw text, the vocabulary;
+2. ``pretrain.yaml``: from random weights, masked characters and silver labels;
+3. ``finetune.yaml``: gold words, tags and entities, which gives a teacher;
+4. ``relabel.py``: the raw text as the teacher reads it;
+5. ``selftrain.yaml``: masked characters and the teacher's labels, gold among them;
+6. ``finetune.yaml`` again, which gives the model.
+
+``--fast`` is the same chain at a size of minutes; its model is poor.
 """
 
 from __future__ import annotations
@@ -19,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import prepare
+import relabel
 import yaml
 
 HERE = Path(__file__).parent
@@ -26,6 +35,11 @@ PIECES = 7168
 VARIED = 0.03
 """Times an epoch reads each of the four varied copies: an eighth of all sentences."""
 
+TREEBANKS = ("zh_gsdsimp", "zh_gsd")
+RELABELLED = 30_000
+"""Most documents of a raw file that the teacher reads."""
+
+GOLD_AMONG_SILVER = 5
 TRANSCRIPTS = 0.15
 """Times an epoch reads the transcripts in each script."""
 
@@ -38,6 +52,7 @@ ALLOCATOR = {
 }
 FAST = {
     "pretrain": {"max_steps": 60, "save_steps": 30, "logging_steps": 20, "warmup_steps": 10},
+    "selftrain": {"max_steps": 40, "save_steps": 20, "logging_steps": 20, "warmup_steps": 10},
     "finetune": {"max_steps": 40, "warmup_steps": 10, "eval_strategy": "no"},
 }
 FAST_CONFIG = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128}
@@ -64,7 +79,12 @@ def make(corpora: Path, out: Path, *, work: Path, processes: int, fast: bool) ->
     prepare.write_tokenizer(silver, tokenizer, n_pieces=PIECES)
     prepare.write_gold(corpora, gold)
     train("pretrain", pretraining(sources, silver, tokenizer, fast=fast), work=work, processes=processes)
-    train("finetune", finetuning(corpora, gold, work / "pretrain", fast=fast), work=work, processes=processes)
+    teacher = finetuning(corpora, gold, work / "pretrain", keeps_heads=False, fast=fast)
+    train("teacher", teacher, work=work, processes=processes)
+    relabel.relabel(work / "teacher", silver, work / "relabelled", names=list(sources), limit=RELABELLED)
+    train("selftrain", selftraining(corpora, sources, work, fast=fast), work=work, processes=processes)
+    model = finetuning(corpora, gold, work / "selftrain", keeps_heads=True, fast=fast)
+    train("finetune", model, work=work, processes=processes)
     shutil.copytree(work / "finetune", out, dirs_exist_ok=True)
     log.info("made %s", out)
 
@@ -92,13 +112,36 @@ def pretraining(sources: dict[str, Any], silver: Path, tokenizer: Path, *, fast:
     return options
 
 
-def finetuning(corpora: Path, gold: Path, base: Path, *, fast: bool) -> dict[str, Any]:
+def selftraining(corpora: Path, sources: dict[str, Any], work: Path, *, fast: bool) -> dict[str, Any]:
+    """The options of the self-training: what the teacher read, in both scripts, and the treebank."""
+    options = _options("selftrain", fast=fast)
+    options["model"] = str(work / "pretrain")
+    options["train"] = [
+        {
+            "path": str(work / "relabelled" / f"{name}.{script}.jsonl"),
+            "name": f"{name} ({script}, as the teacher reads it)",
+            "weight": max(1.0, source["weight"] / 2),
+            "licence": source["licence"],
+        }
+        for name, source in sources.items()
+        for script in prepare.SCRIPTS
+    ]
+    for name in TREEBANKS:
+        file = _gold_file(corpora / "labelled" / name / "train.jsonl", name)
+        options["train"].append(file | {"weight": GOLD_AMONG_SILVER})
+    return options
+
+
+def finetuning(corpora: Path, gold: Path, base: Path, *, keeps_heads: bool, fast: bool) -> dict[str, Any]:
     """The options of the fine-tuning: the treebank in both scripts, varied copies, transcripts."""
     options = _options("finetune", fast=fast)
     options["model"] = str(base)
+    if keeps_heads:
+        for name, head in options["heads"].items():
+            head["from_head"] = name
     labelled = corpora / "labelled"
     sets = {
-        split: [_gold_file(labelled / name / f"{split}.jsonl", name) for name in ("zh_gsdsimp", "zh_gsd")]
+        split: [_gold_file(labelled / name / f"{split}.jsonl", name) for name in TREEBANKS]
         for split in ("train", "dev", "test")
     }
     varied = [
@@ -108,7 +151,7 @@ def finetuning(corpora: Path, gold: Path, base: Path, *, fast: bool) -> dict[str
             "weight": VARIED,
             "licence": GOLD_LICENCE,
         }
-        for name in ("zh_gsdsimp", "zh_gsd")
+        for name in TREEBANKS
     ]
     transcripts = [
         {

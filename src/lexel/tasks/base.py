@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint import Checkpoint, ModelConfig
+from lexel.checkpoint import Checkpoint
 from lexel.encoder.heads import output_width
 from lexel.engines.base import Engine, Rows, Scores
 from lexel.engines.packing import BATCH_PIECES, Placement, Sequences, build_rows, pack
-from lexel.errors import CheckpointError, DataError, EngineError
-from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out
+from lexel.errors import CheckpointError, EngineError
+from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside
 from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.windows import Windows, plan_batch

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from lexel.data import Losses, by_ending, format_named, read_conll, read_conllu
+import numpy as np
+
+from lexel.data import Losses, by_ending, format_named
 from lexel.data.tags import ILL_FORMED
-from lexel.document import Document
 from lexel.errors import DataError
-from lexel.training.features import read_documents
+from lexel.training.features import read_documents, shared_texts
 from lexel.training.options import DataFile, TrainingOptions
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _LOOKED_AT = 200
 """Documents whose layers say what a file has."""
 
-_REPAIRING: dict[str, Callable[..., Iterator[Document]]] = {"conll": read_conll, "conllu": read_conllu}
 _SHOWN_LABELS = 12
 
 
@@ -59,7 +58,7 @@ def _holds_documents(file: DataFile) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What is in a file of documents.
+    """What is in a data file.
 
     Attributes:
         role: ``train``, ``validation`` or ``test``.
@@ -68,7 +67,7 @@ class Census:
         chars: Characters in all of them.
         words: Annotated words.
         entities: Annotated entities.
-        empty: Documents without a character that is no blank.
+        empty: Documents without a piece.
         longest_chars: Characters of the longest.
         ill_formed: Tags that cannot stand where they do, read by conlleval's rule.
         in_training: Documents whose text is also that of a training document; ``None`` for training files.
@@ -86,79 +85,42 @@ class Census:
     in_training: int | None
 
 
-def take_census(options: TrainingOptions) -> list[Census]:
-    """Count what is in each file of documents, the training files first.
-
-    Raises:
-        DataError: If a file cannot be read, or has ill-formed tags and these are not to be repaired.
-    """
-    seen: set[bytes] = set()
-    roles = {"train": options.train, "validation": options.validation, "test": options.test}
-    return [
-        _census(role, file, seen, repair=options.repair)
-        for role, files in roles.items()
-        for file in files
-        if _holds_documents(file)
-    ]
-
-
-def _census(role: str, file: DataFile, seen: set[bytes], *, repair: bool) -> Census:
-    counts: Counter[str] = Counter()
-    losses, longest = Losses(), 0
-    for document in _documents(file, losses, repair=repair):
-        counts.update(documents=1, chars=len(document.text), empty=not document.text.strip())
-        counts.update(words="words" in document.layers and len(document.words))
-        counts.update(entities="entities" in document.layers and len(document.entities))
-        longest = max(longest, len(document.text))
-        counts["in_training"] += not _is_new(document.text, seen, adds=role == "train")
+def _census(role: str, file: DataFile, setup: Setup, features: Any) -> Census:
+    about = features.about
+    in_training = None if role == "train" else shared_texts(features, setup.files["train"])
     return Census(
         role=role,
         file=file,
-        documents=counts["documents"],
-        chars=counts["chars"],
-        words=counts["words"],
-        entities=counts["entities"],
-        empty=counts["empty"],
-        longest_chars=longest,
-        ill_formed=sum(loss.count for loss in losses if loss.what == ILL_FORMED),
-        in_training=None if role == "train" else counts["in_training"],
+        documents=about["documents"],
+        chars=about["chars"],
+        words=about["words"],
+        entities=about["entities"],
+        empty=int((np.diff(features.bounds) == 0).sum()),
+        longest_chars=about["longest_chars"],
+        ill_formed=_n_ill_formed(file) if setup.options.repair and _holds_documents(file) else 0,
+        in_training=in_training,
     )
 
 
-def _documents(file: DataFile, losses: Losses, *, repair: bool) -> Iterator[Document]:
-    """A file's documents; where it has ill-formed tags, they are counted, and the error names their number."""
-    name = (format_named(file.format) if file.format else by_ending(file.path)).name
-    if name not in _REPAIRING:
-        yield from read_documents(file, losses=losses)
-        return
-    if repair:
-        yield from _REPAIRING[name](file.path, losses=losses, repair=True)
-        return
-    try:
-        yield from read_documents(file, losses=losses)
-    except DataError as error:
-        if "cannot stand here" not in str(error):
-            raise
-        n = _n_ill_formed(name, file)
-        raise DataError(
-            f"{error}. {n:,} tags of the file are ill-formed; --repair reads them as conlleval does"
-        ) from error
-
-
-def _n_ill_formed(format: str, file: DataFile) -> int:
+def _n_ill_formed(file: DataFile) -> int:
     losses = Losses()
-    for _ in _REPAIRING[format](file.path, losses=losses, repair=True):
+    for _ in read_documents(file, losses=losses, repair=True):
         pass
     return sum(loss.count for loss in losses if loss.what == ILL_FORMED)
 
 
-def _is_new(text: str, seen: set[bytes], *, adds: bool) -> bool:
-    """Whether a text is none of those seen, known by a checksum of eight bytes."""
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    new = digest not in seen
-    if adds:
-        seen.add(digest)
-    return new
+@contextmanager
+def _counting_ill_formed(options: TrainingOptions) -> Iterator[None]:
+    """Have the error that names an ill-formed tag name the number of them in its file, too."""
+    try:
+        yield
+    except DataError as error:
+        files = (file for files in (options.train, options.validation, options.test) for file in files)
+        file = next((file for file in files if str(error).startswith(f"{file.path}:")), None)
+        if file is None or "cannot stand here" not in str(error):
+            raise
+        found = f"{_n_ill_formed(file):,} tags of the file are ill-formed"
+        raise DataError(f"{error}. {found}; --repair reads them as conlleval does") from error
 
 
 # The run -------------------------------------------------------------------------------------------------------------
@@ -232,8 +194,7 @@ def plan_training(options: TrainingOptions) -> Plan:
     from lexel.training.setup import build_model, prepare
     from lexel.training.team import Team
 
-    files = take_census(options)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _counting_ill_formed(options):
         setup = prepare(options, team=Team(PartialState(cpu=True)), cache=Path(folder))
         examples = setup.examples("train")
         steps_per_epoch, n_steps, most_pieces = _steps(options, setup, examples)
@@ -241,7 +202,15 @@ def plan_training(options: TrainingOptions) -> Plan:
         n_parameters = sum(parameter.numel() for parameter in model.parameters())
         n_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         return Plan(
-            files=files,
+            files=[
+                _census(role, file, setup, features)
+                for role, files in (
+                    ("train", options.train),
+                    ("validation", options.validation),
+                    ("test", options.test),
+                )
+                for file, features in zip(files, setup.files[role], strict=True)
+            ],
             heads=[_head_plan(head, setup) for head in setup.heads],
             n_windows=len(examples),
             n_long=examples.n_long,

@@ -57,3 +57,10 @@ def test_embedded_texts_are_the_same_alone_and_among_others(minilm: str, tmp_pat
     texts = sentences("en_ewt", 30)
     together = embedder.encode(texts)
     np.testing.assert_allclose(np.stack([embedder(text).vector for text in texts[:6]]), together[:6], atol=1e-6)
+
+
+def test_a_model_that_reads_one_script_gives_both_scripts_of_a_sentence_one_vector() -> None:
+    traditional, simplified = "他們說這裡的天氣很好。", "他们说这里的天气很好。"
+    plain, converting = (Embedder.load(precision="float32", script=script) for script in ("as-is", "simplified"))
+    assert converting.similarity(traditional, [simplified])[0] == pytest.approx(1, abs=1e-5)
+    assert plain.similarity(traditional, [simplified])[0] < 0.999

@@ -12,6 +12,7 @@ from lexel.cli.options import (
     Files,
     InputOptions,
     MessageOptions,
+    Script,
     _choices,
     _option,
     grouped,
@@ -92,6 +93,7 @@ def embed(
     model: EncoderOptions,
     vectors: VectorOptions,
     prompt: Prompt = None,
+    script: Script = "as-is",
     input: InputOptions,
     output: VectorOutputOptions,
     compute: ComputeOptions,
@@ -117,7 +119,7 @@ def embed(
         from lexel.cli.embedding import load_embedder, plan_embedding
 
         job = plan_embedding(files, input, output=output)
-        embedder = load_embedder(model, vectors, prompt=prompt, compute=compute, messages=messages)
+        embedder = load_embedder(model, vectors, prompt=prompt, script=script, compute=compute, messages=messages)
         n = job.run(embedder, is_quiet=messages.quiet)
         if output.out not in (None, "-"):
             note(f"{output.out}: {n:,} vectors of {embedder.plan.size} numbers")

@@ -34,6 +34,7 @@ def load_embedder(
     vectors: VectorOptions,
     *,
     prompt: str | None,
+    script: str,
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> Embedder:
@@ -43,7 +44,13 @@ def load_embedder(
     if compute.batch_pieces is not None:
         computing["batch_pieces"] = compute.batch_pieces
     return Embedder.load(
-        model.model, revision=model.revision, pieces=model.pieces, prompt=prompt, **asdict(vectors), **computing
+        model.model,
+        revision=model.revision,
+        pieces=model.pieces,
+        prompt=prompt,
+        script=script,
+        **asdict(vectors),
+        **computing,
     )
 
 
@@ -63,6 +70,7 @@ def made_by(embedder: Embedder, *, of: str = "text") -> dict[str, Any]:
         "dimensions": plan.size,
         "normalised": plan.is_normalised,
         "prompt": plan.prompt,
+        "script": embedder.flow.script,
         "precision": embedder.flow.engine.precision,
         "lexel": lexel.__version__,
     }

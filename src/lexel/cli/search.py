@@ -9,7 +9,16 @@ import typer
 
 from lexel.cli.embed import Prompt, VectorOptions
 from lexel.cli.messages import note, reported
-from lexel.cli.options import ComputeOptions, EncoderOptions, InputOptions, MessageOptions, _choices, _option, grouped
+from lexel.cli.options import (
+    ComputeOptions,
+    EncoderOptions,
+    InputOptions,
+    MessageOptions,
+    Script,
+    _choices,
+    _option,
+    grouped,
+)
 
 _SEARCH = "Search"
 
@@ -46,6 +55,7 @@ def search(
     model: EncoderOptions,
     vectors: VectorOptions,
     prompt: Prompt = None,
+    script: Script = "as-is",
     input: InputOptions,
     compute: ComputeOptions,
     messages: MessageOptions,
@@ -69,7 +79,8 @@ def search(
         corpus = Corpus.open(place, input)
         queries = read_queries(asked.query or (), asked.queries, input)
         model, vectors = corpus.settle(model, vectors)
-        embedder = load_embedder(model, vectors, prompt=None, compute=compute, messages=messages)
+        reads = corpus.script(script)
+        embedder = load_embedder(model, vectors, prompt=None, script=reads, compute=compute, messages=messages)
         if prompt is None and "query" in embedder.plan.prompts:
             prompt = "query"
             note(f"queries get the model's prompt for them, {embedder.plan.prompts['query']!r}; --prompt '' for none")

@@ -57,6 +57,10 @@ class Corpus:
         model = replace(model, model=model.model or made["model"], pieces=model.pieces or made["pieces"])
         return model, VectorOptions(**known)
 
+    def script(self, asked: str) -> str:
+        """The script that the model reads; that of stored vectors is known."""
+        return asked if self.stored is None else str(self.stored.made.get("script", "as-is"))
+
     def embedded(self, embedder: Embedder) -> tuple[Floats, Mapping[int, VectorRecord] | None]:
         """The vectors that are searched, and what they are of, where that is at hand already.
 

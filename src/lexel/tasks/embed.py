@@ -90,6 +90,7 @@ class Embedder:
         threads: int | None = None,
         batch_pieces: int = BATCH_PIECES,
         pieces: str | None = None,
+        script: str = "as-is",
     ) -> Embedder:
         """Load a checkpoint, ready to embed.
 
@@ -110,6 +111,7 @@ class Embedder:
             threads: Threads to compute with; by default the physical cores this process may use.
             batch_pieces: Most piece slots computed in one batch.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used, or has no weights for the pooling asked for.
@@ -120,7 +122,8 @@ class Embedder:
         options = PoolingOptions(pooling, layer, normalise, dimensions, prompt)
         plan = plan_pooling(checkpoint, modules, options)
         computing = EngineOptions(engine=engine, precision=precision, threads=threads)
-        embedder = cls(start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces), plan, options)
+        flow = start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces, script=script)
+        embedder = cls(flow, plan, options)
         announce(embedder._flow)
         _logger.info("pooling: %s", plan.said)
         if plan.prompt:
@@ -133,9 +136,7 @@ class Embedder:
         Raises:
             OptionError: If the model has no prompt of that name.
         """
-        return Embedder(
-            self._flow, replace(self.plan, prompt=choose_prompt(self.plan.prompts, prompt)), self.options
-        )
+        return Embedder(self._flow, replace(self.plan, prompt=choose_prompt(self.plan.prompts, prompt)), self.options)
 
     def __call__(self, text: str) -> Embedding:
         """The vector of one text.

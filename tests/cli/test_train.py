@@ -87,6 +87,7 @@ def test_training_makes_a_folder_and_says_what_next(lexel: Run, data: Path, tmp_
         (("--learning-rat", "1"), 2, "No such option: --learning-rat; did you mean --learning-rate?"),
         (("none.yaml",), 1, "none.yaml: cannot be read"),
         (("--train-file", "none.jsonl", "-o", "out"), 1, "none.jsonl"),
+        (("--train-file", "none.txt", "-o", "out"), 1, "--heads: not given, and none.txt has no words, pos or"),
         (("--train-file", "a.jsonl", "-o", "o", "--heads", "words", "--seed", "x"), 1, "--seed: 'x'; expected a whole"),
         (("--train-file", "a.jsonl", "-o", "o", "--heads", "words", "--method", "prefix"), 1, "'prefix' is refused"),
         (("--train-file", "a.jsonl", "-o", "o", "--heads", "chunks"), 1, "'chunks'; expected one of words"),

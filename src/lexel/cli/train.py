@@ -205,9 +205,13 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     from lexel.training.recipe import Value, first_data_file
 
     file = first_data_file(values)
-    layers = () if file is None else layers_of_data(file)
-    if file is None or not layers:
+    if file is None:
         return {}
+    layers = layers_of_data(file)
+    if not layers:
+        raise OptionError(
+            f"--heads: not given, and {file.path} has no words, pos or entities; name a task: fill, classify or answer"
+        )
     note(f"heads: {', '.join(layers)}, the layers of {file.path}; name others with --heads")
     return {"heads": Value([Value(layer, "--heads") for layer in layers], "--heads")}
 

@@ -49,7 +49,6 @@ def options(folder: Path, **changes: Any) -> TrainingOptions:
         "train": train,
         "heads": HEADS,
         "output_dir": str(folder / "out"),
-        "tokenizer": str(tokenizer(folder / "tokenizer", *(Path(file.path) for file in train))),
         "pieces": "chars",
         "config": CONFIG,
         "bf16": False,
@@ -61,8 +60,10 @@ def options(folder: Path, **changes: Any) -> TrainingOptions:
         "save_strategy": "no",
         "eval_strategy": "no",
     }
+    if "model" not in changes and "tokenizer" not in changes:
+        values["tokenizer"] = str(tokenizer(folder / "tokenizer", *(Path(file.path) for file in train)))
     if "model" in changes:
-        for name in ("tokenizer", "pieces", "config"):
+        for name in ("pieces", "config"):
             values.pop(name)
     return TrainingOptions(**values | changes)
 
@@ -93,7 +94,9 @@ def run_apart(options: TrainingOptions, folder: Path, *, processes: int = 1, kil
     script, pickled = folder / "run.py", folder / "options.pickle"
     script.write_text(SCRIPT, encoding="utf-8")
     pickled.write_bytes(pickle.dumps(options))
-    launcher = [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    launcher = (
+        [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    )
     environment: Mapping[str, str] = os.environ | {"KILL_AT": str(kill_at), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(script), str(pickled)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)

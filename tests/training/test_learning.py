@@ -42,7 +42,10 @@ def test_a_sentence_without_a_layer_trains_the_other_heads_only(tmp_path: Path) 
     for name, steps in (("short", 1), ("long", 8)):
         train(runs.options(tmp_path, train=files, heads=heads, max_steps=steps, output_dir=str(tmp_path / name)))
     unseen, learnt = (
-        [np.array_equal(a, b) for a, b in zip(*(trained_head(tmp_path / run, head).values() for run in ("short", "long")), strict=True)]
+        [
+            np.array_equal(a, b)
+            for a, b in zip(*(trained_head(tmp_path / run, head).values() for run in ("short", "long")), strict=True)
+        ]
         for head in ("entities", "words")
     )
     assert unseen == [True, True]
@@ -50,7 +53,9 @@ def test_a_sentence_without_a_layer_trains_the_other_heads_only(tmp_path: Path) 
 
 
 def test_every_label_of_a_long_document_is_learnt_in_one_window(tmp_path: Path) -> None:
-    records = [json.loads(line) for line in (runs.DATA / "zh_gsdsimp.jsonl").read_text(encoding="utf-8").splitlines()[:20]]
+    records = [
+        json.loads(line) for line in (runs.DATA / "zh_gsdsimp.jsonl").read_text(encoding="utf-8").splitlines()[:20]
+    ]
     text, words, pos = "", [], []
     for record in records:
         words += [[start + len(text), end + len(text)] for start, end in record["words"]]
@@ -70,7 +75,9 @@ def test_every_label_of_a_long_document_is_learnt_in_one_window(tmp_path: Path) 
 
 def test_labels_outside_a_heads_set_are_all_listed_with_counts_and_places(tmp_path: Path) -> None:
     heads = {"pos": HeadOptions(task="pos", labels=("NOUN", "VERB"))}
-    with pytest.raises(LabelError, match=r"heads\.pos: labels outside its set: .*ADV \(\d+, first in record \d+ of .*PUNCT"):
+    with pytest.raises(
+        LabelError, match=r"heads\.pos: labels outside its set: .*ADV \(\d+, first in record \d+ of .*PUNCT"
+    ):
         train(runs.options(tmp_path, heads=heads))
 
 
@@ -145,7 +152,13 @@ def test_measuring_holds_out_the_same_documents_each_time_and_trains_on_the_othe
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     dev = (DataFile(path=str(runs.sentences(tmp_path / "dev.jsonl", n=10))),)
-    changes = {"validation": dev, "eval_strategy": "steps", "eval_steps": 2, "early_stopping_patience": 2, "max_steps": 60}
+    changes = {
+        "validation": dev,
+        "eval_strategy": "steps",
+        "eval_steps": 2,
+        "early_stopping_patience": 2,
+        "max_steps": 60,
+    }
     result = train(runs.options(tmp_path, **changes, learning_rate=1e-9), progress=NoProgress())
     assert result.best is not None
     assert result.table[-1]["step"] < 60

@@ -35,12 +35,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
 CLASSES = {"pos": "AutoModelForTokenClassification", "fill": "AutoModelForMaskedLM"}
 
 
-def lexel_scores(folder: Path) -> np.ndarray[Any, Any]:
+def lexel_scores(folder: Path, ids: list[int] = IDS) -> np.ndarray[Any, Any]:
     """The scores of a folder's one head for a sequence, by the reference engine."""
     checkpoint = open_checkpoint(folder)
     (name,) = checkpoint.heads
-    row = np.array([IDS], np.int32)
-    places = np.arange(len(IDS), dtype=np.int32)
+    row = np.array([ids], np.int32)
+    places = np.arange(len(ids), dtype=np.int32)
     rows = Rows(row, places[None], np.zeros_like(row), np.ones_like(row), places)
     (scores,) = NumpyEngine(checkpoint).run([rows], [name])
     return np.asarray(scores[name])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,8 @@ class EpochPlan:
         k = step * self.n_parts + part
         rows = range(int(self.part_bounds[k]), int(self.part_bounds[k + 1]))
         return [
-            (int(self.row_lengths[row]), self.sequences[self.row_bounds[row] : self.row_bounds[row + 1]]) for row in rows
+            (int(self.row_lengths[row]), self.sequences[self.row_bounds[row] : self.row_bounds[row + 1]])
+            for row in rows
         ]
 
 
@@ -124,7 +126,7 @@ class Sampler:
     def _drawn(self, random: np.random.Generator) -> IntArray:
         """The sequences of an epoch: each file whole as often as its weight says, and a random part of it."""
         drawn = []
-        for start, end, weight in zip(self._groups, self._groups[1:], self._weights, strict=False):
+        for (start, end), weight in zip(pairwise(self._groups), self._weights, strict=True):
             whole, share = divmod(weight, 1)
             drawn += [np.arange(start, end)] * int(whole)
             if share:
@@ -164,7 +166,7 @@ class Sampler:
     def _steps_of_rows(self, order: IntArray, random: np.random.Generator) -> Iterator[list[list[Row]]]:
         """Steps of full rows of one length; rows that fill no step wait for the next buffer."""
         budget = self._budget
-        assert budget.pieces is not None  # noqa: S101
+        assert budget.pieces is not None
         waiting: dict[int, list[Row]] = defaultdict(list)
         for buffer in self._buffers(order):
             for row in packed_rows(self._lengths, buffer, max_length=budget.max_length):
@@ -184,7 +186,7 @@ class Sampler:
     def _padded_steps(self, order: IntArray, random: np.random.Generator) -> Iterator[list[list[Row]]]:
         """Steps of padded rows of like length."""
         budget = self._budget
-        assert budget.pieces is not None  # noqa: S101
+        assert budget.pieces is not None
         for buffer in self._buffers(order):
             ordered = buffer[np.argsort(-self._lengths[buffer], kind="stable")]
             steps, at = [], 0
@@ -198,7 +200,7 @@ class Sampler:
 
     def _buffers(self, order: IntArray) -> Iterator[IntArray]:
         budget = self._budget
-        assert budget.pieces is not None  # noqa: S101
+        assert budget.pieces is not None
         size = budget.pieces * budget.n_parts * _BUFFER_STEPS
         edges = np.cumsum(self._lengths[order]) // size
         cuts = np.flatnonzero(np.diff(edges)) + 1
@@ -212,13 +214,13 @@ def packed_rows(lengths: IntArray, sequences: IntArray, *, max_length: int) -> l
         row_of = placement.slots // placement.length
         edges = np.searchsorted(row_of, np.arange(placement.n_rows + 1))
         members = sequences[placement.sequences]
-        rows += [(placement.length, members[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        rows += [(placement.length, members[a:b]) for a, b in pairwise(edges)]
     return rows
 
 
 def _last_steps(rows: list[Row], budget: Budget) -> Iterator[list[list[Row]]]:
     """What is left of an epoch, long rows first; shorter rows fill up with them."""
-    assert budget.pieces is not None  # noqa: S101
+    assert budget.pieces is not None
     at = 0
     while at < len(rows):
         size = max(1, budget.pieces // rows[at][0]) * budget.n_parts

@@ -13,9 +13,8 @@ from lexel.engines.base import Rows
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError
 from lexel.training.batches import packed_rows
-from lexel.training.examples import WindowExamples
 from lexel.training.model import MultiHead
-from lexel.training.rows import Batch, RowBuilder
+from lexel.training.rows import Batch, Examples, RowBuilder
 from lexel.training.setup import Setup
 
 _SEQUENCES = 200
@@ -24,8 +23,8 @@ _TOLERANCE = {"float32": 2e-3, "float16": 5e-2}
 """Largest difference of a score, beside the largest score; float16 rounds each weight to eleven bits."""
 
 
-@torch.no_grad()
-def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: WindowExamples, builder: RowBuilder) -> None:
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples, builder: RowBuilder) -> None:
     """Compare the scores of Lexel's engine on the saved folder with those of the model, both in float32.
 
     Args:
@@ -55,12 +54,12 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: WindowEx
             if not difference <= tolerance * max(1.0, largest):
                 raise CheckpointError(
                     f"{folder}: loaded again, head {name} differs by {difference:.3g} (scores up to {largest:.3g}); "
-                    f"expected at most {tolerance:g} of that. The folder is kept aside; this is a fault of Lexel, or of "
+                    f"expected at most {tolerance:g} of that. The folder is kept aside; it is a fault of Lexel, or of "
                     "the disk: please report it"
                 )
 
 
-def _batches(examples: WindowExamples, builder: RowBuilder, setup: Setup) -> Iterator[Batch]:
+def _batches(examples: Examples, builder: RowBuilder, setup: Setup) -> Iterator[Batch]:
     sequences = np.arange(min(_SEQUENCES, len(examples)))
     rows = packed_rows(examples.lengths, sequences, max_length=setup.max_length)
     for length in sorted({length for length, _ in rows}):

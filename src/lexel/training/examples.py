@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class Gathered:
         begins: Does a word begin with the piece (as far as words are known)? ``[pieces]``
         decided: Is the piece decided in this sequence? Special pieces are not. ``[pieces]``
         bounds: Where each sequence begins and ends, ``[sequences + 1]``.
+        targets: By head what it should say of each sequence: a class, ``[sequences]``; classes or a number as
+            ``[sequences, labels]``; first and last slot of an answer in its sequence, ``[sequences, 2]``.
     """
 
     ids: NDArray[np.int32]
@@ -46,6 +49,7 @@ class Gathered:
     begins: NDArray[np.bool_]
     decided: NDArray[np.bool_]
     bounds: IntArray
+    targets: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class WindowExamples:
@@ -131,7 +135,7 @@ class WindowExamples:
         return Gathered(framed.ids, framed.type_ids, labels, begins, framed.picked, framed.bounds)
 
     def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
-        """All sequences in order, in chunks of whole documents of about ``n_pieces``, each with its document's number."""
+        """All sequences in order with their documents' numbers, in chunks of whole documents of about ``n_pieces``."""
         for first, file in zip(self.groups, self._files, strict=False):
             text = file.windows.text
             starts = np.flatnonzero(np.diff(text, prepend=-1))  # where documents begin
@@ -189,7 +193,7 @@ class _FileWindows:
 
 def _label_column(features: Features, head: TrainedHead) -> NDArray[np.int16]:
     """A head's labels of a whole file, ``[pieces]``; made block by block, and kept beside the columns."""
-    assert head.label_set is not None  # noqa: S101
+    assert head.label_set is not None
     said = json.dumps([head.task, head.labels, head.label_set.scheme, head.word_label])
     path = features.folder / f"labels-{hashlib.sha256(said.encode()).hexdigest()[:24]}"
     if not path.exists():

@@ -174,7 +174,8 @@ def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool
     row = format_named(file.format) if file.format else by_ending(file.path)
     if repair and row.name in _REPAIRING:
         return _REPAIRING[row.name](file.path, losses=losses, repair=True)
-    return reader_of(row, fold=file.fold)(file.path, losses=losses)
+    fold = None if file.fold is None else fold_of(file.fold)
+    return reader_of(row, fold=fold)(file.path, losses=losses)
 
 
 def shared_texts(features: Features, others: Sequence[Features]) -> int:
@@ -199,9 +200,7 @@ def _taken(file: DataFile) -> list[Any]:
     return [file.format, sorted(file.layers or LAYERS), sorted((file.label_map or {}).items()), fold]
 
 
-def _write(
-    documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str
-) -> None:
+def _write(documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str) -> None:
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     try:
@@ -266,7 +265,10 @@ class _Writer:
         self._put("texts", np.frombuffer(b"".join(map(_text_checksum, texts)), np.uint64))
         words = units.words(
             [document.words if self._has(document, "words") else None for document in documents],
-            [self._pos_numbers(document, i) if self._has(document, "pos") else None for i, document in enumerate(documents)],
+            [
+                self._pos_numbers(document, i) if self._has(document, "pos") else None
+                for i, document in enumerate(documents)
+            ],
         )
         entities = units.entities(
             [document.entities if self._has(document, "entities") else None for document in documents],
@@ -286,7 +288,7 @@ class _Writer:
 
     def _pos_numbers(self, document: Document, i: int) -> NDArray[np.int64]:
         words = document.words
-        assert words.pos_ids is not None  # noqa: S101
+        assert words.pos_ids is not None
         return self._numbers("pos", words.pos_labels, words.pos_ids, words.starts, words.ends, document, i)
 
     def _entity_numbers(self, document: Document, i: int) -> NDArray[np.int64]:
@@ -344,9 +346,7 @@ def _text_checksum(text: str) -> bytes:
 
 def count_scripts(text: str) -> dict[str, int]:
     """How many letters of each script a text has, by the first word of their Unicode names: CJK, LATIN, CYRILLIC."""
-    codes, counts = np.unique(
-        np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"), return_counts=True
-    )
+    codes, counts = np.unique(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"), return_counts=True)
     found: dict[str, int] = {}
     for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
         script = _script(code)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from lexel.training.losses import Losses
 from lexel.training.memory import keep_memory
 from lexel.training.optim import Kinds, Optimizer, schedule
 from lexel.training.options import TrainingOptions
+from lexel.training.plots import plot
 from lexel.training.progress import NoProgress, Progress
 from lexel.training.record import environment, evaluate_folder, plain, training_record
 from lexel.training.rows import Batch, Examples, RowBuilder
@@ -38,6 +38,9 @@ from lexel.training.team import Team
 from lexel.training.trackers import start_trackers
 
 _UNFINISHED = "finished.partial"
+_TELLING_SIZE = 1_000_000
+"""Weights of the smallest model whose speed the card tells: of a smaller one only the calls around it are measured."""
+
 _SAVE_SECONDS = 180.0
 """A checkpoint is written at least this often; when does not change what is computed."""
 
@@ -213,11 +216,11 @@ class _Run:
         for head in self._setup.heads:
             if asked is None or not head.labels or head.options.problem == "regression":
                 continue
-            if asked == "balanced":
+            if isinstance(asked, str):  # balanced
                 totals = self._examples.label_totals(head).astype(np.float32)
                 values = totals.sum() / np.maximum(totals, 1) / len(totals)
             else:
-                values = np.array([float(asked.get(label, 1.0)) for label in head.labels], np.float32)  # type: ignore[union-attr]
+                values = np.array([float(asked.get(label, 1.0)) for label in head.labels], np.float32)
             weights[head.name] = torch.from_numpy(values.astype(np.float32))
         return weights
 
@@ -268,7 +271,7 @@ class _Run:
             upcoming = None if done else self._next_parts()
 
     def _next_parts(self) -> tuple[list[Batch | None], list[float], bool]:
-        """This process's parts of the next step, what all processes' losses are means over, and is it an epoch's last?"""
+        """This process's parts of the next step, what the losses are means over, and is it an epoch's last?"""
         position, team = self._position, self._team
         plan: EpochPlan = self._sampler.plan(position.epoch)
         step, epoch = position.step_of_epoch, position.epoch
@@ -324,9 +327,9 @@ class _Run:
                    "labels": {name: target.labels for name, target in p.targets.items()}} for p in parts]  # fmt: skip
         state.save_tensors({"step": step, "losses": dict(losses), "norm": norm, "batches": batches}, path)
         raise DivergedError(
-            f"{self._folder}: step {step}: the loss is {losses}, the gradient's norm {norm}; expected numbers. The batch "
-            f"is kept in {path.name}, earlier checkpoints are as they were. Lower learning_rate, add warmup_steps, or "
-            "turn bf16 off"
+            f"{self._folder}: step {step}: the loss is {losses}, the gradient's norm {norm}; expected numbers. The "
+            f"batch is kept in {path.name}, earlier checkpoints are as they were. Lower learning_rate, add "
+            "warmup_steps, or turn bf16 off"
         )
 
     # After a step ----------------------------------------------------------------------------------------------------
@@ -368,7 +371,7 @@ class _Run:
     def _measure(self) -> dict[str, float]:
         assert self._scorer is not None
         with self._averaged():
-            figures = self._scorer.measure(self._model)
+            figures: dict[str, float] = self._scorer.measure(self._model)
         name = self._metric(figures)
         value = figures[name]
         best = self._record.best
@@ -384,15 +387,9 @@ class _Run:
 
     def _metric(self, figures: Mapping[str, float]) -> str:
         asked = self._options.metric_for_best_model
-        name = (
-            asked.removeprefix("eval_")
-            if asked
-            else "f1"
-            if "f1" in figures
-            else "accuracy"
-            if "accuracy" in figures and len(self._setup.heads) == 1 and self._setup.heads[0].task != "fill"
-            else "validation_loss"
-        )
+        known = ("f1",) if all(head.task == "fill" for head in self._setup.heads) else ("f1", "accuracy")
+        usual = next((name for name in known if name in figures), "validation_loss")
+        name = asked.removeprefix("eval_") if asked else usual
         name = "validation_loss" if name == "loss" else name
         if name not in figures:
             raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(figures))}")
@@ -514,10 +511,7 @@ class _Run:
         if reports:
             write_json(folder / "evaluation.json", {"format": 1, "reports": reports})
         write_json(folder / "training.json", self._record_of_run())
-        if find_spec("lexel.training.plots"):
-            from lexel.training.plots import plot
-
-            (folder / "training.svg").write_text(plot(self._record.table), encoding="utf-8")
+        (folder / "training.svg").write_text(plot(self._record.table), encoding="utf-8")
 
     def _record_of_run(self) -> dict[str, Any]:
         record, team = self._record, self._team
@@ -576,13 +570,13 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as cause:
         shutil.rmtree(folder, ignore_errors=True)
         raise CheckpointError(
-            f"{folder.parent}: the model was not written ({cause}); its checkpoints are as they were. Make room and run "
-            "the same command again"
+            f"{folder.parent}: the model was not written ({cause}); its checkpoints are as they were. Make room and "
+            "run the same command again"
         ) from cause
 
 
 def _has_bf16(device: torch.device) -> bool:
     """Does the machine compute in bf16 natively?"""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return is_bf16_native(processor_flags())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -37,7 +38,7 @@ class Entry:
     @property
     def end(self) -> int:
         """One past its last number."""
-        return self.start + math.prod(self.shape)
+        return self.start + int(math.prod(self.shape))
 
 
 class FlatWeights:
@@ -134,7 +135,7 @@ def _fuse(model: nn.Module, flat: FlatWeights) -> list[torch.Tensor]:
     for prefix, module in model.named_modules():
         for names in _QKV:
             parts = [getattr(module, name, None) for name in names]
-            if not all(type(part) is nn.Linear and part.bias is not None for part in parts):
+            if not all(type(part) is nn.Linear for part in parts):
                 continue
             weights = [places.get(f"{prefix}.{name}.weight") for name in names]
             biases = [places.get(f"{prefix}.{name}.bias") for name in names]
@@ -145,7 +146,7 @@ def _fuse(model: nn.Module, flat: FlatWeights) -> list[torch.Tensor]:
 
 def _side_by_side(entries: Sequence[Entry | None]) -> bool:
     known = [entry for entry in entries if entry is not None]
-    return len(known) == len(entries) and all(a.end == b.start for a, b in zip(known, known[1:], strict=False))
+    return len(known) == len(entries) and all(a.end == b.start for a, b in pairwise(known))
 
 
 def _one_product(
@@ -168,7 +169,7 @@ def _one_product(
         waiting[:] = others
         return query
 
-    parts[0].forward = first  # type: ignore[method-assign]
+    parts[0].forward = first
     for part in parts[1:]:
-        part.forward = lambda states: waiting.pop(0)  # type: ignore[method-assign]
+        part.forward = lambda states: waiting.pop(0)
     return [weight, bias]

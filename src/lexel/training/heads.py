@@ -17,7 +17,8 @@ from lexel.tasks.gold import Int16Array, Units, unit_labels, word_labels
 from lexel.training.features import Features, LabelCount
 from lexel.training.options import HeadOptions
 
-LAYER_OF_TASK = {"words": "words", "pos": "pos", "words+pos": "pos", "labels": "pos", "entities": "entities"}
+LAYER_OF_TASK = {"words": "words", "pos": "pos", "words+pos": "pos", "labels": "pos", "entities": "entities",
+                 "classify": "classify"}  # fmt: skip
 """The layer of a document that a tagging head learns from."""
 
 _DEFAULT_SCHEMES = {"words": "BI", "words+pos": "BIO", "entities": "BIO"}
@@ -65,7 +66,7 @@ class TrainedHead:
             pieces: Which pieces.
             bounds: Where the documents among them begin and end, counted from the first piece.
         """
-        assert self.label_set is not None  # noqa: S101
+        assert self.label_set is not None
         layer = "entities" if self.task == "entities" else "words"
         whole = features.units(layer)
         units = Units(whole.edges[pieces], whole.types[pieces], 0)
@@ -75,7 +76,7 @@ class TrainedHead:
 
     def _numbers(self, features: Features) -> NDArray[np.int64]:
         """Index of each of a file's labels among this head's, ``[file's labels]``."""
-        assert self.label_set is not None  # noqa: S101
+        assert self.label_set is not None
         if self.task == "words":
             return np.zeros(0, np.int64)
         names = self.labels if self.task in ("pos", "labels") else self.label_set.types
@@ -112,7 +113,9 @@ def settle_heads(
         check_labels(head, files, paths)
         heads.append(head)
         reused = start is not None and start.labels == head.labels
-        said.append(f"head {name}: {len(head.labels)} labels, {'weights of the base model' if reused else 'new weights'}")
+        said.append(
+            f"head {name}: {len(head.labels)} labels, {'weights of the base model' if reused else 'new weights'}"
+        )
     return heads, said
 
 
@@ -168,8 +171,8 @@ def _counts(task: str, files: Sequence[Features]) -> dict[str, LabelCount]:
     for features in files:
         for label, found in features.labels.get(LAYER_OF_TASK[task], {}).items():
             before = counts.get(label)
-            counts[label] = found if before is None else LabelCount(
-                before.count + found.count, before.record, before.example
+            counts[label] = (
+                found if before is None else LabelCount(before.count + found.count, before.record, before.example)
             )
     return counts
 
@@ -178,7 +181,7 @@ def label_counts(head: TrainedHead, files: Sequence[Features]) -> dict[str, Labe
     """How often each of the data's labels of a head's layer stands in files, with an example."""
     if head.task == "words":
         return {}
-    return _counts(head.task, files) if head.is_tagging else {}
+    return _counts(head.task, files) if head.is_tagging or head.task == "classify" else {}
 
 
 def check_labels(head: TrainedHead, files: Sequence[Features], paths: Sequence[str]) -> None:
@@ -189,7 +192,7 @@ def check_labels(head: TrainedHead, files: Sequence[Features], paths: Sequence[s
     """
     if not head.is_tagging or head.task == "words":
         return
-    assert head.label_set is not None  # noqa: S101
+    assert head.label_set is not None
     known = set(head.labels if head.task in ("pos", "labels") else head.label_set.types)
     strange = [
         f"{label} ({found.count:,}, first in record {found.record} of {path})"

@@ -16,8 +16,8 @@ _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
 
 
-class LargeCrossEntropy(torch.autograd.Function):
-    """Cross entropy over a vocabulary, in the type of the scores and one buffer: a third of the time of the plain one."""
+class LargeCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
+    """Cross entropy over a vocabulary, in the scores' type and one buffer: a third of the time of the plain one."""
 
     @staticmethod
     def forward(ctx: Any, scores: torch.Tensor, labels: torch.Tensor, total: float) -> torch.Tensor:
@@ -35,6 +35,22 @@ class LargeCrossEntropy(torch.autograd.Function):
         probs, labels = ctx.saved_tensors
         probs[torch.arange(len(labels), device=labels.device), labels] -= 1
         return probs.mul_(grads[0] / ctx.total), None, None
+
+
+def answer_loss(scores: torch.Tensor, places: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of first and last pieces over the slots of their sequence; the sum over sequences of the mean.
+
+    Args:
+        scores: For each slot, of being the first and the last piece, ``[slots, 2]``.
+        places: The right slots, ``[sequences, 2]``.
+        segments: The sequence of each slot; the number of sequences where it is in none, ``[slots]``.
+    """
+    n = len(places)
+    index = segments[:, None].expand(-1, 2)
+    largest = scores.new_full((n + 1, 2), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
+    sums = scores.new_zeros(n + 1, 2).index_add(0, segments, (scores - largest[segments]).exp())
+    right = scores.gather(0, places)
+    return ((sums[:n].log() + largest[:n]) - right).mean(1).sum()
 
 
 class Losses:
@@ -56,6 +72,7 @@ class Losses:
         self._heads = list(heads)
         self._smoothing = smoothing
         self._weights = dict(class_weights or {})
+        self._problems = {head.name: head.options.problem for head in heads}
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +85,7 @@ class Losses:
 
     def _total(self, target: Target, name: str) -> float:
         weights = self._weights.get(name)
-        if weights is None:
+        if weights is None or target.labels.is_floating_point() or target.segments is not None:
             return float(target.n)
         labels = target.labels[target.labels != IGNORE]
         return float(weights[labels].sum())
@@ -78,7 +95,7 @@ class Losses:
         found = {}
         for name, total in zip(self.names, totals, strict=True):
             if total > 0 and batch.targets[name].n:
-                found[name] = self._one(name, scores[name], batch.targets[name].labels, total)
+                found[name] = self._one(name, scores[name], batch.targets[name], total)
         return found
 
     def weighted(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -86,7 +103,16 @@ class Losses:
         weights = {head.name: head.options.loss_weight for head in self._heads}
         return torch.stack([loss.float() * weights[name] for name, loss in losses.items()]).sum()
 
-    def _one(self, name: str, scores: torch.Tensor, labels: torch.Tensor, total: float) -> torch.Tensor:
+    def _one(self, name: str, scores: torch.Tensor, target: Target, total: float) -> torch.Tensor:
+        labels = target.labels
+        if target.segments is not None:
+            return answer_loss(scores.float(), labels, target.segments) / total
+        if self._problems.get(name) == "regression":
+            return (scores.float() - labels).square().sum() / total
+        if self._problems.get(name) == "multi":
+            own = self._weights.get(name)
+            summed = F.binary_cross_entropy_with_logits(scores.float(), labels, weight=own, reduction="sum")
+            return summed / total
         if scores.shape[-1] >= _LARGE and not self._smoothing:
             loss: torch.Tensor = LargeCrossEntropy.apply(scores, labels, total)
             return loss

@@ -23,7 +23,7 @@ Names = dict[str, str]
 _DROPOUTS = ("classifier_dropout", "classifier_dropout_prob", "seq_classif_dropout", "hidden_dropout_prob", "dropout")
 
 
-class MultiHead(nn.Module):
+class MultiHead(nn.Module):  # type: ignore[misc]
     """An encoder and its heads.
 
     Attributes:
@@ -81,7 +81,7 @@ class MultiHead(nn.Module):
         return table
 
 
-class TaggingHead(nn.Module):
+class TaggingHead(nn.Module):  # type: ignore[misc]
     """Dropout and a linear map, ``[slots, hidden]`` to ``[slots, labels]``; also for answers, with two outputs."""
 
     def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float) -> None:
@@ -95,7 +95,7 @@ class TaggingHead(nn.Module):
         return scores
 
 
-class ClassifyHead(nn.Module):
+class ClassifyHead(nn.Module):  # type: ignore[misc]
     """A linear map, an activation, and another linear map, on first pieces."""
 
     def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float, activation: str) -> None:
@@ -111,7 +111,7 @@ class ClassifyHead(nn.Module):
         return scores
 
 
-class FillHead(nn.Module):
+class FillHead(nn.Module):  # type: ignore[misc]
     """A transformation, then the encoder's own table of pieces as the map to the vocabulary."""
 
     def __init__(self, hidden_size: int, embedding_size: int, vocab_size: int, *, activation: str, eps: float) -> None:
@@ -126,15 +126,13 @@ class FillHead(nn.Module):
         return nn.functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
 
 
-def build_encoder(
-    folder: str | None, config: PretrainedConfig, *, seed: int
-) -> PreTrainedModel:
+def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
     """The encoder in float32, from a folder's weights or, without one, from random ones."""
     torch.manual_seed(seed)
-    options: dict[str, Any] = {} if FAMILIES[config.model_type] in ("distilbert", "electra") else {"add_pooling_layer": False}
-    config._attn_implementation = ATTENTION
+    has_pooler = FAMILIES[config.model_type] not in ("distilbert", "electra")
+    options: dict[str, Any] = {"add_pooling_layer": False} if has_pooler else {}
     if folder is None:
-        encoder = AutoModel.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32, **_pooled(config, options))
+        encoder = AutoModel.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
     else:
         encoder = AutoModel.from_pretrained(
             folder, config=config, attn_implementation=ATTENTION, dtype=torch.float32, **options
@@ -142,10 +140,6 @@ def build_encoder(
     if hasattr(encoder, "pooler"):
         encoder.pooler = None
     return encoder
-
-
-def _pooled(config: PretrainedConfig, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {}
 
 
 def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -> nn.Module:
@@ -178,16 +172,22 @@ def _draw(module: nn.Module, scale: float) -> None:
 def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
     """What a folder calls the tensors of a head, by the module's own names."""
     if head.task == "fill":
-        return _fill_names(family) if not prefix.startswith("heads.") else {
-            "dense.weight": f"{prefix}.dense.weight",
-            "dense.bias": f"{prefix}.dense.bias",
-            "norm.weight": f"{prefix}.layer_norm.weight",
-            "norm.bias": f"{prefix}.layer_norm.bias",
-            "bias": f"{prefix}.bias",
-        }
+        return (
+            _fill_names(family)
+            if not prefix.startswith("heads.")
+            else {
+                "dense.weight": f"{prefix}.dense.weight",
+                "dense.bias": f"{prefix}.dense.bias",
+                "norm.weight": f"{prefix}.layer_norm.weight",
+                "norm.bias": f"{prefix}.layer_norm.bias",
+                "bias": f"{prefix}.bias",
+            }
+        )
     if head.task == "classify":
         plain = PLAIN_CLASSIFY[family]
-        dense, output = (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
+        dense, output = (
+            (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
+        )
         return _linear("dense", dense) | _linear("output", output)
     return _linear("output", prefix)
 

@@ -54,10 +54,8 @@ class Kinds:
 
     def __call__(self, name: str, shape: torch.Size) -> Kind:
         match = _LAYER.search(name) if name.startswith("encoder.") else None
-        if match:
-            depth = int(match[1] or match[2]) + 1
-        else:
-            depth = 0 if name.startswith("encoder.") else self.n_layers + 1
+        outside = 0 if name.startswith("encoder.") else self.n_layers + 1
+        depth = int(match[1] or match[2]) + 1 if match else outside
         decays = len(shape) > 1 and not name.endswith(".bias")
         return Kind(self._muon and decays and match is not None, decays, depth if self._decay != 1 else 0)
 
@@ -98,14 +96,13 @@ class Optimizer:
         self._flat, self._kinds, self._options, self._team = flat, kinds, options, team
         share = (team.rank, team.size) if team.shares_memory else (0, 1)
         self._grads = team.buffer((team.size, flat.size), flat.grad.dtype) if team.shares_memory else None
-        self._grad = flat.grad if flat.grad.dtype == torch.float32 and self._grads is None else None
+        sums_in_place = flat.grad.dtype == torch.float32 and self._grads is None
+        self._grad = flat.grad if sums_in_place else torch.zeros(flat.size, device=team.device)
         self._stacks = list(self._own_stacks(*share))
         self._groups = list(self._own_ranges(*share))
         n_matrices = max([stack.place.stop for stack in self._stacks] or [0])
         self.momentum = torch.zeros(n_matrices, device=team.device)
         self._places = [stack.place for stack in self._stacks] + [place for place, _ in self._groups]
-        if self._grad is None:
-            self._grad = torch.zeros(flat.size, device=team.device)
         self.adamw = self._adamw()
         self.average = None if options.ema_decay is None else team.buffer((flat.size,), torch.float32)
         if self.average is not None:
@@ -126,7 +123,7 @@ class Optimizer:
                 first, last = len(members) * rank // size, len(members) * (rank + 1) // size
                 if last > first:
                     place = slice(members[first].start, members[last - 1].end)
-                    yield _Stack(place, (last - first, *shape), self._kinds.rate(kind))  # type: ignore[arg-type]
+                    yield _Stack(place, (last - first, *shape), self._kinds.rate(kind))
 
     def _own_ranges(self, rank: int, size: int) -> Iterable[tuple[slice, Kind]]:
         """This process's share of what AdamW steps, cut evenly."""
@@ -143,7 +140,7 @@ class Optimizer:
         options, groups = self._options, []
         for place, kind in self._groups:
             part = nn.Parameter(self._flat.master[place])
-            part.grad = self._grad[place]  # type: ignore[index]
+            part.grad = self._grad[place]
             decay = options.weight_decay if kind.decays else 0.0
             groups.append({"params": [part], "weight_decay": decay, "lr": 0.0, "scale": self._kinds.rate(kind)})
         if not groups:
@@ -151,7 +148,7 @@ class Optimizer:
         betas = (options.adam_beta1, options.adam_beta2)
         return torch.optim.AdamW(groups, betas=betas, eps=options.adam_epsilon, fused=True)
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, rate: float) -> float:
         """Take one step with the sum of all processes' gradients, clear them, and give their norm.
 
@@ -181,7 +178,6 @@ class Optimizer:
 
     def _gather(self) -> torch.Tensor:
         grad = self._grad
-        assert grad is not None  # noqa: S101
         for place in self._places:
             if self._grads is not None:
                 grad[place] = self._grads[0, place]
@@ -239,8 +235,6 @@ def schedule(options: TrainingOptions, *, n_steps: int) -> Callable[[int], float
     """The learning rate's factor at a step, by transformers' schedules."""
     warmup = options.warmup_steps or math.ceil(options.warmup_ratio * n_steps)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = get_scheduler(
-        options.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps
-    )
+    scheduler = get_scheduler(options.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
     factor: Callable[[int], float] = scheduler.lr_lambdas[0]
     return factor

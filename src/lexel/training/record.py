@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.checkpoint.heads import TAGGING
-from lexel.data import by_ending, fold_of
+from lexel.data import FORMATS, fold_of
 from lexel.errors import LexelError
 from lexel.evaluation.provenance import describe_data, describe_run
 from lexel.evaluation.report import as_json
@@ -123,7 +123,7 @@ def _file(file: DataFile, features: Features) -> dict[str, Any]:
         "name": file.name or path.stem.partition(".")[0],
         "path": path.name if path.is_absolute() else file.path,
         "sha256": about["sha256"],
-        "format": file.format or by_ending(file.path).name,
+        "format": format_name(file),
         "weight": file.weight,
         "documents": about["documents"],
         "chars": about["chars"],
@@ -186,9 +186,17 @@ def _evaluate_file(folder: Path, file: DataFile, setup: Setup, *, role: str, thr
     if share and role == "validation":
         documents = (document for document in documents if is_held_out(document.text, share))
     results = evaluate(tagger, documents, options=options)
-    data = describe_data(file.path, format=file.format or by_ending(file.path).name, fold=fold_name(file))
+    data = describe_data(file.path, format=format_name(file), fold=fold_name(file))
     data |= {"role": role, "name": file.name or Path(file.path).stem.partition(".")[0]}
     return as_json(Report(results, describe_run(tagger, options, command=command(), data=data)))
+
+
+def format_name(file: DataFile) -> str:
+    """What a file's format is called: one of documents, else the ending's."""
+    if file.format:
+        return file.format
+    ending = os.path.splitext(file.path)[1].lower()
+    return next((row.name for row in FORMATS.values() if ending in row.endings), ending.removeprefix("."))
 
 
 def fold_name(file: DataFile) -> str | None:

@@ -14,7 +14,10 @@ from lexel.text.alignment import ranges_to_indexes
 from lexel.text.pieces import SpecialPieces
 from lexel.training.batches import Row
 from lexel.training.examples import Gathered, WindowExamples
+from lexel.training.framed import FramedExamples
 from lexel.training.heads import TrainedHead
+
+Examples = WindowExamples | FramedExamples
 
 _MASKED, _RANDOM = 0.8, 0.9
 """Of the pieces to be guessed, BERT masks 80 %, changes 10 % at random, and leaves 10 %."""
@@ -54,9 +57,15 @@ class Batch:
         """The same on a device."""
         if device.type == "cpu":
             return self
-        tensors = (getattr(self, name).to(device, non_blocking=True) for name in ("ids", "positions", "types", "sequences"))
-        targets = {name: target.to(device) for name, target in self.targets.items()}
-        return Batch(*tensors, targets, self.members, self.slots)
+        return Batch(
+            self.ids.to(device),
+            self.positions.to(device),
+            self.types.to(device),
+            self.sequences.to(device),
+            {name: target.to(device) for name, target in self.targets.items()},
+            self.members,
+            self.slots,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +74,25 @@ class Target:
 
     Attributes:
         slots: Flat slots that it is asked at, ``[picks]``; ``None`` for all.
-        labels: The right label at each, ``IGNORE`` where none is known, ``[picks]`` or ``[rows * length]``.
+        labels: The right label at each, ``IGNORE`` where none is known, ``[picks]`` or ``[rows * length]``; numbers
+            as ``[picks, labels]``; of answers the flat slots of their first and last pieces, ``[sequences, 2]``.
+        segments: Of answers, the number of the sequence that a slot belongs to, else that of sequences,
+            ``[rows * length]``.
     """
 
     slots: torch.Tensor | None
     labels: torch.Tensor
+    segments: torch.Tensor | None = None
 
     @property
     def n(self) -> int:
-        """Labels that count."""
-        return int((self.labels != IGNORE).sum())
+        """Labels that count, or sequences with answers."""
+        return len(self.labels) if self.segments is not None else int((self.labels != IGNORE).sum())
 
     def to(self, device: torch.device) -> Target:
         """The same on a device."""
-        return Target(None if self.slots is None else self.slots.to(device), self.labels.to(device))
+        moved = (None if tensor is None else tensor.to(device) for tensor in (self.slots, self.labels, self.segments))
+        return Target(*moved)
 
 
 class RowBuilder:
@@ -94,7 +108,7 @@ class RowBuilder:
 
     def __init__(
         self,
-        examples: WindowExamples,
+        examples: Examples,
         heads: Sequence[TrainedHead],
         *,
         special: SpecialPieces,
@@ -139,6 +153,8 @@ class RowBuilder:
         for head in self._heads:
             if head.is_tagging:
                 targets[head.name] = Target(None, spread(gathered.labels[head.name], IGNORE).view(-1))
+            elif head.task in ("classify", "answer"):
+                targets[head.name] = _of_sequences(head, gathered, slots, n_slots=shape[0] * shape[1])
         return Batch(
             spread(ids, self._special.pad),
             spread(positions, 0),
@@ -154,7 +170,7 @@ class RowBuilder:
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The pieces with a part hidden, and which are to be guessed."""
         mask = self._special.mask
-        assert mask is not None  # noqa: S101
+        assert mask is not None
         ids, n = gathered.ids, len(gathered.ids)
         random = np.random.default_rng(int(gathered.bounds[-1])) if random is None else random
         draw = random.random(n)
@@ -178,6 +194,18 @@ class RowBuilder:
             return ids
         lost = (random.random(len(ids)) < self._unknown) & self._ordinary[ids] & (ids == gathered.ids)
         return np.where(lost, np.int32(unk), ids)
+
+
+def _of_sequences(head: TrainedHead, gathered: Gathered, slots: NDArray[np.int64], *, n_slots: int) -> Target:
+    """What a head should say of whole sequences."""
+    firsts, values = gathered.bounds[:-1], torch.from_numpy(gathered.targets[head.name])
+    if head.task == "classify":
+        return Target(torch.from_numpy(slots[firsts]), values)
+    sizes = np.diff(gathered.bounds)
+    segments = np.full(n_slots, len(sizes), np.int64)
+    segments[slots] = np.repeat(np.arange(len(sizes)), sizes)
+    places = torch.from_numpy(slots[firsts[:, None] + gathered.targets[head.name]])
+    return Target(None, places, torch.from_numpy(segments))
 
 
 def _layout(

@@ -89,7 +89,14 @@ def write_json(path: Path, values: Any) -> None:
 def _config(setup: Setup) -> dict[str, Any]:
     config, heads = setup.config, setup.heads
     values = config.to_dict()
-    for key in ("_attn_implementation", "attn_implementation", "transformers_version", "_name_or_path", "dtype", "torch_dtype"):
+    for key in (
+        "_attn_implementation",
+        "attn_implementation",
+        "transformers_version",
+        "_name_or_path",
+        "dtype",
+        "torch_dtype",
+    ):
         values.pop(key, None)
     values["dtype"] = setup.options.save_dtype
     class_name = _CLASSES[config.model_type]

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lexel.metrics.spans import FlatSpans, count_spans, flat_spans, spans_of_tags
+from lexel.metrics.spans import FlatSpans, Rule, count_spans, flat_spans, spans_of_tags
 from lexel.tasks.gold import IGNORE
 from lexel.training.batches import Row, packed_rows
-from lexel.training.examples import WindowExamples
 from lexel.training.heads import TrainedHead
 from lexel.training.losses import Losses
 from lexel.training.model import MultiHead
-from lexel.training.rows import Batch, RowBuilder
+from lexel.training.rows import Batch, Examples, RowBuilder, Target
 from lexel.training.team import Team
 
 IntArray = NDArray[np.int64]
@@ -34,7 +33,9 @@ class _Counts:
 
     values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(7))
 
-    def add(self, *, spans: Sequence[float] = (0, 0, 0), right: float = 0, n: float = 0, loss: float = 0, total: float = 0) -> None:
+    def add(
+        self, *, spans: Sequence[float] = (0, 0, 0), right: float = 0, n: float = 0, loss: float = 0, total: float = 0
+    ) -> None:
         self.values += (*spans, right, n, loss, total)
 
 
@@ -54,7 +55,7 @@ class Scorer:
 
     def __init__(
         self,
-        examples: WindowExamples,
+        examples: Examples,
         builder: RowBuilder,
         heads: Sequence[TrainedHead],
         losses: Losses,
@@ -66,7 +67,7 @@ class Scorer:
         self._examples, self._builder, self._heads, self._losses = examples, builder, heads, losses
         self._max_length, self._batch_pieces, self._team = max_length, batch_pieces, team
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def measure(self, model: MultiHead) -> dict[str, float]:
         """The figures by column: ``validation_loss``, ``f1``, ``<head>/f1`` ..."""
         was_training = model.training
@@ -81,9 +82,7 @@ class Scorer:
         summed = np.array(self._team.sum(flat.tolist())).reshape(len(self._heads), -1)
         return columns(self._heads, {head.name: row for head, row in zip(self._heads, summed, strict=True)})
 
-    def _chunk(
-        self, model: MultiHead, sequences: IntArray, documents: IntArray, counts: Mapping[str, _Counts]
-    ) -> None:
+    def _chunk(self, model: MultiHead, sequences: IntArray, documents: IntArray, counts: Mapping[str, _Counts]) -> None:
         """Measure some whole documents."""
         lengths = self._examples.lengths[sequences]
         starts = np.cumsum(lengths) - lengths
@@ -95,7 +94,9 @@ class Scorer:
             scores = model(batch.to(self._team.device))
             self._add_losses(scores, batch, counts)
             sizes = self._examples.lengths[batch.members]
-            at = np.concatenate([np.arange(place[int(m)], place[int(m)] + n) for m, n in zip(batch.members, sizes, strict=True)])
+            at = np.concatenate(
+                [np.arange(place[int(m)], place[int(m)] + n) for m, n in zip(batch.members, sizes, strict=True)]
+            )
             for head in tagging:
                 best[head.name][at] = scores[head.name].argmax(-1).cpu().numpy()[batch.slots]
                 gold[head.name][at] = batch.targets[head.name].labels.cpu().numpy()[batch.slots]
@@ -120,10 +121,29 @@ class Scorer:
         for name, total in zip(self._losses.names, totals, strict=True):
             if name in found:
                 counts[name].add(loss=float(found[name]) * total, total=total)
-                labels = batch.targets[name].labels
-                if batch.targets[name].slots is not None:
-                    right = float((scores[name].argmax(-1).cpu() == labels).sum())
-                    counts[name].add(right=right, n=len(labels))
+                _count_sequences(scores[name].float().cpu(), batch.targets[name].to(torch.device("cpu")), counts[name])
+
+
+def _count_sequences(scores: torch.Tensor, target: Target, counts: _Counts) -> None:
+    """Count what a head says of picked pieces or whole sequences; tags are counted over documents."""
+    labels = target.labels
+    if target.segments is not None:
+        found = torch.stack([_best_in(scores[:, k], target.segments, n=len(labels)) for k in (0, 1)], 1)
+        counts.add(right=float((found == labels).all(1).sum()), n=len(labels))
+    elif labels.is_floating_point() and labels.shape[1] > 1:
+        said, right = scores > 0, labels > 0
+        counts.add(spans=(float(right.sum()), float(said.sum()), float((said & right).sum())))
+    elif target.slots is not None and not labels.is_floating_point():
+        counts.add(right=float((scores.argmax(-1) == labels).sum()), n=len(labels))
+
+
+def _best_in(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
+    """The slot with the best score in each of ``n`` sequences."""
+    largest = scores.new_full((n + 1,), -torch.inf).scatter_reduce(0, segments, scores, "amax")
+    at = torch.nonzero(scores == largest[segments])[:, 0].flip(0)  # the first of equals is written last
+    best = torch.zeros(n + 1, dtype=torch.int64)
+    best[segments[at]] = at
+    return best[:n]
 
 
 def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray, counts: _Counts) -> None:
@@ -135,13 +155,15 @@ def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray
         return
     breaks = np.flatnonzero((np.diff(at) > 1) | (np.diff(document) != 0)) + 1
     bounds = np.concatenate(([0], breaks, [len(gold)])).astype(np.int64)
-    rule = "strict" if head.task == "entities" else "lenient"
+    rule: Rule = "strict" if head.task == "entities" else "lenient"
     tables: list[FlatSpans] = [
-        spans_of_tags(tags, bounds, head.label_set, rule=rule) for tags in (gold, best)  # type: ignore[arg-type]
+        spans_of_tags(tags, bounds, head.label_set, rule=rule)
+        for tags in (gold, best)
     ]
     n_types = max(len(head.label_set.types), 1)
     labelled = [
-        flat_spans(np.zeros(t.n_spans, np.int64), t.start, t.end, t.label if head.label_set.types else None) for t in tables
+        flat_spans(np.zeros(t.n_spans, np.int64), t.start, t.end, t.label if head.label_set.types else None)
+        for t in tables
     ]
     spans = count_spans(labelled[0], labelled[1], n_documents=1, n_labels=n_types).sum((0, 1))
     counts.add(spans=spans.tolist())
@@ -180,6 +202,10 @@ def _figures(head: TrainedHead, sums: NDArray[np.float64]) -> dict[str, float]:
         figures["precision"] = correct / predicted if predicted else 0.0
         figures["recall"] = correct / gold if gold else 0.0
         figures["f1"] = 2 * correct / (gold + predicted) if gold + predicted else 0.0
+    if head.options.problem == "multi" and gold + predicted:
+        figures["precision"] = correct / predicted if predicted else 0.0
+        figures["recall"] = correct / gold if gold else 0.0
+        figures["f1"] = 2 * correct / (gold + predicted)
     if n:
         figures["accuracy"] = right / n
         if head.task in ("pos", "labels"):  # one label a word, all words given: the three are the accuracy

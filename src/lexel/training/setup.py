@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,20 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.config import FAMILIES
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.checkpoint.weights import read_tensors, weight_file
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, OptionError
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training import model as models
 from lexel.training.examples import WindowExamples
 from lexel.training.features import Features, checksum, held_out, read_features
+from lexel.training.framed import FramedExamples, FramedFile, frame_of, read_framed, settle_framed
 from lexel.training.heads import TrainedHead, base_head, check_labels, settle_heads
 from lexel.training.methods import apply_method
 from lexel.training.options import DataFile, TrainingOptions
+from lexel.training.rows import Examples
 from lexel.training.team import Team
+
+FRAMED = ("classify", "answer")
+"""Tasks of heads that look at whole texts."""
 
 
 @dataclass
@@ -53,7 +58,7 @@ class Setup:
     pieces: str
     config: PretrainedConfig
     heads: list[TrainedHead]
-    files: Mapping[str, Sequence[Features]]
+    files: Mapping[str, Sequence[Any]]
     max_length: int
     said: list[str] = field(default_factory=list)
 
@@ -62,10 +67,13 @@ class Setup:
         """The encoder's family."""
         return FAMILIES[self.config.model_type]
 
-    def examples(self, role: str) -> WindowExamples:
+    def examples(self, role: str) -> Examples:
         """The windows of a role's files."""
         share = self.options.dev_fraction
         is_held = role == "validation"
+        chosen = (lambda features: held_out(features, share) == is_held) if share and role != "test" else None
+        if self.heads[0].task in FRAMED:
+            return FramedExamples(self.files["train" if share and is_held else role], self.heads[0], chosen=chosen)
         return WindowExamples(
             self.files["train" if share and is_held else role],
             self.heads,
@@ -73,7 +81,7 @@ class Setup:
             max_length=self.max_length,
             overlap=self.options.overlap,
             only_labelled=role == "train",
-            chosen=(lambda features: held_out(features, share) == is_held) if share and role != "test" else None,
+            chosen=chosen,
         )
 
     @property
@@ -114,6 +122,11 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
         team.meet()
         return [columns(file) for file in files]
 
+    longest = _longest(config, tokenizer)
+    max_length = min(longest, options.window or longest)
+    if any(head.task in FRAMED for head in options.heads.values()):
+        heads, framed = _framed(options, base, tokenizer, family=FAMILIES[config.model_type], max_length=max_length)
+        return Setup(options, base, folder, tokenizer, pieces, config, heads, framed, max_length)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
     files = {role: read(members) for role, members in roles.items()}
     heads, said = settle_heads(
@@ -122,9 +135,33 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     for role in ("validation", "test"):
         for head in heads:
             check_labels(head, files[role], [file.path for file in roles[role]])
-    longest = _longest(config, tokenizer)
-    max_length = min(longest, options.window or longest)
     return Setup(options, base, folder, tokenizer, pieces, config, heads, files, max_length, said)
+
+
+def _framed(
+    options: TrainingOptions, base: Checkpoint | None, tokenizer: Tokenizer, *, family: str, max_length: int
+) -> tuple[list[TrainedHead], dict[str, list[FramedFile]]]:
+    """The one head for whole texts, and the files read for it.
+
+    Raises:
+        OptionError: If there are other heads beside it.
+    """
+    if len(options.heads) > 1:
+        tasks = ", ".join(head.task for head in options.heads.values())
+        raise OptionError(
+            f"heads: {tasks} together; a head for classify or answer is trained alone. Train it by itself"
+        )
+    ((name, asked),) = options.heads.items()
+    head = TrainedHead(name, asked)
+    frame = frame_of(options, tokenizer, family=family, max_length=max_length)
+    roles = {"train": options.train, "validation": options.validation, "test": options.test}
+    files = {role: [read_framed(file, frame, task=asked.task) for file in own] for role, own in roles.items()}
+    start = base_head(name, asked, {} if base is None else base.heads)
+    labels, problem = settle_framed(head, files["train"], () if start is None else start.labels, options.train)
+    settled = TrainedHead(name, replace(asked, problem=problem, labels=labels or None), labels)
+    for role in ("validation", "test"):
+        settle_framed(settled, files[role], (), roles[role])
+    return [settled], files
 
 
 def _longest(config: PretrainedConfig, tokenizer: Tokenizer) -> int:
@@ -189,7 +226,9 @@ def _tensors(folder: Path) -> Mapping[str, torch.Tensor]:
     file = weight_file(folder)
     if file is None:
         raise CheckpointError(f"{folder}: no weights; expected a model folder")
-    return {name: torch.from_numpy(stored.read().astype("float32")) for name, stored in read_tensors(folder, file).items()}
+    return {
+        name: torch.from_numpy(stored.read().astype("float32")) for name, stored in read_tensors(folder, file).items()
+    }
 
 
 @contextmanager

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from lexel.engines.choose import available_threads, is_bf16_native, is_int8_native, processor_flags
 
-PACKAGES = ("lexel", "numpy", "openvino", "tokenizers", "torch", "transformers", "ckip-transformers", "jieba")
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "bf16")
+PACKAGES = (
+    "lexel", "numpy", "openvino", "nncf", "tokenizers", "torch", "transformers", "sentence-transformers",
+    "ckip-transformers", "jieba",
+)  # fmt: skip
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "bf16")
 """The processor's features that decide how fast an encoder can be."""
 
 

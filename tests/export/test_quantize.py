@@ -74,6 +74,13 @@ def test_the_last_layer_can_be_embedded_in_int8(quantised):
     assert cosines.min() > 0.99
 
 
+def test_auto_leaves_the_graph_alone_for_what_it_does_not_compute(quantised):
+    assert (
+        "bf16" in Embedder.load(quantised[0], layer=1).description
+        or "float32" in Embedder.load(quantised[0], layer=1).description
+    )
+
+
 def test_a_layer_that_the_graph_lacks_is_refused(quantised):
     folder, _ = quantised
     with pytest.raises(EngineError, match=r"computes .*, not hidden\.1; use precision"):

@@ -17,7 +17,7 @@ GRAPH = "openvino-int8.xml"
 GRAPH_WEIGHTS = "openvino-int8.bin"
 WEIGHTS = "model.safetensors"
 
-_KEYS = {"weights_sha256", "graph_sha256", "calibration", "cost", "kept", "method", "nncf"}
+_KEYS = {"weights_sha256", "graph_sha256", "outputs", "calibration", "cost", "kept", "method", "nncf"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,13 @@ class Quantised:
     Attributes:
         weights_sha256: Checksum of the weights it was made of.
         graph_sha256: Checksum of its own weights.
+        outputs: What it computes: heads, and ``hidden.N``.
         record: The whole entry: calibration text, what it cost, which operations were kept, library version.
     """
 
     weights_sha256: str
     graph_sha256: str
+    outputs: tuple[str, ...]
     record: Mapping[str, Any]
 
 
@@ -45,7 +47,7 @@ def read_quantised(entry: Any, where: str) -> Quantised | None:
         return None
     if not isinstance(entry, dict) or set(entry) != _KEYS:
         raise CheckpointError(f"{where}: expected an object with {', '.join(sorted(_KEYS))}; run lexel quantize again")
-    return Quantised(str(entry["weights_sha256"]), str(entry["graph_sha256"]), entry)
+    return Quantised(str(entry["weights_sha256"]), str(entry["graph_sha256"]), tuple(entry["outputs"]), entry)
 
 
 def quantised_graph(checkpoint: Checkpoint) -> Path:

@@ -32,8 +32,8 @@ class EngineOptions:
 
     Attributes:
         engine: One of ``ENGINES``; ``auto`` is OpenVINO.
-        precision: One of ``PRECISIONS``; ``auto`` is int8 where the folder has a quantised graph, bf16 else, each only
-            where the processor or GPU has it natively, else float32.
+        precision: One of ``PRECISIONS``; ``auto`` is int8 where the folder has a quantised graph of what is computed,
+            bf16 else, each only where the processor or GPU has it natively, else float32.
         threads: Threads to compute with; by default ``available_threads()``.
         device: ``cpu``, ``cuda`` or ``cuda:N``; a GPU makes ``auto`` take torch.
     """
@@ -80,7 +80,7 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
 
     return OpenVinoEngine(
         checkpoint,
-        precision=_openvino_precision(checkpoint, options.precision),
+        precision=_openvino_precision(checkpoint, options.precision, heads),
         threads=threads,
         streams=threads,
         heads=heads,
@@ -88,7 +88,7 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
     )
 
 
-def _openvino_precision(checkpoint: Checkpoint, asked: str) -> str:
+def _openvino_precision(checkpoint: Checkpoint, asked: str, outputs: Collection[str] | None) -> str:
     """What OpenVINO is to compute in.
 
     Raises:
@@ -96,7 +96,8 @@ def _openvino_precision(checkpoint: Checkpoint, asked: str) -> str:
     """
     can_int8 = is_int8_native(processor_flags())
     if asked == "auto":
-        return "int8" if can_int8 and checkpoint.quantised is not None else _auto_precision()
+        has_graph = checkpoint.quantised is not None and set(outputs or ()) <= set(checkpoint.quantised.outputs)
+        return "int8" if can_int8 and has_graph else _auto_precision()
     if asked == "int8" and not can_int8:
         raise EngineError(
             f"openvino: this processor has no int8 products (none of {', '.join(sorted(NATIVE_INT8))}); "

@@ -240,6 +240,7 @@ def _write_record(folder: Path, quantised: _Quantised, *, cost: Cost | None) -> 
     entry = {
         "weights_sha256": sha256_of(folder / WEIGHTS),
         "graph_sha256": sha256_of(folder / GRAPH_WEIGHTS),
+        "outputs": list(outputs_of(quantised.checkpoint)),
         "calibration": {
             "texts": len(quantised.calibration),
             "chars": len(text),

@@ -6,7 +6,7 @@ import os
 import re
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, make_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, make_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -47,7 +47,8 @@ _NAMES = {
 
 _VALUES = {
     "train": "FILE", "validation": "FILE", "test": "FILE", "output_dir": "FOLDER", "model": "MODEL", "heads": "TASKS",
-    "tokenizer": "FOLDER", "revision": "REV", "config": "KEY=VALUE", "card": "KEY=VALUE", "report_to": "NAMES",
+    "tokenizer": "FOLDER", "teacher": "MODEL", "distill": "KEY=VALUE", "revision": "REV",
+    "config": "KEY=VALUE", "card": "KEY=VALUE", "report_to": "NAMES",
     "class_weights": "WEIGHTS", "target_modules": "NAMES", "metric_for_best_model": "NAME",
 }  # fmt: skip
 
@@ -88,7 +89,7 @@ def _arms(hint: Any) -> tuple[Any, ...]:
 
 
 def _is_repeated(hint: Any) -> bool:
-    return any(get_origin(arm) in (tuple, Mapping) for arm in _arms(hint))
+    return any(get_origin(arm) in (tuple, Mapping) or is_dataclass(arm) for arm in _arms(hint))
 
 
 def _help(field: Field[Any], hint: Any) -> str:

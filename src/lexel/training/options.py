@@ -86,7 +86,7 @@ class DataFile:
         format: Its format's name, where its ending does not say it.
         name: What the card calls it; the file's name if not given.
         licence: Its licence, for the card.
-        layers: The layers to learn from; all that it has if not given.
+        layers: The layers to learn from; all that it has if not given, none of them if empty.
         label_map: Its labels to those that the heads have.
         fold: How its part-of-speech tags become others by each word's second tag (``xpos``): a rule's name, or a table
             ``{SCONJ: {RB: ADV, DEC: PART}}``.
@@ -111,6 +111,40 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DistillOptions:
+    """What is learnt from a teacher, and what of it the student keeps.
+
+    Attributes:
+        temperature: The teacher's and the student's scores are divided by it before they are compared.
+        label_weight: What the distance from the teacher's probabilities counts for, times each head's loss_weight.
+        hidden_weight: What the distance from the teacher's hidden states counts for.
+        gold_weight: What the data's own labels count for.
+        hidden_layers: Compare the last layer, or every layer of the student with the one of the teacher at its height.
+        vocabulary: Most pieces to keep, those that the training files use most; all if not given.
+
+    Raises:
+        OptionError: If a value is out of its range.
+    """
+
+    temperature: float = 2.0
+    label_weight: float = 1.0
+    hidden_weight: float = 1.0
+    gold_weight: float = 1.0
+    hidden_layers: Literal["last", "all"] = "last"
+    vocabulary: int | None = None
+
+    def __post_init__(self) -> None:
+        check = _checking(self, "distill.")
+        check("temperature", lambda value: 0 < value < math.inf, "a number above 0")
+        for name in ("label_weight", "hidden_weight", "gold_weight"):
+            check(name, lambda value: 0 <= value < math.inf, "a number from 0 on")
+        check("hidden_layers", lambda value: value in ("last", "all"), "last or all")
+        check("vocabulary", lambda value: value is None or _is_count(value), "a whole number from 1 on")
+        if not (self.label_weight or self.hidden_weight):
+            raise OptionError("distill: label_weight and hidden_weight are 0; expected one of them above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
     """All options of a training run.
 
@@ -126,6 +160,9 @@ class TrainingOptions:
         revision: Branch, tag or commit of a hub id.
         tokenizer: Folder of a tokenizer, to train from scratch.
         config: Values of config.json, to overrule the model's or to make one from scratch.
+        teacher: Folder or hub id of a model to learn from; without a model to start from, the student is made of it.
+        distill: What is learnt from the teacher: temperature, label_weight, hidden_weight, gold_weight, hidden_layers,
+            vocabulary.
         pieces: What the model reads, single characters or a tokenizer's pieces; as the model says if not given.
         seed: Of everything random.
         num_train_epochs: Times the training data is read; a fraction stops within an epoch.
@@ -195,6 +232,8 @@ class TrainingOptions:
     revision: str | None = None
     tokenizer: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    teacher: str | None = None
+    distill: DistillOptions = field(default_factory=DistillOptions)
     pieces: Pieces | None = None
 
     seed: int = 42
@@ -359,9 +398,15 @@ def _check_card(answers: Mapping[str, Any]) -> None:
 
 
 def _check_together(options: TrainingOptions) -> None:
-    if options.model is None and not options.config:
+    if options.teacher is not None and options.method in ("lora", "dora", "ia3", "adapter"):
+        raise OptionError(f"method: {options.method} with a teacher; expected full, last_layers or head")
+    if options.teacher is None and options.distill != DistillOptions():
+        raise OptionError("distill: given without a teacher; expected teacher")
+    if options.distill.vocabulary and (options.model or options.tokenizer):
+        raise OptionError("distill.vocabulary: given beside a model or a tokenizer; the vocabulary cut is the teacher's")
+    if options.model is None and options.teacher is None and not options.config:
         raise OptionError("model: none; expected a model to start from, or config to make one from random weights")
-    if options.model is None and options.tokenizer is None:
+    if options.model is None and options.teacher is None and options.tokenizer is None:
         raise OptionError("tokenizer: none; a model made from random weights needs the folder of one")
     if options.revision is not None and options.model is None:
         raise OptionError(f"revision: {options.revision!r} of no model; expected model")

@@ -27,11 +27,13 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexel.errors import MissingExtra, OptionError
-from lexel.training.options import DataFile, HeadOptions, HeadTask, TrainingOptions, refusal_of
+from lexel.training.options import DataFile, DistillOptions, HeadOptions, HeadTask, TrainingOptions, refusal_of
 
 _TRUE, _FALSE, _NULL = ("true", "yes", "on"), ("false", "no", "off"), ("null", "~", "")
 _NUMBER = re.compile(r"-?[0-9]+((?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)")
 _DATA = ("train", "validation", "test")
+_MAPPINGS = ("config", "card", "distill")
+"""Options with keys of their own, which are replaced key by key."""
 _OTHER_NAMES = {
     "model_name_or_path": "model",
     "tokenizer_name": "tokenizer",
@@ -97,7 +99,7 @@ def read_words(name: str, words: Sequence[str], *, where: str) -> Value:
         return Value([_parse(word, where) if word.startswith("{") else Value(word, where) for word in words], where)
     if name == "heads" or _takes(hint, tuple):
         return Value([Value(part, where) for word in words for part in word.split(",") if part], where)
-    if _takes(hint, Mapping) and all("=" in word for word in words):
+    if (name in _MAPPINGS or _takes(hint, Mapping)) and all("=" in word for word in words):
         pairs = (word.partition("=") for word in words)
         return Value({key.strip(): Value(value.strip(), where) for key, _, value in pairs}, where)
     return Value(words[-1], where)
@@ -147,7 +149,7 @@ def _rooted(key: str, value: Value, folder: Path) -> Value:
     """The value of a key with its relative paths made relative to the working folder."""
     if key in ("output_dir", "tokenizer"):
         return _path(value, folder)
-    if key == "model" and isinstance(value.content, str):
+    if key in ("model", "teacher") and isinstance(value.content, str):
         is_folder = value.content.startswith((".", "~")) or (folder / value.content).is_dir()
         return _path(value, folder) if is_folder else value
     return _data(value, folder) if key in _DATA else value
@@ -174,7 +176,7 @@ def _path(value: Value, folder: Path) -> Value:
 def build_options(*layers: Mapping[str, Value]) -> TrainingOptions:
     """Make the options from values, those of a later layer in place of an earlier one's.
 
-    Values of ``config`` and ``card`` are replaced key by key.
+    Values of ``config``, ``card`` and ``distill`` are replaced key by key.
 
     Raises:
         OptionError: Naming every key that is unknown and every value that is of another type, or what is out of range.
@@ -182,7 +184,7 @@ def build_options(*layers: Mapping[str, Value]) -> TrainingOptions:
     values: dict[str, Value] = {}
     for layer in layers:
         for key, value in layer.items():
-            values[key] = _joined(values[key], value) if key in ("config", "card") and key in values else value
+            values[key] = _joined(values[key], value) if key in _MAPPINGS and key in values else value
     problems: list[str] = []
     made = _Reader(problems).made(TrainingOptions, values, where="")
     if problems:
@@ -389,7 +391,7 @@ def _nearest(key: str, names: Iterable[str]) -> str:
 
 
 def _what(kind: Any) -> str:
-    return {TrainingOptions: "training", HeadOptions: "head", DataFile: "data file"}[kind]
+    return {TrainingOptions: "training", HeadOptions: "head", DataFile: "data file", DistillOptions: "teacher"}[kind]
 
 
 def _shown(value: Value) -> str:
@@ -460,9 +462,12 @@ def _unrooted(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     def path(place: str | None) -> str | None:
         return place if place is None or Path(place).is_absolute() else os.path.relpath(place, folder)
 
-    model = values["model"]
-    if model is not None and Path(model).is_dir():
-        values["model"] = model if Path(model).is_absolute() else os.path.join(".", os.path.relpath(model, folder))
+    for key in ("model", "teacher"):
+        model = values[key]
+        if model is not None and Path(model).is_dir():
+            values[key] = model if Path(model).is_absolute() else os.path.join(".", os.path.relpath(model, folder))
+    if values["teacher"] is None:
+        del values["distill"]
     for key in ("output_dir", "tokenizer"):
         values[key] = path(values[key])
     for key in _DATA:

@@ -403,7 +403,9 @@ def _check_together(options: TrainingOptions) -> None:
     if options.teacher is None and options.distill != DistillOptions():
         raise OptionError("distill: given without a teacher; expected teacher")
     if options.distill.vocabulary and (options.model or options.tokenizer):
-        raise OptionError("distill.vocabulary: given beside a model or a tokenizer; the vocabulary cut is the teacher's")
+        raise OptionError(
+            "distill.vocabulary: given beside a model or a tokenizer; the vocabulary cut is the teacher's"
+        )
     if options.model is None and options.teacher is None and not options.config:
         raise OptionError("model: none; expected a model to start from, or config to make one from random weights")
     if options.model is None and options.teacher is None and options.tokenizer is None:

@@ -50,6 +50,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copytree(bundled_folder(), "my-model")
+    shutil.copy(ROOT / "tests" / "data" / "zh_gsdsimp.jsonl", "sentences.jsonl")
     texts = {
         "news.txt": NEWS,
         "english.txt": "the new york\n",

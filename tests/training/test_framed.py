@@ -104,10 +104,15 @@ def test_an_answer_is_pointed_at_in_the_windows_that_have_it_and_the_others_poin
 
 
 def test_answers_are_learnt_and_read_by_the_answerer(tmp_path: Path) -> None:
-    files = questions(tmp_path / "train.jsonl", filling=1)
+    contexts = ("他在北京。春去秋来。", "春去秋来。她去上海。")
+    lines = [
+        {"question": "哪里", "context": context, "answers": [[start, start + 2]]}
+        for context, start in zip(contexts, (2, 7), strict=True)
+    ]
+    files = records(tmp_path / "train.jsonl", lines)
     result = train(options(tmp_path, "answer", files, validation=files, eval_strategy="epoch", max_steps=80))
     assert result.table[-1]["accuracy"] == 1.0
-    answer = lexel.Answerer.load(tmp_path / "out", precision="float32")("他在哪", "他在北京。春去秋来。她在上海。").best
+    answer = lexel.Answerer.load(tmp_path / "out", precision="float32")("哪里", contexts[0]).best
     assert answer is not None
     assert answer.text == "北京"
     assert transformers.AutoModelForQuestionAnswering.from_pretrained(tmp_path / "out").config.model_type == "bert"

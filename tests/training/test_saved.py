@@ -24,7 +24,9 @@ IDS = [2, 9, 12, 7, 30, 11, 3]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 CONFIGS: dict[str, dict[str, Any]] = {
     "bert": {"model_type": "bert", **SIZES, "max_position_embeddings": 64},
-    "roberta": {"model_type": "roberta", **SIZES, "max_position_embeddings": 66, "pad_token_id": 0, "type_vocab_size": 1},
+    "roberta": {
+        "model_type": "roberta", **SIZES, "max_position_embeddings": 66, "pad_token_id": 0, "type_vocab_size": 1,
+    },
     "albert": {"model_type": "albert", **SIZES, "max_position_embeddings": 64, "embedding_size": 16},
     "electra": {"model_type": "electra", **SIZES, "max_position_embeddings": 64, "embedding_size": 16},
     "distilbert": {

@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 # The libraries read these when they are imported.
 
+from benchmarks.classification import measure_classification
 from benchmarks.embedding import measure_embedding
 from benchmarks.growth import measure_growth
 from benchmarks.host import measure_host
@@ -31,6 +32,7 @@ PARTS: Mapping[str, Callable[[Setting], Part]] = {
     "throughput": measure_throughput,
     "bundled": measure_bundled,
     "embedding": measure_embedding,
+    "classification": measure_classification,
     "startup": measure_startup,
     "memory": measure_memory,
     "host": measure_host,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from benchmarks.texts import all_sentences
 from lexel.checkpoint.source import bundled_folder
@@ -64,6 +65,11 @@ class Folders:
         return str(out)
 
     @cached_property
+    def classifier(self) -> str:
+        """A BERT of the same shape that puts texts into classes."""
+        return str(write_classifier(self._folder / "classifier", self.shape))
+
+    @cached_property
     def small(self) -> str:
         """A BERT so small that everything around it counts."""
         return str(write_bert(self._folder / "small", min(self.shape, SMALL, key=lambda shape: shape.hidden_size)))
@@ -84,8 +90,21 @@ class Folders:
 
 def write_bert(folder: Path, shape: Shape) -> Path:
     """Write a BERT with random weights that finds words (labels B and I)."""
+    from transformers import BertForTokenClassification
+
+    return _write_random(folder, shape, BertForTokenClassification, labels=("B", "I"))
+
+
+def write_classifier(folder: Path, shape: Shape) -> Path:
+    """Write a BERT with random weights that puts texts into three classes."""
+    from transformers import BertForSequenceClassification
+
+    return _write_random(folder, shape, BertForSequenceClassification, labels=("good", "bad", "neither"))
+
+
+def _write_random(folder: Path, shape: Shape, kind: Any, *, labels: Sequence[str]) -> Path:
     import torch
-    from transformers import BertConfig, BertForTokenClassification
+    from transformers import BertConfig
 
     config = BertConfig(
         vocab_size=shape.n_pieces,
@@ -93,11 +112,11 @@ def write_bert(folder: Path, shape: Shape) -> Path:
         num_hidden_layers=shape.n_layers,
         num_attention_heads=shape.n_heads,
         intermediate_size=shape.intermediate_size,
-        id2label={0: "B", 1: "I"},
-        label2id={"B": 0, "I": 1},
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
     )
     torch.manual_seed(SEED)
-    BertForTokenClassification(config).save_pretrained(folder)
+    kind(config).save_pretrained(folder)
     write_vocab(folder, shape.n_pieces)
     return folder
 

@@ -198,6 +198,24 @@ def feature_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
     return read
 
 
+def lexel_classifier_reader(folder: str, *, threads: int, precision: str = "auto") -> Reader:
+    """Lexel's classes of texts."""
+    import lexel
+
+    classifier = lexel.Classifier.load(folder, threads=threads, precision=precision)
+    return lambda texts: sum(1 for found in classifier.stream(texts) if found.labels)
+
+
+def text_classification_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
+    """transformers' pipeline for classes of texts."""
+    import torch
+    from transformers import pipeline
+
+    torch.set_num_threads(threads)
+    pipe = pipeline("text-classification", model=folder, device="cpu")
+    return lambda texts: sum(1 for found in pipe(list(texts), batch_size=batch) if found["label"])
+
+
 def sentence_transformers_reader(folder: str, *, threads: int) -> Reader:
     """sentence-transformers on torch, as it comes: batches of 32, sorted by length."""
     import torch

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.machine import has_bf16, has_int8
 
 ROOT = Path(__file__).parents[2]
-BARS = 21
+BARS = 22
 
 
 @pytest.fixture(scope="module")

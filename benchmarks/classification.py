@@ -1,0 +1,44 @@
+"""Classes of texts by a BERT of full size, beside transformers' text-classification pipeline."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.embedding import BATCHES, RATE
+from benchmarks.machine import has_bf16
+from benchmarks.measure import Series, fastest, in_turns, rate
+from benchmarks.readers import Reader, lexel_classifier_reader, text_classification_reader
+from benchmarks.report import Bar, Part, Row, ratio
+from benchmarks.setting import Setting
+from benchmarks.texts import sentences
+
+PIPELINE = "transformers text-classification"
+
+
+def measure_classification(setting: Setting) -> Part:
+    """BERT with random weights and three classes: Lexel and the pipeline, in turns."""
+    folder, threads = setting.folders.classifier, setting.threads
+    best, pipeline = fastest(
+        {f"batches of {n}": partial(text_classification_reader, folder, threads=threads, batch=n) for n in BATCHES},
+        list(sentences(setting.sizes.trial_sentences)),
+        who=PIPELINE,
+    )
+    precisions = ("bf16", "float32") if has_bf16() else ("float32",)
+    readers: dict[str, Reader] = {
+        f"Lexel {precision}": lexel_classifier_reader(folder, threads=threads, precision=precision)
+        for precision in precisions
+    }
+    readers[PIPELINE] = pipeline
+    texts = list(sentences(setting.sizes.sentences))
+    for name, read in readers.items():  # whoever compiles for shapes has then seen them
+        read(texts if name.startswith("Lexel") else texts[:32])
+    found = in_turns(
+        {name: partial(rate, read, texts) for name, read in readers.items()},
+        repetitions=setting.sizes.repetitions,
+        what="classification",
+    )
+    rates = {name: Series(values) for name, values in found.items()}
+    bf16 = rates.get("Lexel bf16")
+    figure = "classification, bf16 over transformers' text-classification at its best batch"
+    bars = [Bar(figure, 8, None if bf16 is None else ratio(bf16, rates[PIPELINE]), note=best)]
+    return Part("Classification", [Row(name, series, RATE) for name, series in rates.items()], bars, [])

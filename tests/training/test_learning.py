@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lexel.errors import LabelError
+from lexel.errors import CheckpointError, LabelError
 from lexel.tasks.gold import IGNORE
 from lexel.training import fit, train
 from lexel.training.batches import Budget, Sampler
@@ -109,7 +109,7 @@ def test_a_disk_that_is_full_leaves_earlier_checkpoints(tmp_path: Path, monkeypa
         save(values, path)
 
     monkeypatch.setattr(fit.state, "save_tensors", refusing)
-    with pytest.raises(fit.CheckpointError, match="No space left"):
+    with pytest.raises(CheckpointError, match="No space left"):
         train(runs.options(tmp_path, save_strategy="steps", save_steps=2))
     assert [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()] == ["step-2"]
     monkeypatch.setattr(fit.state, "save_tensors", save)

@@ -67,3 +67,19 @@ def test_a_finished_folder_is_not_written_over(tmp_path: Path) -> None:
     train(runs.options(tmp_path))
     with pytest.raises(OptionError, match="holds a finished model"):
         train(runs.options(tmp_path))
+
+
+def test_a_run_killed_while_its_folder_is_put_together_is_finished_the_next_time(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    (folder / "finished.partial").mkdir(parents=True)
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    train(runs.options(tmp_path))
+    assert (folder / "model.safetensors").exists()
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] == "bert"
+
+
+def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"holds thesis\.txt, which training did not write"):
+        train(runs.options(tmp_path))

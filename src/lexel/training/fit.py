@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,32 +13,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
-from lexel.cards import write_card
 from lexel.engines.choose import available_threads, is_bf16_native, processor_flags
-from lexel.errors import CheckpointError, LexelError, OptionError
+from lexel.errors import LexelError, OptionError
 from lexel.training import state
 from lexel.training.batches import Budget, EpochPlan, Sampler
-from lexel.training.check import check_saved
+from lexel.training.finish import FEATURES, UNFINISHED, WEIGHTS, clear, write_folder
 from lexel.training.flat import FlatWeights
 from lexel.training.losses import Losses
 from lexel.training.memory import keep_memory
 from lexel.training.optim import Kinds, Optimizer, schedule
 from lexel.training.options import TrainingOptions
-from lexel.training.plots import plot
 from lexel.training.progress import NoProgress, Progress
-from lexel.training.record import environment, evaluate_folder, plain, training_record
+from lexel.training.record import environment, plain
 from lexel.training.rows import Batch, Examples, RowBuilder
-from lexel.training.save import write_json, write_model
 from lexel.training.scoring import Scorer
 from lexel.training.setup import Setup, build_model, prepare
+from lexel.training.teacher import TaughtBuilder, Teacher
 from lexel.training.team import Team
 from lexel.training.trackers import start_trackers
 
-_UNFINISHED = "finished.partial"
-_TELLING_SIZE = 1_000_000
-"""Weights of the smallest model whose speed the card tells: of a smaller one only the calls around it are measured."""
+_ASKING_STEPS = 20
+"""Every so many steps the processes ask each other whether it is time."""
 
 _SAVE_SECONDS = 180.0
 """A checkpoint is written at least this often; when does not change what is computed."""
@@ -121,7 +116,7 @@ class _Run:
     def go(self) -> TrainingResult:
         """Train to the end."""
         self._check_folder()
-        setup = self._setup = prepare(self._options, team=self._team, cache=self._folder / "features")
+        setup = self._setup = prepare(self._options, team=self._team, cache=self._folder / FEATURES)
         self._build(setup)
         resumed = self._resume()
         self._progress.on_start(self._n_steps, done=self._position.step if resumed else 0)
@@ -131,13 +126,13 @@ class _Run:
     # Before ----------------------------------------------------------------------------------------------------------
 
     def _check_folder(self) -> None:
-        if (self._folder / "model.safetensors").exists():
+        if (self._folder / WEIGHTS).exists():
             raise OptionError(
                 f"{self._folder}: holds a finished model; nothing was overwritten. Choose another output_dir"
             )
         names = {path.name for path in self._folder.iterdir()} if self._folder.is_dir() else set()
-        strange = sorted(names - {state.FOLDER, _UNFINISHED, "features", "logs"})
-        if strange:
+        strange = sorted(names - {state.FOLDER, FEATURES})
+        if strange and UNFINISHED not in names:  # with it, they are files of a folder that was being finished
             raise OptionError(
                 f"{self._folder}: holds {', '.join(strange[:5])}, which training did not write; expected an empty "
                 "folder, or that of the same run"
@@ -149,6 +144,9 @@ class _Run:
         self._model = build_model(setup)
         kinds = Kinds(options, n_layers=setup.config.num_hidden_layers)
         dtype = torch.bfloat16 if self._bf16 else torch.float32
+        teacher = None if setup.teacher is None else Teacher(setup, setup.teacher, device=team.device, dtype=dtype)
+        if teacher is not None:
+            teacher.prepare(self._model)
         self._flat = FlatWeights(self._model, order=kinds.order, dtype=dtype, team=team)
         self._optimizer = Optimizer(self._flat, kinds, options, team=team)
         if team.is_first:  # makes the label columns, which the others then find
@@ -169,9 +167,13 @@ class _Run:
             ),
             seed=options.seed,
         )
-        self._builder = self._builder_of(self._examples, unknown=options.unknown_piece_probability)
+        builder = self._builder_of(self._examples, unknown=options.unknown_piece_probability)
+        self._builder = builder if teacher is None else TaughtBuilder(builder, teacher, device=team.device)
         self._losses = Losses(
-            setup.heads, smoothing=options.label_smoothing_factor, class_weights=self._class_weights()
+            setup.heads,
+            smoothing=options.label_smoothing_factor,
+            class_weights=self._class_weights(),
+            distill=None if teacher is None else options.distill,
         )
         self._epoch_ends = self._count_epochs()
         self._n_steps = options.max_steps if options.max_steps > 0 else self._epoch_ends[-1]
@@ -259,13 +261,8 @@ class _Run:
                 position.step, self._record.last_loss, self._record.examples / max(self._record.seconds, 1e-9)
             )
             stop = self._after_step(at_epoch_end)
-            due = (
-                self._team.sum([float(self._team.is_first and time.perf_counter() - saved > _SAVE_SECONDS)])[0] > 0
-                if position.step % 20 == 0
-                else False
-            )
             done = self._record.is_over = stop or position.step >= self._n_steps
-            if due or self._saves_at(position.step, at_epoch_end) or (done and self._options.save_strategy != "no"):
+            if self._saves_at(position.step, at_epoch_end, done=done, seconds=time.perf_counter() - saved):
                 self._save_checkpoint()
                 saved = time.perf_counter()
             upcoming = None if done else self._next_parts()
@@ -306,8 +303,7 @@ class _Run:
                 values[name] += float(loss.detach())
         self._optimizer.ready()
         summed = self._team.sum(list(values.values()))
-        weights = [head.options.loss_weight for head in self._setup.heads]
-        loss = sum(weight * value for weight, value in zip(weights, summed, strict=True))
+        loss = sum(weight * value for weight, value in zip(self._losses.weights.values(), summed, strict=True))
         rate = self._options.learning_rate * self._rate(self._position.step)
         norm = self._optimizer.step(rate) if math.isfinite(loss) else math.nan
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -424,9 +420,16 @@ class _Run:
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
-    def _saves_at(self, step: int, at_epoch_end: bool) -> bool:
+    def _saves_at(self, step: int, at_epoch_end: bool, *, done: bool, seconds: float) -> bool:
+        """Is a checkpoint due: by the options, by time, or because the last step is made?"""
         strategy = self._options.save_strategy
-        return (strategy == "epoch" and at_epoch_end) or (strategy == "steps" and step % self._options.save_steps == 0)
+        if strategy == "no":
+            return False
+        if done or (at_epoch_end if strategy == "epoch" else step % self._options.save_steps == 0):
+            return True
+        if step % _ASKING_STEPS:
+            return False
+        return self._team.sum([float(self._team.is_first and seconds > _SAVE_SECONDS)])[0] > 0
 
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with this one."""
@@ -498,81 +501,39 @@ class _Run:
         self._accelerator.end_training()
         return TrainingResult(self._folder, self._record.table, self._record.best)
 
-    def _made(self) -> dict[str, Any]:
-        """What ``lexel.json`` says of how the model was made."""
-        data = {file["path"]: file["sha256"] for file in self._record_of_run()["data"]}
-        return {"by": "lexel train", "seed": self._options.seed, "steps": self._position.step, "data": data}
-
-    def _describe(self, folder: Path) -> None:
-        """Write the run's record, its plot, and the reports on its data."""
-        setup = self._setup
-        reports, said = evaluate_folder(folder, setup, name=str(self._folder), threads=self._threads)
-        setup.said.extend(said)
-        if reports:
-            write_json(folder / "evaluation.json", {"format": 1, "reports": reports})
-        write_json(folder / "training.json", self._record_of_run())
-        (folder / "training.svg").write_text(plot(self._record.table), encoding="utf-8")
-
-    def _record_of_run(self) -> dict[str, Any]:
-        record, team = self._record, self._team
-        numbers = sum(p.numel() for p in self._model.parameters())
-        seconds = max(record.seconds, 1e-9)
-        return training_record(
-            self._setup,
-            parameters={"parameters": numbers, "trainable_parameters": self._flat.size},
-            run={
-                "steps": self._position.step,
-                "epochs": record.table[-1]["epoch"] if record.table else 0.0,
-                "seconds": round(record.seconds, 1),
-                "examples": record.examples,
-                "examples_per_second": round(record.examples / seconds, 2),
-                "pieces_per_second": round(record.pieces / seconds, 1),
-                "windows": len(self._examples),
-                "table": record.table,
-                "best": record.best,
-                "environment": environment(
-                    threads=self._threads,
-                    processes=team.size,
-                    precision="bf16" if self._bf16 else "float32",
-                ),
-            },
-        )
-
     def _write(self, weights: torch.Tensor) -> None:
         self._flat.release(weights)
-        partial = self._folder / _UNFINISHED
-        shutil.rmtree(partial, ignore_errors=True)
-        with _disk_errors(partial):
-            partial.mkdir()
-            write_model(partial, self._model, self._setup, made=self._made())
-            role = "validation" if self._setup.is_measured else "train"
-            examples = self._setup.examples(role)
-            check_saved(partial, self._model, self._setup, examples, self._builder_of(examples))
-            self._describe(partial)
-            for path in sorted(partial.iterdir(), key=lambda path: path.name == "model.safetensors"):
-                path.replace(self._folder / path.name)
-            partial.rmdir()
-            state.sync_folder(self._folder)
-        write_card(self._folder)  # the answers of the recipe's card stand among the options in training.json
-        keep = self._options.save_total_limit
-        state.remove_old(self._folder, keep=keep or 0)
-        if not keep:
-            shutil.rmtree(self._folder / state.FOLDER, ignore_errors=True)
-        shutil.rmtree(self._folder / "features", ignore_errors=True)
+        examples = self._setup.examples("validation" if self._setup.is_measured else "train")
+        write_folder(
+            self._folder,
+            self._model,
+            self._setup,
+            examples=examples,
+            builder=self._builder_of(examples),
+            run=self._outcome(),
+            n_trained=self._flat.size,
+            threads=self._threads,
+        )
+        clear(self._folder, keep=self._options.save_total_limit or 0)
         self._progress.on_save(self._folder)
 
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Say in one line that the disk refused."""
-    try:
-        yield
-    except (OSError, SafetensorError) as cause:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise CheckpointError(
-            f"{folder.parent}: the model was not written ({cause}); its checkpoints are as they were. Make room and "
-            "run the same command again"
-        ) from cause
+    def _outcome(self) -> dict[str, Any]:
+        """What came of the run, for ``training.json``."""
+        record = self._record
+        seconds = max(record.seconds, 1e-9)
+        precision = "bf16" if self._bf16 else "float32"
+        return {
+            "steps": self._position.step,
+            "epochs": record.table[-1]["epoch"] if record.table else 0.0,
+            "seconds": round(record.seconds, 1),
+            "examples": record.examples,
+            "examples_per_second": round(record.examples / seconds, 2),
+            "pieces_per_second": round(record.pieces / seconds, 1),
+            "windows": len(self._examples),
+            "table": record.table,
+            "best": record.best,
+            "environment": environment(threads=self._threads, processes=self._team.size, precision=precision),
+        }
 
 
 def _has_bf16(device: torch.device) -> bool:

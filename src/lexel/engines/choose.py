@@ -25,6 +25,8 @@ PRECISIONS = ("auto", "float32", "bf16", "int8", "float16", "float64")
 NATIVE_BF16 = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 NATIVE_INT8 = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm"})
 
+_DEVICES = r"cpu|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
@@ -35,13 +37,17 @@ class EngineOptions:
         precision: One of ``PRECISIONS``; ``auto`` is int8 where the folder has a quantised graph of what is computed,
             bf16 else, each only where the processor or GPU has it natively, else float32.
         threads: Threads to compute with; by default ``available_threads()``.
-        device: ``cpu``, ``cuda`` or ``cuda:N``; a GPU makes ``auto`` take torch.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; a GPU makes ``auto`` take torch.
+        batch_pieces: Most slots that a GPU is given at once; by default what keeps it busy and fits.
+        is_compiled: Whether torch compiles the layers for a GPU; see ``lexel.engines.torch``.
     """
 
     engine: str = "auto"
     precision: str = "auto"
     threads: int | None = None
     device: str | None = None
+    batch_pieces: int | None = None
+    is_compiled: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("precision", self.precision, PRECISIONS)):
@@ -49,6 +55,10 @@ class EngineOptions:
                 raise EngineError(f"{name} {value!r} is not known; expected one of {', '.join(known)}")
         if self.threads is not None and self.threads < 1:
             raise EngineError(f"threads is {self.threads}; expected 1 or more")
+        if self.device is not None and not re.fullmatch(_DEVICES, self.device):
+            raise EngineError(
+                f"device {self.device!r} is not known; expected cpu, cuda, cuda:N, or several as cuda:0,cuda:1"
+            )
         if self.on_gpu and self.engine not in ("auto", "torch"):
             raise EngineError(f"{self.engine}: device {self.device!r}; a GPU is for the engine torch")
 
@@ -75,7 +85,7 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
     if name == "numpy":
         return _start_numpy(checkpoint, options.precision, heads)
     if name == "torch":
-        return _start_torch(checkpoint, options.precision, threads, options.device, heads)
+        return _start_torch(checkpoint, options, threads, heads)
     from lexel.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(
@@ -114,19 +124,26 @@ def _start_numpy(checkpoint: Checkpoint, precision: str, heads: Collection[str] 
     return NumpyEngine(checkpoint, heads=heads)
 
 
-def _start_torch(
-    checkpoint: Checkpoint, precision: str, threads: int, device: str | None, heads: Collection[str] | None
-) -> Engine:
+def _start_torch(checkpoint: Checkpoint, options: EngineOptions, threads: int, heads: Collection[str] | None) -> Engine:
     try:
-        from lexel.engines.torch import TorchEngine, gpu_precision, torch_device
+        from lexel.engines.torch import TorchEngine
+        from lexel.engines.torch_device import gpu_precision, torch_device
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingExtra('the engine torch needs PyTorch: pip install "lexel[torch]"') from error
-    device = torch_device(device)
+    device, precision = torch_device(options.device), options.precision
     if precision == "auto":
         precision = _auto_precision() if device == "cpu" else gpu_precision(device)
-    return TorchEngine(checkpoint, precision=precision, threads=threads, device=device, heads=heads)
+    return TorchEngine(
+        checkpoint,
+        precision=precision,
+        threads=threads,
+        device=device,
+        heads=heads,
+        batch_pieces=options.batch_pieces,
+        is_compiled=options.is_compiled,
+    )
 
 
 def device_named(device: object) -> str | None:

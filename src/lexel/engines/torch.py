@@ -1,12 +1,19 @@
-"""The PyTorch engine (extra ``torch``): CUDA or CPU, eager."""
+"""The PyTorch engine (extra ``torch``): one or several GPUs, or the processor.
+
+On a processor every batch is computed as it comes. A GPU must not wait for Python: a thread tokenises, packs and
+gathers the next loads (``lexel.engines.loads``) while the GPU computes two and the caller decodes what came before;
+copies in both directions have streams of their own.
+"""
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from numpy.typing import NDArray
@@ -14,7 +21,11 @@ from numpy.typing import NDArray
 from lexel.checkpoint import Checkpoint
 from lexel.encoder.build import Model, build_model
 from lexel.encoder.layers import Inputs
+from lexel.engines.ahead import Ahead
 from lexel.engines.base import Rows, Scores
+from lexel.engines.loads import Load, deal_out, gather_loads, load_of_rows
+from lexel.engines.torch_attention import Kernel, Segments, attend_in_rows, attend_in_segments, flash_kernel
+from lexel.engines.torch_device import Arrival, courier_to, default_batch_pieces, memory_for, name_of
 from lexel.errors import EngineError
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
@@ -25,11 +36,17 @@ class TorchOps:
 
     Matrix products and attention are computed in ``dtype``, the sums and normalisations between them in float32: that
     brings bf16 three times as close to float32.
+
+    Args:
+        device: Where to compute.
+        dtype: Of weights and products.
+        kernel: Computes attention where the pieces are segments instead of rows.
     """
 
-    def __init__(self, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, *, device: torch.device, dtype: torch.dtype, kernel: Kernel | None = None) -> None:
         self._device = device
         self._dtype = dtype
+        self._kernel = kernel
 
     def constant(self, array: NDArray[Any]) -> torch.Tensor:
         dtype = self._dtype if array.ndim == 2 else torch.float32
@@ -51,25 +68,25 @@ class TorchOps:
         result: torch.Tensor = _ACTIVATIONS[name](x)
         return result
 
-    def same_sequence(self, sequence_ids: torch.Tensor) -> torch.Tensor:
+    def same_sequence(self, sequence_ids: torch.Tensor | Segments) -> torch.Tensor | Segments:
+        if isinstance(sequence_ids, Segments):
+            return sequence_ids
         return sequence_ids[:, None, :, None] == sequence_ids[:, None, None, :]
 
     def attention(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, same_sequence: torch.Tensor, *, n_heads: int
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        same_sequence: torch.Tensor | Segments,
+        *,
+        n_heads: int,
     ) -> torch.Tensor:
-        rows, length, hidden = query.shape
-
-        def by_head(x: torch.Tensor) -> torch.Tensor:
-            return x.view(rows, length, n_heads, hidden // n_heads).transpose(1, 2)
-
-        mixed = F.scaled_dot_product_attention(
-            by_head(query),
-            by_head(key),
-            by_head(value),
-            attn_mask=same_sequence,
-            scale=1 / math.sqrt(hidden // n_heads),
-        )
-        return mixed.transpose(1, 2).reshape(rows, length, hidden)
+        if isinstance(same_sequence, Segments):
+            if self._kernel is None:
+                raise EngineError("torch: segments need a kernel of variable length; give rows")
+            return attend_in_segments(query, key, value, same_sequence, n_heads=n_heads, kernel=self._kernel)
+        return attend_in_rows(query, key, value, same_sequence, n_heads=n_heads)
 
     def pick(self, x: torch.Tensor, picks: torch.Tensor) -> torch.Tensor:
         return x.reshape(-1, x.shape[-1]).index_select(0, picks)
@@ -85,28 +102,46 @@ _ACTIVATIONS: dict[str, Any] = {
 }
 
 
-def torch_device(asked: str | None) -> str:
-    """The device asked for; by default CUDA where PyTorch has it, else ``cpu``."""
-    has_gpu = torch.cuda.is_available()
-    if asked is not None and asked.startswith("cuda") and not has_gpu:
-        raise EngineError(f"torch: device {asked!r} asked for, but PyTorch sees no GPU; use device cpu")
-    return asked or ("cuda" if has_gpu else "cpu")
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a device is kept busy.
+
+    Attributes:
+        kernel: Attention of variable length; with it, batches are gathered into loads of used slots.
+        slots: Slots of a load.
+        ahead: Loads made ready in a thread, or 0 for no thread.
+        in_flight: Loads given to a device before the first of them is waited for.
+    """
+
+    kernel: Kernel | None
+    slots: int
+    ahead: int = 0
+    in_flight: int = 1
 
 
-def gpu_precision(device: str) -> str:
-    """``bf16`` where the GPU has it natively (compute capability 8.0), else ``float32``."""
-    return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
+def plan_for(device: torch.device, dtype: torch.dtype, *, head_size: int, slots: int) -> Plan:
+    """The plan for a device: a GPU has two loads in flight and two more made ready for it."""
+    kernel = flash_kernel(device, dtype, head_size=head_size)
+    return Plan(kernel, slots, ahead=2, in_flight=2) if device.type == "cuda" else Plan(kernel, slots)
 
 
 class TorchEngine:
-    """Computes with PyTorch on a GPU where there is one, else on the processor.
+    """Computes with PyTorch on GPUs where there are any, else on the processor.
 
     Args:
         checkpoint: What to run.
         precision: ``float32``, ``bf16`` or ``float16``.
         threads: Threads to compute with on the processor.
-        device: ``cuda``, ``cuda:N`` or ``cpu``; see ``torch_device``.
+        device: ``cuda``, ``cuda:N`` or ``cpu``, or several with commas between them: each has the model, and loads are
+            dealt out to them in turn. See ``torch_device``.
         heads: Which of its heads to load; by default all of them.
+        batch_pieces: Most slots that a GPU is given at once; by default what keeps it busy and fits.
+        is_compiled: Whether layers go through ``torch.compile``, which fuses what stands between their products. The
+            first loads then wait for the compiler.
+        plan: Another plan than the device's own.
+
+    Attributes:
+        batch_pieces: Slots of a batch that keep it busy.
     """
 
     name = "torch"
@@ -119,31 +154,116 @@ class TorchEngine:
         threads: int,
         device: str,
         heads: Collection[str] | None = None,
+        batch_pieces: int | None = None,
+        is_compiled: bool = False,
+        plan: Plan | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise EngineError(f"torch: precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.precision = precision
         self.threads = threads
-        self._device = torch.device(device)
-        on_gpu = self._device.type == "cuda"
-        if not on_gpu:
+        devices = [torch.device(name) for name in device.split(",")]
+        if devices[0].type == "cpu":
             torch.set_num_threads(threads)  # PyTorch knows one number for the whole process
-        self.device = torch.cuda.get_device_name(self._device) if on_gpu else "CPU"
-        self._model: Model[torch.Tensor] = build_model(
-            TorchOps(device=self._device, dtype=PRECISIONS[precision]), checkpoint, heads
-        )
+        self.device = ", ".join(map(name_of, devices))
+        config, dtype = checkpoint.config, PRECISIONS[precision]
+        self.batch_pieces = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
+        head_size = config.hidden_size // config.n_heads
+        self._plan = plan or plan_for(devices[0], dtype, head_size=head_size, slots=self.batch_pieces)
+        self._workers = [
+            Worker(checkpoint, one, dtype=dtype, heads=heads, kernel=self._plan.kernel, is_compiled=is_compiled)
+            for one in devices
+        ]
 
     def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
-        """See ``lexel.engines.base.Engine.run``."""
-        for rows in batches:
-            with torch.inference_mode():
-                inputs = Inputs(*map(self._ids, (rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids)))
-                results = self._model(inputs, self._ids(rows.picks), outputs)
-                scores = {
-                    name: np.asarray(result.float().cpu().numpy())
-                    for name, result in zip(outputs, results, strict=True)
-                }
-            yield scores
+        """See ``lexel.engines.base.Engine.run``.
 
-    def _ids(self, array: NDArray[np.int32]) -> torch.Tensor:
-        return torch.from_numpy(array).to(self._device, non_blocking=True)
+        With a GPU, ``batches`` is read in another thread. It is closed there, and the thread is gone, when this
+        iterator ends or is closed.
+        """
+        plan = self._plan
+        loads = map(load_of_rows, batches) if plan.kernel is None else gather_loads(batches, slots=plan.slots)
+        ahead = Ahead(loads, depth=plan.ahead, name="lexel-torch-ahead") if plan.ahead else nullcontext(loads)
+        with ahead as ready:
+            for load, arrival in self._in_flight(ready, outputs):
+                yield from deal_out(dict(zip(outputs, arrival.wait(), strict=True)), load.counts)
+
+    def _in_flight(self, loads: Iterable[Load], outputs: Sequence[str]) -> Iterator[tuple[Load, Arrival]]:
+        """Every load with its results on their way, in order, while the next ones are computed."""
+        flying: deque[tuple[Load, Arrival]] = deque()
+        for load, worker in zip(loads, cycle(self._workers), strict=False):
+            flying.append((load, worker.start(load, outputs)))
+            if len(flying) == self._plan.in_flight * len(self._workers):
+                yield flying.popleft()
+        yield from flying
+
+
+class Worker:
+    """The model on one device."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        *,
+        dtype: torch.dtype,
+        heads: Collection[str] | None,
+        kernel: Kernel | None,
+        is_compiled: bool,
+    ) -> None:
+        self._device = device
+        self._is_narrow = dtype == torch.float16
+        advice = "use a smaller model, 16-bit precision, or device cpu"
+        with memory_for("the model", device, advice=advice):
+            self._courier = courier_to(device)
+            model = build_model(TorchOps(device=device, dtype=dtype, kernel=kernel), checkpoint, heads)
+        self._model = _compiled(model) if is_compiled else model
+
+    def start(self, load: Load, outputs: Sequence[str]) -> Arrival:
+        """Begin to compute a load; its results are on their way when this returns.
+
+        Raises:
+            EngineError: If there is no room for it.
+        """
+        advice = f"use --batch-pieces {max(1, load.n_slots // 2)} or less"
+        with torch.inference_mode(), memory_for(f"a load of {load.n_slots:,} slots", self._device, advice=advice):
+            results = [result.float() for result in self._model(*self._sent(load), outputs)]
+            if not self._is_narrow:
+                return self._courier.fetch(results)
+            return Checked(self._courier.fetch([*results, *(result.isfinite().all() for result in results)]), outputs)
+
+    def _sent(self, load: Load) -> tuple[Inputs[torch.Tensor], torch.Tensor]:
+        arrays = (load.piece_ids, load.position_ids, load.type_ids, load.sequences, load.picks)
+        pieces, positions, types, sequences, picks = self._courier.send(arrays)
+        same = sequences if load.longest is None else Segments(sequences, load.longest)
+        return Inputs(pieces, positions, types, same), picks
+
+
+def _compiled(model: Model[torch.Tensor]) -> Any:
+    from lexel.engines.torch_compile import CompiledModel  # takes seconds to import
+
+    return CompiledModel(model)
+
+
+class Checked:
+    """Results of a computation in float16, each with a number behind them all that says whether it is finite."""
+
+    def __init__(self, arrival: Arrival, outputs: Sequence[str]) -> None:
+        self._arrival = arrival
+        self._outputs = outputs
+
+    def wait(self) -> list[NDArray[Any]]:
+        """See ``Arrival.wait``.
+
+        Raises:
+            EngineError: If a number went beyond what float16 can hold.
+        """
+        arrays = self._arrival.wait()
+        results, are_finite = arrays[: len(self._outputs)], arrays[len(self._outputs) :]
+        for output, is_finite in zip(self._outputs, are_finite, strict=True):
+            if not is_finite:
+                raise EngineError(
+                    f"torch: {output} has numbers that are not finite: the model goes beyond float16, whose largest "
+                    "number is 65,504; use precision bf16 or float32"
+                )
+        return results

@@ -1,0 +1,113 @@
+"""Loads: what a GPU is given at once. Batches of packed rows, or only their used slots, laid end to end.
+
+A GPU wants a hundred times more pieces at once than a processor, and attention kernels of variable length need no rows.
+So the used slots of several batches become one load. Which batches share one depends on them alone, never on timing:
+the same input is always computed in the same loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.engines.base import IntArray, Rows, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Pieces to compute together; ``[rows, length]``, or ``[1, pieces]`` without unused slots.
+
+    Attributes:
+        piece_ids: Vocabulary indexes.
+        position_ids: Position of the piece in its own sequence, from 0.
+        type_ids: BERT's sentence A (0) or B (1).
+        sequences: The rows' ``sequence_ids``, or where the sequences begin and the last ends, ``[sequences + 1]``.
+        picks: Flat slots whose scores are asked for, ``[picks]``.
+        longest: Length of the longest sequence; ``None`` where there are rows.
+        counts: How many picks each of the batches has.
+    """
+
+    piece_ids: IntArray
+    position_ids: IntArray
+    type_ids: IntArray
+    sequences: IntArray
+    picks: IntArray
+    longest: int | None
+    counts: tuple[int, ...]
+
+    @property
+    def n_slots(self) -> int:
+        """Slots that are computed."""
+        return self.piece_ids.size
+
+
+def load_of_rows(rows: Rows) -> Load:
+    """A batch as it is."""
+    counts = (len(rows.picks),)
+    return Load(rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids, rows.picks, None, counts)
+
+
+def gather_loads(batches: Iterable[Rows], *, slots: int) -> Iterator[Load]:
+    """Gather the used slots of batches, in order, into loads of at most ``slots``; a larger batch is one of its own."""
+    waiting: list[Rows] = []
+    n_waiting = 0
+    for rows in batches:
+        n_used = int(np.count_nonzero(rows.sequence_ids))
+        if waiting and n_waiting + n_used > slots:
+            yield flatten(waiting)
+            waiting, n_waiting = [], 0
+        waiting.append(rows)
+        n_waiting += n_used
+    if waiting:
+        yield flatten(waiting)
+
+
+def flatten(batches: Sequence[Rows]) -> Load:
+    """The used slots of some batches, one behind the other."""
+    parts = [_flatten(rows) for rows in batches]
+    before = list(accumulate((part.n_slots for part in parts), initial=0))
+    bounds = [part.sequences[:-1] + start for part, start in zip(parts, before, strict=False)]
+    return Load(
+        np.concatenate([part.piece_ids for part in parts], axis=1),
+        np.concatenate([part.position_ids for part in parts], axis=1),
+        np.concatenate([part.type_ids for part in parts], axis=1),
+        np.concatenate([*bounds, before[-1:]]).astype(np.int32),
+        np.concatenate([part.picks + start for part, start in zip(parts, before, strict=False)]).astype(np.int32),
+        max(part.longest or 0 for part in parts),
+        tuple(len(part.picks) for part in parts),
+    )
+
+
+def _flatten(rows: Rows) -> Load:
+    flat = rows.sequence_ids.reshape(-1)
+    used = np.flatnonzero(flat)
+    begins = _begins(flat[used], used // rows.sequence_ids.shape[1])
+    bounds = np.append(np.flatnonzero(begins), len(used)).astype(np.int32)
+    place = np.cumsum(flat != 0, dtype=np.int32) - 1  # of each used slot among the used ones
+    return Load(
+        rows.piece_ids.reshape(-1)[used][None],
+        rows.position_ids.reshape(-1)[used][None],
+        rows.type_ids.reshape(-1)[used][None],
+        bounds,
+        place[rows.picks],
+        int(np.diff(bounds).max(initial=0)),
+        (len(rows.picks),),
+    )
+
+
+def _begins(numbers: IntArray, row_of: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a used slot is its sequence's first: its neighbour has another number, or stands in another row."""
+    begins = np.ones(len(numbers), np.bool_)
+    begins[1:] = (numbers[1:] != numbers[:-1]) | (row_of[1:] != row_of[:-1])
+    return begins
+
+
+def deal_out(scores: Scores, counts: Sequence[int]) -> Iterator[Scores]:
+    """The scores of a load as those of its batches."""
+    bounds = list(accumulate(counts, initial=0))
+    for start, end in pairwise(bounds):
+        yield {output: values[start:end] for output, values in scores.items()}

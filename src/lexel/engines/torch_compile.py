@@ -1,0 +1,51 @@
+"""A model whose layers go through ``torch.compile``: what stands between their products becomes few kernels.
+
+On a GPU the products of a layer leave a third of its time to sums, normalisations, activations and casts, each a pass
+over memory. One layer is compiled, for any number of pieces, and serves as all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch._dynamo.exc import TorchDynamoException
+
+from lexel.encoder.build import Model
+from lexel.encoder.layers import Inputs, Turn
+
+_logger = logging.getLogger("lexel")
+
+
+class CompiledModel:
+    """Like the model it is made of. Where it cannot be compiled it says so, and computes without.
+
+    Args:
+        model: What to compile.
+        backend: One of ``torch.compile``'s.
+    """
+
+    def __init__(self, model: Model[torch.Tensor], *, backend: str = "inductor") -> None:
+        step = torch.compile(_step, dynamic=True, fullgraph=True, backend=backend)
+        turns: list[Any] = [partial(step, turn) for turn in model.encoder.layers]
+        self._eager = model
+        self._compiled: Model[torch.Tensor] | None = replace(model, encoder=replace(model.encoder, layers=turns))
+
+    def __call__(self, inputs: Inputs[torch.Tensor], picks: torch.Tensor, outputs: Sequence[str]) -> list[torch.Tensor]:
+        """See ``Model.__call__``."""
+        if self._compiled is not None:
+            try:
+                return self._compiled(inputs, picks, outputs)
+            except TorchDynamoException as error:
+                reason = str(error).strip().partition("\n")[0]
+                _logger.warning("torch.compile cannot be used here, computing goes on without it: %s", reason)
+                self._compiled = None
+        return self._eager(inputs, picks, outputs)
+
+
+def _step(turn: Turn[torch.Tensor], x: torch.Tensor, same_sequence: Any) -> torch.Tensor:
+    return turn(x, same_sequence)

@@ -197,7 +197,11 @@ def is_held_out(text: str, fraction: float) -> bool:
 def _taken(file: DataFile) -> list[Any]:
     """What of a data file's options changes its columns."""
     fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
-    return [file.format, sorted(file.layers or LAYERS), sorted((file.label_map or {}).items()), fold]
+    return [file.format, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
+
+
+def _layers(file: DataFile) -> Sequence[str]:
+    return LAYERS if file.layers is None else file.layers
 
 
 def _write(documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str) -> None:
@@ -233,7 +237,7 @@ class _Writer:
     """Appends blocks of documents to the columns, and counts what is in them."""
 
     def __init__(self, folder: Path, file: DataFile) -> None:
-        self._layers = set(file.layers or LAYERS)
+        self._layers = set(_layers(file))
         self._map = file.label_map or {}
         self._files: dict[str, BinaryIO] = {name: (folder / name).open("wb") for name in _COLUMNS}
         self._labels: dict[str, dict[str, list[Any]]] = {"pos": {}, "entities": {}}

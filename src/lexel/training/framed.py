@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from lexel.errors import DataError, LabelError
 from lexel.tasks.base import OVERLAP, Pair, types_known
 from lexel.tasks.classify import pair_of
 from lexel.tasks.framing import Layout, PartnerPieces, lay_out, room_beside
+from lexel.tasks.gold import IGNORE
 from lexel.text.alignment import bounds_of, piece_of_char, read_chars
 from lexel.text.pieces import SpecialPieces
 from lexel.text.tokenizer import Tokenizer
@@ -95,7 +96,8 @@ class FramedFile:
         types: BERT's sentence A or B, ``[pieces]``.
         bounds: Where each sequence begins and ends, ``[sequences + 1]``.
         example: Which record a sequence is of, ``[sequences]``.
-        classes: Each record's classes by number, ``[records]`` of several; empty lists for questions.
+        classes: Each record's classes by number, ``[records]`` of several; empty lists for questions, and
+            ``None`` where nothing is said of a text.
         numbers: Each record's label as a number, ``[records]``, NaN where it is none.
         answers: First and last slot of the answer in its sequence, 0 where it is not there, ``[sequences, 2]``.
         texts: A checksum of each record's texts, ``[records]``.
@@ -107,7 +109,7 @@ class FramedFile:
     types: NDArray[np.int32]
     bounds: IntArray
     example: IntArray
-    classes: Sequence[Sequence[int]]
+    classes: Sequence[Sequence[int] | None]
     numbers: NDArray[np.float32]
     answers: IntArray
     texts: NDArray[np.uint64]
@@ -118,30 +120,38 @@ class FramedFile:
         return column
 
 
-def read_framed(file: DataFile, frame: Frame, *, task: str) -> FramedFile:
+def read_framed(file: DataFile, frame: Frame, *, task: str, labelled: bool = True) -> FramedFile:
     """Read a file of classified texts, or of questions.
+
+    Args:
+        file: What to read.
+        frame: How texts become sequences.
+        task: What they are for.
+        labelled: Whether every text must have its classes; where not, one without teaches nothing by itself.
 
     Raises:
         DataError: If it cannot be read, or a pair is too long.
     """
-    records: Iterable[Any] = (
-        read_questions(file.path) if task == "answer" else read_classified(file.path, format=file.format)
-    )
-    return _Reader(file, frame).read(records)
+    if task == "answer":
+        return _Reader(file, frame).read(read_questions(file.path))
+    records = read_classified(file.path, format=file.format, labelled=labelled)
+    unlabelled = (replace(record, labels=()) for record in records) if file.layers == () else records
+    return _Reader(file, frame, labelled=labelled).read(unlabelled)
 
 
 class _Reader:
     """Frames records and counts what is in them."""
 
-    def __init__(self, file: DataFile, frame: Frame) -> None:
+    def __init__(self, file: DataFile, frame: Frame, *, labelled: bool = True) -> None:
         self._frame = frame
+        self._labelled = labelled
         self._map = file.label_map or {}
         self._path = file.path
         self._labels: dict[str, list[Any]] = {}
         self._counts = {"documents": 0, "chars": 0, "longest_chars": 0}
         self._scripts: dict[str, int] = {}
         self._texts: list[bytes] = []
-        self._classes: list[list[int]] = []
+        self._classes: list[list[int] | None] = []
         self._numbers: list[float] = []
 
     def read(self, records: Iterable[Classified | Question]) -> FramedFile:
@@ -191,7 +201,8 @@ class _Reader:
         for name in names:
             self._labels.setdefault(name, [0, self._counts["documents"], pair.text[:_SHOWN_CHARS]])[0] += 1
         numbers = {name: i for i, name in enumerate(self._labels)} if names else {}
-        self._classes.append([numbers[name] for name in names])
+        is_known = bool(names) or self._labelled
+        self._classes.append([numbers[name] for name in names] if is_known else None)
         self._numbers.append(_number(names))
 
 
@@ -269,7 +280,7 @@ def settle_framed(
 
 
 def _problem_of(files: Sequence[FramedFile]) -> Problem:
-    if any(len(classes) != 1 for file in files for classes in file.classes):
+    if any(classes is not None and len(classes) != 1 for file in files for classes in file.classes):
         return "multi"
     numbers = np.concatenate([file.numbers for file in files])
     fractions = any("." in label for file in files for label in file.labels["classify"])
@@ -308,17 +319,20 @@ class FramedExamples:
         if head.task == "answer":
             return file.answers
         if head.options.problem == "regression":
-            if np.isnan(file.numbers).any():
-                raise DataError(f"heads.{head.name}: record {int(np.isnan(file.numbers).argmax()) + 1} has no number")
+            lacks = np.isnan(file.numbers) & np.array([classes is not None for classes in file.classes], np.bool_)
+            if lacks.any():
+                raise DataError(f"heads.{head.name}: record {int(lacks.argmax()) + 1} has no number")
             return file.numbers[file.example][:, None]
         index = {name: i for i, name in enumerate(head.labels)}
         own = [index[name] for name in file.labels["classify"]]
         if head.options.problem == "multi":
             rows = np.zeros((len(file.classes), len(head.labels)), np.float32)
             for row, classes in zip(rows, file.classes, strict=True):
-                row[[own[k] for k in classes]] = 1
+                row[:] = np.nan if classes is None else 0
+                row[[own[k] for k in classes or ()]] = 1
             return rows[file.example]
-        return np.array([own[classes[0]] for classes in file.classes], np.int64)[file.example]
+        classes_of = (IGNORE if classes is None else own[classes[0]] for classes in file.classes)
+        return np.fromiter(classes_of, np.int64, len(file.classes))[file.example]
 
     def gather(self, sequences: IntArray) -> Gathered:
         """Lay some sequences end to end, in the order asked for."""
@@ -349,7 +363,11 @@ class FramedExamples:
         totals = np.zeros(len(head.labels), np.int64)
         for own, targets in zip(self._kept, self._targets, strict=True):
             mine = targets[own]
-            totals += mine.sum(0).astype(np.int64) if mine.ndim == 2 else np.bincount(mine, minlength=len(totals))
+            totals += (
+                np.nansum(mine, 0).astype(np.int64)
+                if mine.ndim == 2
+                else np.bincount(mine[mine != IGNORE], minlength=len(totals))
+            )
         return totals
 
 

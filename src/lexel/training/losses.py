@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,8 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 
 from lexel.tasks.gold import IGNORE
 from lexel.training.heads import TrainedHead
-from lexel.training.rows import Batch, Target
+from lexel.training.options import DistillOptions
+from lexel.training.rows import HIDDEN, Batch, Target
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
@@ -45,12 +46,37 @@ def answer_loss(scores: torch.Tensor, places: torch.Tensor, segments: torch.Tens
         places: The right slots, ``[sequences, 2]``.
         segments: The sequence of each slot; the number of sequences where it is in none, ``[slots]``.
     """
-    n = len(places)
-    index = segments[:, None].expand(-1, 2)
-    largest = scores.new_full((n + 1, 2), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
-    sums = scores.new_zeros(n + 1, 2).index_add(0, segments, (scores - largest[segments]).exp())
-    right = scores.gather(0, places)
-    return ((sums[:n].log() + largest[:n]) - right).mean(1).sum()
+    return -log_softmax_within(scores, segments, n=len(places)).gather(0, places).mean(1).sum()
+
+
+def log_softmax_within(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
+    """Log probabilities of slots among those of their segment, of ``n`` and one of the slots in none, as ``scores``."""
+    index = segments[:, None].expand_as(scores)
+    largest = scores.new_full((n + 1, scores.shape[1]), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
+    sums = scores.new_zeros(n + 1, scores.shape[1]).index_add(0, segments, (scores - largest[segments]).exp())
+    return scores - (sums.log() + largest)[segments]
+
+
+def soft_loss(scores: torch.Tensor, target: Target, *, temperature: float, problem: str | None) -> torch.Tensor:
+    """How far scores are from a teacher's: the sum over the picks, or over the sequences of an answer.
+
+    Divergence of the probabilities at a temperature, times its square, which keeps the gradient's size
+    (https://arxiv.org/abs/1503.02531); of numbers the squared difference.
+    """
+    assert target.soft is not None
+    wanted = target.soft.scores.float()
+    own = (scores if target.soft.slots is None else scores[target.soft.slots]).float()
+    if problem == "regression":
+        return (own - wanted).square().sum()
+    own, wanted, scale = own / temperature, wanted / temperature, temperature**2
+    if problem == "multi":
+        return scale * F.binary_cross_entropy_with_logits(own, wanted.sigmoid(), reduction="sum")
+    if target.segments is not None:
+        inside, n = target.segments < target.n, target.n
+        said, right = (log_softmax_within(each, target.segments, n=n)[inside] for each in (own, wanted))
+        return scale * F.kl_div(said, right, log_target=True, reduction="sum") / own.shape[1]
+    said, right = own.log_softmax(-1), wanted.log_softmax(-1)
+    return scale * F.kl_div(said, right, log_target=True, reduction="sum")
 
 
 class Losses:
@@ -60,6 +86,10 @@ class Losses:
         heads: The heads.
         smoothing: Share of each label's probability that is spread over all.
         class_weights: By head, what each label counts for, ``[labels]``.
+        distill: What is learnt from a teacher, if there is one; its losses are ``<head>/teacher`` and ``HIDDEN``.
+
+    Attributes:
+        weights: What each loss counts for, by name, in the order of ``totals``.
     """
 
     def __init__(
@@ -68,22 +98,31 @@ class Losses:
         *,
         smoothing: float = 0.0,
         class_weights: Mapping[str, torch.Tensor] | None = None,
+        distill: DistillOptions | None = None,
     ) -> None:
-        self._heads = list(heads)
+        self.weights = dict(_weights_of(heads, distill))
+        self._temperature = 1.0 if distill is None else distill.temperature
         self._smoothing = smoothing
         self._weights = dict(class_weights or {})
         self._problems = {head.name: head.options.problem for head in heads}
 
     @property
     def names(self) -> list[str]:
-        """The heads' names, in the order of ``totals``."""
-        return [head.name for head in self._heads]
+        """The losses' names, in the order of ``totals``: those of the heads, and what is learnt from a teacher."""
+        return list(self.weights)
 
     def totals(self, batch: Batch | None) -> list[float]:
-        """By head, what a batch's loss is a mean over: its labels, or their weights."""
-        return [0.0 if batch is None else self._total(batch.targets[name], name) for name in self.names]
+        """By loss, what a batch's is a mean over: its labels, or their weights; of a teacher's, where it was asked."""
+        return [0.0 if batch is None else self._total(batch, name) for name in self.names]
 
-    def _total(self, target: Target, name: str) -> float:
+    def _total(self, batch: Batch, name: str) -> float:
+        if name == HIDDEN:
+            return 0.0 if batch.hidden is None else float(batch.hidden.shape[1])
+        head, _, teacher = name.partition("/")
+        target = batch.targets[head]
+        if teacher:
+            soft = target.soft
+            return 0.0 if soft is None else float(target.n if target.segments is not None else len(soft.scores))
         weights = self._weights.get(name)
         if weights is None or target.labels.is_floating_point() or target.segments is not None:
             return float(target.n)
@@ -91,22 +130,36 @@ class Losses:
         return float(weights[labels].sum())
 
     def of(self, scores: Mapping[str, torch.Tensor], batch: Batch, totals: Sequence[float]) -> dict[str, torch.Tensor]:
-        """By head, this batch's part of the mean loss over ``totals``; without the heads' own weights."""
+        """By name, this batch's part of the mean loss over ``totals``; without what each counts for."""
         found = {}
         for name, total in zip(self.names, totals, strict=True):
-            if total > 0 and batch.targets[name].n:
-                found[name] = self._one(name, scores[name], batch.targets[name], total)
+            if total > 0 and self._total(batch, name) > 0:
+                found[name] = self._loss(name, scores, batch, total)
         return found
 
+    def _loss(self, name: str, scores: Mapping[str, torch.Tensor], batch: Batch, total: float) -> torch.Tensor:
+        if name == HIDDEN:
+            assert batch.hidden is not None
+            apart = (scores[HIDDEN].float() - batch.hidden.float()).square()
+            return apart.mean((0, 2)).sum() / total
+        head, _, teacher = name.partition("/")
+        target = batch.targets[head]
+        if teacher:
+            problem = self._problems.get(head)
+            return soft_loss(scores[head], target, temperature=self._temperature, problem=problem) / total
+        return self._one(name, scores[name], target, total)
+
     def weighted(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The sum of the heads' losses, each times its weight."""
-        weights = {head.name: head.options.loss_weight for head in self._heads}
-        return torch.stack([loss.float() * weights[name] for name, loss in losses.items()]).sum()
+        """The sum of the losses, each times its weight."""
+        return torch.stack([loss.float() * self.weights[name] for name, loss in losses.items()]).sum()
 
     def _one(self, name: str, scores: torch.Tensor, target: Target, total: float) -> torch.Tensor:
         labels = target.labels
         if target.segments is not None:
             return answer_loss(scores.float(), labels, target.segments) / total
+        if labels.is_floating_point():
+            known = ~labels.isnan().any(1)
+            scores, labels = scores[known], labels[known]
         if self._problems.get(name) == "regression":
             return (scores.float() - labels).square().sum() / total
         if self._problems.get(name) == "multi":
@@ -126,3 +179,16 @@ class Losses:
             label_smoothing=self._smoothing,
         )
         return summed / total
+
+
+def _weights_of(heads: Sequence[TrainedHead], distill: DistillOptions | None) -> Iterator[tuple[str, float]]:
+    """What each loss counts for, those that count for nothing left out."""
+    gold = 1.0 if distill is None else distill.gold_weight
+    if gold:
+        yield from ((head.name, head.options.loss_weight * gold) for head in heads)
+    if distill is None:
+        return
+    if distill.label_weight:
+        yield from ((f"{head.name}/teacher", head.options.loss_weight * distill.label_weight) for head in heads)
+    if distill.hidden_weight:
+        yield HIDDEN, distill.hidden_weight

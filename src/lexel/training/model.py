@@ -15,7 +15,7 @@ from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
 from lexel.training.attention import NAME as ATTENTION
 from lexel.training.attention import packed_mask
 from lexel.training.heads import TrainedHead
-from lexel.training.rows import Batch
+from lexel.training.rows import HIDDEN, Batch
 
 Names = dict[str, str]
 """What a module calls a tensor, and what a folder calls it."""
@@ -30,6 +30,7 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         encoder: One of transformers' classes, without its pooler.
         heads: The heads by ``h_<name>`` (a module's name must not be that of a dictionary's method).
         adapters: Bottlenecks that the encoder runs, by layer, if it has any.
+        maps: To a teacher's width, one for each layer that is compared with the teacher's, if there is a teacher.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         self.encoder = encoder
         self.heads = nn.ModuleDict({f"h_{name}": head for name, head in heads.items()})
         self.adapters = adapters
+        self.maps: nn.ModuleList | None = None
+        self._compared: tuple[int, ...] = ()
         config = encoder.config
         self._offset = config.pad_token_id + 1 if FAMILIES[config.model_type] == "roberta" else 0
         self._has_types = getattr(config, "type_vocab_size", 0) > 0 and FAMILIES[config.model_type] != "distilbert"
@@ -47,22 +50,43 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         """A head by its name."""
         return self.heads[f"h_{name}"]
 
+    def compare(self, layers: tuple[int, ...], maps: nn.ModuleList) -> None:
+        """Give some layers' hidden states beside the heads' scores, each through its map to a teacher's width."""
+        self._compared, self.maps = layers, maps
+
     def encode(self, batch: Batch) -> torch.Tensor:
         """Hidden states of all slots, ``[rows * length, hidden]``."""
+        states: torch.Tensor = self._run(batch).last_hidden_state
+        return states.view(-1, states.shape[-1])
+
+    def layers(self, batch: Batch) -> list[torch.Tensor]:
+        """Hidden states of the embeddings and of all layers, ``[rows * length, hidden]`` each."""
+        found = self._run(batch, output_hidden_states=True).hidden_states
+        return [states.view(-1, states.shape[-1]) for states in found]
+
+    def _run(self, batch: Batch, **asked: bool) -> Any:
         dtype = next(self.encoder.parameters()).dtype
         inputs = {"token_type_ids": batch.types} if self._has_types else {}
-        states = self.encoder(
+        return self.encoder(
             input_ids=batch.ids,
             attention_mask=packed_mask(batch.sequences, dtype),
             position_ids=batch.positions + self._offset,
             **inputs,
-        ).last_hidden_state
-        return states.view(-1, states.shape[-1])
+            **asked,
+        )
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """The scores of each head that the batch has targets for, at the slots that these are asked at."""
-        states = self.encode(batch)
+        """The scores of each head that the batch has targets for, at the slots that these are asked at.
+
+        Where a batch has a teacher's hidden states, under ``HIDDEN`` the student's in the teacher's width.
+        """
+        layers = self.layers(batch) if self.maps is not None and batch.hidden is not None else [self.encode(batch)]
+        states = layers[-1]
         scores = {}
+        if self.maps is not None and batch.hidden is not None:
+            used = batch.sequences.view(-1) > 0
+            own = (layers[layer][used] for layer in self._compared)
+            scores[HIDDEN] = torch.stack([to(one) for to, one in zip(self.maps, own, strict=True)])
         for name, target in batch.targets.items():
             picked = states if target.slots is None else states[target.slots]
             scores[name] = self.score(name, picked)

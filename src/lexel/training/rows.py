@@ -19,6 +19,9 @@ from lexel.training.heads import TrainedHead
 
 Examples = WindowExamples | FramedExamples
 
+HIDDEN = "teacher/hidden"
+"""What hidden states are called among the scores of heads, whose names have no slash."""
+
 _MASKED, _RANDOM = 0.8, 0.9
 """Of the pieces to be guessed, BERT masks 80 %, changes 10 % at random, and leaves 10 %."""
 
@@ -36,6 +39,7 @@ class Batch:
         types: BERT's sentence A or B.
         sequences: Which sequence of its row a slot belongs to, from 1; 0 is unused.
         targets: By head, what it should say.
+        hidden: A teacher's hidden states at the slots in use, ``[layers, pieces, hidden]``, if there is one.
         members: The sequences in it, in the order in which they stand there.
         slots: The flat slot of each of their pieces, ``[pieces]``.
     """
@@ -47,6 +51,7 @@ class Batch:
     targets: Mapping[str, Target]
     members: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     slots: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    hidden: torch.Tensor | None = None
 
     @property
     def n_pieces(self) -> int:
@@ -65,7 +70,25 @@ class Batch:
             {name: target.to(device) for name, target in self.targets.items()},
             self.members,
             self.slots,
+            None if self.hidden is None else self.hidden.to(device),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Soft:
+    """What a teacher says where a head is asked.
+
+    Attributes:
+        scores: The teacher's, ``[asked, labels]``.
+        slots: Which of the head's scores they are for, ``[asked]``; ``None`` for all.
+    """
+
+    scores: torch.Tensor
+    slots: torch.Tensor | None = None
+
+    def to(self, device: torch.device) -> Soft:
+        """The same on a device."""
+        return Soft(self.scores.to(device), None if self.slots is None else self.slots.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +98,31 @@ class Target:
     Attributes:
         slots: Flat slots that it is asked at, ``[picks]``; ``None`` for all.
         labels: The right label at each, ``IGNORE`` where none is known, ``[picks]`` or ``[rows * length]``; numbers
-            as ``[picks, labels]``; of answers the flat slots of their first and last pieces, ``[sequences, 2]``.
+            as ``[picks, labels]``, NaN where none is known; of answers the flat slots of their first and last pieces,
+            ``[sequences, 2]``.
         segments: Of answers, the number of the sequence that a slot belongs to, else that of sequences,
             ``[rows * length]``.
+        soft: What a teacher says, if there is one.
     """
 
     slots: torch.Tensor | None
     labels: torch.Tensor
     segments: torch.Tensor | None = None
+    soft: Soft | None = None
 
     @property
     def n(self) -> int:
         """Labels that count, or sequences with answers."""
-        return len(self.labels) if self.segments is not None else int((self.labels != IGNORE).sum())
+        if self.segments is not None:
+            return len(self.labels)
+        known = ~self.labels.isnan() if self.labels.is_floating_point() else self.labels != IGNORE
+        return int(known.sum())
 
     def to(self, device: torch.device) -> Target:
         """The same on a device."""
-        moved = (None if tensor is None else tensor.to(device) for tensor in (self.slots, self.labels, self.segments))
-        return Target(*moved)
+        moved = (None if part is None else part.to(device) for part in (self.slots, self.segments, self.soft))
+        slots, segments, soft = moved
+        return Target(slots, self.labels.to(device), segments, soft)
 
 
 class RowBuilder:

@@ -28,6 +28,14 @@ from lexel.training.heads import TrainedHead, base_head, check_labels, settle_he
 from lexel.training.methods import apply_method
 from lexel.training.options import DataFile, TrainingOptions
 from lexel.training.rows import Examples
+from lexel.training.student import (
+    check_data,
+    check_size,
+    cut_vocabulary,
+    renew_config,
+    student_config,
+    student_heads,
+)
 from lexel.training.team import Team
 
 FRAMED = ("classify", "answer")
@@ -49,6 +57,7 @@ class Setup:
         files: By role (``train``, ``validation``, ``test``) the columns of each file.
         max_length: Longest sequence.
         said: What is to be said of it all.
+        teacher: The model that it learns from, if there is one.
     """
 
     options: TrainingOptions
@@ -61,6 +70,7 @@ class Setup:
     files: Mapping[str, Sequence[Any]]
     max_length: int
     said: list[str] = field(default_factory=list)
+    teacher: Checkpoint | None = None
 
     @property
     def family(self) -> str:
@@ -80,7 +90,7 @@ class Setup:
             special=self.tokenizer.special,
             max_length=self.max_length,
             overlap=self.options.overlap,
-            only_labelled=role == "train",
+            only_labelled=role == "train" and self.teacher is None,
             chosen=chosen,
         )
 
@@ -97,13 +107,24 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
         CheckpointError: If the base model or tokenizer cannot be used.
         DataError: If a file cannot be read.
         LabelError: If labels and heads do not fit together.
+        OptionError: If a student is larger than its teacher.
     """
     base = None if options.model is None else open_checkpoint(options.model, revision=options.revision)
-    folder = Path(options.tokenizer) if options.tokenizer else base.source.folder  # type: ignore[union-attr]
-    pieces = options.pieces or (base.pieces if base is not None else "tokenizer")
-    config = build_config(options, base)
+    teacher = None if options.teacher is None else open_checkpoint(options.teacher)
+    like = base or teacher
+    folder = Path(options.tokenizer) if options.tokenizer else like.source.folder  # type: ignore[union-attr]
+    pieces = options.pieces or (like.pieces if like is not None else "tokenizer")
+    config = student_config(options, teacher) if base is None and teacher is not None else build_config(options, base)
     tokenizer = load_tokenizer(folder, pieces=pieces, model_type=config.model_type)
-    if base is None and "vocab_size" not in options.config:
+    if teacher is not None:
+        options = replace(options, heads=student_heads(options, teacher))
+        check_size(config, teacher)
+        check_data(options, tokenizer)
+    if options.distill.vocabulary:
+        whole, folder = folder, cut_vocabulary(options, folder, tokenizer, cache=cache, team=team)
+        tokenizer = load_tokenizer(folder, pieces=pieces, model_type=config.model_type)
+        renew_config(config, whole, folder)
+    elif base is None and "vocab_size" not in options.config and (options.tokenizer or teacher is None):
         config.vocab_size = tokenizer.n_pieces
     if tokenizer.n_pieces > config.vocab_size:
         raise CheckpointError(
@@ -126,7 +147,7 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     max_length = min(longest, options.window or longest)
     if any(head.task in FRAMED for head in options.heads.values()):
         heads, framed = _framed(options, base, tokenizer, family=FAMILIES[config.model_type], max_length=max_length)
-        return Setup(options, base, folder, tokenizer, pieces, config, heads, framed, max_length)
+        return Setup(options, base, folder, tokenizer, pieces, config, heads, framed, max_length, teacher=teacher)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
     files = {role: read(members) for role, members in roles.items()}
     heads, said = settle_heads(
@@ -135,7 +156,7 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     for role in ("validation", "test"):
         for head in heads:
             check_labels(head, files[role], [file.path for file in roles[role]])
-    return Setup(options, base, folder, tokenizer, pieces, config, heads, files, max_length, said)
+    return Setup(options, base, folder, tokenizer, pieces, config, heads, files, max_length, said, teacher)
 
 
 def _framed(
@@ -155,7 +176,11 @@ def _framed(
     head = TrainedHead(name, asked)
     frame = frame_of(options, tokenizer, family=family, max_length=max_length)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
-    files = {role: [read_framed(file, frame, task=asked.task) for file in own] for role, own in roles.items()}
+    labelled = options.teacher is None
+    files = {
+        role: [read_framed(file, frame, task=asked.task, labelled=labelled or role != "train") for file in own]
+        for role, own in roles.items()
+    }
     start = base_head(name, asked, {} if base is None else base.heads)
     labels, problem = settle_framed(head, files["train"], () if start is None else start.labels, options.train)
     settled = TrainedHead(name, replace(asked, problem=problem, labels=labels or None), labels)
@@ -217,12 +242,17 @@ def build_model(setup: Setup) -> models.MultiHead:
         start = base_head(head.name, head.options, {} if base is None else base.heads)
         if base is not None and start is not None and (start.labels == head.labels or not head.is_tagging):
             names = models.head_names(start, family=setup.family, prefix=start.prefix)
-            models.load_head(module, names, _tensors(base.source.folder))
+            models.load_head(module, names, read_weights(base.source.folder))
         heads[head.name] = module
     return models.MultiHead(encoder, heads, apply_method(encoder, options))
 
 
-def _tensors(folder: Path) -> Mapping[str, torch.Tensor]:
+def read_weights(folder: Path) -> Mapping[str, torch.Tensor]:
+    """All tensors of a folder in float32, by name.
+
+    Raises:
+        CheckpointError: If it has none.
+    """
     file = weight_file(folder)
     if file is None:
         raise CheckpointError(f"{folder}: no weights; expected a model folder")

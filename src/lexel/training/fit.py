@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from lexel.checkpoint.weights import weight_file
 from lexel.engines.choose import available_threads, is_bf16_native, processor_flags
 from lexel.errors import LexelError, OptionError
 from lexel.training import state
 from lexel.training.batches import Budget, EpochPlan, Sampler
+from lexel.training.features import checksum
 from lexel.training.finish import FEATURES, UNFINISHED, WEIGHTS, clear, write_folder
 from lexel.training.flat import FlatWeights
 from lexel.training.losses import Losses
@@ -448,6 +450,10 @@ class _Run:
         identity = {name: plain(value) for name, value in values.items()}
         files = self._setup.files
         sums = {role: [features.about["sha256"] for features in files[role]] for role in ("train", "validation")}
+        teacher = self._setup.teacher
+        if teacher is not None:
+            folder = teacher.source.folder
+            identity["teacher"] = checksum(folder / (weight_file(folder) or "config.json"))
         return identity | {
             "data": sums,
             "processes": self._team.size,
@@ -503,6 +509,7 @@ class _Run:
 
     def _write(self, weights: torch.Tensor) -> None:
         self._flat.release(weights)
+        self._model.maps = None  # to a teacher's width: of no use without the teacher
         examples = self._setup.examples("validation" if self._setup.is_measured else "train")
         write_folder(
             self._folder,
@@ -511,7 +518,7 @@ class _Run:
             examples=examples,
             builder=self._builder_of(examples),
             run=self._outcome(),
-            n_trained=self._flat.size,
+            n_trained=sum(p.numel() for p in self._model.parameters() if p.requires_grad),
             threads=self._threads,
         )
         clear(self._folder, keep=self._options.save_total_limit or 0)

@@ -116,7 +116,6 @@ def _config(setup: Setup) -> dict[str, Any]:
 
 
 def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, Any]) -> dict[str, Any]:
-    base = setup.base
     heads = {}
     for head in setup.heads:
         entry: dict[str, Any] = {"task": head.task, "prefix": prefixes[head.name]}
@@ -134,14 +133,14 @@ def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, A
         "pieces": setup.pieces,
         "heads": heads,
         **({"adapter": adapter_entry(setup.config, setup.options)} if setup.options.method == "adapter" else {}),
-        "base": None if base is None else base_of(setup),
+        "base": base_of(setup),
         "made": dict(made),
     }
 
 
 def base_of(setup: Setup) -> dict[str, Any] | None:
-    """The base model: id, revision, commit, licence, architecture, parameters."""
-    base = setup.base
+    """The base model, or a student's teacher: id, revision, commit, licence, architecture, parameters."""
+    base = setup.base or setup.teacher
     if base is None:
         return None
     source = base.source

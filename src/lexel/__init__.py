@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         Overloaded,
         WeightError,
     )
+    from lexel.pipelines.pipeline import pipeline
     from lexel.tasks.answer import Answerer
     from lexel.tasks.classify import Classifier
     from lexel.tasks.embed import Embedder
     from lexel.tasks.fill import Filler
-    from lexel.tasks.pipeline import pipeline
     from lexel.tasks.tag import Tagger
     from lexel.tasks.zero_shot import ZeroShotClassifier
 
@@ -77,7 +77,7 @@ _HOMES = {
     "lexel.tasks.classify": ("Classifier",),
     "lexel.tasks.embed": ("Embedder",),
     "lexel.tasks.fill": ("Filler",),
-    "lexel.tasks.pipeline": ("pipeline",),
+    "lexel.pipelines.pipeline": ("pipeline",),
     "lexel.tasks.tag": ("Tagger",),
     "lexel.tasks.zero_shot": ("ZeroShotClassifier",),
 }

@@ -11,7 +11,7 @@ import torch
 
 import lexel
 from lexel.errors import DataError, LabelError
-from lexel.tasks.question_answering import QuestionAnsweringPipeline
+from lexel.pipelines.question_answering import QuestionAnsweringPipeline
 from tests.answer.models import FAMILIES, Reference, build_reference
 from tests.builders import WORDS, build_tagger
 

@@ -10,7 +10,7 @@ import pytest
 
 import lexel
 from lexel.ckip import CkipNerChunker, CkipPosTagger, CkipWordSegmenter
-from lexel.tasks.token_classification import OPTIONS
+from lexel.pipelines.token_classification import OPTIONS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")

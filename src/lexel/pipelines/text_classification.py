@@ -1,4 +1,4 @@
-"""What transformers' text-classification and zero-shot-classification pipelines return, from Lexel's engines.
+"""What transformers' text-classification pipeline returns, from Lexel's engines.
 
 Keys, shapes and scores are theirs; ``docs/compatibility.md`` lists what is not, and why.
 """
@@ -6,7 +6,7 @@ Keys, shapes and scores are theirs; ``docs/compatibility.md`` lists what is not,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint.heads import PLAIN_CLASSIFIER, PROBLEMS
 from lexel.decoding.classes import FUNCTIONS, Function, apply_function
-from lexel.errors import LabelError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair
 from lexel.tasks.classify import FUNCTION_OF, Text, pair_of, score_texts
 from lexel.tasks.loading import describe_flow
-from lexel.tasks.zero_shot import Inference, hypotheses_of, score_hypotheses
 
 NO_EFFECT = ("batch_size", "num_workers", "padding")
 """Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""
@@ -189,91 +187,3 @@ def _text_of(item: Any, number: int) -> Text:
             f"input {number}: {item!r:.60}; expected a text, or {{'text': ..., 'text_pair': ...}} for a pair of texts"
         )
     return text if pair is None else (text, pair)
-
-
-# Zero-shot -----------------------------------------------------------------------------------------------------------
-
-ZERO_SHOT_OPTIONS = ("candidate_labels", "hypothesis_template", "multi_label", "batch_size", "num_workers")
-"""What the zero-shot pipeline and its calls take."""
-
-_USUAL_TEMPLATE = "This example is {}."
-
-
-class ZeroShotClassificationPipeline:
-    """Classifies texts into labels of the call, as transformers' pipeline of this name does.
-
-    Safe to call from several threads. Made by ``lexel.pipeline``.
-
-    Attributes:
-        task: ``zero-shot-classification``.
-        options: What a call does unless it says otherwise.
-    """
-
-    task = "zero-shot-classification"
-
-    def __init__(self, flow: Flow, options: Mapping[str, Any]) -> None:
-        head = flow.checkpoint.heads[flow.outputs[0]]
-        self._flow = flow
-        self._inference = Inference.of(head.labels, f"{flow.checkpoint.source.folder}: head {head.name}")
-        self.options = dict(options)
-
-    def __call__(self, sequences: Any, candidate_labels: Any = None, **options: Any) -> Any:
-        """Classify a text, several, or a stream of them.
-
-        Args:
-            sequences: A text, a list of texts, or any other iterable of them.
-            candidate_labels: The labels: a list, or a string with commas between.
-            options: ``hypothesis_template`` and ``multi_label``.
-
-        Returns:
-            For a text a dict with ``sequence``, ``labels`` and ``scores``, best first; for a list a list of such; for
-            any other iterable an iterator.
-
-        Raises:
-            TypeError: If an argument is unknown.
-            ValueError: If labels or template cannot be used, or there is no text.
-        """
-        refuse_unknown(options, known=ZERO_SHOT_OPTIONS, refused={}, where=f"{self.task} pipeline")
-        asked = {**self.options, **options}
-        labels = _labels_of(asked.get("candidate_labels") if candidate_labels is None else candidate_labels)
-        try:
-            hypotheses = hypotheses_of(labels, asked.get("hypothesis_template", _USUAL_TEMPLATE))
-        except LabelError as error:
-            raise ValueError(str(error)) from error
-        each = bool(asked.get("multi_label", False)) or len(labels) == 1
-        if isinstance(sequences, str):
-            return next(self._stream([sequences], labels, hypotheses, each=each))
-        results = self._stream(sequences, labels, hypotheses, each=each)
-        return list(results) if isinstance(sequences, list | tuple) else results
-
-    @cached_property
-    def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
-        return describe_flow(self._flow)
-
-    def _stream(
-        self, sequences: Iterable[Any], labels: Sequence[str], hypotheses: Sequence[str], *, each: bool
-    ) -> Iterator[Result]:
-        waiting: deque[str] = deque()
-
-        def texts() -> Iterator[str]:
-            for number, text in enumerate(sequences):
-                if not isinstance(text, str) or not text:
-                    raise ValueError(f"sequence {number}: {text!r:.60}; expected a text")
-                waiting.append(text)
-                yield text
-
-        for one in score_hypotheses(self._flow, texts(), hypotheses):
-            probs = self._inference.probs(one.scores, each=each)[0]
-            order = np.argsort(-probs, kind="stable").tolist()
-            yield {
-                "sequence": waiting.popleft(),
-                "labels": [labels[i] for i in order],
-                "scores": [float(probs[i]) for i in order],
-            }
-
-
-def _labels_of(given: Any) -> list[str]:
-    if isinstance(given, str):
-        return [label for part in given.split(",") if (label := part.strip())]
-    return list(given or ())

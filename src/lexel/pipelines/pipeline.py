@@ -16,24 +16,26 @@ from lexel.checkpoint.sentence_transformers import read_sentence_modules
 from lexel.engines.choose import EngineOptions, device_named
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
-from lexel.tasks import (
+from lexel.pipelines import (
     feature_extraction,
     fill_mask,
     question_answering,
     sentence_similarity,
     text_classification,
     token_classification,
+    zero_shot_classification,
 )
+from lexel.pipelines.feature_extraction import FeatureExtractionPipeline
+from lexel.pipelines.fill_mask import FillMaskPipeline, MaskOptions
+from lexel.pipelines.question_answering import QuestionAnsweringPipeline, QuestionOptions
+from lexel.pipelines.sentence_similarity import SentenceSimilarityPipeline
+from lexel.pipelines.text_classification import TextClassificationPipeline
+from lexel.pipelines.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
+from lexel.pipelines.zero_shot_classification import ZeroShotClassificationPipeline
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.embed import Embedder
-from lexel.tasks.feature_extraction import FeatureExtractionPipeline
-from lexel.tasks.fill_mask import FillMaskPipeline, MaskOptions
 from lexel.tasks.loading import find_head, start_flow
 from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
-from lexel.tasks.question_answering import QuestionAnsweringPipeline, QuestionOptions
-from lexel.tasks.sentence_similarity import SentenceSimilarityPipeline
-from lexel.tasks.text_classification import TextClassificationPipeline, ZeroShotClassificationPipeline
-from lexel.tasks.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
 
 
 class Pipeline(Protocol):
@@ -133,7 +135,7 @@ TASKS: Mapping[str, PipelineTask] = {
     ),
     "text-classification": PipelineTask(("classify",), ("head", *text_classification.OPTIONS), _text_classification),
     "zero-shot-classification": PipelineTask(
-        (), ("head", *text_classification.ZERO_SHOT_OPTIONS), _zero_shot_classification
+        (), ("head", *zero_shot_classification.OPTIONS), _zero_shot_classification
     ),
     "fill-mask": PipelineTask(("fill",), ("head", *fill_mask.OPTIONS), _fill_mask),
     "feature-extraction": PipelineTask((), feature_extraction.OPTIONS, _feature_extraction),

@@ -115,7 +115,7 @@ class Scorer:
         tagger = Tagger.load(self._checkpoint, precision="float32")
         for flow in tagger.flows:
             flow.engine = engine
-        return 1 - max(layer.points for layer in _layers(self._before, evaluate(tagger, self._gold)).values()) / 100
+        return 1 - max(layer.points for layer in layer_costs(self._before, evaluate(tagger, self._gold)).values()) / 100
 
     def cost(self, folder: Path) -> Cost:
         """What a written folder costs."""
@@ -125,10 +125,10 @@ class Scorer:
         examples: list[Mistake] = []
         if self._before is not None and self._tagger is not None:
             tagger = Tagger.load(quantised, precision="int8")
-            layers = _layers(self._before, evaluate(tagger, self._gold))
+            layers = layer_costs(self._before, evaluate(tagger, self._gold))
             as_before = list(self._tagger.stream(document.text for document in self._gold))
             examples = evaluate(tagger, as_before).mistakes[:_EXAMPLES]
-        before, after = _speeds(self._flow, flow, self._texts)
+        before, after = speeds(self._flow, flow, self._texts)
         return Cost(
             layers=layers,
             flips=flips_between(self._outputs, read_outputs(flow, self._texts)),
@@ -197,7 +197,7 @@ def _distance(before: Any, after: Any) -> float:
     return float(1 - np.mean(np.sum(before * after, axis=-1) / np.maximum(norms, 1e-12))) if len(before) else 0.0
 
 
-def _layers(before: Results, after: Results) -> dict[str, LayerCost]:
+def layer_costs(before: Results, after: Results) -> dict[str, LayerCost]:
     """F1 of the layers that were scored: words, words with their tags, strict entities."""
     scores: dict[str, LayerCost] = {}
     if before.words is not None and after.words is not None:
@@ -209,7 +209,7 @@ def _layers(before: Results, after: Results) -> dict[str, LayerCost]:
     return scores
 
 
-def _speeds(before: Flow, after: Flow, texts: Sequence[str]) -> tuple[float, float]:
+def speeds(before: Flow, after: Flow, texts: Sequence[str]) -> tuple[float, float]:
     """Characters a second of two flows: medians of a few rounds, taken in turns."""
     sample = list(islice(texts, 2000))
     while sum(map(len, sample)) > _TIMED_CHARS:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.engines import choose
@@ -97,9 +98,18 @@ def test_an_unknown_system_has_no_flags(monkeypatch: pytest.MonkeyPatch) -> None
     ("options", "message"),
     [
         ({"engine": "onnx"}, "engine 'onnx' is not known; expected one of auto, openvino, torch, numpy"),
-        ({"precision": "int4"}, "precision 'int4' is not known; expected one of auto, float32, bf16, int8, float16, float64"),
+        (
+            {"precision": "int4"},
+            "precision 'int4' is not known; expected one of auto, float32, bf16, int8, float16, float64",
+        ),
         ({"threads": 0}, "threads is 0; expected 1 or more"),
         ({"threads": -2}, "threads is -2; expected 1 or more"),
+        ({"device": "gpu"}, "device 'gpu' is not known; expected cpu, cuda, cuda:N, or several as cuda:0,cuda:1"),
+        (
+            {"device": "cuda:0,cpu"},
+            "device 'cuda:0,cpu' is not known; expected cpu, cuda, cuda:N, or several as cuda:0,cuda:1",
+        ),
+        ({"device": "cuda:1", "engine": "openvino"}, "openvino: device 'cuda:1'; a GPU is for the engine torch"),
     ],
 )
 def test_options_that_nobody_knows_are_refused(options: Mapping[str, Any], message: str) -> None:
@@ -145,6 +155,22 @@ def test_a_missing_torch_is_answered_with_the_line_that_installs_it(checkpoint: 
 @pytest.mark.usefixtures("without_torch")
 def test_without_torch_the_other_engines_start(checkpoint: Checkpoint) -> None:
     assert start_engine(checkpoint, EngineOptions()).name == "openvino"
+
+
+# Devices -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "cuda:0,cuda:1"])
+def test_a_gpu_asked_for_makes_auto_take_torch_which_looks_for_it(checkpoint: Checkpoint, device: str) -> None:
+    if torch.cuda.device_count() > int(device[-1] if ":" in device else 0):
+        pytest.skip("there is such a GPU here")
+    with pytest.raises(EngineError, match=f"^torch: device '{device.split(',')[0]}' asked for, but PyTorch sees"):
+        start_engine(checkpoint, EngineOptions(device=device))
+
+
+def test_the_size_of_batches_asked_for_is_the_engines(checkpoint: Checkpoint) -> None:
+    engine = start_engine(checkpoint, EngineOptions(engine="torch", device="cpu", batch_pieces=77))
+    assert engine.batch_pieces == 77  # type: ignore[attr-defined]
 
 
 # Threads -------------------------------------------------------------------------------------------------------------

@@ -40,10 +40,7 @@ def load_answerer(
 ) -> Answerer:
     """The answerer that the options ask for."""
     fetch_in_sight((model.model,), model, messages)
-    options: dict[str, Any] = {
-        "max_answer_pieces": spans.max_answer_pieces,
-        "batch_pieces": compute.batch_pieces,
-    }
+    options: dict[str, Any] = {"max_answer_pieces": spans.max_answer_pieces}
     return Answerer.load(
         model.model,
         revision=model.revision,
@@ -56,10 +53,8 @@ def load_answerer(
         overlap=spans.overlap,
         max_chars=questions.max_chars,
         script=script,
-        engine=compute.engine,
-        precision=compute.precision,
-        threads=compute.threads,
         pieces=model.pieces,
+        **compute.loading,
         **{name: value for name, value in options.items() if value is not None},
     )
 

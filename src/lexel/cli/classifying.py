@@ -85,16 +85,13 @@ def load_calibrated(
 
 
 def _common(model: EncoderOptions, classes: ClassOptions, script: str, compute: ComputeOptions) -> dict[str, Any]:
-    options: dict[str, Any] = {
+    return {
         "revision": model.revision,
         "pieces": model.pieces,
         "script": script,
         "head": classes.head,
-        "engine": compute.engine,
-        "precision": compute.precision,
-        "threads": compute.threads,
+        **compute.loading,
     }
-    return options if compute.batch_pieces is None else options | {"batch_pieces": compute.batch_pieces}
 
 
 def plan_classes(

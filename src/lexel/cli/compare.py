@@ -166,15 +166,12 @@ def _options(comparing: ComparingOptions, names: Sequence[str], *, tagging: TagO
 
 
 def _loading(reading: ReadingOptions, tagging: TagOptions, compute: ComputeOptions) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "engine": compute.engine,
-        "precision": compute.precision,
-        "threads": compute.threads,
+    return {
+        **compute.loading,
         "decode": reading.decode,
         "lexicon": reading.lexicon,
         "entities_on_words": tagging.entities_on_words,
     }
-    return options if compute.batch_pieces is None else options | {"batch_pieces": compute.batch_pieces}
 
 
 def _start(model: str, name: str, loading: dict[str, Any]) -> ChildReader:

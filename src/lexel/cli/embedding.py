@@ -40,9 +40,6 @@ def load_embedder(
 ) -> Embedder:
     """The embedder that the options ask for."""
     fetch_in_sight((model.model,), model, messages)
-    computing: dict[str, Any] = {"engine": compute.engine, "precision": compute.precision, "threads": compute.threads}
-    if compute.batch_pieces is not None:
-        computing["batch_pieces"] = compute.batch_pieces
     return Embedder.load(
         model.model,
         revision=model.revision,
@@ -50,7 +47,7 @@ def load_embedder(
         prompt=prompt,
         script=script,
         **asdict(vectors),
-        **computing,
+        **compute.loading,
     )
 
 

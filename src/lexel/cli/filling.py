@@ -57,12 +57,8 @@ def load_filler(
         "order": deciding.order,
         "rank": deciding.rank,
         "length_penalty": deciding.length_penalty,
-        "engine": compute.engine,
-        "precision": compute.precision,
-        "threads": compute.threads,
+        **compute.loading,
     }
-    if compute.batch_pieces is not None:
-        options["batch_pieces"] = compute.batch_pieces
     fetch_in_sight((model.model,), model, messages)
     return Filler.load(model.model, revision=model.revision, pieces=model.pieces, head=deciding.head, **options)
 

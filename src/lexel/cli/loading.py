@@ -67,10 +67,8 @@ def load_segmenter(
 
 
 def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptions) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "engine": compute.engine,
-        "precision": compute.precision,
-        "threads": compute.threads,
+    return {
+        **compute.loading,
         "scheme": labels.scheme,
         "labels": None if labels.labels is None else [label.strip() for label in labels.labels.split(",")],
         "pieces": labels.pieces,
@@ -78,7 +76,6 @@ def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptio
         "lexicon": reading.lexicon,
         "script": reading.script,
     }
-    return options if compute.batch_pieces is None else options | {"batch_pieces": compute.batch_pieces}
 
 
 def fetch_in_sight(

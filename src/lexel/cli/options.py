@@ -238,10 +238,19 @@ class ComputeOptions:
         int | None,
         _option("--threads", panel=_COMPUTING, value="N", min=1, help="All physical cores if not given."),
     ] = None
+    device: Annotated[
+        str | None,
+        _option("--device", panel=_COMPUTING, value="NAME", help="cpu, cuda, cuda:N, or several: cuda:0,cuda:1."),
+    ] = None
     batch_pieces: Annotated[
         int | None,
         _option("--batch-pieces", panel=_COMPUTING, value="N", min=1, help="Most pieces computed at once."),
     ] = None
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """The same as what every ``load`` takes."""
+        return {field.name: getattr(self, field.name) for field in fields(ComputeOptions)}
 
 
 @dataclass(frozen=True, slots=True)

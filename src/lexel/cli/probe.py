@@ -110,7 +110,7 @@ def _probe(
         checkpoint,
         file.documents(),
         options=ProbeOptions(head, max_items=probing.max_items, seed=probing.seed, n_samples=probing.samples),
-        engine=EngineOptions(engine=compute.engine, precision=compute.precision, threads=compute.threads),
+        engine=EngineOptions(**compute.loading),
         test=None if test is None else test.documents(),
         progress=lambda done, total: note(f"layer {done - 1} of {total - 1}"),
     )

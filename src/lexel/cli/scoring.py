@@ -52,7 +52,7 @@ def evaluate_texts(
 
     check_folders(measure.out, measure.html)
     options: dict[str, Any] = {"revision": model.revision, "pieces": labels.pieces, "max_chars": input.max_chars}
-    options |= {"engine": compute.engine, "precision": compute.precision, "threads": compute.threads}
+    options |= compute.loading
     sampling = Sampling(measure.samples, measure.seed)
     run = _classify if task == "classify" else _answer
     reader, results = run(model.model, data, options=options, sampling=sampling, encoding=input.encoding)

@@ -220,9 +220,7 @@ def _load(
             model.model,
             revision=model.revision,
             pieces=labels.pieces,
-            engine=compute.engine,
-            precision=compute.precision,
-            threads=compute.threads,
+            **compute.loading,
         )
     from lexel.cli.loading import load_tagger
 

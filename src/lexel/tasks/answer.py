@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from lexel.decoding.answers import WindowScores, join_windows, log_total, rule_out, take_best
 from lexel.engines.choose import EngineOptions, describe
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError
 from lexel.tasks.base import Block, Flow, Pair, gather_pairs
 from lexel.tasks.framing import Layout, firsts, windowed
@@ -138,7 +137,8 @@ class Answerer:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        batch_pieces: int = BATCH_PIECES,
+        device: str | None = None,
+        batch_pieces: int | None = None,
         pieces: str | None = None,
     ) -> Answerer:
         """Load a checkpoint with a head for answers.
@@ -159,7 +159,9 @@ class Answerer:
             engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
             precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
             threads: Threads to compute with; by default the physical cores this process may use.
-            batch_pieces: Most piece slots computed in one batch.
+            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
+                with the engine torch a GPU if there is one.
+            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
 
         Raises:
@@ -179,7 +181,7 @@ class Answerer:
         )
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         outputs = [find_head(checkpoint, "answer", name=head).name]
-        computing = EngineOptions(engine=engine, precision=precision, threads=threads)
+        computing = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
         flow = start_flow(checkpoint, outputs, computing, batch_pieces=batch_pieces, script=script)
         announce(flow)
         return cls(flow, options)

@@ -33,7 +33,6 @@ from lexel.decoding.classes import (
     join_windows,
 )
 from lexel.engines.choose import EngineOptions, describe
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import CheckpointError, DataError, LabelError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair, gather_pairs
@@ -276,7 +275,8 @@ class Classifier:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        batch_pieces: int = BATCH_PIECES,
+        device: str | None = None,
+        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
         head: str | None = None,
@@ -292,7 +292,9 @@ class Classifier:
             engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
             precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
             threads: Threads to compute with; by default the physical cores this process may use.
-            batch_pieces: Most piece slots computed in one batch.
+            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
+                with the engine torch a GPU if there is one.
+            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
@@ -311,7 +313,7 @@ class Classifier:
             calibration = Calibration.load(calibration)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         name = find_head(checkpoint, "classify", name=head).name
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
         flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces, script=script)
         classifier = cls(flow, usual, calibration=calibration, max_chars=max_chars)
         announce(flow)

@@ -19,7 +19,6 @@ from lexel.decoding.words import WordTable, mean_over, pieces_of_words
 from lexel.document import Document
 from lexel.engines.base import Scores
 from lexel.engines.choose import EngineOptions
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError
 from lexel.tasks.base import Block, Flow, gather_blocks
 from lexel.tasks.framing import Layout
@@ -88,7 +87,8 @@ class Embedder:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        batch_pieces: int = BATCH_PIECES,
+        device: str | None = None,
+        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
     ) -> Embedder:
@@ -109,7 +109,9 @@ class Embedder:
             engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
             precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
             threads: Threads to compute with; by default the physical cores this process may use.
-            batch_pieces: Most piece slots computed in one batch.
+            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
+                with the engine torch a GPU if there is one.
+            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
 
@@ -121,7 +123,7 @@ class Embedder:
         checkpoint, modules = open_embedder(source, revision=revision, pieces=pieces)
         options = PoolingOptions(pooling, layer, normalise, dimensions, prompt)
         plan = plan_pooling(checkpoint, modules, options)
-        computing = EngineOptions(engine=engine, precision=precision, threads=threads)
+        computing = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
         flow = start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces, script=script)
         embedder = cls(flow, plan, options)
         announce(embedder._flow)

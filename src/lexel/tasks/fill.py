@@ -26,7 +26,6 @@ from lexel.decoding.masks import (
     search_fillings,
 )
 from lexel.engines.choose import EngineOptions, describe
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError, OptionError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, gather_blocks
@@ -212,7 +211,8 @@ class Filler:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        batch_pieces: int = BATCH_PIECES,
+        device: str | None = None,
+        batch_pieces: int | None = None,
         pieces: str | None = None,
         head: str | None = None,
         max_chars: int | None = None,
@@ -226,7 +226,9 @@ class Filler:
             engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
             precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
             threads: Threads to compute with; by default the physical cores this process may use.
-            batch_pieces: Most piece slots computed in one batch.
+            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
+                with the engine torch a GPU if there is one.
+            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             head: Which head, where a folder has several that fill.
             max_chars: Refuse longer texts.
@@ -240,7 +242,7 @@ class Filler:
         usual = _changed(FillOptions(), options, where="Filler.load")
         checkpoint: Checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         name = find_head(checkpoint, "fill", name=head).name
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
         flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces)
         filler = cls(flow, usual, max_chars=max_chars)
         announce(flow)

@@ -22,7 +22,6 @@ from lexel.decoding.lexicon import Lexicon
 from lexel.decoding.tags import Method
 from lexel.document import Document
 from lexel.engines.choose import EngineOptions, describe
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
@@ -67,7 +66,8 @@ class Tagger:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        batch_pieces: int = BATCH_PIECES,
+        device: str | None = None,
+        batch_pieces: int | None = None,
         scheme: str | None = None,
         labels: Sequence[str] | None = None,
         pieces: str | None = None,
@@ -90,7 +90,9 @@ class Tagger:
             engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
             precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
             threads: Threads to compute with; by default the physical cores this process may use.
-            batch_pieces: Most piece slots computed in one batch.
+            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
+                with the engine torch a GPU if there is one.
+            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             scheme: What the labels' scheme is, where detection should be overruled.
             labels: The labels by index, where the config's should be overruled.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
@@ -114,7 +116,7 @@ class Tagger:
             entities_on_words=entities_on_words,
             max_chars=max_chars,
         )
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
         parts: dict[Layer, Source | None] = {"words": words, "pos": pos, "entities": entities}
 
         def opened(part: Source | None, revision: str | None) -> Checkpoint:
@@ -276,7 +278,7 @@ def _label_set(checkpoint: Checkpoint, head: Head) -> LabelSet:
 
 
 def _start_flows(
-    chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, batch_pieces: int, script: str
+    chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, batch_pieces: int | None, script: str
 ) -> list[Flow]:
     """One flow for each checkpoint, computing the heads that are used."""
     outputs: dict[str, list[str]] = {}

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from lexel.decoding.classes import DEFAULT_THRESHOLD, apply_function
 from lexel.engines.choose import EngineOptions, describe
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair
@@ -197,7 +196,8 @@ class ZeroShotClassifier:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        batch_pieces: int = BATCH_PIECES,
+        device: str | None = None,
+        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
         head: str | None = None,
@@ -213,7 +213,9 @@ class ZeroShotClassifier:
             engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
             precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
             threads: Threads to compute with; by default the physical cores this process may use.
-            batch_pieces: Most piece slots computed in one batch.
+            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
+                with the engine torch a GPU if there is one.
+            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
@@ -231,7 +233,7 @@ class ZeroShotClassifier:
         found = find_head(checkpoint, "classify", name=head)
         Inference.of(found.labels, f"{checkpoint.source.folder}: head {found.name}")  # before anything is computed
         hypotheses_of(labels, usual.template)
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads)
+        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
         flow = start_flow(checkpoint, [found.name], engine_options, batch_pieces=batch_pieces, script=script)
         classifier = cls(flow, labels, options=usual, max_chars=max_chars)
         announce(flow)

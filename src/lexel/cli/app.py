@@ -16,6 +16,7 @@ from lexel.cli.classify import classify
 from lexel.cli.cluster import cluster
 from lexel.cli.compare import compare
 from lexel.cli.convert import convert
+from lexel.cli.distill import distill
 from lexel.cli.embed import embed
 from lexel.cli.evaluate import evaluate
 from lexel.cli.fill import fill
@@ -59,6 +60,7 @@ app.command(epilog=_EPILOG)(card)
 app.command(epilog=_EPILOG)(models)
 app.command(epilog=_EPILOG)(convert)
 app.command(epilog=_EPILOG)(quantize)
+app.command(epilog=_EPILOG)(distill)
 
 
 def _show_version(is_asked: bool) -> None:

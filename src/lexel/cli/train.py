@@ -158,7 +158,7 @@ def train(
         if run.dry_run:
             _show_plan(options)
         else:
-            _train(options, is_quiet=messages.quiet or not _is_first_process())
+            train_with(options, is_quiet=messages.quiet or not is_first_process())
 
 
 def check_extra() -> None:
@@ -230,7 +230,8 @@ def _show_plan(options: TrainingOptions) -> None:
         print(line)
 
 
-def _train(options: TrainingOptions, *, is_quiet: bool) -> None:
+def train_with(options: TrainingOptions, *, is_quiet: bool) -> None:
+    """Train, showing how far it is, and say what can be done with the folder."""
     from lexel.cli.train_progress import show_training
     from lexel.training.fit import train as fit
 
@@ -240,7 +241,7 @@ def _train(options: TrainingOptions, *, is_quiet: bool) -> None:
         _say_what_next(options, Path(result.folder))
 
 
-def _is_first_process() -> bool:
+def is_first_process() -> bool:
     """Whether this is the process that speaks; accelerate's and torch's launchers number them."""
     return os.environ.get("RANK", "0") == "0"
 

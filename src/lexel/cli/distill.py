@@ -1,0 +1,316 @@
+"""``lexel distill``: a smaller model of a larger one, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lexel.cli.messages import note, reported
+from lexel.cli.options import MessageOptions, _option, grouped
+
+if TYPE_CHECKING:
+    from lexel.export.cost import Cost
+    from lexel.export.student import Gold
+    from lexel.training.options import TrainingOptions
+
+_DATA, _STUDENT, _LEARNING = "Data", "Student", "Learning"
+_TAUGHT_LAYERS = ("words", "pos", "words+pos", "entities", "labels", "fill")
+
+Text = Annotated[
+    list[str] | None,
+    _option(
+        "--text", panel=_DATA, value="FILE", help="Text like that which the student is to read; labels are passed over."
+    ),
+]
+Data = Annotated[
+    list[str] | None,
+    _option("--data", "-d", panel=_DATA, value="FILE", help="Labelled data to learn from as well."),
+]
+Dev = Annotated[
+    list[str] | None,
+    _option("--dev", panel=_DATA, value="FILE", help="Labelled data to score teacher and student on."),
+]
+HeldOut = Annotated[
+    str | None,
+    _option("--held-out", panel=_DATA, value="FILE", help="Text to compare decisions on; that of --dev if not given."),
+]
+Heads = Annotated[
+    str | None,
+    _option(
+        "--heads", panel=_STUDENT, value="NAMES", help="Heads of the teacher's to keep; all that tag if not given."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOptions:
+    """How large the student is; the teacher's sizes where nothing is said."""
+
+    num_hidden_layers: Annotated[
+        int | None, _option("--num-hidden-layers", panel=_STUDENT, value="N", min=1, help="Layers.")
+    ] = None
+    hidden_size: Annotated[
+        int | None,
+        _option(
+            "--hidden-size", panel=_STUDENT, value="N", min=1,
+            help="Width; another than the teacher's begins with random weights.",
+        ),
+    ] = None  # fmt: skip
+    intermediate_size: Annotated[
+        int | None,
+        _option("--intermediate-size", panel=_STUDENT, value="N", min=1, help="Inner width; goes with the width."),
+    ] = None
+    num_attention_heads: Annotated[
+        int | None,
+        _option("--num-attention-heads", panel=_STUDENT, value="N", min=1, help="Attention heads; go with the width."),
+    ] = None
+    vocabulary: Annotated[
+        int | None,
+        _option(
+            "--vocabulary", panel=_STUDENT, value="N", min=1,
+            help="Most pieces to keep, those that the text uses most; all if not given.",
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LearningOptions:
+    """How it learns; what is not here can be said in a recipe of ``lexel train``."""
+
+    max_steps: Annotated[
+        int | None, _option("--max-steps", panel=_LEARNING, value="N", min=1, help="Steps, in place of epochs.")
+    ] = None
+    num_train_epochs: Annotated[
+        float | None,
+        _option("--num-train-epochs", panel=_LEARNING, value="NUMBER", help="Times the text is read; 3 if not given."),
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        _option("--learning-rate", panel=_LEARNING, value="NUMBER", help="The highest learning rate; 0.0003."),
+    ] = None
+    batch_pieces: Annotated[
+        int | None, _option("--batch-pieces", panel=_LEARNING, value="N", min=8, help="Pieces a step; 4096.")
+    ] = None
+    warmup_ratio: Annotated[
+        float | None,
+        _option("--warmup-ratio", panel=_LEARNING, value="NUMBER", help="Share of the steps to warm up in; 0.05."),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        _option("--temperature", panel=_LEARNING, value="NUMBER", help="Scores are divided by it to be compared; 2."),
+    ] = None
+    label_weight: Annotated[
+        float | None,
+        _option("--label-weight", panel=_LEARNING, value="NUMBER", help="What the teacher's labels count for; 1."),
+    ] = None
+    hidden_weight: Annotated[
+        float | None,
+        _option("--hidden-weight", panel=_LEARNING, value="NUMBER", help="What its hidden states count for; 1."),
+    ] = None
+    gold_weight: Annotated[
+        float | None,
+        _option("--gold-weight", panel=_LEARNING, value="NUMBER", help="What the labels of --data count for; 1."),
+    ] = None
+    hidden_layers: Annotated[
+        str | None,
+        _option("--hidden-layers", panel=_LEARNING, value="NAME", help="Compare the last layer, or all: last, all."),
+    ] = None
+    seed: Annotated[
+        int | None, _option("--seed", panel=_LEARNING, value="N", help="Of everything random; 42 if not given.")
+    ] = None
+    bf16: Annotated[
+        bool | None, _option("--bf16/--no-bf16", panel=_LEARNING, help="Compute in bf16; where the processor has it.")
+    ] = None
+    threads: Annotated[
+        int | None, _option("--threads", panel=_LEARNING, value="N", min=1, help="Threads; all physical cores.")
+    ] = None
+
+
+_DEFAULTS: Mapping[str, Any] = {"learning_rate": 3e-4, "batch_pieces": 4096, "warmup_ratio": 0.05}
+_OF_TEACHER = ("temperature", "label_weight", "hidden_weight", "gold_weight", "hidden_layers")
+
+
+@grouped
+def distill(
+    *,
+    teacher: Annotated[str, typer.Argument(metavar="TEACHER", help="A model folder, or a hub id.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The folder to make.")],
+    text: Text = None,
+    data: Data = None,
+    dev: Dev = None,
+    held_out: HeldOut = None,
+    heads: Heads = None,
+    size: SizeOptions,
+    learning: LearningOptions,
+    save_recipe: Annotated[
+        str | None,
+        _option("--save-recipe", panel=_LEARNING, value="FILE", help="Write the same as a recipe of lexel train."),
+    ] = None,
+    messages: MessageOptions,
+) -> None:
+    """Make a smaller model that reads text as a larger one does.
+
+    It learns from what the teacher says of raw text. What it costs, and
+    what it gains, is measured and printed. Started again, it goes on where
+    it was stopped.
+
+    [bold]lexel distill my-model small --text news.txt --dev dev.jsonl
+    --num-hidden-layers 2[/]
+    """
+    with reported(messages):
+        from lexel.cli.train import check_extra, is_first_process, train_with
+
+        check_extra()
+        options = _training_options(teacher, out, text, data, dev, heads, size, learning)
+        if save_recipe is not None:
+            from lexel.training.recipe import write_recipe
+
+            write_recipe(options, save_recipe)
+        train_with(options, is_quiet=messages.quiet or not is_first_process())
+        if is_first_process():
+            for line in described(_cost(options, held_out)):
+                note(line)
+
+
+def _training_options(
+    teacher: str,
+    out: str,
+    text: list[str] | None,
+    data: list[str] | None,
+    dev: list[str] | None,
+    heads: str | None,
+    size: SizeOptions,
+    learning: LearningOptions,
+) -> TrainingOptions:
+    """The options of the training that this is.
+
+    Raises:
+        typer.BadParameter: If there is nothing to learn from.
+        OptionError: If a value is out of its range.
+    """
+    from lexel.training.recipe import Value, build_options, read_words
+
+    if not (text or data):
+        raise typer.BadParameter("expected --text, or --data", param_hint="--text")
+    given = {name: value for name, value in _given(learning).items() if name not in _OF_TEACHER}
+    values = {name: Value(str(value).lower(), f"--{name.replace('_', '-')}") for name, value in given.items()}
+    sizes = {name: Value(str(value), f"--{name.replace('_', '-')}") for name, value in _given(size).items()}
+    distilling = {
+        name: Value(str(value), "--" + name) for name, value in _given(learning).items() if name in _OF_TEACHER
+    }
+    if "vocabulary" in sizes:
+        distilling["vocabulary"] = sizes.pop("vocabulary")
+    if not data:
+        distilling["gold_weight"] = Value("0", "--data")
+    values |= {
+        "teacher": Value(teacher, "TEACHER", is_quoted=True),
+        "output_dir": Value(out, "OUT", is_quoted=True),
+        "train": read_words("train", [*(text or ()), *(data or ())], where="--text"),
+        "validation": read_words("validation", dev or [], where="--dev"),
+        "config": Value(sizes, "sizes"),
+        "distill": Value(distilling, "distill"),
+        "eval_strategy": Value("epoch" if dev else "no", "--dev"),
+    }
+    defaults = {name: Value(str(value), name) for name, value in _DEFAULTS.items()}
+    tasks = {name: Value(task, "--heads") for name, task in _heads_of(teacher, heads).items()}
+    values["heads"] = Value({name: Value({"task": task}, "--heads") for name, task in tasks.items()}, "--heads")
+    options = build_options(defaults, values)
+    n_texts = len(text or ())
+    files = [replace(file, layers=()) for file in options.train[:n_texts]]
+    return replace(options, train=(*files, *options.train[n_texts:]))
+
+
+def _given(options: Any) -> dict[str, Any]:
+    return {field: value for field in options.__slots__ if (value := getattr(options, field)) is not None}
+
+
+def _heads_of(teacher: str, asked: str | None) -> dict[str, str]:
+    """The tasks of the teacher's heads that the student is to have, by name.
+
+    Raises:
+        LabelError: If the teacher has none, or not those asked for.
+    """
+    from lexel.checkpoint import open_checkpoint
+    from lexel.checkpoint.heads import TAGGING
+    from lexel.errors import LabelError
+
+    there = {name: head.task for name, head in open_checkpoint(teacher).heads.items() if head.task != "embed"}
+    tagging = [name for name, task in there.items() if task in TAGGING]
+    names = tagging or list(there) if asked is None else [name.strip() for name in asked.split(",")]
+    missing = [name for name in names if name not in there]
+    if missing or not names:
+        raise LabelError(
+            f"{teacher}: no head {', '.join(missing) or 'at all'}; it has {', '.join(there) or 'none'}. Choose among "
+            "them with --heads, or take a teacher with heads"
+        )
+    return {name: there[name] for name in names}
+
+
+# The cost ------------------------------------------------------------------------------------------------------------
+
+
+def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
+    """Measure what the student lost, and write it into its folder."""
+    import json
+
+    from lexel.checkpoint import open_checkpoint
+    from lexel.export.student import student_cost
+    from lexel.training.features import read_documents
+    from lexel.training.options import DataFile
+
+    gold = _gold(options)
+    texts = [document.text for document in gold.documents] or [example.text for example in gold.classified]
+    if held_out is not None:
+        texts = [document.text for document in read_documents(DataFile(path=held_out))]
+    elif not texts:
+        note("decisions are compared on text that it learnt from; give --dev, or --held-out, to be told the truth")
+        texts = [document.text for file in options.train for document in read_documents(file)]
+    assert options.teacher is not None
+    both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir)
+    cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
+    record = {"format": 1, "teacher": options.teacher, "cost": cost.record()}
+    path = Path(options.output_dir) / "distillation.json"
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return cost
+
+
+def _gold(options: TrainingOptions) -> Gold:
+    from lexel.data.classified import read_classified
+    from lexel.export.student import Gold
+    from lexel.training.features import read_documents
+
+    tasks = {head.task for head in options.heads.values()}
+    files = options.validation
+    names = {label: to for file in files for label, to in (file.label_map or {}).items()}
+    if "classify" in tasks:
+        return Gold(classified=[record for file in files for record in read_classified(file.path, format=file.format)])
+    if not tasks & set(_TAUGHT_LAYERS):
+        return Gold()
+    return Gold(documents=[document for file in files for document in read_documents(file)], label_map=names)
+
+
+def described(cost: Cost) -> list[str]:
+    """What was measured, a line each."""
+    lines = []
+    for name, layer in cost.layers.items():
+        teacher, student = (_with_interval(score) for score in (layer.before, layer.after))
+        measure = name if name in ("accuracy", "pearson") else f"{name}: F1"
+        lines.append(f"{measure}: {teacher} the teacher's, {student} the student's, {-layer.points:+.2f} points")
+    lines += [
+        f"{name}: {flips:.1f} of 1,000 decisions are other than the teacher's" for name, flips in cost.flips.items()
+    ]
+    smaller = cost.n_bytes_before / max(cost.n_bytes, 1)
+    lines.append(
+        f"size: {cost.n_bytes / 1e6:,.1f} MB, {smaller:.1f} times smaller than {cost.n_bytes_before / 1e6:,.1f} MB"
+    )
+    faster = cost.chars_per_second / max(cost.chars_per_second_before, 1e-9)
+    lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {faster:.2f} times the teacher's")
+    return lines
+
+
+def _with_interval(score: Any) -> str:
+    return f"{100 * score.value:.2f} [{100 * (score.low or 0):.2f}, {100 * (score.high or 0):.2f}]"

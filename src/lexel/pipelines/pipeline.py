@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.sentence_transformers import read_sentence_modules
 from lexel.engines.choose import EngineOptions, device_named
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
 from lexel.pipelines import (
     feature_extraction,
@@ -61,11 +60,11 @@ class PipelineTask:
 
     heads: tuple[str, ...]
     options: tuple[str, ...]
-    build: Callable[[Checkpoint, EngineOptions, int, Mapping[str, Any]], Pipeline]
+    build: Callable[[Checkpoint, EngineOptions, int | None, Mapping[str, Any]], Pipeline]
 
 
 def _token_classification(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> TokenClassificationPipeline:
     where = str(checkpoint.source.folder)
     head = choose_head(checkpoint.heads, options.get("head"), where=where)
@@ -76,14 +75,14 @@ def _token_classification(
 
 
 def _feature_extraction(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> Pipeline:
     last = f"hidden.{checkpoint.config.n_layers}"
     return FeatureExtractionPipeline(start_flow(checkpoint, [last], engine, batch_pieces=batch_pieces), options)
 
 
 def _sentence_similarity(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> Pipeline:
     modules = read_sentence_modules(checkpoint.source.folder, hidden_size=checkpoint.config.hidden_size)
     plan = plan_pooling(checkpoint, modules, PoolingOptions(**options))
@@ -93,7 +92,7 @@ def _sentence_similarity(
 
 
 def _text_classification(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> Pipeline:
     own = dict(options)
     head = find_head(checkpoint, "classify", name=own.pop("head", None))
@@ -102,7 +101,7 @@ def _text_classification(
 
 
 def _zero_shot_classification(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> Pipeline:
     own = dict(options)
     head = find_head(checkpoint, "classify", name=own.pop("head", None))
@@ -110,7 +109,7 @@ def _zero_shot_classification(
 
 
 def _question_answering(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> Pipeline:
     head = find_head(checkpoint, "answer", name=options.get("head"))
     own = {name: value for name, value in options.items() if name != "head"}
@@ -119,7 +118,7 @@ def _question_answering(
 
 
 def _fill_mask(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int, options: Mapping[str, Any]
+    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
 ) -> Pipeline:
     own = dict(options)
     head = find_head(checkpoint, "fill", name=own.pop("head", None))
@@ -185,7 +184,7 @@ def pipeline(
     engine: str = "auto",
     precision: str | None = None,
     threads: int | None = None,
-    batch_pieces: int = BATCH_PIECES,
+    batch_pieces: int | None = None,
     pieces: str | None = None,
     scheme: str | None = None,
     labels: Sequence[str] | None = None,
@@ -206,7 +205,7 @@ def pipeline(
         engine: ``auto``, ``openvino``, ``torch`` or ``numpy``.
         precision: Lexel's name for ``dtype``: ``float32``, ``bf16``, ``float16``, or ``auto``.
         threads: Threads to compute with; by default the physical cores this process may use.
-        batch_pieces: Most piece slots computed in one batch.
+        batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
         pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
         scheme: What the labels' scheme is, where detection should be overruled.
         labels: The labels by index, where the config's should be overruled.

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from lexel.cards import read_claims
 from lexel.cards.licences import demand_of, identifier_of, kind_of
-from lexel.cards.measuring import script_of
 from lexel.cards.metadata import read_metadata
 from lexel.cli.app import app
 from lexel.data import write_jsonl
+from lexel.text.letters import script_of
 from tests.builders import ENTITIES, POS, build_tagger
 from tests.cards.conftest import Trained
 from tests.evaluation.conftest import random_gold

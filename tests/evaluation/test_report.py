@@ -17,9 +17,10 @@ import pytest
 from rich.console import Console
 
 from lexel.data import write_jsonl
+from lexel.disk import sha256_of
 from lexel.document import Document, Spans, Words
 from lexel.evaluation.page import write_page
-from lexel.evaluation.provenance import describe_data, describe_run, sha256_of
+from lexel.evaluation.provenance import describe_data, describe_run
 from lexel.evaluation.report import as_json, show, write_json
 from lexel.evaluation.results import Report
 from lexel.evaluation.run import EvaluationOptions

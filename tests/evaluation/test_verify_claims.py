@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lexel.disk import sha256_of
 from lexel.errors import DataError
 from lexel.evaluation.claimed_data import Labelled, match
 from lexel.evaluation.claims import Claim, Figure, figure_of
-from lexel.evaluation.provenance import sha256_of
 
 ALL = ("words", "pos", "entities")
 

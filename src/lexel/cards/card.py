@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lexel.cards.facts import ANSWERS, Facts, gather, write_json
+from lexel.cards.facts import ANSWERS, Facts, gather
 from lexel.cards.front_matter import build_metadata
 from lexel.cards.metadata import CARD
 from lexel.cards.questions import asked_of, check_answers
 from lexel.cards.sections import SECTIONS, provenance, summary
 from lexel.cards.speed import Speed, made_up_texts, measure_speed
 from lexel.data.files import open_output
+from lexel.disk import write_json
 from lexel.errors import CheckpointError
 
 FORMAT = 1

@@ -252,8 +252,3 @@ def _joined(value: Any) -> str | None:
 
 def _first(value: Any) -> str:
     return str(value[0]) if isinstance(value, list) and value else str(value or "")
-
-
-def write_json(path: Path, values: Values) -> None:
-    """Write a small JSON file for people and programs."""
-    path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

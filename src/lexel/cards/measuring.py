@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lexel.cards.facts import EVALUATION, write_json
+from lexel.cards.facts import EVALUATION
 from lexel.checkpoint.jsonfile import read_object
+from lexel.disk import write_json
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.evaluation.claimed_data import Labelled
@@ -22,6 +20,7 @@ from lexel.evaluation.results import Report
 from lexel.evaluation.run import EvaluationOptions, evaluate
 from lexel.evaluation.tallies import Sampling
 from lexel.tasks.tag import Tagger
+from lexel.text.letters import count_scripts
 
 FORMAT = 1
 
@@ -101,7 +100,7 @@ class _Counts:
             self.words += len(document.words)
             self.entities += len(document.entities)
             self.longest = max(self.longest, len(document.text))
-            self.scripts.update(script for char in document.text if (script := script_of(char)))
+            self.scripts.update(count_scripts(document.text))
             yield document
 
     def facts(self) -> dict[str, Any]:
@@ -113,26 +112,3 @@ class _Counts:
             "longest_chars": self.longest,
             "scripts": dict(self.scripts.most_common()),
         }
-
-
-_SCRIPTS = {
-    "ARABIC": "Arab",
-    "CJK": "Hani",
-    "CYRILLIC": "Cyrl",
-    "DEVANAGARI": "Deva",
-    "GREEK": "Grek",
-    "HANGUL": "Hang",
-    "HEBREW": "Hebr",
-    "HIRAGANA": "Hira",
-    "KATAKANA": "Kana",
-    "LATIN": "Latn",
-    "THAI": "Thai",
-}
-
-
-@lru_cache(maxsize=65_536)
-def script_of(char: str) -> str | None:
-    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for what is no letter."""
-    if not char.isalpha():
-        return None
-    return _SCRIPTS.get(re.split("[ -]", unicodedata.name(char, ""))[0])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from uuid import uuid4
 
 from lexel.checkpoint.source import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES
+from lexel.disk import sync
 from lexel.errors import CheckpointError
 
 _KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES, *SENTENCE_FILES)
@@ -29,9 +29,9 @@ def new_folder(out: Path) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
         yield partial
-        _sync(partial.rglob("*"))
+        sync(partial.rglob("*"))
         partial.rename(out)
-        _sync([out.parent])
+        sync([out.parent])
     except OSError as cause:
         raise CheckpointError(
             f"{out}: not written ({cause.strerror or cause}); nothing was left. Make room and try again"
@@ -50,15 +50,3 @@ def copy_description(folder: Path, to: Path) -> None:
         if path.is_file() and any(fnmatchcase(name, pattern) for pattern in _KEPT):
             (to / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, to / name)
-
-
-def _sync(paths: Iterable[Path]) -> None:
-    """Have files, and on POSIX folders, on the disk."""
-    for path in paths:
-        if path.is_dir() and os.name != "posix":
-            continue
-        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

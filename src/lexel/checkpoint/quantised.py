@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lexel.disk import sha256_of
 from lexel.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -71,9 +71,3 @@ def quantised_graph(checkpoint: Checkpoint) -> Path:
                 f"{path}: is not the file that {GRAPH} was made with, by its checksum. Run lexel quantize again"
             )
     return folder / GRAPH
-
-
-def sha256_of(path: Path) -> str:
-    """Checksum of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from lexel.data.files import Target, name_of, open_binary, open_output, write_errors
 from lexel.data.parquet import load_pyarrow
+from lexel.disk import sync
 from lexel.errors import DataError
 
 VectorFormat = Literal["npy", "parquet", "jsonl"]
@@ -189,9 +190,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
             part.mkdir()
         yield part
         with write_errors(str(folder)):
-            for path in part.iterdir():
-                with open(path, "rb+") as file:
-                    os.fsync(file.fileno())
+            sync(part.iterdir())
             if final.exists():
                 final.rename(old)
             part.rename(final)

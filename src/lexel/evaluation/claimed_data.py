@@ -10,10 +10,10 @@ from pathlib import Path
 
 from lexel.data import by_ending, reader_of
 from lexel.data.classified import format_of
+from lexel.disk import sha256_of
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.evaluation.claims import Claim, DataKey
-from lexel.evaluation.provenance import sha256_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -15,26 +14,12 @@ from typing import Any
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.source import BUNDLED, bundled_folder
 from lexel.checkpoint.weights import weight_file
-from lexel.errors import DataError
+from lexel.disk import sha256_of
 from lexel.evaluation.run import EvaluationOptions
 from lexel.tasks.base import Flow
 from lexel.tasks.tag import Tagger
 
 _LIBRARIES = ("lexel", "numpy", "openvino", "tokenizers", "torch")
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{os.fspath(path)}: cannot be opened ({reason}); expected a file to read") from error
 
 
 def describe_run(

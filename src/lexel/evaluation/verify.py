@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.jsonfile import read_object
+from lexel.disk import sha256_of
 from lexel.errors import LexelError
 from lexel.evaluation.claimed_data import Labelled, match
 from lexel.evaluation.claims import Claim, DataKey, Figure, figure_of
-from lexel.evaluation.provenance import sha256_of
 from lexel.evaluation.reruns import ClassRuns, How, Runs, TagRuns, VerifyOptions
 from lexel.metrics.scores import Estimate
 from lexel.tasks.classify import Classifier

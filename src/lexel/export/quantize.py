@@ -9,7 +9,6 @@ measurement, and if that does not help nothing is written.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +23,8 @@ import openvino as ov
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.folder import copy_description, new_folder
 from lexel.checkpoint.heads import describe_heads
-from lexel.checkpoint.quantised import GRAPH, GRAPH_WEIGHTS, WEIGHTS, sha256_of
+from lexel.checkpoint.quantised import GRAPH, GRAPH_WEIGHTS, WEIGHTS
+from lexel.disk import sha256_of, write_json
 from lexel.document import Document
 from lexel.engines.base import Rows, Scores
 from lexel.engines.choose import is_int8_native, processor_flags
@@ -252,5 +252,4 @@ def _write_record(folder: Path, quantised: _Quantised, *, cost: Cost | None) -> 
         "nncf": version("nncf"),
     }
     description = describe_heads(quantised.checkpoint) | {"quantised": entry}
-    text = json.dumps(description, ensure_ascii=False, indent=2)
-    (folder / "lexel.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "lexel.json", description)

@@ -17,10 +17,8 @@ import hashlib
 import json
 import os
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,9 +28,11 @@ from numpy.typing import NDArray
 
 from lexel.data import Losses, by_ending, format_named, read_conll, read_conllu, reader_of
 from lexel.data.folding import fold_of
+from lexel.disk import sha256_of
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.tasks.gold import PieceUnits, Units
+from lexel.text.letters import count_scripts
 from lexel.text.tokenizer import Tokenizer
 from lexel.training.options import DataFile
 
@@ -51,7 +51,6 @@ _COLUMNS: dict[str, type[Any]] = {
 _REPAIRING: dict[str, Callable[..., Iterator[Document]]] = {"conll": read_conll, "conllu": read_conllu}
 _BLOCK_CHARS = 1_000_000
 _BLOCK_DOCUMENTS = 4096
-_BYTES = 1 << 20
 _SHOWN_CHARS = 60
 _PARTS = 100_000
 """What shares of documents are counted in."""
@@ -120,7 +119,7 @@ def read_features(
     Raises:
         DataError: If the file cannot be read.
     """
-    sha256 = checksum(Path(file.path))
+    sha256 = sha256_of(file.path)
     key = hashlib.sha256(json.dumps([VERSION, sha256, fingerprint, repair, *_taken(file)]).encode()).hexdigest()[:24]
     folder = cache / key
     if not (folder / "about.json").exists():
@@ -136,28 +135,6 @@ def open_features(folder: Path) -> Features:
         for layer, counts in about.pop("labels").items()
     }
     return Features(folder, about, labels)
-
-
-@lru_cache(maxsize=256)
-def _checksum(path: Path, size: int, modified_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    try:
-        status = path.stat()
-        return _checksum(path, status.st_size, status.st_mtime_ns)
-    except OSError as cause:
-        raise DataError(f"{path}: not readable ({cause.strerror}); expected a file of documents") from cause
 
 
 def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool = False) -> Iterator[Document]:
@@ -346,26 +323,3 @@ class _Writer:
 
 def _text_checksum(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def count_scripts(text: str) -> dict[str, int]:
-    """How many letters of each script a text has, by the first word of their Unicode names: CJK, LATIN, CYRILLIC."""
-    codes, counts = np.unique(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"), return_counts=True)
-    found: dict[str, int] = {}
-    for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-        script = _script(code)
-        if script:
-            found[script] = found.get(script, 0) + count
-    return found
-
-
-_SCRIPTS = {"CJK": "Hani", "LATIN": "Latn", "CYRILLIC": "Cyrl", "GREEK": "Grek", "HIRAGANA": "Hira", "KATAKANA": "Kana",
-            "HANGUL": "Hang", "ARABIC": "Arab", "HEBREW": "Hebr", "THAI": "Thai", "DEVANAGARI": "Deva"}  # fmt: skip
-
-
-@lru_cache(maxsize=65536)
-def _script(code: int) -> str | None:
-    char = chr(code)
-    if not char.isalpha():
-        return None
-    return _SCRIPTS.get(unicodedata.name(char, "").split(" ")[0].split("-")[0])

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from lexel.cards import write_card
+from lexel.disk import sync, write_json
 from lexel.errors import CheckpointError
 from lexel.training import state
 from lexel.training.check import check_saved
@@ -18,7 +19,7 @@ from lexel.training.model import MultiHead
 from lexel.training.plots import plot
 from lexel.training.record import evaluate_folder, training_record
 from lexel.training.rows import Examples, RowBuilder
-from lexel.training.save import write_json, write_model
+from lexel.training.save import write_model
 from lexel.training.setup import Setup
 
 UNFINISHED = "finished.partial"
@@ -72,7 +73,7 @@ def write_folder(
         for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
             path.replace(folder / path.name)
         partial.rmdir()
-        state.sync_folder(folder)
+        sync([folder])
     # A toy's speed is that of the calls around it, so it is not measured.
     write_card(
         folder, measure=numbers >= _TELLING_SIZE

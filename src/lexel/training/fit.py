@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from lexel.checkpoint.weights import weight_file
+from lexel.disk import sha256_of
 from lexel.engines.choose import available_threads, is_bf16_native, processor_flags
 from lexel.errors import LexelError, OptionError
 from lexel.training import state
 from lexel.training.batches import Budget, EpochPlan, Sampler
-from lexel.training.features import checksum
 from lexel.training.finish import FEATURES, UNFINISHED, WEIGHTS, clear, write_folder
 from lexel.training.flat import FlatWeights
 from lexel.training.losses import Losses
@@ -453,7 +453,7 @@ class _Run:
         teacher = self._setup.teacher
         if teacher is not None:
             folder = teacher.source.folder
-            identity["teacher"] = checksum(folder / (weight_file(folder) or "config.json"))
+            identity["teacher"] = sha256_of(folder / (weight_file(folder) or "config.json"))
         return identity | {
             "data": sums,
             "processes": self._team.size,

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,19 @@ from numpy.typing import NDArray
 from lexel.data.classified import Classified, read_classified
 from lexel.data.questions import Question, read_questions
 from lexel.decoding.words import WordTable, pieces_of_words
+from lexel.disk import sha256_of
 from lexel.errors import DataError, LabelError
 from lexel.tasks.base import OVERLAP, Pair, types_known
 from lexel.tasks.classify import pair_of
 from lexel.tasks.framing import Layout, PartnerPieces, lay_out, room_beside
 from lexel.tasks.gold import IGNORE
 from lexel.text.alignment import bounds_of, piece_of_char, read_chars
+from lexel.text.letters import count_scripts
 from lexel.text.pieces import SpecialPieces
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.windows import plan_batch
 from lexel.training.examples import Gathered
-from lexel.training.features import LabelCount, checksum, count_scripts
+from lexel.training.features import LabelCount
 from lexel.training.heads import TrainedHead
 from lexel.training.options import DataFile, Problem, TrainingOptions
 
@@ -169,7 +170,7 @@ class _Reader:
         lengths = np.concatenate([empty, *sizes])
         return FramedFile(
             about={
-                "sha256": checksum(Path(self._path)),
+                "sha256": sha256_of(self._path),
                 **self._counts,
                 "words": 0,
                 "entities": 0,

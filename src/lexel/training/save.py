@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 
 from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER
 from lexel.checkpoint.source import TOKENIZER_FILES
+from lexel.disk import write_json
 from lexel.training.heads import TrainedHead
 from lexel.training.methods import PEFT_METHODS, adapter_entry, merge_method, save_unmerged
 from lexel.training.model import MultiHead, head_names, named_tensors
@@ -79,11 +79,6 @@ def save_update(folder: Path, model: MultiHead, setup: Setup, prefixes: Mapping[
         heads=heads,
         task=setup.heads[0].task if len(setup.heads) == 1 else None,
     )
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON to be read by people."""
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _config(setup: Setup) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.config import FAMILIES
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.checkpoint.weights import read_tensors, weight_file
+from lexel.disk import sha256_of
 from lexel.errors import CheckpointError, OptionError
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training import model as models
 from lexel.training.examples import WindowExamples
-from lexel.training.features import Features, checksum, held_out, read_features
+from lexel.training.features import Features, held_out, read_features
 from lexel.training.framed import FramedExamples, FramedFile, frame_of, read_framed, settle_framed
 from lexel.training.heads import TrainedHead, base_head, check_labels, settle_heads
 from lexel.training.methods import apply_method
@@ -219,7 +220,7 @@ def build_config(options: TrainingOptions, base: Checkpoint | None) -> Pretraine
 def _fingerprint(folder: Path, pieces: str) -> str:
     """Checksum of a tokenizer's files."""
     paths = sorted({path for pattern in TOKENIZER_FILES for path in folder.glob(pattern) if path.is_file()})
-    return hashlib.sha256("".join([pieces, *(path.name + checksum(path) for path in paths)]).encode()).hexdigest()
+    return hashlib.sha256("".join([pieces, *(path.name + sha256_of(path) for path in paths)]).encode()).hexdigest()
 
 
 def build_model(setup: Setup) -> models.MultiHead:

@@ -11,7 +11,6 @@ A checkpoint is written under another name, synced, and renamed, so a folder tha
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lexel.disk import sync, write_json
 from lexel.errors import CheckpointError, OptionError
 from lexel.training.team import Team
 
@@ -60,7 +60,8 @@ def write_checkpoint(
         save_tensors(own, partial / f"process-{team.rank}.pt")
         if team.is_first:
             save_tensors(weights, partial / "weights.pt")
-            write_synced(partial / "run.json", json.dumps({"step": step, **run}, ensure_ascii=False))
+            write_json(partial / "run.json", {"step": step, **run})
+            sync([partial / "run.json"])
     except (OSError, RuntimeError) as cause:
         problem = str(cause)
     failed = team.sum([float(bool(problem))])[0] > 0
@@ -70,7 +71,7 @@ def write_checkpoint(
         else:
             shutil.rmtree(final, ignore_errors=True)
             partial.replace(final)
-            sync_folder(final.parent)
+            sync([final.parent])
     team.meet()
     if failed:
         raise CheckpointError(
@@ -82,28 +83,8 @@ def write_checkpoint(
 
 def save_tensors(values: dict[str, Any], path: Path) -> None:
     """Write tensors and have them on the disk."""
-    with path.open("wb") as file:
-        torch.save(values, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def write_synced(path: Path, text: str) -> None:
-    """Write a text and have it on the disk."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Have a folder's names on the disk."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    torch.save(values, path)
+    sync([path])
 
 
 def steps_there(folder: Path) -> list[int]:

@@ -13,10 +13,11 @@ from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.heads import Head
 from lexel.data.classified import read_classified
 from lexel.data.questions import read_questions
+from lexel.disk import sha256_of
 from lexel.errors import OptionError
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.tokenizer_files import read_vocabulary
-from lexel.training.features import checksum, read_documents
+from lexel.training.features import read_documents
 from lexel.training.heads import base_head
 from lexel.training.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.team import Team
@@ -126,7 +127,7 @@ def cut_vocabulary(options: TrainingOptions, folder: Path, tokenizer: Tokenizer,
     size = options.distill.vocabulary
     assert size is not None
     vocab, name = read_vocabulary(folder)
-    parts = [str(size), checksum(folder / name), *(checksum(Path(file.path)) for file in options.train)]
+    parts = [str(size), sha256_of(folder / name), *(sha256_of(file.path) for file in options.train)]
     cut = cache / f"vocabulary-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}"
     if team.is_first and not cut.exists():
         counts = count_pieces((text for file in options.train for text in _texts(file, options)), tokenizer)

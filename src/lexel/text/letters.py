@@ -1,0 +1,41 @@
+"""Which scripts the letters of a text are of, by Unicode; for the scripts of Chinese see ``lexel.text.script``."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import numpy as np
+
+_SCRIPTS = {
+    "ARABIC": "Arab",
+    "CJK": "Hani",
+    "CYRILLIC": "Cyrl",
+    "DEVANAGARI": "Deva",
+    "GREEK": "Grek",
+    "HANGUL": "Hang",
+    "HEBREW": "Hebr",
+    "HIRAGANA": "Hira",
+    "KATAKANA": "Kana",
+    "LATIN": "Latn",
+    "THAI": "Thai",
+}
+
+
+@lru_cache(maxsize=65_536)
+def script_of(char: str) -> str | None:
+    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for what is no letter."""
+    if not char.isalpha():
+        return None
+    return _SCRIPTS.get(re.split("[ -]", unicodedata.name(char, ""))[0])
+
+
+def count_scripts(text: str) -> dict[str, int]:
+    """How many letters of each script a text has."""
+    codes, counts = np.unique(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"), return_counts=True)
+    found: dict[str, int] = {}
+    for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+        if script := script_of(chr(code)):
+            found[script] = found.get(script, 0) + count
+    return found

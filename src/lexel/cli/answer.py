@@ -8,17 +8,21 @@ from typing import Annotated, Literal
 from lexel.cli.messages import reported
 from lexel.cli.options import (
     ComputeOptions,
-    EncoderOptions,
+    Encoding,
     Files,
+    HeadOptions,
+    LineBuffered,
+    MaxChars,
     MessageOptions,
-    OffsetsName,
+    Offsets,
+    Out,
     Script,
-    _choices,
-    _option,
+    format_option,
     grouped,
+    option,
 )
 
-_INPUT, _ANSWERS, _OUTPUT = "Input", "Answers", "Output"
+_INPUT, _ANSWERS = "Input", "Answers"
 
 AnswerFormatName = Literal["jsonl", "terminal"]
 AlignName = Literal["words"]
@@ -30,15 +34,10 @@ class QuestionOptions:
 
     question: Annotated[
         str | None,
-        _option("--question", panel=_INPUT, value="TEXT", help="Ask this of each file; else files hold questions."),
+        option("--question", panel=_INPUT, value="TEXT", help="Ask this of each file; else files hold questions."),
     ] = None
-    encoding: Annotated[
-        str,
-        _option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8."),
-    ] = "utf-8"
-    max_chars: Annotated[
-        int | None, _option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer contexts.")
-    ] = None
+    encoding: Encoding = "utf-8"
+    max_chars: MaxChars = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,11 @@ class SpanOptions:
     """What an answer may be."""
 
     top_k: Annotated[
-        int, _option("--top-k", panel=_ANSWERS, value="N", min=1, help="Tell the N best spans; 1 if not given.")
+        int, option("--top-k", panel=_ANSWERS, value="N", min=1, help="Tell the N best spans; 1 if not given.")
     ] = 1
     null_threshold: Annotated[
         float | None,
-        _option(
+        option(
             "--null-threshold",
             panel=_ANSWERS,
             value="MARGIN",
@@ -59,26 +58,23 @@ class SpanOptions:
     ] = None
     max_answer_pieces: Annotated[
         int | None,
-        _option("--max-answer-pieces", panel=_ANSWERS, value="N", min=1, help="Longest answer; 50 if not given."),
+        option("--max-answer-pieces", panel=_ANSWERS, value="N", min=1, help="Longest answer; 50 if not given."),
     ] = None
     max_answer_chars: Annotated[
         int | None,
-        _option("--max-answer-chars", panel=_ANSWERS, value="N", min=1, help="Longest answer in characters."),
+        option("--max-answer-chars", panel=_ANSWERS, value="N", min=1, help="Longest answer in characters."),
     ] = None
     align: Annotated[
         AlignName | None,
-        _option("--align", panel=_ANSWERS, value="UNIT", help="words widens answers to whole words."),
+        option("--align", panel=_ANSWERS, value="UNIT", help="words widens answers to whole words."),
     ] = None
     window: Annotated[
         int | None,
-        _option("--window", panel=_ANSWERS, value="N", min=1, help="Most pieces read together; else the model's."),
+        option("--window", panel=_ANSWERS, value="N", min=1, help="Most pieces read together; else the model's."),
     ] = None
     overlap: Annotated[
         int | None,
-        _option("--overlap", panel=_ANSWERS, value="N", min=0, help="Pieces that windows share; else up to 128."),
-    ] = None
-    head: Annotated[
-        str | None, _option("--head", panel=_ANSWERS, value="NAME", help="Which head, where a model has several.")
+        option("--overlap", panel=_ANSWERS, value="N", min=0, help="Pieces that windows share; else up to 128."),
     ] = None
 
 
@@ -86,35 +82,17 @@ class SpanOptions:
 class AnswerOutputOptions:
     """Where answers go, and in which format."""
 
-    to: Annotated[
-        AnswerFormatName | None,
-        _option(
-            "--to", panel=_OUTPUT, value="FORMAT", help=f"{_choices(AnswerFormatName)}. If not given: as said above."
-        ),
-    ] = None
-    out: Annotated[
-        str | None,
-        _option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
-    ] = None
-    offsets: Annotated[
-        OffsetsName,
-        _option(
-            "--offsets",
-            panel=_OUTPUT,
-            value="UNIT",
-            help=f"What offsets count: {_choices(OffsetsName)}; char if not given.",
-        ),
-    ] = "char"
-    line_buffered: Annotated[
-        bool, _option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
-    ] = False
+    to: Annotated[AnswerFormatName | None, format_option(AnswerFormatName, otherwise="as said above")] = None
+    out: Out = None
+    offsets: Offsets = "char"
+    line_buffered: LineBuffered = False
 
 
 @grouped
 def answer(
     *,
     files: Files = None,
-    model: EncoderOptions,
+    model: HeadOptions,
     questions: QuestionOptions,
     script: Script = "as-is",
     spans: SpanOptions,

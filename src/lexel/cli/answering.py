@@ -14,7 +14,7 @@ import numpy as np
 from lexel.cli.answer import AnswerOutputOptions, QuestionOptions, SpanOptions
 from lexel.cli.loading import fetch_in_sight
 from lexel.cli.messages import is_terminal
-from lexel.cli.options import ComputeOptions, EncoderOptions, MessageOptions
+from lexel.cli.options import ComputeOptions, HeadOptions, MessageOptions
 from lexel.cli.progress import InputFiles, show_progress
 from lexel.cli.transfer import check_places
 from lexel.data.files import LineReader, Source, name_of, open_output, write_errors
@@ -30,7 +30,7 @@ _AROUND_CHARS = 120
 
 
 def load_answerer(
-    model: EncoderOptions,
+    model: HeadOptions,
     spans: SpanOptions,
     *,
     questions: QuestionOptions,
@@ -44,7 +44,7 @@ def load_answerer(
     return Answerer.load(
         model.model,
         revision=model.revision,
-        head=spans.head,
+        head=model.head,
         top_k=spans.top_k,
         max_answer_chars=spans.max_answer_chars,
         null_threshold=spans.null_threshold,

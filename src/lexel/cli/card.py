@@ -12,7 +12,7 @@ import typer
 
 from lexel.cli.labelled import LabelledOptions, open_labelled
 from lexel.cli.messages import is_terminal, note, reported
-from lexel.cli.options import InputOptions, MessageOptions, _option, grouped
+from lexel.cli.options import InputOptions, MessageOptions, grouped, option
 from lexel.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ class AnswerOptions:
     """What no file says."""
 
     licence: Annotated[
-        str | None, _option("--licence", panel=_CARD, value="NAME", help="Licence of the weights, such as apache-2.0.")
+        str | None, option("--licence", panel=_CARD, value="NAME", help="Licence of the weights, such as apache-2.0.")
     ] = None
     language: Annotated[
-        str | None, _option("--language", panel=_CARD, value="A,B", help="Languages it reads, as ISO codes.")
+        str | None, option("--language", panel=_CARD, value="A,B", help="Languages it reads, as ISO codes.")
     ] = None
     set: Annotated[
         list[str] | None,
-        _option("--set", panel=_CARD, value="NAME=TEXT", help="An answer; @FILE for TEXT reads it from there."),
+        option("--set", panel=_CARD, value="NAME=TEXT", help="An answer; @FILE for TEXT reads it from there."),
     ] = None
     data: Annotated[
         list[str] | None,
-        _option(
+        option(
             "--data",
             "-d",
             panel=_CARD,
@@ -48,12 +48,12 @@ class AnswerOptions:
         ),
     ] = None
     samples: Annotated[
-        int, _option("--samples", panel=_CARD, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none.")
+        int, option("--samples", panel=_CARD, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none.")
     ] = 1000
-    replace: Annotated[bool, _option("--replace", panel=_CARD, help="Write over a card that Lexel did not write.")] = (
+    replace: Annotated[bool, option("--replace", panel=_CARD, help="Write over a card that Lexel did not write.")] = (
         False
     )
-    no_speed: Annotated[bool, _option("--no-speed", panel=_CARD, help="Do not measure speed and memory.")] = False
+    no_speed: Annotated[bool, option("--no-speed", panel=_CARD, help="Do not measure speed and memory.")] = False
 
 
 @grouped

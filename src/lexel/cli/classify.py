@@ -8,16 +8,21 @@ from typing import Annotated, Literal
 from lexel.cli.messages import reported
 from lexel.cli.options import (
     ComputeOptions,
-    EncoderOptions,
+    Encoding,
     Files,
+    HeadOptions,
+    LineBuffered,
+    MaxChars,
     MessageOptions,
+    Out,
     Script,
-    _choices,
-    _option,
+    choices,
+    format_option,
     grouped,
+    option,
 )
 
-_INPUT, _CLASSES, _OUTPUT = "Input", "Classes", "Output"
+_INPUT, _CLASSES = "Input", "Classes"
 
 TextFormatName = Literal["text", "jsonl", "tsv", "csv", "segmented", "conll", "conllu", "parquet"]
 ClassFormatName = Literal["jsonl", "tsv", "terminal"]
@@ -30,30 +35,25 @@ class TextOptions:
 
     from_: Annotated[
         TextFormatName | None,
-        _option(
+        option(
             "--from",
             panel=_INPUT,
             value="FORMAT",
-            help=f"{_choices(TextFormatName)}. If not given: by the ending, else text, a record a line.",
+            help=f"{choices(TextFormatName)}. If not given: by the ending, else text, a record a line.",
         ),
     ] = None
     text_field: Annotated[
-        str, _option("--text-field", panel=_INPUT, value="NAME", help="Key or column of the text; text if not given.")
+        str, option("--text-field", panel=_INPUT, value="NAME", help="Key or column of the text; text if not given.")
     ] = "text"
     pair_field: Annotated[
         str,
-        _option("--pair-field", panel=_INPUT, value="NAME", help="That of a pair's second text; else text_pair."),
+        option("--pair-field", panel=_INPUT, value="NAME", help="That of a pair's second text; else text_pair."),
     ] = "text_pair"
     label_field: Annotated[
-        str, _option("--label-field", panel=_INPUT, value="NAME", help="That of the label, to calibrate; else label.")
+        str, option("--label-field", panel=_INPUT, value="NAME", help="That of the label, to calibrate; else label.")
     ] = "label"
-    encoding: Annotated[
-        str,
-        _option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8."),
-    ] = "utf-8"
-    max_chars: Annotated[
-        int | None, _option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")
-    ] = None
+    encoding: Encoding = "utf-8"
+    max_chars: MaxChars = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class ClassOptions:
 
     labels: Annotated[
         str | None,
-        _option("--labels", panel=_CLASSES, value="A,B,...", help="Zero-shot: classes for an NLI model to choose of."),
+        option("--labels", panel=_CLASSES, value="A,B,...", help="Zero-shot: classes for an NLI model to choose of."),
     ] = None
     template: Annotated[
         str | None,
-        _option(
+        option(
             "--template",
             panel=_CLASSES,
             value="TEXT",
@@ -75,38 +75,35 @@ class ClassOptions:
     ] = None
     multi_label: Annotated[
         bool | None,
-        _option(
+        option(
             "--multi-label/--single-label",
             panel=_CLASSES,
             help="Any number of classes a text, or one; else as the model was trained.",
         ),
     ] = None
     top_k: Annotated[
-        int | None, _option("--top-k", panel=_CLASSES, value="N", min=1, help="Tell the N best; all if not given.")
+        int | None, option("--top-k", panel=_CLASSES, value="N", min=1, help="Tell the N best; all if not given.")
     ] = None
     function: Annotated[
         FunctionName | None,
-        _option(
+        option(
             "--function",
             panel=_CLASSES,
             value="NAME",
-            help=f"{_choices(FunctionName)}, applied to scores; else as the model was trained.",
+            help=f"{choices(FunctionName)}, applied to scores; else as the model was trained.",
         ),
     ] = None
     threshold: Annotated[
         float | None,
-        _option("--threshold", panel=_CLASSES, value="SCORE", help="The least score with which a class is given."),
+        option("--threshold", panel=_CLASSES, value="SCORE", help="The least score with which a class is given."),
     ] = None
     calibrate: Annotated[
         bool,
-        _option("--calibrate", panel=_CLASSES, help="The input is labelled: write the thresholds that suit it best."),
+        option("--calibrate", panel=_CLASSES, help="The input is labelled: write the thresholds that suit it best."),
     ] = False
     calibration: Annotated[
         str | None,
-        _option("--calibration", panel=_CLASSES, value="FILE", help="Thresholds that --calibrate wrote."),
-    ] = None
-    head: Annotated[
-        str | None, _option("--head", panel=_CLASSES, value="NAME", help="Which head, where a model has several.")
+        option("--calibration", panel=_CLASSES, value="FILE", help="Thresholds that --calibrate wrote."),
     ] = None
 
 
@@ -114,29 +111,16 @@ class ClassOptions:
 class ClassOutputOptions:
     """Where classes go, and in which format."""
 
-    to: Annotated[
-        ClassFormatName | None,
-        _option(
-            "--to",
-            panel=_OUTPUT,
-            value="FORMAT",
-            help=f"{_choices(ClassFormatName)}. If not given: by the ending of --out, else as said above.",
-        ),
-    ] = None
-    out: Annotated[
-        str | None,
-        _option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
-    ] = None
-    line_buffered: Annotated[
-        bool, _option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
-    ] = False
+    to: Annotated[ClassFormatName | None, format_option(ClassFormatName)] = None
+    out: Out = None
+    line_buffered: LineBuffered = False
 
 
 @grouped
 def classify(
     *,
     files: Files = None,
-    model: EncoderOptions,
+    model: HeadOptions,
     texts: TextOptions,
     script: Script = "as-is",
     classes: ClassOptions,

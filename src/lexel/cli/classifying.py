@@ -15,7 +15,7 @@ import typer
 from lexel.cli.classify import ClassOptions, ClassOutputOptions, TextOptions
 from lexel.cli.loading import fetch_in_sight
 from lexel.cli.messages import is_terminal, note
-from lexel.cli.options import ComputeOptions, EncoderOptions, MessageOptions
+from lexel.cli.options import ComputeOptions, HeadOptions, MessageOptions
 from lexel.cli.progress import InputFiles, show_progress
 from lexel.cli.transfer import check_places
 from lexel.data import FORMATS
@@ -51,7 +51,7 @@ def check_classes(classes: ClassOptions) -> None:
 
 
 def load_classifier(
-    model: EncoderOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
+    model: HeadOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
 ) -> AnyClassifier:
     """The classifier that the options ask for: of trained classes, or with ``--labels`` of any."""
     if classes.labels is None:
@@ -69,7 +69,7 @@ def load_classifier(
 
 
 def load_calibrated(
-    model: EncoderOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
+    model: HeadOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
 ) -> Classifier:
     """The classifier of trained classes, with the calibration that the options name."""
     fetch_in_sight((model.model,), model, messages)
@@ -84,12 +84,12 @@ def load_calibrated(
     )
 
 
-def _common(model: EncoderOptions, classes: ClassOptions, script: str, compute: ComputeOptions) -> dict[str, Any]:
+def _common(model: HeadOptions, classes: ClassOptions, script: str, compute: ComputeOptions) -> dict[str, Any]:
     return {
         "revision": model.revision,
         "pieces": model.pieces,
         "script": script,
-        "head": classes.head,
+        "head": model.head,
         **compute.loading,
     }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lexel.cli.messages import is_terminal, note, reported
-from lexel.cli.options import MessageOptions, _option, grouped
+from lexel.cli.options import MessageOptions, grouped, option
 
 if TYPE_CHECKING:
     from lexel.data.vectors import VectorRecord, Vectors
@@ -29,11 +29,11 @@ class ClusterOptions:
 
     clusters: Annotated[
         int | None,
-        _option("--clusters", "-k", panel=_CLUSTER, value="N", min=1, help="How many clusters to make (k-means)."),
+        option("--clusters", "-k", panel=_CLUSTER, value="N", min=1, help="How many clusters to make (k-means)."),
     ] = None
     threshold: Annotated[
         float | None,
-        _option(
+        option(
             "--threshold",
             panel=_CLUSTER,
             value="C",
@@ -42,13 +42,13 @@ class ClusterOptions:
             help="Or: join while clusters are, on average, at least this like each other (cosine).",
         ),
     ] = None
-    seed: Annotated[int, _option("--seed", panel=_CLUSTER, value="N", min=0, help="Of k-means; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_CLUSTER, value="N", min=0, help="Of k-means; 42 if not given.")] = 42
     show: Annotated[
-        int, _option("--show", panel=_CLUSTER, value="N", min=0, help="Texts to show of each; 3 if not given.")
+        int, option("--show", panel=_CLUSTER, value="N", min=0, help="Texts to show of each; 3 if not given.")
     ] = 3
     out: Annotated[
         str | None,
-        _option("--out", "-o", panel=_CLUSTER, value="FILE", help="Write each text with its cluster, as JSON lines."),
+        option("--out", "-o", panel=_CLUSTER, value="FILE", help="Write each text with its cluster, as JSON lines."),
     ] = None
 
 

@@ -20,8 +20,8 @@ from lexel.cli.options import (
     MessageOptions,
     ReadingOptions,
     TagOptions,
-    _option,
     grouped,
+    option,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Models = Annotated[
 ]
 Data = Annotated[
     list[str],
-    _option("--data", "-d", panel=_COMPARING, value="FILE", help="Labelled documents; again for more data sets."),
+    option("--data", "-d", panel=_COMPARING, value="FILE", help="Labelled documents; again for more data sets."),
 ]
 
 
@@ -48,7 +48,7 @@ class ComparingOptions:
 
     label_map: Annotated[
         str | None,
-        _option(
+        option(
             "--label-map",
             panel=_COMPARING,
             value="FILE",
@@ -57,7 +57,7 @@ class ComparingOptions:
     ] = None
     against: Annotated[
         AgainstName,
-        _option(
+        option(
             "--against",
             panel=_COMPARING,
             value="MODEL",
@@ -66,12 +66,12 @@ class ComparingOptions:
     ] = "first"
     samples: Annotated[
         int,
-        _option("--samples", panel=_COMPARING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_COMPARING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
     ] = 1000
-    seed: Annotated[int, _option("--seed", panel=_COMPARING, value="N", help="Of the samples; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_COMPARING, value="N", help="Of the samples; 42 if not given.")] = 42
     rounds: Annotated[
         int,
-        _option(
+        option(
             "--rounds",
             panel=_COMPARING,
             value="N",
@@ -81,20 +81,20 @@ class ComparingOptions:
     ] = 3
     speed_chars: Annotated[
         int,
-        _option(
+        option(
             "--speed-chars", panel=_COMPARING, value="N", min=1, help="Characters read in a round; 20000 if not given."
         ),
     ] = 20_000
     examples: Annotated[
         int,
-        _option("--examples", panel=_COMPARING, value="N", min=0, help="Differences to show; 6 if not given."),
+        option("--examples", panel=_COMPARING, value="N", min=0, help="Differences to show; 6 if not given."),
     ] = 6
     out: Annotated[
-        str | None, _option("--out", "-o", panel=_COMPARING, value="FILE", help="Write the comparison as JSON.")
+        str | None, option("--out", "-o", panel=_COMPARING, value="FILE", help="Write the comparison as JSON.")
     ] = None
     html: Annotated[
         str | None,
-        _option("--html", panel=_COMPARING, value="FILE", help="Write it as a page, with all differences."),
+        option("--html", panel=_COMPARING, value="FILE", help="Write it as a page, with all differences."),
     ] = None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lexel.cli.messages import note, reported
-from lexel.cli.options import MessageOptions, _option, grouped
+from lexel.cli.options import MessageOptions, grouped, option
 
 if TYPE_CHECKING:
     from lexel.export.cost import Cost
@@ -22,27 +24,25 @@ _TAUGHT_LAYERS = ("words", "pos", "words+pos", "entities", "labels", "fill")
 
 Text = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--text", panel=_DATA, value="FILE", help="Text like that which the student is to read; labels are passed over."
     ),
 ]
 Data = Annotated[
     list[str] | None,
-    _option("--data", "-d", panel=_DATA, value="FILE", help="Labelled data to learn from as well."),
+    option("--data", "-d", panel=_DATA, value="FILE", help="Labelled data to learn from as well."),
 ]
 Dev = Annotated[
     list[str] | None,
-    _option("--dev", panel=_DATA, value="FILE", help="Labelled data to score teacher and student on."),
+    option("--dev", panel=_DATA, value="FILE", help="Labelled data to score teacher and student on."),
 ]
 HeldOut = Annotated[
     str | None,
-    _option("--held-out", panel=_DATA, value="FILE", help="Text to compare decisions on; that of --dev if not given."),
+    option("--held-out", panel=_DATA, value="FILE", help="Text to compare decisions on; that of --dev if not given."),
 ]
 Heads = Annotated[
     str | None,
-    _option(
-        "--heads", panel=_STUDENT, value="NAMES", help="Heads of the teacher's to keep; all that tag if not given."
-    ),
+    option("--heads", panel=_STUDENT, value="NAMES", help="Heads of the teacher's to keep; all that tag if not given."),
 ]
 
 
@@ -51,26 +51,26 @@ class SizeOptions:
     """How large the student is; the teacher's sizes where nothing is said."""
 
     num_hidden_layers: Annotated[
-        int | None, _option("--num-hidden-layers", panel=_STUDENT, value="N", min=1, help="Layers.")
+        int | None, option("--num-hidden-layers", panel=_STUDENT, value="N", min=1, help="Layers.")
     ] = None
     hidden_size: Annotated[
         int | None,
-        _option(
+        option(
             "--hidden-size", panel=_STUDENT, value="N", min=1,
             help="Width; another than the teacher's begins with random weights.",
         ),
     ] = None  # fmt: skip
     intermediate_size: Annotated[
         int | None,
-        _option("--intermediate-size", panel=_STUDENT, value="N", min=1, help="Inner width; goes with the width."),
+        option("--intermediate-size", panel=_STUDENT, value="N", min=1, help="Inner width; goes with the width."),
     ] = None
     num_attention_heads: Annotated[
         int | None,
-        _option("--num-attention-heads", panel=_STUDENT, value="N", min=1, help="Attention heads; go with the width."),
+        option("--num-attention-heads", panel=_STUDENT, value="N", min=1, help="Attention heads; go with the width."),
     ] = None
     vocabulary: Annotated[
         int | None,
-        _option(
+        option(
             "--vocabulary", panel=_STUDENT, value="N", min=1,
             help="Most pieces to keep, those that the text uses most; all if not given.",
         ),
@@ -82,51 +82,51 @@ class LearningOptions:
     """How it learns; what is not here can be said in a recipe of ``lexel train``."""
 
     max_steps: Annotated[
-        int | None, _option("--max-steps", panel=_LEARNING, value="N", min=1, help="Steps, in place of epochs.")
+        int | None, option("--max-steps", panel=_LEARNING, value="N", min=1, help="Steps, in place of epochs.")
     ] = None
     num_train_epochs: Annotated[
         float | None,
-        _option("--num-train-epochs", panel=_LEARNING, value="NUMBER", help="Times the text is read; 3 if not given."),
+        option("--num-train-epochs", panel=_LEARNING, value="NUMBER", help="Times the text is read; 3 if not given."),
     ] = None
     learning_rate: Annotated[
         float | None,
-        _option("--learning-rate", panel=_LEARNING, value="NUMBER", help="The highest learning rate; 0.0003."),
+        option("--learning-rate", panel=_LEARNING, value="NUMBER", help="The highest learning rate; 0.0003."),
     ] = None
     batch_pieces: Annotated[
-        int | None, _option("--batch-pieces", panel=_LEARNING, value="N", min=8, help="Pieces a step; 4096.")
+        int | None, option("--batch-pieces", panel=_LEARNING, value="N", min=8, help="Pieces a step; 4096.")
     ] = None
     warmup_ratio: Annotated[
         float | None,
-        _option("--warmup-ratio", panel=_LEARNING, value="NUMBER", help="Share of the steps to warm up in; 0.05."),
+        option("--warmup-ratio", panel=_LEARNING, value="NUMBER", help="Share of the steps to warm up in; 0.05."),
     ] = None
     temperature: Annotated[
         float | None,
-        _option("--temperature", panel=_LEARNING, value="NUMBER", help="Scores are divided by it to be compared; 2."),
+        option("--temperature", panel=_LEARNING, value="NUMBER", help="Scores are divided by it to be compared; 2."),
     ] = None
     label_weight: Annotated[
         float | None,
-        _option("--label-weight", panel=_LEARNING, value="NUMBER", help="What the teacher's labels count for; 1."),
+        option("--label-weight", panel=_LEARNING, value="NUMBER", help="What the teacher's labels count for; 1."),
     ] = None
     hidden_weight: Annotated[
         float | None,
-        _option("--hidden-weight", panel=_LEARNING, value="NUMBER", help="What its hidden states count for; 1."),
+        option("--hidden-weight", panel=_LEARNING, value="NUMBER", help="What its hidden states count for; 1."),
     ] = None
     gold_weight: Annotated[
         float | None,
-        _option("--gold-weight", panel=_LEARNING, value="NUMBER", help="What the labels of --data count for; 1."),
+        option("--gold-weight", panel=_LEARNING, value="NUMBER", help="What the labels of --data count for; 1."),
     ] = None
     hidden_layers: Annotated[
         str | None,
-        _option("--hidden-layers", panel=_LEARNING, value="NAME", help="Compare the last layer, or all: last, all."),
+        option("--hidden-layers", panel=_LEARNING, value="NAME", help="Compare the last layer, or all: last, all."),
     ] = None
     seed: Annotated[
-        int | None, _option("--seed", panel=_LEARNING, value="N", help="Of everything random; 42 if not given.")
+        int | None, option("--seed", panel=_LEARNING, value="N", help="Of everything random; 42 if not given.")
     ] = None
     bf16: Annotated[
-        bool | None, _option("--bf16/--no-bf16", panel=_LEARNING, help="Compute in bf16; where the processor has it.")
+        bool | None, option("--bf16/--no-bf16", panel=_LEARNING, help="Compute in bf16; where the processor has it.")
     ] = None
     threads: Annotated[
-        int | None, _option("--threads", panel=_LEARNING, value="N", min=1, help="Threads; all physical cores.")
+        int | None, option("--threads", panel=_LEARNING, value="N", min=1, help="Threads; all physical cores.")
     ] = None
 
 
@@ -148,7 +148,7 @@ def distill(
     learning: LearningOptions,
     save_recipe: Annotated[
         str | None,
-        _option("--save-recipe", panel=_LEARNING, value="FILE", help="Write the same as a recipe of lexel train."),
+        option("--save-recipe", panel=_LEARNING, value="FILE", help="Write the same as a recipe of lexel train."),
     ] = None,
     messages: MessageOptions,
 ) -> None:
@@ -271,11 +271,24 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
         texts = [document.text for file in options.train for document in read_documents(file)]
     assert options.teacher is not None
     both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir)
-    cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
+    with _silently():
+        cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
     record = {"format": 1, "teacher": options.teacher, "cost": cost.record()}
     path = Path(options.output_dir) / "distillation.json"
     path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return cost
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """Keep models from saying what they are each time they are loaded."""
+    logger = logging.getLogger("lexel")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _gold(options: TrainingOptions) -> Gold:
@@ -303,10 +316,8 @@ def described(cost: Cost) -> list[str]:
     lines += [
         f"{name}: {flips:.1f} of 1,000 decisions are other than the teacher's" for name, flips in cost.flips.items()
     ]
-    smaller = cost.n_bytes_before / max(cost.n_bytes, 1)
-    lines.append(
-        f"size: {cost.n_bytes / 1e6:,.1f} MB, {smaller:.1f} times smaller than {cost.n_bytes_before / 1e6:,.1f} MB"
-    )
+    own, whole = cost.n_bytes / 1e6, cost.n_bytes_before / 1e6
+    lines.append(f"size: {own:,.1f} MB of weights beside {whole:,.1f}, {whole / max(own, 1e-9):.1f} times smaller")
     faster = cost.chars_per_second / max(cost.chars_per_second_before, 1e-9)
     lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {faster:.2f} times the teacher's")
     return lines

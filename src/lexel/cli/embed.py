@@ -13,9 +13,10 @@ from lexel.cli.options import (
     InputOptions,
     MessageOptions,
     Script,
-    _choices,
-    _option,
+    choices,
+    format_option,
     grouped,
+    option,
 )
 
 _VECTORS, _OUTPUT = "Vectors", "Output"
@@ -30,7 +31,7 @@ class VectorOptions:
 
     pooling: Annotated[
         str | None,
-        _option(
+        option(
             "--pooling",
             panel=_VECTORS,
             value="WAY",
@@ -38,21 +39,21 @@ class VectorOptions:
         ),
     ] = None
     layer: Annotated[
-        int, _option("--layer", panel=_VECTORS, value="N", help="Hidden layer: -1, the last, if not given; 0: input.")
+        int, option("--layer", panel=_VECTORS, value="N", help="Hidden layer: -1, the last, if not given; 0: input.")
     ] = -1
     normalise: Annotated[
         bool | None,
-        _option("--normalise/--no-normalise", panel=_VECTORS, help="Vectors of length 1; else as the files say."),
+        option("--normalise/--no-normalise", panel=_VECTORS, help="Vectors of length 1; else as the files say."),
     ] = None
     dimensions: Annotated[
         int | None,
-        _option("--dimensions", panel=_VECTORS, value="N", min=1, help="Keep the first N numbers of a vector."),
+        option("--dimensions", panel=_VECTORS, value="N", min=1, help="Keep the first N numbers of a vector."),
     ] = None
 
 
 Prompt = Annotated[
     str | None,
-    _option(
+    option(
         "--prompt", panel=_VECTORS, value="TEXT", help="What goes before each text, or the name of a prompt it has."
     ),
 ]
@@ -64,25 +65,20 @@ class VectorOutputOptions:
 
     per: Annotated[
         PartName,
-        _option(
+        option(
             "--per",
             panel=_VECTORS,
             value="PART",
-            help=f"{_choices(PartName)}: a vector for each; parts are those of the input (lexel tag finds them).",
+            help=f"{choices(PartName)}: a vector for each; parts are those of the input (lexel tag finds them).",
         ),
     ] = "text"
     to: Annotated[
         VectorFormatName | None,
-        _option(
-            "--to",
-            panel=_OUTPUT,
-            value="FORMAT",
-            help=f"{_choices(VectorFormatName)}. If not given: by the ending of --out, a folder for NumPy if none.",
-        ),
+        format_option(VectorFormatName, otherwise="by the ending of --out, a folder for NumPy if none"),
     ] = None
     out: Annotated[
         str | None,
-        _option("--out", "-o", panel=_OUTPUT, value="NAME", help="Write here; it appears when it is whole."),
+        option("--out", "-o", panel=_OUTPUT, value="NAME", help="Write here; it appears when it is whole."),
     ] = None
 
 

@@ -28,8 +28,8 @@ from lexel.cli.options import (
     ModelOptions,
     ReadingOptions,
     TagOptions,
-    _option,
     grouped,
+    option,
 )
 from lexel.cli.scoring import TaskName, evaluate_texts, task_of
 from lexel.errors import DataError
@@ -45,7 +45,7 @@ Model = Annotated[
     str | None, typer.Argument(metavar="MODEL", help="A folder or hub id; the same as --model.", show_default=False)
 ]
 
-Data = Annotated[str, _option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
+Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class MeasureOptions:
 
     vocabulary: Annotated[
         str | None,
-        _option(
+        option(
             "--vocabulary",
             panel=_MEASURING,
             value="FILE",
@@ -63,25 +63,23 @@ class MeasureOptions:
     ] = None
     map_labels: Annotated[
         str | None,
-        _option(
-            "--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."
-        ),
+        option("--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."),
     ] = None
     task: Annotated[
         TaskName | None,
-        _option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
+        option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
     ] = None
     samples: Annotated[
         int,
-        _option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
     ] = 1000
-    seed: Annotated[int, _option("--seed", panel=_MEASURING, value="N", help="Of the samples; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_MEASURING, value="N", help="Of the samples; 42 if not given.")] = 42
     out: Annotated[
-        str | None, _option("--out", "-o", panel=_MEASURING, value="FILE", help="Write the report as JSON.")
+        str | None, option("--out", "-o", panel=_MEASURING, value="FILE", help="Write the report as JSON.")
     ] = None
     html: Annotated[
         str | None,
-        _option("--html", panel=_MEASURING, value="FILE", help="Write it as a page, with plots and mistakes."),
+        option("--html", panel=_MEASURING, value="FILE", help="Write it as a page, with plots and mistakes."),
     ] = None
 
 
@@ -118,7 +116,7 @@ def evaluate(
         from lexel.cli.loading import load_tagger
 
         check_file(data)
-        chosen = _chosen(model, model_or_id)
+        chosen = chosen_model(model, model_or_id)
         task = measure.task or ("tag" if _has_parts(chosen, layers) else task_of(chosen, labels))
         if task != "tag":
             evaluate_texts(
@@ -140,7 +138,7 @@ def evaluate(
         _report(_Run(tagger, file, options, is_quiet=messages.quiet), measure)
 
 
-def _chosen(model: ModelOptions, named: str | None) -> ModelOptions:
+def chosen_model(model: ModelOptions, named: str | None) -> ModelOptions:
     if named is None:
         return model
     if model.model is not None and model.model != named and _is_typed():

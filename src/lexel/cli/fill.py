@@ -8,16 +8,18 @@ from typing import Annotated, Literal
 from lexel.cli.messages import reported
 from lexel.cli.options import (
     ComputeOptions,
-    EncoderOptions,
     Files,
+    HeadOptions,
     InputOptions,
+    LineBuffered,
     MessageOptions,
-    _choices,
-    _option,
+    Out,
+    format_option,
     grouped,
+    option,
 )
 
-_MASKS, _DECIDING, _TEXTS, _OUTPUT = "Masks", "Deciding", "Whole texts", "Output"
+_MASKS, _DECIDING, _TEXTS = "Masks", "Deciding", "Whole texts"
 
 FillFormatName = Literal["jsonl", "tsv", "text", "terminal"]
 OrderName = Literal["left", "certain"]
@@ -30,21 +32,21 @@ class MaskOptions:
 
     mask: Annotated[
         str | None,
-        _option("--mask", panel=_MASKS, value="SYMBOL", help="A mask beside the model's own \\[MASK] or <mask>: ____."),
+        option("--mask", panel=_MASKS, value="SYMBOL", help="A mask beside the model's own \\[MASK] or <mask>: ____."),
     ] = None
     length: Annotated[
         str | None,
-        _option("--length", panel=_MASKS, value="N-M", help="Pieces of a mask that does not say it; 1 if not given."),
+        option("--length", panel=_MASKS, value="N-M", help="Pieces of a mask that does not say it; 1 if not given."),
     ] = None
     top_k: Annotated[
         int | None,
-        _option("--top-k", "-k", panel=_MASKS, value="N", min=1, help="How many candidates: 5, or all targets."),
+        option("--top-k", "-k", panel=_MASKS, value="N", min=1, help="How many candidates: 5, or all targets."),
     ] = None
     targets: Annotated[
-        str | None, _option("--targets", panel=_MASKS, value="A,B,...", help="Words to choose from, of any length.")
+        str | None, option("--targets", panel=_MASKS, value="A,B,...", help="Words to choose from, of any length.")
     ] = None
     targets_file: Annotated[
-        str | None, _option("--targets-file", panel=_MASKS, value="FILE", help="Words to choose from, one a line.")
+        str | None, option("--targets-file", panel=_MASKS, value="FILE", help="Words to choose from, one a line.")
     ] = None
 
 
@@ -53,19 +55,19 @@ class DecideOptions:
     """How masks of several pieces, and several masks, are decided."""
 
     joint: Annotated[
-        bool, _option("--joint", panel=_DECIDING, help="Decide all masks of a record together, not each by itself.")
+        bool, option("--joint", panel=_DECIDING, help="Decide all masks of a record together, not each by itself.")
     ] = False
     beam: Annotated[
         int,
-        _option("--beam", panel=_DECIDING, value="N", min=1, help="Hypotheses kept of each length; 16 if not given."),
+        option("--beam", panel=_DECIDING, value="N", min=1, help="Hypotheses kept of each length; 16 if not given."),
     ] = 16
     order: Annotated[
         OrderName,
-        _option("--order", panel=_DECIDING, value="NAME", help="The most certain piece first, if not given; or left."),
+        option("--order", panel=_DECIDING, value="NAME", help="The most certain piece first, if not given; or left."),
     ] = "certain"
     rank: Annotated[
         RankName,
-        _option(
+        option(
             "--rank",
             panel=_DECIDING,
             value="NAME",
@@ -74,16 +76,13 @@ class DecideOptions:
     ] = "chain"
     length_penalty: Annotated[
         float,
-        _option(
+        option(
             "--length-penalty",
             panel=_DECIDING,
             value="POWER",
             help="Of the number of pieces: 0 favours short fillings, 1 is the mean; 0.7 if not given.",
         ),
     ] = 0.7
-    head: Annotated[
-        str | None, _option("--head", panel=_DECIDING, value="NAME", help="Which head, where a model has several.")
-    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,10 @@ class PerplexityOptions:
     """Texts as a whole."""
 
     perplexity: Annotated[
-        bool, _option("--perplexity", panel=_TEXTS, help="Fill nothing: give each record's pseudo-perplexity.")
+        bool, option("--perplexity", panel=_TEXTS, help="Fill nothing: give each record's pseudo-perplexity.")
     ] = False
     whole_words: Annotated[
-        bool, _option("--whole-words", panel=_TEXTS, help="For it, mask the rest of a piece's word too.")
+        bool, option("--whole-words", panel=_TEXTS, help="For it, mask the rest of a piece's word too.")
     ] = False
 
 
@@ -102,29 +101,16 @@ class PerplexityOptions:
 class FillOutputOptions:
     """Where results go, and in which format."""
 
-    to: Annotated[
-        FillFormatName | None,
-        _option(
-            "--to",
-            panel=_OUTPUT,
-            value="FORMAT",
-            help=f"{_choices(FillFormatName)}. If not given: by the ending of --out, else as said above.",
-        ),
-    ] = None
-    out: Annotated[
-        str | None,
-        _option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
-    ] = None
-    line_buffered: Annotated[
-        bool, _option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
-    ] = False
+    to: Annotated[FillFormatName | None, format_option(FillFormatName)] = None
+    out: Out = None
+    line_buffered: LineBuffered = False
 
 
 @grouped
 def fill(
     *,
     files: Files = None,
-    model: EncoderOptions,
+    model: HeadOptions,
     masks: MaskOptions,
     deciding: DecideOptions,
     perplexity: PerplexityOptions,

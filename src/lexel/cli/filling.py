@@ -20,7 +20,7 @@ from lexel.cli.embedding import Inputs, find_inputs
 from lexel.cli.fill import DecideOptions, FillOutputOptions, MaskOptions, PerplexityOptions
 from lexel.cli.loading import fetch_in_sight
 from lexel.cli.messages import is_terminal, note, say_losses
-from lexel.cli.options import ComputeOptions, EncoderOptions, InputOptions, MessageOptions
+from lexel.cli.options import ComputeOptions, HeadOptions, InputOptions, MessageOptions
 from lexel.cli.progress import InputFiles, show_progress
 from lexel.cli.transfer import check_places
 from lexel.data import Losses
@@ -39,7 +39,7 @@ _BAR_CELLS = 20
 
 
 def load_filler(
-    model: EncoderOptions,
+    model: HeadOptions,
     masks: MaskOptions,
     *,
     deciding: DecideOptions,
@@ -60,7 +60,7 @@ def load_filler(
         **compute.loading,
     }
     fetch_in_sight((model.model,), model, messages)
-    return Filler.load(model.model, revision=model.revision, pieces=model.pieces, head=deciding.head, **options)
+    return Filler.load(model.model, revision=model.revision, pieces=model.pieces, head=model.head, **options)
 
 
 def _lengths(said: str | None) -> tuple[int, int]:

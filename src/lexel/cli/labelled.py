@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexel.cli.options import InputOptions, _option
+from lexel.cli.options import InputOptions, option
 from lexel.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LabelledOptions:
 
     columns: Annotated[
         str | None,
-        _option(
+        option(
             "--columns",
             panel=_LABELLED,
             value="A,B,...",
@@ -37,7 +37,7 @@ class LabelledOptions:
     ] = None
     data_scheme: Annotated[
         str | None,
-        _option(
+        option(
             "--data-scheme",
             panel=_LABELLED,
             value="NAME",
@@ -46,11 +46,11 @@ class LabelledOptions:
     ] = None
     repair: Annotated[
         bool,
-        _option("--repair", panel=_LABELLED, help="Read ill-formed tags by conlleval's rule instead of refusing them."),
+        option("--repair", panel=_LABELLED, help="Read ill-formed tags by conlleval's rule instead of refusing them."),
     ] = False
     fold: Annotated[
         str | None,
-        _option(
+        option(
             "--fold",
             panel=_LABELLED,
             value="RULE",
@@ -142,9 +142,9 @@ def _reader(format: Format, options: LabelledOptions, place: str) -> Any:
         chosen["columns"] = _columns(options.columns)
     if options.data_scheme is not None:
         chosen["scheme"] = _scheme(options.data_scheme)
-    for name, option in (("columns", "--columns"), ("scheme", "--data-scheme")):
+    for name, typed in (("columns", "--columns"), ("scheme", "--data-scheme")):
         if name in chosen and format.name != "conll":
-            raise typer.BadParameter(f"{place} is {format.name}; this is for CoNLL columns", param_hint=option)
+            raise typer.BadParameter(f"{place} is {format.name}; this is for CoNLL columns", param_hint=typed)
     if options.repair and format.name in _WITH_TAGS:
         chosen["repair"] = True
     return partial(reader_of(format, fold=options.fold), **chosen)

@@ -25,13 +25,8 @@ ScriptName = Literal["simplified", "traditional", "as-is"]
 InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]
 OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet", "html", "terminal"]
 
-Files = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="FILES", help="Files to read, also .gz and .xz; - or nothing is standard input."),
-]
 
-
-def _option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:
+def option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:
     """An option that a variable can set: ``--batch-pieces`` by ``LEXEL_BATCH_PIECES``."""
     variable = "LEXEL" + name.partition("/")[0].removeprefix("-").replace("-", "_").upper()
     return typer.Option(
@@ -47,24 +42,76 @@ def _option(name: str, *others: str, panel: str, help: str, value: str = "", **m
     )
 
 
-def _choices(names: Any) -> str:
+def choices(names: Any) -> str:
+    """The names of a ``Literal``, for the help."""
     return ", ".join(get_args(names))
+
+
+def format_option(names: Any, *, otherwise: str = "by the ending of --out, else as said above") -> Any:
+    """``--to`` with the formats of a command."""
+    return option("--to", panel=_OUTPUT, value="FORMAT", help=f"{choices(names)}. If not given: {otherwise}.")
+
+
+# Options that stand in several groups ---------------------------------------------------------------------------------
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FILES", help="Files to read, also .gz and .xz; - or nothing is standard input."),
+]
+ModelName = Annotated[
+    str | None,
+    option("--model", "-m", panel=_MODEL, value="MODEL", help="A folder or hub id; else the bundled model."),
+]
+ModelRevision = Annotated[
+    str | None,
+    option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
+]
+Pieces = Annotated[
+    PiecesName | None,
+    option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {choices(PiecesName)}; to overrule."),
+]
+Encoding = Annotated[
+    str, option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8.")
+]
+MaxChars = Annotated[int | None, option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")]
+Out = Annotated[
+    str | None,
+    option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
+]
+Offsets = Annotated[
+    OffsetsName,
+    option(
+        "--offsets", panel=_OUTPUT, value="UNIT", help=f"What offsets count: {choices(OffsetsName)}; char if not given."
+    ),
+]
+LineBuffered = Annotated[
+    bool, option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
+]
+Script = Annotated[
+    ScriptName,
+    option(
+        "--script",
+        panel=_READING,
+        value="NAME",
+        help=f"Chinese that the model reads: {choices(ScriptName)}; text is converted for it, offsets stay.",
+    ),
+]
+Revision = Annotated[
+    str | None, option("--revision", panel="Options", value="REV", help="Branch, tag or commit, if on the hub.")
+]
+
+
+# Groups ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
     """Which checkpoint to read with."""
 
-    model: Annotated[
-        str | None,
-        _option("--model", "-m", panel=_MODEL, value="MODEL", help="A folder or hub id; else the bundled model."),
-    ] = None
-    revision: Annotated[
-        str | None,
-        _option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
-    ] = None
+    model: ModelName = None
+    revision: ModelRevision = None
     words: Annotated[
-        str | None, _option("--words", panel=_MODEL, value="MODEL", help="A checkpoint of its own for words.")
+        str | None, option("--words", panel=_MODEL, value="MODEL", help="A checkpoint of its own for words.")
     ] = None
 
 
@@ -72,23 +119,18 @@ class ModelOptions:
 class EncoderOptions:
     """Which checkpoint to read with, for commands that need no labels of it."""
 
-    model: Annotated[
-        str | None,
-        _option("--model", "-m", panel=_MODEL, value="MODEL", help="A folder or hub id; else the bundled model."),
-    ] = None
-    revision: Annotated[
-        str | None,
-        _option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
-    ] = None
-    pieces: Annotated[
-        PiecesName | None,
-        _option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {_choices(PiecesName)}; to overrule."),
-    ] = None
+    model: ModelName = None
+    revision: ModelRevision = None
+    pieces: Pieces = None
 
 
-Revision = Annotated[
-    str | None, _option("--revision", panel="Options", value="REV", help="Branch, tag or commit, if on the hub.")
-]
+@dataclass(frozen=True, slots=True)
+class HeadOptions(EncoderOptions):
+    """Which checkpoint to read with, and which of its heads."""
+
+    head: Annotated[
+        str | None, option("--head", panel=_MODEL, value="NAME", help="Which head, where a model has several.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +138,10 @@ class LayerOptions:
     """Separate checkpoints for the other layers."""
 
     pos: Annotated[
-        str | None, _option("--pos", panel=_MODEL, value="MODEL", help="A checkpoint of its own for tags.")
+        str | None, option("--pos", panel=_MODEL, value="MODEL", help="A checkpoint of its own for tags.")
     ] = None
     entities: Annotated[
-        str | None, _option("--entities", panel=_MODEL, value="MODEL", help="A checkpoint of its own for entities.")
+        str | None, option("--entities", panel=_MODEL, value="MODEL", help="A checkpoint of its own for entities.")
     ] = None
 
 
@@ -109,16 +151,13 @@ class LabelOptions:
 
     scheme: Annotated[
         str | None,
-        _option("--scheme", panel=_MODEL, value="NAME", help="Scheme of its labels (BIO, BMES, ...), to overrule."),
+        option("--scheme", panel=_MODEL, value="NAME", help="Scheme of its labels (BIO, BMES, ...), to overrule."),
     ] = None
     labels: Annotated[
         str | None,
-        _option("--labels", panel=_MODEL, value="A,B,...", help="Its labels in order of its outputs, to overrule."),
+        option("--labels", panel=_MODEL, value="A,B,...", help="Its labels in order of its outputs, to overrule."),
     ] = None
-    pieces: Annotated[
-        PiecesName | None,
-        _option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {_choices(PiecesName)}; to overrule."),
-    ] = None
+    pieces: Pieces = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,62 +166,25 @@ class InputOptions:
 
     from_: Annotated[
         InputFormat | None,
-        _option(
+        option(
             "--from",
             panel=_INPUT,
             value="FORMAT",
-            help=f"{_choices(InputFormat)}. If not given: by the ending, else text, a record a line.",
+            help=f"{choices(InputFormat)}. If not given: by the ending, else text, a record a line.",
         ),
     ] = None
-    encoding: Annotated[
-        str,
-        _option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8."),
-    ] = "utf-8"
-    max_chars: Annotated[
-        int | None, _option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")
-    ] = None
+    encoding: Encoding = "utf-8"
+    max_chars: MaxChars = None
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """Where results go, and in which format."""
 
-    to: Annotated[
-        OutputFormat | None,
-        _option(
-            "--to",
-            panel=_OUTPUT,
-            value="FORMAT",
-            help=f"{_choices(OutputFormat)}. If not given: by the ending of --out, else as said above.",
-        ),
-    ] = None
-    out: Annotated[
-        str | None,
-        _option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
-    ] = None
-    offsets: Annotated[
-        OffsetsName,
-        _option(
-            "--offsets",
-            panel=_OUTPUT,
-            value="UNIT",
-            help=f"What offsets count: {_choices(OffsetsName)}; char if not given.",
-        ),
-    ] = "char"
-    line_buffered: Annotated[
-        bool, _option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
-    ] = False
-
-
-Script = Annotated[
-    ScriptName,
-    _option(
-        "--script",
-        panel=_READING,
-        value="NAME",
-        help=f"Chinese that the model reads: {_choices(ScriptName)}; text is converted for it, offsets stay.",
-    ),
-]
+    to: Annotated[OutputFormat | None, format_option(OutputFormat)] = None
+    out: Out = None
+    offsets: Offsets = "char"
+    line_buffered: LineBuffered = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class ReadingOptions:
 
     decode: Annotated[
         DecodeName,
-        _option(
+        option(
             "--decode",
             panel=_READING,
             value="RULE",
@@ -200,7 +202,7 @@ class ReadingOptions:
     ] = "viterbi"
     lexicon: Annotated[
         str | None,
-        _option("--lexicon", panel=_READING, value="FILE", help="Words whose boundaries are forced or preferred."),
+        option("--lexicon", panel=_READING, value="FILE", help="Words whose boundaries are forced or preferred."),
     ] = None
     script: Script = "as-is"
 
@@ -210,10 +212,10 @@ class TagOptions:
     """How words, tags and entities fit together."""
 
     given_words: Annotated[
-        bool, _option("--given-words", panel=_READING, help="Keep the words of the input, and tag these.")
+        bool, option("--given-words", panel=_READING, help="Keep the words of the input, and tag these.")
     ] = False
     entities_on_words: Annotated[
-        bool, _option("--entities-on-words", panel=_READING, help="Widen entities to whole words.")
+        bool, option("--entities-on-words", panel=_READING, help="Widen entities to whole words.")
     ] = False
 
 
@@ -223,28 +225,28 @@ class ComputeOptions:
 
     engine: Annotated[
         EngineName,
-        _option("--engine", panel=_COMPUTING, value="NAME", help=f"{_choices(EngineName)}; auto is openvino."),
+        option("--engine", panel=_COMPUTING, value="NAME", help=f"{choices(EngineName)}; auto is openvino."),
     ] = "auto"
     precision: Annotated[
         PrecisionName,
-        _option(
+        option(
             "--precision",
             panel=_COMPUTING,
             value="NAME",
-            help=f"{_choices(PrecisionName)}; auto: int8 if the model has it, else bf16 where native, else float32.",
+            help=f"{choices(PrecisionName)}; auto: int8 if the model has it, else bf16 where native, else float32.",
         ),
     ] = "auto"
     threads: Annotated[
         int | None,
-        _option("--threads", panel=_COMPUTING, value="N", min=1, help="All physical cores if not given."),
+        option("--threads", panel=_COMPUTING, value="N", min=1, help="All physical cores if not given."),
     ] = None
     device: Annotated[
         str | None,
-        _option("--device", panel=_COMPUTING, value="NAME", help="cpu, cuda, cuda:N, or several: cuda:0,cuda:1."),
+        option("--device", panel=_COMPUTING, value="NAME", help="cpu, cuda, cuda:N, or several: cuda:0,cuda:1."),
     ] = None
     batch_pieces: Annotated[
         int | None,
-        _option("--batch-pieces", panel=_COMPUTING, value="N", min=1, help="Most pieces computed at once."),
+        option("--batch-pieces", panel=_COMPUTING, value="N", min=1, help="Most pieces computed at once."),
     ] = None
 
     @property
@@ -257,8 +259,8 @@ class ComputeOptions:
 class MessageOptions:
     """What is said on standard error."""
 
-    quiet: Annotated[bool, _option("--quiet", "-q", panel=_TALKING, help="Say nothing but errors.")] = False
-    debug: Annotated[bool, _option("--debug", panel=_TALKING, help="Show where an error comes from.")] = False
+    quiet: Annotated[bool, option("--quiet", "-q", panel=_TALKING, help="Say nothing but errors.")] = False
+    debug: Annotated[bool, option("--debug", panel=_TALKING, help="Show where an error comes from.")] = False
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:

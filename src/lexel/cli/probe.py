@@ -7,10 +7,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from lexel.cli.evaluate import Model, _chosen
+from lexel.cli.evaluate import Model, chosen_model
 from lexel.cli.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled
 from lexel.cli.messages import is_terminal, note, reported
-from lexel.cli.options import ComputeOptions, InputOptions, MessageOptions, ModelOptions, _option, grouped
+from lexel.cli.options import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped, option
 
 if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint
@@ -20,9 +20,9 @@ _PROBING = "Probing"
 
 TargetName = Literal["words", "pos", "entities"]
 
-Data = Annotated[str, _option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
+Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
 Head = Annotated[
-    TargetName, _option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
+    TargetName, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
 ]
 
 
@@ -32,26 +32,26 @@ class ProbingOptions:
 
     test: Annotated[
         str | None,
-        _option("--test", panel=_PROBING, value="FILE", help="Documents to score on; a fifth of --data if not given."),
+        option("--test", panel=_PROBING, value="FILE", help="Documents to score on; a fifth of --data if not given."),
     ] = None
     max_items: Annotated[
         int,
-        _option(
+        option(
             "--max-items", panel=_PROBING, value="N", min=1, help="Most labelled pieces to read; 20000 if not given."
         ),
     ] = 20_000
     samples: Annotated[
         int,
-        _option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
     ] = 1000
     seed: Annotated[
-        int, _option("--seed", panel=_PROBING, value="N", help="Of the split and the samples; 42 if not given.")
+        int, option("--seed", panel=_PROBING, value="N", help="Of the split and the samples; 42 if not given.")
     ] = 42
     out: Annotated[
-        str | None, _option("--out", "-o", panel=_PROBING, value="FILE", help="Write the scores as JSON.")
+        str | None, option("--out", "-o", panel=_PROBING, value="FILE", help="Write the scores as JSON.")
     ] = None
     html: Annotated[
-        str | None, _option("--html", panel=_PROBING, value="FILE", help="Write them as a page with a plot.")
+        str | None, option("--html", panel=_PROBING, value="FILE", help="Write them as a page with a plot.")
     ] = None
 
 
@@ -80,7 +80,7 @@ def probe(
         check_folders(probing.out, probing.html)
         file = open_labelled(data, input, labelled)
         test = None if probing.test is None else open_labelled(probing.test, input, labelled)
-        checkpoint = _open(_chosen(model, model_or_id))
+        checkpoint = _open(chosen_model(model, model_or_id))
         result = _probe(checkpoint, file, test=test, head=head, probing=probing, compute=compute)
         _report(result, probing, made=_made(checkpoint, file, test), is_quiet=messages.quiet)
 

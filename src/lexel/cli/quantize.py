@@ -8,7 +8,7 @@ import typer
 
 from lexel.cli.labelled import LabelledOptions, open_labelled
 from lexel.cli.messages import note, reported
-from lexel.cli.options import InputOptions, MessageOptions, Revision, _option, grouped
+from lexel.cli.options import InputOptions, MessageOptions, Revision, grouped, option
 from lexel.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _QUANTISING = "Quantising"
 
 Calibration = Annotated[
     str | None,
-    _option(
+    option(
         "--calibration",
         panel=_QUANTISING,
         value="FILE",
@@ -27,15 +27,15 @@ Calibration = Annotated[
 ]
 Data = Annotated[
     str | None,
-    _option("--data", "-d", panel=_QUANTISING, value="FILE", help="Labelled documents to measure the cost on."),
+    option("--data", "-d", panel=_QUANTISING, value="FILE", help="Labelled documents to measure the cost on."),
 ]
 MaxDrop = Annotated[
     float,
-    _option("--max-drop", panel=_QUANTISING, value="POINTS", min=0, help="Most F1 that a layer may lose; 0.2."),
+    option("--max-drop", panel=_QUANTISING, value="POINTS", min=0, help="Most F1 that a layer may lose; 0.2."),
 ]
 MaxFlips = Annotated[
     float,
-    _option(
+    option(
         "--max-flips",
         panel=_QUANTISING,
         value="N",
@@ -44,7 +44,7 @@ MaxFlips = Annotated[
     ),
 ]
 Dynamic = Annotated[
-    bool, _option("--dynamic", panel=_QUANTISING, help="Only the weights in advance, the rest while computing.")
+    bool, option("--dynamic", panel=_QUANTISING, help="Only the weights in advance, the rest while computing.")
 ]
 
 

@@ -15,9 +15,9 @@ from lexel.cli.options import (
     InputOptions,
     MessageOptions,
     Script,
-    _choices,
-    _option,
+    choices,
     grouped,
+    option,
 )
 
 _SEARCH = "Search"
@@ -33,17 +33,17 @@ class QueryOptions:
     """What is looked for."""
 
     query: Annotated[
-        list[str] | None, _option("--query", panel=_SEARCH, value="TEXT", help="A text; again for more of them.")
+        list[str] | None, option("--query", panel=_SEARCH, value="TEXT", help="A text; again for more of them.")
     ] = None
     queries: Annotated[
-        str | None, _option("--queries", panel=_SEARCH, value="FILE", help="Texts, one a record; - is standard input.")
+        str | None, option("--queries", panel=_SEARCH, value="FILE", help="Texts, one a record; - is standard input.")
     ] = None
     top_k: Annotated[
-        int, _option("--top-k", "-k", panel=_SEARCH, value="N", min=1, help="How many to show; 10 if not given.")
+        int, option("--top-k", "-k", panel=_SEARCH, value="N", min=1, help="How many to show; 10 if not given.")
     ] = 10
     metric: Annotated[
         MetricName,
-        _option("--metric", panel=_SEARCH, value="NAME", help=f"{_choices(MetricName)}; cosine if not given."),
+        option("--metric", panel=_SEARCH, value="NAME", help=f"{choices(MetricName)}; cosine if not given."),
     ] = "cosine"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import typer
 
 from lexel.cli.messages import note, reported
-from lexel.cli.options import MessageOptions, _option, grouped
+from lexel.cli.options import MessageOptions, grouped, option
 from lexel.errors import MissingExtra, OptionError
 from lexel.training.options import TrainingOptions
 
@@ -74,9 +74,9 @@ def _annotated(field: Field[Any], hint: Any, panel: str) -> Any:
     if kind is bool and "/" not in names[0]:
         names = (f"{names[0]}/{names[0].replace('--', '--no-', 1)}",)
     value = "" if kind is bool else _VALUES.get(field.name, {int: "N", float: "NUMBER"}.get(kind, "NAME"))
-    option = _option(*names, panel=panel, value=value, help=_help(field, hint))
+    typed_as = option(*names, panel=panel, value=value, help=_help(field, hint))
     typed: Any = bool if kind is bool else list[str] if _is_repeated(hint) else str
-    return Annotated[typed | None, option]
+    return Annotated[typed | None, typed_as]
 
 
 def _kind(hint: Any) -> Any:
@@ -117,11 +117,11 @@ class RunOptions:
     """What is done with the options."""
 
     dry_run: Annotated[
-        bool, _option("--dry-run", panel=_TRAINING, help="Say what would be trained on what, and stop.")
+        bool, option("--dry-run", panel=_TRAINING, help="Say what would be trained on what, and stop.")
     ] = False
     save_recipe: Annotated[
         str | None,
-        _option("--save-recipe", panel=_TRAINING, value="FILE", help="Write all options, defaults too, as a recipe."),
+        option("--save-recipe", panel=_TRAINING, value="FILE", help="Write all options, defaults too, as a recipe."),
     ] = None
 
 

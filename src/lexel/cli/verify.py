@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lexel.cli.evaluate import Model, _chosen
+from lexel.cli.evaluate import Model, chosen_model
 from lexel.cli.labelled import LabelledOptions, check_folders, open_labelled, read_json_object
 from lexel.cli.messages import is_terminal, note, reported
 from lexel.cli.options import (
@@ -23,9 +23,9 @@ from lexel.cli.options import (
     PrecisionName,
     ReadingOptions,
     TagOptions,
-    _choices,
-    _option,
+    choices,
     grouped,
+    option,
 )
 from lexel.cli.statuses import FAILED
 
@@ -44,7 +44,7 @@ _EXAMPLE = '{"LOCATION": "LOC"}'
 ReportFormat = Literal["terminal", "json"]
 
 Data = Annotated[
-    list[str], _option("--data", "-d", panel=_VERIFYING, value="FILE", help="The gold data; again for more files.")
+    list[str], option("--data", "-d", panel=_VERIFYING, value="FILE", help="The gold data; again for more files.")
 ]
 
 
@@ -54,26 +54,24 @@ class ClaimOptions:
 
     tolerance: Annotated[
         float,
-        _option(
+        option(
             "--tolerance", panel=_VERIFYING, value="POINTS", min=0, help="How far a figure may be off; 1 if not given."
         ),
     ] = 1.0
     dataset: Annotated[
         str | None,
-        _option("--dataset", panel=_VERIFYING, value="NAME", help="What the card calls the data, if not clear."),
+        option("--dataset", panel=_VERIFYING, value="NAME", help="What the card calls the data, if not clear."),
     ] = None
     map_labels: Annotated[
         str | None,
-        _option(
-            "--map-labels", panel=_VERIFYING, value="FILE", help="JSON: gold labels to the model's names for them."
-        ),
+        option("--map-labels", panel=_VERIFYING, value="FILE", help="JSON: gold labels to the model's names for them."),
     ] = None
     given_words: Annotated[
-        bool, _option("--given-words", panel=_VERIFYING, help="Keep the gold words, and score tags on these.")
+        bool, option("--given-words", panel=_VERIFYING, help="Keep the gold words, and score tags on these.")
     ] = False
     decode: Annotated[
         DecodeName | None,
-        _option(
+        option(
             "--decode",
             panel=_VERIFYING,
             value="RULE",
@@ -82,15 +80,15 @@ class ClaimOptions:
     ] = None
     samples: Annotated[
         int,
-        _option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
     ] = 1000
-    seed: Annotated[int, _option("--seed", panel=_VERIFYING, value="N", help="Of the samples; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_VERIFYING, value="N", help="Of the samples; 42 if not given.")] = 42
     to: Annotated[
         ReportFormat,
-        _option("--to", panel=_VERIFYING, value="FORMAT", help=f"{_choices(ReportFormat)}; a table if not given."),
+        option("--to", panel=_VERIFYING, value="FORMAT", help=f"{choices(ReportFormat)}; a table if not given."),
     ] = "terminal"
     out: Annotated[
-        str | None, _option("--out", "-o", panel=_VERIFYING, value="FILE", help="Write the report as JSON.")
+        str | None, option("--out", "-o", panel=_VERIFYING, value="FILE", help="Write the report as JSON.")
     ] = None
 
 
@@ -100,11 +98,11 @@ class ExactOptions(ComputeOptions):
 
     precision: Annotated[
         PrecisionName,
-        _option(
+        option(
             "--precision",
             panel=_COMPUTING,
             value="NAME",
-            help=f"{_choices(PrecisionName)}; auto is float32 here, in the engine numpy float64.",
+            help=f"{choices(PrecisionName)}; auto is float32 here, in the engine numpy float64.",
         ),
     ] = "auto"
 
@@ -142,7 +140,7 @@ def verify(
     """
     with reported(messages):
         check_folders(asked.out)
-        options, chosen = _options(asked, fold=labelled.fold), _chosen(model, model_or_id)
+        options, chosen = _options(asked, fold=labelled.fold), chosen_model(model, model_or_id)
         claims, heads = _card_of(chosen, labels)
         files = _files(data, asked, heads, input=input, labelled=labelled)
         reader = _load(chosen, heads, labels, compute=compute.exact, messages=messages)

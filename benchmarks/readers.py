@@ -15,11 +15,13 @@ from lexel.document import Document
 Reader = Callable[[Iterable[str]], int]
 
 
-def lexel_reader(folder: str | None, *, threads: int, precision: str = "auto") -> Reader:
+def lexel_reader(
+    folder: str | None, *, threads: int, precision: str = "auto", engine: str = "auto", device: str | None = None
+) -> Reader:
     """Lexel, as ``lexel.load`` gives it."""
     import lexel
 
-    tagger = lexel.load(folder, threads=threads, precision=precision)
+    tagger = lexel.load(folder, threads=threads, precision=precision, engine=engine, device=device)
     return lambda texts: _look_at(tagger.stream(texts))
 
 
@@ -54,13 +56,15 @@ def lexel_without_encoder(folder: str | None, *, threads: int) -> Reader:
     return lambda texts: _look_at(tagger.stream(texts))
 
 
-def transformers_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
+def transformers_reader(
+    folder: str, *, threads: int, batch: int = 1, device: str = "cpu", dtype: str = "float32"
+) -> Reader:
     """transformers' pipeline for token classification."""
     import torch
     from transformers import pipeline
 
     torch.set_num_threads(threads)
-    pipe = pipeline("token-classification", model=folder, device="cpu", ignore_labels=[])
+    pipe = pipeline("token-classification", model=folder, device=device, dtype=dtype, ignore_labels=[])
 
     def read(texts: Iterable[str]) -> int:
         texts = list(texts)

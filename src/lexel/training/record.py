@@ -76,6 +76,7 @@ def training_record(setup: Setup, *, run: Mapping[str, Any], parameters: Mapping
 def command() -> str:
     """What was typed, or the program that called."""
     name = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
+    name = "lexel" if name == "__main__.py" else name  # python -m lexel
     return shlex.join([name, *sys.argv[1:]])
 
 

@@ -49,6 +49,24 @@ def test_record_n_of_the_input_is_record_n_of_the_output(fill: Run) -> None:
     assert result.stderr == b""
 
 
+def test_offsets_count_what_is_asked(fill: Run) -> None:
+    (record,) = records(fill("-q", "-k", "1", "--offsets", "utf16", input="\U00020000[MASK]").stdout)
+    assert record["offset_unit"] == "utf16"
+    (blank,) = record["blanks"]
+    assert blank["masks"] == [[2, 8]]
+    assert blank["candidates"][0]["parts"][0]["start"] == 2
+
+
+def test_a_text_in_the_other_script_is_filled_as_it_stands(fill: Run) -> None:
+    text, same = "時[MASK]們個說", "时[MASK]们个说"
+    arguments = ("-q", "-k", "1", "--script", "simplified")
+    (found,), (expected,) = (records(fill(*arguments, input=one).stdout) for one in (text, same))
+    candidate, wanted = (record["blanks"][0]["candidates"][0] for record in (found, expected))
+    assert candidate["prob"] == wanted["prob"]
+    assert candidate["filled"] == f"時{candidate['parts'][0]['text']}們個說"
+    assert (candidate["parts"][0]["start"], found["blanks"][0]["masks"]) == (1, [[1, 7]])
+
+
 def test_masks_decided_together_are_one_blank(fill: Run) -> None:
     (record,) = records(fill("-q", "--joint", "--mask", "____", input="____在____").stdout)
     (blank,) = record["blanks"]

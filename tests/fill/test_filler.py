@@ -365,6 +365,35 @@ def test_a_tokenizer_without_a_mask_is_refused(tmp_path: Path) -> None:
         Filler.load(folder)
 
 
+@pytest.mark.parametrize("unit", ["char", "utf16", "byte"])
+def test_offsets_in_any_unit_slice_back(unit: str, filler: Filler) -> None:
+    record = filler("\U00020000王[MASK:2]在[MASK]", joint=True).record(unit=unit)
+
+    def sliced(text: str, start: int, end: int) -> str:
+        if unit == "char":
+            return text[start:end]
+        encoded, size = (text.encode(), 1) if unit == "byte" else (text.encode("utf-16-le"), 2)
+        return encoded[start * size : end * size].decode("utf-8" if unit == "byte" else "utf-16-le")
+
+    (blank,) = record["blanks"]
+    assert [sliced(record["text"], *mask) for mask in blank["masks"]] == ["[MASK:2]", "[MASK]"]
+    assert blank["candidates"]
+    for candidate in blank["candidates"]:
+        for part in candidate["parts"]:
+            assert sliced(candidate["filled"], part["start"], part["end"]) == part["text"]
+
+
+def test_a_text_of_another_script_is_read_in_the_models_and_keeps_its_own(folders: dict[str, Path]) -> None:
+    filler = Filler.load(folders["bert"], engine="numpy", script="simplified")
+    found, same = filler("時地[MASK]們個說"), filler("时地[MASK]们个说")
+    (blank,), (expected,) = found.blanks, same.blanks
+    assert blank.masks == ((2, 8),)
+    assert [one.prob for one in blank.candidates] == [one.prob for one in expected.candidates]
+    assert all(one.filled == f"時地{one.text}們個說" for one in blank.candidates)
+    assert filler.perplexity("時們個說").value == filler.perplexity("时们个说").value
+    assert "script: text is read as simplified Chinese" in filler.description
+
+
 def test_an_opened_checkpoint_is_taken(folders: dict[str, Path]) -> None:
     found = Filler.load(open_checkpoint(folders["bert"]), engine="numpy", top_k=1)("[MASK]")
     assert len(found.blanks[0].candidates) == 1

@@ -13,7 +13,9 @@ from lexel.cli.options import (
     InputOptions,
     LineBuffered,
     MessageOptions,
+    Offsets,
     Out,
+    Script,
     format_option,
     grouped,
     option,
@@ -103,6 +105,7 @@ class FillOutputOptions:
 
     to: Annotated[FillFormatName | None, format_option(FillFormatName)] = None
     out: Out = None
+    offsets: Offsets = "char"
     line_buffered: LineBuffered = False
 
 
@@ -111,6 +114,7 @@ def fill(
     *,
     files: Files = None,
     model: HeadOptions,
+    script: Script = "as-is",
     masks: MaskOptions,
     deciding: DecideOptions,
     perplexity: PerplexityOptions,
@@ -138,5 +142,5 @@ def fill(
         from lexel.cli.filling import load_filler, plan_filling
 
         job = plan_filling(files, input, output=output, perplexity=perplexity)
-        filler = load_filler(model, masks, deciding=deciding, compute=compute, messages=messages)
+        filler = load_filler(model, masks, deciding=deciding, script=script, compute=compute, messages=messages)
         job.run(filler, is_quiet=messages.quiet)

@@ -43,6 +43,7 @@ def load_filler(
     masks: MaskOptions,
     *,
     deciding: DecideOptions,
+    script: str,
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> Filler:
@@ -57,6 +58,7 @@ def load_filler(
         "order": deciding.order,
         "rank": deciding.rank,
         "length_penalty": deciding.length_penalty,
+        "script": script,
         **compute.loading,
     }
     fetch_in_sight((model.model,), model, messages)
@@ -148,7 +150,7 @@ class FillingJob:
         with show_progress(files, is_wanted=not is_quiet and self._leaves_stderr_free) as watched:
             seen: Any = watched
             with open_output(self.output.out or "-") as output:
-                write = _WRITERS[self.perplexity.perplexity, self.format](output)
+                write = _WRITERS[self.perplexity.perplexity, self.format](output, self.output.offsets)
                 for id, result in self._results(filler, records, seen):
                     write(id, result)
                     if self._is_conversation and sys.stdout is not None:
@@ -221,32 +223,32 @@ def _one_line(output: TextOutput, text: str) -> str:
     return text
 
 
-def _filling_jsonl(output: TextOutput) -> Write:
+def _filling_jsonl(output: TextOutput, unit: str) -> Write:
     def write(id: str | None, filling: Filling) -> None:
-        _write_json(output, {"id": id, **filling.record()})
+        _write_json(output, {"id": id, **filling.record(unit=unit)})
 
     return write
 
 
-def _filling_text(output: TextOutput) -> Write:
+def _filling_text(output: TextOutput, _: str) -> Write:
     """Each record with its best candidates."""
     return lambda _, filling: output.write(_one_line(output, filling.best) + "\n")
 
 
-def _perplexity_jsonl(output: TextOutput) -> Write:
+def _perplexity_jsonl(output: TextOutput, _: str) -> Write:
     def write(id: str | None, found: Perplexity) -> None:
         _write_json(output, {"id": id, **found.record()})
 
     return write
 
 
-def _perplexity_tsv(output: TextOutput) -> Write:
+def _perplexity_tsv(output: TextOutput, _: str) -> Write:
     """Perplexity, number of pieces, text; the text is the rest of the line."""
     output.write("perplexity\tpieces\ttext\n")
     return lambda _, found: output.write(f"{_number(found)}\t{len(found)}\t{_one_line(output, found.text)}\n")
 
 
-def _perplexity_terminal(output: TextOutput) -> Write:
+def _perplexity_terminal(output: TextOutput, _: str) -> Write:
     return lambda _, found: output.write(f"{_number(found):>10}  {visible(found.text.replace(chr(10), ' '))}\n")
 
 
@@ -255,7 +257,7 @@ def _number(found: Perplexity) -> str:
     return "" if math.isnan(found.value) else f"{found.value:.4f}"
 
 
-def _filling_terminal(output: TextOutput) -> Write:
+def _filling_terminal(output: TextOutput, _: str) -> Write:
     """The text with its masks in bold, and under it each blank's candidates with bars."""
     styled = output.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -293,7 +295,7 @@ def _shown(text: str) -> str:
     return visible(text.replace("\n", " ").replace("\t", " "))
 
 
-_WRITERS: dict[tuple[bool, str], Callable[[TextOutput], Write]] = {
+_WRITERS: dict[tuple[bool, str], Callable[[TextOutput, str], Write]] = {
     (False, "jsonl"): _filling_jsonl,
     (False, "text"): _filling_text,
     (False, "terminal"): _filling_terminal,

@@ -10,6 +10,7 @@ from math import exp
 from typing import Any, get_args
 
 from lexel.checkpoint import Checkpoint
+from lexel.data.offsets import unit_positions
 from lexel.decoding.masks import (
     LENGTH_PENALTY,
     Answer,
@@ -106,15 +107,23 @@ class Filling:
     text: str
     blanks: tuple[FilledBlank, ...]
 
-    def record(self) -> dict[str, Any]:
-        """The filling as JSON has it."""
+    def record(self, *, unit: str = "char") -> dict[str, Any]:
+        """The filling as JSON has it.
+
+        Args:
+            unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+        """
+        at = unit_positions(self.text, unit)
         return {
             "text": self.text,
             "blanks": [
-                {"masks": blank.masks, "candidates": [asdict(candidate) for candidate in blank.candidates]}
+                {
+                    "masks": blank.masks if at is None else [at[list(mask)].tolist() for mask in blank.masks],
+                    "candidates": [_record_of(candidate, unit) for candidate in blank.candidates],
+                }
                 for blank in self.blanks
             ],
-            "offset_unit": "char",
+            "offset_unit": unit,
         }
 
     @property
@@ -214,6 +223,7 @@ class Filler:
         device: str | None = None,
         batch_pieces: int | None = None,
         pieces: str | None = None,
+        script: str = "as-is",
         head: str | None = None,
         max_chars: int | None = None,
         **options: Any,
@@ -230,6 +240,8 @@ class Filler:
                 with the engine torch a GPU if there is one.
             batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other; what masks
+                are filled with is in the model's.
             head: Which head, where a folder has several that fill.
             max_chars: Refuse longer texts.
             options: What is usual for the calls, see ``FillOptions``.
@@ -243,7 +255,7 @@ class Filler:
         checkpoint: Checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         name = find_head(checkpoint, "fill", name=head).name
         engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
-        flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces)
+        flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces, script=script)
         filler = cls(flow, usual, max_chars=max_chars)
         announce(flow)
         return filler
@@ -424,6 +436,15 @@ class _Problem:
             pieces = tuple(piece for _, own in combination for piece in own)
             choices.setdefault(Hypothesis(layout, pieces), []).append(tuple(word for word, _ in combination))
         return choices
+
+
+def _record_of(candidate: Candidate, unit: str) -> dict[str, Any]:
+    record = asdict(candidate)
+    at = unit_positions(candidate.filled, unit)
+    if at is not None:
+        for part in record["parts"]:
+            part["start"], part["end"] = at[[part["start"], part["end"]]].tolist()
+    return record
 
 
 def _product(numbers: Iterable[int]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -99,6 +101,22 @@ def test_an_error_of_whoever_takes_them_ends_the_thread_too() -> None:
     with pytest.raises(ValueError, match="mine"), ahead(iter(source)):
         raise ValueError("mine")
     assert not is_running()
+
+
+def test_a_program_ends_although_nobody_took_everything() -> None:
+    program = """
+from itertools import count
+from lexel.engines.ahead import Ahead
+
+def numbers():
+    with Ahead(count(), depth=2, name="left") as items:
+        yield from items
+
+left = numbers()
+print(next(left))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "0\n", "")
 
 
 def test_the_thread_sees_the_callers_context() -> None:

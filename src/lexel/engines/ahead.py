@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from queue import Empty, Queue
@@ -50,7 +51,8 @@ class Ahead(Generic[T]):
     ) -> None:
         self._stopped.set()
         self._make_room()
-        if self._thread is not threading.current_thread():  # the collector may close a forgotten caller from anywhere
+        # The collector may close a forgotten caller in this very thread, or when the interpreter stops all threads.
+        if self._thread is not threading.current_thread() and not sys.is_finalizing():
             self._thread.join()
 
     def __iter__(self) -> Iterator[T]:

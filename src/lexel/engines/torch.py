@@ -175,6 +175,11 @@ class TorchEngine:
             for one in devices
         ]
 
+    @property
+    def attends_in_segments(self) -> bool:
+        """Whether attention is computed by a kernel of variable length, and unused slots not at all."""
+        return self._plan.kernel is not None
+
     def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
         """See ``lexel.engines.base.Engine.run``.
 

@@ -30,12 +30,15 @@ import prepare
 import relabel
 import yaml
 
+from lexel.cards import write_card
+
 HERE = Path(__file__).parent
 PIECES = 7168
 VARIED = 0.03
 """Times an epoch reads each of the four varied copies: an eighth of all sentences."""
 
 TREEBANKS = ("zh_gsdsimp", "zh_gsd")
+OTHER_TESTS = ("zh_hk", "zh_cfl")
 RELABELLED = 30_000
 """Most documents of a raw file that the teacher reads."""
 
@@ -86,7 +89,19 @@ def make(corpora: Path, out: Path, *, work: Path, processes: int, fast: bool) ->
     model = finetuning(corpora, gold, work / "selftrain", keeps_heads=True, fast=fast)
     train("finetune", model, work=work, processes=processes)
     shutil.copytree(work / "finetune", out, dirs_exist_ok=True)
+    write_card(out, answers=card(sources), replace_foreign=True)
     log.info("made %s", out)
+
+
+def card(sources: dict[str, Any]) -> dict[str, Any]:
+    """What the card says that no file knows, every source of the raw text among it."""
+    answers: dict[str, Any] = yaml.safe_load((HERE / "card.yaml").read_text(encoding="utf-8"))
+    rows = [
+        f"| {name} | {source['weight']:g} | {source['source']} | {source['licence']} |"
+        for name, source in sources.items()
+    ]
+    table = "\n".join(["| raw text | times a round reads it | source | licence |", "| --- | ---: | --- | --- |", *rows])
+    return answers | {"attribution": f"{(HERE / 'attribution.md').read_text(encoding='utf-8')}\n{table}"}
 
 
 def _raw(corpora: Path, name: str) -> Path:
@@ -144,6 +159,8 @@ def finetuning(corpora: Path, gold: Path, base: Path, *, keeps_heads: bool, fast
         split: [_gold_file(labelled / name / f"{split}.jsonl", name) for name in TREEBANKS]
         for split in ("train", "dev", "test")
     }
+    others = [labelled / name / "test.jsonl" for name in OTHER_TESTS]
+    sets["test"] += [{"path": str(p), "name": p.parent.name, "licence": GOLD_LICENCE} for p in others if p.exists()]
     varied = [
         {
             "path": str(gold / f"{name}.varied.jsonl"),

@@ -98,6 +98,8 @@ class Facts:
     @property
     def base(self) -> Values:
         """The model that it was made from: ``id``, ``revision``, ``licence``; empty if it was not, or nobody knows."""
+        if self.answer("base") == NO_BASE:  # said by a person: a stage of the same making is no base
+            return {}
         found = dict((self.training.get("base") if self.training else self.heads.base) or {})
         if not found.get("id"):
             id = self.answer("base") or ("" if self.training else _first(self.previous.get("base_model")))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from lexel.cli.answer import AnswerOutputOptions, QuestionOptions, SpanOptions
-from lexel.cli.loading import fetch_in_sight
-from lexel.cli.messages import is_terminal
+from lexel.cli.loading import load_reader
 from lexel.cli.options import ComputeOptions, HeadOptions, MessageOptions
-from lexel.cli.progress import InputFiles, show_progress
-from lexel.cli.transfer import check_places
-from lexel.data.files import LineReader, Source, name_of, open_output, write_errors
+from lexel.cli.progress import InputFiles
+from lexel.cli.records import check_length, check_places
+from lexel.cli.results import Result, Route, choose_format, json_writer, stream_found
+from lexel.data.files import LineReader, Source, name_of
 from lexel.data.offsets import unit_positions
 from lexel.data.questions import Question, read_questions
 from lexel.data.render import write_terminal
@@ -39,24 +37,10 @@ def load_answerer(
     messages: MessageOptions,
 ) -> Answerer:
     """The answerer that the options ask for."""
-    fetch_in_sight((model.model,), model, messages)
-    options: dict[str, Any] = {"max_answer_pieces": spans.max_answer_pieces}
-    return Answerer.load(
-        model.model,
-        revision=model.revision,
-        head=model.head,
-        top_k=spans.top_k,
-        max_answer_chars=spans.max_answer_chars,
-        null_threshold=spans.null_threshold,
-        align=spans.align,
-        window=spans.window,
-        overlap=spans.overlap,
-        max_chars=questions.max_chars,
-        script=script,
-        pieces=model.pieces,
-        **compute.loading,
-        **{name: value for name, value in options.items() if value is not None},
-    )
+    options = asdict(spans) | {"max_chars": questions.max_chars, "script": script}
+    if spans.max_answer_pieces is None:
+        del options["max_answer_pieces"]
+    return load_reader(Answerer.load, model, compute=compute, messages=messages, **options)
 
 
 def plan_answers(
@@ -76,20 +60,7 @@ def plan_answers(
     check_places(places, output.out)
     if questions.question is not None and not questions.question.strip():
         raise DataError("--question: is blank; expected a question about the text")
-    to_terminal = output.out in (None, "-") and is_terminal(sys.stdout)
-    return AnsweringJob(places, questions, output, output.to or ("terminal" if to_terminal else "jsonl"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A record of the output."""
-
-    id: str | None
-    answers: Answers
-
-    @property
-    def text(self) -> str:
-        return self.answers.context
+    return AnsweringJob(places, questions, output, choose_format(output.to, output.out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +86,19 @@ class AnsweringJob:
             DataError: If a question cannot be read, or an answer not written.
         """
         files = InputFiles(self.places)
-        found = _answered(answerer, self._questions(files), one_by_one=self.output.line_buffered)
-        to_terminal = self.output.out in (None, "-") and is_terminal(sys.stdout)
-        with show_progress(files, is_wanted=not is_quiet and not to_terminal) as watched:
-            seen: Any = watched
-            self._write(seen(found))
+        route = Route(self.places, self.output.out, self.output.line_buffered, by_line=False)
+        results = _results(answerer, self._questions(files), one_by_one=route.is_conversation)
+        with route.in_sight(files, is_quiet=is_quiet) as watched:
+            if self.format == "terminal":
+                write_terminal(map(_as_document, watched(results)), self.output.out or "-")
+            else:
+                route.write(watched(results), json_writer(partial(_record, unit=self.output.offsets)))
 
     def _questions(self, files: InputFiles) -> Iterator[Question]:
         for place in self.places:
             with files.open(place) as source:
-                for number, question in enumerate(self._read(source, place), 1):
-                    limit = self.questions.max_chars
-                    if limit is not None and len(question.context) > limit:
-                        found = f"{len(question.context):,} characters; expected at most {limit:,} (--max-chars)"
-                        raise DataError(f"{question.where}: context {number} has {found}")
+                for question in self._read(source, place):
+                    check_length(len(question.context), where=question.where, limit=self.questions.max_chars)
                     if not question.question.strip():
                         raise DataError(f"{question.where}: question is blank; expected a question about its context")
                     yield question
@@ -142,46 +112,24 @@ class AnsweringJob:
         name = name_of(place)
         yield Question(None if place == "-" else name, self.questions.question, context, (), name)
 
-    def _write(self, found: Iterator[_Found]) -> None:
-        if self.format == "terminal":
-            write_terminal(map(_as_document, found), self.output.out or "-")
-            return
-        with open_output(self.output.out or "-") as output:
-            for one in found:
-                output.write(_line(one, self.output.offsets))
-                if self.output.line_buffered and sys.stdout is not None:
-                    with write_errors("<stdout>"):
-                        sys.stdout.flush()
+
+def _results(answerer: Answerer, questions: Iterable[Question], *, one_by_one: bool) -> Iterator[Result]:
+    def read(asked: Iterable[Question]) -> Iterator[Answers]:
+        return answerer.stream((one.question, one.context) for one in asked)
+
+    for question, answers in stream_found(questions, read, one_by_one=one_by_one):
+        yield Result(question.id, question.context, answers)
 
 
-def _answered(answerer: Answerer, questions: Iterable[Question], *, one_by_one: bool) -> Iterator[_Found]:
-    """What is found for each question; one by one, each has its answer before the next is read."""
-    if one_by_one:
-        for question in questions:
-            yield _Found(question.id, answerer(question.question, question.context))
-        return
-    ids: deque[str | None] = deque()
-
-    def asked() -> Iterator[tuple[str, str]]:
-        for question in questions:
-            ids.append(question.id)
-            yield question.question, question.context
-
-    for answers in answerer.stream(asked()):
-        yield _Found(ids.popleft(), answers)
-
-
-def _line(found: _Found, unit: str) -> str:
-    """The record of a question, its answers' offsets in a unit, as a line of JSON."""
-    answers = found.answers
+def _record(answers: Answers, *, unit: str) -> dict[str, Any]:
+    """The record of a question, its answers' offsets in a unit."""
     positions = unit_positions(answers.context, unit)
 
     def record_of(answer: Answer) -> dict[str, Any]:
         edges = [answer.start, answer.end] if positions is None else positions[[answer.start, answer.end]].tolist()
         return {"start": edges[0], "end": edges[1], "text": answer.text, "score": round(answer.score, 6)}
 
-    record = {
-        "id": found.id,
+    return {
         "question": answers.question,
         "answer": None if answers.best is None else answers.best.text,
         "answers": [record_of(answer) for answer in answers.answers],
@@ -190,15 +138,11 @@ def _line(found: _Found, unit: str) -> str:
         "n_windows": answers.n_windows,
         "offset_unit": unit,
     }
-    line = json.dumps(record, ensure_ascii=False)
-    if any("\ud800" <= char <= "\udfff" for char in line):
-        line = json.dumps(record)  # lone surrogates stand as escapes
-    return line + "\n"
 
 
-def _as_document(found: _Found) -> Document:
+def _as_document(result: Result) -> Document:
     """A question over the part of its context around the answer, with the answers in it marked by their scores."""
-    answers = found.answers
+    answers: Answers = result.found
     best = answers.best
     if best is None:
         return Document(f"(no answer, {answers.null_score:.2f})", id=answers.question)

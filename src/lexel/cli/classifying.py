@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +9,28 @@ from typing import Any
 import typer
 
 from lexel.cli.classify import ClassOptions, ClassOutputOptions, TextOptions
-from lexel.cli.loading import fetch_in_sight
-from lexel.cli.messages import is_terminal, note
+from lexel.cli.loading import load_reader
+from lexel.cli.messages import note
 from lexel.cli.options import ComputeOptions, HeadOptions, MessageOptions
-from lexel.cli.progress import InputFiles, show_progress
-from lexel.cli.transfer import check_places
+from lexel.cli.progress import InputFiles
+from lexel.cli.records import check_length, check_places
+from lexel.cli.results import (
+    BOLD,
+    DIM,
+    JSON_ENDINGS,
+    Result,
+    Route,
+    Write,
+    choose_format,
+    json_writer,
+    on_one_line,
+    stream_found,
+    styler,
+)
 from lexel.data import FORMATS
 from lexel.data.classified import FORMATS as OWN_FORMATS
 from lexel.data.classified import Classified, Columns, format_of, read_classified
-from lexel.data.files import COMPRESSED_ENDINGS, TextOutput, open_output, write_errors
+from lexel.data.files import TextOutput
 from lexel.data.formats import by_ending
 from lexel.data.render import visible
 from lexel.errors import DataError
@@ -29,8 +38,7 @@ from lexel.tasks.classify import Classification, Classifier
 from lexel.tasks.zero_shot import ZeroShotClassifier
 
 AnyClassifier = Classifier | ZeroShotClassifier
-_ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl", ".tsv": "tsv"}
-_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_ENDINGS = {**JSON_ENDINGS, ".tsv": "tsv"}
 
 
 def check_classes(classes: ClassOptions) -> None:
@@ -56,15 +64,17 @@ def load_classifier(
     """The classifier that the options ask for: of trained classes, or with ``--labels`` of any."""
     if classes.labels is None:
         return load_calibrated(model, classes, script=script, compute=compute, messages=messages)
-    fetch_in_sight((model.model,), model, messages)
-    return ZeroShotClassifier.load(
-        model.model,
+    return load_reader(
+        ZeroShotClassifier.load,
+        model,
+        compute=compute,
+        messages=messages,
+        script=script,
         labels=[label for part in classes.labels.split(",") if (label := part.strip())],
         template=classes.template,
         multi_label=bool(classes.multi_label),
         threshold=classes.threshold,
         top_k=classes.top_k,
-        **_common(model, classes, script, compute),
     )
 
 
@@ -72,26 +82,18 @@ def load_calibrated(
     model: HeadOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
 ) -> Classifier:
     """The classifier of trained classes, with the calibration that the options name."""
-    fetch_in_sight((model.model,), model, messages)
-    return Classifier.load(
-        model.model,
+    return load_reader(
+        Classifier.load,
+        model,
+        compute=compute,
+        messages=messages,
+        script=script,
         calibration=classes.calibration,
         function=classes.function,
         multi_label=classes.multi_label,
         threshold=classes.threshold,
         top_k=classes.top_k,
-        **_common(model, classes, script, compute),
     )
-
-
-def _common(model: HeadOptions, classes: ClassOptions, script: str, compute: ComputeOptions) -> dict[str, Any]:
-    return {
-        "revision": model.revision,
-        "pieces": model.pieces,
-        "script": script,
-        "head": model.head,
-        **compute.loading,
-    }
 
 
 def plan_classes(
@@ -112,7 +114,9 @@ def plan_classes(
     places = tuple(files or ("-",))
     check_places(places, output.out)
     sources = tuple((place, _input_format(place, texts, is_labelled=is_labelled)) for place in places)
-    return ClassifyingJob(sources, texts, output, "jsonl" if is_labelled else _output_format(output))
+    return ClassifyingJob(
+        sources, texts, output, "jsonl" if is_labelled else choose_format(output.to, output.out, endings=_ENDINGS)
+    )
 
 
 def _input_format(place: str, texts: TextOptions, *, is_labelled: bool) -> str:
@@ -125,23 +129,6 @@ def _input_format(place: str, texts: TextOptions, *, is_labelled: bool) -> str:
         return "text" if place == "-" else by_ending(place).name
     except DataError:  # whatever else it is called, it is text
         return "text"
-
-
-def _output_format(output: ClassOutputOptions) -> str:
-    if output.to is not None:
-        return output.to
-    if output.out in (None, "-"):
-        return "terminal" if is_terminal(sys.stdout) else "jsonl"
-    name = str(output.out).lower()
-    for ending in COMPRESSED_ENDINGS:
-        name = name.removesuffix(ending)
-    ending = os.path.splitext(name)[1]
-    if ending not in _ENDINGS:
-        raise typer.BadParameter(
-            f"{output.out}: ending {ending!r}; expected one of {', '.join(_ENDINGS)}; or name the format with --to",
-            param_hint="--out",
-        )
-    return _ENDINGS[ending]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,20 +153,12 @@ class ClassifyingJob:
         Raises:
             DataError: If a record cannot be read or written.
         """
-        files = InputFiles([place for place, _ in self.sources])
+        files = InputFiles(self._places)
+        route = Route(self._places, self.output.out, self.output.line_buffered)
         records = self._records(files, labelled=False)
-        if self._asks_a_person:
-            note("one record a line; Ctrl-D ends")
-        results = _results(classifier, records, one_by_one=self._is_conversation)
-        with show_progress(files, is_wanted=not is_quiet and self._leaves_stderr_free) as watched:
-            seen: Any = watched
-            with open_output(self.output.out or "-") as output:
-                write = WRITERS[self.format](output)
-                for result in seen(results):
-                    write(result)
-                    if self._is_conversation and sys.stdout is not None:
-                        with write_errors("<stdout>"):
-                            sys.stdout.flush()
+        with route.in_sight(files, is_quiet=is_quiet) as watched:
+            results = watched(_results(classifier, records, one_by_one=route.is_conversation))
+            route.write(results, WRITERS[self.format])
 
     def calibrate(self, classifier: Classifier) -> None:
         """Find what suits the labelled input, and write it.
@@ -188,7 +167,7 @@ class ClassifyingJob:
             DataError: If a record cannot be read, or there is none.
             LabelError: If labels do not fit the model's.
         """
-        files = InputFiles([place for place, _ in self.sources])
+        files = InputFiles(self._places)
         found = classifier.calibrate(self._records(files, labelled=True))
         found.save(self.output.out or "-")
         note(f"{found.n_examples:,} texts; temperature {found.temperature:.3f}")
@@ -196,15 +175,11 @@ class ClassifyingJob:
             note(f"{label}: threshold {threshold:.4f}, F1 {100 * found.f1[label]:.1f}")
 
     def _records(self, files: InputFiles, *, labelled: bool) -> Iterator[Classified]:
-        limit = self.texts.max_chars
         for place, format in self.sources:
             with files.open(place) as source:
                 for record in self._read(source, place, format, labelled=labelled):
                     n_chars = len(record.text) + len(record.pair or "")
-                    if limit is not None and n_chars > limit:
-                        raise DataError(
-                            f"{record.where}: {n_chars:,} characters; expected at most {limit:,} (--max-chars)"
-                        )
+                    check_length(n_chars, where=record.where, limit=self.texts.max_chars)
                     yield record
 
     def _read(self, source: Any, place: str, format: str, *, labelled: bool) -> Iterator[Classified]:
@@ -223,70 +198,35 @@ class ClassifyingJob:
             yield Classified(document.text, None, (), f"{place}: record {number}", document.id)
 
     @property
-    def _is_conversation(self) -> bool:
-        return self.output.line_buffered or self._asks_a_person
-
-    @property
-    def _asks_a_person(self) -> bool:
-        return any(place == "-" for place, _ in self.sources) and is_terminal(sys.stdin)
-
-    @property
-    def _leaves_stderr_free(self) -> bool:
-        to_terminal = self.output.out in (None, "-") and is_terminal(sys.stdout)
-        return not to_terminal and not self._is_conversation
+    def _places(self) -> tuple[str, ...]:
+        return tuple(place for place, _ in self.sources)
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """A record of the output."""
+def _results(classifier: AnyClassifier, records: Iterable[Classified], *, one_by_one: bool) -> Iterator[Result]:
+    def read(given: Iterable[Classified]) -> Iterator[Classification]:
+        return classifier.stream(_text_of(record, classifier) for record in given)
 
-    id: str | None
-    found: Classification
-
-    @property
-    def text(self) -> str:
-        return self.found.text
+    for record, found in stream_found(records, read, one_by_one=one_by_one):
+        yield Result(record.id, record.text, found)
 
 
-def _results(classifier: AnyClassifier, records: Iterable[Classified], *, one_by_one: bool) -> Iterator[_Result]:
-    """What is found in each record; one by one, each has its result before the next is read."""
-    if one_by_one:
-        for record in records:
-            yield from _results(classifier, [record], one_by_one=False)
-        return
-    ids: deque[str | None] = deque()
-
-    def texts() -> Iterator[Any]:
-        for record in records:
-            if record.pair is not None and isinstance(classifier, ZeroShotClassifier):
-                raise DataError(f"{record.where}: a pair of texts; --labels classifies single texts")
-            ids.append(record.id)
-            yield record.text if record.pair is None else (record.text, record.pair)
-
-    for found in classifier.stream(texts()):
-        yield _Result(ids.popleft(), found)
+def _text_of(record: Classified, classifier: AnyClassifier) -> Any:
+    if record.pair is None:
+        return record.text
+    if isinstance(classifier, ZeroShotClassifier):
+        raise DataError(f"{record.where}: a pair of texts; --labels classifies single texts")
+    return record.text, record.pair
 
 
 # Formats -------------------------------------------------------------------------------------------------------------
 
 
-def _jsonl_writer(output: TextOutput) -> Callable[[_Result], None]:
-    def write(result: _Result) -> None:
-        record = {"id": result.id, **result.found.record()}
-        line = json.dumps(record, ensure_ascii=False)
-        if not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line):
-            line = json.dumps(record)  # lone surrogates stand as escapes
-        output.write(line + "\n")
-
-    return write
-
-
-def _tsv_writer(output: TextOutput) -> Callable[[_Result], None]:
+def _tsv_writer(output: TextOutput) -> Write:
     """Lines of labels, best score, and the text; of pairs its second one too."""
     columns: list[str] = []
 
-    def write(result: _Result) -> None:
-        found = result.found
+    def write(result: Result) -> None:
+        found: Classification = result.found
         if not columns:
             columns.extend(("labels", "score", "text", *(() if found.pair is None else ("text_pair",))))
             output.write("\t".join(columns) + "\n")
@@ -302,28 +242,25 @@ def _tsv_writer(output: TextOutput) -> Callable[[_Result], None]:
     return write
 
 
-def _terminal_writer(output: TextOutput) -> Callable[[_Result], None]:
+def _terminal_writer(output: TextOutput) -> Write:
     """A line a text: the classes with their scores, those given in bold, and the text behind them."""
-    styled = output.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    in_style = styler(output)
 
-    def in_style(text: str, style: str) -> str:
-        return f"{style}{text}{_PLAIN}" if styled else text
-
-    def write(result: _Result) -> None:
-        found = result.found
+    def write(result: Result) -> None:
+        found: Classification = result.found
         scores = [
-            in_style(f"{visible(label)} {score:.3f}", _BOLD if label in found.labels else _DIM)
+            in_style(f"{visible(label)} {score:.3f}", BOLD if label in found.labels else DIM)
             for label, score in found.ranked
         ]
         parts = [found.text] if found.pair is None else [found.text, found.pair]
-        shown = "  |  ".join(visible(part.replace("\n", " ").replace("\t", " ")) for part in parts)
+        shown = "  |  ".join(on_one_line(part) for part in parts)
         output.write(f"{'  '.join(scores)}\t{shown}\n")
 
     return write
 
 
-WRITERS: dict[str, Callable[[TextOutput], Callable[[_Result], None]]] = {
-    "jsonl": _jsonl_writer,
+WRITERS: dict[str, Callable[[TextOutput], Write]] = {
+    "jsonl": json_writer(Classification.record),
     "tsv": _tsv_writer,
     "terminal": _terminal_writer,
 }

@@ -147,7 +147,7 @@ def _show(vectors: Vectors, clusters: Sequence[Cluster], *, n_shown: int) -> Non
     if is_terminal(sys.stdout):
         _draw(clusters, shown, records)
         return
-    from lexel.data.vectors import json_line
+    from lexel.data.jsonl import json_line
 
     for cluster in clusters:
         texts = [records[row].to_json() for row in shown[cluster.number]]
@@ -176,7 +176,7 @@ def _write(vectors: Vectors, clusters: Sequence[Cluster], out: str) -> None:
     import numpy as np
 
     from lexel.data.files import open_output
-    from lexel.data.vectors import json_line
+    from lexel.data.jsonl import json_line
 
     number_of = np.zeros(len(vectors.values), np.int64)
     for cluster in clusters:

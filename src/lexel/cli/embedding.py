@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,13 +11,13 @@ from typing import Any
 import lexel
 from lexel.checkpoint.source import BUNDLED, bundled_folder
 from lexel.cli.embed import VectorOptions, VectorOutputOptions
-from lexel.cli.loading import fetch_in_sight
-from lexel.cli.messages import is_terminal, say_losses
-from lexel.cli.options import ComputeOptions, EncoderOptions, InputOptions, MessageOptions, OutputOptions
-from lexel.cli.progress import InputFiles, show_progress
-from lexel.cli.transfer import plan_transfer
-from lexel.data import Format, Losses
-from lexel.data.files import name_of
+from lexel.cli.loading import load_reader
+from lexel.cli.messages import say_losses
+from lexel.cli.options import ComputeOptions, EncoderOptions, InputOptions, MessageOptions
+from lexel.cli.progress import InputFiles
+from lexel.cli.records import Inputs, find_inputs
+from lexel.cli.results import Route, goes_to_terminal
+from lexel.data import Losses
 from lexel.data.vectors import Batch, VectorFormat, VectorRecord, vector_format, write_vectors
 from lexel.document import Document
 from lexel.errors import DataError
@@ -39,16 +38,8 @@ def load_embedder(
     messages: MessageOptions,
 ) -> Embedder:
     """The embedder that the options ask for."""
-    fetch_in_sight((model.model,), model, messages)
-    return Embedder.load(
-        model.model,
-        revision=model.revision,
-        pieces=model.pieces,
-        prompt=prompt,
-        script=script,
-        **asdict(vectors),
-        **compute.loading,
-    )
+    options = asdict(vectors) | {"prompt": prompt, "script": script}
+    return load_reader(Embedder.load, model, compute=compute, messages=messages, **options)
 
 
 def made_by(embedder: Embedder, *, of: str = "text") -> dict[str, Any]:
@@ -83,50 +74,9 @@ def plan_embedding(files: Sequence[str] | None, input: InputOptions, *, output: 
     format = output.to or vector_format(place)
     if format == "npy" and place == "-":
         raise DataError("<stdout>: npy is a folder; give its name with --out")
-    if format == "parquet" and place == "-" and is_terminal(sys.stdout):
+    if format == "parquet" and goes_to_terminal(place):
         raise DataError("<stdout>: parquet is not for terminals; add --out FILE")
     return EmbeddingJob(find_inputs(files, input), place, format, output.per)
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Files of records, each with its format, and how they are read."""
-
-    sources: tuple[tuple[str, Format], ...]
-    options: InputOptions
-
-    def read(self, files: InputFiles, losses: Losses) -> Iterator[Document]:
-        """The records of all files, in order.
-
-        Raises:
-            DataError: If one cannot be read, or is too long.
-        """
-        limit = self.options.max_chars
-        for place, format in self.sources:
-            if format.reader is None:
-                continue
-            reader: Any = format.reader
-            repair = {"repair": True} if format.name in ("conll", "conllu") else {}  # what was mended is counted
-            with files.open(place) as source:
-                for number, record in enumerate(
-                    reader(source, encoding=self.options.encoding, losses=losses, **repair), 1
-                ):
-                    if limit is not None and len(record.text) > limit:
-                        found = f"{len(record.text):,} characters"
-                        raise DataError(
-                            f"{name_of(place)}: record {number}: {found}; expected at most {limit:,} (--max-chars)"
-                        )
-                    yield record
-
-
-def find_inputs(files: Sequence[str] | None, input: InputOptions) -> Inputs:
-    """The files of records that a command is given.
-
-    Raises:
-        DataError: If one cannot be there.
-    """
-    plan = plan_transfer(files, input, output=OutputOptions(), piped="jsonl", on_terminal="jsonl")
-    return Inputs(plan.sources, input)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +90,10 @@ class EmbeddingJob:
 
     def run(self, embedder: Embedder, *, is_quiet: bool) -> int:
         """Embed everything and write it; gives the number of vectors."""
-        files, losses = InputFiles([place for place, _ in self.inputs.sources]), Losses()
-        to_terminal = self.out == "-" and is_terminal(sys.stdout)
-        with show_progress(files, is_wanted=not is_quiet and not to_terminal) as watched:
-            records = watched(self.inputs.read(files, losses))
+        files, losses = InputFiles(self.inputs.places), Losses()
+        route = Route(self.inputs.places, self.out, by_line=False)
+        with route.in_sight(files, is_quiet=is_quiet) as watched:
+            records = watched(record.document for record in self.inputs.read(files, losses))
             batches = embed_texts(embedder, records) if self.per == "text" else embed_parts(embedder, records, self.per)
             dims = embedder.plan.size if self.per == "text" else embedder.part_size
             made = made_by(embedder, of=self.per) | {"dimensions": dims}

@@ -1,9 +1,11 @@
-"""From options to a loaded tagger."""
+"""From options to what reads texts: a model that is loaded."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from lexel.checkpoint import open_checkpoint
 from lexel.checkpoint.source import fetch
@@ -20,6 +22,8 @@ from lexel.cli.options import (
     TagOptions,
 )
 from lexel.tasks.tag import Tagger
+
+T = TypeVar("T")
 
 
 def load_tagger(
@@ -76,6 +80,15 @@ def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptio
         "lexicon": reading.lexicon,
         "script": reading.script,
     }
+
+
+def load_reader(
+    load: Callable[..., T], model: EncoderOptions, *, compute: ComputeOptions, messages: MessageOptions, **options: Any
+) -> T:
+    """What reads by one checkpoint: a model as the options name it, loaded by its class's ``load``."""
+    fetch_in_sight((model.model,), model, messages)
+    named = {field.name: getattr(model, field.name) for field in fields(model) if field.name != "model"}
+    return load(model.model, **named, **compute.loading, **options)
 
 
 def fetch_in_sight(

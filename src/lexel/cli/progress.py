@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lexel.cli.messages import is_terminal
 from lexel.data.files import COMPRESSED_ENDINGS, Source
-from lexel.document import Document
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
@@ -69,31 +68,44 @@ def _is_measured(place: str) -> bool:
     return place != "-" and Path(place).is_file() and not place.lower().endswith(_UNMEASURED_ENDINGS)
 
 
-Watch = Callable[[Iterator[Document]], Iterator[Document]]
+class _Read(Protocol):
+    """Anything that was made of a text."""
+
+    @property
+    def text(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Read)
+
+
+class Watch(Protocol):
+    """Lets results through, and draws how far they are."""
+
+    def __call__(self, results: Iterable[R], /) -> Iterator[R]: ...
 
 
 @contextmanager
 def show_progress(files: InputFiles, *, is_wanted: bool) -> Iterator[Watch]:
-    """Give a function that lets documents through and draws how far they are.
+    """Give a function that lets results through and draws how far they are.
 
     Args:
         files: The input.
         is_wanted: Whether to draw at all; it is drawn on a terminal only.
     """
     if not is_wanted or not is_terminal(sys.stderr):
-        yield lambda documents: documents
+        yield iter
         return
     with _bar() as bar:
         task = bar.add_task("", total=files.total_bytes, n_chars=0)
 
-        def watch(documents: Iterator[Document]) -> Iterator[Document]:
+        def watch(results: Iterable[R], /) -> Iterator[R]:
             n_chars, due = 0, monotonic()
-            for document in documents:
-                n_chars += len(document.text)
+            for result in results:
+                n_chars += len(result.text)
                 if monotonic() >= due:
                     bar.update(task, completed=files.read_bytes, n_chars=n_chars)
                     due = monotonic() + _REDRAW_S
-                yield document
+                yield result
             bar.update(task, completed=files.read_bytes, n_chars=n_chars)
 
         yield watch

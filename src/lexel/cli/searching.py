@@ -9,12 +9,14 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from lexel.cli.embed import VectorOptions
-from lexel.cli.embedding import Inputs, check_same, embed_texts, find_inputs
+from lexel.cli.embedding import check_same, embed_texts
 from lexel.cli.messages import is_terminal
 from lexel.cli.options import EncoderOptions, InputOptions
 from lexel.cli.progress import InputFiles
+from lexel.cli.records import Inputs, find_inputs
 from lexel.data import Losses
-from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, json_line, open_vectors
+from lexel.data.jsonl import json_line
+from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, open_vectors
 from lexel.errors import OptionError
 from lexel.tasks.embed import Embedder
 from lexel.tasks.places import Floats
@@ -71,11 +73,11 @@ class Corpus:
             check_same(self.stored.made, embedder, where=self.stored.path)
             return self.stored.values, None
         assert self.inputs is not None
-        documents = self.inputs.read(InputFiles([place for place, _ in self.inputs.sources]), Losses())
-        batches = list(embed_texts(embedder, documents))
-        records = [record for some, _ in batches for record in some]
+        records = self.inputs.read(InputFiles(self.inputs.places), Losses())
+        batches = list(embed_texts(embedder, (record.document for record in records)))
+        embedded = [record for some, _ in batches for record in some]
         arrays = [vectors for _, vectors in batches] or [np.empty((0, embedder.plan.size), np.float32)]
-        return np.concatenate(arrays), dict(enumerate(records))
+        return np.concatenate(arrays), dict(enumerate(embedded))
 
     @property
     def is_normalised(self) -> bool:
@@ -92,7 +94,7 @@ def read_queries(given: Sequence[str], file: str | None, input: InputOptions) ->
     queries = list(given)
     if file is not None:
         inputs = find_inputs([file], replace(input, from_=None))
-        queries += [document.text for document in inputs.read(InputFiles([file]), Losses())]
+        queries += [record.document.text for record in inputs.read(InputFiles([file]), Losses())]
     if not queries:
         raise OptionError("no query; expected --query TEXT or --queries FILE")
     for number, query in enumerate(queries, 1):

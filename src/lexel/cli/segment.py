@@ -45,8 +45,8 @@ def segment(
     """
     with reported(messages):
         from lexel.cli.loading import load_segmenter
-        from lexel.cli.transfer import plan_transfer
+        from lexel.cli.tagging import plan_tagging
 
-        transfer = plan_transfer(files, input, output=output, piped="segmented", on_terminal="segmented")
+        job = plan_tagging(files, input, output=output, piped="segmented", on_terminal="segmented")
         tagger = load_segmenter(model, labels, reading=reading, compute=compute, messages=messages)
-        transfer.run(tagger, given_words=False, is_quiet=messages.quiet, unasked=("scores",))
+        job.run(tagger, given_words=False, is_quiet=messages.quiet, unasked=("scores",))

@@ -50,10 +50,10 @@ def tag(
     """
     with reported(messages):
         from lexel.cli.loading import load_tagger
-        from lexel.cli.transfer import plan_transfer
+        from lexel.cli.tagging import plan_tagging
 
-        transfer = plan_transfer(files, input, output=output, piped="jsonl", on_terminal="terminal")
+        job = plan_tagging(files, input, output=output, piped="jsonl", on_terminal="terminal")
         tagger = load_tagger(
             model, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
         )
-        transfer.run(tagger, given_words=tagging.given_words, is_quiet=messages.quiet)
+        job.run(tagger, given_words=tagging.given_words, is_quiet=messages.quiet)

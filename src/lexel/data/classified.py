@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.data.files import COMPRESSED_ENDINGS, LineReader, Source, name_of
+from lexel.data.files import LineReader, Source, ending_of, name_of
 from lexel.errors import DataError
 
 FORMATS = ("text", "jsonl", "tsv", "csv")
@@ -106,10 +105,7 @@ def read_classified(
 
 def format_of(name: str) -> str:
     """The format that a file's ending says, whatever it is compressed with; JSON lines for any other."""
-    lowered = name.lower()
-    for ending in COMPRESSED_ENDINGS:
-        lowered = lowered.removesuffix(ending)
-    return _BY_ENDING.get(os.path.splitext(lowered)[1], "jsonl")
+    return _BY_ENDING.get(ending_of(name), "jsonl")
 
 
 def _objects(lines: LineReader) -> Iterator[Mapping[str, Any]]:

@@ -33,6 +33,14 @@ _UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _BYTE_STREAMS = (io.RawIOBase, io.BufferedIOBase)
 
 
+def ending_of(path: str | os.PathLike[str]) -> str:
+    """The ending that says a file's format, in lower case; ``.gz`` and ``.xz`` after it do not matter."""
+    name = os.path.basename(os.fspath(path)).lower()
+    for ending in COMPRESSED_ENDINGS:
+        name = name.removesuffix(ending)
+    return os.path.splitext(name)[1]
+
+
 def name_of(place: Source, *, standard: str = "<stdin>") -> str:
     """The name that messages call a source or target by."""
     if isinstance(place, str | os.PathLike):

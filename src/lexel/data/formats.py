@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
-from lexel.data.files import COMPRESSED_ENDINGS, Source, Target
+from lexel.data.files import Source, Target, ending_of
 from lexel.data.folding import Fold, fold_of
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
@@ -110,10 +110,7 @@ def by_ending(path: str | os.PathLike[str]) -> Format:
     Raises:
         DataError: Listing the endings there are.
     """
-    name = os.path.basename(os.fspath(path)).lower()
-    for ending in COMPRESSED_ENDINGS:
-        name = name.removesuffix(ending)
-    ending = os.path.splitext(name)[1]
+    ending = ending_of(path)
     for format in FORMATS.values():
         if ending in format.endings:
             return format

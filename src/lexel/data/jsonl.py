@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -287,3 +287,13 @@ def _in_unit(
 def _put_scores(scores: dict[str, list[float]], key: str, values: np.ndarray[Any, np.dtype[np.float32]] | None) -> None:
     if values is not None:
         scores[key] = np.round(values.astype(np.float64), SCORE_DECIMALS).tolist()
+
+
+def json_line(values: Mapping[str, Any]) -> str:
+    """Values as a line of JSON; a lone surrogate is written as its escape."""
+    text = json.dumps(values, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(values)
+    return text + "\n"

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.data.files import Target, name_of, open_binary, open_output, write_errors
+from lexel.data.jsonl import json_line
 from lexel.data.parquet import load_pyarrow
 from lexel.disk import sync
 from lexel.errors import DataError
@@ -244,16 +245,6 @@ def _write_lines(batches: Iterable[Batch], out: Target) -> int:
 def _numbers(vector: Floats) -> list[float]:
     """Numbers as they are written: as many digits as float32 holds."""
     return [float(f"{value:.{_DIGITS}g}") for value in vector.tolist()]
-
-
-def json_line(values: Mapping[str, Any]) -> str:
-    """Values as a line of JSON; a lone surrogate is written as its escape."""
-    text = json.dumps(values, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(values)
-    return text + "\n"
 
 
 # Parquet -------------------------------------------------------------------------------------------------------------

@@ -25,8 +25,11 @@ def help_of(command: str) -> str:
 
 
 def with_help(page: str) -> str:
-    """The page with every block of help as the command says it now."""
-    return _BLOCK.sub(lambda match: f"```console\n$ lexel {match[1]}--help\n{help_of(match[1])}```\n", page)
+    """The page with the help of every command as it says it now, in the order of ``lexel --help``."""
+    before = page[: match.start()] if (match := _BLOCK.search(page)) else page
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    blocks = [f"```console\n$ lexel {name}--help\n{help_of(name)}```\n" for name in ("", *(f"{one} " for one in names))]
+    return before + "\n".join(blocks)
 
 
 def commands_shown(page: str) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,24 +44,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,
 )
-app.command(epilog=_EPILOG)(tag)
-app.command(epilog=_EPILOG)(segment)
-app.command(epilog=_EPILOG)(embed)
-app.command(epilog=_EPILOG)(search)
-app.command(epilog=_EPILOG)(cluster)
-app.command(epilog=_EPILOG, context_settings={"token_normalize_func": spelled})(train)
-app.command(epilog=_EPILOG)(classify)
-app.command(epilog=_EPILOG)(fill)
-app.command(epilog=_EPILOG)(answer)
-app.command(epilog=_EPILOG)(evaluate)
-app.command(epilog=_EPILOG)(compare)
-app.command(epilog=_EPILOG)(probe)
-app.command(epilog=_EPILOG)(verify)
-app.command(epilog=_EPILOG)(card)
-app.command(epilog=_EPILOG)(models)
-app.command(epilog=_EPILOG)(convert)
-app.command(epilog=_EPILOG)(quantize)
-app.command(epilog=_EPILOG)(distill)
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Read": (tag, segment, classify, fill, answer),
+    "Find": (embed, search, cluster),
+    "Measure": (evaluate, compare, probe, verify),
+    "Make": (train, distill, quantize, convert),
+    "Models": (models, card),
+}
+"""The commands, by the panels of the help."""
+
+_SETTINGS: dict[Callable[..., None], dict[str, Any]] = {train: {"token_normalize_func": spelled}}
+
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(epilog=_EPILOG, rich_help_panel=_panel, context_settings=_SETTINGS.get(_command))(_command)
 
 
 def _show_version(is_asked: bool) -> None:
@@ -75,7 +72,7 @@ def _main(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Words, part-of-speech tags and named entities with exact offsets.
+    """Words, tags, entities, classes, answers and vectors of texts.
 
     From any checkpoint of the BERT family; a Chinese one is bundled.
 

@@ -312,12 +312,11 @@ def described(cost: Cost) -> list[str]:
     for name, layer in cost.layers.items():
         teacher, student = (_with_interval(score) for score in (layer.before, layer.after))
         measure = name if name in ("accuracy", "pearson") else f"{name}: F1"
-        lines.append(f"{measure}: {teacher} the teacher's, {student} the student's, {-layer.points:+.2f} points")
+        lines.append(f"{measure}: {teacher} the teacher's, {student} the student's, {0.0 - layer.points:+.2f} points")
     lines += [
         f"{name}: {flips:.1f} of 1,000 decisions are other than the teacher's" for name, flips in cost.flips.items()
     ]
-    own, whole = cost.n_bytes / 1e6, cost.n_bytes_before / 1e6
-    lines.append(f"size: {own:,.1f} MB of weights beside {whole:,.1f}, {whole / max(own, 1e-9):.1f} times smaller")
+    lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights beside the teacher's {cost.n_bytes_before / 1e6:,.1f}")
     faster = cost.chars_per_second / max(cost.chars_per_second_before, 1e-9)
     lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {faster:.2f} times the teacher's")
     return lines

@@ -72,6 +72,8 @@ def test_training_makes_a_folder_and_says_what_next(lexel: Run, data: Path, tmp_
     assert result.returncode == 0, said
     assert list(open_checkpoint(out).heads) == ["words"]
     assert f"lexel tag -m {out}" in result.stdout.decode()
+    assert "its card lacks: licence, language" in result.stdout.decode()
+    assert "finished.partial" not in said
     assert "validation loss" in said
     assert build_options(read_recipe(tmp_path / "all.yaml")).max_steps == 2
     assert json.loads((out / "lexel.json").read_text(encoding="utf-8"))["heads"]["words"]["task"] == "words"
@@ -132,6 +134,16 @@ def test_the_table_is_printed_as_it_grows(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == (
         "  step  training loss      F1\n     2         0.5000  0.2500\n     4         0.2500  0.5000\n"
     )
+
+
+def test_titles_are_printed_once_though_not_every_row_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_training(is_wanted=True) as progress:
+        progress.on_evaluation({"step": 2, "training_loss": 0.5, "f1": 0.25})
+        progress.on_evaluation({"step": 3, "training_loss": 0.4})
+        progress.on_evaluation({"step": 4, "training_loss": 0.3, "f1": 0.5})
+    assert [line.split() for line in capsys.readouterr().err.splitlines()] == [
+        ["step", "training", "loss", "F1"], ["2", "0.5000", "0.2500"], ["3", "0.4000"], ["4", "0.3000", "0.5000"],
+    ]  # fmt: skip
 
 
 def test_a_run_that_goes_on_says_from_where(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from lexel.errors import CheckpointError, LabelError
+from lexel.errors import CheckpointError, LabelError, OptionError
 from lexel.tasks.gold import IGNORE
 from lexel.training import fit, train
 from lexel.training.batches import Budget, Sampler
 from lexel.training.fit import DivergedError
 from lexel.training.model import MultiHead
+from lexel.training.optim import average_decay
 from lexel.training.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.progress import NoProgress
 from lexel.training.setup import Setup, prepare
@@ -148,6 +149,52 @@ def test_measuring_holds_out_the_same_documents_each_time_and_trains_on_the_othe
     assert not ours & theirs
     assert len(ours) + len(theirs) == len(set(texts.tolist()))
     assert theirs
+
+
+def test_weights_averaged_over_a_few_steps_are_near_the_weights_not_near_where_they_began(tmp_path: Path) -> None:
+    tensors = {}
+    for name, decay, steps in (("began", None, 1), ("plain", None, 24), ("averaged", 0.9999, 24)):
+        changes = {"learning_rate": 1e-12} if name == "began" else {"lr_scheduler_type": "constant"}
+        train(
+            runs.options(tmp_path, ema_decay=decay, max_steps=steps, output_dir=str(tmp_path / name), **changes)  # type: ignore[arg-type]
+        )
+        tensors[name] = trained_head(tmp_path / name, "words")["heads.words.weight"]
+    moved = np.linalg.norm(tensors["plain"] - tensors["began"])
+    assert np.linalg.norm(tensors["averaged"] - tensors["plain"]) < 0.5 * moved
+
+
+def test_an_average_forgets_faster_at_first_and_then_as_asked() -> None:
+    assert average_decay(0.999, n_steps=1) == pytest.approx(2 / 11)
+    assert average_decay(0.999, n_steps=10**6) == 0.999
+
+
+def test_a_metric_that_measuring_does_not_give_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    dev = (DataFile(path=str(runs.sentences(tmp_path / "dev.jsonl", n=4))),)
+    with pytest.raises(OptionError, match=r"metric_for_best_model: 'pos/f1'; expected one of .*pos/accuracy.*words/f1"):
+        train(runs.options(tmp_path, validation=dev, eval_strategy="epoch", metric_for_best_model="pos/f1"))
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_files_with_nothing_to_learn_from_are_refused(tmp_path: Path) -> None:
+    bare = runs.sentences(tmp_path / "bare.jsonl", words=None, pos=None, entities=None)
+    heads = {"words": HeadOptions(task="words")}
+    with pytest.raises(OptionError, match="nothing to learn from for these heads"):
+        train(runs.options(tmp_path, train=(DataFile(path=str(bare)),), heads=heads, max_steps=2))
+
+
+def test_a_classifier_of_very_many_labels_counts_their_weights() -> None:
+    from lexel.training.heads import TrainedHead
+    from lexel.training.losses import Losses
+    from lexel.training.rows import Batch, Target
+
+    head = TrainedHead("topic", HeadOptions(task="classify"), tuple(map(str, range(2000))))
+    weights = torch.linspace(0.5, 2.0, 2000)
+    scores, labels = torch.randn(4, 2000, generator=torch.manual_seed(0)), torch.tensor([3, 1999, 7, 40])
+    empty = torch.zeros(1, 4, dtype=torch.int64)
+    batch = Batch(empty, empty, empty, empty, {"topic": Target(torch.arange(4), labels)})
+    losses = Losses([head], class_weights={"topic": weights})
+    found = losses.of({"topic": scores}, batch, losses.totals(batch))["topic"]
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(scores, labels, weight=weights))
 
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_defaults_are_those_of_transformers(name: str) -> None:
         ({"window": 64, "overlap": 62}, "overlap: 62 of a window of 64"),
         ({"class_weights": "even"}, "class_weights: 'even'; expected balanced"),
         ({"class_weights": {"B": -1.0}}, "class_weights: -1.0 for label 'B'"),
+        ({"early_stopping_patience": 2}, "early_stopping_patience: 2 without anything to measure on; expected"),
         ({"early_stopping_patience": 2, "eval_strategy": "no"}, "early_stopping_patience: 2 with eval_strategy no"),
         ({"dev_fraction": 0.1, "validation": (DataFile(path="dev.jsonl"),)}, "dev_fraction: 0.1 beside validation"),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from lexel.errors import OptionError
 from lexel.training import train
+from lexel.training.lock import held
 from lexel.training.options import HeadOptions
 from tests.training import runs
 
@@ -76,6 +77,27 @@ def test_a_run_killed_while_its_folder_is_put_together_is_finished_the_next_time
     train(runs.options(tmp_path))
     assert (folder / "model.safetensors").exists()
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] == "bert"
+
+
+def test_a_folder_that_another_run_is_training_into_is_refused(tmp_path: Path) -> None:
+    with held(tmp_path / "out" / "features" / "lock"), pytest.raises(OptionError, match="out: in use by another run"):
+        train(runs.options(tmp_path))
+    assert train(runs.options(tmp_path)).folder.joinpath("model.safetensors").exists()
+
+
+def test_the_folder_has_its_card_before_it_counts_as_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lexel.training.finish.write_card", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(runs.options(tmp_path))
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    result = train(runs.options(tmp_path))
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "lexel tag -m out" in card
+    assert "licence" in result.asked
 
 
 def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 ROWS: list[dict[str, Any]] = [
     {"step": 500, "epoch": 0.5, "training_loss": 1.25, "learning_rate": 2e-5, "validation_loss": None},
     {"step": 1000, "epoch": 1.0, "training_loss": 0.5, "learning_rate": 1e-5, "validation_loss": 0.75}
-    | {"words/f1": 0.9, "words/precision": 0.8, "pos/accuracy": 0.7},
+    | {"words/f1": 0.9, "words/precision": 0.8, "pos/loss": 0.6, "pos/accuracy": 0.7},
 ]
 
 
@@ -68,6 +68,7 @@ def test_losses_and_scores_are_drawn_with_their_values() -> None:
         "training loss at step 1,000: 0.5000",
         "validation loss at step 1,000: 0.7500",
         "words F1 at step 1,000: 0.9000",
+        "pos accuracy at step 1,000: 0.7000",
     ]
 
 

@@ -93,7 +93,7 @@ class Facts:
         """The folder's name; while training still writes it aside, the name that it will have."""
         name = self.folder.resolve().name
         output = (self.training.get("options") or {}).get("output_dir")
-        return Path(output).name if name.startswith(".") and output else name
+        return Path(output).resolve().name if name.endswith(".partial") and output else name
 
     @property
     def base(self) -> Values:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, make_dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
@@ -19,6 +19,7 @@ from lexel.errors import MissingExtra, OptionError
 from lexel.training.options import TrainingOptions
 
 if TYPE_CHECKING:
+    from lexel.training.fit import TrainingResult
     from lexel.training.recipe import Value
 
 _TRAINING, _SWITCHES = "Training", "Switches"
@@ -51,6 +52,8 @@ _VALUES = {
     "config": "KEY=VALUE", "card": "KEY=VALUE", "report_to": "NAMES",
     "class_weights": "WEIGHTS", "target_modules": "NAMES", "metric_for_best_model": "NAME",
 }  # fmt: skip
+
+_TAGGING = {"words", "pos", "words+pos", "entities", "labels"}
 
 Recipe = Annotated[
     str | None, typer.Argument(metavar="RECIPE", help="Options in a YAML file, by the same names.", show_default=False)
@@ -238,7 +241,7 @@ def train_with(options: TrainingOptions, *, is_quiet: bool) -> None:
     with show_training(is_wanted=not is_quiet) as progress:
         result = fit(options, progress=progress)
     if not is_quiet:
-        _say_what_next(options, Path(result.folder))
+        _say_what_next(options, result)
 
 
 def is_first_process() -> bool:
@@ -246,15 +249,25 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _say_what_next(options: TrainingOptions, folder: Path) -> None:
-    measured = next((file.path for files in (options.test, options.validation) for file in files), None)
+def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:
+    """Name the folder, what can be done with it, and what its card lacks."""
+    from lexel.training.tables import cell, title_of
+
+    folder = shlex.quote(str(result.folder))
+    measured = next((shlex.quote(file.path) for files in (options.test, options.validation) for file in files), None)
     tasks = {head.task for head in options.heads.values()}
-    print(f"{folder}")
-    if tasks & {"words", "pos", "words+pos", "entities", "labels"}:
+    print(f"{result.folder}")
+    if result.best is not None:
+        name, value = result.best["metric"], result.best["value"]
+        print(f"  best weights:   step {result.best['step']:,}, {title_of(name)} {cell(name, value)}")
+    if tasks & _TAGGING:
         print(f"  to use it:      lexel tag -m {folder}")
-        print(f"  to measure it:  lexel evaluate {folder} -d {measured or 'FILE'}")
-    for task, command in (("fill", "fill"), ("classify", "classify"), ("answer", "answer")):
+    for task in ("fill", "classify", "answer", "embed"):
         if task in tasks:
-            print(f"  to use it:      lexel {command} -m {folder}")
-    if measured is not None and (folder / "evaluation.json").exists():
+            print(f"  to use it:      lexel {task} -m {folder}")
+    if tasks & (_TAGGING | {"classify", "answer"}):
+        print(f"  to measure it:  lexel evaluate {folder} -d {measured or 'FILE'}")
+    if measured is not None and (result.folder / "evaluation.json").exists():
         print(f"  to verify it:   lexel verify {folder} -d {measured}")
+    if result.asked:
+        print(f"  its card lacks: {', '.join(result.asked)}; to say it: lexel card {folder}")

@@ -52,13 +52,15 @@ class _Shown:
             self._bar.update(self._bar.task_ids[0], completed=step, loss=loss, rate=rate)
 
     def on_evaluation(self, row: Mapping[str, Any]) -> None:
-        """Print a row; the first with the titles."""
+        """Print a row; titles before the first, and before one that has columns of its own."""
         columns = columns_of([row], short=True)
-        titles, line = lines_of([row], columns)
-        if columns != self._columns:
+        is_new = not set(columns) <= set(self._columns)
+        if is_new:
             self._columns = columns
+        titles, line = lines_of([row], self._columns)
+        if is_new:
             self._print(titles)
-        self._print(line)
+        self._print(line.rstrip())
 
     def on_save(self, path: Path) -> None:
         """Nothing: the folder is named when it is done."""

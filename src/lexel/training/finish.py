@@ -45,8 +45,8 @@ def write_folder(
     run: Mapping[str, Any],
     n_trained: int,
     threads: int,
-) -> None:
-    """Write the model with everything that is said of it.
+) -> tuple[str, ...]:
+    """Write the model with everything that is said of it; gives what its card still asks.
 
     Args:
         folder: The output folder.
@@ -70,14 +70,20 @@ def write_folder(
         write_model(partial, model, setup, made=about.made())
         check_saved(partial, model, setup, examples, builder)
         about.write(partial, name=str(folder), threads=threads)
+        # The answers of the recipe's card stand among the options in training.json.
+        card = write_card(partial, measure=numbers >= _TELLING_SIZE)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
-            path.replace(folder / path.name)
+            _put(path, folder / path.name)
         partial.rmdir()
         sync([folder])
-    # A toy's speed is that of the calls around it, so it is not measured.
-    write_card(
-        folder, measure=numbers >= _TELLING_SIZE
-    )  # the answers of the recipe's card stand among the options in training.json
+    return card.asked
+
+
+def _put(path: Path, place: Path) -> None:
+    """Move a file or folder to its place; a folder that a killed run put there gives way."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    path.replace(place)
 
 
 def clear(folder: Path, *, keep: int) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from lexel.training import state
 from lexel.training.batches import Budget, EpochPlan, Sampler
 from lexel.training.finish import FEATURES, UNFINISHED, WEIGHTS, clear, write_folder
 from lexel.training.flat import FlatWeights
+from lexel.training.lock import held
 from lexel.training.losses import Losses
 from lexel.training.memory import keep_memory
 from lexel.training.optim import Kinds, Optimizer, schedule
@@ -29,7 +30,7 @@ from lexel.training.options import TrainingOptions
 from lexel.training.progress import NoProgress, Progress
 from lexel.training.record import environment, plain
 from lexel.training.rows import Batch, Examples, RowBuilder
-from lexel.training.scoring import Scorer
+from lexel.training.scoring import Scorer, metric_of
 from lexel.training.setup import Setup, build_model, prepare
 from lexel.training.teacher import TaughtBuilder, Teacher
 from lexel.training.team import Team
@@ -54,11 +55,13 @@ class TrainingResult:
         folder: The finished folder.
         table: The figures over the steps.
         best: Step, metric and value of the best weights measured.
+        asked: What the card does not know; a person can say it with ``lexel card``.
     """
 
     folder: Path
     table: list[dict[str, Any]]
     best: dict[str, Any] | None
+    asked: tuple[str, ...] = ()
 
 
 def train(options: TrainingOptions, *, progress: Progress | None = None) -> TrainingResult:
@@ -118,7 +121,12 @@ class _Run:
     def go(self) -> TrainingResult:
         """Train to the end."""
         self._check_folder()
+        with held(self._folder / FEATURES / "lock") if self._team.is_first else nullcontext():
+            return self._train()
+
+    def _train(self) -> TrainingResult:
         setup = self._setup = prepare(self._options, team=self._team, cache=self._folder / FEATURES)
+        self._best_by = metric_of(setup.heads, self._options.metric_for_best_model)
         self._build(setup)
         resumed = self._resume()
         self._progress.on_start(self._n_steps, done=self._position.step if resumed else 0)
@@ -232,9 +240,9 @@ class _Run:
         """The step at which each epoch ends."""
         options = self._options
         ends, step, epoch = [], 0, 0
-        if options.max_steps > 0:
+        if options.max_steps > 0 and self._sampler.plan(0).n_steps:
             return [options.max_steps]
-        while epoch < options.num_train_epochs:
+        while options.max_steps < 0 and epoch < options.num_train_epochs:
             n = self._sampler.plan(epoch).n_steps
             step += math.ceil(n * min(1.0, options.num_train_epochs - epoch))
             ends.append(step)
@@ -370,10 +378,13 @@ class _Run:
         assert self._scorer is not None
         with self._averaged():
             figures: dict[str, float] = self._scorer.measure(self._model)
-        name = self._metric(figures)
-        value = figures[name]
-        best = self._record.best
-        higher = self._higher_is_better(name)
+        name, best = self._best_by, self._record.best
+        if name not in figures:
+            raise OptionError(
+                f"metric_for_best_model: {name}; the validation data has no labels for it, only for "
+                f"{', '.join(sorted(figures))}"
+            )
+        value, higher = figures[name], self._higher_is_better(name)
         if best is None or (value > best["value"] if higher else value < best["value"]):
             self._record.best = {"step": self._position.step, "metric": name, "value": value}
             self._record.without_better = 0
@@ -382,16 +393,6 @@ class _Run:
         else:
             self._record.without_better += 1
         return figures
-
-    def _metric(self, figures: Mapping[str, float]) -> str:
-        asked = self._options.metric_for_best_model
-        known = ("f1",) if all(head.task == "fill" for head in self._setup.heads) else ("f1", "accuracy")
-        usual = next((name for name in known if name in figures), "validation_loss")
-        name = asked.removeprefix("eval_") if asked else usual
-        name = "validation_loss" if name == "loss" else name
-        if name not in figures:
-            raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(figures))}")
-        return name
 
     def _higher_is_better(self, name: str) -> bool:
         asked = self._options.greater_is_better
@@ -501,17 +502,16 @@ class _Run:
         keep = self._weights_to_keep()
         if self._best_weights is not None and self._options.load_best_model_at_end:
             keep = self._best_weights.to(self._team.device)
-        if self._team.is_first:
-            self._write(keep)
+        asked = self._write(keep) if self._team.is_first else ()
         self._team.meet()
         self._accelerator.end_training()
-        return TrainingResult(self._folder, self._record.table, self._record.best)
+        return TrainingResult(self._folder, self._record.table, self._record.best, asked)
 
-    def _write(self, weights: torch.Tensor) -> None:
+    def _write(self, weights: torch.Tensor) -> tuple[str, ...]:
         self._flat.release(weights)
         self._model.maps = None  # to a teacher's width: of no use without the teacher
         examples = self._setup.examples("validation" if self._setup.is_measured else "train")
-        write_folder(
+        asked = write_folder(
             self._folder,
             self._model,
             self._setup,
@@ -523,6 +523,7 @@ class _Run:
         )
         clear(self._folder, keep=self._options.save_total_limit or 0)
         self._progress.on_save(self._folder)
+        return asked
 
     def _outcome(self) -> dict[str, Any]:
         """What came of the run, for ``training.json``."""

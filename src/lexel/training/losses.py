@@ -166,10 +166,11 @@ class Losses:
             own = self._weights.get(name)
             summed = F.binary_cross_entropy_with_logits(scores.float(), labels, weight=own, reduction="sum")
             return summed / total
-        if scores.shape[-1] >= _LARGE and not self._smoothing:
+        weights = self._weights.get(name)
+        is_picked = target.slots is not None  # then each has a label
+        if scores.shape[-1] >= _LARGE and is_picked and weights is None and not self._smoothing:
             loss: torch.Tensor = LargeCrossEntropy.apply(scores, labels, total)
             return loss
-        weights = self._weights.get(name)
         summed = F.cross_entropy(
             scores.float(),
             labels,

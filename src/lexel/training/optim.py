@@ -90,6 +90,7 @@ class Optimizer:
     Attributes:
         momentum: Muon's momentum, ``[weights]`` of which the stacks' are used.
         average: The moving average of the weights, ``[weights]``, if one is kept.
+        n_averaged: Steps that the average has seen.
     """
 
     def __init__(self, flat: FlatWeights, kinds: Kinds, options: TrainingOptions, *, team: Team) -> None:
@@ -104,6 +105,7 @@ class Optimizer:
         self.momentum = torch.zeros(n_matrices, device=team.device)
         self._places = [stack.place for stack in self._stacks] + [place for place, _ in self._groups]
         self.adamw = self._adamw()
+        self.n_averaged = 0
         self.average = None if options.ema_decay is None else team.buffer((flat.size,), torch.float32)
         if self.average is not None:
             for place in self._places:
@@ -194,10 +196,17 @@ class Optimizer:
             self.adamw.step()
         for stack in self._stacks:
             self._muon(stack, grad, rate * stack.rate)
+        if self.average is not None:
+            self._follow(self.average)
         for place in self._places:
-            if self.average is not None:
-                self.average[place].lerp_(self._flat.master[place], 1 - (self._options.ema_decay or 0.0))
             self._flat.refresh(place)
+
+    def _follow(self, average: torch.Tensor) -> None:
+        """Move the average towards the weights."""
+        self.n_averaged += 1
+        share = 1 - average_decay(self._options.ema_decay or 0.0, n_steps=self.n_averaged)
+        for place in self._places:
+            average[place].lerp_(self._flat.master[place], share)
 
     def _muon(self, stack: _Stack, grad: torch.Tensor, rate: float) -> None:
         momentum = self.momentum[stack.place].lerp_(grad[stack.place], 1 - _MUON_MOMENTUM)
@@ -208,13 +217,27 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """What this process must keep to go on."""
-        return {"momentum": self.momentum, "adamw": None if self.adamw is None else self.adamw.state_dict()}
+        return {
+            "momentum": self.momentum,
+            "n_averaged": self.n_averaged,
+            "adamw": None if self.adamw is None else self.adamw.state_dict(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self.momentum.copy_(state["momentum"])
+        self.n_averaged = state["n_averaged"]
         if self.adamw is not None:
             self.adamw.load_state_dict(state["adamw"])
+
+
+def average_decay(decay: float, *, n_steps: int) -> float:
+    """The decay of a moving average at a step, counted from 1: less at first, so that the first weights are forgotten.
+
+    With the plain decay a run much shorter than ``1 / (1 - decay)`` steps would keep little but what it began with
+    (https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage has the same bound).
+    """
+    return min(decay, (1 + n_steps) / (10 + n_steps))
 
 
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:

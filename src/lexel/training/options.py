@@ -188,7 +188,8 @@ class TrainingOptions:
         layer_decay: Factor on the learning rate for each layer further from the heads.
         label_smoothing_factor: Share of each label's probability that is spread over all labels.
         class_weights: What a label's loss counts for: balanced, or a number by label.
-        ema_decay: Keep a moving average of the weights with this decay, and measure and save that.
+        ema_decay: Keep a moving average of the weights with this decay, less in the first steps, and measure and save
+            that.
         bf16: Compute in bf16; where the processor has it if not given.
         method: Which weights are trained, or what is put in beside them.
         last_layers: Of method last_layers: how many layers are trained.
@@ -206,7 +207,8 @@ class TrainingOptions:
         save_steps: Steps between checkpoints, with save_strategy steps.
         save_total_limit: Checkpoints to keep, also when it is done; if not given, two while it runs, then none.
         load_best_model_at_end: Give the best weights measured, not the last.
-        metric_for_best_model: Which figure decides; the first head's score if not given, else the loss.
+        metric_for_best_model: Which figure decides; f1 if not given (of several heads the mean), or accuracy, or the
+            loss.
         greater_is_better: Whether a higher figure is better; as the metric says if not given.
         early_stopping_patience: Stop after so many measurements without a better one.
         unknown_piece_probability: Share of the pieces that are made unknown while training.
@@ -427,6 +429,13 @@ def _check_together(options: TrainingOptions) -> None:
         raise OptionError(
             f"early_stopping_patience: {options.early_stopping_patience} with eval_strategy no; expected epoch or steps"
         )
+    measured = options.validation or options.dev_fraction
+    for name in ("early_stopping_patience", "metric_for_best_model"):
+        if getattr(options, name) is not None and not measured:
+            raise OptionError(
+                f"{name}: {getattr(options, name)} without anything to measure on; expected validation files, or "
+                "dev_fraction"
+            )
     if options.window is not None and options.overlap is not None and options.overlap >= options.window - 2:
         raise OptionError(f"overlap: {options.overlap} of a window of {options.window}; expected less than the window")
     if options.dev_fraction and options.validation:

@@ -64,12 +64,14 @@ def _series(table: Sequence[Row], name: str) -> _Series:
 
 def _scores_of(table: Sequence[Row]) -> list[str]:
     """F1 of each head; where a head has none, its accuracy or whatever else lies between 0 and 1."""
+    found: dict[str, str] = {}
     names = list(dict.fromkeys(name for row in table for name in row))
     for metric in ("f1", "accuracy", "exact_match", "mcc"):
-        found = [name for name in names if name.rpartition("/")[2] == metric]
-        if found:
-            return found[:_MOST_SERIES]
-    return []
+        for name in names:
+            head, _, last = name.rpartition("/")
+            if last == metric:
+                found.setdefault(head, name)
+    return sorted(found.values(), key=names.index)[:_MOST_SERIES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import platform
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -166,10 +168,12 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
         return [], []
     reports, said = [], []
     share = setup.options.dev_fraction
+    with _unsaid():
+        tagger = Tagger.load(folder, precision="float32", threads=threads)
     for role in ("validation", "test"):
         for file in setup.options.train if share and role == "validation" else getattr(setup.options, role):
             try:
-                report = _evaluate_file(folder, file, setup, role=role, threads=threads)
+                report = _evaluate_file(tagger, file, setup, role=role)
             except LexelError as error:
                 said.append(f"{role} {Path(file.path).name}: not evaluated: {error}")
                 continue
@@ -179,8 +183,22 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
     return reports, said
 
 
-def _evaluate_file(folder: Path, file: DataFile, setup: Setup, *, role: str, threads: int) -> dict[str, Any]:
-    tagger = Tagger.load(folder, precision="float32", threads=threads)
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Keep what a loaded model says of itself from a person who has just made it."""
+
+    def refuse(_: logging.LogRecord) -> bool:
+        return False
+
+    logger = logging.getLogger("lexel")
+    logger.addFilter(refuse)
+    try:
+        yield
+    finally:
+        logger.removeFilter(refuse)
+
+
+def _evaluate_file(tagger: Tagger, file: DataFile, setup: Setup, *, role: str) -> dict[str, Any]:
     options = EvaluationOptions(label_map=file.label_map or {}, given_words="words" not in tagger.layers)
     documents = read_documents(file, repair=setup.options.repair)
     share = setup.options.dev_fraction

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lexel.errors import OptionError
 from lexel.metrics.spans import FlatSpans, Rule, count_spans, flat_spans, spans_of_tags
 from lexel.tasks.gold import IGNORE
 from lexel.training.batches import Row, packed_rows
@@ -156,10 +157,7 @@ def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray
     breaks = np.flatnonzero((np.diff(at) > 1) | (np.diff(document) != 0)) + 1
     bounds = np.concatenate(([0], breaks, [len(gold)])).astype(np.int64)
     rule: Rule = "strict" if head.task == "entities" else "lenient"
-    tables: list[FlatSpans] = [
-        spans_of_tags(tags, bounds, head.label_set, rule=rule)
-        for tags in (gold, best)
-    ]
+    tables: list[FlatSpans] = [spans_of_tags(tags, bounds, head.label_set, rule=rule) for tags in (gold, best)]
     n_types = max(len(head.label_set.types), 1)
     labelled = [
         flat_spans(np.zeros(t.n_spans, np.int64), t.start, t.end, t.label if head.label_set.types else None)
@@ -173,7 +171,7 @@ def columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]
     """The table's columns from each head's sums.
 
     With one head its figures stand under plain names; with several, ``<head>/<figure>``, and ``f1`` is the mean of
-    the heads' main figures.
+    the heads' main figures. One label a word has no F1: all words are given, and it would be the accuracy again.
     """
     found: dict[str, float] = {}
     main, losses = [], []
@@ -193,6 +191,23 @@ def columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]
     return found
 
 
+def metric_of(heads: Sequence[TrainedHead], asked: str | None) -> str:
+    """The column that decides which weights are best; ``eval_loss`` and the like are transformers' names.
+
+    Raises:
+        OptionError: If measuring these heads gives no such column.
+    """
+    known = columns(heads, {head.name: np.ones(7) for head in heads})
+    if asked is None:
+        usual = ("f1",) if all(head.task == "fill" for head in heads) else ("f1", "accuracy")
+        return next((name for name in usual if name in known), "validation_loss")
+    name = asked.removeprefix("eval_")
+    name = "validation_loss" if name == "loss" else name
+    if name not in known:
+        raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(known))}")
+    return name
+
+
 def _figures(head: TrainedHead, sums: NDArray[np.float64]) -> dict[str, float]:
     gold, predicted, correct, right, n, loss, total = sums.tolist()
     figures: dict[str, float] = {}
@@ -206,8 +221,6 @@ def _figures(head: TrainedHead, sums: NDArray[np.float64]) -> dict[str, float]:
         figures["precision"] = correct / predicted if predicted else 0.0
         figures["recall"] = correct / gold if gold else 0.0
         figures["f1"] = 2 * correct / (gold + predicted)
-    if n:
+    if n and head.options.problem not in ("multi", "regression"):
         figures["accuracy"] = right / n
-        if head.task in ("pos", "labels"):  # one label a word, all words given: the three are the accuracy
-            figures |= dict.fromkeys(("precision", "recall", "f1"), right / n)
     return figures

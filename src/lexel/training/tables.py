@@ -26,7 +26,7 @@ def columns_of(rows: Sequence[Row], *, short: bool = False) -> list[str]:
 
     Args:
         rows: The table.
-        short: Leave out what can be spared; of several heads keep their F1 and accuracy only where there is no F1.
+        short: Leave out what can be spared; of several heads keep their F1, or their accuracy where there is no F1.
     """
     names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
     if not short:
@@ -37,7 +37,7 @@ def columns_of(rows: Sequence[Row], *, short: bool = False) -> list[str]:
 
 def _is_telling(name: str, heads_with_f1: set[str]) -> bool:
     head, slash, metric = name.rpartition("/")
-    return not slash or metric == "f1" or head not in heads_with_f1
+    return not slash or metric == "f1" or (metric != "loss" and head not in heads_with_f1)
 
 
 def title_of(column: str) -> str:

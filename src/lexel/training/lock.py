@@ -1,0 +1,32 @@
+"""One run at a time in an output folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lexel.errors import OptionError
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file's lock; the system lets go of it when the process ends, however it ends. On Windows nothing is held.
+
+    Raises:
+        OptionError: If another run holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OptionError(
+                    f"{path.parent.parent}: in use by another run that is training into it; wait for it, or choose "
+                    "another output_dir"
+                ) from error
+        yield

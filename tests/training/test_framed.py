@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import torch
 import transformers
 
 import lexel
-from lexel.errors import LabelError, OptionError
+from lexel.errors import DataError, LabelError, OptionError
 from lexel.training import train
 from lexel.training.losses import answer_loss
 from lexel.training.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.rows import RowBuilder
+from lexel.training.setup import build_model
 from tests.training import runs
 from tests.training.test_learning import prepared
 from tests.training.test_saved import CONFIGS, IDS, lexel_scores
@@ -142,3 +145,65 @@ def test_a_head_for_whole_texts_is_trained_alone(tmp_path: Path) -> None:
     heads = {"classify": HeadOptions(task="classify"), "words": HeadOptions(task="words")}
     with pytest.raises(OptionError, match="classify, words together"):
         train(options(tmp_path, "classify", files, heads=heads))
+
+
+@pytest.mark.parametrize("pooling", ["attention", "dense", "both"])
+def test_vectors_are_learnt_from_classes_and_read_by_the_embedder(tmp_path: Path, pooling: Any) -> None:
+    files = classified(tmp_path / "train.jsonl")
+    heads = {"embed": HeadOptions(task="embed", pooling=pooling)}
+    result = train(options(tmp_path, "embed", files, heads=heads, validation=files, eval_strategy="epoch"))
+    assert result.table[-1]["accuracy"] == 1.0
+    embedder = lexel.Embedder.load(tmp_path / "out", engine="numpy")
+    flower, river, stream, other = embedder.encode(list(COLOURS))
+    assert "head embed" in embedder.plan.said
+    alike = min(cosine(flower, other), cosine(river, stream))
+    apart = max(cosine(one, two) for one in (flower, other) for two in (river, stream))
+    assert alike > apart
+
+
+def cosine(one: Any, other: Any) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+@pytest.mark.parametrize("pooling", ["attention", "dense", "both"])
+def test_a_vector_is_the_same_in_training_and_in_the_saved_folder(tmp_path: Path, pooling: Any) -> None:
+    files = classified(tmp_path / "train.jsonl")
+    heads = {"vectors": HeadOptions(task="embed", pooling=pooling, dimensions=None if pooling == "attention" else 8)}
+    own = options(tmp_path, "embed", files, heads=heads, max_steps=3)
+    train(own)
+    setup = prepared(replace(own, model=str(tmp_path / "out"), tokenizer=None, config={}, pieces=None))
+    model = build_model(setup).eval()
+    batch = RowBuilder(
+        setup.examples("train"), setup.heads, special=setup.tokenizer.special, vocab_size=setup.config.vocab_size
+    ).build([(64, np.arange(4))], None)
+    target = batch.targets["vectors"]
+    with torch.no_grad():
+        expected = model.head("vectors").vectors(model.encode(batch)[target.slots], target.pools).numpy()
+    found = lexel.Embedder.load(tmp_path / "out", engine="numpy").encode(list(COLOURS))
+    assert found.shape == (4, 32 if pooling == "attention" else 8)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_vectors_learn_from_one_class_of_one_text(tmp_path: Path) -> None:
+    several = records(tmp_path / "several.jsonl", [{"text": "红花", "labels": ["花", "红"]}])
+    with pytest.raises(LabelError, match="several or none a text; embed learns from one class a text"):
+        train(options(tmp_path, "embed", several))
+    pairs = records(tmp_path / "pairs.jsonl", [{"text": "红花", "text_pair": "绿", "label": "花"}])
+    with pytest.raises(DataError, match=r"pairs\.jsonl:1: a pair of texts; expected one text"):
+        train(options(tmp_path, "embed", pairs))
+
+
+def test_vectors_are_not_learnt_from_a_teacher(tmp_path: Path) -> None:
+    files = classified(tmp_path / "train.jsonl")
+    train(options(tmp_path, "classify", files, max_steps=1))
+    heads = {"embed": HeadOptions(task="embed")}
+    taught = options(
+        tmp_path, "embed", files, heads=heads, teacher=str(tmp_path / "out"), output_dir=str(tmp_path / "b")
+    )
+    with pytest.raises(OptionError, match=r"heads\.embed: embed, with a teacher"):
+        train(taught)
+
+
+def test_dimensions_are_those_of_a_dense_map() -> None:
+    with pytest.raises(OptionError, match="dimensions: 8, task embed, pooling attention"):
+        HeadOptions(task="embed", pooling="attention", dimensions=8)

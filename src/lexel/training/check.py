@@ -13,7 +13,7 @@ from lexel.engines.base import Rows
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError
 from lexel.training.batches import packed_rows
-from lexel.training.model import MultiHead
+from lexel.training.model import EmbedHead, MultiHead
 from lexel.training.rows import Batch, Examples, RowBuilder
 from lexel.training.setup import Setup
 
@@ -39,16 +39,20 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
     """
     tolerance = _TOLERANCE[setup.options.save_dtype]
     checkpoint = open_checkpoint(folder)
-    engine = start_engine(checkpoint, EngineOptions(precision="float32", threads=1))
     model.eval()
     names = [head.name for head in setup.heads]
     stored = dict(zip(names, checkpoint.heads, strict=True))  # a plain folder names its one head by its labels
+    for name in names:
+        head = model.head(name)
+        if isinstance(head, EmbedHead) and head.attention is None:
+            stored[name] = f"hidden.{checkpoint.config.n_layers}"
+    engine = start_engine(checkpoint, EngineOptions(precision="float32", threads=1), heads=list(stored.values()))
     for batch in _batches(examples, builder, setup):
         states = model.encode(batch)
         slots = _slots(batch)
         (found,) = engine.run([_as_rows(batch, slots)], list(stored.values()))
         for name in names:
-            expected = model.score(name, states[torch.from_numpy(slots)]).numpy()
+            expected = _of_pieces(model, name, states[torch.from_numpy(slots)]).numpy()
             got = found[stored[name]]
             difference, largest = float(np.abs(got - expected).max()), float(np.abs(expected).max())
             if not difference <= tolerance * max(1.0, largest):
@@ -57,6 +61,15 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
                     f"expected at most {tolerance:g} of that. The folder is kept aside; it is a fault of Lexel, or of "
                     "the disk: please report it"
                 )
+
+
+def _of_pieces(model: MultiHead, name: str, states: torch.Tensor) -> torch.Tensor:
+    """What an engine gives of pieces: a head's scores; of a head for vectors the shares, or without them the states."""
+    head = model.head(name)
+    if not isinstance(head, EmbedHead):
+        return model.score(name, states)
+    shares: torch.Tensor = states if head.attention is None else head.attention(states)
+    return shares
 
 
 def _batches(examples: Examples, builder: RowBuilder, setup: Setup) -> Iterator[Batch]:

@@ -37,6 +37,7 @@ from lexel.training.options import DataFile, Problem, TrainingOptions
 IntArray = NDArray[np.int64]
 _BLOCK = 1024
 _SHOWN_CHARS = 60
+_KINDS = {"multi": "several or none a text", "regression": "numbers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,17 @@ def read_framed(file: DataFile, frame: Frame, *, task: str, labelled: bool = Tru
     if task == "answer":
         return _Reader(file, frame).read(read_questions(file.path))
     records = read_classified(file.path, format=file.format, labelled=labelled)
+    if task == "embed":
+        records = _single_texts(records)
     unlabelled = (replace(record, labels=()) for record in records) if file.layers == () else records
     return _Reader(file, frame, labelled=labelled).read(unlabelled)
+
+
+def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
+    for record in records:
+        if record.pair is not None:
+            raise DataError(f"{record.where}: a pair of texts; expected one text, which embed makes a vector of")
+        yield record
 
 
 class _Reader:
@@ -261,7 +271,13 @@ def settle_framed(
     if head.task == "answer":
         return (), None
     counts = [label for file in files for label in file.labels["classify"]]
-    problem = head.options.problem or _problem_of(files)
+    problem: Problem | None = head.options.problem or (_problem_of(files) if files else "single")
+    if head.task == "embed":
+        if problem in _KINDS:
+            raise LabelError(
+                f"heads.{head.name}: the data's labels are {_KINDS[problem]}; embed learns from one class a text"
+            )
+        problem = None  # which only classify has
     if problem == "regression":
         return head.options.labels or tuple(base_labels) or ("score",), problem
     reused = tuple(base_labels) if set(counts) <= set(base_labels) else ()

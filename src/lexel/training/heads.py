@@ -18,8 +18,8 @@ from lexel.training.features import Features, LabelCount
 from lexel.training.options import HeadOptions
 
 LAYER_OF_TASK = {"words": "words", "pos": "pos", "words+pos": "pos", "labels": "pos", "entities": "entities",
-                 "classify": "classify"}  # fmt: skip
-"""The layer of a document that a tagging head learns from."""
+                 "classify": "classify", "embed": "classify"}  # fmt: skip
+"""The layer of a document that a head learns from; texts' classes are read as one."""
 
 _DEFAULT_SCHEMES = {"words": "BI", "words+pos": "BIO", "entities": "BIO"}
 _ROLES = {"BI": "BI", "BMES": "BMES", "BIO": "BI", "IOB1": "BI", "IOE1": "IE", "IOE2": "IE", "BIOES": "BIES",
@@ -34,7 +34,7 @@ class TrainedHead:
     Attributes:
         name: What it is called.
         options: What was asked of it.
-        labels: Names of its outputs in order; empty for fill and answer.
+        labels: Names of its outputs in order; empty for fill and answer. Of embed, the classes that it learns from.
         label_set: What they mean, for tagging.
     """
 
@@ -181,7 +181,7 @@ def label_counts(head: TrainedHead, files: Sequence[Features]) -> dict[str, Labe
     """How often each of the data's labels of a head's layer stands in files, with an example."""
     if head.task == "words":
         return {}
-    return _counts(head.task, files) if head.is_tagging or head.task == "classify" else {}
+    return _counts(head.task, files) if head.is_tagging or head.task in ("classify", "embed") else {}
 
 
 def check_labels(head: TrainedHead, files: Sequence[Features], paths: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
 from lexel.training.attention import NAME as ATTENTION
 from lexel.training.attention import packed_mask
 from lexel.training.heads import TrainedHead
+from lexel.training.options import HeadPooling
 from lexel.training.rows import HIDDEN, Batch
 
 Names = dict[str, str]
@@ -89,13 +90,14 @@ class MultiHead(nn.Module):  # type: ignore[misc]
             scores[HIDDEN] = torch.stack([to(one) for to, one in zip(self.maps, own, strict=True)])
         for name, target in batch.targets.items():
             picked = states if target.slots is None else states[target.slots]
-            scores[name] = self.score(name, picked)
+            scores[name] = self.score(name, picked, pools=target.pools)
         return scores
 
-    def score(self, name: str, states: torch.Tensor) -> torch.Tensor:
-        """A head's scores from hidden states ``[picks, hidden]``."""
+    def score(self, name: str, states: torch.Tensor, *, pools: torch.Tensor | None = None) -> torch.Tensor:
+        """A head's scores from hidden states ``[picks, hidden]``; ``pools`` says which of them make a vector."""
         head = self.head(name)
-        scores: torch.Tensor = head(states, self.embeddings) if isinstance(head, FillHead) else head(states)
+        more = (self.embeddings,) if isinstance(head, FillHead) else () if pools is None else (pools,)
+        scores: torch.Tensor = head(states, *more)
         return scores
 
     @property
@@ -150,6 +152,43 @@ class FillHead(nn.Module):  # type: ignore[misc]
         return nn.functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
 
 
+class EmbedHead(nn.Module):  # type: ignore[misc]
+    """The vector of a text: its pieces weighed by attention or their mean, and a dense map with tanh, if there is one.
+
+    It learns from classes. Its scores are cosines with a vector of each class, times ``SHARPNESS``, so that texts of a
+    class come to lie close together and apart from others (https://arxiv.org/abs/1704.06369). The classes' vectors are
+    left behind when the head is saved.
+    """
+
+    SHARPNESS = 20.0
+
+    def __init__(self, hidden_size: int, n_classes: int, *, pooling: HeadPooling, dimensions: int | None) -> None:
+        super().__init__()
+        size = hidden_size if dimensions is None else dimensions
+        self.attention = None if pooling == "dense" else nn.Linear(hidden_size, 1)
+        self.dense = None if pooling == "attention" else nn.Linear(hidden_size, size)
+        self.classes = nn.Linear(size, n_classes, bias=False)
+
+    def forward(self, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+        """Scores ``[sequences, classes]``."""
+        vectors, classes = self.vectors(states, pools), self.classes.weight
+        cosines = nn.functional.normalize(vectors.float()) @ nn.functional.normalize(classes.float()).T
+        return cosines * self.SHARPNESS
+
+    def vectors(self, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+        """The vector of each sequence, ``[sequences, size]``, from its pieces' states ``[picks, hidden]``."""
+        n = int(pools[-1]) + 1
+        if self.attention is None:
+            shares = states.new_ones(len(states), 1) / pools.bincount()[pools, None]
+        else:
+            scores = self.attention(states)[:, 0]
+            largest = scores.new_full((n,), -torch.inf).scatter_reduce(0, pools, scores.detach(), "amax")
+            raised = (scores - largest[pools]).exp()
+            shares = (raised / raised.new_zeros(n).index_add(0, pools, raised)[pools])[:, None]
+        pooled = states.new_zeros(n, states.shape[1]).index_add(0, pools, states * shares.to(states.dtype))
+        return pooled if self.dense is None else torch.tanh(self.dense(pooled))
+
+
 def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
     """The encoder in float32, from a folder's weights or, without one, from random ones."""
     torch.manual_seed(seed)
@@ -177,6 +216,9 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
         eps = getattr(config, "layer_norm_eps", 1e-12)
         activation = plain or getattr(config, "hidden_act", None) or config.activation
         module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
+    elif head.task == "embed":
+        asked = head.options
+        module = EmbedHead(hidden, len(head.labels), pooling=asked.pooling, dimensions=asked.dimensions)
     elif head.task == "classify":
         activation = PLAIN_CLASSIFY[family].activation if is_plain else "tanh"
         module = ClassifyHead(hidden, len(head.labels), dropout=dropout, activation=activation)
@@ -190,11 +232,12 @@ def _draw(module: nn.Module, scale: float) -> None:
     for part in module.modules():
         if isinstance(part, nn.Linear):
             nn.init.normal_(part.weight, std=scale)
-            nn.init.zeros_(part.bias)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
-    """What a folder calls the tensors of a head, by the module's own names."""
+    """What a folder calls the tensors of a head, by the module's own names; of an embed head those that it may have."""
     if head.task == "fill":
         return (
             _fill_names(family)
@@ -213,6 +256,8 @@ def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
             (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
         )
         return _linear("dense", dense) | _linear("output", output)
+    if head.task == "embed":
+        return _linear("attention", f"{prefix}.attention") | _linear("dense", f"{prefix}.dense")
     return _linear("output", prefix)
 
 
@@ -225,11 +270,24 @@ def _linear(own: str, there: str) -> Names:
     return {f"{own}.{part}": f"{there}.{part}" for part in ("weight", "bias")}
 
 
+def tensors_of(module: nn.Module, names: Names) -> dict[str, torch.Tensor]:
+    """A head's tensors under the names that a folder gives them."""
+    state = module.state_dict()
+    return {there: state[own] for own, there in names.items() if own in state}
+
+
+def fits(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a folder's tensors are just those of a head."""
+    state = module.state_dict()
+    own = {there: state[name].shape for name, there in names.items() if name in state}
+    return own == {there: tensors[there].shape for there in names.values() if there in tensors}
+
+
 def load_head(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> None:
     """Take a head's weights from a folder's tensors."""
     with torch.no_grad():
-        for own, there in names.items():
-            module.get_parameter(own).copy_(tensors[there])
+        for there, parameter in tensors_of(module, names).items():
+            parameter.copy_(tensors[there])
 
 
 def named_tensors(
@@ -238,8 +296,6 @@ def named_tensors(
     """All tensors of a model under the names that a folder gives them."""
     encoder = {f"{encoder_prefix}{name}": tensor for name, tensor in model.encoder.state_dict().items()}
     for head in heads:
-        names = head_names(head, family=family, prefix=prefixes[head.name])
-        state = model.head(head.name).state_dict()
-        encoder |= {there: state[own] for own, there in names.items()}
+        encoder |= tensors_of(model.head(head.name), head_names(head, family=family, prefix=prefixes[head.name]))
     adapters = {} if model.adapters is None else model.adapters.state_dict()
     return encoder | {f"adapters.{name}": tensor for name, tensor in adapters.items()}

@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args
 
 from lexel.errors import OptionError
 
-HeadTask = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer"]
+HeadTask = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
+HeadPooling = Literal["attention", "dense", "both"]
 Problem = Literal["single", "multi", "regression"]
 Method = Literal["full", "head", "last_layers", "lora", "dora", "ia3", "adapter"]
 Strategy = Literal["epoch", "steps", "no"]
@@ -46,6 +47,8 @@ class HeadOptions:
         from_head: Head of the base model whose weights and labels it starts from.
         mlm_probability: Of fill: share of the pieces that are to be guessed.
         whole_word: Of fill: mask all pieces of a word, where the data says what the words are.
+        pooling: Of embed: pieces weighed by ``attention``, their mean through a ``dense`` map, or both.
+        dimensions: Of embed: how many numbers the dense map gives; as many as the encoder if not given.
 
     Raises:
         OptionError: If a value is out of its range, or belongs to another task.
@@ -60,6 +63,8 @@ class HeadOptions:
     from_head: str | None = None
     mlm_probability: float = 0.15
     whole_word: bool = True
+    pooling: HeadPooling = "both"
+    dimensions: int | None = None
 
     def __post_init__(self) -> None:
         check = _checking(self, "a head's ")
@@ -67,6 +72,8 @@ class HeadOptions:
         check("loss_weight", lambda value: value > 0, "a number above 0")
         check("word_label", lambda value: value in ("first", "mean"), "first or mean")
         check("problem", lambda value: value is None or value in get_args(Problem), f"one of {_listed(Problem)}")
+        check("pooling", _is_one_of(HeadPooling), f"one of {_listed(HeadPooling)}")
+        check("dimensions", lambda value: value is None or _is_count(value), "a whole number from 1 on")
         check("mlm_probability", lambda value: 0 < value < 1, "a share between 0 and 1")
         if self.labels is not None and len(set(self.labels)) < len(self.labels):
             raise OptionError(f"a head's labels: {', '.join(self.labels)}; expected each of them once")
@@ -74,6 +81,11 @@ class HeadOptions:
             raise OptionError(f"a head's problem: {self.problem} of a head for {self.task}; only classify has one")
         if self.scheme is not None and self.task not in ("words", "words+pos", "entities"):
             raise OptionError(f"a head's scheme: {self.scheme} of a head for {self.task}; only tags of spans have one")
+        if self.dimensions is not None and (self.task != "embed" or self.pooling == "attention"):
+            raise OptionError(
+                f"a head's dimensions: {self.dimensions}, task {self.task}, pooling {self.pooling}; only embed with a "
+                "dense map has them"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +166,7 @@ class TrainingOptions:
         test: Files to measure on when it is done.
         dev_fraction: Share of the training documents to measure on, if there are no validation files.
         heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, fill, classify,
-            answer).
+            answer, embed).
         output_dir: The folder to make.
         model: Folder or hub id of the model to start from; random weights of ``config`` if not given.
         revision: Branch, tag or commit of a hub id.

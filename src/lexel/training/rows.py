@@ -99,16 +99,18 @@ class Target:
         slots: Flat slots that it is asked at, ``[picks]``; ``None`` for all.
         labels: The right label at each, ``IGNORE`` where none is known, ``[picks]`` or ``[rows * length]``; numbers
             as ``[picks, labels]``, NaN where none is known; of answers the flat slots of their first and last pieces,
-            ``[sequences, 2]``.
+            ``[sequences, 2]``; of vectors the class of each sequence, ``[sequences]``.
         segments: Of answers, the number of the sequence that a slot belongs to, else that of sequences,
             ``[rows * length]``.
         soft: What a teacher says, if there is one.
+        pools: Of vectors, the number of the sequence that each of ``slots`` is pooled into, ``[picks]``.
     """
 
     slots: torch.Tensor | None
     labels: torch.Tensor
     segments: torch.Tensor | None = None
     soft: Soft | None = None
+    pools: torch.Tensor | None = None
 
     @property
     def n(self) -> int:
@@ -120,9 +122,9 @@ class Target:
 
     def to(self, device: torch.device) -> Target:
         """The same on a device."""
-        moved = (None if part is None else part.to(device) for part in (self.slots, self.segments, self.soft))
-        slots, segments, soft = moved
-        return Target(slots, self.labels.to(device), segments, soft)
+        parts = (self.slots, self.segments, self.soft, self.pools)
+        slots, segments, soft, pools = (None if part is None else part.to(device) for part in parts)
+        return Target(slots, self.labels.to(device), segments, soft, pools)
 
 
 class RowBuilder:
@@ -183,7 +185,7 @@ class RowBuilder:
         for head in self._heads:
             if head.is_tagging:
                 targets[head.name] = Target(None, spread(gathered.labels[head.name], IGNORE).view(-1))
-            elif head.task in ("classify", "answer"):
+            elif head.task in ("classify", "answer", "embed"):
                 targets[head.name] = _of_sequences(head, gathered, slots, n_slots=shape[0] * shape[1])
         return Batch(
             spread(ids, self._special.pad),
@@ -232,6 +234,8 @@ def _of_sequences(head: TrainedHead, gathered: Gathered, slots: NDArray[np.int64
     if head.task == "classify":
         return Target(torch.from_numpy(slots[firsts]), values)
     sizes = np.diff(gathered.bounds)
+    if head.task == "embed":  # special pieces are pooled too, as for prediction
+        return Target(torch.from_numpy(slots), values, pools=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)))
     segments = np.full(n_slots, len(sizes), np.int64)
     segments[slots] = np.repeat(np.arange(len(sizes)), sizes)
     places = torch.from_numpy(slots[firsts[:, None] + gathered.targets[head.name]])

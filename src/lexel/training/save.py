@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.disk import write_json
 from lexel.training.heads import TrainedHead
 from lexel.training.methods import PEFT_METHODS, adapter_entry, merge_method, save_unmerged
-from lexel.training.model import MultiHead, head_names, named_tensors
+from lexel.training.model import MultiHead, head_names, named_tensors, tensors_of
 from lexel.training.setup import Setup
 
 _CLASSES = {
@@ -31,9 +31,14 @@ _PROBLEMS = {
 }
 
 
+def is_plain(heads: Sequence[TrainedHead]) -> bool:
+    """Whether a folder is one as Hugging Face has them: with one head, of a kind that is known there."""
+    return len(heads) == 1 and heads[0].task != "embed"
+
+
 def prefixes_of(heads: list[TrainedHead], *, family: str) -> dict[str, str]:
-    """Where each head's tensors stand: plain Hugging Face names for one, ``heads.<name>`` for several."""
-    if len(heads) > 1:
+    """Where each head's tensors stand: plain Hugging Face names for one that has them, else ``heads.<name>``."""
+    if not is_plain(heads):
         return {head.name: f"heads.{head.name}" for head in heads}
     plain = {"fill": FILL_PREFIXES[family], "answer": "qa_outputs"}
     return {head.name: plain.get(head.task, PLAIN_CLASSIFIER) for head in heads}
@@ -63,11 +68,9 @@ def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[s
 
 def save_update(folder: Path, model: MultiHead, setup: Setup, prefixes: Mapping[str, str]) -> None:
     """Write the update and the heads as peft's files, for the base model."""
-    heads = {
-        there: model.head(head.name).state_dict()[own]
-        for head in setup.heads
-        for own, there in head_names(head, family=setup.family, prefix=prefixes[head.name]).items()
-    }
+    heads: dict[str, torch.Tensor] = {}
+    for head in setup.heads:
+        heads |= tensors_of(model.head(head.name), head_names(head, family=setup.family, prefix=prefixes[head.name]))
     base = setup.base
     folder.mkdir()
     save_unmerged(
@@ -75,9 +78,9 @@ def save_update(folder: Path, model: MultiHead, setup: Setup, prefixes: Mapping[
         model.encoder,
         setup.options,
         base=("", None) if base is None else (base.source.repo_id or str(base.source.folder), base.source.commit),
-        prefix=model.encoder.base_model_prefix if len(setup.heads) == 1 else "",
+        prefix=model.encoder.base_model_prefix if is_plain(setup.heads) else "",
         heads=heads,
-        task=setup.heads[0].task if len(setup.heads) == 1 else None,
+        task=setup.heads[0].task if is_plain(setup.heads) else None,
     )
 
 
@@ -95,7 +98,7 @@ def _config(setup: Setup) -> dict[str, Any]:
         values.pop(key, None)
     values["dtype"] = setup.options.save_dtype
     class_name = _CLASSES[config.model_type]
-    if len(heads) == 1:
+    if is_plain(heads):
         head = heads[0]
         values["architectures"] = [class_name + _ENDINGS.get(head.task, "ForTokenClassification")]
         if head.labels:
@@ -114,7 +117,7 @@ def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, A
     heads = {}
     for head in setup.heads:
         entry: dict[str, Any] = {"task": head.task, "prefix": prefixes[head.name]}
-        if head.labels:
+        if head.labels and head.task != "embed":
             entry["labels"] = list(head.labels)
         if head.label_set is not None:
             entry["scheme"] = head.label_set.scheme

@@ -39,7 +39,7 @@ from lexel.training.student import (
 )
 from lexel.training.team import Team
 
-FRAMED = ("classify", "answer")
+FRAMED = ("classify", "answer", "embed")
 """Tasks of heads that look at whole texts."""
 
 
@@ -171,7 +171,7 @@ def _framed(
     if len(options.heads) > 1:
         tasks = ", ".join(head.task for head in options.heads.values())
         raise OptionError(
-            f"heads: {tasks} together; a head for classify or answer is trained alone. Train it by itself"
+            f"heads: {tasks} together; a head for classify, answer or embed is trained alone. Train it by itself"
         )
     ((name, asked),) = options.heads.items()
     head = TrainedHead(name, asked)
@@ -243,7 +243,9 @@ def build_model(setup: Setup) -> models.MultiHead:
         start = base_head(head.name, head.options, {} if base is None else base.heads)
         if base is not None and start is not None and (start.labels == head.labels or not head.is_tagging):
             names = models.head_names(start, family=setup.family, prefix=start.prefix)
-            models.load_head(module, names, read_weights(base.source.folder))
+            tensors = read_weights(base.source.folder)
+            if head.task != "embed" or models.fits(module, names, tensors):
+                models.load_head(module, names, tensors)
         heads[head.name] = module
     return models.MultiHead(encoder, heads, apply_method(encoder, options))
 

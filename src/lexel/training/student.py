@@ -28,7 +28,17 @@ _INNER = ("intermediate_size", "hidden_dim")
 
 
 def student_heads(options: TrainingOptions, teacher: Checkpoint) -> Mapping[str, HeadOptions]:
-    """The heads asked for; those that the teacher has, with its labels."""
+    """The heads asked for; those that the teacher has, with its labels.
+
+    Raises:
+        OptionError: If one of them is for vectors.
+    """
+    for name, asked in options.heads.items():
+        if asked.task == "embed":
+            raise OptionError(
+                f"heads.{name}: embed, with a teacher; expected a head that gives scores. Make the student with "
+                "another head, then train its vectors by lexel train"
+            )
     starts = {name: base_head(name, asked, teacher.heads) for name, asked in options.heads.items()}
     return {
         name: asked if (start := starts[name]) is None else _as_taught(asked, start)

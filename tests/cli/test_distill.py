@@ -1,0 +1,81 @@
+"""``lexel distill``: a student in a folder, what it cost, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lexel.checkpoint import open_checkpoint
+from lexel.cli.distill import described
+from lexel.cli.statuses import MISUSED
+from lexel.export.cost import Cost, LayerCost
+from lexel.metrics.scores import Estimate
+from lexel.training.recipe import build_options, read_recipe
+from tests.cli.conftest import Run, one_error
+
+TEXT = "他在臺北市\n王小明是大人\n我们到中国来\n"
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_a_student_is_made_measured_and_said_to_be_so(lexel: Run, model: Path, text: Path, tmp_path: Path) -> None:
+    dev, out, recipe = tmp_path / "dev.jsonl", tmp_path / "out", tmp_path / "recipe.yaml"
+    dev.write_text(json.dumps({"text": "他在北", "words": [[0, 1], [1, 2], [2, 3]]}) + "\n", encoding="utf-8")
+    learning = ("--num-hidden-layers", "1", "--vocabulary", "15", "--max-steps", "2", "--temperature", "3")
+    typed = ("--text", text, "--dev", dev, "--heads", "words,entities", *learning, "--save-recipe", recipe)
+    done = lexel("distill", model, out, *typed)
+    assert done.returncode == 0, done.stderr.decode()
+    said = done.stderr.decode()
+    for line in ("words: F1: ", "entities: ", "of 1,000 decisions are other than the teacher's", "size: ", "speed: "):
+        assert line in said
+    student = open_checkpoint(out)
+    assert list(student.heads) == ["words", "entities"]
+    assert (student.config.n_layers, student.config.vocab_size) == (1, 15)
+    cost = json.loads((out / "distillation.json").read_text(encoding="utf-8"))["cost"]
+    assert set(cost["layers"]) == {"words"}
+    assert set(cost["flips"]) == {"words", "entities"}
+    options = build_options(read_recipe(recipe))
+    assert (options.distill.temperature, options.distill.gold_weight, options.train[0].layers) == (3.0, 0.0, ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "found"),
+    [
+        ((), MISUSED, "expected --text, or --data"),
+        (
+            ("--text", "{text}", "--num-hidden-layers", "12"),
+            1,
+            "larger than its teacher joint: layers 12",
+        ),
+        (("--text", "{empty}"), 1, "empty.txt: holds no text"),
+        (("--text", "{other}"), 1, "other.txt: 100% of its pieces are unknown to the teacher"),
+        (("--text", "{text}", "--heads", "answer"), 1, "no head answer; it has words, pos, entities"),
+        (("--text", "{text}", "--temperature", "0"), 1, "temperature: 0.0; expected a number above 0"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(
+    lexel: Run, model: Path, text: Path, tmp_path: Path, arguments: tuple[str, ...], status: int, found: str
+) -> None:
+    (tmp_path / "empty.txt").write_text("", encoding="utf-8")
+    (tmp_path / "other.txt").write_text("Привет мир\n", encoding="utf-8")
+    places = {name: tmp_path / f"{name}.txt" for name in ("text", "empty", "other")}
+    done = lexel("distill", model, tmp_path / "out", "--quiet", *(one.format(**places) for one in arguments))
+    assert found in one_error(done, status=status)
+
+
+def test_the_cost_is_told_with_its_intervals() -> None:
+    layer = LayerCost(Estimate(0.95, 0.94, 0.96), Estimate(0.9, 0.89, 0.91))
+    cost = Cost({"words": layer}, {"words": 31.26}, (), 2_000_000, 8_000_000, 300.0, 100.0)
+    assert described(cost) == [
+        "words: F1: 95.00 [94.00, 96.00] the teacher's, 90.00 [89.00, 91.00] the student's, -5.00 points",
+        "words: 31.3 of 1,000 decisions are other than the teacher's",
+        "size: 2.0 MB of weights beside the teacher's 8.0",
+        "speed: 300 characters/s, 3.00 times the teacher's",
+    ]

@@ -38,7 +38,6 @@ VARIED = 0.03
 """Times an epoch reads each of the four varied copies: an eighth of all sentences."""
 
 TREEBANKS = ("zh_gsdsimp", "zh_gsd")
-OTHER_TESTS = ("zh_hk", "zh_cfl")
 RELABELLED = 30_000
 """Most documents of a raw file that the teacher reads."""
 
@@ -159,8 +158,6 @@ def finetuning(corpora: Path, gold: Path, base: Path, *, keeps_heads: bool, fast
         split: [_gold_file(labelled / name / f"{split}.jsonl", name) for name in TREEBANKS]
         for split in ("train", "dev", "test")
     }
-    others = [labelled / name / "test.jsonl" for name in OTHER_TESTS]
-    sets["test"] += [{"path": str(p), "name": p.parent.name, "licence": GOLD_LICENCE} for p in others if p.exists()]
     varied = [
         {
             "path": str(gold / f"{name}.varied.jsonl"),

@@ -45,7 +45,7 @@ def plain_text(path: Path, texts: list[str]) -> tuple[DataFile, ...]:
 def taught(folder: Path, teacher: Path | str, **changes: Any) -> TrainingOptions:
     """A student of few steps from raw text."""
     texts = plain_text(folder / "text.txt", TEXTS[:40]) if "train" not in changes else ()
-    same = {"train": texts, "teacher": str(teacher), "tokenizer": None, "pieces": None, "config": {}}
+    same: dict[str, Any] = {"train": texts, "teacher": str(teacher), "tokenizer": None, "pieces": None, "config": {}}
     return runs.options(folder, **same | changes)
 
 

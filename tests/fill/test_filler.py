@@ -328,7 +328,7 @@ def test_pieces_that_are_no_text_or_stand_in_the_wrong_place_are_not_allowed() -
         ("[MASK]", {"length": (3, 2)}, OptionError, "length is"),
         ("[MASK]", {"order": "best"}, OptionError, "expected one of left, certain"),
         ("[MASK]", {"beams": 2}, TypeError, "the nearest is 'beam'"),
-        (["[MASK]"], {}, TypeError, "iterate over a stream"),
+        (["[MASK]"], {}, TypeError, "iterate over stream"),
     ],
 )
 def test_what_cannot_be_filled_is_said(

@@ -18,6 +18,7 @@ import numpy as np
 from lexel.decoding.masks import Answer, Hypothesis, Query
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, gather_blocks
+from lexel.tasks.checks import check_each
 from lexel.tasks.loading import describe_flow
 from lexel.tasks.masked import Blank, MaskedModel, MaskReader
 
@@ -117,7 +118,7 @@ class FillMaskPipeline:
     def _stream(self, texts: Iterable[Any], options: MaskOptions) -> Iterator[Any]:
         targets = self._targets(options)
         first = 0
-        for block in gather_blocks(_checked(texts)):
+        for block in gather_blocks(check_each(texts)):
             names = [f"text {first + n}" for n in range(len(block.texts))]
             first += len(block.texts)
             blanks = [
@@ -194,10 +195,3 @@ class FillMaskPipeline:
     def _index(self) -> dict[str, int]:
         """The vocabulary's pieces by their spelling."""
         return {string: index for index, string in enumerate(self._model.strings) if string}
-
-
-def _checked(texts: Iterable[Any]) -> Iterator[str]:
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
-        yield text

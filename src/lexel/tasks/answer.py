@@ -21,6 +21,7 @@ from lexel.decoding.answers import WindowScores, join_windows, log_total, rule_o
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError
 from lexel.tasks.base import Block, Flow, Pair, gather_pairs
+from lexel.tasks.checks import check_length
 from lexel.tasks.framing import Layout, firsts, windowed
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 
@@ -219,15 +220,13 @@ class Answerer:
         return self._flow
 
     def _checked(self, questions: Iterable[tuple[str, str]]) -> Iterator[Pair]:
-        limit = self.options.max_chars
         for number, (question, context) in enumerate(questions):
             for name, text in (("question", question), ("context", context)):
                 if not isinstance(text, str):
                     raise TypeError(f"{name} {number}: expected str, found {type(text).__name__}")
             if not question.strip():
                 raise DataError(f"question {number}: is blank; expected a question about its context")
-            if limit is not None and len(context) > limit:
-                raise DataError(f"context {number}: {len(context)} characters; expected at most {limit} (max_chars)")
+            check_length(context, what=f"context {number}", max_chars=self.options.max_chars)
             yield Pair(context, partner=question, partner_first=True)
 
     def _of_block(self, block: Block) -> Iterator[Answers]:

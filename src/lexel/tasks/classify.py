@@ -36,6 +36,7 @@ from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import CheckpointError, DataError, LabelError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair, gather_pairs
+from lexel.tasks.checks import check_length, check_several
 from lexel.tasks.framing import firsts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 
@@ -232,9 +233,7 @@ def checked_texts(texts: Iterable[Any], *, max_chars: int | None = None) -> Iter
         parts = (text,) if isinstance(text, str) else text
         if not isinstance(parts, tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
             raise TypeError(f"text {number}: expected a str or a tuple of two, found {text!r:.60}")
-        n_chars = sum(map(len, parts))
-        if max_chars is not None and n_chars > max_chars:
-            raise DataError(f"text {number}: {n_chars} characters; expected at most {max_chars} (max_chars)")
+        check_length(*parts, what=f"text {number}", max_chars=max_chars)
         yield text
 
 
@@ -339,8 +338,7 @@ class Classifier:
 
     def stream(self, texts: Iterable[Text], **options: Any) -> Iterator[Classification]:
         """Classify texts and pairs lazily: one result for each, in order, read about a block ahead."""
-        if isinstance(texts, str):
-            raise TypeError("expected several texts, found one str; call the classifier on it")
+        check_several(texts, reader="classifier")
         rule = self._rule(self.options.changed(options, where="Classifier"))
         return self._classifications(texts, rule)
 

@@ -21,6 +21,7 @@ from lexel.engines.base import Scores
 from lexel.engines.choose import EngineOptions
 from lexel.errors import DataError
 from lexel.tasks.base import Block, Flow, gather_blocks
+from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.framing import Layout
 from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint, start_flow
 from lexel.tasks.places import Floats, Ints, Places, text_places
@@ -146,10 +147,7 @@ class Embedder:
         Raises:
             TypeError: If ``text`` is not a string.
         """
-        if not isinstance(text, str):
-            raise TypeError(
-                f"expected one text (str), found {type(text).__name__}; for several, use encode(texts) or stream(texts)"
-            )
+        check_one(text)
         return next(self.stream([text]))
 
     def stream(self, texts: Iterable[str]) -> Iterator[Embedding]:
@@ -164,10 +162,9 @@ class Embedder:
 
     def stream_blocks(self, texts: Iterable[str]) -> Iterator[EmbeddedBlock]:
         """As ``stream``, but many texts at a time, as they are computed."""
-        if isinstance(texts, str):
-            raise TypeError("expected several texts, found one str; call the embedder on it")
+        check_several(texts, reader="embedder")
         blocks = self._flow.read(
-            gather_blocks(map(self._prepared, _checked(texts))),
+            gather_blocks(map(self._prepared, check_each(texts))),
             window=self._window,
             picks=lambda layout: pooled_slots(self._places(layout), self.plan.ways),
             read_empty=True,
@@ -287,13 +284,6 @@ def open_embedder(
     checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
     place = folder if folder is not None and folder.is_dir() else checkpoint.source.folder
     return checkpoint, read_sentence_modules(place, hidden_size=checkpoint.config.hidden_size)
-
-
-def _checked(texts: Iterable[str]) -> Iterator[str]:
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
-        yield text
 
 
 def _lowered(text: str) -> str:

@@ -30,6 +30,7 @@ from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, OptionError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, gather_blocks
+from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.masked import Blank, Mask, MaskedModel, MaskReader
 from lexel.tasks.perplexity import Perplexity, stream_perplexities
@@ -272,7 +273,7 @@ class Filler:
             OptionError: If an option has a value that it cannot have.
             DataError: If there is no mask, or one longer than the model reads.
         """
-        _check_one(text)
+        check_one(text)
         return next(self.stream([text], **options))
 
     def stream(
@@ -285,18 +286,20 @@ class Filler:
             where: What messages call a text, by its number from 0.
             options: Changes to ``self.options`` for this call.
         """
-        _check_several(texts)
+        check_several(texts, reader="filler")
         return self._fillings(texts, where, _changed(self.options, options, where="Filler"))
 
     def perplexity(self, text: str, *, whole_words: bool = False) -> Perplexity:
         """How little a text surprises the model, each piece masked in turn; see ``lexel.tasks.perplexity``."""
-        _check_one(text)
+        check_one(text)
         return next(self.stream_perplexities([text], whole_words=whole_words))
 
     def stream_perplexities(self, texts: Iterable[str], *, whole_words: bool = False) -> Iterator[Perplexity]:
         """The perplexities of texts, lazily and in order."""
-        _check_several(texts)
-        return stream_perplexities(self.flow, self._checked(texts), mask=self._model.mask, whole_words=whole_words)
+        check_several(texts, reader="filler")
+        return stream_perplexities(
+            self.flow, check_each(texts, max_chars=self.max_chars), mask=self._model.mask, whole_words=whole_words
+        )
 
     @cached_property
     def description(self) -> str:
@@ -315,7 +318,7 @@ class Filler:
         if options.targets is not None and not targets:
             raise OptionError("targets: an empty list; expected words to choose from")
         first = 0
-        for block in gather_blocks(self._checked(texts)):
+        for block in gather_blocks(check_each(texts, max_chars=self.max_chars)):
             names = [where(first + n) for n in range(len(block.texts))]
             first += len(block.texts)
             blanks = [
@@ -323,14 +326,6 @@ class Filler:
                 for text in reader.read(block.texts, names)
             ]
             yield from self._filled(block.texts, blanks, options, targets or None)
-
-    def _checked(self, texts: Iterable[str]) -> Iterator[str]:
-        for number, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
-            if self.max_chars is not None and len(text) > self.max_chars:
-                raise DataError(f"text {number}: {len(text)} characters; expected at most {self.max_chars} (max_chars)")
-            yield text
 
     def _filled(
         self, texts: Sequence[str], blanks: Sequence[Sequence[Blank]], options: FillOptions, targets: Targets | None
@@ -473,13 +468,3 @@ def _replaced(text: str, masks: Sequence[tuple[int, int]], words: Sequence[str])
 def _changed(options: FillOptions, given: dict[str, Any], *, where: str) -> FillOptions:
     refuse_unknown(given, known=_OPTIONS, refused={}, where=where)
     return replace(options, **given)
-
-
-def _check_one(text: object) -> None:
-    if not isinstance(text, str):
-        raise TypeError(f"expected one text (str), found {type(text).__name__}; for several, iterate over a stream")
-
-
-def _check_several(texts: object) -> None:
-    if isinstance(texts, str):
-        raise TypeError("expected several texts, found one str; call the filler on it")

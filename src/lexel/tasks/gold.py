@@ -73,7 +73,9 @@ class PieceUnits:
         """The entities of each text as units."""
         return self._units(layers, types)
 
-    def _units(self, layers: Sequence[Words | None] | Sequence[Spans | None], types: Sequence[IntArray | None]) -> Units:
+    def _units(
+        self, layers: Sequence[Words | None] | Sequence[Spans | None], types: Sequence[IntArray | None]
+    ) -> Units:
         there = np.array([layer is not None for layer in layers], np.bool_)
         counts = np.array([0 if layer is None else len(layer) for layer in layers], np.int64)
         text = np.repeat(np.arange(len(layers)), counts)

@@ -25,6 +25,7 @@ from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
+from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.layers import Layer, LayerHead, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.text.sentences import split_sentences
@@ -142,16 +143,12 @@ class Tagger:
         Raises:
             TypeError: If ``text`` is not a string.
         """
-        if not isinstance(text, str):
-            raise TypeError(
-                f"expected one text (str), found {type(text).__name__}; for several, iterate over stream(texts)"
-            )
+        check_one(text)
         return next(self.stream([text]))
 
     def stream(self, texts: Iterable[str]) -> Iterator[Document]:
         """Read texts lazily: one Document for each, in order, in memory that does not grow with their number."""
-        if isinstance(texts, str):
-            raise TypeError("expected several texts, found one str; call the tagger on it")
+        check_several(texts, reader="tagger")
         self._check_words_known()
         return self._documents(gather_blocks(self._checked(texts)))
 
@@ -235,13 +232,7 @@ class Tagger:
             )
 
     def _checked(self, texts: Iterable[str]) -> Iterator[str]:
-        limit = self.options.max_chars
-        for number, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
-            if limit is not None and len(text) > limit:
-                raise DataError(f"text {number}: {len(text)} characters; expected at most {limit} (max_chars)")
-            yield text
+        return check_each(texts, max_chars=self.options.max_chars)
 
     def _documents(self, blocks: Iterator[Block]) -> Iterator[Document]:
         for flow in self._flows:

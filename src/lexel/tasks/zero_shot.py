@@ -21,6 +21,7 @@ from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import LabelError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair
+from lexel.tasks.checks import check_one, check_several
 from lexel.tasks.classify import Classification, Rule, TextScores, checked_texts, score_texts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 
@@ -252,18 +253,14 @@ class ZeroShotClassifier:
             LabelError: If labels or template cannot be used.
             DataError: If a hypothesis is too long for a window.
         """
-        if not isinstance(text, str):
-            raise TypeError(
-                f"expected one text (str), found {type(text).__name__}; for several, iterate over stream(texts)"
-            )
+        check_one(text)
         return next(self.stream([text], labels, **options))
 
     def stream(
         self, texts: Iterable[str], labels: Sequence[str] | None = None, **options: Any
     ) -> Iterator[Classification]:
         """Classify texts lazily: one result for each, in order, read about a block ahead."""
-        if isinstance(texts, str):
-            raise TypeError("expected several texts, found one str; call the classifier on it")
+        check_several(texts, reader="classifier")
         changed = self.options.changed(options, where="ZeroShotClassifier")
         asked = self.labels if labels is None else labels
         return self._classifications(texts, hypotheses_of(asked, changed.template), changed.rule(tuple(asked)))

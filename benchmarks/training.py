@@ -1,4 +1,4 @@
-"""``python -m benchmarks.training``: examples a second of fine-tuning, beside transformers' ``Trainer`` at its defaults.
+"""``python -m benchmarks.training``: examples a second of fine-tuning beside transformers' ``Trainer`` at its defaults.
 
 A BERT of base size with random weights learns the entities of real sentences. Both start from the same folder, read the
 same sentences as given words, take batches of eight and AdamW; each is a process of its own, in turns, and the first

@@ -55,6 +55,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "news.txt": NEWS,
         "english.txt": "the new york\n",
         "dev.jsonl": LABELLED,
+        "topics.tsv": "text\tlabel\n他在北京\tplace\n天气很好\tweather\n",
         "train.seg": "他 在 北京\n",
         "test.seg": "他 在 台北\n",
         "test.conll": "in\tO\nnew\tB-LOC\nyork\tI-LOC\n",

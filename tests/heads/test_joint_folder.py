@@ -15,9 +15,12 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.encoder.heads import read_dense
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import LabelError, WeightError
+from lexel.tasks.answer import Answerer
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.classify import Classifier
-from lexel.tasks.framing import decided, firsts
+from lexel.tasks.embed import Embedder
+from lexel.tasks.fill import Filler
+from lexel.tasks.framing import decided, everything, firsts
 from lexel.tasks.loading import find_head
 from lexel.tasks.tag import Tagger
 from tests.builders import VOCAB, WORDS, bert_config, bert_tensors, write_folder, write_json
@@ -114,13 +117,33 @@ def test_each_head_is_computed_by_itself(joint: tuple[Checkpoint, Tensors], name
     assert np.abs(found - by_hand).max() <= (1e-9 if engine == "numpy" else 1e-5) * np.abs(by_hand).max()
 
 
-def test_tagger_and_classifier_read_one_folder(joint: tuple[Checkpoint, Tensors]) -> None:
-    checkpoint, _ = joint
+def test_the_class_for_each_task_reads_one_folder(joint: tuple[Checkpoint, Tensors]) -> None:
+    checkpoint, tensors = joint
     document = Tagger.load(checkpoint, engine="numpy")("天下的人")
     assert "".join(document.words.texts) == "天下的人"
     found = Classifier.load(checkpoint, engine="numpy")("天下的人")
     assert {label for label, _ in found.ranked} == {"sports", "law", "art"}
     assert all(0 < score < 1 for _, score in found.ranked)  # sigmoids, as its problem is multi
+    (blank,) = Filler.load(checkpoint, engine="numpy")("天下[MASK]人").blanks
+    assert sum(one.prob for one in blank.candidates) <= 1
+    assert len({one.filled for one in blank.candidates}) == 5
+    best = Answerer.load(checkpoint, engine="numpy")("人在哪", "天下的人").best
+    assert best is not None
+    assert best.text == "天下的人"[best.start : best.end]
+    vector = Embedder.load(checkpoint, engine="numpy")("天下的人").vector
+    assert np.abs(vector - vector_by_hand(checkpoint, tensors, "天下的人")).max() < 1e-5
+
+
+def vector_by_hand(checkpoint: Checkpoint, tensors: Tensors, text: str) -> NDArray[Any]:
+    """Pieces, special ones too, weighed by a softmax of their shares, then the dense map with tanh."""
+    engine = start_engine(checkpoint, EngineOptions("numpy"), heads=["hidden.2"])
+    flow = Flow("joint", checkpoint, engine, outputs=["hidden.2"])
+    (block,) = flow.read(gather_blocks([text]), picks=everything)
+    states = block.readings["joint"].scores["hidden.2"]
+    own = {part.removeprefix("heads.embed."): value for part, value in tensors.items() if ".embed." in part}
+    shares = np.exp(states @ own["attention.weight"][0] + own["attention.bias"])
+    pooled = (states * shares[:, None]).sum(axis=0) / shares.sum()
+    return np.asarray(np.tanh(own["dense.weight"] @ pooled + own["dense.bias"]))
 
 
 def test_the_dense_map_behind_a_pooling_is_read_apart(joint: tuple[Checkpoint, Tensors]) -> None:

@@ -214,7 +214,8 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     layers = layers_of_data(file)
     if not layers:
         raise OptionError(
-            f"--heads: not given, and {file.path} has no words, pos or entities; name a task: fill, classify or answer"
+            f"--heads: not given, and {file.path} has no words, pos or entities; name a task: fill, classify, "
+            "answer or embed"
         )
     note(f"heads: {', '.join(layers)}, the layers of {file.path}; name others with --heads")
     return {"heads": Value([Value(layer, "--heads") for layer in layers], "--heads")}

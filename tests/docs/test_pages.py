@@ -16,7 +16,7 @@ import pytest
 
 from lexel.checkpoint.source import bundled_folder
 from lexel.data import read_jsonl, write_conllu
-from tests.builders import ENTITIES, build_tagger
+from tests.builders import ENTITIES, VOCAB, bert_config, bert_tensors, build_tagger, write_folder
 from tests.checkpoint.hub_server import Hub, Repository, serve
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,7 @@ LABELLED = (
     '{"text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], '
     '"pos": ["PRON", "ADP", "PROPN"], "entities": [[2, 4, "LOC"]]}\n'
 )
+QUESTIONS = '{"data": [{"paragraphs": [{"context": "他在北京", "qas": [{"id": "1", "question": "在哪"}]}]}]}'
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -55,6 +56,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "news.txt": NEWS,
         "english.txt": "the new york\n",
         "dev.jsonl": LABELLED,
+        "life.txt": "他在北京。\n",
+        "questions.json": QUESTIONS,
         "topics.tsv": "text\tlabel\n他在北京\tplace\n天气很好\tweather\n",
         "train.seg": "他 在 北京\n",
         "test.seg": "他 在 台北\n",
@@ -62,9 +65,16 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     for name, text in texts.items():
         Path(name).write_text(text, encoding="utf-8")
+    build_answering(tmp_path / "owner" / "qa-model")
     Path("news.txt.gz").write_bytes(gzip.compress(NEWS.encode()))
     write_conllu(read_jsonl("dev.jsonl"), "dev.conllu")
     return tmp_path
+
+
+def build_answering(folder: Path) -> None:
+    """A tiny random model that answers questions."""
+    config = bert_config(vocab_size=len(VOCAB), architectures=["BertForQuestionAnswering"])
+    write_folder(folder, config, bert_tensors(config, {"qa_outputs": 2}), VOCAB)
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,9 @@ def test_an_unknown_argument_is_named_with_the_nearest(name: str, nearest: str, 
         ("config", "config.json"),
         ("token", "HF_TOKEN"),
         ("offset_mapping", "offsets are the tokenizer's own"),
+        ("tokenizer_kwargs", "nothing is cut"),
+        ("return_all_scores", "top_k=None"),
+        ("framework", "pass engine"),
     ],
 )
 def test_an_argument_of_theirs_that_is_not_taken_says_what_to_do(name: str, advice: str, folder: Path) -> None:

@@ -165,6 +165,11 @@ _REFUSED = {
     "grouped_entities": "pass aggregation_strategy='simple'",
     "ignore_subwords": "pass aggregation_strategy='first'",
     "offset_mapping": "offsets are the tokenizer's own",
+    "tokenizer_kwargs": "nothing is cut: a long text is read in windows",
+    "return_all_scores": "pass top_k=None",
+    "framework": "pass engine",
+    "args_parser": "pass what the task takes",
+    "binary_output": "results are Python's own",
 }
 
 _logger = logging.getLogger("lexel")

@@ -17,7 +17,8 @@ from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.fake import FakeEngine
 from lexel.errors import DataError, LabelError
 from lexel.tasks.base import Flow
-from lexel.tasks.classify import Calibration, Classifier, ClassifyOptions, Text
+from lexel.tasks.calibration import Calibration
+from lexel.tasks.classify import Classifier, ClassifyOptions, Text
 from tests.builders import VOCAB, WORDS, build_tagger
 
 from .conftest import CLASSES, SENTENCES, build_classifier

@@ -15,7 +15,8 @@ from lexel.cli.classifying import WRITERS
 from lexel.data import FORMATS
 from lexel.data.classified import FORMATS as OWN_FORMATS
 from lexel.decoding.classes import FUNCTIONS
-from lexel.tasks.classify import Calibration, Classification, Classifier
+from lexel.tasks.calibration import Calibration
+from lexel.tasks.classify import Classification, Classifier
 from tests.cli.conftest import COMMAND, one_error
 from tests.cli.conftest import environment as environment
 from tests.cli.conftest import lexel as lexel

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
@@ -32,6 +33,7 @@ from lexel.pipelines.text_classification import TextClassificationPipeline
 from lexel.pipelines.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
 from lexel.pipelines.zero_shot_classification import ZeroShotClassificationPipeline
 from lexel.tasks.arguments import refuse_unknown
+from lexel.tasks.base import Flow
 from lexel.tasks.embed import Embedder
 from lexel.tasks.loading import find_head, start_flow
 from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
@@ -47,6 +49,9 @@ class Pipeline(Protocol):
     def __call__(self, *inputs: Any, **options: Any) -> Any: ...
 
 
+Build = Callable[[Checkpoint, EngineOptions, Mapping[str, Any]], Pipeline]
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineTask:
     """What a task needs.
@@ -54,76 +59,48 @@ class PipelineTask:
     Attributes:
         heads: Tasks of the heads (``Head.task``) that choose it where no task is named.
         options: Arguments that are its own.
-        build: Makes the pipeline from the checkpoint, the engine's options, the most slots in a batch, and its own
-            arguments.
+        build: Makes the pipeline from the checkpoint, the engine's options, and its own arguments.
     """
 
     heads: tuple[str, ...]
     options: tuple[str, ...]
-    build: Callable[[Checkpoint, EngineOptions, int | None, Mapping[str, Any]], Pipeline]
+    build: Build
 
 
-def _token_classification(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> TokenClassificationPipeline:
-    where = str(checkpoint.source.folder)
-    head = choose_head(checkpoint.heads, options.get("head"), where=where)
-    own = {name: value for name, value in options.items() if name != "head"}
+def _of_head(task: str, read: Callable[[Mapping[str, Any]], Any], pipeline: Callable[[Flow, Any], Pipeline]) -> Build:
+    """What makes a pipeline that reads with a head.
+
+    Args:
+        task: The head's task (``Head.task``).
+        read: Makes the pipeline's options from its arguments.
+        pipeline: The pipeline.
+    """
+
+    def build(checkpoint: Checkpoint, engine: EngineOptions, options: Mapping[str, Any]) -> Pipeline:
+        own = dict(options)
+        head = find_head(checkpoint, task, name=own.pop("head", None))
+        asked = read(own)
+        return pipeline(start_flow(checkpoint, [head.name], engine), asked)
+
+    return build
+
+
+def _token_classification(checkpoint: Checkpoint, engine: EngineOptions, options: Mapping[str, Any]) -> Pipeline:
+    own = dict(options)
+    head = choose_head(checkpoint.heads, own.pop("head", None), where=str(checkpoint.source.folder))
     read = ReadOptions().changed(own, where="pipeline")
-    flow = start_flow(checkpoint, [head], engine, batch_pieces=batch_pieces)
-    return TokenClassificationPipeline(flow, read)
+    return TokenClassificationPipeline(start_flow(checkpoint, [head], engine), read)
 
 
-def _feature_extraction(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> Pipeline:
+def _feature_extraction(checkpoint: Checkpoint, engine: EngineOptions, options: Mapping[str, Any]) -> Pipeline:
     last = f"hidden.{checkpoint.config.n_layers}"
-    return FeatureExtractionPipeline(start_flow(checkpoint, [last], engine, batch_pieces=batch_pieces), options)
+    return FeatureExtractionPipeline(start_flow(checkpoint, [last], engine), options)
 
 
-def _sentence_similarity(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> Pipeline:
+def _sentence_similarity(checkpoint: Checkpoint, engine: EngineOptions, options: Mapping[str, Any]) -> Pipeline:
     modules = read_sentence_modules(checkpoint.source.folder, hidden_size=checkpoint.config.hidden_size)
     plan = plan_pooling(checkpoint, modules, PoolingOptions(**options))
-    return SentenceSimilarityPipeline(
-        Embedder(start_flow(checkpoint, plan.outputs, engine, batch_pieces=batch_pieces), plan)
-    )
-
-
-def _text_classification(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> Pipeline:
-    own = dict(options)
-    head = find_head(checkpoint, "classify", name=own.pop("head", None))
-    read = text_classification.ReadOptions().changed(own, where="pipeline")
-    return TextClassificationPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), read)
-
-
-def _zero_shot_classification(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> Pipeline:
-    own = dict(options)
-    head = find_head(checkpoint, "classify", name=own.pop("head", None))
-    return ZeroShotClassificationPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), own)
-
-
-def _question_answering(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> Pipeline:
-    head = find_head(checkpoint, "answer", name=options.get("head"))
-    own = {name: value for name, value in options.items() if name != "head"}
-    read = QuestionOptions().changed(own, where="pipeline")
-    return QuestionAnsweringPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), read)
-
-
-def _fill_mask(
-    checkpoint: Checkpoint, engine: EngineOptions, batch_pieces: int | None, options: Mapping[str, Any]
-) -> Pipeline:
-    own = dict(options)
-    head = find_head(checkpoint, "fill", name=own.pop("head", None))
-    read = MaskOptions().changed(own, where="pipeline")
-    return FillMaskPipeline(start_flow(checkpoint, [head.name], engine, batch_pieces=batch_pieces), read)
+    return SentenceSimilarityPipeline(Embedder(start_flow(checkpoint, plan.outputs, engine), plan))
 
 
 TASKS: Mapping[str, PipelineTask] = {
@@ -132,14 +109,32 @@ TASKS: Mapping[str, PipelineTask] = {
         options=("head", *token_classification.OPTIONS),
         build=_token_classification,
     ),
-    "text-classification": PipelineTask(("classify",), ("head", *text_classification.OPTIONS), _text_classification),
-    "zero-shot-classification": PipelineTask(
-        (), ("head", *zero_shot_classification.OPTIONS), _zero_shot_classification
+    "text-classification": PipelineTask(
+        heads=("classify",),
+        options=("head", *text_classification.OPTIONS),
+        build=_of_head(
+            "classify",
+            partial(text_classification.ReadOptions().changed, where="pipeline"),
+            TextClassificationPipeline,
+        ),
     ),
-    "fill-mask": PipelineTask(("fill",), ("head", *fill_mask.OPTIONS), _fill_mask),
+    "zero-shot-classification": PipelineTask(
+        heads=(),
+        options=("head", *zero_shot_classification.OPTIONS),
+        build=_of_head("classify", dict, ZeroShotClassificationPipeline),
+    ),
+    "fill-mask": PipelineTask(
+        heads=("fill",),
+        options=("head", *fill_mask.OPTIONS),
+        build=_of_head("fill", partial(MaskOptions().changed, where="pipeline"), FillMaskPipeline),
+    ),
+    "question-answering": PipelineTask(
+        heads=("answer",),
+        options=("head", *question_answering.OPTIONS),
+        build=_of_head("answer", partial(QuestionOptions().changed, where="pipeline"), QuestionAnsweringPipeline),
+    ),
     "feature-extraction": PipelineTask((), feature_extraction.OPTIONS, _feature_extraction),
     "sentence-similarity": PipelineTask(("embed",), sentence_similarity.OPTIONS, _sentence_similarity),
-    "question-answering": PipelineTask(("answer",), ("head", *question_answering.OPTIONS), _question_answering),
 }
 """The tasks by transformers' names."""
 
@@ -233,13 +228,14 @@ def pipeline(
         precision=_precision(dtype=dtype, torch_dtype=torch_dtype, precision=precision),
         threads=threads,
         device=device_named(device),
+        batch_pieces=batch_pieces,
     )
     if task is not None:
         _row_named(task)  # before anything is fetched
     checkpoint = _open(model, revision=revision, pieces=pieces, scheme=scheme, labels=labels)
     row = _row_for(checkpoint) if task is None else _row_named(task)
     refuse_unknown(options, known=row.options, refused=_REFUSED, where="pipeline")
-    built = row.build(checkpoint, engine_options, batch_pieces, options)
+    built = row.build(checkpoint, engine_options, options)
     if checkpoint.card.notice:
         _logger.warning(checkpoint.card.notice)
     _logger.info(built.description)

@@ -6,13 +6,11 @@ Of a long pair the longer text is read in windows, and the other stands whole be
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +18,7 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
 from lexel.checkpoint.heads import Problem
-from lexel.checkpoint.jsonfile import read_object
 from lexel.data.classified import Classified
-from lexel.data.files import open_output
 from lexel.decoding.classes import (
     DEFAULT_THRESHOLD,
     FUNCTIONS,
@@ -33,9 +29,10 @@ from lexel.decoding.classes import (
     join_windows,
 )
 from lexel.engines.choose import EngineOptions, describe
-from lexel.errors import CheckpointError, DataError, LabelError
+from lexel.errors import DataError, LabelError
 from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair, gather_pairs
+from lexel.tasks.calibration import Calibration
 from lexel.tasks.checks import check_length, check_several
 from lexel.tasks.framing import firsts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
@@ -44,7 +41,6 @@ Text = str | tuple[str, str]
 """What is classified: a text, or a pair of texts."""
 
 FUNCTION_OF: Mapping[Problem, Function] = {"single": "softmax", "multi": "sigmoid", "regression": "none"}
-CALIBRATION_FORMAT = 1
 
 
 class LabelScore(NamedTuple):
@@ -92,53 +88,6 @@ class Classification:
             "scores": [[label, score] for label, score in self.ranked],
             "n_windows": self.n_windows,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """What was found on labelled data to make scores say what they mean, and labels be given where they are best.
-
-    Attributes:
-        temperature: What scores are divided by before the function.
-        thresholds: By label the least score with which a text is given it; empty where a text has one label.
-        n_examples: How many texts it was found on.
-        f1: By label the F1 there, with these thresholds.
-    """
-
-    temperature: float = 1.0
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    n_examples: int = 0
-    f1: Mapping[str, float] = field(default_factory=dict)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as JSON.
-
-        Raises:
-            DataError: If the file cannot be written.
-        """
-        values = {"format": CALIBRATION_FORMAT} | {part.name: getattr(self, part.name) for part in fields(self)}
-        with open_output(path) as output:
-            output.write(json.dumps(values, ensure_ascii=False, indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Calibration:
-        """Read what ``save`` wrote.
-
-        Raises:
-            DataError: If the file is not that.
-        """
-        try:
-            values = read_object(Path(path))
-        except CheckpointError as error:
-            raise DataError(str(error)) from error
-        names = {part.name for part in fields(cls)}
-        if values.pop("format", None) != CALIBRATION_FORMAT or values.keys() != names:
-            raise DataError(f"{path}: not a calibration; expected what Calibration.save or lexel classify wrote")
-        temperature, thresholds = values["temperature"], values["thresholds"]
-        numbers = [temperature, *thresholds.values()] if isinstance(thresholds, dict) else [None]
-        if not all(type(number) in (int, float) for number in numbers) or temperature <= 0:
-            raise DataError(f"{path}: temperature or thresholds are no numbers; expected what Calibration.save wrote")
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

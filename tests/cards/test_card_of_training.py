@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -65,3 +66,37 @@ def test_a_figure_altered_by_three_points_does_not(made: tuple[Path, Path], tmp_
     result = lexel("verify", folder, "--data", made[1], "--samples", "0")
     assert result.exit_code == 1
     assert "differs" in result.output
+
+
+def texts(folder: Path, *, task: str) -> Path:
+    """Texts with classes, or questions with answers, of the characters that the tests' tokenizer has."""
+    sentences = [
+        json.loads(line)["text"] for line in runs.sentences(folder / "any.jsonl", n=16).read_text().splitlines()
+    ]
+    if task == "classify":
+        rows = [{"text": text[:12], "label": "long" if len(text) > 40 else "short"} for text in sentences]
+    else:
+        rows = [
+            {"id": str(i), "question": text[:2], "context": text[:30], "answers": [[2, 4]]}
+            for i, text in enumerate(sentences)
+        ]
+    path = folder / f"{task}.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("task", "row"), [("classify", "classes, macro average"), ("answer", "answers (accuracy")])
+def test_a_head_for_whole_texts_has_its_results_on_the_card(tmp_path: Path, task: str, row: str) -> None:
+    file = DataFile(path=str(texts(tmp_path, task=task)), name="Mine")
+    words = DataFile(path=str(runs.sentences(tmp_path / "words.jsonl")))
+    base = runs.options(tmp_path, train=(words,), output_dir=str(tmp_path / "base"), max_steps=1)
+    train(base)
+    heads = {task: HeadOptions(task=task)}  # type: ignore[arg-type]
+    changes = {"model": str(tmp_path / "base"), "train": (file,), "test": (file,), "heads": heads, "max_steps": 2}
+    train(runs.options(tmp_path, **changes))  # type: ignore[arg-type]
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert f"| Mine | test | {row}" in card
+    if task == "classify":
+        result = lexel("verify", tmp_path / "out", "--data", file.path, "--samples", "0")
+        assert result.exit_code == 0, result.output
+        assert "4 of 4 figures within 1 points" in result.output

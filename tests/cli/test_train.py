@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lexel.checkpoint import open_checkpoint
-from lexel.cli.train import GivenOptions, _help, _lines_of_docstring, check_extra
+from lexel.cli.train import GivenOptions, _help, _lines_of_docstring, _told_once, check_extra
 from lexel.cli.train_progress import show_training
 from lexel.data import read_jsonl
-from lexel.errors import MissingExtra
+from lexel.errors import MissingExtra, OptionError
 from lexel.training.options import TrainingOptions
 from lexel.training.recipe import build_options, read_recipe
 from tests.cli.conftest import Run, one_error
@@ -150,6 +150,18 @@ def test_a_run_that_goes_on_says_from_where(capsys: pytest.CaptureFixture[str]) 
     with show_training(is_wanted=True) as progress:
         progress.on_start(4_000, done=1_000)
     assert capsys.readouterr().err == "going on after step 1,000 of 4,000\n"
+
+
+def test_of_several_processes_the_first_tells_what_is_wrong_and_another_only_if_that_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("lexel.cli.train.time.sleep", waited.append)
+    for rank, times in (("0", 0), ("1", 1)):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(OptionError), _told_once():
+            raise OptionError("wrong")
+        assert len(waited) == times
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

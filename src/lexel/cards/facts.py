@@ -172,8 +172,9 @@ class Facts:
     def report_name(self, report: Values) -> tuple[str, str | None]:
         """What the data of a report is called, and which part of a set it is."""
         data = report.get("data") or {}
-        row = next((row for row in self.data if row.values.get("sha256") == data.get("sha256")), None)
-        if row is not None:
+        rows = [row for row in self.data if row.values.get("sha256") == data.get("sha256")]
+        if rows:  # a file may have two roles
+            row = next((row for row in rows if row.role == data.get("role")), rows[0])
             return row.name, row.role
         return data.get("name") or Path(str(data.get("file", "data"))).name, data.get("role")
 

@@ -32,7 +32,7 @@ class Scored:
         title: What a table calls it.
         name: What its figures are called after: ``word`` of ``word F1``.
         scores: Its scores, by ``precision``, ``recall``, ``f1`` or ``accuracy``: ``{"value", "low", "high"}``.
-        args: What tells ``lexel verify`` which figures these are.
+        args: What tells ``lexel verify`` which figures these are; empty if it cannot run them again.
         n_gold: How many there are in the data; ``None`` if that is not counted.
     """
 
@@ -44,8 +44,13 @@ class Scored:
 
 
 def scored(report: Values) -> Iterator[Scored]:
-    """The rows of a report of tagging, entities by both rules."""
+    """The rows of a report: words, tags, entities by both rules; or classes; or answers."""
     results = report.get("results") or {}
+    if classes := results.get("classes"):
+        yield from _classes(classes)
+    if answers := results.get("answers"):
+        shown = {"f1": answers["f1"], "accuracy": answers["exact"]}
+        yield Scored("answers (accuracy: exact match)", "answer", shown, {})
     if words := results.get("words"):
         yield _spans("words", "word", words["words"], layer="words")
     if pos := results.get("pos"):
@@ -58,6 +63,14 @@ def scored(report: Values) -> Iterator[Scored]:
             yield _spans(
                 f"entities, {rule} rule", f"entity ({rule})", entities[rule]["micro"], layer="entities", rule=rule
             )
+
+
+def _classes(scores: Values) -> Iterator[Scored]:
+    if scores.get("accuracy"):
+        yield Scored("classes", "", {"accuracy": scores["accuracy"]}, {"layer": "classes"})
+    if scores.get("macro"):
+        macro = dict(zip(_QUANTITIES, scores["macro"], strict=True))
+        yield Scored("classes, macro average", "macro", macro, {"layer": "classes", "average": "macro"})
 
 
 def _spans(title: str, name: str, score: Values, **args: str) -> Scored:
@@ -88,18 +101,19 @@ def _claims(facts: Facts, report: Values) -> Iterator[EvalResult]:
 
     data, (name, role) = report.get("data") or {}, facts.report_name(report)
     common = _common_args(report)
+    kind = "text" if (report.get("results") or {}).get("classes") else "token"
     for row in scored(report):
-        for quantity, score in row.scores.items():
+        for quantity, score in row.scores.items() if row.args else ():
             yield EvalResult(
-                task_type="token-classification",
-                task_name="Token classification",
+                task_type=f"{kind}-classification",
+                task_name=f"{kind.title()} classification",
                 dataset_name=name,
                 dataset_type=slug(name),
                 dataset_config=fold_name(report),
                 dataset_split=_SPLITS.get(role or ""),
                 dataset_revision=data.get("sha256"),
                 metric_type=quantity,
-                metric_name=f"{row.name} {_SAID[quantity]}",
+                metric_name=f"{row.name} {_SAID[quantity]}".strip(),
                 metric_value=round(float(score["value"]), SHARE_DECIMALS),
                 metric_args={**row.args, **common},
                 source_name=f"lexel {(report.get('versions') or {}).get('lexel', '')}".strip(),
@@ -110,7 +124,8 @@ def _claims(facts: Facts, report: Values) -> Iterator[EvalResult]:
 def _common_args(report: Values) -> dict[str, Any]:
     """How the figures were made, as far as it changes them."""
     options = report.get("options") or {}
-    found: dict[str, Any] = {"decode": options.get("decode", "viterbi")}
+    is_tagged = not (report.get("results") or {}).get("classes")
+    found: dict[str, Any] = {"decode": options.get("decode", "viterbi")} if is_tagged else {}
     if options.get("given_words"):
         found["given_words"] = True
     if options.get("label_map"):

@@ -84,20 +84,12 @@ def _answer(
 
 def _made(reader: Classifier | Answerer, data: str, *, task: TaskName, sampling: Sampling) -> dict[str, Any]:
     """Where the numbers come from."""
-    from datetime import UTC, datetime
+    from lexel.evaluation.provenance import describe_data
+    from lexel.evaluation.text_report import describe_made
 
-    from lexel.evaluation.provenance import describe_data, describe_flow, describe_machine, describe_versions
-
-    what = "classes" if task == "classify" else "answers"
-    return {
-        "command": shlex.join(["lexel", *sys.argv[1:]]),
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": describe_machine(),
-        "versions": dict(describe_versions()),
-        "data": describe_data(data, format=what),
-        "models": [describe_flow(reader.flow, layers=[what])],
-        "options": {"n_samples": sampling.n_samples, "seed": sampling.seed},
-    }
+    what: Literal["classes", "answers"] = "classes" if task == "classify" else "answers"
+    command = shlex.join(["lexel", *sys.argv[1:]])
+    return describe_made(reader.flow, describe_data(data, format=what), what=what, sampling=sampling, command=command)
 
 
 def _report(results: TextResults, measure: MeasureOptions, *, made: dict[str, Any], is_quiet: bool) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import time
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, make_dataclass
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, make_dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -15,7 +17,7 @@ import typer
 
 from lexel.cli.messages import note, reported
 from lexel.cli.options import MessageOptions, grouped, option
-from lexel.errors import MissingExtra, OptionError
+from lexel.errors import LexelError, MissingExtra, OptionError
 from lexel.training.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ _VALUES = {
     "config": "KEY=VALUE", "card": "KEY=VALUE", "report_to": "NAMES",
     "class_weights": "WEIGHTS", "target_modules": "NAMES", "metric_for_best_model": "NAME",
 }  # fmt: skip
+
+_TIME_TO_SPEAK_S = 10.0
 
 _TAGGING = {"words", "pos", "words+pos", "entities", "labels"}
 
@@ -153,7 +157,8 @@ def train(
     [dim]What would it do?[/]
     [bold]lexel train recipe.yaml --dry-run[/]
     """
-    with reported(messages):
+    messages = messages if is_first_process() else replace(messages, quiet=True)
+    with reported(messages), _told_once():
         check_extra()
         options = _options(recipe, given)
         if run.save_recipe is not None:
@@ -161,7 +166,21 @@ def train(
         if run.dry_run:
             _show_plan(options)
         else:
-            train_with(options, is_quiet=messages.quiet or not is_first_process())
+            train_with(options, is_quiet=messages.quiet)
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Let the first of several processes tell what went wrong with all; its launcher then ends the others.
+
+    What went wrong with another alone is told by that one, when the first has had time to speak.
+    """
+    try:
+        yield
+    except LexelError:
+        if not is_first_process():
+            time.sleep(_TIME_TO_SPEAK_S)
+        raise
 
 
 def check_extra() -> None:

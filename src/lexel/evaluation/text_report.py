@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -14,9 +15,12 @@ from lexel.data.files import Target, open_output
 from lexel.evaluation import plots
 from lexel.evaluation.markup import Column, Control, definitions, figure, filtered_list, lines, page, section, table
 from lexel.evaluation.page import by_label_table, confusion_table
+from lexel.evaluation.provenance import describe_flow, describe_machine, describe_versions
 from lexel.evaluation.report import FORMAT, Row, interval_of, percent
+from lexel.evaluation.tallies import Sampling
 from lexel.evaluation.texts import AnswerScores, ClassScores, TextResults
 from lexel.metrics.scores import Estimate, SpanScore
+from lexel.tasks.base import Flow
 
 _HEAD = ("", "score", "95 %", "precision", "recall", "gold", "predicted", "correct")
 _COLUMNS = (
@@ -130,6 +134,29 @@ def _heading(results: TextResults, made: Mapping[str, Any]) -> Iterator[str]:
     what = "texts" if results.answers is None else "questions"
     yield f"data: {data['file']}: {results.n_documents:,} {what}, {results.n_chars:,} characters"
     yield f"sha256: {data['sha256']}"
+
+
+def describe_made(
+    flow: Flow, data: Mapping[str, Any], *, what: Literal["classes", "answers"], sampling: Sampling, command: str
+) -> dict[str, Any]:
+    """Where the numbers come from.
+
+    Args:
+        flow: What read the texts.
+        data: What the file is, by ``describe_data``.
+        what: What was scored.
+        sampling: How intervals were made.
+        command: What was typed.
+    """
+    return {
+        "command": command,
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": describe_machine(),
+        "versions": dict(describe_versions()),
+        "data": dict(data),
+        "models": [describe_flow(flow, layers=[what])],
+        "options": {"n_samples": sampling.n_samples, "seed": sampling.seed},
+    }
 
 
 def as_json(results: TextResults, *, made: Mapping[str, Any]) -> dict[str, Any]:

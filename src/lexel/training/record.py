@@ -12,15 +12,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lexel.checkpoint.heads import TAGGING
 from lexel.data import FORMATS, fold_of
+from lexel.data.classified import read_classified
+from lexel.data.questions import read_questions
 from lexel.errors import LexelError
 from lexel.evaluation.provenance import describe_data, describe_run
 from lexel.evaluation.report import as_json
 from lexel.evaluation.results import Report
 from lexel.evaluation.run import EvaluationOptions, evaluate
+from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.text_report import as_json as texts_as_json
+from lexel.evaluation.text_report import describe_made
+from lexel.evaluation.texts import evaluate_answerer, evaluate_classifier
+from lexel.tasks.answer import Answerer
+from lexel.tasks.classify import Classifier
 from lexel.tasks.tag import Tagger
 from lexel.training.features import Features, is_held_out, read_documents, shared_texts
 from lexel.training.heads import label_counts
@@ -164,16 +172,19 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
         name: What reports call the model.
         threads: Threads to compute with.
     """
-    if not any(head.task in TAGGING for head in setup.heads):
+    with _unsaid():
+        reader = _reader_of(folder, {head.task for head in setup.heads}, threads=threads)
+    if reader is None:
         return [], []
     reports, said = [], []
     share = setup.options.dev_fraction
-    with _unsaid():
-        tagger = Tagger.load(folder, precision="float32", threads=threads)
+    if share and not isinstance(reader, Tagger):
+        said.append("the share of the training texts that is held out was measured while training only")
+        share = 0.0
     for role in ("validation", "test"):
         for file in setup.options.train if share and role == "validation" else getattr(setup.options, role):
             try:
-                report = _evaluate_file(tagger, file, setup, role=role)
+                report = _evaluate_file(reader, file, setup, role=role)
             except LexelError as error:
                 said.append(f"{role} {Path(file.path).name}: not evaluated: {error}")
                 continue
@@ -198,15 +209,39 @@ def _unsaid() -> Iterator[None]:
         logger.removeFilter(refuse)
 
 
-def _evaluate_file(tagger: Tagger, file: DataFile, setup: Setup, *, role: str) -> dict[str, Any]:
+def _reader_of(folder: Path, tasks: set[str], *, threads: int) -> Tagger | Classifier | Answerer | None:
+    """What reads a folder to measure it, if anything does."""
+    if tasks & set(TAGGING):
+        return Tagger.load(folder, precision="float32", threads=threads)
+    if "classify" in tasks:
+        return Classifier.load(folder, precision="float32", threads=threads)
+    return Answerer.load(folder, precision="float32", threads=threads) if "answer" in tasks else None
+
+
+def _evaluate_file(
+    reader: Tagger | Classifier | Answerer, file: DataFile, setup: Setup, *, role: str
+) -> dict[str, Any]:
+    named = {"role": role, "name": file.name or Path(file.path).stem.partition(".")[0]}
+    if isinstance(reader, Tagger):
+        return _evaluate_documents(reader, file, setup, named=named)
+    what: Literal["classes", "answers"] = "classes" if isinstance(reader, Classifier) else "answers"
+    if isinstance(reader, Classifier):
+        results = evaluate_classifier(reader, read_classified(file.path))
+    else:
+        results = evaluate_answerer(reader, read_questions(file.path))
+    data = describe_data(file.path, format=what) | named
+    made = describe_made(reader.flow, data, what=what, sampling=Sampling(), command=command())
+    return texts_as_json(results, made=made)
+
+
+def _evaluate_documents(tagger: Tagger, file: DataFile, setup: Setup, *, named: dict[str, str]) -> dict[str, Any]:
     options = EvaluationOptions(label_map=file.label_map or {}, given_words="words" not in tagger.layers)
     documents = read_documents(file, repair=setup.options.repair)
     share = setup.options.dev_fraction
-    if share and role == "validation":
+    if share and named["role"] == "validation":
         documents = (document for document in documents if is_held_out(document.text, share))
     results = evaluate(tagger, documents, options=options)
-    data = describe_data(file.path, format=format_name(file), fold=fold_name(file))
-    data |= {"role": role, "name": file.name or Path(file.path).stem.partition(".")[0]}
+    data = describe_data(file.path, format=format_name(file), fold=fold_name(file)) | named
     return as_json(Report(results, describe_run(tagger, options, command=command(), data=data)))
 
 

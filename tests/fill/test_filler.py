@@ -326,6 +326,8 @@ def test_pieces_that_are_no_text_or_stand_in_the_wrong_place_are_not_allowed() -
         ("[MASK]", {"mask": " "}, OptionError, "mask is ' '"),
         ("[MASK]", {"top_k": 0}, OptionError, "top_k is 0"),
         ("[MASK]", {"length": (3, 2)}, OptionError, "length is"),
+        ("[MASK]", {"length": "2"}, OptionError, "length is '2'"),
+        ("[MASK]", {"top_k": "2"}, OptionError, "top_k is '2'"),
         ("[MASK]", {"order": "best"}, OptionError, "expected one of left, certain"),
         ("[MASK]", {"beams": 2}, TypeError, "the nearest is 'beam'"),
         (["[MASK]"], {}, TypeError, "iterate over stream"),

@@ -56,8 +56,8 @@ SHAPES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
 Tensors = dict[str, NDArray[np.float32]]
 
 
-def build_joint(folder: Path, *, without: tuple[str, ...] = ()) -> Tensors:
-    """A folder with every kind of head, its tensors apart from those of some heads; gives the heads' tensors."""
+def build_joint(folder: Path, *, without: tuple[str, ...] = (), without_parts: tuple[str, ...] = ()) -> Tensors:
+    """A folder with every kind of head, without some heads' or other tensors; gives the heads' tensors."""
     random = np.random.default_rng(4)
     heads = {
         f"heads.{name}.{part}": random.normal(size=shape).astype(np.float32)
@@ -65,7 +65,11 @@ def build_joint(folder: Path, *, without: tuple[str, ...] = ()) -> Tensors:
         for part, shape in shapes.items()
     }
     config = bert_config(vocab_size=len(VOCAB), hidden_size=HIDDEN, hidden_act="relu")
-    kept = {name: tensor for name, tensor in heads.items() if name.split(".")[1] not in without}
+    kept = {
+        name: tensor
+        for name, tensor in heads.items()
+        if name.split(".")[1] not in without and name not in without_parts
+    }
     write_folder(folder, config, bert_tensors(config, {}, seed=2) | kept, VOCAB)
     entries = {name: {**entry, "prefix": f"heads.{name}"} for name, entry in HEADS.items()}
     write_json(folder / "lexel.json", {"format": 1, "pieces": "tokenizer", "heads": entries})
@@ -162,6 +166,13 @@ def test_a_head_that_is_not_asked_for_is_not_looked_at(tmp_path: Path, name: str
     start_engine(checkpoint, EngineOptions("numpy"), heads=others)
     with pytest.raises(WeightError, match=rf"no tensor 'heads\.{name}\."):
         start_engine(checkpoint, EngineOptions("numpy"), heads=[name])
+
+
+def test_a_head_with_a_dense_map_alone_is_none_of_an_engines(tmp_path: Path) -> None:
+    build_joint(tmp_path, without_parts=("heads.embed.attention.weight", "heads.embed.attention.bias"))
+    checkpoint = open_checkpoint(tmp_path)
+    start_engine(checkpoint, EngineOptions("numpy"))  # all heads
+    assert Embedder.load(checkpoint, engine="numpy")("天下的人").vector.shape == (8,)
 
 
 def test_a_block_without_a_piece_has_scores_as_wide_as_the_head(joint: tuple[Checkpoint, Tensors]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from lexel.checkpoint import Checkpoint, Weights
 from lexel.encoder.families import albert, bert, distilbert
-from lexel.encoder.heads import build_head, tensor_patterns
+from lexel.encoder.heads import build_head, computed_heads, tensor_patterns
 from lexel.encoder.layers import Brick, Encoder, Inputs
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_adapters
@@ -61,7 +61,8 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     Args:
         ops: The engine's.
         checkpoint: The model.
-        heads: Names of the heads to read; by default all of them. Other outputs (``hidden.N``) may stand among them.
+        heads: Names of the heads to read; by default all that an engine computes. Other outputs (``hidden.N``) may stand
+            among them.
 
     Raises:
         WeightError: If a tensor is missing, of another shape, or belongs to no part of the model.
@@ -70,7 +71,8 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     encoder = FAMILIES[config.family](ops, config, weights)
     if checkpoint.adapter is not None:
         encoder = encoder.adapted(read_adapters(ops, checkpoint.adapter, weights, hidden_size=config.hidden_size))
-    wanted = [head for name, head in checkpoint.heads.items() if heads is None or name in heads]
+    names = computed_heads(checkpoint.heads, weights) if heads is None else heads
+    wanted = [head for name, head in checkpoint.heads.items() if name in names]
     bricks = {
         head.name: build_head(ops, head, weights, config, embeddings=encoder.embeddings.pieces) for head in wanted
     }

@@ -137,6 +137,13 @@ def output_width(head: Head, config: ModelConfig) -> int:
     return {"fill": config.vocab_size, "answer": 2, "embed": 1}.get(head.task, len(head.labels))
 
 
+def computed_heads(heads: Mapping[str, Head], weights: Weights) -> list[str]:
+    """The heads that give a score for each piece: all but those for vectors that have a dense map alone."""
+    return [
+        name for name, head in heads.items() if head.task != "embed" or weights.has(f"{head.prefix}.attention.weight")
+    ]
+
+
 def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """The map (followed by tanh) that an ``embed`` head puts behind its pooling: weight ``[size, hidden]``, bias.
 

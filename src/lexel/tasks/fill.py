@@ -171,10 +171,10 @@ class FillOptions:
             if value not in known:
                 raise OptionError(f"{name} is {value!r}; expected one of {', '.join(known)}")
         for name, number in (("top_k", self.top_k), ("beam", self.beam)):
-            if number is not None and number < 1:
-                raise OptionError(f"{name} is {number}; expected 1 or more")
-        if not 1 <= self.lengths[0] <= self.lengths[1]:
-            raise OptionError(f"length is {self.length}; expected a number from 1, or the fewest and the most pieces")
+            if number is not None and not (isinstance(number, int) and number >= 1):
+                raise OptionError(f"{name} is {number!r}; expected 1 or more")
+        if not _is_range(self.length):
+            raise OptionError(f"length is {self.length!r}; expected a number from 1, or the fewest and the most pieces")
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -190,6 +190,14 @@ class FillOptions:
     def wanted(self) -> int | None:
         """How many candidates; ``None`` is all."""
         return self.top_k or (TOP_K if self.targets is None else None)
+
+
+def _is_range(length: object) -> bool:
+    """A number from 1, or two in order."""
+    ends = (length, length) if isinstance(length, int) else length
+    if not isinstance(ends, tuple | list) or len(ends) != 2 or not all(isinstance(end, int) for end in ends):
+        return False
+    return bool(1 <= ends[0] <= ends[1])
 
 
 _OPTIONS = tuple(field.name for field in fields(FillOptions))

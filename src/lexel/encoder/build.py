@@ -61,8 +61,8 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     Args:
         ops: The engine's.
         checkpoint: The model.
-        heads: Names of the heads to read; by default all that an engine computes. Other outputs (``hidden.N``) may stand
-            among them.
+        heads: Names of the heads to read; by default all that an engine computes. Other outputs (``hidden.N``) may
+            stand among them.
 
     Raises:
         WeightError: If a tensor is missing, of another shape, or belongs to no part of the model.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lexel.errors import DataError
+from lexel.errors import DataError, OptionError
 from lexel.training.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.plan import layers_of_data, plan_training
 from tests.builders import WORDS, build_tagger
@@ -123,3 +123,9 @@ def test_long_documents_are_windows_and_said(tmp_path: Path) -> None:
     plan = plan_training(options(tmp_path, train, heads={"words": HeadOptions(task="words")}))
     assert plan.n_windows == plan.n_long + 1 > 1
     assert plan.window == 64
+
+
+def test_a_metric_that_measuring_does_not_give_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path / "train.jsonl", *RECORDS)
+    with pytest.raises(OptionError, match="metric_for_best_model: 'pos/f1'; expected one of .*words/f1"):
+        plan_training(options(tmp_path, file, validation=(file,), metric_for_best_model="pos/f1"))

@@ -188,14 +188,17 @@ def plan_training(options: TrainingOptions) -> Plan:
         DataError: If a file cannot be read.
         LabelError: If labels and heads do not fit together.
         CheckpointError: If the model or tokenizer cannot be used.
+        OptionError: If measuring does not give the figure that is to decide.
     """
     from accelerate import PartialState
 
+    from lexel.training.scoring import metric_of
     from lexel.training.setup import build_model, prepare
     from lexel.training.team import Team
 
     with TemporaryDirectory() as folder, _counting_ill_formed(options):
         setup = prepare(options, team=Team(PartialState(cpu=True)), cache=Path(folder))
+        metric_of(setup.heads, options.metric_for_best_model)
         examples = setup.examples("train")
         steps_per_epoch, n_steps, most_pieces = _steps(options, setup, examples)
         model = build_model(setup)

@@ -127,5 +127,5 @@ def test_long_documents_are_windows_and_said(tmp_path: Path) -> None:
 
 def test_a_metric_that_measuring_does_not_give_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path / "train.jsonl", *RECORDS)
-    with pytest.raises(OptionError, match="metric_for_best_model: 'pos/f1'; expected one of .*words/f1"):
+    with pytest.raises(OptionError, match=r"metric_for_best_model: 'pos/f1'; expected one of .*words/f1"):
         plan_training(options(tmp_path, file, validation=(file,), metric_for_best_model="pos/f1"))

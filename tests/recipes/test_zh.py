@@ -38,7 +38,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Corpora in the recipe's layout: some raw text, and the labelled sets cut short."""
     folder = tmp_path_factory.mktemp("corpora")
     (folder / "raw").mkdir()
-    for name, source in (("wikipedia_shards", "zh_gsd"), ("tatoeba", "zh_hk")):
+    for name, source in (("wikipedia_shards", "zh_gsd"), ("tatoeba", "zh_gsdsimp")):
         text = "".join(f"{record['text']}\n" for record in read(source)[150:190])
         (folder / "raw" / f"{name}.txt").write_text(text, encoding="utf-8")
     for name in ("zh_gsd", "zh_gsdsimp"):

@@ -81,14 +81,13 @@ def quantize(
         MissingExtra: If NNCF is not installed.
         EngineError: If this processor has no int8 products, or the model lost more than is allowed.
         DataError: If the calibration text is empty, or of a script that the model does not read.
-        CheckpointError: If ``out`` exists, or the model has a quantised graph already.
+        CheckpointError: If ``out`` exists.
     """
     options = options or QuantizeOptions()
     nncf = _nncf()
     if not is_int8_native(processor_flags()):
         raise EngineError("this processor has no int8 products; quantise on one that has (VNNI, AMX, or Arm's dotprod)")
-    if checkpoint.quantised is not None:
-        raise CheckpointError(f"{checkpoint.source.folder}: is quantised already; start from the folder it was made of")
+    checkpoint = replace(checkpoint, quantised=None)  # a graph that it may have is made anew
     batches = _calibration_batches(checkpoint, calibration)
     scorer = Scorer(checkpoint, gold, texts=calibration)
     graph = BuiltGraphs(checkpoint, None).graph(outputs_of(checkpoint))

@@ -224,7 +224,7 @@ def test_many_files_are_folded_away(trained: Trained) -> None:
 
 
 def test_a_name_while_training_writes_aside_is_the_name_to_be(trained: Trained) -> None:
-    aside = trained.folder.rename(trained.folder.with_name(".my-model.part"))
+    aside = trained.folder.rename(trained.folder.with_name("finished.partial"))
     Trained(aside, trained.test).change(options={"output_dir": "runs/news-tagger"})
     card = write_card(aside, measure=False).path.read_text(encoding="utf-8")
     assert card.count("lexel tag -m news-tagger") == 1

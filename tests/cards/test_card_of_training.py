@@ -100,3 +100,9 @@ def test_a_head_for_whole_texts_has_its_results_on_the_card(tmp_path: Path, task
         result = lexel("verify", tmp_path / "out", "--data", file.path, "--samples", "0")
         assert result.exit_code == 0, result.output
         assert "4 of 4 figures within 1 points" in result.output
+
+
+def test_what_is_published_names_no_folder_of_whoever_trained(made: tuple[Path, Path]) -> None:
+    folder = made[0]
+    published = [folder / name for name in ("training.json", "evaluation.json", "lexel.json", "README.md")]
+    assert [path.name for path in published if str(folder.parent) in path.read_text(encoding="utf-8")] == []

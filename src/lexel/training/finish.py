@@ -17,7 +17,7 @@ from lexel.training import state
 from lexel.training.check import check_saved
 from lexel.training.model import MultiHead
 from lexel.training.plots import plot
-from lexel.training.record import evaluate_folder, training_record
+from lexel.training.record import evaluate_folder, for_others, training_record
 from lexel.training.rows import Examples, RowBuilder
 from lexel.training.save import write_model
 from lexel.training.setup import Setup
@@ -102,11 +102,11 @@ class _About:
 
     def record(self) -> dict[str, Any]:
         """``training.json``."""
-        return training_record(self._setup, run=self._run, parameters=self._parameters)
+        return dict(for_others(training_record(self._setup, run=self._run, parameters=self._parameters)))
 
     def made(self) -> dict[str, Any]:
         """What ``lexel.json`` says of how the model was made."""
-        data = {file["path"]: file["sha256"] for file in self.record()["data"]}
+        data = {f"{file['name']}, {file['role']}": file["sha256"] for file in self.record()["data"]}
         return {"by": "lexel train", "seed": self._setup.options.seed, "steps": self._run["steps"], "data": data}
 
     def write(self, folder: Path, *, name: str, threads: int) -> None:
@@ -114,7 +114,7 @@ class _About:
         reports, said = evaluate_folder(folder, self._setup, name=name, threads=threads)
         self._setup.said.extend(said)
         if reports:
-            write_json(folder / "evaluation.json", {"format": 1, "reports": reports})
+            write_json(folder / "evaluation.json", {"format": 1, "reports": for_others(reports)})
         write_json(folder / "training.json", self.record())
         (folder / "training.svg").write_text(plot(self._run["table"]), encoding="utf-8")
 

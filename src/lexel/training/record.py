@@ -87,7 +87,20 @@ def command() -> str:
     """What was typed, or the program that called."""
     name = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
     name = "lexel" if name == "__main__.py" else name  # python -m lexel
-    return shlex.join([name, *sys.argv[1:]])
+    return shlex.join([name, *map(_without_folder, sys.argv[1:])])
+
+
+def for_others(values: Any) -> Any:
+    """JSON values that may be published: absolute paths, which say where somebody keeps his files, lose their folders."""
+    if isinstance(values, Mapping):
+        return {key: for_others(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [for_others(value) for value in values]
+    return " ".join(map(_without_folder, values.split(" "))) if isinstance(values, str) else values
+
+
+def _without_folder(word: str) -> str:
+    return Path(word).name if os.path.isabs(word) else word
 
 
 def environment(*, threads: int, processes: int, precision: str) -> dict[str, Any]:

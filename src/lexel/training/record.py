@@ -91,7 +91,7 @@ def command() -> str:
 
 
 def for_others(values: Any) -> Any:
-    """JSON values that may be published: absolute paths, which say where somebody keeps his files, lose their folders."""
+    """JSON values that may be published: absolute paths lose their folders, which are nobody else's business."""
     if isinstance(values, Mapping):
         return {key: for_others(value) for key, value in values.items()}
     if isinstance(values, list | tuple):

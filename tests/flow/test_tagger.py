@@ -20,7 +20,7 @@ from lexel.errors import DataError, EngineError, LabelError
 from lexel.tasks.base import BLOCK_CHARS
 from lexel.tasks.layers import TagOptions
 from lexel.tasks.tag import Tagger
-from tests.builders import ENTITIES, POS, VOCAB, WORDS, WORDS_POS, build_tagger, fake_tagger
+from tests.builders import ENTITIES, POS, VOCAB, WORDS, WORDS_POS, build_rule_tagger, build_tagger, fake_tagger
 
 LAYERS = {"words": WORDS, "pos": POS, "entities": ENTITIES}
 TEXTS = [
@@ -486,3 +486,11 @@ def test_biases_of_a_layer_that_is_none_are_refused() -> None:
 def test_a_tagger_says_its_layers_and_engine(tmp_path: Path) -> None:
     folder = build_tagger(tmp_path, heads={"words": WORDS})
     assert repr(fake_tagger(folder)) == "<Tagger of words: fake float32, 1 thread, none>"
+
+
+def test_an_entity_never_begins_or_ends_with_white_space(tmp_path: Path) -> None:
+    rule = {"王": "B-PER", "明": "I-PER", "在": "O"}  # any other piece, white space too, goes on with a person
+    folder = build_rule_tagger(tmp_path / "model", ("I-PER", "B-PER", "O"), rule)
+    nlp = Tagger.load(folder, pieces="chars")
+    text = "在王 明  在 王 在"
+    assert [(span.start, span.end, span.text) for span in nlp(text).entities] == [(1, 4, "王 明"), (8, 9, "王")]

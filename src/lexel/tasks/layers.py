@@ -28,7 +28,7 @@ from lexel.decoding.words import (
 from lexel.document import Document, Spans, Words
 from lexel.labels import LabelSet
 from lexel.tasks.base import Block
-from lexel.text.alignment import Chars, flat_ranges, piece_of_char, read_chars
+from lexel.text.alignment import Chars, flat_ranges, piece_of_char, read_chars, trim_blanks
 from lexel.text.sentences import split_sentences
 
 Layer = Literal["words", "pos", "entities"]
@@ -175,6 +175,7 @@ class _Decoder:
         spans = decode_spans(tags, pieces.bounds, layer.label_set)
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
         starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
+        starts, ends = trim_blanks(self._chars, starts, np.maximum(starts, ends))  # white space may be a piece
         scores = mean_over(probs_of(self._scores(layer), tags), spans.start, spans.end)
         solid = ends > starts
         if self._options.entities_on_words:

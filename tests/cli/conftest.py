@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import ENTITIES, POS, WORDS, build_tagger
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""What a shell puts in the background ignores interrupts, and a command would inherit that from this process."""
 
 COMMAND = [sys.executable, "-c", "import sys; from lexel.cli.main import run; sys.exit(run())"]
 Run = Callable[..., subprocess.CompletedProcess[bytes]]

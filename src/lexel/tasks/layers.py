@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -91,25 +92,19 @@ class _Decoder:
     def documents(self) -> Iterator[Document]:
         texts = self._block.texts
         words, scores = self._words()
-        pos = self._pos(words)
-        entities = self._entities(words)
-        word_bounds = _bounds_of(words.text, len(texts))
-        for i, text in enumerate(texts):
-            shift, a, b = int(self._chars.bounds[i]), word_bounds[i], word_bounds[i + 1]
-            yield Document(
-                text,
-                Words(
-                    text,
-                    words.start[a:b] - shift,
-                    words.end[a:b] - shift,
-                    pos_ids=None if pos is None else pos.ids[a:b],
-                    pos_labels=() if pos is None else pos.labels,
-                    scores=None if scores is None else scores[a:b],
-                    pos_scores=None if pos is None else pos.scores[a:b],
-                ),
-                None if entities is None else entities.of_text(i, text, shift),
-                split_sentences,
-            )
+        pos, entities = self._pos(words), self._entities(words)
+        shift = self._chars.bounds[words.text]
+        found = Words.of_texts(
+            texts,
+            _bounds_of(words.text, len(texts)),
+            starts=words.start - shift,
+            ends=words.end - shift,
+            pos_ids=None if pos is None else pos.ids,
+            pos_labels=() if pos is None else pos.labels,
+            scores=scores,
+            pos_scores=None if pos is None else pos.scores,
+        )
+        return map(Document, texts, found, repeat(None) if entities is None else entities, repeat(split_sentences))
 
     def _words(self) -> tuple[WordTable, NDArray[np.float32] | None]:
         """The words of the block, and their scores where a head found them."""
@@ -167,7 +162,7 @@ class _Decoder:
         types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word that no piece is in
         return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, mean_over(probs, first, end))
 
-    def _entities(self, words: WordTable) -> _Entities | None:
+    def _entities(self, words: WordTable) -> Iterator[Spans] | None:
         layer = self._layers.get("entities")
         if layer is None:
             return None
@@ -181,13 +176,16 @@ class _Decoder:
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
             solid &= _apart(starts, ends, scores)
-        return _Entities(
-            starts[solid],
-            ends[solid],
-            spans.type_id[solid],
-            layer.label_set.types,
-            scores[solid],
-            _bounds_of(spans.text[solid], len(self._block.texts)),
+        text = spans.text[solid]
+        shift, texts = self._chars.bounds[text], self._block.texts
+        return Spans.of_texts(
+            texts,
+            _bounds_of(text, len(texts)),
+            starts=starts[solid] - shift,
+            ends=ends[solid] - shift,
+            label_ids=spans.type_id[solid],
+            labels=layer.label_set.types,
+            scores=scores[solid],
         )
 
     def _scores(self, layer: LayerHead) -> NDArray[np.float32]:
@@ -224,31 +222,9 @@ class _Pos:
         return cls(np.where(ids < 0, len(labels), ids).astype(np.int32), (*labels, UNKNOWN_POS), scores)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entities:
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    label_ids: NDArray[np.int32]
-    labels: tuple[str, ...]
-    scores: NDArray[np.float32]
-    bounds: list[int]
-
-    def of_text(self, i: int, text: str, shift: int) -> Spans:
-        a, b = self.bounds[i], self.bounds[i + 1]
-        return Spans(
-            text,
-            self.starts[a:b] - shift,
-            self.ends[a:b] - shift,
-            label_ids=self.label_ids[a:b],
-            labels=self.labels,
-            scores=self.scores[a:b],
-        )
-
-
-def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> list[int]:
+def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> NDArray[np.int64]:
     """Where each text's rows begin in a table sorted by text, ``[texts + 1]``."""
-    bounds: list[int] = np.searchsorted(text_ids, np.arange(n_texts + 1)).tolist()
-    return bounds
+    return np.searchsorted(text_ids, np.arange(n_texts + 1)).astype(np.int64, copy=False)
 
 
 def _given_words(given: Sequence[NDArray[np.int32]], chars: Chars) -> WordTable:

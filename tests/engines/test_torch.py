@@ -356,7 +356,7 @@ def test_of_several_gpus_the_oldest_decides_the_precision(monkeypatch: pytest.Mo
     assert torch_device.gpu_precision("cuda:0,cuda:1") == "float32"
 
 
-@pytest.mark.parametrize(("gib", "slots"), [(140, 65_536), (8, 16_384), (1, 2_048), (0.01, 2_048)])
+@pytest.mark.parametrize(("gib", "slots"), [(140, 65_536), (8, 16_384), (1, 2_048), (0.01, 1_024)])
 def test_a_small_gpu_is_given_less_at_once(checkpoint: Checkpoint, gib: float, slots: int) -> None:
     base = replace(checkpoint.config, hidden_size=768, n_layers=12, intermediate_size=3072)
     assert torch_device.fitting_slots(base, memory_bytes=int(gib * 2**30)) == slots

@@ -1,6 +1,7 @@
 """The CPU engine: an OpenVINO graph built straight from the checkpoint's tensors, without a framework between.
 
-Several requests are in flight at once, one a stream, so that a batch is always ready when a core is free.
+Several requests are in flight at once, two a stream: while one is computed the next one waits, so a core that becomes
+free goes on although Python is busy with results.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
 _PICKS = 128
 """Picks are filled up to a multiple of so many: OpenVINO keeps what it compiled for every shape it has seen."""
+_PER_STREAM = 2
+"""Requests of a stream: one that it computes, and one that waits."""
 _MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
 
 
@@ -214,7 +217,7 @@ class OpenVinoEngine:
         running: deque[Any] = deque()
         try:
             for rows in batches:
-                if len(running) == self._streams:
+                if len(running) == self._streams * _PER_STREAM:
                     yield self._finish(running, names)
                 request = self._request(names)
                 inputs = inputs_of(rows)

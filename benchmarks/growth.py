@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from benchmarks.measure import Child, Series, in_turns, run_child
 from benchmarks.report import Bar, Part, Row
 from benchmarks.setting import Setting
 
 MIB = 2**20
+RATE, PEAK = "rate", "peak memory"
 
 
 def measure_growth(setting: Setting) -> Part:
@@ -19,18 +22,16 @@ def measure_growth(setting: Setting) -> Part:
             f"{n:,} sentences": partial(run_child, "lexel", threads=setting.threads, warm_up=counts[0], sentences=n)
             for n in counts
         },
-        repetitions=setting.sizes.repetitions,
+        repetitions=setting.sizes.fewer_repetitions,
         what="growth",
     )
-    rates = {
-        name: Series(tuple(child.values["chars"] / child.values["seconds"] for child in children))
-        for name, children in found.items()
-    }
-    peaks = {
-        name: Series(tuple(child.values["peak_bytes"] / MIB for child in children)) for name, children in found.items()
-    }
-    rows = [Row(f"rate, {name}", series, "chars/s") for name, series in rates.items()]
-    rows += [Row(f"peak memory, {name}", series, "MiB") for name, series in peaks.items()]
+    rates = _each(found, lambda values: values["chars"] / values["seconds"])
+    peaks = _each(found, lambda values: values["peak_bytes"] / MIB)
+    rows = [
+        Row(f"{what}, {name}", series, unit, plot=what, x=n)
+        for what, measured, unit in ((RATE, rates, "chars/s"), (PEAK, peaks, "MiB"))
+        for n, (name, series) in zip(counts, measured.items(), strict=True)
+    ]
     return Part(
         "More and more sentences, bundled model",
         rows,
@@ -39,6 +40,10 @@ def measure_growth(setting: Setting) -> Part:
             Bar("memory over all numbers of sentences, largest over smallest", 1.1, _spread(peaks), at_most=True),
         ],
     )
+
+
+def _each(found: Mapping[str, Sequence[Child]], measured: Callable[[Mapping[str, Any]], float]) -> dict[str, Series]:
+    return {name: Series(tuple(measured(child.values) for child in children)) for name, children in found.items()}
 
 
 def _spread(series: dict[str, Series]) -> float:

@@ -57,6 +57,11 @@ def has_bf16() -> bool:
     return is_bf16_native(processor_flags())
 
 
+def precisions() -> tuple[str, ...]:
+    """What a model folder's weights are computed in here, the fastest first."""
+    return ("bf16", "float32") if has_bf16() else ("float32",)
+
+
 def has_int8() -> bool:
     """Whether this processor multiplies eight-bit numbers natively."""
     return is_int8_native(processor_flags())

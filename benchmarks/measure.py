@@ -37,6 +37,11 @@ class Series:
         """The middle value."""
         return statistics.median(self.values)
 
+    @classmethod
+    def each(cls, found: Mapping[str, tuple[float, ...]]) -> dict[str, Series]:
+        """What ``in_turns`` found, by name."""
+        return {name: cls(values) for name, values in found.items()}
+
     @property
     def low(self) -> float:
         """The smallest value."""
@@ -76,13 +81,26 @@ def rate(read: Reader, texts: Sequence[str]) -> float:
     return sum(map(len, texts)) / (time.perf_counter() - begin)
 
 
-def fastest(makers: Mapping[str, Callable[[], Reader]], texts: Sequence[str], *, who: str) -> tuple[str, Reader]:
-    """The fastest of a peer's settings on some texts, each having read them once before; the others are let go."""
+def fastest(
+    makers: Mapping[str, Callable[[], Reader]],
+    texts: Sequence[str],
+    *,
+    who: str,
+    warm_up: Sequence[str] | None = None,
+) -> tuple[str, Reader]:
+    """The fastest of a peer's settings on some texts; the others are let go.
+
+    Args:
+        makers: The settings by name.
+        texts: What is read for the clock.
+        who: Whose settings these are, for the progress that is printed.
+        warm_up: What each has read once before; by default the same.
+    """
     best_name, best_rate, best = "", 0.0, None
     for name, make in makers.items():
         console.print(f"[dim]choosing a setting for {who}: {name}[/dim]")
         read = make()
-        read(texts)
+        read(texts if warm_up is None else warm_up)
         found = rate(read, texts)
         if best is None or found > best_rate:
             best_name, best_rate, best = name, found, read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.machine import has_bf16
+from benchmarks.machine import precisions
 from benchmarks.measure import Series, in_turns, run_child
 from benchmarks.report import Bar, Part, Row, ratio
 from benchmarks.setting import Setting
@@ -21,26 +21,27 @@ def measure_memory(setting: Setting) -> Part:
             reader,
             threads=setting.threads,
             folder=setting.folders.bert,
-            sentences=setting.sizes.sentences,
+            sentences=setting.sizes.fewer_sentences,
             **options,
         )
         return float(child.values["peak_bytes"]) / MIB
 
-    precisions = ("bf16", "float32") if has_bf16() else ("float32",)
-    contestants = {f"Lexel {precision}": partial(peak, "lexel", precision=precision) for precision in precisions}
+    contestants = {f"Lexel {precision}": partial(peak, "lexel", precision=precision) for precision in precisions()}
     found = in_turns(
         contestants | {PIPELINE: partial(peak, "transformers", batch=8)},
-        repetitions=setting.sizes.repetitions,
+        repetitions=setting.sizes.fewer_repetitions,
         what="memory",
     )
-    peaks = {name: Series(values) for name, values in found.items()}
+    peaks = Series.each(found)
     bars = [
         Bar(
             f"peak memory, {precision}, against transformers' pipeline at batch 8",
             bar,
-            ratio(peaks[f"Lexel {precision}"], peaks[PIPELINE]) if precision in precisions else None,
+            ratio(peaks[f"Lexel {precision}"], peaks[PIPELINE]) if precision in precisions() else None,
             at_most=True,
         )
         for precision, bar in (("bf16", 1.0), ("float32", 1.15))
     ]
-    return Part("Peak memory", [Row(name, series, "MiB") for name, series in peaks.items()], bars)
+    return Part(
+        "Peak memory", [Row(name, series, "MiB", is_peer=name == PIPELINE) for name, series in peaks.items()], bars
+    )

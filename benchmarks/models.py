@@ -29,6 +29,11 @@ class Shape:
     n_pieces: int
 
     @property
+    def name(self) -> str:
+        """The shape in words."""
+        return f"BERT, {self.n_layers} layer{'s' * (self.n_layers > 1)} of {self.hidden_size}"
+
+    @property
     def intermediate_size(self) -> int:
         """Width of the feed-forward layer."""
         return 4 * self.hidden_size
@@ -55,14 +60,13 @@ class Folders:
 
     @cached_property
     def int8(self) -> str:
-        """The same BERT quantised; its random decisions may come out as they like."""
-        from lexel.checkpoint import open_checkpoint
-        from lexel.export.quantize import QuantizeOptions, quantize
+        """The same BERT quantised."""
+        return str(write_quantised(self._folder / "int8", self.bert))
 
-        out = self._folder / "int8"
-        texts = all_sentences()[:CALIBRATION_SENTENCES]
-        quantize(open_checkpoint(self.bert), out, calibration=texts, options=QuantizeOptions(max_flips=1000))
-        return str(out)
+    @cached_property
+    def relu(self) -> str:
+        """The same BERT with ReLU, which costs nothing, in place of GELU."""
+        return str(write_bert(self._folder / "relu", self.shape, activation="relu"))
 
     @cached_property
     def classifier(self) -> str:
@@ -72,7 +76,17 @@ class Folders:
     @cached_property
     def small(self) -> str:
         """A BERT so small that everything around it counts."""
-        return str(write_bert(self._folder / "small", min(self.shape, SMALL, key=lambda shape: shape.hidden_size)))
+        return str(write_bert(self._folder / "small", self.small_shape))
+
+    @cached_property
+    def small_int8(self) -> str:
+        """The small BERT quantised."""
+        return str(write_quantised(self._folder / "small-int8", self.small))
+
+    @property
+    def small_shape(self) -> Shape:
+        """The shape of the small BERT."""
+        return min(self.shape, SMALL, key=lambda shape: shape.hidden_size)
 
     @cached_property
     def wordpiece(self) -> str:
@@ -88,11 +102,11 @@ class Folders:
         return str(folder)
 
 
-def write_bert(folder: Path, shape: Shape) -> Path:
+def write_bert(folder: Path, shape: Shape, *, activation: str = "gelu") -> Path:
     """Write a BERT with random weights that finds words (labels B and I)."""
     from transformers import BertForTokenClassification
 
-    return _write_random(folder, shape, BertForTokenClassification, labels=("B", "I"))
+    return _write_random(folder, shape, BertForTokenClassification, labels=("B", "I"), activation=activation)
 
 
 def write_classifier(folder: Path, shape: Shape) -> Path:
@@ -102,7 +116,17 @@ def write_classifier(folder: Path, shape: Shape) -> Path:
     return _write_random(folder, shape, BertForSequenceClassification, labels=("good", "bad", "neither"))
 
 
-def _write_random(folder: Path, shape: Shape, kind: Any, *, labels: Sequence[str]) -> Path:
+def write_quantised(out: Path, folder: str) -> Path:
+    """Quantise a folder; the decisions of random weights may come out as they like."""
+    from lexel.checkpoint import open_checkpoint
+    from lexel.export.quantize import QuantizeOptions, quantize
+
+    texts = all_sentences()[:CALIBRATION_SENTENCES]
+    quantize(open_checkpoint(folder), out, calibration=texts, options=QuantizeOptions(max_flips=1000))
+    return out
+
+
+def _write_random(folder: Path, shape: Shape, kind: Any, *, labels: Sequence[str], activation: str = "gelu") -> Path:
     import torch
     from transformers import BertConfig
 
@@ -112,6 +136,7 @@ def _write_random(folder: Path, shape: Shape, kind: Any, *, labels: Sequence[str
         num_hidden_layers=shape.n_layers,
         num_attention_heads=shape.n_heads,
         intermediate_size=shape.intermediate_size,
+        hidden_act=activation,
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},
     )

@@ -15,13 +15,11 @@ from lexel.document import Document
 Reader = Callable[[Iterable[str]], int]
 
 
-def lexel_reader(
-    folder: str | None, *, threads: int, precision: str = "auto", engine: str = "auto", device: str | None = None
-) -> Reader:
-    """Lexel, as ``lexel.load`` gives it."""
+def lexel_reader(folder: str | None, *, threads: int, **options: Any) -> Reader:
+    """Lexel, as ``lexel.load`` gives it with these options."""
     import lexel
 
-    tagger = lexel.load(folder, threads=threads, precision=precision, engine=engine, device=device)
+    tagger = lexel.load(folder, threads=threads, **options)
     return lambda texts: _look_at(tagger.stream(texts))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,11 +48,25 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing measured several times."""
+    """One thing measured several times.
+
+    Attributes:
+        name: What it is.
+        series: What was measured.
+        unit: What it was measured in.
+        plot: Which line or panel of a plot it belongs to, if any.
+        label: What it is called there, where that is not said by ``x``.
+        x: Where it stands on that plot's axis: characters of a text, slots of a batch, sentences.
+        is_peer: Whether this is somebody else's figure.
+    """
 
     name: str
     series: Series
     unit: str
+    plot: str = ""
+    label: str = ""
+    x: float | None = None
+    is_peer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +84,17 @@ def ratio(above: Series, below: Series) -> float:
     return above.median / below.median
 
 
-def print_report(machine: Machine, parts: Iterable[Part], *, seconds: float) -> None:
-    """Print everything as tables on standard output."""
+def print_report(
+    machine: Machine, parts: Iterable[Part], *, seconds: float, floors: Mapping[str, float] | None = None
+) -> None:
+    """Print everything as tables on standard output.
+
+    Args:
+        machine: What it was measured on.
+        parts: What was found.
+        seconds: How long that took.
+        floors: What figures may not fall below, or rise above, where this kind of processor has floors.
+    """
     console = Console(width=None if Console().is_terminal else 140)
     parts = tuple(parts)
     for part in parts:
@@ -79,8 +102,8 @@ def print_report(machine: Machine, parts: Iterable[Part], *, seconds: float) -> 
         for note in part.notes:
             console.print(f"  {note}", highlight=False)
         console.print()
-    console.print(_table_of_bars(parts))
-    console.print(_machine_lines(machine), highlight=False)
+    console.print(_table_of_bars(parts, floors))
+    console.print(machine_lines(machine), highlight=False)
     console.print(f"{seconds / 60:.1f} minutes; medians of interleaved repetitions", highlight=False)
 
 
@@ -111,31 +134,45 @@ def _table_of_rows(part: Part) -> Table:
         table.add_column(name, justify="right")
     table.add_column("unit")
     for row in part.rows:
-        shown = _printer(row.series.median)
-        table.add_row(row.name, shown(row.series.median), shown(row.series.low), shown(row.series.high), row.unit)
+        table.add_row(row.name, *shown_series(row.series), row.unit)
     return table
 
 
-def _table_of_bars(parts: Iterable[Part]) -> Table:
+def _table_of_bars(parts: Iterable[Part], floors: Mapping[str, float] | None) -> Table:
     table = Table(title="Bars", title_justify="left", title_style="bold")
-    for name in ("figure", "bar", "measured", "", "note"):
-        table.add_column(name, justify="right" if name in ("bar", "measured") else "left")
-    for part in parts:
-        for bar in part.bars:
-            sign = "≤" if bar.at_most else "≥"
-            value = "-" if bar.value is None else f"{_printer(bar.value)(bar.value)}{bar.unit}"
-            verdict = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "not here"}[bar.is_met]
-            table.add_row(bar.figure, f"{sign} {bar.bar:,g}{bar.unit}", value, verdict, bar.note)
+    columns = ("figure", "bar", "measured", "", *(("floor",) if floors else ()), "note")
+    for name in columns:
+        table.add_column(name, justify="right" if name in ("bar", "measured", "floor") else "left")
+    colours = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "not here"}
+    for bar in (bar for part in parts for bar in part.bars):
+        value = "-" if bar.value is None else f"{shown(bar.value)}{bar.unit}"
+        cells = [bar.figure, shown_bar(bar), value, colours[bar.is_met]]
+        if floors:
+            floor = floors.get(bar.figure)
+            cells.append("-" if floor is None else f"{shown(floor)}{bar.unit}")
+        table.add_row(*cells, bar.note)
     return table
 
 
-def _printer(value: float) -> Callable[[float], str]:
-    """How numbers of this size are printed: three digits that mean something, no more."""
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return lambda number: f"{number:,.{digits}f}"
+def shown_bar(bar: Bar) -> str:
+    """What a figure must reach, with its unit."""
+    return f"{'≤' if bar.at_most else '≥'} {bar.bar:,g}{bar.unit}"
 
 
-def _machine_lines(machine: Machine) -> str:
+def shown(value: float, *, like: float | None = None) -> str:
+    """A number with three digits that mean something, no more; or with as many as another one has."""
+    size = abs(value if like is None else like)
+    return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"
+
+
+def shown_series(series: Series) -> tuple[str, str, str]:
+    """Median, least and most."""
+    middle = series.median
+    return shown(middle), shown(series.low, like=middle), shown(series.high, like=middle)
+
+
+def machine_lines(machine: Machine) -> str:
+    """The machine and its versions, a line each."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     return (
         f"{machine.processor}, {machine.cores} cores used ({' '.join(machine.flags)}), "

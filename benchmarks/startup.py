@@ -23,11 +23,15 @@ def measure_startup(setting: Setting) -> Part:
         repetitions=setting.sizes.repetitions,
         what="start",
     )
-    seconds = {name: Series(values) for name, values in found.items()}
+    seconds = Series.each(found)
     bar = Bar(
         "one process, start to first result, against transformers'",
         0.4,
         ratio(seconds[LEXEL], seconds[PIPELINE]),
         at_most=True,
     )
-    return Part("Start to first result", [Row(name, series, "s") for name, series in seconds.items()], [bar])
+    return Part(
+        "Start to first result",
+        [Row(name, series, "s", is_peer=name == PIPELINE) for name, series in seconds.items()],
+        [bar],
+    )

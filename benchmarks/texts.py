@@ -43,3 +43,9 @@ def english_sentences(n: int) -> Iterator[str]:
 def long_text(n_chars: int) -> str:
     """One text of exactly ``n_chars`` characters, of sentences in a row."""
     return "".join(sentences(2 + n_chars // 10))[:n_chars]
+
+
+def texts_of_length(length: int, *, n_chars: int) -> list[str]:
+    """Texts of exactly ``length`` characters, ``n_chars`` in all; sentences in a row, cut."""
+    whole = long_text(n_chars)
+    return [whole[start : start + length] for start in range(0, n_chars - length + 1, length)]

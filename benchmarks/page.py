@@ -1,0 +1,313 @@
+"""``python -m benchmarks.page [RESULT.json ...]``: the page ``docs/speed.md`` and its plots, made from kept results.
+
+Every number on the page is one of the results'. Parts may come from several files of one kind of processor; the last
+file that has a part gives it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import Bar, BarPanel, Line, LinePanel, draw_bars, draw_lines
+from benchmarks.record import Record, RecordError, newest_full, read_record
+from benchmarks.report import Part, Row, shown, shown_bar, shown_series
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGE, PLOTS = "speed.md", "speed"
+Sizes = Mapping[str, Any]
+
+INTRODUCTION = """\
+What `make bench` found on one machine. Everyone who is measured takes turns: each once, then each a second time, and
+so on, so that a busy moment falls on all alike. A figure is the median of its turns: {repetitions} where a bar is
+decided on a rate, {fewer_repetitions} for memory and for what is drawn only. Texts are real sentences, read from
+strings to words that are looked at; models have random weights in the shape of real ones, unless they are named. Peers
+run at the setting that was fastest in a trial on {trial_sentences} sentences, with as many threads as Lexel.
+"""
+AGAIN = """\
+## Measure it again
+
+```console
+$ make bench
+$ python -m benchmarks throughput lengths --save
+$ python -m benchmarks.floor
+$ python -m benchmarks.page
+```
+
+`make bench` measures everything and keeps the figures, the machine and the versions in `benchmarks/results/`. Names of
+parts measure those alone. `benchmarks/floor.json` holds, for each kind of processor, what the figures may not fall
+below: a full run that does so says which, and fails. Only ratios within a run, and shares, have a floor, since
+absolute rates move with whatever else the machine does. `python -m benchmarks.floor` raises the floors to what was
+measured, less a margin; `python -m benchmarks.page` makes this page. For a GPU there is `python -m benchmarks.gpu`
+([on a GPU](gpu.md)).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section about one part of the benchmark.
+
+    Attributes:
+        part: Its name on the command line.
+        title: The heading; by default the part's own.
+        says: What a reader should know, with the run's sizes put in.
+        plot: The name of its plot, if it has one.
+        alt: What the plot shows, for those who do not see it.
+        draw: What draws it.
+    """
+
+    part: str
+    title: str = ""
+    says: str = ""
+    plot: str = ""
+    alt: str = ""
+    draw: Callable[[Part], str] | None = None
+
+
+def draw_engines(part: Part) -> str:
+    """A panel of bars for each shape."""
+    panels = [BarPanel(name, _bars(rows), "characters a second") for name, rows in _by_plot(part.rows).items()]
+    return draw_bars(panels, "characters a second by engine and precision")
+
+
+def draw_shares(part: Part) -> str:
+    """One panel of bars, and a line at the ceiling."""
+    rows = [row for row in part.rows if row.plot]
+    title = "useful work over what the matrix product alone can do in bf16"
+    panel = BarPanel(title, _bars(rows), "% of the ceiling", limit=100, limit_name="ceiling")
+    return draw_bars([panel], "share of the ceiling")
+
+
+def draw_lengths(part: Part) -> str:
+    """Both lines in one panel with powers on both axes."""
+    lines = [_line(name, rows) for name, rows in _by_plot(part.rows).items()]
+    title = "Throughput by length"
+    return draw_lines([LinePanel(title, lines, "characters of a text", "characters a second", is_log=True)], title)
+
+
+def draw_budgets(part: Part) -> str:
+    """A panel for each model."""
+    return draw_lines(
+        [
+            LinePanel(name, [_line(name, rows)], "slots of a batch", "characters a second")
+            for name, rows in _by_plot(part.rows).items()
+        ],
+        "characters a second by slots of a batch",
+    )
+
+
+def draw_growth(part: Part) -> str:
+    """A panel for memory, and one for the rate."""
+    units = {"MiB": "Peak memory", "chars/s": "Rate"}
+    panels = [
+        LinePanel(units[rows[0].unit], [_line(name, rows)], "sentences read", rows[0].unit)
+        for name, rows in _by_plot(part.rows).items()
+    ]
+    return draw_lines(panels[::-1], "peak memory and rate over the sentences read")
+
+
+SECTIONS = (
+    Section(
+        "engines",
+        "Throughput by engine and precision",
+        "Each engine in every precision that it has here. OpenVINO is the one that is taken on a processor; numpy is "
+        "the reference that the others are compared with, and not for use.",
+        "engines",
+        "characters a second by engine and precision, for a large and a small BERT",
+        draw_engines,
+    ),
+    Section(
+        "throughput",
+        "Share of the ceiling",
+        "The ceiling is the rate of this machine's bf16 matrix product, measured before and after each of Lexel's "
+        "passes. Useful work counts every piece of {sentences} sentences at its own length, and nothing for padding; "
+        "the time is that from text to words. int8 has products of its own, so that ceiling is not its.",
+        "ceiling",
+        "percent of the rate of bf16 matrix products that Lexel and its peers reach",
+        draw_shares,
+    ),
+    Section(
+        "lengths",
+        "Throughput by length",
+        "Everyone reads {length_chars:,} characters, cut into texts of one length. The pipeline has the batch size "
+        "that is best at that length, and windows where a text is longer than the model takes.",
+        "lengths",
+        "characters a second over the length of a text, Lexel and transformers' pipeline",
+        draw_lengths,
+    ),
+    Section(
+        "budgets",
+        "Throughput by budget of a batch",
+        "`batch_pieces=` and `--batch-pieces` say how many slots are computed together at most. Left alone, it is what "
+        "keeps the engine busy.",
+        "budgets",
+        "characters a second over slots of a batch, for the measured BERT and the bundled model",
+        draw_budgets,
+    ),
+    Section(
+        "growth",
+        "Memory over the size of a corpus",
+        "The bundled model in fresh processes. Texts are read in blocks and results given away one by one, so neither "
+        "memory nor the rate should depend on how much there is to read.",
+        "memory",
+        "peak memory and rate over the number of sentences",
+        draw_growth,
+    ),
+    Section("bundled", "The bundled model"),
+    Section("embedding"),
+    Section("classification"),
+    Section("startup"),
+    Section("memory", says="The most that a fresh process holds, file mappings included."),
+    Section("host"),
+    Section("mixture"),
+)
+
+
+def main() -> None:
+    """Write the page."""
+    options = _arguments().parse_args()
+    try:
+        records = [read_record(path) for path in options.results] or [newest_full(each.part for each in SECTIONS)]
+        written = write_page(records, options.out)
+    except RecordError as error:
+        sys.exit(str(error))
+    for path in written:
+        print(path)
+
+
+def write_page(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Write the page and its plots into a folder.
+
+    Args:
+        records: Where the parts come from; the last that has a part gives it.
+        folder: Where the page goes; the plots go into ``speed/`` in it.
+
+    Returns:
+        What was written.
+
+    Raises:
+        RecordError: If the records are of different kinds of processor, or of a benchmark without these plots.
+    """
+    _check(records)
+    parts = {name: part for record in records for name, part in record.parts.items()}
+    sizes: Sizes = {name: size for record in records for name, size in record.settings["sizes"].items()}
+    sections = [section for section in SECTIONS if section.part in parts]
+    texts = {PAGE: _page(records, parts, sections, sizes)}
+    texts |= {f"{PLOTS}/{section.plot}.svg": section.draw(parts[section.part]) for section in sections if section.draw}
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+def _check(records: Sequence[Record]) -> None:
+    first = records[0]
+    for record in records:
+        if "sizes" not in record.settings:
+            raise RecordError(f"{record.path}: says nothing of its sizes; an older benchmark made it. Measure again")
+        if record.kind != first.kind:
+            raise RecordError(
+                f"{record.path}: measured on {record.kind}, but {first.path} on {first.kind}; "
+                "expected one kind of processor, so give files of one"
+            )
+
+
+def _page(records: Sequence[Record], parts: Mapping[str, Part], sections: Sequence[Section], sizes: Sizes) -> str:
+    command = " ".join(["python -m benchmarks.page", *(_named(record.path) for record in records)])
+    blocks = [
+        f"<!-- `{command}` made this page; change the benchmark, not the page. -->",
+        "# Speed and memory",
+        INTRODUCTION.format(**sizes).strip(),
+        *(_machine(record) for record in records),
+        "## Figures and their bars",
+        _table(_bar_cells(parts.values()), right=2),
+    ]
+    for section in sections:
+        blocks += _section(section, parts[section.part], sizes)
+    return "\n\n".join([*blocks, AGAIN])
+
+
+def _machine(record: Record) -> str:
+    """What was measured on what, and with what."""
+    machine, kind = record.machine, record.kind
+    small = " **In small, to see that it runs: these figures say nothing.**" if record.is_quick else ""
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    return (
+        f"`{_named(record.path)}`: {record.date}, {record.seconds:,} s.{small}  \n"
+        f"{kind}; {machine.system}; load average before {shown(machine.load_average)}.  \n"
+        f"{versions}."
+    )
+
+
+def _section(section: Section, part: Part, sizes: Sizes) -> Iterator[str]:
+    yield f"## {section.title or part.name}"
+    if section.says:
+        yield section.says.format(**sizes)
+    if section.plot:
+        yield f"![{section.alt}]({PLOTS}/{section.plot}.svg)"
+    yield _table(_row_cells(part.rows), right=1)
+    if part.notes:
+        yield "\n".join(f"- {note}" for note in part.notes)
+
+
+def _bar_cells(parts: Iterable[Part]) -> Iterator[Sequence[str]]:
+    yield "figure", "", "bar", "here", "beside"
+    verdicts = {True: "met", False: "**missed**", None: "not on this machine"}
+    for bar in (bar for part in parts for bar in part.bars):
+        value = "" if bar.value is None else f"{shown(bar.value)}{bar.unit}"
+        yield bar.figure, verdicts[bar.is_met], shown_bar(bar), value, bar.note
+
+
+def _row_cells(rows: Iterable[Row]) -> Iterator[Sequence[str]]:
+    yield "", "median", "least", "most", ""
+    for row in rows:
+        yield row.name, *shown_series(row.series), row.unit
+
+
+def _table(cells: Iterable[Sequence[str]], *, right: int) -> str:
+    """A table whose first row is its head; numbers begin in the column ``right`` and end before the last."""
+    head, *rows = cells
+    rule = ["---:" if right <= i < len(head) - 1 else "---" for i in range(len(head))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+
+
+def _by_plot(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.plot:
+            found.setdefault(row.plot, []).append(row)
+    return found
+
+
+def _bars(rows: Iterable[Row]) -> list[Bar]:
+    """The fastest above."""
+    bars = [Bar(row.label, row.series, row.is_peer) for row in rows]
+    return sorted(bars, key=lambda bar: -bar.series.median)
+
+
+def _line(name: str, rows: Iterable[Row]) -> Line:
+    rows = list(rows)
+    return Line(name, [(row.x, row.series) for row in rows if row.x is not None], rows[0].is_peer)
+
+
+def _named(path: Path) -> str:
+    path = path.resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__.partition(":")[2])
+    parser.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT", help="kept results (default: the newest with all parts)"
+    )
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="FOLDER", help="where the page goes (default: docs)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,7 @@ class _Layout(NamedTuple):
     """Which columns a layer has; shared by all texts that were read together.
 
     Attributes:
-        columns: Their names in order, ``starts`` and ``ends`` first; those in ``_SCORES`` are float32, others int32.
+        columns: Their names in order, ``starts`` and ``ends`` first, those of ``_SCORES`` last.
         labels: What the column of indexes points into.
     """
 
@@ -60,6 +60,8 @@ class _Layout(NamedTuple):
 
 
 _SCORES = frozenset(("scores", "pos_scores"))
+"""Columns of float32; the others are int32."""
+
 _ITEM_BYTES = 4
 _new = tuple.__new__  # a Word from an iterable of its fields, in a seventh of the time that Word(...) takes
 
@@ -131,8 +133,14 @@ class _Layer(Sequence[Row]):
     @property
     def texts(self) -> list[str]:
         """Each as a string."""
-        text = self.text
-        return [text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+        return _slices(self.text, self.starts.tolist(), self.ends.tolist())
+
+    def _lists(self) -> dict[str, list[Any]]:
+        """All columns as lists, which takes a fifth of the time of one after the other."""
+        columns = self._layout.columns
+        table = np.frombuffer(self._packed, np.int32).reshape(len(columns), len(self))
+        n_ints = len(columns) - sum(name in _SCORES for name in columns)
+        return dict(zip(columns, table[:n_ints].tolist() + table[n_ints:].view(np.float32).tolist(), strict=True))
 
     def _ints(self, name: str) -> IntArray | None:
         return self._column(name, np.int32)
@@ -143,11 +151,6 @@ class _Layer(Sequence[Row]):
     def _column(self, name: str, dtype: type[Number]) -> NDArray[Number] | None:
         position, n = self._layout.position(name), len(self)
         return None if position is None else np.frombuffer(self._packed, dtype, n, _ITEM_BYTES * n * position)
-
-    def _labels(self, name: str) -> list[str] | None:
-        """The label of each, by a column of indexes."""
-        ids, labels = self._ints(name), self._layout.labels
-        return None if ids is None else [labels[i] for i in ids.tolist()]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and list(self) == list(other)
@@ -174,8 +177,8 @@ def _arrays(columns: Mapping[str, ArrayLike | None]) -> Mapping[str, NDArray[np.
     return arrays
 
 
-def _values(column: FloatArray | None) -> Iterable[float | None]:
-    return repeat(None) if column is None else column.tolist()
+def _slices(text: str, starts: list[int], ends: list[int]) -> list[str]:
+    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def _text_by_text(columns: Sequence[NDArray[np.generic]], bounds: NDArray[np.int64]) -> bytes:
@@ -272,10 +275,11 @@ class Words(_Layer[Word]):
         )
 
     def __iter__(self) -> Iterator[Word]:
-        columns = (_values(self.scores), _values(self.pos_scores))
-        rows = zip(
-            self.starts.tolist(), self.ends.tolist(), self.texts, self.pos or repeat(None), *columns, strict=False
-        )
+        lists, labels, nothing = self._lists(), self.pos_labels, repeat(None)
+        starts, ends = lists["starts"], lists["ends"]
+        pos = [labels[i] for i in lists["pos_ids"]] if "pos_ids" in lists else nothing
+        scores = (lists.get(name, nothing) for name in ("scores", "pos_scores"))
+        rows = zip(starts, ends, _slices(self.text, starts, ends), pos, *scores, strict=False)
         return map(_new, repeat(Word), rows)
 
     @property
@@ -296,7 +300,8 @@ class Words(_Layer[Word]):
     @property
     def pos(self) -> list[str] | None:
         """One tag a word, or ``None`` without tags."""
-        return self._labels("pos_ids")
+        pos_ids, labels = self.pos_ids, self.pos_labels
+        return None if pos_ids is None else [labels[i] for i in pos_ids.tolist()]
 
     def __repr__(self) -> str:
         return f"Words({' '.join(map(repr, self.texts[:12]))}{' ...' if len(self) > 12 else ''})"
@@ -365,8 +370,10 @@ class Spans(_Layer[Span]):
         return Span(start, end, self.text[start:end], label, None if scores is None else float(scores[index]))
 
     def __iter__(self) -> Iterator[Span]:
-        labels = self._labels("label_ids") or ()
-        rows = zip(self.starts.tolist(), self.ends.tolist(), self.texts, labels, _values(self.scores), strict=False)
+        lists, labels = self._lists(), self.labels
+        starts, ends, names = lists["starts"], lists["ends"], [labels[i] for i in lists["label_ids"]]
+        scores = lists.get("scores", repeat(None))
+        rows = zip(starts, ends, _slices(self.text, starts, ends), names, scores, strict=False)
         return map(_new, repeat(Span), rows)
 
     @property

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lexel.decoding.lexicon import Matches
 from lexel.decoding.spans import text_of, unit_begins
-from lexel.decoding.tags import Method, decode_tags, probs_of, softmax
+from lexel.decoding.tags import Method, best_tags, decode_tags, probs_of, softmax
 from lexel.labels import LabelSet
 
 IntArray = NDArray[np.int64]
@@ -388,10 +388,9 @@ def decode_pos(
         return np.full(len(seen), -1, np.int32), np.zeros(len(seen), np.float32)
     if word_label == "mean":
         probs = mean_over(softmax(scores), first_piece, end_piece)
-        labels = probs.argmax(axis=1)
-        best = probs[np.arange(len(labels)), labels]
+        labels, best = best_tags(probs)
     else:
         of_first = scores[np.where(seen, first_piece, 0)]
-        labels = of_first.argmax(axis=1)
+        labels, _ = best_tags(of_first)
         best = probs_of(of_first, labels)
     return np.where(seen, labels, -1).astype(np.int32), np.where(seen, best, 0).astype(np.float32)

@@ -78,7 +78,7 @@ def draw_engines(part: Part) -> str:
 def draw_shares(part: Part) -> str:
     """One panel of bars, and a line at the ceiling."""
     rows = [row for row in part.rows if row.plot]
-    title = "useful work over what the matrix product alone can do in bf16"
+    title = "Useful work against what the matrix product alone does in bf16"
     panel = BarPanel(title, _bars(rows), "% of the ceiling", limit=100, limit_name="ceiling")
     return draw_bars([panel], "share of the ceiling")
 
@@ -103,9 +103,9 @@ def draw_budgets(part: Part) -> str:
 
 def draw_growth(part: Part) -> str:
     """A panel for memory, and one for the rate."""
-    units = {"MiB": "Peak memory", "chars/s": "Rate"}
+    units = {"MiB": "MiB", "chars/s": "characters a second"}
     panels = [
-        LinePanel(units[rows[0].unit], [_line(name, rows)], "sentences read", rows[0].unit)
+        LinePanel(f"Bundled model, {name}", [_line(name, rows)], "sentences read", units[rows[0].unit])
         for name, rows in _by_plot(part.rows).items()
     ]
     return draw_lines(panels[::-1], "peak memory and rate over the sentences read")

@@ -23,6 +23,7 @@ _STYLE = (
     "@media (prefers-color-scheme:dark){:root{--ground:#16181c;--ink:#e4e5e8;--soft:#969ca6;--line:#2b2f36;"
     "--edge:#33373e;--ours:#6ea3e0;--theirs:#cfa05e}}"
     "svg{font:12px system-ui,sans-serif}text{fill:var(--ink)}.soft{fill:var(--soft)}.head{font-weight:600}"
+    ".said{paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round}"
     ".ground{fill:var(--ground);stroke:var(--edge)}.grid{stroke:var(--line)}.axis{stroke:var(--soft)}"
     ".limit{stroke:var(--ink);stroke-dasharray:4 3}.range{stroke:var(--ink);stroke-width:1.2;opacity:.65}"
     ".ours{fill:var(--ours)}.theirs{fill:var(--theirs)}polyline{fill:none;stroke-width:2;stroke-linejoin:round}"
@@ -148,7 +149,7 @@ def _legend(panels: Sequence[BarPanel]) -> Iterator[str]:
 
 # Lines ---------------------------------------------------------------------------------------------------------------
 
-_HEIGHT, _LEFT, _GAP = 230, 66, 34
+_TOP, _HEIGHT, _LEFT, _GAP, _INSET = 64, 220, 60, 30, 24
 
 
 def draw_lines(panels: Sequence[LinePanel], title: str) -> str:
@@ -161,7 +162,7 @@ def draw_lines(panels: Sequence[LinePanel], title: str) -> str:
     parts: list[str] = []
     for i, panel in enumerate(panels):
         parts += _Frame(panel, _MARGIN + i * (width + _GAP), width).parts()
-    return _document(_HEIGHT + 112, parts, title)
+    return _document(_TOP + _HEIGHT + 54, parts, title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ class _Frame:
     width: float
 
     def parts(self) -> Iterator[str]:
-        panel, left, right, bottom = self.panel, self._left, self._right, 50 + _HEIGHT
+        panel, left, right, bottom = self.panel, self._left, self._right, _TOP + _HEIGHT
         yield text(self.start, 26, panel.title, anchor="start", kind="head")
         yield text(self.start, 43, panel.y_unit, anchor="start", kind="soft")
         for tick in self._ticks:
@@ -182,8 +183,8 @@ class _Frame:
         yield line(left, bottom, right, bottom, "axis")
         for place in self._places:
             yield line(self._x(place), bottom, self._x(place), bottom + 4, "axis")
-        for place in self._labelled:
-            yield text(self._x(place), bottom + 18, f"{place:,g}", anchor="middle", kind="soft")
+        for x, y, said in _without_touching([(self._x(place), bottom + 18, f"{place:,g}") for place in self._places]):
+            yield text(x, y, said, anchor="middle", kind="soft")
         yield text((left + right) / 2, bottom + 37, panel.x_unit, anchor="middle", kind="soft")
         for one in panel.lines:
             yield from self._line(one)
@@ -192,27 +193,19 @@ class _Frame:
         kind = "theirs" if one.is_peer else "ours"
         places = [(self._x(x), self._y(series.median)) for x, series in one.points]
         yield f'<polyline class="line-{kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
-        for (x, y), (_, series) in zip(places, one.points, strict=True):
+        paired = list(zip(places, one.points, strict=True))
+        for (x, y), (_, series) in paired:
             yield line(x, self._y(series.low), x, self._y(series.high), "range")
             yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-            yield text(x, y - 10, shown(series.median), anchor="middle")
+        for x, y, said in _without_touching([(x, y, shown(series.median)) for (x, y), (_, series) in paired]):
+            yield text(x, y - 10, said, anchor="middle", kind="said")
         if len(self.panel.lines) > 1:
             x, y = places[-1]
-            yield text(self._right, y + 20, one.name, anchor="end", kind=f"{kind} head")
+            yield text(self._right, y + 20, one.name, anchor="end", kind=f"{kind} head said")
 
     @property
     def _places(self) -> list[float]:
         return sorted({x for one in self.panel.lines for x, _ in one.points})
-
-    @property
-    def _labelled(self) -> list[float]:
-        """The places, without those whose label would touch the one before."""
-        kept: list[float] = []
-        for place in self._places:
-            room = self._x(place) - self._x(kept[-1]) if kept else math.inf
-            if room > _CHAR * (len(f"{place:,g}") + 1):
-                kept.append(place)
-        return kept
 
     @property
     def _ticks(self) -> list[float]:
@@ -230,13 +223,23 @@ class _Frame:
     def _x(self, place: float) -> float:
         places = self._places
         low, high = math.log(places[0]), math.log(places[-1])
-        inset = 24
-        return self._left + inset + (self._right - self._left - 2 * inset) * (math.log(place) - low) / (high - low or 1)
+        share = (math.log(place) - low) / (high - low or 1)
+        return self._left + _INSET + (self._right - self._left - 2 * _INSET) * share
 
     def _y(self, value: float) -> float:
         low, high = self._ticks[0], self._ticks[-1]
         share = math.log(value / low) / math.log(high / low) if self.panel.is_log else (value - low) / (high - low)
-        return 50 + _HEIGHT * (1 - share)
+        return _TOP + _HEIGHT * (1 - share)
+
+
+def _without_touching(labels: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """The labels that fit beside each other, as (x, y, what is said): the highest, both ends, and then what is left."""
+    middle = sorted(labels[1:-1], key=lambda label: label[1])
+    kept: list[tuple[float, float, str]] = []
+    for label in [min(labels, key=lambda one: one[1]), labels[0], labels[-1], *middle]:
+        if all(abs(label[0] - other[0]) > _CHAR * (len(label[2]) + len(other[2]) + 3) / 2 for other in kept):
+            kept.append(label)
+    return kept
 
 
 def powers_of(low: float, high: float) -> list[float]:

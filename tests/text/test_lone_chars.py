@@ -2,12 +2,13 @@
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lexel.text.tokenizer import LibraryTokenizer, load_tokenizer
+from lexel.text.tokenizer import LibraryTokenizer, Pieces, load_tokenizer
 
 DATA = Path(__file__).parent.parent / "data"
 AWKWARD = "中文的 一二，。！abcXYZ019éàñ\u0301\u0327\u0323\u05b0  \t\n\u200b\u3000"
@@ -42,25 +43,69 @@ def random_text(generator: random.Random) -> str:
     return "".join(chars)
 
 
+def random_words(generator: random.Random, text: str) -> np.ndarray:
+    """Places of words in a text, some with gaps between them, some empty, some that hold blanks."""
+    edges = sorted(generator.choices(range(len(text) + 1), k=2 * generator.randint(0, len(text) // 2)))
+    if generator.random() < 0.5:
+        edges = sorted((*edges, *edges))[1:-1]  # words that touch
+    return np.array(edges[: len(edges) // 2 * 2], np.int32).reshape(-1, 2)
+
+
 def check_equal(tokenizer: LibraryTokenizer, texts: list[str]) -> int:
     """Compare with the library alone; the number of characters compared."""
-    found, expected = tokenizer.encode(texts), tokenizer._encode_all(texts)
-    for name in ("ids", "starts", "ends", "words", "bounds"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    check_same(tokenizer.encode(texts), tokenizer._encode_all(texts))
     return sum(map(len, texts))
 
 
-def test_a_million_characters_of_real_and_random_text_give_the_librarys_pieces(tokenizer, sentences):
+def check_same(found: Pieces, expected: Pieces) -> None:
+    for name in ("ids", "starts", "ends", "words", "bounds"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+        assert getattr(found, name).dtype == getattr(expected, name).dtype, name
+
+
+def test_a_million_characters_of_real_text_give_the_librarys_pieces(tokenizer, sentences):
     generator, compared = random.Random(20261121), check_equal(tokenizer, sentences)
-    while compared < 500_000:  # in each of two forms
-        compared += check_equal(tokenizer, [random_text(generator) for _ in range(500)])
-        mixed = ["".join(generator.sample(sentences, 2)) + random_text(generator) for _ in range(500)]
-        compared += check_equal(tokenizer, mixed)
+    while compared < 1_000_000:  # the same sentences, each time with other neighbours
+        shuffled = generator.sample(sentences, len(sentences))
+        compared += check_equal(tokenizer, [a + b for a, b in pairwise(shuffled)])
+
+
+def test_a_million_random_characters_give_the_librarys_pieces(tokenizer, sentences):
+    generator, compared = random.Random(20261121), 0
+    while compared < 1_000_000:
+        compared += check_equal(tokenizer, [random_text(generator) for _ in range(2000)])
+
+
+def test_random_characters_within_real_text_give_the_librarys_pieces(tokenizer, sentences):
+    generator = random.Random(20261122)
+    check_equal(
+        tokenizer, [random_text(generator).join(generator.sample(sentences, 3)).strip("\n") for _ in range(500)]
+    )
+
+
+def test_given_words_give_the_librarys_pieces(tokenizer, sentences):
+    generator = random.Random(20261123)
+    texts = [*sentences, *(random_text(generator) for _ in range(3000))]
+    words = [random_words(generator, text) for text in texts]
+    assert tokenizer._lone_chars is not None
+    check_same(tokenizer.encode_words(texts, words), tokenizer._encode_all_words(texts, words))
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "中", ""], [" "], ["[MASK]"], ["中[MASK]文[SEP]"], ["a\u200bb中"]])
 def test_edges_give_the_librarys_pieces(tokenizer, texts):
     check_equal(tokenizer, texts)
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "中文", ""], [" "], ["[MASK]中a"]])
+def test_edges_of_given_words_give_the_librarys_pieces(tokenizer, texts):
+    words = [np.array([[0, len(text)]], np.int32)[: len(text)] for text in texts]
+    check_same(tokenizer.encode_words(texts, words), tokenizer._encode_all_words(texts, words))
+
+
+def test_a_lone_surrogate_is_cut_as_the_replacement_character(tokenizer):
+    words = [np.array([[0, 2], [2, 3]], np.int32)]
+    check_same(tokenizer.encode(["中\ud800文"]), tokenizer.encode(["中\ufffd文"]))
+    check_same(tokenizer.encode_words(["中\ud800文"], words), tokenizer.encode_words(["中\ufffd文"], words))
 
 
 def test_a_piece_that_must_be_a_whole_word_leaves_everything_to_the_library(tmp_path):

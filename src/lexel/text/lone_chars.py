@@ -19,8 +19,8 @@ import tokenizers
 from numpy.typing import NDArray
 from tokenizers import models, normalizers, pre_tokenizers
 
-from lexel.text.alignment import Chars, bounds_of, read_chars
-from lexel.text.pieces import Int32Array, Int64Array, Pieces
+from lexel.text.alignment import Chars, bounds_of, ranges_to_indexes, read_chars
+from lexel.text.pieces import Int32Array, Int64Array, Pieces, join_words
 
 _UNASKED, _HARD, _DROPPED = -1, -2, -3
 """States of a character that has no piece of its own: not asked about yet; needs its neighbours; white space."""
@@ -75,11 +75,26 @@ class LoneChars:
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """Cut texts into pieces; they hold no lone surrogate."""
-        chars = read_chars(texts)
+        return self._cut(read_chars(texts), "".join(texts))
+
+    def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
+        """Cut given words into pieces, each as if it were a text; they hold no lone surrogate."""
+        chars, ranges, bounds = read_chars(texts), join_words(words), bounds_of(map(len, words), len(words))
+        n_words, lengths = np.diff(bounds), ranges[:, 1] - ranges[:, 0]
+        at = ranges_to_indexes(ranges[:, 0] + np.repeat(chars.bounds[:-1], n_words), lengths)
+        inside = Chars(chars.codes[at], chars.space[at], bounds_of(lengths, len(lengths)))
+        pieces = self._cut(inside, inside.codes.astype("<u4").tobytes().decode("utf-32-le"))
+        word = pieces.texts
+        shift = ranges[word, 0].astype(np.int32)
+        number = (word - np.repeat(bounds[:-1], n_words)[word]).astype(np.int32)
+        return Pieces(pieces.ids, pieces.starts + shift, pieces.ends + shift, number, pieces.bounds[bounds])
+
+    def _cut(self, chars: Chars, text: str) -> Pieces:
+        """The pieces of texts that lie end to end in ``text``."""
         states = self._states(chars)
         own = states >= 0
         stretches = _between(states, chars.bounds)
-        found = self._ask("".join(texts), stretches)
+        found = self._ask(text, stretches)
         counts = own.astype(np.int32)  # pieces that begin at each character's place
         counts[stretches.starts] = np.fromiter((len(one[0]) for one in found), np.int32, len(found))
         place = np.cumsum(counts) - counts
@@ -87,11 +102,11 @@ class LoneChars:
 
     def _states(self, chars: Chars) -> Int32Array:
         """The piece of each character, or its state, ``[chars]``."""
-        states: Int32Array = self._table[chars.codes]
+        states: Int32Array = self._table.take(chars.codes)
         new = states == _UNASKED
         if new.any():
             self._learn(np.unique(chars.codes[new]))
-            states = self._table[chars.codes]
+            states = self._table.take(chars.codes)
         return states
 
     def _learn(self, codes: NDArray[np.uint32]) -> None:

@@ -124,13 +124,18 @@ def check_words(texts: Sequence[str], words: Sequence[Int32Array]) -> None:
     """
     if len(texts) != len(words):
         raise ValueError(f"words: {len(words)} arrays for {len(texts)} texts; pass one array of words a text")
-    for i, (text, ranges) in enumerate(zip(texts, words, strict=True)):
-        edges = np.asarray(ranges).ravel()
-        if len(edges) and (edges[0] < 0 or edges[-1] > len(text) or (np.diff(edges) < 0).any()):
-            raise ValueError(
-                f"words[{i}]: ranges {np.asarray(ranges).tolist()!s:.80} do not fit a text of {len(text)} characters; "
-                "they must lie inside it, in order, without overlap"
-            )
+    ranges = join_words(words)
+    text_of = np.repeat(np.arange(len(texts)), np.fromiter(map(len, words), np.int64, len(words)))
+    follows = np.append(False, text_of[1:] == text_of[:-1])[: len(ranges)]
+    earliest = np.where(follows, np.append(0, ranges[:-1, 1])[: len(ranges)], 0)
+    latest = np.fromiter(map(len, texts), np.int64, len(texts))[text_of]
+    wrong = (ranges[:, 0] < earliest) | (ranges[:, 1] < ranges[:, 0]) | (ranges[:, 1] > latest)
+    if wrong.any():
+        i = int(text_of[wrong.argmax()])
+        raise ValueError(
+            f"words[{i}]: ranges {np.asarray(words[i]).tolist()!s:.80} do not fit a text of {len(texts[i])} "
+            "characters; they must lie inside it, in order, without overlap"
+        )
 
 
 def join_words(words: Sequence[Int32Array]) -> Int64Array:

@@ -106,7 +106,7 @@ class LibraryTokenizer:
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """Cut texts into pieces, without special pieces around them."""
-        readable = [_readable(text) for text in texts]
+        readable = _readable(texts)
         return self._encode_all(readable) if self._lone_chars is None else self._lone_chars.encode(readable)
 
     def _encode_all(self, texts: Sequence[str]) -> Pieces:
@@ -127,9 +127,15 @@ class LibraryTokenizer:
             ValueError: If a word lies outside its text, or before its neighbour.
         """
         check_words(texts, words)
-        readable = [_readable(text) for text in texts]
-        chars = read_chars(readable)
-        parts = _word_parts(readable, words)
+        readable = _readable(texts)
+        if self._lone_chars is None:
+            return self._encode_all_words(readable, words)
+        return self._lone_chars.encode_words(readable, words)
+
+    def _encode_all_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
+        """Cut given words into pieces by the library alone; the texts hold no lone surrogate."""
+        chars = read_chars(texts)
+        parts = _word_parts(texts, words)
         raw = self._encode_parts(self._word_backend, parts.inputs, is_pretokenized=True)
         text, word = parts.text[raw.part], raw.words + parts.start[raw.part]
         bounds = bounds_of(np.bincount(text, minlength=len(texts)), len(texts))
@@ -266,12 +272,16 @@ def _in_order(starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Ar
     return ordered, np.where(starts == ends, ordered, ends)
 
 
-def _readable(text: str) -> str:
-    """The text as the library can take it, character for character."""
-    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+def _readable(texts: Sequence[str]) -> Sequence[str]:
+    """The texts as the library can take them, character for character."""
+    try:
+        "".join(texts).encode("utf-32-le")
+    except UnicodeEncodeError:
+        return [_SURROGATES.sub("\ufffd", text) for text in texts]
+    return texts
 
 
-def _word_parts(texts: list[str], words: Sequence[Int32Array]) -> _Parts:
+def _word_parts(texts: Sequence[str], words: Sequence[Int32Array]) -> _Parts:
     """The words of each text as lists of strings of bounded length; ``start`` is the first word's index."""
     inputs: list[list[str]] = []
     index: list[tuple[int, int]] = []

@@ -91,6 +91,19 @@ def test_given_words_give_the_librarys_pieces(tokenizer, sentences):
     check_same(tokenizer.encode_words(texts, words), tokenizer._encode_all_words(texts, words))
 
 
+@pytest.mark.parametrize("blanks", [True, False])
+def test_every_ideograph_gives_the_librarys_piece(tokenizer, blanks):
+    chars = [chr(code) for code in range(0x3400, 0xA000)]
+    check_equal(tokenizer, [(" " * blanks).join(chars[i : i + 50]) for i in range(0, len(chars), 50)])
+
+
+def test_ideographs_that_are_not_set_apart_stay_together(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n中\n##文\n人\n", encoding="utf-8")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenize_chinese_chars": false}', encoding="utf-8")
+    tokenizer = load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert")
+    assert tokenizer.strings(tokenizer.encode(["中文", "人人"]).ids) == ["中", "##文", "[UNK]"]
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["", "中", ""], [" "], ["[MASK]"], ["中[MASK]文[SEP]"], ["a\u200bb中"]])
 def test_edges_give_the_librarys_pieces(tokenizer, texts):
     check_equal(tokenizer, texts)

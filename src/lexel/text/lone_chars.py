@@ -2,7 +2,8 @@
 
 With BERT's normaliser and pre-tokeniser every ideograph and every punctuation mark is a word of its own. In Chinese
 text that is nearly every character, so the library is left with the stretches between them: Latin words, numbers.
-Which characters these are is not written down here. The library is asked once about each character that turns up.
+Of the common ideographs that is known, if the normaliser says that it sets them apart. About every other character
+that turns up the library is asked, once.
 
 A stretch is asked about once, too, while it is short; text repeats its numbers and names.
 """
@@ -26,6 +27,9 @@ _UNASKED, _HARD, _DROPPED = -1, -2, -3
 """States of a character that has no piece of its own: not asked about yet; needs its neighbours; white space."""
 
 _N_CODES = 0x110000
+_IDEOGRAPHS = range(0x4E00, 0xA000)
+"""Unicode's block of CJK unified ideographs; none has a case, an accent or a decomposition."""
+
 _SHIELD = "a"
 _SHORT = 24
 """Longest stretch, in characters, that is remembered."""
@@ -68,6 +72,9 @@ class LoneChars:
 
     def __init__(self, backend: tokenizers.Tokenizer, encode: Callable[[Sequence[str]], Pieces]) -> None:
         self._encode = encode
+        self._id_of = backend.token_to_id
+        self._unk: int = backend.token_to_id(backend.model.unk_token)
+        self._knows_ideographs = backend.normalizer.handle_chinese_chars
         self._table = np.full(_N_CODES, _UNASKED, np.int32)
         contents = [piece.content for piece in backend.get_added_tokens_decoder().values()]
         self._in_added = set("".join(contents))  # an added piece is found across words
@@ -110,8 +117,19 @@ class LoneChars:
         return states
 
     def _learn(self, codes: NDArray[np.uint32]) -> None:
+        known = (codes >= _IDEOGRAPHS.start) & (codes < _IDEOGRAPHS.stop) & self._knows_ideographs
+        ideographs = list(map(chr, codes[known].tolist()))
+        self._table[codes[known]] = list(map(self._ideograph, ideographs))
+        if not known.all():
+            self._ask_about(codes[~known])
+
+    def _ideograph(self, char: str) -> int:
+        index: int | None = self._id_of(char)
+        return _HARD if char in self._in_added else self._unk if index is None else index
+
+    def _ask_about(self, codes: NDArray[np.uint32]) -> None:
         """Ask the library about characters: each between two letters, which it must leave alone, and each alone."""
-        chars = [chr(code) for code in codes.tolist()]
+        chars = list(map(chr, codes.tolist()))
         shielded = _each(self._encode([_SHIELD + c + _SHIELD for c in chars]))
         self._table[codes] = list(map(self._state, chars, shielded, _each(self._encode(chars))))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 # The libraries read these when they are imported.
 
+from benchmarks.account import measure_account
 from benchmarks.budgets import measure_budgets
 from benchmarks.classification import measure_classification
 from benchmarks.embedding import measure_embedding
@@ -39,6 +40,7 @@ from lexel.engines.choose import available_threads
 
 PARTS: Mapping[str, Callable[[Setting], Part]] = {
     "throughput": measure_throughput,
+    "account": measure_account,
     "bundled": measure_bundled,
     "embedding": measure_embedding,
     "classification": measure_classification,

@@ -113,6 +113,12 @@ def useful_flop(shape: Shape, lengths: Iterable[int]) -> float:
     Four products of hidden by hidden and two of hidden by intermediate for each piece, and each piece's scores and
     mixture over its own sequence.
     """
-    hidden, layers = shape.hidden_size, shape.n_layers
-    dense = 2 * (4 * hidden * hidden + 2 * hidden * shape.intermediate_size)
-    return float(sum(layers * length * (dense + 4 * length * hidden) for length in lengths))
+    lengths = tuple(lengths)
+    squares = sum(length * length for length in lengths)
+    return dense_flop(shape, lengths) + float(shape.n_layers * 4 * shape.hidden_size * squares)
+
+
+def dense_flop(shape: Shape, lengths: Iterable[int]) -> float:
+    """The part of ``useful_flop`` that is products with weights."""
+    hidden = shape.hidden_size
+    return float(shape.n_layers * 2 * (4 * hidden * hidden + 2 * hidden * shape.intermediate_size) * sum(lengths))

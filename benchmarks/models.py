@@ -75,12 +75,14 @@ class Folders:
 
     @cached_property
     def small(self) -> str:
-        """A BERT so small that everything around it counts."""
-        return str(write_bert(self._folder / "small", self.small_shape))
+        """A BERT so small that everything around it counts; where the measured one is no larger, that one."""
+        return self.bert if self.small_shape == self.shape else str(write_bert(self._folder / "small", SMALL))
 
     @cached_property
     def small_int8(self) -> str:
         """The small BERT quantised."""
+        if self.small_shape == self.shape:
+            return self.int8
         return str(write_quantised(self._folder / "small-int8", self.small))
 
     @property

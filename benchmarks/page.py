@@ -83,6 +83,11 @@ def draw_shares(part: Part) -> str:
     return draw_bars([panel], "share of the ceiling")
 
 
+def draw_account(part: Part) -> str:
+    """One panel of bars."""
+    return draw_bars([BarPanel(part.name, _bars(part.rows), "% of the time")], part.name)
+
+
 def draw_lengths(part: Part) -> str:
     """Both lines in one panel with powers on both axes."""
     lines = [_line(name, rows) for name, rows in _by_plot(part.rows).items()]
@@ -130,6 +135,16 @@ SECTIONS = (
         "ceiling",
         "percent of the rate of bf16 matrix products that Lexel and its peers reach",
         draw_shares,
+    ),
+    Section(
+        "account",
+        "Where the bf16 encoder's time goes",
+        "Each thread computes its share of the batches of {sentences} sentences by a graph of its own, and OpenVINO "
+        "says how long every node took. GELU is the difference to the same model with ReLU. Tokenising and decoding "
+        "are not in it.",
+        "account",
+        "percent of the threads' time that each part of the encoder takes",
+        draw_account,
     ),
     Section(
         "lengths",

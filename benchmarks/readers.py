@@ -124,7 +124,7 @@ def exported_reader(
     options = {"INFERENCE_PRECISION_HINT": types[precision], "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": streams}
     compiled = ov.Core().compile_model(f"{folder}/exported.xml", "CPU", options)
     names = [port.get_any_name() for port in compiled.inputs]
-    requests = [compiled.create_infer_request() for _ in range(streams)]
+    requests = [compiled.create_infer_request() for _ in range(2 * streams)]  # one waits while one is computed
 
     def read(texts: Iterable[str]) -> int:
         texts = list(texts)
@@ -144,9 +144,9 @@ def exported_reader(
                 [texts[i] for i in members], padding=True, return_tensors="np", return_offsets_mapping=True
             )
             offsets.update(zip(members, encoded["offset_mapping"].tolist(), strict=True))
-            if len(running) == streams:
+            if len(running) == len(requests):
                 receive()
-            request = requests[number % streams]
+            request = requests[number % len(requests)]
             request.start_async({name: encoded[name] for name in names})
             running.append((request, members))
         while running:

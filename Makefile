@@ -21,8 +21,8 @@ check: $(VENV)/dev.done             ## Format, lint, types, and imports that go 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/dev.done             ## Speed and memory beside the peers, in one run
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept and compared with the floor
+	$(BIN)/python -m benchmarks --save
 
 clean:
 	rm -rf $(VENV)

@@ -10,7 +10,7 @@ import pytest
 from lexel.checkpoint import open_checkpoint
 from lexel.cli.distill import described
 from lexel.cli.statuses import MISUSED
-from lexel.export.cost import Cost, LayerCost
+from lexel.export.cost import Cost, LayerCost, Loss
 from lexel.metrics.scores import Estimate
 from lexel.training.recipe import build_options, read_recipe
 from tests.cli.conftest import Run, one_error
@@ -33,7 +33,7 @@ def test_a_student_is_made_measured_and_said_to_be_so(lexel: Run, model: Path, t
     done = lexel("distill", model, out, *typed)
     assert done.returncode == 0, done.stderr.decode()
     said = done.stderr.decode()
-    for line in ("words: F1: ", "entities: ", "of 1,000 decisions are other than the teacher's", "size: ", "speed: "):
+    for line in ("words: F1 ", "entities: ", "of 1,000 decisions come out otherwise", "size: ", "speed: "):
         assert line in said
     student = open_checkpoint(out)
     assert list(student.heads) == ["words", "entities"]
@@ -71,11 +71,11 @@ def test_what_is_wrong_is_said_in_a_line(
 
 
 def test_the_cost_is_told_with_its_intervals() -> None:
-    layer = LayerCost(Estimate(0.95, 0.94, 0.96), Estimate(0.9, 0.89, 0.91))
-    cost = Cost({"words": layer}, {"words": 31.26}, (), 2_000_000, 8_000_000, 300.0, 100.0)
+    layer = LayerCost(Estimate(0.95, 0.94, 0.96), Estimate(0.9, 0.89, 0.91), Estimate(-0.05, -0.06, -0.04))
+    cost = Cost(Loss({"words": layer}, {"words": 31.26}), 2_000_000, 8_000_000, 300.0, 100.0)
     assert described(cost) == [
-        "words: F1: 95.00 [94.00, 96.00] the teacher's, 90.00 [89.00, 91.00] the student's, -5.00 points",
-        "words: 31.3 of 1,000 decisions are other than the teacher's",
+        "words: F1 95.00 [94.00, 96.00] the teacher's, 90.00 [89.00, 91.00] the student's, -5.00 [-6.00, -4.00] points",
+        "words: 31.26 of 1,000 decisions come out otherwise",
         "size: 2.0 MB of weights beside the teacher's 8.0",
         "speed: 300 characters/s, 3.00 times the teacher's",
     ]

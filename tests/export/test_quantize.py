@@ -6,19 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.checkpoint import open_checkpoint
 from lexel.data import read_jsonl
 from lexel.errors import CheckpointError, DataError, EngineError
-from lexel.export.cost import flips_between, read_outputs
-from lexel.export.quantize import QuantizeOptions, quantize, sample_text
+from lexel.export.calibration import sample_text
+from lexel.export.quantize import QuantizeOptions, quantize
+from lexel.export.readings import flips_between, read_outputs
 from lexel.tasks.embed import Embedder
 from tests.builders import build_tagger
 
 DATA = Path(__file__).parent.parent / "data"
 TEXTS = [document.text for name in ("zh_gsd", "zh_gsdsimp") for document in read_jsonl(DATA / f"{name}.jsonl")][::4]
 LOOSE = QuantizeOptions(max_drop=2.0)
+KNOWN = ["we live in new york", "他們在臺北", "living in the new york of 2026"] * 9
+SMALL = {"hidden_size": 64, "intermediate_size": 128}
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +49,15 @@ def test_decisions_come_out_otherwise_as_rarely_as_the_cost_says(quantised):
     texts = [document.text for document in read_jsonl(DATA / "zh_hk.jsonl")][:100]
     flips = flips_between(read_outputs(before, texts), read_outputs(after, texts))
     assert max(flips.values()) < 15  # of a thousand, on text that neither was made with
-    assert all(value < 15 for value in cost.flips.values())
+    assert all(value < 15 for value in cost.loss.flips.values())
 
 
 def test_the_cost_is_in_the_folder_and_the_scores_hold(quantised):
     folder, cost = quantised
     record = json.loads((folder / "lexel.json").read_text(encoding="utf-8"))["quantised"]
-    assert record["cost"]["layers"]["words"]["after"]["value"] == cost.layers["words"].after.value
-    assert set(cost.layers) == {"words", "pos", "entities"}
-    assert cost.layers["words"].after.value > 0.9
+    assert record["cost"]["layers"]["words"]["after"]["value"] == cost.loss.layers["words"].after.value
+    assert set(cost.loss.layers) == {"words", "pos", "entities"}
+    assert cost.loss.layers["words"].after.value > 0.9
     assert cost.n_bytes < cost.n_bytes_before
 
 
@@ -111,18 +115,41 @@ def test_more_than_the_allowed_loss_is_an_error_and_nothing_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def lopsided(tmp_path_factory):
+    """A tagger whose first layer gives one number a thousand times as large as the others: eight bits lose these."""
+    folder = build_tagger(tmp_path_factory.mktemp("lopsided"), heads={"words": ("B", "I")}, config=SMALL)
+    tensors = load_file(folder / "model.safetensors")
+    name = "bert.encoder.layer.0.intermediate.dense"
+    tensors[f"{name}.weight"][0] *= 100
+    tensors[f"{name}.bias"][0] = 3000
+    tensors["bert.encoder.layer.0.output.dense.weight"][:, 0] /= 1e4
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_products_to_which_decisions_are_sensitive_stay_in_full_precision(lopsided, tmp_path):
+    checkpoint = open_checkpoint(lopsided)
+    loose = quantize(checkpoint, tmp_path / "loose", calibration=KNOWN, options=QuantizeOptions(max_flips=1000))
+    allowed = QuantizeOptions(max_flips=max(loose.loss.flips.values()) / 3)
+    strict = quantize(checkpoint, tmp_path / "strict", calibration=KNOWN, options=allowed)
+    kept = {name: open_checkpoint(tmp_path / name).quantised.record["kept"] for name in ("loose", "strict")}
+    assert kept["loose"] == []
+    assert 1 <= len(kept["strict"]) < 8
+    assert max(strict.loss.flips.values()) <= allowed.max_flips
+
+
 def test_text_without_calibration_can_have_its_weights_quantised(tmp_path):
     cost = quantize(
         open_checkpoint(), tmp_path / "out", calibration=TEXTS[:40], options=QuantizeOptions(method="dynamic")
     )
-    assert cost.flips["words"] < 30
+    assert cost.loss.flips["words"] < 30
     assert lexel.load(tmp_path / "out").flows[0].engine.precision == "int8"
 
 
 def test_a_plain_folder_gets_a_description(tmp_path):
     folder = build_tagger(tmp_path / "plain", heads={"words": ("B", "I")})
-    known = ["we live in new york", "他們在臺北", "living in the new york of 2026"] * 9
-    quantize(open_checkpoint(folder), tmp_path / "out", calibration=known, options=QuantizeOptions(max_flips=1000))
+    quantize(open_checkpoint(folder), tmp_path / "out", calibration=KNOWN, options=QuantizeOptions(max_flips=1000))
     assert list(open_checkpoint(tmp_path / "out").heads) == ["words"]
 
 
@@ -135,7 +162,7 @@ def test_calibration_text_that_says_nothing_is_refused(tmp_path, texts, said):
 
 def test_a_quantised_folder_is_quantised_anew_from_its_weights(quantised, tmp_path):
     cost = quantize(open_checkpoint(quantised[0]), tmp_path / "out", calibration=TEXTS)
-    assert cost.flips == pytest.approx(quantised[1].flips, abs=3)
+    assert cost.loss.flips == pytest.approx(quantised[1].loss.flips, abs=3)
     assert cost.n_bytes_before == quantised[1].n_bytes_before
 
 

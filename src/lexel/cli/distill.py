@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from lexel.training.options import TrainingOptions
 
 _DATA, _STUDENT, _LEARNING = "Data", "Student", "Learning"
-_TAUGHT_LAYERS = ("words", "pos", "words+pos", "entities", "labels", "fill")
 
 Text = Annotated[
     list[str] | None,
@@ -258,20 +255,21 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
     import json
 
     from lexel.checkpoint import open_checkpoint
+    from lexel.export.readings import without_announcements
     from lexel.export.student import student_cost
-    from lexel.training.features import read_documents
     from lexel.training.options import DataFile
+    from lexel.training.student import texts_of
 
     gold = _gold(options)
-    texts = [document.text for document in gold.documents] or [example.text for example in gold.classified]
+    texts = gold.texts
     if held_out is not None:
-        texts = [document.text for document in read_documents(DataFile(path=held_out))]
+        texts = list(texts_of(DataFile(path=held_out), options))
     elif not texts:
         note("decisions are compared on text that it learnt from; give --dev, or --held-out, to be told the truth")
-        texts = [document.text for file in options.train for document in read_documents(file)]
+        texts = [text for file in options.train for text in texts_of(file, options)]
     assert options.teacher is not None
     both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir)
-    with _silently():
+    with without_announcements():
         cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
     record = {"format": 1, "teacher": options.teacher, "cost": cost.record()}
     path = Path(options.output_dir) / "distillation.json"
@@ -279,20 +277,9 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
     return cost
 
 
-@contextmanager
-def _silently() -> Iterator[None]:
-    """Keep models from saying what they are each time they are loaded."""
-    logger = logging.getLogger("lexel")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
 def _gold(options: TrainingOptions) -> Gold:
     from lexel.data.classified import read_classified
+    from lexel.data.questions import read_questions
     from lexel.export.student import Gold
     from lexel.training.features import read_documents
 
@@ -301,26 +288,16 @@ def _gold(options: TrainingOptions) -> Gold:
     names = {label: to for file in files for label, to in (file.label_map or {}).items()}
     if "classify" in tasks:
         return Gold(classified=[record for file in files for record in read_classified(file.path, format=file.format)])
-    if not tasks & set(_TAUGHT_LAYERS):
-        return Gold()
+    if "answer" in tasks:
+        return Gold(questions=[question for file in files for question in read_questions(file.path)])
     return Gold(documents=[document for file in files for document in read_documents(file)], label_map=names)
 
 
 def described(cost: Cost) -> list[str]:
     """What was measured, a line each."""
-    lines = []
-    for name, layer in cost.layers.items():
-        teacher, student = (_with_interval(score) for score in (layer.before, layer.after))
-        measure = name if name in ("accuracy", "pearson") else f"{name}: F1"
-        lines.append(f"{measure}: {teacher} the teacher's, {student} the student's, {0.0 - layer.points:+.2f} points")
-    lines += [
-        f"{name}: {flips:.1f} of 1,000 decisions are other than the teacher's" for name, flips in cost.flips.items()
-    ]
+    from lexel.export.cost import described_loss
+
+    lines = described_loss(cost.loss, names=("the teacher's", "the student's"))
     lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights beside the teacher's {cost.n_bytes_before / 1e6:,.1f}")
-    faster = cost.chars_per_second / max(cost.chars_per_second_before, 1e-9)
-    lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {faster:.2f} times the teacher's")
+    lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {cost.times_as_fast:.2f} times the teacher's")
     return lines
-
-
-def _with_interval(score: Any) -> str:
-    return f"{100 * score.value:.2f} [{100 * (score.low or 0):.2f}, {100 * (score.high or 0):.2f}]"

@@ -74,11 +74,11 @@ def quantize(
     with reported(messages):
         from pathlib import Path
 
-        from lexel.export.quantize import QuantizeOptions, sample_text
+        from lexel.export.quantize import QuantizeOptions
         from lexel.export.quantize import quantize as quantize_checkpoint
         from lexel.tasks.loading import load_checkpoint
 
-        texts = sample_text() if calibration is None else _texts(calibration, encoding=input.encoding)
+        texts = None if calibration is None else _texts(calibration, encoding=input.encoding)
         gold = [] if data is None else list(open_labelled(data, input, labelled).documents())
         cost = quantize_checkpoint(
             load_checkpoint(model, revision=revision),
@@ -104,19 +104,15 @@ def _texts(place: str, *, encoding: str) -> list[str]:
 
 def described(cost: Cost) -> list[str]:
     """What was measured, a line each."""
-    lines = []
-    for name, layer in cost.layers.items():
-        before, after = (f"{100 * score.value:.2f}" for score in (layer.before, layer.after))
-        interval = f"[{100 * (layer.after.low or 0):.2f}, {100 * (layer.after.high or 0):.2f}]"
-        lines.append(f"{name}: F1 {before} before, {after} {interval} after")
-    for name, flips in cost.flips.items():
-        if name.startswith("hidden."):
-            lines.append(f"{name}: mean cosine {1 - flips / 1000:.5f} with the vectors before")
-        else:
-            lines.append(f"{name}: {flips:.2f} of 1,000 decisions come out otherwise")
-    lines += [f"  {m.before}[{m.text}]{m.after}: {m.gold} becomes {m.predicted}" for m in cost.examples]
-    ratio = cost.chars_per_second / max(cost.chars_per_second_before, 1e-9)
-    lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {ratio:.2f} times as many as before")
+    from lexel.export.cost import described_loss
+
+    lines = described_loss(cost.loss)
+    if not lines:
+        lines.append("what it costs is not known: there was no text to measure it on. Give --calibration, or --data")
+    if cost.chars_per_second:
+        slower = ": no gain on this machine" if cost.times_as_fast < 1 else ""
+        times = f"{cost.times_as_fast:.2f} times as many as before"
+        lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {times}{slower}")
     sizes = (f"{size / 1e6:,.1f} MB" for size in (cost.n_bytes, cost.n_bytes_before))
     lines.append("size: int8 graph of {} beside weights of {}".format(*sizes))
     return lines

@@ -2,7 +2,7 @@
 
 NNCF puts the quantisers in (smooth quantisation for transformers); the rest of the graph stays in bf16 or float32. The
 result is a folder like any other, with the graph beside the weights. What it costs is measured, not assumed: if the
-scores drop by more than is allowed, the operations to which they are most sensitive are taken back, by
+scores drop by more than is allowed, the products to which they are most sensitive stay in full precision, by
 measurement, and if that does not help nothing is written.
 """
 
@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import openvino as ov
 
 from lexel.checkpoint import Checkpoint
@@ -26,20 +27,18 @@ from lexel.checkpoint.heads import describe_heads
 from lexel.checkpoint.quantised import GRAPH, GRAPH_WEIGHTS, WEIGHTS
 from lexel.disk import sha256_of, write_json
 from lexel.document import Document
-from lexel.engines.base import Rows, Scores
 from lexel.engines.choose import is_int8_native, processor_flags
 from lexel.engines.openvino import BuiltGraphs, inputs_of
-from lexel.errors import CheckpointError, DataError, EngineError, MissingExtra
-from lexel.export.cost import Cost, Scorer, outputs_of
-from lexel.tasks.base import Flow, gather_blocks
+from lexel.errors import CheckpointError, EngineError, MissingExtra
+from lexel.export.calibration import calibration_batches, read_calibration
+from lexel.export.cost import Cost, Loss
+from lexel.export.scorer import Scorer, outputs_of
+from lexel.export.sensitivity import rank_products
 
-CALIBRATION_BATCHES = 24
-"""Most batches of packed rows that calibration looks at; ranges hardly move with more."""
+_MOST_KEPT = 0.5
+"""Share of the quantised products that may stay in full precision; with more int8 gains nothing."""
 
-_PICKS = 128
-"""Picks of a batch that calibration looks at; the heads are small beside the encoder."""
-
-_MOST_UNKNOWN = 0.2
+_logger = logging.getLogger("lexel")
 
 Method = Literal["static", "dynamic"]
 
@@ -63,7 +62,7 @@ def quantize(
     checkpoint: Checkpoint,
     out: Path,
     *,
-    calibration: Sequence[str],
+    calibration: Sequence[str] | None = None,
     gold: Sequence[Document] = (),
     options: QuantizeOptions | None = None,
 ) -> Cost:
@@ -73,7 +72,8 @@ def quantize(
         checkpoint: The model.
         out: The new folder; it must not exist.
         calibration: Text like that which the model is to read: a few hundred sentences. It gives the ranges of the
-            activations, and with ``dynamic`` only serves to compare.
+            activations, and with ``dynamic`` only serves to compare. By default what the model reads of a sample in
+            eight languages.
         gold: Labelled documents to measure the cost on; without any, decisions are compared on the text.
         options: How to quantise.
 
@@ -88,41 +88,117 @@ def quantize(
     if not is_int8_native(processor_flags()):
         raise EngineError("this processor has no int8 products; quantise on one that has (VNNI, AMX, or Arm's dotprod)")
     checkpoint = replace(checkpoint, quantised=None)  # a graph that it may have is made anew
-    batches = _calibration_batches(checkpoint, calibration)
-    scorer = Scorer(checkpoint, gold, texts=calibration)
-    graph = BuiltGraphs(checkpoint, None).graph(outputs_of(checkpoint))
+    texts = read_calibration(checkpoint, calibration, is_needed=options.method == "static")
     with new_folder(out) as folder:
         _copy_model(checkpoint, folder)
-        made = _Quantised(checkpoint, _quantise(nncf, graph, batches, options.method), options.method, calibration)
-        cost = _write(folder, made, scorer)
-        if not cost.is_within(options.max_drop, options.max_flips) and options.method == "static":
-            controlled = _with_accuracy_control(nncf, graph, batches, scorer, options)
-            made = replace(made, graph=controlled, kept=_full_precision_products(controlled))
-            cost = _write(folder, made, scorer)
-        if not cost.is_within(options.max_drop, options.max_flips):
+        return _Quantising(nncf, checkpoint, folder, texts=texts, gold=gold, options=options).run()
+
+
+class _Quantising:
+    """One checkpoint being quantised into a folder."""
+
+    def __init__(
+        self,
+        nncf: Any,
+        checkpoint: Checkpoint,
+        folder: Path,
+        *,
+        texts: Sequence[str],
+        gold: Sequence[Document],
+        options: QuantizeOptions,
+    ) -> None:
+        self._nncf, self._checkpoint, self._folder = nncf, checkpoint, folder
+        self._texts, self._options = texts, options
+        self._batches = calibration_batches(checkpoint, texts)
+        self._scorer = Scorer(checkpoint, gold, texts=texts)
+        self._full = BuiltGraphs(checkpoint, None).graph(outputs_of(checkpoint))
+
+    def run(self) -> Cost:
+        """Write the graph that costs no more than is allowed.
+
+        Raises:
+            EngineError: If there is none.
+        """
+        graph = self._graph(keep=())
+        loss = self._write(graph)
+        if not self._is_allowed(loss) and self._options.method == "static":
+            loss = self._with_sensitive_products(graph, loss)
+        if not self._is_allowed(loss):
             raise EngineError(
-                f"{checkpoint.source.folder}: int8 costs {cost.in_words()}; expected {options.max_drop:g} points or "
-                f"{options.max_flips:g} flips at most. Nothing was written; calibrate on text of the kind that the "
-                "model reads, or allow more with --max-drop"
+                f"{self._checkpoint.source.folder}: int8 costs {loss.in_words()}; expected {self._budget(loss)} at "
+                "most. Nothing was written; calibrate on text of the kind that the model reads, or allow more"
             )
-    return cost
+        cost = self._scorer.cost(self._folder, loss)
+        self._record(cost)
+        return cost
+
+    def _is_allowed(self, loss: Loss) -> bool:
+        return loss.is_within(self._options.max_drop, self._options.max_flips)
+
+    def _budget(self, loss: Loss) -> str:
+        if loss.layers:
+            return f"{self._options.max_drop:g} points (--max-drop)"
+        return f"{self._options.max_flips:g} (--max-flips)"
+
+    def _with_sensitive_products(self, graph: Any, loss: Loss) -> Loss:
+        """Keep the most sensitive products in full precision: one, two, four ... until the loss is allowed."""
+        ranked = rank_products(graph, self._full, self._batches)
+        n_kept = 1
+        while not self._is_allowed(loss) and n_kept <= len(ranked) * _MOST_KEPT:
+            _logger.info("int8 costs %s: %d of %d products are kept", loss.in_words(), n_kept, len(ranked))
+            keep = [name for names in ranked[:n_kept] for name in names]
+            loss = self._write(self._graph(keep=keep), kept=keep)
+            n_kept *= 2
+        return loss
+
+    def _graph(self, *, keep: Sequence[str]) -> Any:
+        """The graph with its products in int8, but for those that are kept."""
+        nncf = self._nncf
+        with redirect_stdout(StringIO()):  # NNCF draws its progress there
+            if self._options.method == "dynamic":
+                return nncf.compress_weights(self._full.clone(), mode=nncf.CompressWeightsMode.INT8_SYM)
+            return nncf.quantize(
+                self._full.clone(),
+                nncf.Dataset(self._batches, inputs_of),
+                model_type=nncf.ModelType.TRANSFORMER,
+                preset=nncf.QuantizationPreset.MIXED,
+                subset_size=len(self._batches),
+                ignored_scope=nncf.IgnoredScope(names=list(keep)),
+            )
+
+    def _write(self, graph: Any, *, kept: Sequence[str] = ()) -> Loss:
+        """Write a graph, and measure what it loses."""
+        ov.save_model(graph, self._folder / GRAPH, compress_to_fp16=False)
+        self._kept = kept
+        self._record(None)
+        return self._scorer.loss(self._folder)
+
+    def _record(self, cost: Cost | None) -> None:
+        """Add the entry ``quantised`` to the folder's ``lexel.json``."""
+        text = "\n".join(self._texts)
+        entry = {
+            "weights_sha256": sha256_of(self._folder / WEIGHTS),
+            "graph_sha256": sha256_of(self._folder / GRAPH_WEIGHTS),
+            "outputs": list(outputs_of(self._checkpoint)),
+            "calibration": {
+                "texts": len(self._texts),
+                "chars": len(text),
+                "sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+            },
+            "cost": None if cost is None else cost.record(),
+            "kept": list(self._kept),
+            "method": self._options.method,
+            "nncf": version("nncf"),
+        }
+        write_json(self._folder / "lexel.json", describe_heads(self._checkpoint) | {"quantised": entry})
 
 
-def sample_text() -> list[str]:
-    """Some hundred sentences in eight languages, for those who give no calibration text."""
-    path = Path(__file__).with_name("calibration.txt")
-    return path.read_text(encoding="utf-8").splitlines()
-
-
-@dataclass(frozen=True, slots=True)
-class _Quantised:
-    """A quantised graph and how it came to be."""
-
-    checkpoint: Checkpoint
-    graph: Any
-    method: Method
-    calibration: Sequence[str]
-    kept: Sequence[str] = ()
+def _copy_model(checkpoint: Checkpoint, folder: Path) -> None:
+    source = checkpoint.source.folder / WEIGHTS
+    if not source.is_file():
+        raise CheckpointError(f"{checkpoint.source.folder}: no {WEIGHTS}; run lexel convert first")
+    copy_description(checkpoint.source.folder, folder)
+    shutil.copyfile(source, folder / WEIGHTS)
 
 
 def _nncf() -> Any:
@@ -134,121 +210,3 @@ def _nncf() -> Any:
         raise MissingExtra('lexel quantize needs NNCF: pip install "lexel[quantize]"') from error
     nncf.set_log_level(logging.ERROR)
     return nncf
-
-
-# Calibration ---------------------------------------------------------------------------------------------------------
-
-
-class _Recorder:
-    """An engine that computes nothing and keeps what it was given."""
-
-    name, precision, device, threads = "recorder", "float32", "none", 1
-
-    def __init__(self) -> None:
-        self.batches: list[Rows] = []
-
-    def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
-        self.batches.extend(batches)
-        return iter(())
-
-
-def _calibration_batches(checkpoint: Checkpoint, texts: Sequence[str]) -> list[Rows]:
-    """Packed rows of the calibration text."""
-    recorder = _Recorder()
-    flow = Flow("calibration", checkpoint, recorder, outputs=outputs_of(checkpoint)[-1:])
-    for _ in flow.read(gather_blocks(texts)):
-        pass
-    if not recorder.batches:
-        raise DataError("calibration: the text is empty; expected a few hundred sentences like those to be read")
-    unknown = flow.tokenizer.special.unk
-    ids = np.concatenate([rows.piece_ids[rows.sequence_ids > 0] for rows in recorder.batches])
-    share = 0.0 if unknown is None else float(np.mean(ids == unknown))
-    if share > _MOST_UNKNOWN:
-        raise DataError(
-            f"calibration: {share:.0%} of its pieces are unknown to the model; expected text of a script that it "
-            "reads. Give other text"
-        )
-    every = -(-len(recorder.batches) // CALIBRATION_BATCHES)
-    return [replace(rows, picks=rows.picks[:_PICKS]) for rows in recorder.batches[::every]]
-
-
-# Quantising ----------------------------------------------------------------------------------------------------------
-
-
-def _quantise(nncf: Any, graph: Any, batches: Sequence[Rows], method: Method) -> Any:
-    if method == "dynamic":
-        return nncf.compress_weights(graph.clone(), mode=nncf.CompressWeightsMode.INT8_SYM)
-    return nncf.quantize(
-        graph.clone(),
-        nncf.Dataset(batches, inputs_of),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(batches),
-    )
-
-
-def _with_accuracy_control(
-    nncf: Any, graph: Any, batches: Sequence[Rows], scorer: Scorer, options: QuantizeOptions
-) -> Any:
-    """Quantise, and take back what the scores are most sensitive to until the loss is allowed."""
-    return nncf.quantize_with_accuracy_control(
-        graph.clone(),
-        calibration_dataset=nncf.Dataset(batches, inputs_of),
-        validation_dataset=nncf.Dataset([None]),
-        validation_fn=lambda compiled, _: (scorer.worst(compiled), None),
-        max_drop=options.max_drop / 100 if scorer.has_gold else options.max_flips / 1000,
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(batches),
-    )
-
-
-def _full_precision_products(graph: Any) -> list[str]:
-    """Names of the products whose inputs are not quantised."""
-    return [
-        node.get_friendly_name()
-        for node in graph.get_ops()
-        if node.get_type_name() == "MatMul"
-        and not any(value.get_node().get_type_name() == "FakeQuantize" for value in node.input_values())
-    ]
-
-
-# Writing -------------------------------------------------------------------------------------------------------------
-
-
-def _copy_model(checkpoint: Checkpoint, folder: Path) -> None:
-    source = checkpoint.source.folder / WEIGHTS
-    if not source.is_file():
-        raise CheckpointError(f"{checkpoint.source.folder}: no {WEIGHTS}; run lexel convert first")
-    copy_description(checkpoint.source.folder, folder)
-    shutil.copyfile(source, folder / WEIGHTS)
-
-
-def _write(folder: Path, quantised: _Quantised, scorer: Scorer) -> Cost:
-    """Write graph and record, and measure what was written."""
-    ov.save_model(quantised.graph, folder / GRAPH, compress_to_fp16=False)
-    _write_record(folder, quantised, cost=None)
-    cost = scorer.cost(folder)
-    _write_record(folder, quantised, cost=cost)
-    return cost
-
-
-def _write_record(folder: Path, quantised: _Quantised, *, cost: Cost | None) -> None:
-    """Add the entry ``quantised`` to the folder's ``lexel.json``."""
-    text = "\n".join(quantised.calibration)
-    entry = {
-        "weights_sha256": sha256_of(folder / WEIGHTS),
-        "graph_sha256": sha256_of(folder / GRAPH_WEIGHTS),
-        "outputs": list(outputs_of(quantised.checkpoint)),
-        "calibration": {
-            "texts": len(quantised.calibration),
-            "chars": len(text),
-            "sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-        },
-        "cost": None if cost is None else cost.record(),
-        "kept": list(quantised.kept),
-        "method": quantised.method,
-        "nncf": version("nncf"),
-    }
-    description = describe_heads(quantised.checkpoint) | {"quantised": entry}
-    write_json(folder / "lexel.json", description)

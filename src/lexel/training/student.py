@@ -121,7 +121,7 @@ def check_data(options: TrainingOptions, tokenizer: Tokenizer) -> None:
         DataError: If a file is so.
     """
     for file in options.train:
-        check_texts(_texts(file, options), tokenizer, where=file.path)
+        check_texts(texts_of(file, options), tokenizer, where=file.path)
 
 
 def cut_vocabulary(options: TrainingOptions, folder: Path, tokenizer: Tokenizer, *, cache: Path, team: Team) -> Path:
@@ -140,7 +140,7 @@ def cut_vocabulary(options: TrainingOptions, folder: Path, tokenizer: Tokenizer,
     parts = [str(size), sha256_of(folder / name), *(sha256_of(file.path) for file in options.train)]
     cut = cache / f"vocabulary-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}"
     if team.is_first and not cut.exists():
-        counts = count_pieces((text for file in options.train for text in _texts(file, options)), tokenizer)
+        counts = count_pieces((text for file in options.train for text in texts_of(file, options)), tokenizer)
         kept = kept_pieces(counts, folder, tokenizer, size=min(size, len(vocab)))
         write_vocabulary(folder, cut, kept)
     team.meet()
@@ -159,8 +159,8 @@ def renew_config(config: PretrainedConfig, folder: Path, cut: Path) -> None:
             setattr(config, f"{role}_token_id", after[spelled[index]])
 
 
-def _texts(file: DataFile, options: TrainingOptions) -> Iterator[str]:
-    """The texts of a file as the heads read it."""
+def texts_of(file: DataFile, options: TrainingOptions) -> Iterator[str]:
+    """The texts of a file as the heads of a run read it."""
     tasks: Sequence[str] = [head.task for head in options.heads.values()]
     if "answer" in tasks:
         return (question.context for question in read_questions(file.path))

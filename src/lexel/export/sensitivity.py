@@ -1,0 +1,97 @@
+"""To which of its products a quantised graph is most sensitive, by measurement.
+
+The activations of a product are quantised by ``FakeQuantize`` nodes before it. Without those of one product the graph
+computes that product in full precision; how much nearer its outputs then come to those of the graph that it was made
+of is what the product costs. NNCF's own search (``quantize_with_accuracy_control``) is not used: it gives weights back
+without the factors of smooth quantisation, and the graph that comes out reads worse than the one that went in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from lexel.engines.base import Rows
+from lexel.engines.openvino import inputs_of
+
+_BATCHES = 4
+"""Batches of rows that are enough to rank by."""
+
+_BETWEEN = ("Reshape", "Transpose")
+"""What may stand between a quantiser and its product."""
+
+
+def rank_products(graph: Any, full: Any, batches: Sequence[Rows]) -> list[tuple[str, ...]]:
+    """Names of the products that share quantisers, the most sensitive first.
+
+    Args:
+        graph: The quantised graph; it is left as it was.
+        full: The graph that it was made of.
+        batches: What both are computed on.
+    """
+    batches = batches[:: max(1, len(batches) // _BATCHES)][:_BATCHES]
+    expected = _outputs(full, batches)
+    errors = {}
+    for names, quantisers in _quantisers(graph).items():
+        targets = [(node, list(node.output(0).get_target_inputs())) for node in quantisers]
+        for node, inputs in targets:
+            for each in inputs:
+                each.replace_source_output(node.input_value(0))
+        errors[names] = _error(_outputs(graph, batches), expected)
+        for node, inputs in targets:
+            for each in inputs:
+                each.replace_source_output(node.output(0))
+    return sorted(errors, key=lambda names: errors[names])
+
+
+def full_precision_products(graph: Any) -> list[str]:
+    """Names of the products of hidden states whose inputs are not quantised."""
+    quantised = {name for names in _quantisers(graph) for name in names}
+    return [name for name in map(_name, graph.get_ordered_ops()) if name is not None and name not in quantised]
+
+
+def _name(node: Any) -> str | None:
+    return str(node.get_friendly_name()) if node.get_type_name() == "MatMul" else None
+
+
+def _quantisers(graph: Any) -> Mapping[tuple[str, ...], list[Any]]:
+    """The quantisers before each product, or before several that share one, by the products' names."""
+    found: dict[tuple[str, ...], list[Any]] = defaultdict(list)
+    for node in graph.get_ordered_ops():
+        if node.get_type_name() == "FakeQuantize":
+            names = tuple(sorted(_products_behind(node)))
+            if names:
+                found[names].append(node)
+    return found
+
+
+def _products_behind(node: Any) -> Iterator[str]:
+    for target in node.output(0).get_target_inputs():
+        after = target.get_node()
+        name = _name(after)
+        if name is not None:
+            yield name
+        elif after.get_type_name() in _BETWEEN:
+            yield from _products_behind(after)
+
+
+def _outputs(graph: Any, batches: Sequence[Rows]) -> list[NDArray[Any]]:
+    """What a graph gives for some batches, one array for each output of each batch."""
+    options = {"INFERENCE_PRECISION_HINT": ov.Type.f32}
+    request = ov.Core().compile_model(graph, "CPU", options).create_infer_request()
+    found = []
+    for rows in batches:
+        request.infer(inputs_of(rows))
+        found += [tensor.data[: len(rows.picks)].copy() for tensor in request.output_tensors]
+    return found
+
+
+def _error(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]]) -> float:
+    """The mean of the outputs' squared errors, each beside its size."""
+    pairs = zip(found, expected, strict=True)
+    return float(np.mean([np.square(a - b).mean() / max(np.square(b).mean(), 1e-12) for a, b in pairs]))

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.readers import READERS
-from benchmarks.texts import sentences
+from benchmarks.texts import SENTENCES
 
 
 def main() -> None:
@@ -22,6 +22,7 @@ def main() -> None:
     if options.one_core:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     extra = {name: getattr(options, name) for name in ("precision", "batch") if getattr(options, name) is not None}
+    sentences = SENTENCES[options.texts]
     read = READERS[options.reader](options.folder, threads=options.threads, **extra)
     read(sentences(1))
     print("read", flush=True)
@@ -55,6 +56,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--precision")
     parser.add_argument("--batch", type=int)
+    parser.add_argument("--texts", choices=SENTENCES, default="chinese", help="which sentences (default: chinese)")
     parser.add_argument("--warm-up", type=int, default=0, help="sentences read before the clock starts")
     parser.add_argument("--sentences", type=int, default=0, help="sentences read while it runs")
     parser.add_argument("--one-core", action="store_true", help="stay on one core")

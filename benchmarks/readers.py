@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lexel.document import Document
@@ -23,8 +24,11 @@ def lexel_reader(folder: str | None, *, threads: int, **options: Any) -> Reader:
     return lambda texts: _look_at(tagger.stream(texts))
 
 
-def lexel_without_encoder(folder: str | None, *, threads: int) -> Reader:
-    """Lexel with all the folder's heads, but scores that come from a table instead of an encoder."""
+def lexel_without_encoder(folder: str | None, *, threads: int, unread: bool = False) -> Reader:
+    """Lexel with all the folder's heads, but scores that come from a table instead of an encoder.
+
+    With ``unread`` nobody looks into the Documents, and they are what is counted.
+    """
     import numpy as np
 
     from lexel.checkpoint import open_checkpoint
@@ -51,7 +55,36 @@ def lexel_without_encoder(folder: str | None, *, threads: int) -> Reader:
         name: LayerHead("fake", head, detect(head.labels, scheme=head.scheme)) for name, head in heads.items()
     }
     tagger = Tagger([flow], layers, TagOptions())
-    return lambda texts: _look_at(tagger.stream(texts))
+    look = _count if unread else _look_at
+    return lambda texts: look(tagger.stream(texts))
+
+
+def lexel_pieces_reader(folder: str | None, *, threads: int) -> Reader:
+    """Lexel's pieces with their offsets, a block of texts at a time as everything takes them; counts pieces."""
+    from lexel.checkpoint import open_checkpoint
+    from lexel.tasks.base import gather_blocks
+    from lexel.text.tokenizer import load_tokenizer
+
+    checkpoint = open_checkpoint(folder)
+    tokenizer = load_tokenizer(
+        checkpoint.source.folder, pieces=checkpoint.pieces, model_type=checkpoint.config.model_type
+    )
+    return lambda texts: sum(len(tokenizer.encode(block.texts)) for block in gather_blocks(texts))
+
+
+def library_pieces_reader(folder: str, *, threads: int) -> Reader:
+    """The tokenizers library's pieces with their offsets, of the same blocks; counts pieces."""
+    from tokenizers import BertWordPieceTokenizer
+
+    from lexel.tasks.base import gather_blocks
+
+    tokenizer = BertWordPieceTokenizer(f"{folder}/vocab.txt")
+
+    def read(texts: Iterable[str]) -> int:
+        blocks = (tokenizer.encode_batch(list(block.texts), add_special_tokens=False) for block in gather_blocks(texts))
+        return sum(len(list(zip(found.ids, found.offsets, strict=True))) for block in blocks for found in block)
+
+    return read
 
 
 def transformers_reader(
@@ -231,6 +264,9 @@ def sentence_transformers_reader(folder: str, *, threads: int) -> Reader:
 READERS: Mapping[str, Callable[..., Reader]] = {
     "lexel": lexel_reader,
     "lexel-without-encoder": lexel_without_encoder,
+    "lexel-unread": partial(lexel_without_encoder, unread=True),
+    "lexel-pieces": lexel_pieces_reader,
+    "library-pieces": library_pieces_reader,
     "transformers": transformers_reader,
     "transformers-long": transformers_long_reader,
     "ckip": ckip_reader,
@@ -241,6 +277,10 @@ READERS: Mapping[str, Callable[..., Reader]] = {
     "jieba": jieba_reader,
     "jieba-words": jieba_words_reader,
 }
+
+
+def _count(documents: Iterable[Document]) -> int:
+    return sum(1 for _ in documents)
 
 
 def _look_at(documents: Iterable[Document]) -> int:

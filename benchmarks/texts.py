@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
@@ -38,6 +38,19 @@ def all_english_sentences() -> tuple[str, ...]:
 def english_sentences(n: int) -> Iterator[str]:
     """The first ``n`` English sentences; they begin again where there are no more."""
     return islice(cycle(all_english_sentences()), n)
+
+
+def mixed_sentences(n: int) -> Iterator[str]:
+    """The first ``n`` of Chinese and English sentences in turns."""
+    return islice(chain.from_iterable(zip(cycle(all_sentences()), cycle(all_english_sentences()), strict=False)), n)
+
+
+SENTENCES: Mapping[str, Callable[[int], Iterator[str]]] = {
+    "chinese": sentences,
+    "english": english_sentences,
+    "mixed": mixed_sentences,
+}
+"""What a process can be told to read."""
 
 
 def long_text(n_chars: int) -> str:

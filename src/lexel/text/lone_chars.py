@@ -72,8 +72,8 @@ class LoneChars:
 
     def __init__(self, backend: tokenizers.Tokenizer, encode: Callable[[Sequence[str]], Pieces]) -> None:
         self._encode = encode
-        self._id_of = backend.token_to_id
-        self._unk: int = backend.token_to_id(backend.model.unk_token)
+        self._id_of: Callable[[str], int | None] = backend.token_to_id
+        self._unk = self._id_of(backend.model.unk_token)
         self._knows_ideographs = backend.normalizer.handle_chinese_chars
         self._table = np.full(_N_CODES, _UNASKED, np.int32)
         contents = [piece.content for piece in backend.get_added_tokens_decoder().values()]
@@ -124,8 +124,9 @@ class LoneChars:
             self._ask_about(codes[~known])
 
     def _ideograph(self, char: str) -> int:
-        index: int | None = self._id_of(char)
-        return _HARD if char in self._in_added else self._unk if index is None else index
+        index = self._id_of(char)
+        index = self._unk if index is None else index
+        return _HARD if index is None or char in self._in_added else index
 
     def _ask_about(self, codes: NDArray[np.uint32]) -> None:
         """Ask the library about characters: each between two letters, which it must leave alone, and each alone."""

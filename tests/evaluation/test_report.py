@@ -58,9 +58,15 @@ def evaluate(folder: Path) -> Run:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LEXEL_")}
     environment |= {"LEXEL_MODEL": str(folder), "LEXEL_ENGINE": "numpy", "NO_COLOR": "1"}
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, stdout: Any = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120, check=False
+            [*COMMAND, *map(str, arguments)],
+            env=environment,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     return run
@@ -96,6 +102,15 @@ def _page(report: Report) -> str:
     out = io.StringIO()
     write_page(report, out)
     return out.getvalue()
+
+
+def test_files_are_written_although_nobody_reads_the_output(evaluate: Run, data: Path, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        result = evaluate("-d", data, "--html", tmp_path / "page.html", "-o", tmp_path / "report.json", stdout=nobody)
+    assert result.returncode == 141
+    assert {"page.html", "report.json"} <= set(os.listdir(tmp_path))
 
 
 def test_the_terminal_names_both_rules_and_every_layer(make_report: Callable[..., Report]) -> None:

@@ -212,13 +212,13 @@ def _report(comparison: Comparison, comparing: ComparingOptions, *, is_quiet: bo
     from lexel.evaluation.comparison_report import show, write_json
 
     made = _made(comparison)
-    if not is_quiet:
-        console = Console() if is_terminal(sys.stdout) else Console(width=_WIDTH)
-        show(comparison, console, n_examples=comparing.examples)
     if comparing.out is not None:
         write_json(comparison, comparing.out, made=made)
     if comparing.html is not None:
         write_page(comparison, comparing.html, made=made)
+    if not is_quiet:
+        console = Console() if is_terminal(sys.stdout) else Console(width=_WIDTH)
+        show(comparison, console, n_examples=comparing.examples)
 
 
 def _made(comparison: Comparison) -> dict[str, Any]:

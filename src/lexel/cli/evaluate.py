@@ -212,9 +212,9 @@ def _report(run: _Run, measure: MeasureOptions) -> None:
     command = shlex.join(["lexel", *sys.argv[1:]])
     data = describe_data(run.data.place, format=run.data.format.name, fold=run.data.options.fold)
     report = Report(run.measure(), describe_run(run.tagger, run.options, command=command, data=data))
-    if not run.is_quiet:
-        show(report, Console() if is_terminal(sys.stdout) else Console(width=100))
     if measure.out is not None:
         write_json(report, measure.out)
     if measure.html is not None:
         write_page(report, measure.html)
+    if not run.is_quiet:
+        show(report, Console() if is_terminal(sys.stdout) else Console(width=100))

@@ -121,12 +121,12 @@ def _report(result: ProbeResult, probing: ProbingOptions, *, made: dict[str, Any
 
     from lexel.training.probe_report import show, write_json, write_page
 
-    if not is_quiet:
-        show(result, Console() if is_terminal(sys.stdout) else Console(width=100))
     if probing.out is not None:
         write_json(result, probing.out, made=made)
     if probing.html is not None:
         write_page(result, probing.html, made=made)
+    if not is_quiet:
+        show(result, Console() if is_terminal(sys.stdout) else Console(width=100))
 
 
 def _made(checkpoint: Checkpoint, file: LabelledFile, test: LabelledFile | None) -> dict[str, Any]:

@@ -97,9 +97,9 @@ def _report(results: TextResults, measure: MeasureOptions, *, made: dict[str, An
 
     from lexel.evaluation.text_report import show, write_json, write_page
 
-    if not is_quiet:
-        show(results, Console() if is_terminal(sys.stdout) else Console(width=100), made=made)
     if measure.out is not None:
         write_json(results, measure.out, made=made)
     if measure.html is not None:
         write_page(results, measure.html, made=made)
+    if not is_quiet:
+        show(results, Console() if is_terminal(sys.stdout) else Console(width=100), made=made)

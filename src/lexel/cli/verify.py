@@ -267,10 +267,10 @@ def _report(verification: Verification, asked: ClaimOptions, *, made: dict[str, 
 
     from lexel.evaluation.verdicts import outcome, show, write_json
 
+    if asked.out is not None:
+        write_json(verification, asked.out, made=made)
+        note(f"{asked.out}: written; {outcome(verification)}")
     if asked.to == "json":
         write_json(verification, "-", made=made)
     else:
         show(verification, Console() if is_terminal(sys.stdout) else Console(width=120))
-    if asked.out is not None:
-        write_json(verification, asked.out, made=made)
-        note(f"{asked.out}: written; {outcome(verification)}")

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from lexel.decoding import tags as tags_module
 from lexel.decoding.spans import boundaries
-from lexel.decoding.tags import decode_tags, probs_of, softmax
+from lexel.decoding.tags import best_tags, decode_tags, probs_of, softmax
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import LabelSet, detect
 
@@ -115,6 +115,7 @@ def test_chunks_of_a_long_text_give_what_one_row_gives(name, elements, monkeypat
         scores = np.round(scores) if elements == "coarse" else np.zeros_like(scores)
     scores[:5] = random_scores(label_set, n_pieces=5, seed=1)
     bounds = np.array([0, 3, 3, 200, 333])
+    monkeypatch.setattr(tags_module, "REACHES", ())
     monkeypatch.setattr(tags_module, "CHUNK", 1000)
     plain = decode_tags(scores, bounds, label_set)
     monkeypatch.setattr(tags_module, "CHUNK", 8)
@@ -144,11 +145,52 @@ def test_cuts_hold_across_chunks(monkeypatch):
     cuts = np.zeros(100)
     cuts[[8, 16, 33]] = np.inf
     cuts[[24, 25, 32]] = -np.inf
+    monkeypatch.setattr(tags_module, "REACHES", ())
     monkeypatch.setattr(tags_module, "CHUNK", 100)
     plain = decode_tags(scores, np.array([0, 100]), label_set, cuts=cuts)
     monkeypatch.setattr(tags_module, "CHUNK", 8)
     monkeypatch.setattr(tags_module, "WARM_UP", 3)
     assert decode_tags(scores, np.array([0, 100]), label_set, cuts=cuts).tolist() == plain.tolist()
+
+
+@any_scheme
+@pytest.mark.parametrize("reaches", [(1,), (3, 12)])
+@pytest.mark.parametrize("with_cuts", [False, True])
+def test_surroundings_of_faults_give_what_whole_texts_give(name, reaches, with_cuts, monkeypatch):
+    label_set, random = LABEL_SETS[name], np.random.default_rng(1)
+    scores = random_scores(label_set, n_pieces=2000)
+    scores[random.random(2000) < 0.7] *= 0.01  # stretches where little is decided, so that mending one reaches far
+    bounds = np.append(0, np.sort(random.integers(0, 2000, 60)))
+    bounds[-1] = 2000
+    likely = [2.0, -2.0] if label_set.scheme in ("bare", "IOE1", "IOE2") else [2.0, -2.0, np.inf]
+    cuts = np.where(random.random(2000) < 0.1, random.choice(likely, 2000), 0.0) if with_cuts else None
+    monkeypatch.setattr(tags_module, "REACHES", reaches)
+    mended = decode_tags(scores, bounds, label_set, cuts=cuts)
+    monkeypatch.setattr(tags_module, "REACHES", ())
+    assert mended.tolist() == decode_tags(scores, bounds, label_set, cuts=cuts).tolist()
+
+
+@pytest.mark.parametrize("n_pieces", [2, 5, 20, 80])
+def test_a_fault_is_mended_as_far_away_as_the_best_path_differs(n_pieces):
+    label_set = LABEL_SETS["BIO"]
+    scores = np.full((n_pieces, 5), -100, np.float32)
+    scores[0, [1, 3]] = 10, 0  # B-X, or B-Y for 10 less
+    scores[1:, [4, 2]] = 0.25, 0  # I-Y, or I-X for a quarter less each
+    decided = [1, *[2] * (n_pieces - 1)] if (n_pieces - 1) / 4 < 10 else [3, *[4] * (n_pieces - 1)]
+    assert decode_tags(scores, np.array([0, n_pieces]), label_set).tolist() == decided
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 15, 255, 256, 300])
+@pytest.mark.parametrize("cached", [1, 1000, 1 << 18])
+def test_the_best_tags_are_those_of_argmax(n_labels, cached, monkeypatch):
+    monkeypatch.setattr(tags_module, "_CACHED", cached)
+    random = np.random.default_rng(0)
+    scores = random.integers(-3, 4, (97, n_labels)).astype(np.float32)  # of equal ones the first
+    scores[random.random(scores.shape) < 0.3] = -np.inf
+    scores[3] = -np.inf
+    tags, peaks = best_tags(scores)
+    assert tags.tolist() == scores.argmax(axis=1).tolist()
+    assert peaks.tolist() == scores.max(axis=1).tolist()
 
 
 @any_scheme

@@ -155,9 +155,10 @@ def _show(vectors: Vectors, clusters: Sequence[Cluster], *, n_shown: int) -> Non
 
 
 def _draw(clusters: Sequence[Cluster], shown: dict[int, list[int]], records: dict[int, VectorRecord]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from lexel.cli.console import output_console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("cluster", "size"):
@@ -168,7 +169,7 @@ def _draw(clusters: Sequence[Cluster], shown: dict[int, list[int]], records: dic
         table.add_row(str(cluster.number), f"{len(cluster.rows):,}", Text(first))
         for text in others:
             table.add_row("", "", Text(text))
-    Console().print(table)
+    output_console().print(table)
 
 
 def _write(vectors: Vectors, clusters: Sequence[Cluster], out: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lexel.cli.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled, read_json_object
-from lexel.cli.messages import is_terminal, note, reported
+from lexel.cli.messages import note, reported
 from lexel.cli.options import (
     ComputeOptions,
     InputOptions,
@@ -206,8 +206,8 @@ def _file_names(places: Sequence[str]) -> list[str]:
 
 
 def _report(comparison: Comparison, comparing: ComparingOptions, *, is_quiet: bool) -> None:
-    from rich.console import Console
 
+    from lexel.cli.console import output_console
     from lexel.evaluation.comparison_page import write_page
     from lexel.evaluation.comparison_report import show, write_json
 
@@ -217,7 +217,7 @@ def _report(comparison: Comparison, comparing: ComparingOptions, *, is_quiet: bo
     if comparing.html is not None:
         write_page(comparison, comparing.html, made=made)
     if not is_quiet:
-        console = Console() if is_terminal(sys.stdout) else Console(width=_WIDTH)
+        console = output_console(width=_WIDTH)
         show(comparison, console, n_examples=comparing.examples)
 
 

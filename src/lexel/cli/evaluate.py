@@ -18,7 +18,7 @@ from lexel.cli.labelled import (
     read_label_map,
     read_training_words,
 )
-from lexel.cli.messages import is_terminal, reported, say_losses
+from lexel.cli.messages import reported, say_losses
 from lexel.cli.options import (
     ComputeOptions,
     InputOptions,
@@ -202,8 +202,8 @@ class _Run:
 
 
 def _report(run: _Run, measure: MeasureOptions) -> None:
-    from rich.console import Console
 
+    from lexel.cli.console import output_console
     from lexel.evaluation.page import write_page
     from lexel.evaluation.provenance import describe_data, describe_run
     from lexel.evaluation.report import show, write_json
@@ -217,4 +217,4 @@ def _report(run: _Run, measure: MeasureOptions) -> None:
     if measure.html is not None:
         write_page(report, measure.html)
     if not run.is_quiet:
-        show(report, Console() if is_terminal(sys.stdout) else Console(width=100))
+        show(report, output_console(width=100))

@@ -89,10 +89,11 @@ def _size(folder: Path) -> int:
 
 
 def _show_table(listed: list[_Listed]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from lexel.cli.console import output_console
+
+    console = output_console()
     commit_columns = 40 if console.width >= _WIDE_COLUMNS else _SHORT_COMMIT
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, justify in (("model", "left"), ("commit", "left"), ("size", "right"), ("licence", "left")):

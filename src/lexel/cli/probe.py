@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from lexel.cli.evaluate import Model, chosen_model
 from lexel.cli.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled
-from lexel.cli.messages import is_terminal, note, reported
+from lexel.cli.messages import note, reported
 from lexel.cli.options import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped, option
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def _probe(
 
 
 def _report(result: ProbeResult, probing: ProbingOptions, *, made: dict[str, Any], is_quiet: bool) -> None:
-    from rich.console import Console
 
+    from lexel.cli.console import output_console
     from lexel.training.probe_report import show, write_json, write_page
 
     if probing.out is not None:
@@ -126,7 +126,7 @@ def _report(result: ProbeResult, probing: ProbingOptions, *, made: dict[str, Any
     if probing.html is not None:
         write_page(result, probing.html, made=made)
     if not is_quiet:
-        show(result, Console() if is_terminal(sys.stdout) else Console(width=100))
+        show(result, output_console(width=100))
 
 
 def _made(checkpoint: Checkpoint, file: LabelledFile, test: LabelledFile | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexel.cli.labelled import check_folders
-from lexel.cli.messages import is_terminal
 from lexel.cli.options import ComputeOptions, InputOptions, LabelOptions, ModelOptions
 from lexel.errors import LabelError
 
@@ -93,8 +92,8 @@ def _made(reader: Classifier | Answerer, data: str, *, task: TaskName, sampling:
 
 
 def _report(results: TextResults, measure: MeasureOptions, *, made: dict[str, Any], is_quiet: bool) -> None:
-    from rich.console import Console
 
+    from lexel.cli.console import output_console
     from lexel.evaluation.text_report import show, write_json, write_page
 
     if measure.out is not None:
@@ -102,4 +101,4 @@ def _report(results: TextResults, measure: MeasureOptions, *, made: dict[str, An
     if measure.html is not None:
         write_page(results, measure.html, made=made)
     if not is_quiet:
-        show(results, Console() if is_terminal(sys.stdout) else Console(width=100), made=made)
+        show(results, output_console(width=100), made=made)

@@ -149,11 +149,12 @@ def show_found(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None
 
 
 def _draw(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from lexel.cli.console import output_console
+
+    console = output_console()
     for query, results in zip(queries, found, strict=True):
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column(justify="right", style="cyan", no_wrap=True)

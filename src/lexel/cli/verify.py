@@ -11,7 +11,7 @@ import typer
 
 from lexel.cli.evaluate import Model, chosen_model
 from lexel.cli.labelled import LabelledOptions, check_folders, open_labelled, read_json_object
-from lexel.cli.messages import is_terminal, note, reported
+from lexel.cli.messages import note, reported
 from lexel.cli.options import (
     ComputeOptions,
     DecodeName,
@@ -263,8 +263,8 @@ def _made(reader: Tagger | Classifier, files: list[Labelled]) -> dict[str, Any]:
 
 
 def _report(verification: Verification, asked: ClaimOptions, *, made: dict[str, Any]) -> None:
-    from rich.console import Console
 
+    from lexel.cli.console import output_console
     from lexel.evaluation.verdicts import outcome, show, write_json
 
     if asked.out is not None:
@@ -273,4 +273,4 @@ def _report(verification: Verification, asked: ClaimOptions, *, made: dict[str, 
     if asked.to == "json":
         write_json(verification, "-", made=made)
     else:
-        show(verification, Console() if is_terminal(sys.stdout) else Console(width=120))
+        show(verification, output_console(width=120))

@@ -68,7 +68,7 @@ def measure_account(setting: Setting) -> Part:
         return gelu.measure()
 
     contestants = {"gelu": beside_ceiling, "relu": relu.measure}
-    found = in_turns(contestants, repetitions=setting.sizes.repetitions, what="account")
+    found = in_turns(contestants, repetitions=setting.sizes.fewer_repetitions, what="account")
     rate = max(ceiling.flop_per_s for ceiling in ceilings) / setting.threads
     dense = dense_flop(setting.sizes.shape, lengths) / rate
     attended = useful_flop(setting.sizes.shape, lengths) / rate - dense

@@ -147,6 +147,11 @@ SECTIONS = (
         draw_account,
     ),
     Section(
+        "account",
+        says="The time of all threads by what they computed, as OpenVINO counts it node by node, on batches that lie "
+        "ready. The first line is what the products would take at the ceiling's rate; the others are what is lost.",
+    ),
+    Section(
         "lengths",
         "Throughput by length",
         "Everyone reads {length_chars:,} characters, cut into texts of one length. The pipeline has the batch size "

@@ -156,7 +156,7 @@ def _table_of_bars(parts: Iterable[Part], floors: Mapping[str, float] | None) ->
 
 def shown_bar(bar: Bar) -> str:
     """What a figure must reach, with its unit."""
-    return f"{'≤' if bar.at_most else '≥'} {bar.bar:,g}{bar.unit}"
+    return f"{'≤' if bar.at_most else '≥'} {bar.bar:,.10g}{bar.unit}"
 
 
 def shown(value: float, *, like: float | None = None) -> str:

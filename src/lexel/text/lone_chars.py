@@ -36,8 +36,10 @@ _SHORT = 24
 
 _REMEMBERED = 100_000
 
-Found = tuple[list[int], list[int], list[int], list[int]]
-"""What the library made of a stretch: ids, starts, ends, words."""
+Found = list[int]
+"""What the library made of a stretch: of each piece its id, start, end and word."""
+
+_FIELDS = 4
 
 
 def has_lone_chars(backend: tokenizers.Tokenizer) -> bool:
@@ -103,7 +105,7 @@ class LoneChars:
         stretches = _between(states, chars.bounds)
         found = self._ask(text, stretches)
         counts = own.astype(np.int32)  # pieces that begin at each character's place
-        counts[stretches.starts] = np.fromiter((len(one[0]) for one in found), np.int32, len(found))
+        counts[stretches.starts] = np.fromiter(map(len, found), np.int32, len(found)) // _FIELDS
         place = np.cumsum(counts) - counts
         return _Assembly(chars, states, own, stretches, found, counts, place).pieces()
 
@@ -135,32 +137,32 @@ class LoneChars:
         self._table[codes] = list(map(self._state, chars, shielded, _each(self._encode(chars))))
 
     def _state(self, char: str, shielded: Found, alone: Found) -> int:
-        ids, starts, ends, words = shielded
+        ids, starts, ends, words = (shielded[field::_FIELDS] for field in range(_FIELDS))
         if char in self._in_added:
             return _HARD
         if char.isspace():
-            return _DROPPED if words == [0, 1] and not alone[0] else _HARD
-        apart = words == [0, 1, 2] and (starts[1], ends[1]) == (1, 2) and alone[0] == [ids[1]]
+            return _DROPPED if words == [0, 1] and not alone else _HARD
+        apart = words == [0, 1, 2] and (starts[1], ends[1]) == (1, 2) and alone[::_FIELDS] == [ids[1]]
         return ids[1] if apart else _HARD
 
     def _ask(self, text: str, stretches: _Stretches) -> list[Found]:
         """What the library makes of each stretch."""
         strings = [text[a:b] for a, b in zip(stretches.starts.tolist(), stretches.ends.tolist(), strict=True)]
         known = self._remembered
-        new = [string for string in dict.fromkeys(strings) if string not in known]
-        fresh = dict(zip(new, _each(self._encode(new)), strict=True)) if new else {}
-        results = [known.get(string) or fresh[string] for string in strings]
+        new = list(set(strings).difference(known))
+        if not new:
+            return list(map(known.__getitem__, strings))
+        fresh = dict(zip(new, _each(self._encode(new)), strict=True))
+        results = [fresh[string] if string in fresh else known[string] for string in strings]
         if len(known) < _REMEMBERED:
             known.update((string, one) for string, one in fresh.items() if len(string) <= _SHORT)
         return results
 
 
 def _each(pieces: Pieces) -> Iterator[Found]:
-    """The pieces of each text as lists."""
-    columns = [column.tolist() for column in (pieces.ids, pieces.starts, pieces.ends, pieces.words)]
-    for a, b in pairwise(pieces.bounds.tolist()):
-        ids, starts, ends, words = (column[a:b] for column in columns)
-        yield ids, starts, ends, words
+    """The pieces of each text as a list."""
+    rows = np.stack((pieces.ids, pieces.starts, pieces.ends, pieces.words), axis=1).ravel().tolist()
+    return (rows[a:b] for a, b in pairwise((pieces.bounds * _FIELDS).tolist()))
 
 
 def _between(states: Int32Array, bounds: Int64Array) -> _Stretches:
@@ -202,14 +204,13 @@ class _Assembly:
     def _put_stretches(
         self, ids: Int32Array, starts: Int32Array, ends: Int32Array, new_word: NDArray[np.bool_]
     ) -> None:
-        lengths = np.fromiter((len(one[0]) for one in self.found), np.int64, len(self.found))
-        n = int(lengths.sum())
+        rows = np.fromiter(chain.from_iterable(self.found), np.int64).reshape(-1, _FIELDS)
+        lengths = self.counts[self.stretches.starts]
         first = bounds_of(lengths, len(lengths))[:-1]
-        slots = np.arange(n) + np.repeat(self.place[self.stretches.starts] - first, lengths)
+        slots = np.arange(len(rows)) + np.repeat(self.place[self.stretches.starts] - first, lengths)
         shift = np.repeat(self.stretches.starts, lengths)
-        columns = [np.fromiter(chain.from_iterable(one[k] for one in self.found), np.int64, n) for k in range(4)]
-        ids[slots], starts[slots], ends[slots] = columns[0], columns[1] + shift, columns[2] + shift
-        begins = np.diff(columns[3], prepend=-1) != 0
+        ids[slots], starts[slots], ends[slots] = rows[:, 0], rows[:, 1] + shift, rows[:, 2] + shift
+        begins = np.diff(rows[:, 3], prepend=-1) != 0
         begins[first[lengths > 0]] = True
         new_word[slots] = begins
 

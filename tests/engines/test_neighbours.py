@@ -19,6 +19,7 @@ from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.openvino import OpenVinoEngine
 from lexel.engines.packing import Sequences
 from tests.builders import ENTITIES, VOCAB, build_tagger, compute, openvino_has_bf16, random_sequences
+from tests.quantised import int8, quantised_tagger
 
 LENGTH, SLOT, ROW_LENGTH = 20, 10, 64
 EXACT = ("openvino", "torch")
@@ -26,14 +27,19 @@ ENGINES = {"numpy": "float64", "openvino": "float32", "torch": "float32"}
 MIX = (64, 3, 17, 30, 5, 40, 9, 1, 23, 12, 64, 33, 8, 8, 8)
 
 
+SIZES = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "max_position_embeddings": 256}
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "max_position_embeddings": 256}
-    return open_checkpoint(build_tagger(tmp_path_factory.mktemp("model"), heads={"entities": ENTITIES}, config=sizes))
+    return open_checkpoint(build_tagger(tmp_path_factory.mktemp("model"), heads={"entities": ENTITIES}, config=SIZES))
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=[*ENGINES, int8("int8")])
 def engine(request: pytest.FixtureRequest, checkpoint: Checkpoint) -> Engine:
+    if request.param == "int8":
+        quantised = quantised_tagger(sizes=tuple(SIZES.items()))
+        return start_engine(quantised, EngineOptions(precision="int8", threads=2))
     return start_engine(checkpoint, EngineOptions(engine=request.param, precision=ENGINES[request.param], threads=2))
 
 

@@ -24,6 +24,7 @@ from tests.builders import (
     write_byte_level_tokenizer,
     write_unigram_tokenizer,
 )
+from tests.quantised import int8, quantised_tagger
 
 FRAGMENTS = (
     *("天下", "我的中国", "台北市長", "the new york", "unaffable", "a1b2", "don't", "e.g. 3.14"),
@@ -92,6 +93,7 @@ KINDS: dict[str, Callable[[Path], Tagger]] = {
     "a real model": lambda folder: Tagger.load(
         build_tagger(folder, heads=LAYERS, pieces="chars"), precision="float32", threads=1
     ),
+    "int8": lambda _: Tagger.load(quantised_tagger(pieces="chars"), precision="int8", threads=1),
     "entities on words": lambda folder: fake_tagger(build_tagger(folder, heads=LAYERS), entities_on_words=True),
 }
 WIDE = {"vocab_size": 400}
@@ -102,7 +104,7 @@ def _with(write: Callable[[Path], None], folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[int8(kind) if kind == "int8" else kind for kind in KINDS])
 def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tagger:
     return KINDS[request.param](tmp_path_factory.mktemp("model"))
 

@@ -17,6 +17,7 @@ from lexel.engines.fake import FakeEngine
 from lexel.tasks.base import OVERLAP, Block, Flow, gather_blocks
 from lexel.text.windows import Window, plan_windows
 from tests.builders import CHARS, ENTITIES, VOCAB, WORDS, build_tagger, fake_tagger
+from tests.quantised import int8, needs_int8, quantised_tagger
 
 N_CHARS = 100_000
 LONG = "".join(np.random.default_rng(0).choice(list(CHARS + "，。 "), N_CHARS))
@@ -73,11 +74,25 @@ def test_each_piece_has_the_scores_of_its_deciding_window(
         assert np.abs(scores[window.keep_start : window.keep_end] - expected).max() <= tolerance
 
 
-def test_a_long_text_among_short_ones_changes_nothing(checkpoint: Checkpoint) -> None:
-    engine = start_engine(checkpoint, EngineOptions(engine="openvino", precision="float32", threads=2))
+@pytest.mark.parametrize("precision", ["float32", int8("int8")])
+def test_a_long_text_among_short_ones_changes_nothing(checkpoint: Checkpoint, precision: str) -> None:
+    checkpoint = checkpoint if precision == "float32" else quantised_tagger(pieces="chars")
+    engine = start_engine(checkpoint, EngineOptions(engine="openvino", precision=precision, threads=2))
     (alone,) = read(checkpoint, engine, [LONG[:5000]])
     (among,) = read(checkpoint, engine, ["天下", LONG[:5000], "", "我的中国"])
     assert np.abs(among[2:5002] - alone).max() <= 1e-6
+
+
+@needs_int8
+def test_in_eight_bits_each_piece_has_the_scores_of_its_deciding_window_too() -> None:
+    checkpoint = quantised_tagger(pieces="chars")
+    engine = start_engine(checkpoint, EngineOptions(precision="int8", threads=1))
+    text = LONG[:2000]
+    (scores,) = read(checkpoint, engine, [text])
+    ids = Flow("ids", checkpoint, engine, outputs=[]).tokenizer.encode([text]).ids
+    for window in plan_windows(len(text), size=62, overlap=62 // 4):
+        alone = window_alone(engine, ids, window)
+        assert np.abs(scores[window.keep_start : window.keep_end] - alone).max() <= 2e-5
 
 
 def test_no_character_of_a_long_text_is_lost(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from lexel.tasks.base import BLOCK_CHARS
 from lexel.tasks.layers import TagOptions
 from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, POS, VOCAB, WORDS, WORDS_POS, build_rule_tagger, build_tagger, fake_tagger
+from tests.quantised import int8, quantised_tagger
 
 LAYERS = {"words": WORDS, "pos": POS, "entities": ENTITIES}
 TEXTS = [
@@ -37,9 +38,11 @@ TEXTS = [
 ] * 3
 
 
-@pytest.fixture(scope="module")
-def nlp(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
+@pytest.fixture(scope="module", params=["float32", int8("int8")])
+def nlp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tagger:
     """A joint model of three layers, computed for real."""
+    if request.param == "int8":
+        return Tagger.load(quantised_tagger(pieces="chars"), precision="int8", threads=2)
     folder = build_tagger(tmp_path_factory.mktemp("joint"), heads=LAYERS, pieces="chars")
     return Tagger.load(folder, precision="float32", threads=2)
 
@@ -305,7 +308,8 @@ def test_the_description_names_model_heads_and_engine(nlp: Tagger) -> None:
     assert lines[0].startswith("model: ")
     assert "head words: words in BI, 2 labels" in lines
     assert "head entities: entities in BIO, 5 labels" in lines
-    assert any(line.startswith("engine: openvino float32, 2 threads, ") for line in lines)
+    precision = nlp.flows[0].engine.precision
+    assert any(line.startswith(f"engine: openvino {precision}, 2 threads, ") for line in lines)
 
 
 # Decoding ------------------------------------------------------------------------------------------------------------

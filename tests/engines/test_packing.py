@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lexel.engines.packing import ROW_LENGTHS, Placement, Sequences, build_rows, pack, row_lengths
+from lexel.engines.packing import ROW_STEP, Placement, Sequences, build_rows, pack, row_lengths
 from lexel.tasks.base import gather_blocks
 
 DATA = Path(__file__).parent.parent / "data"
@@ -116,8 +116,8 @@ def test_unused_slots_are_padding_of_no_sequence(case: tuple[NDArray[np.int64], 
 def test_row_lengths_rise_by_sixteens_to_the_first_that_holds_the_longest(max_length: int) -> None:
     lengths = row_lengths(max_length)
     assert list(lengths) == sorted(set(lengths))
-    assert all(length % ROW_LENGTHS[0] == 0 for length in lengths)
-    assert max_length <= lengths[-1] < max_length + 16
+    assert all(length % ROW_STEP == 0 for length in lengths)
+    assert max_length <= lengths[-1] < max_length + ROW_STEP
 
 
 def test_a_short_text_takes_a_short_row() -> None:
@@ -136,5 +136,18 @@ def test_real_sentences_leave_at_most_seven_percent_empty(max_length: int) -> No
 
 
 def test_a_sequence_goes_into_the_fullest_row_that_has_room() -> None:
-    (placement,) = pack(np.array([106, 100, 22]), max_length=512)
-    assert placement.sequences.tolist() == [0, 2, 1]
+    placements = pack(np.array([106, 100, 22]), max_length=512)
+    assert [placement.sequences.tolist() for placement in placements] == [[0, 2], [1]]
+
+
+def test_a_row_is_cut_to_the_shortest_length_that_holds_it() -> None:
+    assert [placement.length for placement in pack(np.array([300, 100, 40, 40]), max_length=512)] == [512]
+    assert [placement.length for placement in pack(np.array([300, 220, 40, 40]), max_length=512)] == [384, 224]
+
+
+def test_sequences_of_one_length_leave_at_most_a_quarter_empty() -> None:
+    def fill(length: int) -> float:
+        placements = pack(np.full(60, length), max_length=512)
+        return 60 * length / sum(placement.n_rows * placement.length for placement in placements)
+
+    assert min(map(fill, range(13, 513))) >= 0.75

@@ -1,8 +1,9 @@
 """Sequences packed into rows of a few fixed lengths, so that almost no work is spent on padding.
 
-Best fit, longest first: a sequence goes into the fullest row that still has room for it, else opens a new row of the
-smallest length that holds it (at least ``ROW_LENGTH``, or less when little is left to place). Rows of one length are
-cut into batches whose row counts are powers of two, so an engine that compiles per shape sees few shapes.
+Best fit, longest first: a sequence goes into the fullest row that still has room for it, else opens a new row with room
+for ``ROW_LENGTH`` pieces, or twice as many until it fits. A row that is filled is then cut to the shortest length that
+holds it. Rows of one length are cut into batches whose row counts are powers of two, so an engine that compiles per
+shape sees few shapes.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from numpy.typing import NDArray
 
 from lexel.engines.base import Rows
 
-ROW_LENGTHS = (16, 32, 64, 128, 256, 512)
-"""The lengths that rows have; a model with more positions adds powers of two up to its own."""
+ROW_STEP = 16
+"""All row lengths are multiples of this.
 
-ROW_LENGTH = 128
-"""The length of a row that many short sequences share."""
+The engines' float32 kernels then treat every slot of every row alike, so a sequence gets the same scores, bit for bit,
+wherever it stands.
+"""
+
+ROW_LENGTH = 96
+"""Room in a row that many short sequences share: attention costs by the row, and shorter ones are harder to fill."""
 
 BATCH_PIECES = 1024
 """Slots of a batch unless the caller says otherwise."""
@@ -63,16 +68,13 @@ class Placement:
 
 
 def row_lengths(max_length: int) -> tuple[int, ...]:
-    """The row lengths for a model whose longest sequence is ``max_length``: powers of two, and room for the longest.
-
-    All are multiples of ``ROW_LENGTHS[0]``: the engines' float32 kernels then treat every slot of every row alike, so a
-    sequence gets the same scores, bit for bit, wherever it stands.
-    """
-    longest = -(-max_length // ROW_LENGTHS[0]) * ROW_LENGTHS[0]
-    lengths = [length for length in ROW_LENGTHS if length < longest]
-    while lengths and lengths[-1] * 2 < longest:
-        lengths.append(lengths[-1] * 2)
-    return (*lengths, longest)
+    """The row lengths for a model whose longest sequence is ``max_length``: four an octave, and one for the longest."""
+    longest = -(-max_length // ROW_STEP) * ROW_STEP
+    lengths = [ROW_STEP]
+    while lengths[-1] < longest:
+        octave = 1 << (lengths[-1].bit_length() - 1)
+        lengths.append(min(lengths[-1] + max(ROW_STEP, octave // 4), longest))
+    return tuple(lengths)
 
 
 def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BATCH_PIECES) -> list[Placement]:
@@ -86,7 +88,7 @@ def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BAT
     Returns:
         Batches of rows; each sequence stands in exactly one.
     """
-    rows = _fill_rows(lengths, row_lengths(max_length))
+    rows = _cut_to_length(_fill_rows(lengths, longest=max_length), lengths, row_lengths(max_length))
     by_length: dict[int, list[list[int]]] = defaultdict(list)
     for length, members in rows:
         by_length[length].append(members)
@@ -97,36 +99,43 @@ def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BAT
     ]
 
 
-def _fill_rows(lengths: NDArray[np.int64], allowed: Sequence[int]) -> list[tuple[int, list[int]]]:
-    """Best fit, longest first: rows as (length, indexes of the sequences in them)."""
+def _fill_rows(lengths: NDArray[np.int64], *, longest: int) -> list[list[int]]:
+    """Best fit, longest first: the indexes of the sequences in each row."""
     order = np.argsort(-lengths, kind="stable")
-    ordered = lengths[order].tolist()
-    left = sum(ordered)
-    rows: list[tuple[int, list[int]]] = []
+    rows: list[list[int]] = []
     by_room: dict[int, list[int]] = defaultdict(list)  # free slots -> rows with exactly so many
     rooms = 0  # bit n is set when a row with n free slots exists
-    for index, length in zip(order.tolist(), ordered, strict=True):
+    for index, length in zip(order.tolist(), lengths[order].tolist(), strict=True):
         fitting = rooms >> length
         if fitting:
             room = length + (fitting & -fitting).bit_length() - 1
             row = by_room[room].pop()
             if not by_room[room]:
                 rooms &= ~(1 << room)
+            rows[row].append(index)
         else:
-            room = _new_row_length(length, left, allowed)
-            row = len(rows)
-            rows.append((room, []))
-        rows[row][1].append(index)
-        left -= length
+            room, row = _room_for(length, longest), len(rows)
+            rows.append([index])
         if room > length:
             by_room[room - length].append(row)
             rooms |= 1 << (room - length)
     return rows
 
 
-def _new_row_length(length: int, left: int, allowed: Sequence[int]) -> int:
-    wanted = max(length, min(left, ROW_LENGTH))
-    return next((size for size in allowed if size >= wanted), allowed[-1])
+def _room_for(length: int, longest: int) -> int:
+    """Slots of a new row while it is filled."""
+    return max(length, min(longest, ROW_LENGTH if length <= ROW_LENGTH else 1 << (length - 1).bit_length()))
+
+
+def _cut_to_length(
+    rows: list[list[int]], lengths: NDArray[np.int64], allowed: Sequence[int]
+) -> Iterator[tuple[int, list[int]]]:
+    """Each row with the shortest length that holds it."""
+    members = np.fromiter((index for row in rows for index in row), np.int64, len(lengths))
+    firsts = np.cumsum([0, *map(len, rows)])[:-1]
+    used = np.add.reduceat(lengths[members], firsts) if len(rows) else lengths
+    shortest = np.array(allowed)[np.searchsorted(allowed, used)]
+    return zip(shortest.tolist(), rows, strict=True)
 
 
 def _batches(rows: list[list[int]], most: int) -> Iterator[list[list[int]]]:

@@ -37,6 +37,8 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.engines.base import Engine, Rows, Scores
 from lexel.engines.choose import EngineOptions, available_threads, start_engine
 from lexel.engines.loads import flatten
+from lexel.engines.torch_device import torch_device
+from lexel.errors import EngineError
 from lexel.tasks.base import Flow, gather_blocks
 
 SHARE, TIMES = 50.0, 20.0
@@ -44,6 +46,8 @@ SHARE, TIMES = 50.0, 20.0
 
 RATE = "chars/s"
 PIPELINE = "transformers pipeline"
+HOST = "everything but the encoder, one core (bound by the host)"
+ENCODER = "encoder alone, bf16, batches that lie ready (bound by the device)"
 NO_GPU = "no GPU here: all of this ran on the processor, in small"
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -80,9 +84,13 @@ ON_CPU = Sizes(TINY, 20, 10, 4, (1, 8), 1, 64, 2)
 
 def main() -> None:
     """Measure, and print what was found beside the goals."""
-    options = _arguments().parse_args()
-    has_gpu = torch.cuda.is_available()
-    device = options.device or ("cuda:0" if has_gpu else "cpu")
+    parser = _arguments()
+    options = parser.parse_args()
+    device = options.device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        torch_device(device)
+    except EngineError as error:
+        parser.error(str(error))
     sizes = ON_CPU if device == "cpu" else QUICK_ON_GPU if options.quick else FULL
     begin, machine = time.monotonic(), describe_machine()
     with tempfile.TemporaryDirectory(prefix="lexel-bench-") as folder:
@@ -110,7 +118,7 @@ def measure_gpu(folder: str, device: str, sizes: Sizes) -> Part:
     readers, choice = _readers(folder, device, sizes)
     without = lexel_without_encoder(folder, threads=1)
     without(texts)
-    host = {"everything but the encoder": partial(rate, without, texts)}
+    host = {HOST: partial(rate, without, texts)}
     whole = _measure(host | _passes(readers, sizes), sizes, "text to Documents")
     share = next(iter(shares.values())).median  # as it comes, not compiled
     return Part(
@@ -130,8 +138,20 @@ def measure_gpu(folder: str, device: str, sizes: Sizes) -> Part:
                 note=choice,
             ),
         ],
-        [*notes, f"{PIPELINE}: {choice}", *([] if is_gpu else [NO_GPU])],
+        [
+            *notes,
+            bound_by(host=whole[HOST].median, encoder=max(series.median for series in alone.values())),
+            f"{PIPELINE}: {choice}",
+            *([] if is_gpu else [NO_GPU]),
+        ],
     )
+
+
+def bound_by(*, host: float, encoder: float) -> str:
+    """Which of two rates decides how fast text becomes Documents, in words."""
+    slower, other = ("the host", "the device") if host < encoder else ("the device", "the host")
+    ratio_of = max(host, encoder) / min(host, encoder)
+    return f"text to Documents is bound by {slower}: {other} could do {ratio_of:.1f} times as much"
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -211,7 +231,7 @@ def _encoders(folder: str, device: str, texts: Sequence[str]) -> tuple[dict[str,
         batches = prepared(checkpoint, texts, batch_pieces=engine.batch_pieces)
         once = partial(_encode, engine, batches, outputs=list(checkpoint.heads), n_chars=n_chars)
         once()
-        name = f"encoder alone, bf16, batches that lie ready{', compiled' * is_compiled}"
+        name = f"{ENCODER}{', compiled' * is_compiled}"
         encoders[name] = once
         attention = "flash attention of variable length" if engine.attends_in_segments else "rows with a mask"
         notes.append(f"{name}: {attention}, loads of {engine.batch_pieces:,} slots")

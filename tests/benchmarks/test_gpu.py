@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.gpu import bound_by
+
 ROOT = Path(__file__).parents[2]
 ROWS = (
     "bf16 matrix products at BERT's shapes",
-    "encoder alone, bf16, batches that lie ready",
-    "encoder alone, bf16, batches that lie ready, share of the products",
-    "everything but the encoder",
+    "encoder alone, bf16, batches that lie ready (bound by the device)",
+    "encoder alone, bf16, batches that lie ready (bound by the device), share of the products",
+    "everything but the encoder, one core (bound by the host)",
     "Lexel bf16",
     "transformers pipeline",
 )
@@ -23,10 +26,11 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What one quick run on the processor keeps, and what it prints under ``printed``."""
+    """What one run without a GPU and options keeps, and what it prints under ``printed``."""
     folder = tmp_path_factory.mktemp("results")
-    command = [sys.executable, "-m", "benchmarks.gpu", "--quick", "--device", "cpu", "--save", str(folder)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "benchmarks.gpu", "--save", str(folder)]
+    hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    run = subprocess.run(command, cwd=ROOT, env=hidden, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     (path,) = folder.iterdir()
     return json.loads(path.read_text(encoding="utf-8")) | {"printed": run.stdout}
@@ -49,3 +53,20 @@ def test_without_a_gpu_no_goal_is_met_or_missed(saved: Any) -> None:
 def test_without_a_gpu_it_says_so(saved: Any) -> None:
     assert "no GPU here" in saved["printed"]
     assert saved["settings"]["device"]["name"] == "the processor"
+
+
+@pytest.mark.parametrize(("host", "encoder", "slower"), [(10.0, 40.0, "the host"), (40.0, 10.0, "the device")])
+def test_the_slower_of_two_rates_is_named(host: float, encoder: float, slower: str) -> None:
+    assert bound_by(host=host, encoder=encoder).startswith(f"text to Documents is bound by {slower}: ")
+    assert bound_by(host=host, encoder=encoder).endswith("could do 4.0 times as much")
+
+
+def test_which_rate_decides_is_printed(saved: Any) -> None:
+    assert "text to Documents is bound by the " in saved["printed"]
+
+
+def test_a_gpu_that_is_not_there_is_one_line() -> None:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cuda:7"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "device 'cuda:7' asked for, but PyTorch sees" in run.stderr.splitlines()[-1]

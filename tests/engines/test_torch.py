@@ -6,8 +6,10 @@ import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -118,12 +120,21 @@ def test_flash_attention_is_taken_for_the_sizes_it_has(monkeypatch: pytest.Monke
 
 def test_an_older_gpu_gets_rows_with_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
-    plan = plan_for(torch.device("cuda"), torch.float16, head_size=64, slots=100)
+    plan = plan_for([torch.device("cuda")], torch.float16, head_size=64, slots=100)
     assert (plan.kernel, plan.ahead, plan.in_flight) == (None, 2, 2)
 
 
+def test_of_several_gpus_all_must_have_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0) if device.index == 0 else (7, 5))
+    monkeypatch.setattr(torch.backends.cuda, "is_flash_attention_available", lambda: True)
+    both = [torch.device("cuda:0"), torch.device("cuda:1")]
+    alone, mixed = (plan_for(some, torch.float16, head_size=64, slots=100) for some in (both[:1], both))
+    assert alone.kernel is not None
+    assert (mixed.kernel, mixed.ahead, mixed.in_flight) == (None, 4, 2)
+
+
 def test_the_processor_has_no_thread_and_computes_what_it_is_given() -> None:
-    assert plan_for(CPU, torch.float32, head_size=64, slots=100) == Plan(None, slots=100, ahead=0, in_flight=1)
+    assert plan_for([CPU], torch.float32, head_size=64, slots=100) == Plan(None, slots=100, ahead=0, in_flight=1)
 
 
 # The stream ----------------------------------------------------------------------------------------------------------
@@ -250,6 +261,82 @@ def test_texts_are_tokenised_in_the_thread_and_read_the_same(checkpoint: Checkpo
     assert threads == {THREAD}
     assert len(found) > 4
     assert all(np.allclose(a, b, atol=2e-5) for a, b in zip(found, expected, strict=True))
+
+
+# Copies beside a GPU's computing, with streams that note what they are told -----------------------------------------
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What streams are told, in order; memory is ordinary, and every copy is made at once."""
+    log: list[str] = []
+
+    class Stream:
+        def __init__(self, name: Any) -> None:
+            self.name = name if isinstance(name, str) else "there" if "there" not in made else "back"
+            made.add(self.name)
+
+        def wait_stream(self, other: Stream) -> None:
+            log.append(f"{self.name} waits for {other.name}")
+
+        def record_event(self, event: Any) -> Any:
+            log.append(f"{self.name} notes an event")
+            return event
+
+    made: set[str] = set()
+    computing, now = Stream("computing"), ["computing"]
+
+    @contextmanager
+    def on(stream: Stream) -> Iterator[None]:
+        now.append(stream.name)
+        yield
+        now.pop()
+
+    def noted(what: str, method: Any) -> Any:
+        def call(self: torch.Tensor, *given: Any, **options: Any) -> Any:
+            if options.pop("non_blocking", False):
+                log.append(f"{what} on {now[-1]}")
+            return method(self, *given, **options)
+
+        return call
+
+    empty = torch.empty
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "Event", lambda **_: SimpleNamespace(synchronize=lambda: log.append("waited")))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: computing)
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda _, stream: log.append(f"kept for {stream.name}"))
+    monkeypatch.setattr(torch.Tensor, "to", noted("sent", torch.Tensor.to))
+    monkeypatch.setattr(torch.Tensor, "copy_", noted("fetched", torch.Tensor.copy_))
+    monkeypatch.setattr(torch, "empty", lambda *shape, pin_memory=False, **options: empty(*shape, **options))
+    return log
+
+
+def test_what_is_sent_is_computed_on_only_when_it_is_there(told: list[str]) -> None:
+    courier = torch_device.CudaCourier(CPU)
+    arrays = [np.arange(6, dtype=np.int32).reshape(2, 3), np.arange(4, dtype=np.int32)]
+    found = courier.send(arrays)
+    assert told == ["sent on there", "computing waits for there", "kept for computing"]
+    assert all(np.array_equal(tensor.numpy(), array) for tensor, array in zip(found, arrays, strict=True))
+
+
+def test_what_comes_back_is_copied_when_computed_and_read_when_copied(told: list[str]) -> None:
+    courier = torch_device.CudaCourier(CPU)
+    results = [torch.arange(3.0), torch.arange(4.0)]
+    arrival = courier.fetch(results)
+    each = ["fetched on back", "kept for back"]
+    assert told == ["back waits for computing", *each, *each, "back notes an event"]
+    found = arrival.wait()
+    assert told[-1] == "waited"
+    results[0].zero_()  # its memory may be taken for other results now
+    assert [array.tolist() for array in found] == [[0, 1, 2], [0, 1, 2, 3]]
+
+
+def test_a_gpu_without_a_number_is_the_current_one_in_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 2)
+    named = {name: str(torch_device.resolved_device(name)) for name in ("cuda", "cuda:1", "cpu")}
+    assert named == {"cuda": "cuda:2", "cuda:1": "cuda:1", "cpu": "cpu"}
 
 
 # What goes wrong -----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from lexel.engines.ahead import Ahead
 from lexel.engines.base import Rows, Scores
 from lexel.engines.loads import Load, deal_out, gather_loads, load_of_rows
 from lexel.engines.torch_attention import Kernel, Segments, attend_in_rows, attend_in_segments, flash_kernel
-from lexel.engines.torch_device import Arrival, courier_to, default_batch_pieces, memory_for, name_of
+from lexel.engines.torch_device import Arrival, courier_to, default_batch_pieces, memory_for, name_of, resolved_device
 from lexel.errors import EngineError
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
@@ -119,10 +119,16 @@ class Plan:
     in_flight: int = 1
 
 
-def plan_for(device: torch.device, dtype: torch.dtype, *, head_size: int, slots: int) -> Plan:
-    """The plan for a device: a GPU has two loads in flight and two more made ready for it."""
-    kernel = flash_kernel(device, dtype, head_size=head_size)
-    return Plan(kernel, slots, ahead=2, in_flight=2) if device.type == "cuda" else Plan(kernel, slots)
+def plan_for(devices: Sequence[torch.device], dtype: torch.dtype, *, head_size: int, slots: int) -> Plan:
+    """The plan for devices of one kind: each GPU has two loads in flight, and as many more are made ready.
+
+    A kernel is taken if all of them have it, since any of them may get any load.
+    """
+    kernels = [flash_kernel(device, dtype, head_size=head_size) for device in devices]
+    kernel = None if None in kernels else kernels[0]
+    if devices[0].type != "cuda":
+        return Plan(kernel, slots)
+    return Plan(kernel, slots, ahead=2 * len(devices), in_flight=2)
 
 
 class TorchEngine:
@@ -162,14 +168,14 @@ class TorchEngine:
             raise EngineError(f"torch: precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         self.precision = precision
         self.threads = threads
-        devices = [torch.device(name) for name in device.split(",")]
+        devices = [resolved_device(name) for name in device.split(",")]
         if devices[0].type == "cpu":
             torch.set_num_threads(threads)  # PyTorch knows one number for the whole process
         self.device = ", ".join(map(name_of, devices))
         config, dtype = checkpoint.config, PRECISIONS[precision]
         self.batch_pieces = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
         head_size = config.hidden_size // config.n_heads
-        self._plan = plan or plan_for(devices[0], dtype, head_size=head_size, slots=self.batch_pieces)
+        self._plan = plan or plan_for(devices, dtype, head_size=head_size, slots=self.batch_pieces)
         self._workers = [
             Worker(checkpoint, one, dtype=dtype, heads=heads, kernel=self._plan.kernel, is_compiled=is_compiled)
             for one in devices

@@ -40,6 +40,13 @@ def torch_device(asked: str | None) -> str:
     return asked
 
 
+def resolved_device(name: str) -> torch.device:
+    """The device of a name; of ``cuda`` the current one, whose number another thread might take for another GPU."""
+    device = torch.device(name)
+    is_current = device.type == "cuda" and device.index is None
+    return torch.device("cuda", torch.cuda.current_device()) if is_current else device
+
+
 def _gpus(n_gpus: int) -> str:
     if n_gpus:
         return f"{n_gpus} GPU{'s' * (n_gpus > 1)} (cuda:0{f' to cuda:{n_gpus - 1}' * (n_gpus > 1)})"
@@ -166,7 +173,7 @@ class CudaCourier:
                 copy = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
                 copies.append(copy.copy_(result, non_blocking=True))
                 result.record_stream(self._back)
-            done = self._back.record_event()
+            done = self._back.record_event(torch.cuda.Event(blocking=True))  # whoever waits leaves its core to others
         return CudaArrival(copies, done)
 
 

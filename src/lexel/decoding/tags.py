@@ -36,7 +36,7 @@ CHUNK = 256
 WARM_UP = 64
 """Pieces before a chunk from which its entry is guessed."""
 
-REACHES = (3, 12)
+REACHES = (1, 4, 16)
 """Pieces on either side of a fault that are searched before the whole text is."""
 
 _CACHED = 1 << 18  # scores that are turned into columns at a time

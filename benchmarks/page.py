@@ -149,7 +149,7 @@ SECTIONS = (
     Section(
         "account",
         says="The time of all threads by what they computed, as OpenVINO counts it node by node, on batches that lie "
-        "ready. The first line is what the products would take at the ceiling's rate; the others are what is lost.",
+        "ready. Products and attention at the ceiling's rate are what nobody could spare; all else is what is lost.",
     ),
     Section(
         "lengths",
@@ -218,7 +218,11 @@ def write_page(records: Sequence[Record], folder: Path) -> list[Path]:
     sizes: Sizes = {name: size for record in records for name, size in record.settings["sizes"].items()}
     sections = [section for section in SECTIONS if section.part in parts]
     texts = {PAGE: _page(records, parts, sections, sizes)}
-    texts |= {f"{PLOTS}/{section.plot}.svg": section.draw(parts[section.part]) for section in sections if section.draw}
+    texts |= {
+        f"{PLOTS}/{section.plot}.svg": section.draw(part)
+        for section in sections
+        if section.draw and _is_drawn(part := parts[section.part])
+    }
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -268,11 +272,17 @@ def _section(section: Section, part: Part, sizes: Sizes) -> Iterator[str]:
     yield f"## {section.title or part.name}"
     if section.says:
         yield section.says.format(**sizes)
-    if section.plot:
+    if section.plot and _is_drawn(part):
         yield f"![{section.alt}]({PLOTS}/{section.plot}.svg)"
-    yield _table(_row_cells(part.rows), right=1)
+    if part.rows:
+        yield _table(_row_cells(part.rows), right=1)
     if part.notes:
         yield "\n".join(f"- {note}" for note in part.notes)
+
+
+def _is_drawn(part: Part) -> bool:
+    """Whether there is something to draw: a processor without bf16 has no ceiling."""
+    return any(row.plot for row in part.rows)
 
 
 def _bar_cells(parts: Iterable[Part]) -> Iterator[Sequence[str]]:

@@ -83,3 +83,13 @@ def test_the_page_is_what_its_results_give(tmp_path: Path) -> None:
         if section.plot:
             name = f"speed/{section.plot}.svg"
             assert (tmp_path / name).read_text(encoding="utf-8") == (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_a_part_that_was_not_measured_here_has_neither_plot_nor_table(tmp_path: Path) -> None:
+    rates = Part("BERT with random weights", [Row("Lexel float32", Series((2.0,)), "chars/s")], [])
+    nothing = Part("Account", [], [], ["bf16 is not native on this processor"])
+    write_page([record(tmp_path / "runs", {"throughput": rates, "account": nothing})], tmp_path)
+    page = (tmp_path / "speed.md").read_text(encoding="utf-8")
+    assert "## Account" in page
+    assert page.count("| median |") == 1
+    assert "![" not in page

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.decoding.spans import boundaries, text_of
+from lexel.decoding.spans import boundaries, look_up, text_of
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import LabelSet
 
@@ -183,9 +183,9 @@ def _faults(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleA
 def _are_faulty(pieces: IntArray, tags: TagArray, label_set: LabelSet, cuts: DoubleArray | None) -> BoolArray:
     """Is the transition to a piece from the one before it not allowed, or its bonus not earned? ``[pieces]``"""
     before, after = tags[pieces - 1], tags[pieces]
-    faulty: BoolArray = ~label_set.allowed[before, after]
+    faulty = ~look_up(label_set.allowed, before, after)
     if cuts is not None:
-        parted, bonus = boundaries(label_set)[before, after], cuts[pieces]
+        parted, bonus = look_up(boundaries(label_set), before, after), cuts[pieces]
         faulty |= np.where(parted, bonus < 0, bonus > 0)
     return faulty
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
 from lexel.decoding.lexicon import Lexicon, Matches
-from lexel.decoding.spans import decode_spans
+from lexel.decoding.spans import SpanTable, decode_spans
 from lexel.decoding.tags import Method, decode_tags, probs_of
 from lexel.decoding.words import (
     WordBegins,
@@ -29,7 +29,7 @@ from lexel.decoding.words import (
 from lexel.document import Document, Spans, Words
 from lexel.labels import LabelSet
 from lexel.tasks.base import Block
-from lexel.text.alignment import Chars, flat_ranges, piece_of_char, read_chars, trim_blanks
+from lexel.text.alignment import Chars, flat_ranges, piece_of_char, ranges_to_indexes, read_chars, trim_blanks
 from lexel.text.sentences import split_sentences
 
 Layer = Literal["words", "pos", "entities"]
@@ -171,7 +171,7 @@ class _Decoder:
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
         starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
         starts, ends = trim_blanks(self._chars, starts, np.maximum(starts, ends))  # white space may be a piece
-        scores = mean_over(probs_of(self._scores(layer), tags), spans.start, spans.end)
+        scores = _mean_probs(self._scores(layer), tags, spans)
         solid = ends > starts
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
@@ -220,6 +220,13 @@ class _Pos:
     def of(cls, ids: NDArray[np.int32], labels: tuple[str, ...], scores: NDArray[np.float32]) -> _Pos:
         """Tags by index, where -1 stands for none."""
         return cls(np.where(ids < 0, len(labels), ids).astype(np.int32), (*labels, UNKNOWN_POS), scores)
+
+
+def _mean_probs(scores: NDArray[np.float32], tags: NDArray[np.int32], spans: SpanTable) -> NDArray[np.float32]:
+    """The mean probability of each span's tags, ``[spans]``; nothing is computed of the pieces outside."""
+    lengths = spans.end - spans.start
+    inside, ends = ranges_to_indexes(spans.start, lengths), np.cumsum(lengths)
+    return mean_over(probs_of(scores[inside], tags[inside]), ends - lengths, ends)
 
 
 def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> NDArray[np.int64]:

@@ -81,7 +81,12 @@ def measure_account(setting: Setting) -> Part:
         f"{setting.threads} threads with a graph each; products at the ceiling: {rate / 1e12:.2f} TFLOP/s a thread",
         "the rest is Python, waiting, and what starts a graph; tokenising and decoding are not in it",
     ]
-    return Part(TITLE, [Row(name, Series(tuple(values)), "%") for name, values in shares.items()], (), notes)
+    return Part(
+        TITLE,
+        [Row(name, Series(tuple(values)), "%", plot=TITLE, label=name) for name, values in shares.items()],
+        (),
+        notes,
+    )
 
 
 def _shares(

@@ -22,7 +22,7 @@ def measure_budgets(setting: Setting) -> Part:
             partial(lexel_reader, setting.folders.bert, threads=threads, precision=precision),
             list(sentences(sizes.sentences)),
         ),
-        "Bundled model": (partial(lexel_reader, None, threads=threads), list(sentences(sizes.bundled_sentences))),
+        "Bundled model": (partial(lexel_reader, None, threads=threads), list(sentences(sizes.small_sentences))),
     }
     keys, contestants = [], {}
     for model, (make, texts) in models.items():

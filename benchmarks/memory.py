@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from benchmarks.machine import precisions
 from benchmarks.measure import Series, in_turns, run_child
@@ -16,7 +17,7 @@ MIB = 2**20
 def measure_memory(setting: Setting) -> Part:
     """Peak resident memory over all sentences, file mappings included."""
 
-    def peak(reader: str, **options: object) -> float:
+    def peak(reader: str, **options: Any) -> float:
         child = run_child(
             reader,
             threads=setting.threads,

@@ -147,11 +147,6 @@ SECTIONS = (
         draw_account,
     ),
     Section(
-        "account",
-        says="The time of all threads by what they computed, as OpenVINO counts it node by node, on batches that lie "
-        "ready. Products and attention at the ceiling's rate are what nobody could spare; all else is what is lost.",
-    ),
-    Section(
         "lengths",
         "Throughput by length",
         "Everyone reads {length_chars:,} characters, cut into texts of one length. The pipeline has the batch size "

@@ -131,9 +131,10 @@ def _bar(bar: Bar, y: float, x_of: Callable[[float], float]) -> Iterator[str]:
     kind = "theirs" if bar.is_peer else "ours"
     middle, start = y + _BAR / 2, x_of(0)
     yield text(start - 8, middle + 4, bar.name, anchor="end")
-    yield rect(start, y, x_of(bar.series.median) - start, _BAR, kind)
+    # What is a difference of two measurements may come out below zero; the number then says so, without a bar.
+    yield rect(start, y, max(x_of(bar.series.median) - start, 0), _BAR, kind)
     yield line(x_of(bar.series.low), middle, x_of(bar.series.high), middle, "range")
-    yield text(x_of(bar.series.high) + 7, middle + 4, shown(bar.series.median), anchor="start")
+    yield text(max(x_of(bar.series.high), start) + 7, middle + 4, shown(bar.series.median), anchor="start")
 
 
 def _legend(panels: Sequence[BarPanel]) -> Iterator[str]:

@@ -21,26 +21,33 @@ from lexel.text.tokenizer import load_tokenizer
 
 RATE = "chars/s"
 SHARE = "share of the ceiling"
+UNSORTED = (CKIP, PIPELINE)
+"""Peers that take texts as they come, so that more of them change nothing."""
 
 
 def measure_throughput(setting: Setting) -> Part:
     """BERT with random weights: Lexel and the peers, in turns, and the share of the ceiling that everyone reaches."""
-    texts = list(sentences(setting.sizes.sentences))
     peers = _peers(setting)
     readers = _ours(setting) | {name: peer.read for name, peer in peers.items()}
+    texts = {name: _texts(setting, name) for name in readers}
     for name, read in readers.items():  # whoever compiles for shapes has then seen them
-        read(texts if name.startswith(("Lexel", "OpenVINO")) else texts[:4])
-    contestants: dict[str, Callable[[], float]] = {name: partial(rate, read, texts) for name, read in readers.items()}
+        read(texts[name][:4] if name in UNSORTED else texts[name])
+    contestants: dict[str, Callable[[], float]] = {
+        name: partial(rate, read, texts[name]) for name, read in readers.items()
+    }
     ceilings: list[Ceiling] = []
     if has_bf16():
         meter = CeilingMeter(threads=setting.threads, repeats=setting.sizes.product_repeats)
         contestants["Lexel bf16"] = partial(_beside_ceiling, contestants["Lexel bf16"], meter, ceilings)
     found = in_turns(contestants, repetitions=setting.sizes.repetitions, what="throughput")
     rates = Series.each(found)
-    flop_per_char = useful_flop(setting.sizes.shape, _lengths(setting.folders.bert, texts)) / sum(map(len, texts))
-    shares = _shares(rates, flop_per_char, ceilings)
+    shares = _shares(rates, {name: _flop_per_char(setting, some) for name, some in texts.items()}, ceilings)
     rows = [Row(name, series, RATE, is_peer=name in peers) for name, series in rates.items()]
     notes = [peer.note for peer in peers.values()]
+    notes.append(
+        f"{setting.sizes.sentences:,} sentences; {' and '.join(UNSORTED)}, which do not sort: "
+        f"the first {setting.sizes.fewer_sentences:,}"
+    )
     if ceilings:
         rows.append(Row("ceiling of bf16 products", Series(tuple(c.flop_per_s / 1e12 for c in ceilings)), "TFLOP/s"))
         rows += [
@@ -59,14 +66,22 @@ def _beside_ceiling(measure: Callable[[], float], meter: CeilingMeter, ceilings:
     return reached
 
 
-def _shares(rates: Mapping[str, Series], flop_per_char: float, ceilings: Sequence[Ceiling]) -> dict[str, Series]:
+def _texts(setting: Setting, name: str) -> list[str]:
+    """What somebody reads: fewer of the same sentences where their number makes no difference."""
+    sizes = setting.sizes
+    return list(sentences(sizes.fewer_sentences if name in UNSORTED else sizes.sentences))
+
+
+def _shares(
+    rates: Mapping[str, Series], flop_per_char: Mapping[str, float], ceilings: Sequence[Ceiling]
+) -> dict[str, Series]:
     """Percent of the ceiling, turn by turn; nothing where there is no ceiling."""
     if not ceilings:
         return {}
     return {
         name: Series(
             tuple(
-                100 * reached * flop_per_char / ceiling.flop_per_s
+                100 * reached * flop_per_char[name] / ceiling.flop_per_s
                 for reached, ceiling in zip(series.values, ceilings, strict=True)
             )
         )
@@ -89,12 +104,12 @@ def _peers(setting: Setting) -> dict[str, Peer]:
     return exported | {CKIP: best_driver(setting), PIPELINE: best_pipeline(setting)}
 
 
-def _lengths(folder: str, texts: Sequence[str]) -> list[int]:
-    """Length of each text as the encoder sees it, special pieces included."""
-    tokenizer = load_tokenizer(Path(folder), pieces="tokenizer", model_type="bert")
+def _flop_per_char(setting: Setting, texts: Sequence[str]) -> float:
+    """The work of each text at its own length, special pieces included, over all characters."""
+    tokenizer = load_tokenizer(Path(setting.folders.bert), pieces="tokenizer", model_type="bert")
     n_special = len(tokenizer.special.prefix) + len(tokenizer.special.suffix)
-    lengths: list[int] = (np.diff(tokenizer.encode(texts).bounds) + n_special).tolist()
-    return lengths
+    lengths = np.diff(tokenizer.encode(texts).bounds) + n_special
+    return useful_flop(setting.sizes.shape, lengths.tolist()) / sum(map(len, texts))
 
 
 def _bars(rates: Mapping[str, Series], shares: Mapping[str, Series], pipeline: Peer) -> list[Bar]:

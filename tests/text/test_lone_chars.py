@@ -104,7 +104,19 @@ def test_ideographs_that_are_not_set_apart_stay_together(tmp_path):
     assert tokenizer.strings(tokenizer.encode(["中文", "人人"]).ids) == ["中", "##文", "[UNK]"]
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["", "中", ""], [" "], ["[MASK]"], ["中[MASK]文[SEP]"], ["a\u200bb中"]])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        [""],
+        ["", "中", ""],
+        [" "],
+        ["[MASK]"],
+        ["中[MASK]文[SEP]"],
+        ["a\u200bb中"],
+        ["a [MASK] b", "[MASK]a \u0301b"],
+    ],
+)
 def test_edges_give_the_librarys_pieces(tokenizer, texts):
     check_equal(tokenizer, texts)
 

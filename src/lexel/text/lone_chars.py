@@ -166,13 +166,12 @@ def _each(pieces: Pieces) -> Iterator[Found]:
 
 
 def _between(states: Int32Array, bounds: Int64Array) -> _Stretches:
-    """Hard characters with what white space lies between them, inside one text."""
+    """Runs of hard characters, inside one text; white space parts words, so it parts stretches too."""
     hard = np.flatnonzero(states == _HARD)
     if not len(hard):
         return _Stretches(hard, hard)
-    solid = np.cumsum(states >= 0)[hard]  # a lone character between two hard ones parts them
     text = np.searchsorted(bounds, hard, side="right")
-    first = np.flatnonzero((np.diff(solid, prepend=-1) != 0) | (np.diff(text, prepend=-1) != 0))
+    first = np.flatnonzero((np.diff(hard, prepend=-2) != 1) | (np.diff(text, prepend=-1) != 0))
     last = np.append(first[1:], len(hard)) - 1
     return _Stretches(hard[first], hard[last] + 1)
 

@@ -99,7 +99,8 @@ def draw_bars(panels: Sequence[BarPanel], title: str) -> str:
         An SVG document.
     """
     left = _MARGIN + max(len(bar.name) for panel in panels for bar in panel.bars) * _CHAR + 8
-    parts, top = list(_legend(panels)), 34.0
+    parts = list(_legend(panels))
+    top = 34.0 if parts else 14.0
     for panel in panels:
         parts += _bar_panel(panel, left, top)
         top += _HEAD + _STEP * len(panel.bars) + _FOOT

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from benchmarks.ceiling import useful_flop
 from benchmarks.measure import Series, fastest, in_turns
 from benchmarks.models import BASE
+from benchmarks.peers import choose
 from benchmarks.readers import join_pieces
-from benchmarks.report import Bar
-from benchmarks.texts import all_sentences, long_text, sentences
+from benchmarks.report import Bar, shown, shown_bar
+from benchmarks.texts import all_sentences, long_text, sentences, texts_of_length
 
 
 def test_a_series_gives_its_median_and_its_ends() -> None:
@@ -29,6 +32,32 @@ def test_the_fastest_setting_is_chosen() -> None:
 
     makers = {name: lambda n=n: lambda texts: counting(n) for name, n in (("slow", 3_000_000), ("quick", 10))}
     assert fastest(makers, ["text"], who="somebody")[0] == "quick"
+
+
+@pytest.mark.parametrize(("compiles", "warm_up"), [(False, 8), (True, 20)])
+def test_only_who_compiles_for_shapes_reads_the_whole_trial_to_warm_up(compiles: bool, warm_up: int) -> None:
+    read: list[int] = []
+
+    def count(texts: Iterable[str]) -> int:
+        read.append(len(list(texts)))
+        return read[-1]
+
+    peer = choose("somebody", {"only": lambda: count}, ["text"] * 20, compiles=compiles)
+    assert read == [warm_up, 20]
+    assert peer.note == "somebody: only, the best of 1 settings on 20 texts"
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "said"),
+    [(4451.2, None, "4,451"), (-0.5821, None, "-0.582"), (9.87, 101.0, "10"), (12.34, None, "12.3")],
+)
+def test_numbers_are_shown_with_three_digits_that_mean_something(value: float, like: float | None, said: str) -> None:
+    assert shown(value, like=like) == said
+
+
+@pytest.mark.parametrize(("bar", "said"), [(10_000_000, "≥ 10,000,000x"), (1.15, "≥ 1.15x")])
+def test_bars_are_shown_in_full(bar: float, said: str) -> None:
+    assert shown_bar(Bar("figure", bar, None)) == said
 
 
 @pytest.mark.parametrize(
@@ -63,3 +92,9 @@ def test_sentences_begin_again_where_there_are_no_more() -> None:
 
 def test_the_long_text_has_the_length_asked_for() -> None:
     assert len(long_text(5_000)) == 5_000
+
+
+def test_texts_of_one_length_hold_the_characters_asked_for() -> None:
+    texts = texts_of_length(125, n_chars=4_000)
+    assert {len(text) for text in texts} == {125}
+    assert "".join(texts) == long_text(4_000)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,11 @@ _SHORT = 24
 
 _REMEMBERED = 100_000
 
-Found = list[int]
-"""What the library made of a stretch: of each piece its id, start, end and word."""
+Found = bytes
+"""What the library made of a stretch: of each piece its id, start, end and word, as int32."""
 
 _FIELDS = 4
+_PIECE_BYTES = 4 * _FIELDS
 
 
 def has_lone_chars(backend: tokenizers.Tokenizer) -> bool:
@@ -105,7 +106,7 @@ class LoneChars:
         stretches = _between(states, chars.bounds)
         found = self._ask(text, stretches)
         counts = own.astype(np.int32)  # pieces that begin at each character's place
-        counts[stretches.starts] = np.fromiter(map(len, found), np.int32, len(found)) // _FIELDS
+        counts[stretches.starts] = np.fromiter(map(len, found), np.int32, len(found)) // _PIECE_BYTES
         place = np.cumsum(counts) - counts
         return _Assembly(chars, states, own, stretches, found, counts, place).pieces()
 
@@ -137,12 +138,13 @@ class LoneChars:
         self._table[codes] = list(map(self._state, chars, shielded, _each(self._encode(chars))))
 
     def _state(self, char: str, shielded: Found, alone: Found) -> int:
-        ids, starts, ends, words = (shielded[field::_FIELDS] for field in range(_FIELDS))
+        ids, starts, ends, words = np.frombuffer(shielded, np.int32).reshape(-1, _FIELDS).T.tolist()
         if char in self._in_added:
             return _HARD
         if char.isspace():
             return _DROPPED if words == [0, 1] and not alone else _HARD
-        apart = words == [0, 1, 2] and (starts[1], ends[1]) == (1, 2) and alone[::_FIELDS] == [ids[1]]
+        apart = words == [0, 1, 2] and (starts[1], ends[1]) == (1, 2)
+        apart = apart and np.frombuffer(alone, np.int32)[::_FIELDS].tolist() == [ids[1]]
         return ids[1] if apart else _HARD
 
     def _ask(self, text: str, stretches: _Stretches) -> list[Found]:
@@ -160,9 +162,9 @@ class LoneChars:
 
 
 def _each(pieces: Pieces) -> Iterator[Found]:
-    """The pieces of each text as a list."""
-    rows = np.stack((pieces.ids, pieces.starts, pieces.ends, pieces.words), axis=1).ravel().tolist()
-    return (rows[a:b] for a, b in pairwise((pieces.bounds * _FIELDS).tolist()))
+    """The pieces of each text."""
+    rows = np.stack((pieces.ids, pieces.starts, pieces.ends, pieces.words), axis=1).tobytes()
+    return (rows[a:b] for a, b in pairwise((pieces.bounds * _PIECE_BYTES).tolist()))
 
 
 def _between(states: Int32Array, bounds: Int64Array) -> _Stretches:
@@ -203,7 +205,7 @@ class _Assembly:
     def _put_stretches(
         self, ids: Int32Array, starts: Int32Array, ends: Int32Array, new_word: NDArray[np.bool_]
     ) -> None:
-        rows = np.fromiter(chain.from_iterable(self.found), np.int64).reshape(-1, _FIELDS)
+        rows = np.frombuffer(b"".join(self.found), np.int32).reshape(-1, _FIELDS)
         lengths = self.counts[self.stretches.starts]
         first = bounds_of(lengths, len(lengths))[:-1]
         slots = np.arange(len(rows)) + np.repeat(self.place[self.stretches.starts] - first, lengths)

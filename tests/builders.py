@@ -294,6 +294,22 @@ def build_reference(folder: Path, recipe: Recipe, *, seed: int = 0) -> Any:
     return model
 
 
+_CLASSES = {"classify": "SequenceClassification", "fill": "MaskedLM", "answer": "QuestionAnswering"}
+
+
+def build_plain(folder: Path, task: str) -> Path:
+    """A folder that transformers wrote, with a head for whole texts, masks or answers, and a WordPiece vocabulary."""
+    import torch
+    import transformers
+
+    settings = {**RECIPES["bert"].settings, "vocab_size": len(VOCAB)}
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model("bert", **settings)
+    getattr(transformers, f"AutoModelFor{_CLASSES[task]}").from_config(config).save_pretrained(folder)
+    write_vocab(folder, VOCAB)
+    return folder
+
+
 # Packed input --------------------------------------------------------------------------------------------------------
 
 

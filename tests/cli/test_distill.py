@@ -13,6 +13,7 @@ from lexel.cli.statuses import MISUSED
 from lexel.export.cost import Cost, LayerCost, Loss
 from lexel.metrics.scores import Estimate
 from lexel.training.recipe import build_options, read_recipe
+from tests.builders import build_plain
 from tests.cli.conftest import Run, one_error
 
 TEXT = "他在臺北市\n王小明是大人\n我们到中国来\n"
@@ -41,6 +42,9 @@ def test_a_student_is_made_measured_and_said_to_be_so(lexel: Run, model: Path, t
     cost = json.loads((out / "distillation.json").read_text(encoding="utf-8"))["cost"]
     assert set(cost["layers"]) == {"words"}
     assert set(cost["flips"]) == {"words", "entities"}
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "## Beside its teacher" in card
+    assert "| words | F1 |" in card
     options = build_options(read_recipe(recipe))
     assert (options.distill.temperature, options.distill.gold_weight, options.train[0].layers) == (3.0, 0.0, ())
 
@@ -68,6 +72,36 @@ def test_what_is_wrong_is_said_in_a_line(
     places = {name: tmp_path / f"{name}.txt" for name in ("text", "empty", "other")}
     done = lexel("distill", model, tmp_path / "out", "--quiet", *(one.format(**places) for one in arguments))
     assert found in one_error(done, status=status)
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.jsonl"
+    lines = [{"question": "他在哪", "context": "他在臺北市", "answers": [[2, 5]]},
+             {"question": "我们到哪", "context": "我们到中国来", "answers": [[3, 5]]}]  # fmt: skip
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("task", "layers"), [("classify", {"classify"}), ("fill", {"fill"}), ("answer", {"answer", "answer, exact"})]
+)
+def test_a_student_of_every_task_is_measured(
+    lexel: Run, text: Path, questions: Path, tmp_path: Path, task: str, layers: set[str]
+) -> None:
+    classes = tmp_path / "classes.jsonl"
+    lines = [{"text": line, "label": "LABEL_0"} for line in TEXT.splitlines()]
+    classes.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    files = {"classify": (text, classes), "fill": (text, None), "answer": (questions, questions)}
+    learnt, dev = files[task]
+    scored = ("--dev", dev) if dev else ("--held-out", text)
+    sizes = ("--num-hidden-layers", "1", "--max-steps", "2")
+    teacher, out = build_plain(tmp_path / "teacher", task), tmp_path / "out"
+    done = lexel("distill", teacher, out, "--text", learnt, *scored, *sizes)
+    assert done.returncode == 0, done.stderr.decode()
+    cost = json.loads((out / "distillation.json").read_text(encoding="utf-8"))["cost"]
+    assert set(cost["layers"]) == layers
+    assert all(layer["before"]["low"] is not None for layer in cost["layers"].values())
 
 
 def test_the_cost_is_told_with_its_intervals() -> None:

@@ -78,7 +78,7 @@ def test_the_flags_are_those_of_the_operating_system(monkeypatch: pytest.MonkeyP
     assert "amx_bf16" in choose.processor_flags.__wrapped__()
 
 
-@pytest.mark.parametrize(("answer", "flags"), [("1\n", {"bf16"}), ("0\n", set()), ("", set())])
+@pytest.mark.parametrize(("answer", "flags"), [("1\n", {"bf16", "asimddp", "i8mm"}), ("0\n", set()), ("", set())])
 def test_macos_is_asked_by_its_own_name(monkeypatch: pytest.MonkeyPatch, answer: str, flags: set[str]) -> None:
     monkeypatch.setattr(choose.platform, "system", lambda: "Darwin")
     completed = choose.subprocess.CompletedProcess([], 0, stdout=answer)

@@ -10,13 +10,17 @@ from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.checkpoint import open_checkpoint
+from lexel.cli.quantize import described
 from lexel.data import read_jsonl
+from lexel.engines.choose import EngineOptions, start_engine
+from lexel.engines.packing import build_rows, pack
 from lexel.errors import CheckpointError, DataError, EngineError
 from lexel.export.calibration import sample_text
+from lexel.export.cost import Loss
 from lexel.export.quantize import QuantizeOptions, quantize
 from lexel.export.readings import flips_between, read_outputs
 from lexel.tasks.embed import Embedder
-from tests.builders import build_tagger
+from tests.builders import build_plain, build_tagger, random_sequences
 
 DATA = Path(__file__).parent.parent / "data"
 TEXTS = [document.text for name in ("zh_gsd", "zh_gsdsimp") for document in read_jsonl(DATA / f"{name}.jsonl")][::4]
@@ -158,6 +162,58 @@ def test_calibration_text_that_says_nothing_is_refused(tmp_path, texts, said):
     folder = build_tagger(tmp_path / "model", heads={"words": ("B", "I")}, pieces="chars")
     with pytest.raises(DataError, match=said):
         quantize(open_checkpoint(folder), tmp_path / "out", calibration=texts)
+
+
+@pytest.fixture
+def thai(tmp_path):
+    """A model of a script that the bundled sample has not."""
+    vocab = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"กขคงจฉชซญดตถทนบปผพฟภมยรลวสหอะาิีุูเแโใไ่้")
+    config = {"vocab_size": len(vocab)}
+    return build_tagger(tmp_path / "thai", heads={"words": ("B", "I")}, pieces="chars", vocab=vocab, config=config)
+
+
+def test_where_the_sample_has_no_text_that_the_model_reads_it_says_what_to_give(thai, tmp_path):
+    with pytest.raises(DataError, match=r"reads no script of the bundled sample; .* --calibration, .* --dynamic"):
+        quantize(open_checkpoint(thai), tmp_path / "out")
+
+
+def test_dynamic_needs_no_text_at_all(thai, tmp_path):
+    cost = quantize(open_checkpoint(thai), tmp_path / "out", options=QuantizeOptions(method="dynamic"))
+    assert (cost.loss, cost.chars_per_second) == (Loss(), 0.0)
+    assert any(line.startswith("what it costs is not known: ") for line in described(cost))
+    assert lexel.load(tmp_path / "out").flows[0].engine.precision == "int8"
+
+
+def test_of_the_sample_only_what_the_model_reads_is_taken(tmp_path):
+    folder = build_tagger(tmp_path / "latin", heads={"words": ("B", "I")})  # of all scripts it knows Latin letters best
+    quantize(open_checkpoint(folder), tmp_path / "out", options=QuantizeOptions(max_flips=1000))
+    calibration = open_checkpoint(tmp_path / "out").quantised.record["calibration"]
+    assert 20 < calibration["texts"] < len(sample_text())
+
+
+def test_places_that_are_read_otherwise_are_counted_by_words_and_shown(quantised):
+    folder, cost = quantised
+    record = json.loads((folder / "lexel.json").read_text(encoding="utf-8"))["quantised"]["cost"]
+    assert set(cost.loss.changed) == {"words", "pos", "entities"}
+    assert 0 < sum(cost.loss.changed.values()) < 15
+    assert all(flip.first != flip.second for flip in cost.loss.examples)
+    assert [flip["second"] for flip in record["examples"]] == [flip.second for flip in cost.loss.examples]
+    assert all(layer.change.low <= layer.change.value <= layer.change.high for layer in cost.loss.layers.values())
+    assert record["tolerance"].keys() == {"words", "pos", "entities"}
+
+
+@pytest.mark.parametrize("task", ["classify", "fill", "answer"])
+def test_heads_of_every_task_are_quantised(tmp_path, task):
+    folder = build_plain(tmp_path / "model", task)
+    quantize(open_checkpoint(folder), tmp_path / "out", calibration=KNOWN, options=QuantizeOptions(max_flips=1000))
+    made = open_checkpoint(tmp_path / "out")
+    assert made.quantised.outputs == (task, "hidden.3")
+    rows, _ = build_rows(random_sequences([30]), pack(np.array([30]), max_length=64, batch_pieces=64)[0], pad=0)
+    exact, fast = (
+        next(iter(start_engine(made, EngineOptions(precision=precision)).run([rows], [task])))[task]
+        for precision in ("float32", "int8")
+    )
+    assert 0 < np.abs(exact - fast).max() < 0.2 * max(1.0, np.abs(exact).max())
 
 
 def test_a_quantised_folder_is_quantised_anew_from_its_weights(quantised, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.cards import markdown, results
+from lexel.cards.derived import distilled, eight_bits
 from lexel.cards.facts import EVALUATION, PLOT, TRAINING, DataSet, Facts
 from lexel.cards.languages import language_names, script_name
 from lexel.cards.licences import demand_of
@@ -429,6 +430,8 @@ SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("Licence and where it comes from", licence),
     ("Results", figures),
     ("How to verify", verifying),
+    ("Beside its teacher", distilled),
+    ("In eight bits", eight_bits),
     ("Speed and memory", speed),
     ("Data", data),
     ("Training", training),

@@ -254,9 +254,11 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
     """Measure what the student lost, and write it into its folder."""
     import json
 
+    from lexel.cards import write_card
     from lexel.checkpoint import open_checkpoint
     from lexel.export.readings import without_announcements
     from lexel.export.student import student_cost
+    from lexel.training.finish import TELLING_SIZE
     from lexel.training.options import DataFile
     from lexel.training.student import texts_of
 
@@ -274,6 +276,7 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
     record = {"format": 1, "teacher": options.teacher, "cost": cost.record()}
     path = Path(options.output_dir) / "distillation.json"
     path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_card(options.output_dir, measure=cost.n_bytes >= 4 * TELLING_SIZE)
     return cost
 
 

@@ -200,12 +200,20 @@ def parse_cpuinfo(text: str) -> frozenset[str]:
 
 
 def _darwin_flags() -> frozenset[str]:
-    command = ["sysctl", "-n", "hw.optional.arm.FEAT_BF16"]
+    return frozenset(flag for feature, flag in _DARWIN.items() if _has_feature(feature))
+
+
+_DARWIN = {"FEAT_BF16": "bf16", "FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm"}
+"""Apple's names of features, and Linux's."""
+
+
+def _has_feature(feature: str) -> bool:
+    command = ["sysctl", "-n", f"hw.optional.arm.{feature}"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        return frozenset()
-    return frozenset({"bf16"}) if answer == "1" else frozenset()
+        return False
+    return answer == "1"
 
 
 def available_threads() -> int:

@@ -31,7 +31,7 @@ FEATURES = "features"
 WEIGHTS = "model.safetensors"
 """The file that is put in its place last: a folder that has it is whole."""
 
-_TELLING_SIZE = 1_000_000
+TELLING_SIZE = 1_000_000
 """Numbers in the smallest model whose speed the card tells; a toy's is that of the calls around it."""
 
 
@@ -71,7 +71,7 @@ def write_folder(
         check_saved(partial, model, setup, examples, builder)
         about.write(partial, name=str(folder), threads=threads)
         # The answers of the recipe's card stand among the options in training.json.
-        card = write_card(partial, measure=numbers >= _TELLING_SIZE)
+        card = write_card(partial, measure=numbers >= TELLING_SIZE)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
             _put(path, folder / path.name)
         partial.rmdir()

@@ -1,0 +1,74 @@
+"""What a card says of other forms of a model: an eight-bit graph beside the weights, and what a student lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lexel.cards import markdown
+from lexel.cards.facts import Facts
+from lexel.checkpoint.jsonfile import read_object
+
+DISTILLATION = "distillation.json"
+
+Values = Mapping[str, Any]
+
+
+def eight_bits(facts: Facts) -> str:
+    """What the quantised graph beside the weights costs."""
+    made = facts.heads.quantised
+    if made is None or not made.record.get("cost"):
+        return ""
+    calibration = made.record["calibration"]
+    said = (
+        f"Beside the weights lies a graph in eight bits ({made.record['method']}, calibrated on "
+        f"{calibration['texts']:,} texts of {calibration['chars']:,} characters), which precision `auto` computes "
+        "where the processor can. What it costs:"
+    )
+    return markdown.paragraphs(said, _table(made.record["cost"], ("float32", "int8")), *_kept(made.record))
+
+
+def _kept(record: Values) -> Iterator[str]:
+    if record.get("kept"):
+        yield f"{len(record['kept'])} products, to which its decisions are most sensitive, stay in full precision."
+
+
+def distilled(facts: Facts) -> str:
+    """What a student lost beside its teacher."""
+    path = facts.folder / DISTILLATION
+    if not path.is_file():
+        return ""
+    cost = read_object(path)["cost"]
+    faster = cost["chars_per_second"] / max(cost["chars_per_second_before"], 1e-9)
+    smaller = f"{cost['n_bytes'] / 1e6:,.1f} MB of weights beside {cost['n_bytes_before'] / 1e6:,.1f} MB"
+    return markdown.paragraphs(
+        f"It learnt from a larger model, its teacher: {smaller}, {faster:.2f} times as fast on one machine.",
+        _table(cost, ("teacher", "student")),
+    )
+
+
+def _table(cost: Values, names: tuple[str, str]) -> str:
+    """Scores, or where there was no gold decisions that come out otherwise."""
+    if not cost.get("layers"):
+        flips = [
+            (markdown.text(name), f"{n:.2f}") for name, n in cost["flips"].items() if not name.startswith("hidden.")
+        ]
+        return markdown.table(("", "of 1,000 decisions come out otherwise"), flips) if flips else ""
+    rows = [
+        (
+            markdown.text(name),
+            layer.get("score", "F1"),
+            *(_with_interval(layer.get(part)) for part in ("before", "after", "change")),
+        )
+        for name, layer in cost["layers"].items()
+    ]
+    return markdown.table(("", "score", *names, "change"), rows)
+
+
+def _with_interval(score: Values | None) -> str:
+    if score is None:
+        return ""
+    value = f"{100 * score['value'] + 0.0:.2f}"
+    if score.get("low") is None:
+        return value
+    return f"{value} [{100 * score['low']:.2f}, {100 * score['high']:.2f}]"

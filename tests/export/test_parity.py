@@ -17,6 +17,8 @@ import pytest
 
 import lexel
 from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint.source import bundled_folder
+from lexel.cli.models import _look_at
 from lexel.data import read_jsonl
 from lexel.document import Document
 from lexel.evaluation.run import evaluate
@@ -106,3 +108,12 @@ def test_a_copied_folder_reads_the_same_bits(checkpoint: Checkpoint, texts: list
     copy = Path(shutil.copytree(checkpoint.source.folder, tmp_path / "copy"))
     one, other = (read_outputs(lexel.load(source, precision="int8").flows[0], texts) for source in (checkpoint, copy))
     assert all(np.array_equal(scores, other[name]) for name, scores in one.items())
+
+
+@needs_int8
+def test_the_models_at_hand_say_which_have_a_graph_in_eight_bits() -> None:
+    folders = (bundled_folder(), quantised_tagger(pieces="chars").source.folder)
+    assert [(found := _look_at(folder, "model")) is not None and found.int8 for folder in folders] == [True, True]
+    plain = folders[1].with_name(folders[1].name.removesuffix("-int8"))
+    assert (found := _look_at(plain, "model")) is not None
+    assert not found.int8

@@ -22,6 +22,7 @@ class _Listed:
     bytes: int
     licence: str | None
     heads: dict[str, str]
+    int8: bool
     folder: str
     problem: str | None = None
 
@@ -75,13 +76,14 @@ def _look_at(folder: Path, id: str, *, commit: str | None = None) -> _Listed | N
         config = read_config(folder)
     except CheckpointError:
         return None
-    heads, problem = {}, None
+    heads, has_int8, problem = {}, False, None
     try:
         found = read_heads(folder, config, repo_id=None if commit is None else id)
         heads = {head.name: str(head.task) for head in found.heads.values()}
+        has_int8 = found.quantised is not None
     except (CheckpointError, LabelError) as error:
         problem = str(error)
-    return _Listed(id, commit, _size(folder), read_card(folder).licence, heads, str(folder), problem)
+    return _Listed(id, commit, _size(folder), read_card(folder).licence, heads, has_int8, str(folder), problem)
 
 
 def _size(folder: Path) -> int:
@@ -101,7 +103,8 @@ def _show_table(listed: list[_Listed]) -> None:
     table.add_column("heads")
     for model in listed:
         commit = "bundled" if model.commit is None else model.commit[:commit_columns]
-        table.add_row(model.id, commit, _megabytes(model.bytes), model.licence or "not stated", _heads(model))
+        size = _megabytes(model.bytes) + (", int8" if model.int8 else "")
+        table.add_row(model.id, commit, size, model.licence or "not stated", _heads(model))
     console.print(table)
 
 

@@ -2,8 +2,8 @@
 
 The activations of a product are quantised by ``FakeQuantize`` nodes before it. Without those of one product the graph
 computes that product in full precision; how much nearer its outputs then come to those of the graph that it was made
-of is what the product costs. NNCF's own search (``quantize_with_accuracy_control``) is not used: it gives weights back
-without the factors of smooth quantisation, and the graph that comes out reads worse than the one that went in.
+of is what the product costs. NNCF's own search (``quantize_with_accuracy_control``) is not used: of a model of four
+layers, quantised with smooth quantisation, it made a graph that read 287 of 1,000 words otherwise, in minutes.
 """
 
 from __future__ import annotations

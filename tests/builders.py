@@ -145,6 +145,22 @@ def build_tagger(
     return folder
 
 
+def build_sentence_model(folder: Path, *, pooling: str = "mean", hidden_size: int = 32, seed: int = 4) -> Path:
+    """A bare encoder with the files of sentence-transformers: it pools by mean or cls, to vectors of length 1."""
+    build_tagger(folder, heads={}, config={"hidden_size": hidden_size}, seed=seed)
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    ways = {"pooling_mode_cls_token": pooling == "cls", "pooling_mode_mean_tokens": pooling == "mean"}
+    (folder / "1_Pooling").mkdir()
+    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": hidden_size, **ways})
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": 48, "do_lower_case": False})
+    write_json(folder / "modules.json", modules)
+    return folder
+
+
 def build_rule_tagger(folder: Path, labels: Sequence[str], rule: Mapping[str, str], *, positions: int = 32) -> Path:
     """A BERT that labels each piece by itself, as ``rule`` says: the right answer is known without running it."""
     vocab = (*SPECIALS, *rule)

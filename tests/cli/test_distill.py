@@ -10,10 +10,10 @@ import pytest
 from lexel.checkpoint import open_checkpoint
 from lexel.cli.distill import described
 from lexel.cli.statuses import MISUSED
-from lexel.export.cost import Cost, LayerCost, Loss
+from lexel.export.cost import Agreement, Cost, LayerCost, Loss
 from lexel.metrics.scores import Estimate
 from lexel.training.recipe import build_options, read_recipe
-from tests.builders import build_plain
+from tests.builders import build_plain, build_sentence_model
 from tests.cli.conftest import Run, one_error
 
 TEXT = "他在臺北市\n王小明是大人\n我们到中国来\n"
@@ -102,6 +102,47 @@ def test_a_student_of_every_task_is_measured(
     cost = json.loads((out / "distillation.json").read_text(encoding="utf-8"))["cost"]
     assert set(cost["layers"]) == layers
     assert all(layer["before"]["low"] is not None for layer in cost["layers"].values())
+
+
+@pytest.mark.parametrize("width", [32, 16])
+def test_a_student_of_vectors_is_measured_beside_its_teacher(
+    lexel: Run, text: Path, tmp_path: Path, width: int
+) -> None:
+    teacher, out = build_sentence_model(tmp_path / "teacher"), tmp_path / "out"
+    sizes = ("--num-hidden-layers", "1", "--hidden-size", str(width), "--max-steps", "2")
+    done = lexel("distill", teacher, out, "--text", text, "--dev", text, *sizes)
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads((out / "distillation.json").read_text(encoding="utf-8"))["cost"]["agreement"]["embed"]
+    assert (found["n_texts"], found["sizes"]) == (3, [32, width])
+    assert (found["cosine"] is None) == (width == 16)
+    assert 0 <= found["nearest"]["low"] <= found["nearest"]["value"] <= found["nearest"]["high"] <= 1
+    said, card = done.stderr.decode(), (out / "README.md").read_text(encoding="utf-8")
+    assert "the same nearest text for " in said
+    assert "| same nearest text, of 100 |" in card
+    assert ("Vectors of 16 numbers have no cosine with the teacher's of 32" in card) == (width == 16)
+    assert "it gives vectors of texts" in card
+    assert "library_name: sentence-transformers" in card
+
+
+@pytest.mark.parametrize(
+    ("cosine", "said"),
+    [
+        (
+            Estimate(0.96512, 0.96, 0.97),
+            "mean cosine 0.9651 [0.9600, 0.9700] with the teacher's, the same nearest text for 81.00 [75.00, 85.00] % "
+            "of 1,200 texts",
+        ),
+        (
+            None,
+            "the same nearest text for 81.00 [75.00, 85.00] % of 1,200 texts; vectors of 192 numbers have no cosine "
+            "with the teacher's of 384",
+        ),
+    ],
+)
+def test_how_far_vectors_agree_is_told(cosine: Estimate | None, said: str) -> None:
+    sizes = (384, 192) if cosine is None else (384, 384)
+    found = Agreement(cosine, Estimate(0.81, 0.75, 0.85), 1200, sizes)
+    assert found.in_words(("the teacher's", "the student's")) == said
 
 
 def test_the_cost_is_told_with_its_intervals() -> None:

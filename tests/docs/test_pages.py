@@ -16,7 +16,7 @@ import pytest
 
 from lexel.checkpoint.source import bundled_folder
 from lexel.data import read_jsonl, write_conllu
-from tests.builders import ENTITIES, VOCAB, bert_config, bert_tensors, build_tagger, write_folder
+from tests.builders import ENTITIES, VOCAB, bert_config, bert_tensors, build_sentence_model, build_tagger, write_folder
 from tests.checkpoint.hub_server import Hub, Repository, serve
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in texts.items():
         Path(name).write_text(text, encoding="utf-8")
     build_answering(tmp_path / "owner" / "qa-model")
+    build_sentence_model(tmp_path / "owner" / "sentence-model")
     Path("news.txt.gz").write_bytes(gzip.compress(NEWS.encode()))
     write_conllu(read_jsonl("dev.jsonl"), "dev.conllu")
     return tmp_path

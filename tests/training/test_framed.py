@@ -193,17 +193,6 @@ def test_vectors_learn_from_one_class_of_one_text(tmp_path: Path) -> None:
         train(options(tmp_path, "embed", pairs))
 
 
-def test_vectors_are_not_learnt_from_a_teacher(tmp_path: Path) -> None:
-    files = classified(tmp_path / "train.jsonl")
-    train(options(tmp_path, "classify", files, max_steps=1))
-    heads = {"embed": HeadOptions(task="embed")}
-    taught = options(
-        tmp_path, "embed", files, heads=heads, teacher=str(tmp_path / "out"), output_dir=str(tmp_path / "b")
-    )
-    with pytest.raises(OptionError, match=r"heads\.embed: embed, with a teacher"):
-        train(taught)
-
-
 def test_dimensions_are_those_of_a_dense_map() -> None:
     with pytest.raises(OptionError, match="dimensions: 8, task embed, pooling attention"):
         HeadOptions(task="embed", pooling="attention", dimensions=8)

@@ -44,6 +44,7 @@ def distilled(facts: Facts) -> str:
     return markdown.paragraphs(
         f"It learnt from a larger model, its teacher: {smaller}, {faster:.2f} times as fast on one machine.",
         _table(cost, ("teacher", "student")),
+        _agreement(cost.get("agreement") or {}),
     )
 
 
@@ -65,10 +66,30 @@ def _table(cost: Values, names: tuple[str, str]) -> str:
     return markdown.table(("", "score", *names, "change"), rows)
 
 
-def _with_interval(score: Values | None) -> str:
+def _agreement(found: Mapping[str, Values]) -> str:
+    """How far a student's vectors agree with its teacher's, in directions and in what is near to what."""
+    rows = [
+        (
+            markdown.text(name),
+            f"{vectors['n_texts']:,}",
+            _with_interval(vectors["cosine"], times=1, digits=4),
+            _with_interval(vectors["nearest"]),
+        )
+        for name, vectors in found.items()
+    ]
+    head = ("", "texts", "mean cosine with the teacher's", "same nearest text, of 100")
+    said = [
+        f"Vectors of {own:,} numbers have no cosine with the teacher's of {theirs:,}; compared is what is near to what."
+        for theirs, own in (vectors["sizes"] for vectors in found.values())
+        if theirs != own
+    ]
+    return markdown.paragraphs(markdown.table(head, rows), *said) if rows else ""
+
+
+def _with_interval(score: Values | None, *, times: int = 100, digits: int = 2) -> str:
     if score is None:
         return ""
-    value = f"{100 * score['value'] + 0.0:.2f}"
+    value = f"{times * score['value'] + 0.0:.{digits}f}"
     if score.get("low") is None:
         return value
-    return f"{value} [{100 * score['low']:.2f}, {100 * score['high']:.2f}]"
+    return f"{value} [{times * score['low']:.{digits}f}, {times * score['high']:.{digits}f}]"

@@ -15,6 +15,7 @@ from lexel.cards.speed import Speed
 from lexel.checkpoint.config import ModelConfig, read_config
 from lexel.checkpoint.heads import TAGGING, FolderHeads, Head, read_heads
 from lexel.checkpoint.jsonfile import read_object
+from lexel.checkpoint.sentence_transformers import is_sentence_folder
 
 TRAINING, EVALUATION, ANSWERS, PLOT = "training.json", "evaluation.json", "card.json", "training.svg"
 NO_BASE = "none"
@@ -163,6 +164,12 @@ class Facts:
         """How many numbers its weights are; ``None`` if they are not in safetensors files."""
         said = (self.training.get("model") or {}).get("parameters")
         return said if isinstance(said, int) else _n_stored(self.folder)
+
+    @property
+    def tasks(self) -> list[str]:
+        """What its heads are for; files of sentence-transformers say how vectors are made without one."""
+        tasks: list[str] = [head.task for head in self.heads.heads.values()]
+        return [*tasks, "embed"] if is_sentence_folder(self.folder) and "embed" not in tasks else tasks
 
     @property
     def tagging_heads(self) -> list[Head]:

@@ -8,6 +8,7 @@ from lexel.cards.facts import Facts
 from lexel.cards.licences import identifier_of
 from lexel.cards.results import eval_results, slug
 from lexel.checkpoint.heads import TAGGING
+from lexel.checkpoint.sentence_transformers import is_sentence_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -38,7 +39,7 @@ def build_metadata(facts: Facts) -> ModelCardData:
         "language": facts.languages or None,
         "library_name": _library(facts),
         "pipeline_tag": _pipeline(facts),
-        "tags": list(dict.fromkeys(["lexel", *(_TAGS[task] for task in _tasks(facts) if task in _TAGS)])),
+        "tags": list(dict.fromkeys(["lexel", *(_TAGS[task] for task in facts.tasks if task in _TAGS)])),
         "base_model": facts.hub_base,
         "datasets": list(dict.fromkeys(slug(row.name) for row in facts.data)) or None,
         "metrics": list(dict.fromkeys(str(figure.metric_type) for figure in figures)) or None,
@@ -60,19 +61,15 @@ def _licence(facts: Facts) -> dict[str, str | None]:
     return {"license": "other", "license_name": slug(facts.licence), "license_link": link}
 
 
-def _tasks(facts: Facts) -> list[str]:
-    return [head.task for head in facts.heads.heads.values()]
-
-
 def _pipeline(facts: Facts) -> str | None:
-    tasks = _tasks(facts)
-    if any(task in TAGGING for task in tasks):
+    if any(task in TAGGING for task in facts.tasks):
         return "token-classification"
-    return next((_PIPELINES[task] for task in tasks if task in _PIPELINES), None)
+    return next((_PIPELINES[task] for task in facts.tasks if task in _PIPELINES), None)
 
 
 def _library(facts: Facts) -> str:
-    """Who loads the folder: transformers does unless Lexel's own layout or reading is needed."""
+    """Who loads the folder: transformers, or sentence-transformers, unless Lexel's own layout or reading is needed."""
     heads = facts.heads.heads.values()
     is_ours = facts.heads.pieces == "chars" or any(head.prefix.startswith("heads.") for head in heads)
-    return "lexel" if is_ours else "transformers"
+    theirs = "sentence-transformers" if is_sentence_folder(facts.folder) else "transformers"
+    return "lexel" if is_ours else theirs

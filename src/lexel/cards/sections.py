@@ -46,7 +46,7 @@ def summary(facts: Facts) -> str:
     config, parameters = facts.config, facts.n_parameters
     sizes = [f"{config.n_layers} layers of {config.hidden_size:,}", f"{config.vocab_size:,} pieces"]
     sizes += [f"{parameters / 1e6:,.1f} million parameters"] if parameters else []
-    gives = [_READS[head.task] for head in facts.heads.heads.values()] or ["nothing yet: it is a bare encoder"]
+    gives = [_READS[task] for task in facts.tasks] or ["nothing yet: it is a bare encoder"]
     languages = language_names(facts.languages)
     texts = f"{_listed(languages)} text" if languages else "text"
     takes = "single characters" if facts.heads.pieces == "chars" else "its tokenizer's pieces"
@@ -71,7 +71,7 @@ def use(facts: Facts) -> str:
         program = ["import lexel", "", f"nlp = lexel.load({place!r})", f"doc = nlp({example!r})", *_prints(facts)]
         parts.append("```python\n" + "\n".join(program) + "\n```")
     for task, command in _OWN_COMMANDS.items():
-        if any(head.task == task for head in heads):
+        if task in facts.tasks:
             parts.append(f"`lexel {command} -m {shlex.quote(place)}`, or `lexel.{_LOADERS[task]}.load({place!r})`.")
     if _is_plain(facts) and heads:
         parts.append("The folder is a plain one: transformers' own classes load it too.")
@@ -132,7 +132,7 @@ def _head_labels(head: Head, rows: list[Mapping[str, Any]]) -> str:
 
 def intended_use(facts: Facts) -> str:
     """What it is for, as far as the facts say."""
-    gives = [_READS[head.task] for head in facts.heads.heads.values()]
+    gives = [_READS[task] for task in facts.tasks]
     languages, genres = language_names(facts.languages), facts.answer("genres")
     if not gives or not (languages or genres):
         return facts.answer("intended_use") or ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,7 +13,7 @@ from lexel.checkpoint.source import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER
 from lexel.disk import sync
 from lexel.errors import CheckpointError
 
-_KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES, *SENTENCE_FILES)
+_KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
 
 
 @contextmanager
@@ -45,8 +45,18 @@ def copy_description(folder: Path, to: Path) -> None:
 
     What a sentence-transformers folder has behind its encoder goes with it, maps and their weights too.
     """
+    _copy(folder, to, _KEPT)
+    copy_sentence_files(folder, to)
+
+
+def copy_sentence_files(folder: Path, to: Path) -> None:
+    """Copy what a sentence-transformers folder has beside its encoder: how it pools, maps and weights, prompts."""
+    _copy(folder, to, SENTENCE_FILES)
+
+
+def _copy(folder: Path, to: Path, patterns: Sequence[str]) -> None:
     for path in sorted((*folder.iterdir(), *folder.glob("[0-9]_*/*"))):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and any(fnmatchcase(name, pattern) for pattern in _KEPT):
+        if path.is_file() and any(fnmatchcase(name, pattern) for pattern in patterns):
             (to / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, to / name)

@@ -109,9 +109,14 @@ class SentenceModules:
     lower_case: bool = False
 
 
+def is_sentence_folder(folder: Path) -> bool:
+    """Does a folder say by files of sentence-transformers how texts become vectors?"""
+    return (folder / MODULES).is_file()
+
+
 def transformer_folder(folder: Path) -> Path:
     """Where the encoder lies: the folder itself, or one inside it that ``modules.json`` names (older models)."""
-    if (folder / "config.json").is_file() or not (folder / MODULES).is_file():
+    if (folder / "config.json").is_file() or not is_sentence_folder(folder):
         return folder
     first = next(iter(_read_modules(folder / MODULES)), None)
     return folder if first is None else folder / first.path
@@ -124,7 +129,7 @@ def read_sentence_modules(folder: Path, *, hidden_size: int) -> SentenceModules 
         CheckpointError: If a module is of a kind that Lexel does not compute, or a file is not what it must be.
         WeightError: If a module's weights are missing or of another shape.
     """
-    if not (folder / MODULES).is_file():
+    if not is_sentence_folder(folder):
         return None
     modules = _read_modules(folder / MODULES)
     kinds = [module.kind for module in modules]

@@ -15,7 +15,7 @@ from lexel.cli.options import MessageOptions, grouped, option
 if TYPE_CHECKING:
     from lexel.export.cost import Cost
     from lexel.export.student import Gold
-    from lexel.training.options import TrainingOptions
+    from lexel.training.options import DataFile, TrainingOptions
 
 _DATA, _STUDENT, _LEARNING = "Data", "Student", "Learning"
 
@@ -31,7 +31,9 @@ Data = Annotated[
 ]
 Dev = Annotated[
     list[str] | None,
-    option("--dev", panel=_DATA, value="FILE", help="Labelled data to score teacher and student on."),
+    option(
+        "--dev", panel=_DATA, value="FILE", help="Labelled data to score teacher and student on; for vectors any text."
+    ),
 ]
 HeldOut = Annotated[
     str | None,
@@ -39,7 +41,12 @@ HeldOut = Annotated[
 ]
 Heads = Annotated[
     str | None,
-    option("--heads", panel=_STUDENT, value="NAMES", help="Heads of the teacher's to keep; all that tag if not given."),
+    option(
+        "--heads",
+        panel=_STUDENT,
+        value="NAMES",
+        help="Heads of the teacher's to keep; if not given all that tag, or vectors.",
+    ),
 ]
 
 
@@ -193,6 +200,8 @@ def _training_options(
 
     if not (text or data):
         raise typer.BadParameter("expected --text, or --data", param_hint="--text")
+    tasks = _heads_of(teacher, heads)
+    asked = {name: Value({"task": Value(task, "--heads")}, "--heads") for name, task in tasks.items()}
     given = {name: value for name, value in _given(learning).items() if name not in _OF_TEACHER}
     values = {name: Value(str(value).lower(), f"--{name.replace('_', '-')}") for name, value in given.items()}
     sizes = {name: Value(str(value), f"--{name.replace('_', '-')}") for name, value in _given(size).items()}
@@ -210,15 +219,20 @@ def _training_options(
         "validation": read_words("validation", dev or [], where="--dev"),
         "config": Value(sizes, "sizes"),
         "distill": Value(distilling, "distill"),
-        "eval_strategy": Value("epoch" if dev else "no", "--dev"),
+        "eval_strategy": Value("epoch" if dev and "embed" not in tasks.values() else "no", "--dev"),
+        "heads": Value(asked, "--heads"),
     }
     defaults = {name: Value(str(value), name) for name, value in _DEFAULTS.items()}
-    tasks = {name: Value(task, "--heads") for name, task in _heads_of(teacher, heads).items()}
-    values["heads"] = Value({name: Value({"task": task}, "--heads") for name, task in tasks.items()}, "--heads")
     options = build_options(defaults, values)
     n_texts = len(text or ())
-    files = [replace(file, layers=()) for file in options.train[:n_texts]]
-    return replace(options, train=(*files, *options.train[n_texts:]))
+    train = (*map(_text_alone, options.train[:n_texts]), *options.train[n_texts:])
+    scored = map(_text_alone, options.validation) if "embed" in tasks.values() else options.validation
+    return replace(options, train=train, validation=tuple(scored))
+
+
+def _text_alone(file: DataFile) -> DataFile:
+    """A file whose labels are passed over."""
+    return replace(file, layers=())
 
 
 def _given(options: Any) -> dict[str, Any]:
@@ -226,18 +240,23 @@ def _given(options: Any) -> dict[str, Any]:
 
 
 def _heads_of(teacher: str, asked: str | None) -> dict[str, str]:
-    """The tasks of the teacher's heads that the student is to have, by name.
+    """The tasks of the teacher's heads that the student is to have, by name; ``embed`` if it makes vectors without one.
 
     Raises:
         LabelError: If the teacher has none, or not those asked for.
     """
     from lexel.checkpoint import open_checkpoint
     from lexel.checkpoint.heads import TAGGING
+    from lexel.checkpoint.sentence_transformers import is_sentence_folder
     from lexel.errors import LabelError
 
-    there = {name: head.task for name, head in open_checkpoint(teacher).heads.items() if head.task != "embed"}
+    checkpoint = open_checkpoint(teacher)
+    there: dict[str, str] = {name: head.task for name, head in checkpoint.heads.items()}
+    if is_sentence_folder(checkpoint.source.folder) and "embed" not in there.values():
+        there["embed"] = "embed"
     tagging = [name for name, task in there.items() if task in TAGGING]
-    names = tagging or list(there) if asked is None else [name.strip() for name in asked.split(",")]
+    vectors = [name for name, task in there.items() if task == "embed"]
+    names = tagging or vectors or list(there) if asked is None else [name.strip() for name in asked.split(",")]
     missing = [name for name in names if name not in there]
     if missing or not names:
         raise LabelError(
@@ -289,8 +308,9 @@ def _gold(options: TrainingOptions) -> Gold:
     tasks = {head.task for head in options.heads.values()}
     files = options.validation
     names = {label: to for file in files for label, to in (file.label_map or {}).items()}
-    if "classify" in tasks:
-        return Gold(classified=[record for file in files for record in read_classified(file.path, format=file.format)])
+    if tasks & {"classify", "embed"}:
+        reading = (read_classified(file.path, format=file.format, labelled="classify" in tasks) for file in files)
+        return Gold(classified=[record for records in reading for record in records])
     if "answer" in tasks:
         return Gold(questions=[question for file in files for question in read_questions(file.path)])
     return Gold(documents=[document for file in files for document in read_documents(file)], label_map=names)

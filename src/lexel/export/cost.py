@@ -41,6 +41,31 @@ class LayerCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far vectors agree with those before, on the same texts, each figure with its 95 % interval.
+
+    Attributes:
+        cosine: The mean cosine of a text's two vectors; ``None`` where they are of different sizes, since then only
+            what is near to what can be compared.
+        nearest: Share of the texts to which the same other text is nearest.
+        n_texts: How many texts there were, no two of them the same.
+        sizes: How many numbers a vector has before and after.
+    """
+
+    cosine: Estimate | None
+    nearest: Estimate
+    n_texts: int
+    sizes: tuple[int, int]
+
+    def in_words(self, names: Names) -> str:
+        """Both figures in one line."""
+        near = f"the same nearest text for {_with_interval(self.nearest)} % of {self.n_texts:,} texts"
+        if self.cosine is None:
+            return f"{near}; vectors of {self.sizes[1]:,} numbers have no cosine with {names[0]} of {self.sizes[0]:,}"
+        return f"mean cosine {_with_interval(self.cosine, times=1, digits=4)} with {names[0]}, {near}"
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """What is read otherwise than before.
 
@@ -51,6 +76,7 @@ class Loss:
         changed: By layer, places of a thousand words that are read otherwise.
         examples: Some of these places, in context.
         tolerance: By output with probabilities, how far 999 of 1,000 pieces' probabilities are off at most.
+        agreement: By head that makes vectors, how far they agree with those before.
     """
 
     layers: Mapping[str, LayerCost] = field(default_factory=dict)
@@ -58,6 +84,7 @@ class Loss:
     changed: Mapping[str, float] = field(default_factory=dict)
     examples: Sequence[Flip] = ()
     tolerance: Mapping[str, float] = field(default_factory=dict)
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
 
     def is_within(self, max_drop: float, max_flips: float) -> bool:
         """Whether it is allowed: by points of F1 where there is gold, else by flips."""
@@ -114,6 +141,7 @@ def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[st
             lines.append(f"{name}: mean cosine {1 - flips / 1000:.5f} with the vectors before")
         else:
             lines.append(f"{name}: {flips:.2f} of 1,000 decisions come out otherwise")
+    lines += [f"{name}: {found.in_words(names)}" for name, found in loss.agreement.items()]
     if loss.changed:
         places = ", ".join(f"{name} {n:.2f}" for name, n in loss.changed.items())
         lines.append(f"of 1,000 words are read otherwise: {places}")
@@ -126,8 +154,8 @@ def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[st
     return lines
 
 
-def _with_interval(score: Estimate, *, sign: str = "") -> str:
-    value = f"{100 * score.value + 0.0:{sign}.2f}"
+def _with_interval(score: Estimate, *, sign: str = "", times: int = 100, digits: int = 2) -> str:
+    value = f"{times * score.value + 0.0:{sign}.{digits}f}"
     if score.low is None or score.high is None:
         return value
-    return f"{value} [{100 * score.low:{sign}.2f}, {100 * score.high:{sign}.2f}]"
+    return f"{value} [{times * score.low:{sign}.{digits}f}, {times * score.high:{sign}.{digits}f}]"

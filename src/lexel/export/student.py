@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.heads import TAGGING
+from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.checkpoint.weights import weight_file
 from lexel.data.classified import Classified
 from lexel.data.questions import Question
@@ -21,6 +22,7 @@ from lexel.errors import CheckpointError
 from lexel.evaluation.run import EvaluationOptions
 from lexel.evaluation.tallies import Sampling, Sums
 from lexel.evaluation.texts import evaluate_answerer, evaluate_classifier
+from lexel.export.agreement import vector_agreement
 from lexel.export.cost import Cost, LayerCost, Loss
 from lexel.export.readings import Tagged, cut_to, flips_between, read_outputs, speeds
 from lexel.metrics.resampling import FloatArray, paired_bootstrap
@@ -28,6 +30,7 @@ from lexel.metrics.scores import Estimate
 from lexel.tasks.answer import Answerer
 from lexel.tasks.base import Flow
 from lexel.tasks.classify import Classifier
+from lexel.tasks.embed import Embedder
 from lexel.tasks.fill import Filler
 from lexel.tasks.loading import start_flow
 from lexel.tasks.tag import Tagger
@@ -84,6 +87,8 @@ def student_cost(
     """
     sample = list(cut_to(texts, n_chars=_SAMPLE_CHARS))
     shared = {name: head.task for name, head in student.heads.items() if name in teacher.heads}
+    if is_sentence_folder(student.source.folder):
+        shared["embed"] = "embed"
     tags = [name for name, task in shared.items() if task in TAGGING]
     flows = _flow(teacher, tags, threads=threads), _flow(student, tags, threads=threads)
     alike = _cut_alike(sample, *flows)
@@ -110,6 +115,7 @@ def _joined(parts: Sequence[Loss]) -> Loss:
         flips={name: flips for part in parts for name, flips in part.flips.items()},
         changed={name: n for part in parts for name, n in part.changed.items()},
         examples=[flip for part in parts for flip in part.examples],
+        agreement={name: found for part in parts for name, found in part.agreement.items()},
     )
 
 
@@ -185,11 +191,23 @@ def _mean_probability(sums: FloatArray) -> FloatArray:
     return np.asarray(np.exp(sums[:, 0] / np.maximum(sums[:, 1], 1)))
 
 
+def _load_embedder(checkpoint: Checkpoint, *, head: str, threads: int | None) -> Embedder:
+    """An embedder that pools as the folder says, be it by a head or by files of sentence-transformers."""
+    return Embedder.load(checkpoint, threads=threads)
+
+
+def _vector_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+    """How far the vectors of texts agree."""
+    found = vector_agreement(*readers, texts)
+    return Loss() if found is None else Loss(agreement={name: found})
+
+
 _Compare = Callable[[str, tuple[Any, Any], Gold, Sequence[str]], Loss]
 _OF_TASK: Mapping[str, tuple[Callable[..., Any], _Compare]] = {
     "classify": (Classifier.load, _class_loss),
     "answer": (Answerer.load, _answer_loss),
     "fill": (Filler.load, _fill_loss),
+    "embed": (_load_embedder, _vector_loss),
 }
 
 

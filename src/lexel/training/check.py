@@ -13,9 +13,10 @@ from lexel.engines.base import Rows
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError
 from lexel.training.batches import packed_rows
-from lexel.training.model import EmbedHead, MultiHead
+from lexel.training.model import MultiHead
 from lexel.training.rows import Batch, Examples, RowBuilder
 from lexel.training.setup import Setup
+from lexel.training.vectors import VectorHead
 
 _SEQUENCES = 200
 _ROWS = 8
@@ -41,10 +42,11 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
     checkpoint = open_checkpoint(folder)
     model.eval()
     names = [head.name for head in setup.heads]
-    stored = dict(zip(names, checkpoint.heads, strict=True))  # a plain folder names its one head by its labels
+    described = [head.name for head in setup.heads if head.modules is None]
+    stored = dict(zip(described, checkpoint.heads, strict=True))  # a plain folder names its one head by its labels
     for name in names:
         head = model.head(name)
-        if isinstance(head, EmbedHead) and head.attention is None:
+        if isinstance(head, VectorHead) and head.attention is None:
             stored[name] = f"hidden.{checkpoint.config.n_layers}"
     engine = start_engine(checkpoint, EngineOptions(precision="float32", threads=1), heads=list(stored.values()))
     for batch in _batches(examples, builder, setup):
@@ -66,7 +68,7 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
 def _of_pieces(model: MultiHead, name: str, states: torch.Tensor) -> torch.Tensor:
     """What an engine gives of pieces: a head's scores; of a head for vectors the shares, or without them the states."""
     head = model.head(name)
-    if not isinstance(head, EmbedHead):
+    if not isinstance(head, VectorHead):
         return model.score(name, states)
     shares: torch.Tensor = states if head.attention is None else head.attention(states)
     return shares

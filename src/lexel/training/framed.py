@@ -261,9 +261,14 @@ def _answers(
 
 
 def settle_framed(
-    head: TrainedHead, files: Sequence[FramedFile], base_labels: Sequence[str], data: Sequence[DataFile]
+    head: TrainedHead,
+    files: Sequence[FramedFile],
+    base_labels: Sequence[str],
+    data: Sequence[DataFile],
+    *,
+    is_taught: bool = False,
 ) -> tuple[tuple[str, ...], Problem | None]:
-    """The classes of a head and what kind of problem they are.
+    """The classes of a head and what kind of problem they are; vectors that a teacher teaches need none.
 
     Raises:
         LabelError: If data has classes outside the set, or none at all.
@@ -288,7 +293,7 @@ def settle_framed(
         for name, found in file.labels["classify"].items()
         if name not in labels
     ]
-    if strange or not labels:
+    if strange or not (labels or (is_taught and head.task == "embed")):
         raise LabelError(
             f"heads.{head.name}: labels outside its set: {'; '.join(strange) or 'none at all'}. The set is "
             f"{', '.join(labels) or 'empty'}. Map them with label_map, or give the head these labels"

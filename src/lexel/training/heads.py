@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
 from lexel.checkpoint.heads import TAGGING
+from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.errors import LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.gold import Int16Array, Units, unit_labels, word_labels
@@ -36,12 +37,14 @@ class TrainedHead:
         options: What was asked of it.
         labels: Names of its outputs in order; empty for fill and answer. Of embed, the classes that it learns from.
         label_set: What they mean, for tagging.
+        modules: Of embed, how its teacher pools, where the teacher has no head of its own for that.
     """
 
     name: str
     options: HeadOptions
     labels: tuple[str, ...] = ()
     label_set: LabelSet | None = None
+    modules: SentenceModules | None = None
 
     @property
     def task(self) -> str:

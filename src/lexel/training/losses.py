@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from lexel.tasks.gold import IGNORE
 from lexel.training.heads import TrainedHead
 from lexel.training.options import DistillOptions
-from lexel.training.rows import HIDDEN, Batch, Target
+from lexel.training.rows import HIDDEN, Batch, Target, taught
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
@@ -79,6 +79,15 @@ def soft_loss(scores: torch.Tensor, target: Target, *, temperature: float, probl
     return scale * F.kl_div(said, right, log_target=True, reduction="sum")
 
 
+def vector_loss(vectors: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """How far vectors ``[sequences, size]`` point from a teacher's: the sum of 1 - cosine over the sequences.
+
+    That is half the squared distance of the two at length 1. Vectors of sentences are learnt from a teacher's by their
+    squared distance in https://arxiv.org/abs/2004.09813, directions of its states in https://arxiv.org/abs/1910.01108.
+    """
+    return (1 - F.cosine_similarity(vectors.float(), wanted.float(), dim=1)).sum()
+
+
 class Losses:
     """The losses of several heads.
 
@@ -86,7 +95,7 @@ class Losses:
         heads: The heads.
         smoothing: Share of each label's probability that is spread over all.
         class_weights: By head, what each label counts for, ``[labels]``.
-        distill: What is learnt from a teacher, if there is one; its losses are ``<head>/teacher`` and ``HIDDEN``.
+        distill: What is learnt from a teacher, if there is one; its losses are ``taught(head)`` and ``HIDDEN``.
 
     Attributes:
         weights: What each loss counts for, by name, in the order of ``totals``.
@@ -145,6 +154,9 @@ class Losses:
         head, _, teacher = name.partition("/")
         target = batch.targets[head]
         if teacher:
+            if name in scores:
+                assert target.soft is not None
+                return vector_loss(scores[name], target.soft.scores) / total
             problem = self._problems.get(head)
             return soft_loss(scores[head], target, temperature=self._temperature, problem=problem) / total
         return self._one(name, scores[name], target, total)
@@ -190,6 +202,6 @@ def _weights_of(heads: Sequence[TrainedHead], distill: DistillOptions | None) ->
     if distill is None:
         return
     if distill.label_weight:
-        yield from ((f"{head.name}/teacher", head.options.loss_weight * distill.label_weight) for head in heads)
+        yield from ((taught(head.name), head.options.loss_weight * distill.label_weight) for head in heads)
     if distill.hidden_weight:
         yield HIDDEN, distill.hidden_weight

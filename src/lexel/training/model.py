@@ -15,8 +15,8 @@ from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
 from lexel.training.attention import NAME as ATTENTION
 from lexel.training.attention import packed_mask
 from lexel.training.heads import TrainedHead
-from lexel.training.options import HeadPooling
-from lexel.training.rows import HIDDEN, Batch
+from lexel.training.rows import HIDDEN, Batch, taught
+from lexel.training.vectors import EmbedHead, SentenceHead, VectorHead
 
 Names = dict[str, str]
 """What a module calls a tensor, and what a folder calls it."""
@@ -79,7 +79,8 @@ class MultiHead(nn.Module):  # type: ignore[misc]
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The scores of each head that the batch has targets for, at the slots that these are asked at.
 
-        Where a batch has a teacher's hidden states, under ``HIDDEN`` the student's in the teacher's width.
+        Where a batch has what a teacher says, there are the student's hidden states in the teacher's width, too, under
+        ``HIDDEN``, and its vectors in the size of the teacher's, under ``taught(head)``.
         """
         layers = self.layers(batch) if self.maps is not None and batch.hidden is not None else [self.encode(batch)]
         states = layers[-1]
@@ -90,6 +91,9 @@ class MultiHead(nn.Module):  # type: ignore[misc]
             scores[HIDDEN] = torch.stack([to(one) for to, one in zip(self.maps, own, strict=True)])
         for name, target in batch.targets.items():
             picked = states if target.slots is None else states[target.slots]
+            head = self.head(name)
+            if isinstance(head, VectorHead) and target.soft is not None and self.maps is not None:
+                scores[taught(name)] = head.beside_teacher(picked, target.pools, to=self.maps[-1])
             scores[name] = self.score(name, picked, pools=target.pools)
         return scores
 
@@ -99,6 +103,12 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         more = (self.embeddings,) if isinstance(head, FillHead) else () if pools is None else (pools,)
         scores: torch.Tensor = head(states, *more)
         return scores
+
+    def vectors(self, name: str, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+        """The vectors that a head makes of hidden states ``[picks, hidden]``, ``[sequences, size]``."""
+        head = self.head(name)
+        assert isinstance(head, VectorHead)
+        return head.vectors(states, pools)
 
     @property
     def embeddings(self) -> torch.Tensor:
@@ -152,43 +162,6 @@ class FillHead(nn.Module):  # type: ignore[misc]
         return nn.functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
 
 
-class EmbedHead(nn.Module):  # type: ignore[misc]
-    """The vector of a text: its pieces weighed by attention or their mean, and a dense map with tanh, if there is one.
-
-    It learns from classes. Its scores are cosines with a vector of each class, times ``SHARPNESS``, so that texts of a
-    class come to lie close together and apart from others (https://arxiv.org/abs/1704.06369). The classes' vectors are
-    left behind when the head is saved.
-    """
-
-    SHARPNESS = 20.0
-
-    def __init__(self, hidden_size: int, n_classes: int, *, pooling: HeadPooling, dimensions: int | None) -> None:
-        super().__init__()
-        size = hidden_size if dimensions is None else dimensions
-        self.attention = None if pooling == "dense" else nn.Linear(hidden_size, 1)
-        self.dense = None if pooling == "attention" else nn.Linear(hidden_size, size)
-        self.classes = nn.Linear(size, n_classes, bias=False)
-
-    def forward(self, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """Scores ``[sequences, classes]``."""
-        vectors, classes = self.vectors(states, pools), self.classes.weight
-        cosines = nn.functional.normalize(vectors.float()) @ nn.functional.normalize(classes.float()).T
-        return cosines * self.SHARPNESS
-
-    def vectors(self, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """The vector of each sequence, ``[sequences, size]``, from its pieces' states ``[picks, hidden]``."""
-        n = int(pools[-1]) + 1
-        if self.attention is None:
-            shares = states.new_ones(len(states), 1) / pools.bincount()[pools, None]
-        else:
-            scores = self.attention(states)[:, 0]
-            largest = scores.new_full((n,), -torch.inf).scatter_reduce(0, pools, scores.detach(), "amax")
-            raised = (scores - largest[pools]).exp()
-            shares = (raised / raised.new_zeros(n).index_add(0, pools, raised)[pools])[:, None]
-        pooled = states.new_zeros(n, states.shape[1]).index_add(0, pools, states * shares.to(states.dtype))
-        return pooled if self.dense is None else torch.tanh(self.dense(pooled))
-
-
 def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
     """The encoder in float32, from a folder's weights or, without one, from random ones."""
     torch.manual_seed(seed)
@@ -216,6 +189,8 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
         eps = getattr(config, "layer_norm_eps", 1e-12)
         activation = plain or getattr(config, "hidden_act", None) or config.activation
         module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
+    elif head.modules is not None:
+        module = SentenceHead(hidden, len(head.labels), modules=head.modules)
     elif head.task == "embed":
         asked = head.options
         module = EmbedHead(hidden, len(head.labels), pooling=asked.pooling, dimensions=asked.dimensions)

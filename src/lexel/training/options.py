@@ -128,7 +128,8 @@ class DistillOptions:
 
     Attributes:
         temperature: The teacher's and the student's scores are divided by it before they are compared.
-        label_weight: What the distance from the teacher's probabilities counts for, times each head's loss_weight.
+        label_weight: What the distance from the teacher's probabilities, or vectors, counts for, times each head's
+            loss_weight.
         hidden_weight: What the distance from the teacher's hidden states counts for.
         gold_weight: What the data's own labels count for.
         hidden_layers: Compare the last layer, or every layer of the student with the one of the teacher at its height.

@@ -22,6 +22,12 @@ Examples = WindowExamples | FramedExamples
 HIDDEN = "teacher/hidden"
 """What hidden states are called among the scores of heads, whose names have no slash."""
 
+
+def taught(head: str) -> str:
+    """What a teacher's part of a head is called, among losses and, of vectors, among the scores."""
+    return f"{head}/teacher"
+
+
 _MASKED, _RANDOM = 0.8, 0.9
 """Of the pieces to be guessed, BERT masks 80 %, changes 10 % at random, and leaves 10 %."""
 
@@ -79,7 +85,7 @@ class Soft:
     """What a teacher says where a head is asked.
 
     Attributes:
-        scores: The teacher's, ``[asked, labels]``.
+        scores: The teacher's, ``[asked, labels]``; of vectors those of the sequences, ``[sequences, size]``.
         slots: Which of the head's scores they are for, ``[asked]``; ``None`` for all.
     """
 

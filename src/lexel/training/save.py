@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from lexel.checkpoint.folder import copy_sentence_files
 from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.disk import write_json
@@ -45,7 +46,7 @@ def prefixes_of(heads: list[TrainedHead], *, family: str) -> dict[str, str]:
 
 
 def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[str, Any]) -> None:
-    """Write weights, config, tokenizer files and ``lexel.json`` into a folder that is there."""
+    """Write weights, config, tokenizer files, ``lexel.json`` and how a teacher pools into a folder that is there."""
     prefixes = prefixes_of(setup.heads, family=setup.family)
     if setup.options.method in PEFT_METHODS and not setup.options.merge:
         save_update(folder / "adapter", model, setup, prefixes)
@@ -64,6 +65,8 @@ def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[s
         if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in TOKENIZER_FILES):
             shutil.copyfile(path, folder / path.name)
     write_json(folder / "lexel.json", _description(setup, prefixes, made))
+    if setup.teacher is not None and any(head.modules for head in setup.heads):
+        copy_sentence_files(setup.teacher.source.folder, folder)
 
 
 def save_update(folder: Path, model: MultiHead, setup: Setup, prefixes: Mapping[str, str]) -> None:
@@ -116,6 +119,8 @@ def _config(setup: Setup) -> dict[str, Any]:
 def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, Any]) -> dict[str, Any]:
     heads = {}
     for head in setup.heads:
+        if head.modules is not None:  # which files of their own tell of
+            continue
         entry: dict[str, Any] = {"task": head.task, "prefix": prefixes[head.name]}
         if head.labels and head.task != "embed":
             entry["labels"] = list(head.labels)

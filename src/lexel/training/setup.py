@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.config import FAMILIES
+from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.checkpoint.weights import read_tensors, weight_file
 from lexel.disk import sha256_of
@@ -24,7 +25,7 @@ from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training import model as models
 from lexel.training.examples import WindowExamples
 from lexel.training.features import Features, held_out, read_features
-from lexel.training.framed import FramedExamples, FramedFile, frame_of, read_framed, settle_framed
+from lexel.training.framed import Frame, FramedExamples, FramedFile, frame_of, read_framed, settle_framed
 from lexel.training.heads import TrainedHead, base_head, check_labels, settle_heads
 from lexel.training.methods import apply_method
 from lexel.training.options import DataFile, TrainingOptions
@@ -36,6 +37,7 @@ from lexel.training.student import (
     renew_config,
     student_config,
     student_heads,
+    student_modules,
 )
 from lexel.training.team import Team
 
@@ -98,7 +100,8 @@ class Setup:
     @property
     def is_measured(self) -> bool:
         """Is there anything to measure on while training?"""
-        return bool(self.files["validation"] or self.options.dev_fraction)
+        has_labels = all(head.labels for head in self.heads if head.task == "embed")
+        return has_labels and bool(self.files["validation"] or self.options.dev_fraction)
 
 
 def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
@@ -117,7 +120,9 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     pieces = options.pieces or (like.pieces if like is not None else "tokenizer")
     config = student_config(options, teacher) if base is None and teacher is not None else build_config(options, base)
     tokenizer = load_tokenizer(folder, pieces=pieces, model_type=config.model_type)
+    modules = None
     if teacher is not None:
+        modules = student_modules(options, teacher, hidden_size=config.hidden_size)
         options = replace(options, heads=student_heads(options, teacher))
         check_size(config, teacher)
         check_data(options, tokenizer)
@@ -145,9 +150,11 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
         return [columns(file) for file in files]
 
     longest = _longest(config, tokenizer)
-    max_length = min(longest, options.window or longest)
+    said_longest = modules.max_length if modules is not None else None
+    max_length = min(longest, options.window or longest, said_longest or longest)
     if any(head.task in FRAMED for head in options.heads.values()):
-        heads, framed = _framed(options, base, tokenizer, family=FAMILIES[config.model_type], max_length=max_length)
+        frame = frame_of(options, tokenizer, family=FAMILIES[config.model_type], max_length=max_length)
+        heads, framed = _framed(options, base, frame=frame, modules=modules)
         return Setup(options, base, folder, tokenizer, pieces, config, heads, framed, max_length, teacher=teacher)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
     files = {role: read(members) for role, members in roles.items()}
@@ -161,7 +168,7 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
 
 
 def _framed(
-    options: TrainingOptions, base: Checkpoint | None, tokenizer: Tokenizer, *, family: str, max_length: int
+    options: TrainingOptions, base: Checkpoint | None, *, frame: Frame, modules: SentenceModules | None
 ) -> tuple[list[TrainedHead], dict[str, list[FramedFile]]]:
     """The one head for whole texts, and the files read for it.
 
@@ -175,18 +182,19 @@ def _framed(
         )
     ((name, asked),) = options.heads.items()
     head = TrainedHead(name, asked)
-    frame = frame_of(options, tokenizer, family=family, max_length=max_length)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
-    labelled = options.teacher is None
+    is_taught = options.teacher is not None
+    free = () if not is_taught else tuple(roles) if asked.task == "embed" else ("train",)  # of classes
     files = {
-        role: [read_framed(file, frame, task=asked.task, labelled=labelled or role != "train") for file in own]
+        role: [read_framed(file, frame, task=asked.task, labelled=role not in free) for file in own]
         for role, own in roles.items()
     }
     start = base_head(name, asked, {} if base is None else base.heads)
-    labels, problem = settle_framed(head, files["train"], () if start is None else start.labels, options.train)
-    settled = TrainedHead(name, replace(asked, problem=problem, labels=labels or None), labels)
+    base_labels = () if start is None else start.labels
+    labels, problem = settle_framed(head, files["train"], base_labels, options.train, is_taught=is_taught)
+    settled = TrainedHead(name, replace(asked, problem=problem, labels=labels or None), labels, modules=modules)
     for role in ("validation", "test"):
-        settle_framed(settled, files[role], (), roles[role])
+        settle_framed(settled, files[role], (), roles[role], is_taught=is_taught)
     return [settled], files
 
 

@@ -11,9 +11,11 @@ from transformers import AutoConfig, PretrainedConfig
 
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.heads import Head
+from lexel.checkpoint.sentence_transformers import SentenceModules, read_sentence_modules
 from lexel.data.classified import read_classified
 from lexel.data.questions import read_questions
 from lexel.disk import sha256_of
+from lexel.encoder.heads import read_dense
 from lexel.errors import OptionError
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.tokenizer_files import read_vocabulary
@@ -28,25 +30,17 @@ _INNER = ("intermediate_size", "hidden_dim")
 
 
 def student_heads(options: TrainingOptions, teacher: Checkpoint) -> Mapping[str, HeadOptions]:
-    """The heads asked for; those that the teacher has, with its labels.
-
-    Raises:
-        OptionError: If one of them is for vectors.
-    """
-    for name, asked in options.heads.items():
-        if asked.task == "embed":
-            raise OptionError(
-                f"heads.{name}: embed, with a teacher; expected a head that gives scores. Make the student with "
-                "another head, then train its vectors by lexel train"
-            )
+    """The heads asked for; those that the teacher has, with its labels, and of vectors its pooling and their size."""
     starts = {name: base_head(name, asked, teacher.heads) for name, asked in options.heads.items()}
     return {
-        name: asked if (start := starts[name]) is None else _as_taught(asked, start)
+        name: asked if (start := starts[name]) is None else _as_taught(asked, start, teacher)
         for name, asked in options.heads.items()
     }
 
 
-def _as_taught(asked: HeadOptions, head: Head) -> HeadOptions:
+def _as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> HeadOptions:
+    if head.task == "embed":
+        return _vectors_as_taught(asked, head, teacher)
     has_scheme = head.task in ("words", "words+pos", "entities")
     return replace(
         asked,
@@ -55,6 +49,45 @@ def _as_taught(asked: HeadOptions, head: Head) -> HeadOptions:
         word_label=head.word_label or asked.word_label,
         problem=head.problem,
     )
+
+
+def _vectors_as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> HeadOptions:
+    """The teacher's pooling, and a dense map to vectors of its size where it has one."""
+    weights = teacher.open_weights()
+    dense = read_dense(head, weights, hidden_size=teacher.config.hidden_size)
+    if dense is None:
+        return replace(asked, pooling="attention", dimensions=None)
+    weighs = weights.has(f"{head.prefix}.attention.weight")
+    return replace(asked, pooling="both" if weighs else "dense", dimensions=len(dense[0]))
+
+
+def student_modules(options: TrainingOptions, teacher: Checkpoint, *, hidden_size: int) -> SentenceModules | None:
+    """How a student of vectors pools, where its teacher has no head of its own for that: as the teacher's files say.
+
+    Args:
+        options: Whose heads are asked for.
+        teacher: The teacher.
+        hidden_size: The student's width.
+
+    Raises:
+        OptionError: If the teacher makes no vectors, or has maps that do not take the student's width.
+    """
+    asked = [(name, head) for name, head in options.heads.items() if head.task == "embed"]
+    if not asked or base_head(*asked[0], teacher.heads) is not None:
+        return None
+    name, folder, theirs = asked[0][0], teacher.source.folder, teacher.config.hidden_size
+    modules = read_sentence_modules(folder, hidden_size=theirs)
+    if modules is None:
+        raise OptionError(
+            f"heads.{name}: embed, which the teacher {folder.name} has no head for, nor modules.json; expected one "
+            "that makes vectors. Take one of sentence-transformers, or train the head (lexel train --heads embed)"
+        )
+    if hidden_size != theirs and not all(isinstance(step, str) for step in modules.steps):
+        raise OptionError(
+            f"config: hidden size {hidden_size}; the maps behind the teacher's pooling (modules.json) take {theirs}. "
+            "Keep that width, or take a teacher without maps"
+        )
+    return modules
 
 
 def student_config(options: TrainingOptions, teacher: Checkpoint) -> PretrainedConfig:
@@ -164,7 +197,7 @@ def texts_of(file: DataFile, options: TrainingOptions) -> Iterator[str]:
     tasks: Sequence[str] = [head.task for head in options.heads.values()]
     if "answer" in tasks:
         return (question.context for question in read_questions(file.path))
-    if "classify" in tasks:
+    if "classify" in tasks or "embed" in tasks:
         records = read_classified(file.path, format=file.format, labelled=False)
-        return (f"{record.text} {record.pair or ''}" for record in records)
+        return (record.text if record.pair is None else f"{record.text} {record.pair}" for record in records)
     return (document.text for document in read_documents(file))

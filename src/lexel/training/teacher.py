@@ -5,8 +5,9 @@ what a student is taught nothing is kept, so a run resumes as any other. Where t
 teacher's, pieces find each other by their spelling.
 
 Sources: soft labels with a temperature (https://arxiv.org/abs/1503.02531), hidden states through a learned map
-(https://arxiv.org/abs/1909.10351), layers to begin with (https://arxiv.org/abs/1910.01108, whose layers are every other
-one; here they are evenly spaced and end with the last).
+(https://arxiv.org/abs/1909.10351), vectors of texts by their directions (see ``vector_loss``), layers to begin with
+(https://arxiv.org/abs/1910.01108, whose layers are every other one; here they are evenly spaced and end with the
+last).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Teacher:
     def __init__(self, setup: Setup, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> None:
         self._setup = setup
         self._config = AutoConfig.from_pretrained(checkpoint.source.folder)
-        self._heads = [head for head in setup.heads if _start(head, checkpoint) is not None]
+        self._heads = [head for head in setup.heads if head.modules or _start(head, checkpoint) is not None]
         model = _load(checkpoint, self._heads, self._config, seed=setup.options.seed)
         self._model = model.to(device, dtype).eval().requires_grad_(False)
         self._pieces = _common_pieces(setup, checkpoint).to(device)
@@ -66,7 +67,7 @@ class Teacher:
         torch.manual_seed(setup.options.seed)
         if setup.base is None:
             self._give_weights(student)
-        if setup.options.distill.hidden_weight:
+        if setup.options.distill.hidden_weight or any(head.task == "embed" for head in self._heads):
             width, own = self._config.hidden_size, setup.config.hidden_size
             maps = [nn.Linear(own, width) if own != width else nn.Identity() for _ in self._layers]
             student.compare(self._student_layers, nn.ModuleList(maps))
@@ -103,6 +104,8 @@ class Teacher:
         if head.is_tagging:
             return replace(target, soft=Soft(self._model.score(head.name, states[slots]), slots))
         picked = states if target.slots is None else states[target.slots]
+        if target.pools is not None:
+            return replace(target, soft=Soft(self._model.vectors(head.name, picked, target.pools)))
         scores = self._model.score(head.name, picked)
         return replace(target, soft=Soft(scores[:, self._pieces] if head.task == "fill" else scores))
 
@@ -140,10 +143,11 @@ def _load(
     made: dict[str, nn.Module] = {}
     for head in heads:
         start = _start(head, checkpoint)
-        module = models.build_head(head, config, is_plain=not start.prefix.startswith("heads."))
-        names = models.head_names(start, family=FAMILIES[config.model_type], prefix=start.prefix)
-        models.load_head(module, names, tensors)
-        made[head.name] = module
+        is_plain = start is not None and not start.prefix.startswith("heads.")
+        made[head.name] = module = models.build_head(head, config, is_plain=is_plain)
+        if start is not None:
+            names = models.head_names(start, family=FAMILIES[config.model_type], prefix=start.prefix)
+            models.load_head(module, names, tensors)
     return models.MultiHead(encoder, made)
 
 

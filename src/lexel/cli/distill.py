@@ -279,6 +279,7 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
     from lexel.export.student import student_cost
     from lexel.training.finish import TELLING_SIZE
     from lexel.training.options import DataFile
+    from lexel.training.record import for_others
     from lexel.training.student import texts_of
 
     gold = _gold(options)
@@ -292,7 +293,7 @@ def _cost(options: TrainingOptions, held_out: str | None) -> Cost:
     both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir)
     with without_announcements():
         cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
-    record = {"format": 1, "teacher": options.teacher, "cost": cost.record()}
+    record = for_others({"format": 1, "teacher": options.teacher, "cost": cost.record()})
     path = Path(options.output_dir) / "distillation.json"
     path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     write_card(options.output_dir, measure=cost.n_bytes >= 4 * TELLING_SIZE)

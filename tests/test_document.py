@@ -159,6 +159,11 @@ def test_a_copy_is_equal_and_as_read_only(words: Words, spans: Spans, again: obj
     assert not copied.words.starts.flags.writeable
 
 
+def test_equal_words_and_spans_of_different_texts_have_equal_hashes() -> None:
+    assert len({Words.of("ab c", [(0, 2)]), Words.of("ab d", [(0, 2)])}) == 1
+    assert len({Spans.of("ab c", [(0, 2, "LOC")]), Spans.of("ab d", [(0, 2, "LOC")])}) == 1
+
+
 def test_layers_say_what_is_there(words: Words, spans: Spans) -> None:
     assert Document(TEXT).layers == frozenset()
     assert Document(TEXT, Words(TEXT, [0], [1])).layers == {"words"}

@@ -157,7 +157,7 @@ class _Layer(Sequence[Row]):
         return isinstance(other, type(self)) and list(self) == list(other)
 
     def __hash__(self) -> int:
-        return hash((self.text, self._packed[: 2 * _ITEM_BYTES * len(self)]))
+        return hash((self._packed[: 2 * _ITEM_BYTES * len(self)], *self.texts))
 
 
 def _arrays(columns: Mapping[str, ArrayLike | None]) -> Mapping[str, NDArray[np.generic]]:

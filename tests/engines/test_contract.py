@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,13 @@ def test_an_error_of_the_caller_passes_through_and_the_engine_goes_on(engine: En
     with pytest.raises(RuntimeError, match="the caller's own"):
         list(engine.run(failing(), ["words"]))
     assert len(list(engine.run(batches(), ["words"]))) == len(batches())
+
+
+def test_batches_that_fail_together_give_one_error_of_the_engine(checkpoint: Checkpoint) -> None:
+    engine = start_engine(checkpoint, EngineOptions(engine="openvino", precision="float32", threads=1))
+    misshapen = [replace(rows, position_ids=rows.position_ids[:, 1:]) for rows in batches()[:3]]
+    with pytest.raises(EngineError, match=r"a batch of shape \(1, 64\) failed"):
+        list(engine.run(misshapen, ["entities"]))
 
 
 def test_an_engine_says_what_it_is(engine: Engine) -> None:

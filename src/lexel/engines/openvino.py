@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Protocol
 
@@ -226,9 +227,10 @@ class OpenVinoEngine:
             while running:
                 yield self._finish(running, names)
         finally:
-            for request, *_ in running:
-                request.wait()
-                self._free[names].append(request)
+            for request, *_ in running:  # each reads its arrays until it ends
+                with suppress(RuntimeError):  # nobody asks for its result any more
+                    request.wait()
+                    self._free[names].append(request)
 
     def _finish(self, running: deque[Any], names: tuple[str, ...]) -> Scores:
         request, rows, _inputs = running.popleft()  # the arrays are kept: the request reads them where they lie

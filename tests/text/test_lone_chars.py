@@ -148,3 +148,24 @@ def test_an_added_piece_of_ideographs_is_still_found(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}), encoding="utf-8")
     tokenizer = load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert")
     assert tokenizer.strings(tokenizer.encode(["人中文人中人"]).ids) == ["人", "中文", "人", "中", "人"]
+
+
+def add_piece(folder: Path, **piece: object) -> LibraryTokenizer:
+    """A tokenizer with one piece beside its vocabulary."""
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "中", "文", "a", "b", "##a", "##b", piece["content"]]
+    (folder / "vocab.txt").write_text("".join(f"{name}\n" for name in vocab), encoding="utf-8")
+    added = {str(len(vocab) - 1): piece | {"special": False}}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}), encoding="utf-8")
+    return load_tokenizer(folder, pieces="tokenizer", model_type="bert")
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize(
+    "piece",
+    [{"content": "a b"}, {"content": "ab", "lstrip": True}, {"content": "ab", "rstrip": True}],
+    ids=["blank inside", "blanks before", "blanks after"],
+)
+def test_an_added_piece_with_blanks_is_found_as_the_library_finds_it(tmp_path, piece, normalized):
+    tokenizer = add_piece(tmp_path, **piece, normalized=normalized)
+    texts = ["中a b文", "a\tb", "A\u3000B", "a ab b", "中 \u200eab\u200e 中", "b\t\u200eab\u200e\ta"]
+    check_equal(tokenizer, texts)

@@ -46,15 +46,21 @@ _PIECE_BYTES = 4 * _FIELDS
 def has_lone_chars(backend: tokenizers.Tokenizer) -> bool:
     """Whether a tokenizer decides characters by themselves: WordPiece behind BERT's normaliser and pre-tokeniser.
 
-    An added piece that must be a whole word would look at its neighbours.
+    An added piece that must be a whole word would look at its neighbours, and one that is sought in normalised text
+    would take any white space, and what the normaliser drops beside it, for its own.
     """
+    added = backend.get_added_tokens_decoder().values()
     return (
         isinstance(backend.model, models.WordPiece)
         and isinstance(backend.normalizer, normalizers.BertNormalizer)
         and isinstance(backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
-        and not any(piece.single_word for piece in backend.get_added_tokens_decoder().values())
+        and not any(piece.single_word or (piece.normalized and _takes_blanks(piece)) for piece in added)
         and [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(_SHIELD)] == [_SHIELD]
     )
+
+
+def _takes_blanks(piece: tokenizers.AddedToken) -> bool:
+    return piece.lstrip or piece.rstrip or any(map(str.isspace, piece.content))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lexel.text import lone_chars
 from lexel.text.tokenizer import LibraryTokenizer, Pieces, load_tokenizer
 
 DATA = Path(__file__).parent.parent / "data"
@@ -169,3 +170,12 @@ def test_an_added_piece_with_blanks_is_found_as_the_library_finds_it(tmp_path, p
     tokenizer = add_piece(tmp_path, **piece, normalized=normalized)
     texts = ["中a b文", "a\tb", "A\u3000B", "a ab b", "中 \u200eab\u200e 中", "b\t\u200eab\u200e\ta"]
     check_equal(tokenizer, texts)
+
+
+def test_what_is_remembered_stays_within_its_bound(tokenizer, monkeypatch):
+    monkeypatch.setattr(lone_chars, "_REMEMBERED", 10)
+    cutter = lone_chars.LoneChars(tokenizer._backend, tokenizer._encode_all)
+    for first in range(0, 60, 20):
+        texts = [" ".join(f"x{number}" for number in range(first, first + 20))] * 2
+        check_same(cutter.encode(texts), tokenizer._encode_all(texts))
+    assert len(cutter._remembered) == 10

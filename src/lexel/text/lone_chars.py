@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -162,8 +162,8 @@ class LoneChars:
             return list(map(known.__getitem__, strings))
         fresh = dict(zip(new, _each(self._encode(new)), strict=True))
         results = [fresh[string] if string in fresh else known[string] for string in strings]
-        if len(known) < _REMEMBERED:
-            known.update((string, one) for string, one in fresh.items() if len(string) <= _SHORT)
+        short = ((string, one) for string, one in fresh.items() if len(string) <= _SHORT)
+        known.update(islice(short, max(_REMEMBERED - len(known), 0)))
         return results
 
 

@@ -65,14 +65,15 @@ def use(facts: Facts) -> str:
     """Commands and a program that run."""
     place, example = facts.place, _example(facts)
     heads = list(facts.heads.heads.values())
+    name, text = (json.dumps(value, ensure_ascii=False) for value in (place, example))  # Python with double quotes
     parts = []
     if facts.tagging_heads:
         parts.append(markdown.console(f"echo {shlex.quote(example)} | lexel tag -m {shlex.quote(place)}"))
-        program = ["import lexel", "", f"nlp = lexel.load({place!r})", f"doc = nlp({example!r})", *_prints(facts)]
+        program = ["import lexel", "", f"nlp = lexel.load({name})", f"doc = nlp({text})", *_prints(facts)]
         parts.append("```python\n" + "\n".join(program) + "\n```")
     for task, command in _OWN_COMMANDS.items():
         if task in facts.tasks:
-            parts.append(f"`lexel {command} -m {shlex.quote(place)}`, or `lexel.{_LOADERS[task]}.load({place!r})`.")
+            parts.append(f"`lexel {command} -m {shlex.quote(place)}`, or `lexel.{_LOADERS[task]}.load({name})`.")
     if _is_plain(facts) and heads:
         parts.append("The folder is a plain one: transformers' own classes load it too.")
     return markdown.paragraphs(*parts)

@@ -233,9 +233,8 @@ class Words(_Layer[Word]):
         tags = list(pos)
         if len(tags) != len(pairs):
             raise ValueError(f"{len(tags)} tags for {len(pairs)} words; pass one tag a word")
-        labels = sorted(set(tags))
-        index = {label: i for i, label in enumerate(labels)}
-        return cls(text, starts, ends, pos_ids=[index[tag] for tag in tags], pos_labels=labels)
+        pos_ids, labels = _numbered(tags)
+        return cls(text, starts, ends, pos_ids=pos_ids, pos_labels=labels)
 
     @classmethod
     def of_texts(
@@ -339,9 +338,8 @@ class Spans(_Layer[Span]):
         """Spans from ``(start, end, label)`` triples."""
         rows = [(int(start), int(end), label) for start, end, label in spans]
         starts, ends, names = zip(*rows, strict=True) if rows else ((), (), ())
-        labels = sorted(set(names))
-        index = {label: i for i, label in enumerate(labels)}
-        return cls(text, starts, ends, label_ids=[index[name] for name in names], labels=labels)
+        label_ids, labels = _numbered(names)
+        return cls(text, starts, ends, label_ids=label_ids, labels=labels)
 
     @classmethod
     def of_texts(
@@ -390,6 +388,13 @@ class Spans(_Layer[Span]):
 
     def __repr__(self) -> str:
         return f"Spans({', '.join(f'{span.text!r} {span.label}' for span in self)})"
+
+
+def _numbered(names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """The index of each name, and the names in the order of these."""
+    labels = sorted(set(names))
+    index = {label: i for i, label in enumerate(labels)}
+    return [index[name] for name in names], labels
 
 
 class Document:

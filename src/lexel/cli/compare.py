@@ -223,16 +223,11 @@ def _report(comparison: Comparison, comparing: ComparingOptions, *, is_quiet: bo
 
 def _made(comparison: Comparison) -> dict[str, Any]:
     """Where the numbers come from, models and data apart."""
-    from datetime import UTC, datetime
-
-    from lexel.evaluation.provenance import describe_machine, describe_versions
+    from lexel.evaluation.provenance import describe_command
 
     options = comparison.options
     return {
-        "command": shlex.join(["lexel", *sys.argv[1:]]),
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": describe_machine(),
-        "versions": dict(describe_versions()),
+        **describe_command(shlex.join(["lexel", *sys.argv[1:]])),
         "options": {
             "against": options.against,
             "given_words": options.given_words,

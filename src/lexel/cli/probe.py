@@ -131,17 +131,12 @@ def _report(result: ProbeResult, probing: ProbingOptions, *, made: dict[str, Any
 
 def _made(checkpoint: Checkpoint, file: LabelledFile, test: LabelledFile | None) -> dict[str, Any]:
     """Where the numbers come from."""
-    from datetime import UTC, datetime
-
-    from lexel.evaluation.provenance import describe_data, describe_machine, describe_versions
+    from lexel.evaluation.provenance import describe_command, describe_data
 
     source = checkpoint.source
     files = [file] if test is None else [file, test]
     return {
-        "command": shlex.join(["lexel", *sys.argv[1:]]),
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": describe_machine(),
-        "versions": dict(describe_versions()),
+        **describe_command(shlex.join(["lexel", *sys.argv[1:]])),
         "model": {
             "name": source.repo_id or source.folder.name,
             "commit": source.commit,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from lexel.cli.progress import InputFiles, Watch, show_progress
 from lexel.data.files import TextOutput, ending_of, open_output, write_errors
 from lexel.data.jsonl import json_line
 from lexel.data.render import visible
+from lexel.tasks.beside import beside
 
 Record = TypeVar("Record")
 Found = TypeVar("Found")
@@ -109,15 +109,7 @@ def stream_found(
         for record in records:
             yield from stream_found([record], read, one_by_one=False)
         return
-    waiting: deque[Record] = deque()
-
-    def noted() -> Iterator[Record]:
-        for record in records:
-            waiting.append(record)
-            yield record
-
-    for found in read(noted()):
-        yield waiting.popleft(), found
+    yield from beside(records, read)
 
 
 def choose_format(to: str | None, out: str | None, *, endings: Mapping[str, str] | None = None) -> str:

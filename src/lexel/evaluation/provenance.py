@@ -34,10 +34,7 @@ def describe_run(
         data: The gold data, as ``describe_data`` describes it.
     """
     return {
-        "command": command,
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": describe_machine(),
-        "versions": dict(describe_versions()),
+        **describe_command(command),
         "data": dict(data),
         "models": describe_models(tagger),
         "options": {
@@ -50,6 +47,16 @@ def describe_run(
             "n_samples": options.sampling.n_samples,
             "seed": options.sampling.seed,
         },
+    }
+
+
+def describe_command(command: str) -> dict[str, Any]:
+    """What was typed, when, on which machine, with which versions."""
+    return {
+        "command": command,
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": describe_machine(),
+        "versions": dict(describe_versions()),
     }
 
 

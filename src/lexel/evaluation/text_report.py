@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from rich.console import Console
@@ -15,7 +14,7 @@ from lexel.data.files import Target, open_output
 from lexel.evaluation import plots
 from lexel.evaluation.markup import Column, Control, definitions, figure, filtered_list, lines, page, section, table
 from lexel.evaluation.page import by_label_table, confusion_table
-from lexel.evaluation.provenance import describe_flow, describe_machine, describe_versions
+from lexel.evaluation.provenance import describe_command, describe_flow
 from lexel.evaluation.report import FORMAT, Row, interval_of, percent
 from lexel.evaluation.tallies import Sampling
 from lexel.evaluation.texts import AnswerScores, ClassScores, TextResults
@@ -149,10 +148,7 @@ def describe_made(
         command: What was typed.
     """
     return {
-        "command": command,
-        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": describe_machine(),
-        "versions": dict(describe_versions()),
+        **describe_command(command),
         "data": dict(data),
         "models": [describe_flow(flow, layers=[what])],
         "options": {"n_samples": sampling.n_samples, "seed": sampling.seed},

@@ -6,12 +6,10 @@ texts by these counts alone.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +29,9 @@ from lexel.metrics.resampling import FloatArray, interval
 from lexel.metrics.scores import Estimate, SpanScore
 from lexel.metrics.tags import Confusion
 from lexel.tasks.answer import Answerer, Answers
+from lexel.tasks.beside import beside
 from lexel.tasks.classify import Classification, Classifier
 
-T = TypeVar("T")
 _SHOWN_CHARS = 120
 _RULE_SAMPLE = 200
 
@@ -122,28 +120,13 @@ def evaluate_classifier(
         DataError: If there are no texts, or a text has no class, or several where the model gives one.
     """
     began, tally = perf_counter(), _ClassTally(classifier)
-    for example, found in _beside(examples, lambda texts: classifier.stream(map(_text_of, texts))):
+    for example, found in beside(examples, lambda texts: classifier.stream(map(_text_of, texts))):
         tally.add(example, found)
     return tally.results(sampling or Sampling(), seconds=perf_counter() - began)
 
 
 def _text_of(example: Classified) -> str | tuple[str, str]:
     return example.text if example.pair is None else (example.text, example.pair)
-
-
-def _beside(
-    gold: Iterable[T], read: Callable[[Iterator[T]], Iterable[Classification]]
-) -> Iterator[tuple[T, Classification]]:
-    """Each example with what was read for it."""
-    waiting: deque[T] = deque()
-
-    def noted() -> Iterator[T]:
-        for example in gold:
-            waiting.append(example)
-            yield example
-
-    for found in read(noted()):
-        yield waiting.popleft(), found
 
 
 class _ClassTally:
@@ -324,19 +307,15 @@ def evaluate_answerer(
         raise DataError("no questions; expected some with their answers (--data)")
     rule = choose_rule(question.context for question in first)
     tally = _AnswerTally(rule)
-    waiting: deque[Question] = deque()
-
-    def noted() -> Iterator[tuple[str, str]]:
-        for part in (first, given):
-            for question in part:
-                waiting.append(question)
-                yield question.question, question.context
-
-    for found in answerer.stream(noted()):
-        tally.add(waiting.popleft(), found)
+    for question, found in beside(chain(first, given), lambda asked: answerer.stream(map(_question_of, asked))):
+        tally.add(question, found)
     return tally.results(
         sampling, seconds=perf_counter() - began, takes_null=answerer.options.null_threshold is not None
     )
+
+
+def _question_of(question: Question) -> tuple[str, str]:
+    return question.question, question.context
 
 
 class _AnswerTally:

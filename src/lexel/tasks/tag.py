@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
@@ -25,6 +24,7 @@ from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
+from lexel.tasks.beside import beside
 from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.layers import Layer, LayerHead, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
@@ -180,20 +180,14 @@ class Tagger:
         Raises:
             DataError: With ``given_words``, if a document that is not blank has no words.
         """
-        ids: deque[str | None] = deque()
 
-        def noted() -> Iterator[Document]:
-            for document in documents:
-                ids.append(document.id)
-                yield document
+        def read(given: Iterator[Document]) -> Iterator[Document]:
+            if given_words:
+                return self._documents(gather_given(map(_text_and_words, count(), given), self._checked))
+            return self.stream(document.text for document in given)
 
-        if given_words:
-            read = self._documents(gather_given(map(_text_and_words, count(), noted()), self._checked))
-        else:
-            read = self.stream(document.text for document in noted())
-        for document in read:
-            id = ids.popleft()
-            yield document if id is None else _named(document, id)
+        for document, found in beside(documents, read):
+            yield found if document.id is None else _named(found, document.id)
 
     @cached_property
     def description(self) -> str:

@@ -5,6 +5,7 @@ They pool as ``lexel.tasks.pooling`` does for prediction, with gradients, and ea
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 import torch
@@ -23,7 +24,7 @@ _ACTIVATIONS: Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-class VectorHead(nn.Module):  # type: ignore[misc]
+class VectorHead(nn.Module, ABC):  # type: ignore[misc]
     """What makes the vector of a text.
 
     It learns from a teacher's vectors, or from classes, or both. Of classes its scores are cosines with a vector of
@@ -48,6 +49,7 @@ class VectorHead(nn.Module):  # type: ignore[misc]
         cosines = F.normalize(vectors.float()) @ F.normalize(classes.float()).T
         return cosines * self.SHARPNESS
 
+    @abstractmethod
     def vectors(self, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
         """The vector of each sequence, ``[sequences, size]``.
 
@@ -55,13 +57,12 @@ class VectorHead(nn.Module):  # type: ignore[misc]
             states: Those of its pieces, ``[picks, hidden]``.
             pools: The number of the sequence that each of them is pooled into, ``[picks]``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def beside_teacher(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """The vectors in the size of a teacher's; ``to`` brings hidden states to the teacher's width."""
-        raise NotImplementedError
 
 
 class EmbedHead(VectorHead):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from benchmarks.measure import Series
 from benchmarks.report import shown
-from lexel.evaluation.svg import line, rect, svg, text
-from lexel.training.plots import ticks_of
+from lexel.evaluation.reports.svg import line, rect, svg, text
+from lexel.training.outcome.plots import ticks_of
 
 WIDTH = 760
 _MARGIN, _CHAR = 20, 6.4

@@ -121,7 +121,7 @@ class _Clock:
 
 def _lexel(folder: Path, n_steps: int) -> float:
     from lexel.training import DataFile, HeadOptions, TrainingOptions, train
-    from lexel.training.progress import NoProgress
+    from lexel.training.loop.progress import NoProgress
 
     clock = _Clock(n_steps)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from lexel.cli.app import app
 from lexel.training import train
-from lexel.training.options import DataFile, HeadOptions
+from lexel.training.config.options import DataFile, HeadOptions
 from tests.training import runs
 from tests.training.test_saved import IDS, lexel_scores
 

@@ -12,11 +12,11 @@ import pytest
 
 from lexel.data import write_jsonl
 from lexel.document import Document
-from lexel.evaluation.provenance import describe_data, describe_run
-from lexel.evaluation.report import as_json
-from lexel.evaluation.results import Report
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.reports.report import as_json
+from lexel.evaluation.scores.provenance import describe_data, describe_run
+from lexel.evaluation.scores.results import Report
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
 from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, POS, WORDS, build_tagger, write_json
 from tests.evaluation.conftest import random_gold

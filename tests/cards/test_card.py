@@ -14,7 +14,7 @@ from lexel.cards import read_claims, write_card
 from lexel.cards.metadata import read_metadata
 from lexel.checkpoint.card import read_card
 from lexel.errors import CheckpointError, OptionError
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from tests.builders import ENTITIES, build_tagger, write_json
 from tests.cards.conftest import Trained, report_on
 

@@ -41,7 +41,7 @@ def test_a_text_can_come_from_a_file(trained: Trained, tmp_path: Path) -> None:
 
 
 def test_a_person_at_a_terminal_is_asked(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lexel.cli.card.is_terminal", lambda _: True)
+    monkeypatch.setattr("lexel.cli.commands.card.is_terminal", lambda _: True)
     result = lexel("card", trained.folder, "--no-speed", input="apache-2.0\n\nspeech\n\n")
     assert result.exit_code == 0, result.output
     assert "Under which licence" in result.output

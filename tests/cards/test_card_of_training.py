@@ -15,7 +15,7 @@ from lexel.cards import read_claims
 from lexel.cards.metadata import read_metadata
 from lexel.cli.app import app
 from lexel.training import train
-from lexel.training.options import DataFile, HeadOptions
+from lexel.training.config.options import DataFile, HeadOptions
 from tests.training import runs
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import lexel
-from lexel.cli.options import ComputeOptions
+from lexel.cli.options.groups import ComputeOptions
 from lexel.tasks.zero_shot import ZeroShotClassifier
 from tests.cli.conftest import Run, one_error
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from lexel.checkpoint import open_checkpoint
-from lexel.cli.distill import described
-from lexel.cli.statuses import MISUSED
-from lexel.export.cost import Agreement, Cost, LayerCost, Loss
+from lexel.cli.commands.distill import described
+from lexel.cli.terminal.statuses import MISUSED
+from lexel.evaluation.cost.cost import Agreement, Cost, LayerCost, Loss
 from lexel.metrics.scores import Estimate
-from lexel.training.recipe import build_options, read_recipe
+from lexel.training.config.recipe import build_options, read_recipe
 from tests.builders import build_plain, build_sentence_model
 from tests.cli.conftest import Run, one_error
 

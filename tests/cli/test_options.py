@@ -15,9 +15,9 @@ from typing import get_args
 
 import pytest
 
-from lexel.cli import options
 from lexel.cli.app import app
-from lexel.cli.progress import InputFiles
+from lexel.cli.options import groups as options
+from lexel.cli.terminal.progress import InputFiles
 from tests.cli.conftest import COMMAND
 from tests.cli.help_blocks import PAGE, commands_shown, with_help
 
@@ -65,7 +65,7 @@ def test_nothing_heavy_is_imported_before_arguments_are_parsed() -> None:
 
 def test_output_is_buffered_even_where_a_container_says_otherwise() -> None:
     code = (
-        "import sys; from lexel.cli.messages import have_output_buffered as buffer; "
+        "import sys; from lexel.cli.terminal.messages import have_output_buffered as buffer; "
         "buffer(); print(type(sys.stdout.buffer).__name__)"
     )
     said = subprocess.check_output([sys.executable, "-c", code], text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lexel import Embedder
-from lexel.cli.embed import PartName, VectorFormatName
-from lexel.cli.search import MetricName
+from lexel.cli.commands.embed import PartName, VectorFormatName
+from lexel.cli.commands.search import MetricName
 from lexel.data.vectors import VectorFormat, open_vectors
 from lexel.tasks.embed import Part
 from lexel.tasks.search import METRICS

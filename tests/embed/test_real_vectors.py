@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lexel import Embedder
-from lexel.cli.cluster import ClusterOptions, assign
+from lexel.cli.commands.cluster import ClusterOptions, assign
 from lexel.tasks.search import find_nearest
 from tests.embed.conftest import sentences
 

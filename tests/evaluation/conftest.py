@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from lexel.document import Document, Spans, Words
-from lexel.evaluation.results import Results
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.scores.results import Results
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
 from lexel.tasks.tag import Tagger
 from tests.builders import CHARS, ENTITIES, POS, WORDS, build_tagger, fake_tagger
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from lexel.evaluation.compare import CompareOptions, Comparison, DataSet, compare
-from lexel.evaluation.comparison_page import write_page as write_comparison
-from lexel.evaluation.page import write_page
-from lexel.evaluation.readers import LocalReader
-from lexel.evaluation.results import Report
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet, compare
+from lexel.evaluation.compare.models import LocalReader
+from lexel.evaluation.reports.comparison_page import write_page as write_comparison
+from lexel.evaluation.reports.page import write_page
+from lexel.evaluation.scores.results import Report
+from lexel.evaluation.scores.tallies import Sampling
 from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, POS, WORDS, build_tagger, fake_tagger
 from tests.evaluation.conftest import Measure, random_gold

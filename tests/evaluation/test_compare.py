@@ -13,14 +13,14 @@ import pytest
 import lexel
 from lexel.document import Document, Spans
 from lexel.errors import DataError, LabelError
-from lexel.evaluation.children import ChildReader
-from lexel.evaluation.chunks import Pair
-from lexel.evaluation.compare import CompareOptions, Comparison, DataSet, compare
-from lexel.evaluation.flips import FlipList
-from lexel.evaluation.readers import LocalReader
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.schemes import LabelMap
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.compare.child import ChildReader
+from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet, compare
+from lexel.evaluation.compare.differences import FlipList
+from lexel.evaluation.compare.models import LocalReader
+from lexel.evaluation.compare.schemes import LabelMap
+from lexel.evaluation.scores.chunks import Pair
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
 from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, POS, WORDS, build_tagger
 from tests.evaluation.conftest import random_gold

@@ -12,9 +12,9 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 import lexel
 from lexel.document import Document, Spans, Words
-from lexel.evaluation.results import LossResult
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.scores.results import LossResult
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
 from tests.builders import ENTITIES, POS, WORDS, build_tagger
 
 TEXTS = ("the new york live", "going to york 在臺北", "went in 2024, living", "")

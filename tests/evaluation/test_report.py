@@ -19,11 +19,11 @@ from rich.console import Console
 from lexel.data import write_jsonl
 from lexel.disk import sha256_of
 from lexel.document import Document, Spans, Words
-from lexel.evaluation.page import write_page
-from lexel.evaluation.provenance import describe_data, describe_run
-from lexel.evaluation.report import as_json, show, write_json
-from lexel.evaluation.results import Report
-from lexel.evaluation.run import EvaluationOptions
+from lexel.evaluation.reports.page import write_page
+from lexel.evaluation.reports.report import as_json, show, write_json
+from lexel.evaluation.scores.provenance import describe_data, describe_run
+from lexel.evaluation.scores.results import Report
+from lexel.evaluation.scores.run import EvaluationOptions
 from lexel.tasks.tag import Tagger
 from tests.evaluation.conftest import Measure, random_gold
 

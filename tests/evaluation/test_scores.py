@@ -10,7 +10,7 @@ from seqeval.scheme import IOB2, Entities
 
 from lexel.document import Document, Spans, Words
 from lexel.errors import LabelError
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.scores.tallies import Sampling
 from lexel.metrics.scores import SpanScore
 from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, VOCAB, build_tagger, fake_tagger, noise

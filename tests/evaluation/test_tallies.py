@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lexel.document import Document, Spans, Words
-from lexel.evaluation.chunks import LabelIndex, Pair
-from lexel.evaluation.mistakes import MistakeList
-from lexel.evaluation.results import EntityResult
-from lexel.evaluation.tallies import EntityTally, Sampling
+from lexel.evaluation.scores.chunks import LabelIndex, Pair
+from lexel.evaluation.scores.mistakes import MistakeList
+from lexel.evaluation.scores.results import EntityResult
+from lexel.evaluation.scores.tallies import EntityTally, Sampling
 
 Triples = list[tuple[int, int, str]]
 
@@ -77,7 +77,7 @@ def test_a_mistake_of_entities_is_of_one_kind(gold: Triples, predicted: Triples,
 
 
 def test_mistakes_beyond_those_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lexel.evaluation.mistakes.MOST_KEPT", 2)
+    monkeypatch.setattr("lexel.evaluation.scores.mistakes.MOST_KEPT", 2)
     mistakes = MistakeList(["entities"], {})
     mistakes.add([_entities([(0, 1, "PER")], [])] * 5)
     assert len(mistakes.kept) == 2

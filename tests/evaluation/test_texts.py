@@ -13,8 +13,8 @@ from sklearn import metrics
 from lexel.data.classified import Classified
 from lexel.data.questions import Question
 from lexel.errors import DataError, LabelError
-from lexel.evaluation.tallies import Sampling
-from lexel.evaluation.texts import ClassScores, TextResults, evaluate_answerer, evaluate_classifier
+from lexel.evaluation.scores.tallies import Sampling
+from lexel.evaluation.scores.texts import ClassScores, TextResults, evaluate_answerer, evaluate_classifier
 from lexel.metrics.answers import score_answers
 from lexel.tasks.answer import Answerer
 from lexel.tasks.classify import Classifier

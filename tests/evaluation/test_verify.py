@@ -17,11 +17,11 @@ from lexel.cli.app import app
 from lexel.data import write_jsonl
 from lexel.document import Document, Spans, Words
 from lexel.engines.fake import FakeEngine
-from lexel.evaluation.claims import Claim
-from lexel.evaluation.results import Results
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.tallies import Sampling
-from lexel.evaluation.verify import Labelled, Verdict, VerifyOptions, verify
+from lexel.evaluation.scores.results import Results
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
+from lexel.evaluation.verify.claims import Claim
+from lexel.evaluation.verify.verify import Labelled, Verdict, VerifyOptions, verify
 from lexel.tasks.tag import Tagger
 from tests.builders import CHARS, ENTITIES, POS, WORDS, build_tagger, fake_tagger, noise
 from tests.evaluation.conftest import random_gold

@@ -8,8 +8,8 @@ import pytest
 
 from lexel.disk import sha256_of
 from lexel.errors import DataError
-from lexel.evaluation.claimed_data import Labelled, match
-from lexel.evaluation.claims import Claim, Figure, figure_of
+from lexel.evaluation.verify.claimed_data import Labelled, match
+from lexel.evaluation.verify.claims import Claim, Figure, figure_of
 
 ALL = ("words", "pos", "entities")
 

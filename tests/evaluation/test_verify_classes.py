@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from lexel.cli.app import app
 from lexel.data.classified import read_classified
 from lexel.errors import LabelError
-from lexel.evaluation.claims import Claim, Figure, figure_of
-from lexel.evaluation.classes import AVERAGES, score_classes
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.scores.classes import AVERAGES, score_classes
+from lexel.evaluation.scores.tallies import Sampling
+from lexel.evaluation.verify.claims import Claim, Figure, figure_of
 from lexel.tasks.classify import Classifier
 from tests.builders import CHARS
 from tests.classify.conftest import build_classifier

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from lexel.export.agreement import vector_agreement
-from lexel.export.cost import Agreement
+from lexel.evaluation.cost.agreement import vector_agreement
+from lexel.evaluation.cost.cost import Agreement
 from lexel.tasks.embed import Embedder
 
 ANGLES = {"a": 0, "b": 10, "c": 100, "d": 115}

@@ -18,12 +18,12 @@ import pytest
 import lexel
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.source import bundled_folder
-from lexel.cli.models import _look_at
+from lexel.cli.commands.models import _look_at
 from lexel.data import read_jsonl
 from lexel.document import Document
-from lexel.evaluation.run import evaluate
+from lexel.evaluation.cost.measure import probs_apart, read_outputs
+from lexel.evaluation.scores.run import evaluate
 from lexel.export.quantize import QuantizeOptions
-from lexel.export.readings import probs_apart, read_outputs
 from tests.quantised import TEXTS, int8, needs_int8, quantised_tagger, tolerance_of
 
 DATA = Path(__file__).parent.parent / "data"

@@ -10,15 +10,15 @@ from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.checkpoint import open_checkpoint
-from lexel.cli.quantize import described
+from lexel.cli.commands.quantize import described
 from lexel.data import read_jsonl
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import build_rows, pack
 from lexel.errors import CheckpointError, DataError, EngineError
+from lexel.evaluation.cost.cost import Loss
+from lexel.evaluation.cost.measure import flips_between, read_outputs
 from lexel.export.calibration import sample_text
-from lexel.export.cost import Loss
 from lexel.export.quantize import QuantizeOptions, quantize
-from lexel.export.readings import flips_between, read_outputs
 from lexel.tasks.embed import Embedder
 from tests.builders import build_plain, build_tagger, random_sequences
 

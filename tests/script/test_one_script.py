@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lexel.data import read_jsonl
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
 from lexel.tasks.tag import Tagger
 from tests.script.one_script import make
 

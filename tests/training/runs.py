@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from tests.builders import SPECIALS, write_vocab
 
 DATA = Path(__file__).parents[1] / "data"
@@ -75,7 +75,7 @@ def _made(path: Path) -> Path:
 SCRIPT = """
 import json, os, pickle, signal, sys
 from lexel.training import train
-from lexel.training.progress import NoProgress
+from lexel.training.loop.progress import NoProgress
 
 class Killer(NoProgress):
     def on_step(self, step, loss, rate):

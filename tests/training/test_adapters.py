@@ -17,7 +17,7 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import Sequences
 from lexel.errors import WeightError
-from lexel.training.adapters import insert_adapters, layers_of
+from lexel.training.model.adapters import insert_adapters, layers_of
 from tests.builders import ENTITIES, RECIPES, build_reference, compute, random_sequences
 
 LENGTHS = (20, 1, 7, 33)

@@ -15,10 +15,10 @@ import transformers
 import lexel
 from lexel.errors import DataError, LabelError, OptionError
 from lexel.training import train
-from lexel.training.losses import answer_loss
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
-from lexel.training.rows import RowBuilder
-from lexel.training.setup import build_model
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.data.rows import RowBuilder
+from lexel.training.objective.losses import answer_loss
+from lexel.training.start.setup import build_model
 from tests.training import runs
 from tests.training.test_learning import prepared
 from tests.training.test_saved import CONFIGS, IDS, lexel_scores

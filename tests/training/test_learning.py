@@ -11,15 +11,16 @@ import torch
 
 from lexel.errors import CheckpointError, LabelError, OptionError
 from lexel.tasks.gold import IGNORE
-from lexel.training import fit, train
-from lexel.training.batches import Budget, Sampler
-from lexel.training.fit import DivergedError
-from lexel.training.model import MultiHead
-from lexel.training.optim import average_decay
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
-from lexel.training.progress import NoProgress
-from lexel.training.setup import Setup, prepare
-from lexel.training.team import Team
+from lexel.training import train
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.data.batches import Budget, Sampler
+from lexel.training.distributed import Team
+from lexel.training.loop import fit
+from lexel.training.loop.fit import DivergedError
+from lexel.training.loop.optim import average_decay
+from lexel.training.loop.progress import NoProgress
+from lexel.training.model.model import MultiHead
+from lexel.training.start.setup import Setup, prepare
 from tests.training import runs
 
 
@@ -102,18 +103,18 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_batch_kept(
 
 
 def test_a_disk_that_is_full_leaves_earlier_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save, calls = fit.state.save_tensors, iter(range(100))
+    save, calls = fit.checkpoints.save_tensors, iter(range(100))
 
     def refusing(values: dict[str, object], path: Path) -> None:
         if next(calls) >= 2:
             raise OSError(28, "No space left on device")
         save(values, path)
 
-    monkeypatch.setattr(fit.state, "save_tensors", refusing)
+    monkeypatch.setattr(fit.checkpoints, "save_tensors", refusing)
     with pytest.raises(CheckpointError, match="No space left"):
         train(runs.options(tmp_path, save_strategy="steps", save_steps=2))
     assert [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()] == ["step-2"]
-    monkeypatch.setattr(fit.state, "save_tensors", save)
+    monkeypatch.setattr(fit.checkpoints, "save_tensors", save)
     assert train(runs.options(tmp_path, save_strategy="steps", save_steps=2)).folder.joinpath("config.json").exists()
 
 
@@ -183,9 +184,9 @@ def test_files_with_nothing_to_learn_from_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_classifier_of_very_many_labels_counts_their_weights() -> None:
-    from lexel.training.heads import TrainedHead
-    from lexel.training.losses import Losses
-    from lexel.training.rows import Batch, Target
+    from lexel.training.data.heads import TrainedHead
+    from lexel.training.data.rows import Batch, Target
+    from lexel.training.objective.losses import Losses
 
     head = TrainedHead("topic", HeadOptions(task="classify"), tuple(map(str, range(2000))))
     weights = torch.linspace(0.5, 2.0, 2000)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lexel.training.logistic import fit_logistic, log_probabilities
+from lexel.evaluation.probe.logistic import fit_logistic, log_probabilities
 
 
 def _data(seed: int, *, n_classes: int = 4) -> tuple[np.ndarray, np.ndarray]:

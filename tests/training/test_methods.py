@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForTokenClassification
 
 from lexel.errors import OptionError
-from lexel.training.methods import ADAPTER_WEIGHTS, apply_method, merge_method, save_unmerged
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.model.methods import ADAPTER_WEIGHTS, apply_method, merge_method, save_unmerged
 from tests.builders import RECIPES, build_reference
 
 FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert")

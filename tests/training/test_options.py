@@ -10,7 +10,7 @@ import pytest
 from transformers import TrainingArguments
 
 from lexel.errors import OptionError
-from lexel.training.options import REFUSED_METHODS, DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.options import REFUSED_METHODS, DataFile, HeadOptions, TrainingOptions
 
 OURS = ("num_train_epochs", "max_steps", "learning_rate", "per_device_train_batch_size", "per_device_eval_batch_size",
         "gradient_accumulation_steps", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm",

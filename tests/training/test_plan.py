@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lexel.errors import DataError, OptionError
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
-from lexel.training.plan import layers_of_data, plan_training
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.start.plan import layers_of_data, plan_training
 from tests.builders import WORDS, build_tagger
 
 RECORDS = [

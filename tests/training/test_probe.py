@@ -12,7 +12,7 @@ from lexel.data import read_jsonl
 from lexel.document import Document, Spans, Words
 from lexel.engines.choose import EngineOptions
 from lexel.errors import DataError
-from lexel.training.probe import ProbeOptions, ProbeResult, Target, probe
+from lexel.evaluation.probe.probe import ProbeOptions, ProbeResult, Target, probe
 from tests.builders import SPECIALS, bert_config, bert_tensors, build_tagger, write_folder
 
 LETTERS = "abcdefgh"

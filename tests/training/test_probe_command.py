@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lexel.training.probe_report import bar
+from lexel.evaluation.reports.probe_report import bar
 from tests.builders import build_tagger
 from tests.cli.conftest import Run, environment, lexel, model, one_error  # noqa: F401  # fixtures
 

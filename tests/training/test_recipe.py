@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.errors import OptionError
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
-from lexel.training.recipe import Value, build_options, first_data_file, read_recipe, read_words, write_recipe
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.recipe import Value, build_options, first_data_file, read_recipe, read_words, write_recipe
 
 SHORT = "model: some/model\nheads: [words]\ntrain: train.jsonl\noutput_dir: out\n"
 

@@ -10,8 +10,8 @@ import pytest
 
 from lexel.errors import OptionError
 from lexel.training import train
-from lexel.training.lock import held
-from lexel.training.options import HeadOptions
+from lexel.training.config.options import HeadOptions
+from lexel.training.start.lock import held
 from tests.training import runs
 
 FULL = {
@@ -90,7 +90,7 @@ def test_the_folder_has_its_card_before_it_counts_as_finished(tmp_path: Path, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("lexel.training.finish.write_card", interrupted)
+        patched.setattr("lexel.training.outcome.finish.write_card", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(runs.options(tmp_path))
     assert not (tmp_path / "out" / "model.safetensors").exists()

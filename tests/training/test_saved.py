@@ -16,8 +16,9 @@ from lexel.checkpoint import open_checkpoint
 from lexel.engines.base import Rows
 from lexel.engines.numpy import NumpyEngine
 from lexel.errors import CheckpointError
-from lexel.training import check, train
-from lexel.training.options import DataFile, HeadOptions
+from lexel.training import train
+from lexel.training.config.options import DataFile, HeadOptions
+from lexel.training.outcome import check
 from tests.training import runs
 
 IDS = [2, 9, 12, 7, 30, 11, 3]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexel.training.plots import plot, ticks_of
-from lexel.training.tables import columns_of, lines_of, markdown_of
+from lexel.training.outcome.plots import plot, ticks_of
+from lexel.training.outcome.tables import columns_of, lines_of, markdown_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROWS: list[dict[str, Any]] = [

@@ -15,14 +15,14 @@ import torch
 from lexel import Embedder
 from lexel.checkpoint.sentence_transformers import Dense, Scale, SentenceModules, Step
 from lexel.errors import LabelError, OptionError
-from lexel.export.agreement import vector_agreement
-from lexel.export.cost import Agreement
-from lexel.tasks.places import Places
+from lexel.evaluation.cost.agreement import vector_agreement
+from lexel.evaluation.cost.cost import Agreement
 from lexel.tasks.pooling import Pool, apply_steps
+from lexel.tasks.slot_positions import Places
 from lexel.training import train
-from lexel.training.losses import vector_loss
-from lexel.training.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
-from lexel.training.vectors import SentenceHead
+from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
+from lexel.training.model.vectors import SentenceHead
+from lexel.training.objective.losses import vector_loss
 from tests.builders import CHARS, build_sentence_model
 from tests.training import runs
 from tests.training.test_framed import COLOURS, classified, records

@@ -17,10 +17,10 @@ from lexel.checkpoint.source import bundled_folder
 from lexel.errors import DataError, LabelError, OptionError
 from lexel.tasks.gold import IGNORE
 from lexel.training import train
-from lexel.training.losses import log_softmax_within, soft_loss
-from lexel.training.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
-from lexel.training.rows import Soft, Target
-from lexel.training.teacher import teacher_layers
+from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
+from lexel.training.data.rows import Soft, Target
+from lexel.training.loop.teacher import teacher_layers
+from lexel.training.objective.losses import log_softmax_within, soft_loss
 from tests.training import runs
 from tests.training.test_framed import COLOURS, classified, records
 from tests.training.test_framed import options as framed_options

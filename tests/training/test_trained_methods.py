@@ -16,8 +16,8 @@ from transformers import AutoModelForTokenClassification
 import lexel
 from lexel.checkpoint import open_checkpoint
 from lexel.errors import CheckpointError
-from lexel.training.fit import train
-from lexel.training.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+from lexel.training.loop.fit import train
 from tests.builders import ENTITIES, build_tagger
 
 TEXT = "我在臺北 他不在"

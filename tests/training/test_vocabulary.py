@@ -13,7 +13,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from lexel.errors import CheckpointError
 from lexel.text.tokenizer import load_tokenizer
-from lexel.training.vocabulary import count_pieces, kept_pieces, write_vocabulary
+from lexel.training.data.vocabulary import count_pieces, kept_pieces, write_vocabulary
 from tests.builders import VOCAB, write_vocab
 
 TEXTS = ["the new york went", "他在 new york", "living in 北京市"]

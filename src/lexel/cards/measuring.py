@@ -13,12 +13,12 @@ from lexel.checkpoint.jsonfile import read_object
 from lexel.disk import write_json
 from lexel.document import Document
 from lexel.errors import DataError
-from lexel.evaluation.claimed_data import Labelled
-from lexel.evaluation.provenance import describe_data, describe_run
-from lexel.evaluation.report import as_json
-from lexel.evaluation.results import Report
-from lexel.evaluation.run import EvaluationOptions, evaluate
-from lexel.evaluation.tallies import Sampling
+from lexel.evaluation.reports.report import as_json
+from lexel.evaluation.scores.provenance import describe_data, describe_run
+from lexel.evaluation.scores.results import Report
+from lexel.evaluation.scores.run import EvaluationOptions, evaluate
+from lexel.evaluation.scores.tallies import Sampling
+from lexel.evaluation.verify.claimed_data import Labelled
 from lexel.tasks.tag import Tagger
 from lexel.text.letters import count_scripts
 

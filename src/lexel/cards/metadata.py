@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.errors import CheckpointError
-from lexel.evaluation.claims import Claim
+from lexel.evaluation.verify.claims import Claim
 
 CARD = "README.md"
 

@@ -11,26 +11,26 @@ from typing import Annotated, Any
 import typer
 
 import lexel
-from lexel.cli.answer import answer
-from lexel.cli.card import card
-from lexel.cli.classify import classify
-from lexel.cli.cluster import cluster
-from lexel.cli.compare import compare
-from lexel.cli.convert import convert
-from lexel.cli.distill import distill
-from lexel.cli.embed import embed
-from lexel.cli.evaluate import evaluate
-from lexel.cli.fill import fill
-from lexel.cli.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
-from lexel.cli.models import models
-from lexel.cli.probe import probe
-from lexel.cli.quantize import quantize
-from lexel.cli.search import search
-from lexel.cli.segment import segment
-from lexel.cli.statuses import DONE, MISUSED
-from lexel.cli.tag import tag
-from lexel.cli.train import spelled, train
-from lexel.cli.verify import verify
+from lexel.cli.commands.answer import answer
+from lexel.cli.commands.card import card
+from lexel.cli.commands.classify import classify
+from lexel.cli.commands.cluster import cluster
+from lexel.cli.commands.compare import compare
+from lexel.cli.commands.convert import convert
+from lexel.cli.commands.distill import distill
+from lexel.cli.commands.embed import embed
+from lexel.cli.commands.evaluate import evaluate
+from lexel.cli.commands.fill import fill
+from lexel.cli.commands.models import models
+from lexel.cli.commands.probe import probe
+from lexel.cli.commands.quantize import quantize
+from lexel.cli.commands.search import search
+from lexel.cli.commands.segment import segment
+from lexel.cli.commands.tag import tag
+from lexel.cli.commands.train import spelled, train
+from lexel.cli.commands.verify import verify
+from lexel.cli.terminal.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
+from lexel.cli.terminal.statuses import DONE, MISUSED
 
 _EPILOG = (
     "Every option can also be set by a variable: [bold]--batch-pieces[/] by [bold]LEXEL_BATCH_PIECES[/]. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lexel.cli.statuses import INTERRUPTED
+from lexel.cli.terminal.statuses import INTERRUPTED
 
 
 def run() -> int:

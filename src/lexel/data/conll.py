@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
-from lexel.data.losses import Loss, Losses, n_scores
+from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.tags import (
     ILL_FORMED,
     OFF_WORDS,

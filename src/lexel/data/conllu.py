@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
-from lexel.data.losses import Loss, Losses, n_scores
+from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.tags import (
     ILL_FORMED,
     OFF_WORDS,

@@ -19,8 +19,8 @@ import numpy as np
 
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
-from lexel.data.losses import Loss, Losses
 from lexel.data.offsets import OFFSET_UNITS, chars_of, check_order, pairs_of, unit_positions
+from lexel.data.omissions import Loss, Losses
 from lexel.document import Document, Spans, Words
 
 FORMAT = "JSON lines"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lexel.data.files import LineReader, Source, Target, open_output
-from lexel.data.losses import Loss, Losses
+from lexel.data.omissions import Loss, Losses
 from lexel.document import Document
 
 FORMAT = "plain text"

@@ -18,8 +18,8 @@ from typing import Any
 
 from lexel.data.files import Source, Target, name_of, open_binary, write_errors
 from lexel.data.jsonl import document_of_record, record_of_document
-from lexel.data.losses import Loss, Losses
 from lexel.data.offsets import unit_positions
+from lexel.data.omissions import Loss, Losses
 from lexel.document import Document
 from lexel.errors import DataError, MissingExtra
 

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from lexel.data.files import Target, open_output
-from lexel.data.losses import Loss, Losses
+from lexel.data.omissions import Loss, Losses
 from lexel.document import Document, Span
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lexel.data.files import LineReader, Source, Target, open_output
-from lexel.data.losses import Loss, Losses, n_scores
+from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.words import words_joined, words_must_tile
 from lexel.document import Document
 

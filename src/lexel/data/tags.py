@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lexel.data.files import TextOutput
-from lexel.data.losses import Losses
+from lexel.data.omissions import Losses
 from lexel.document import Document, Span
 
 TAG_SCHEMES = ("BIO", "IOB1", "IOE1", "IOE2", "BIOES", "BILOU")

@@ -30,9 +30,9 @@ from lexel.document import Document
 from lexel.engines.choose import is_int8_native, processor_flags
 from lexel.engines.openvino import BuiltGraphs, inputs_of
 from lexel.errors import CheckpointError, EngineError, MissingExtra
+from lexel.evaluation.cost.cost import Cost, Loss
+from lexel.evaluation.cost.quantised import Scorer, outputs_of
 from lexel.export.calibration import calibration_batches, read_calibration
-from lexel.export.cost import Cost, Loss
-from lexel.export.scorer import Scorer, outputs_of
 from lexel.export.sensitivity import rank_products
 
 _MOST_KEPT = 0.5

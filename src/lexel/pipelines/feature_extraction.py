@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Block, Flow, gather_blocks
 from lexel.tasks.framing import Layout
 from lexel.tasks.loading import describe_flow
-from lexel.tasks.places import text_places
+from lexel.tasks.slot_positions import text_places
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 OPTIONS = ("return_tensors", "truncation", "tokenize_kwargs", "batch_size", "num_workers")
 _HARMLESS = ("truncation", "padding")

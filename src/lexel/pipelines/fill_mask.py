@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from lexel.decoding.masks import Answer, Hypothesis, Query
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.checks import check_each
 from lexel.tasks.loading import describe_flow
 from lexel.tasks.masked import Blank, MaskedModel, MaskReader
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 NO_EFFECT = ("batch_size", "num_workers")
 """Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""

@@ -32,11 +32,11 @@ from lexel.pipelines.sentence_similarity import SentenceSimilarityPipeline
 from lexel.pipelines.text_classification import TextClassificationPipeline
 from lexel.pipelines.token_classification import ReadOptions, TokenClassificationPipeline, choose_head
 from lexel.pipelines.zero_shot_classification import ZeroShotClassificationPipeline
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow
 from lexel.tasks.embed import Embedder
 from lexel.tasks.loading import find_head, start_flow
 from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 
 class Pipeline(Protocol):

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from lexel.decoding.answers import band_of
 from lexel.tasks.answer import ReadContext, candidates, n_special_of_pairs, read_contexts
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair, gather_pairs
 from lexel.tasks.loading import describe_flow
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 Found = dict[str, Any]
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint.heads import PLAIN_CLASSIFIER, PROBLEMS
 from lexel.decoding.classes import FUNCTIONS, Function, apply_function
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair
 from lexel.tasks.classify import FUNCTION_OF, Text, pair_of, score_texts
 from lexel.tasks.loading import describe_flow
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 NO_EFFECT = ("batch_size", "num_workers", "padding")
 """Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""

@@ -20,8 +20,8 @@ from lexel.decoding.tags import softmax
 from lexel.engines.choose import describe
 from lexel.errors import LabelError
 from lexel.labels import detect
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Block, Flow, Reading, gather_blocks, gather_given, join_words
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 Entity = dict[str, Any]
 WordStyle = Literal["source", "transformers"]

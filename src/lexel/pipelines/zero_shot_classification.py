@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from lexel.errors import LabelError
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow
 from lexel.tasks.loading import describe_flow
+from lexel.tasks.unknown_arguments import refuse_unknown
 from lexel.tasks.zero_shot import Inference, hypotheses_of, score_hypotheses
 
 Result = dict[str, Any]

@@ -30,12 +30,12 @@ from lexel.decoding.classes import (
 )
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LabelError
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair, gather_pairs
 from lexel.tasks.calibration import Calibration
 from lexel.tasks.checks import check_length, check_several
 from lexel.tasks.framing import firsts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 Text = str | tuple[str, str]
 """What is classified: a text, or a pair of texts."""

@@ -24,9 +24,9 @@ from lexel.tasks.base import Block, Flow, gather_blocks
 from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.framing import Layout
 from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint, start_flow
-from lexel.tasks.places import Floats, Ints, Places, text_places
 from lexel.tasks.pooling import Pool, apply_steps, normalise, pooled_slots
 from lexel.tasks.pooling_choice import PoolingOptions, PoolingPlan, choose_prompt, plan_pooling
+from lexel.tasks.slot_positions import Floats, Ints, Places, text_places
 from lexel.text.alignment import piece_of_char, read_chars
 
 Part = Literal["word", "entity"]

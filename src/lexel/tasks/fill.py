@@ -28,13 +28,13 @@ from lexel.decoding.masks import (
 )
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, OptionError
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, gather_blocks
+from lexel.tasks.candidate_words import Targets
 from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.masked import Blank, Mask, MaskedModel, MaskReader
 from lexel.tasks.perplexity import Perplexity, stream_perplexities
-from lexel.tasks.targets import Targets
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 TOP_K = 5
 MAX_LAYOUTS = 256

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint.sentence_transformers import Activation, Dense, PoolingMode, Scale, Step
-from lexel.tasks.places import Floats, Ints, Places
+from lexel.tasks.slot_positions import Floats, Ints, Places
 
 Pooling = PoolingMode | Literal["attention"]
 POOLINGS: tuple[Pooling, ...] = (*get_args(PoolingMode), "attention")

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from lexel.decoding.classes import DEFAULT_THRESHOLD, apply_function
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import LabelError
-from lexel.tasks.arguments import refuse_unknown
 from lexel.tasks.base import Flow, Pair
 from lexel.tasks.checks import check_one, check_several
 from lexel.tasks.classify import Classification, Rule, TextScores, checked_texts, score_texts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+from lexel.tasks.unknown_arguments import refuse_unknown
 
 TEMPLATE = "This example is {}."
 CHINESE_TEMPLATE = "这段话是关于{}的。"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lexel.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from lexel.training.fit import TrainingResult, train
-    from lexel.training.options import DataFile, HeadOptions, TrainingOptions
+    from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
+    from lexel.training.loop.fit import TrainingResult, train
 
 __all__ = ["DataFile", "HeadOptions", "TrainingOptions", "TrainingResult", "train"]
 
@@ -25,10 +25,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _FIT:
         try:
-            from lexel.training import fit
+            from lexel.training.loop import fit
         except ModuleNotFoundError as cause:
             raise MissingExtra(f'training needs {cause.name}: pip install "lexel[train]"') from cause
         return getattr(fit, name)
-    from lexel.training import options
+    from lexel.training.config import options
 
     return getattr(options, name)

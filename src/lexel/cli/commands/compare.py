@@ -1,0 +1,240 @@
+"""``lexel compare``: several models on the same data."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lexel.cli.jobs.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled, read_json_object
+from lexel.cli.options.groups import (
+    ComputeOptions,
+    InputOptions,
+    MessageOptions,
+    ReadingOptions,
+    TagOptions,
+    grouped,
+    option,
+)
+from lexel.cli.terminal.messages import note, reported
+
+if TYPE_CHECKING:
+    from lexel.evaluation.compare.child import ChildReader
+    from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet
+
+_COMPARING = "Comparing"
+_WIDTH = 120
+
+AgainstName = Literal["first", "best"]
+
+Models = Annotated[
+    list[str], typer.Argument(metavar="MODELS", help="Folders or hub ids (owner/name@revision), the first one first.")
+]
+Data = Annotated[
+    list[str],
+    option("--data", "-d", panel=_COMPARING, value="FILE", help="Labelled documents; again for more data sets."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparingOptions:
+    """What is compared how, and where the report goes."""
+
+    label_map: Annotated[
+        str | None,
+        option(
+            "--label-map",
+            panel=_COMPARING,
+            value="FILE",
+            help="JSON: labels of models and data to common names; null leaves a type out.",
+        ),
+    ] = None
+    against: Annotated[
+        AgainstName,
+        option(
+            "--against",
+            panel=_COMPARING,
+            value="MODEL",
+            help="What the others are held against: the first model if not given, or the best.",
+        ),
+    ] = "first"
+    samples: Annotated[
+        int,
+        option("--samples", panel=_COMPARING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[int, option("--seed", panel=_COMPARING, value="N", help="Of the samples; 42 if not given.")] = 42
+    rounds: Annotated[
+        int,
+        option(
+            "--rounds",
+            panel=_COMPARING,
+            value="N",
+            min=0,
+            help="Rounds in which speed is measured; 3 if not given, 0: none.",
+        ),
+    ] = 3
+    speed_chars: Annotated[
+        int,
+        option(
+            "--speed-chars", panel=_COMPARING, value="N", min=1, help="Characters read in a round; 20000 if not given."
+        ),
+    ] = 20_000
+    examples: Annotated[
+        int,
+        option("--examples", panel=_COMPARING, value="N", min=0, help="Differences to show; 6 if not given."),
+    ] = 6
+    out: Annotated[
+        str | None, option("--out", "-o", panel=_COMPARING, value="FILE", help="Write the comparison as JSON.")
+    ] = None
+    html: Annotated[
+        str | None,
+        option("--html", panel=_COMPARING, value="FILE", help="Write it as a page, with all differences."),
+    ] = None
+
+
+@grouped
+def compare(
+    *,
+    models: Models,
+    data: Data,
+    comparing: ComparingOptions,
+    labelled: LabelledOptions,
+    input: InputOptions,
+    reading: ReadingOptions,
+    tagging: TagOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> None:
+    """Compare models on the same labelled data.
+
+    Scores with intervals, whether they differ (paired tests), speed in
+    turns, memory of a process each, and where the models differ.
+
+    [dim]Two models, with a page to look through their differences:[/]
+    [bold]lexel compare my-model zh --data dev.conllu --html compare.html[/]
+
+    [dim]One model on many languages, in one table:[/]
+    [bold]lexel compare my-model -d en.jsonl -d pt.jsonl -d da.jsonl[/]
+    """
+    with reported(messages):
+        if len(models) == 1 and len(data) == 1:
+            said = "one model and one file; expected two models, or several files; lexel evaluate scores one model"
+            raise typer.BadParameter(said, param_hint="MODELS")
+        check_folders(comparing.out, comparing.html)
+        files = [open_labelled(place, input, labelled) for place in data]
+        names = short_names(models)
+        options = _options(comparing, names, tagging=tagging)
+        with ExitStack() as stack:
+            loading = _loading(reading, tagging, compute)
+            readers = [
+                stack.enter_context(_start(model, name, loading)) for model, name in zip(models, names, strict=True)
+            ]
+            comparison = _compare(readers, files, options)
+        _report(comparison, comparing, is_quiet=messages.quiet)
+
+
+def short_names(models: Sequence[str]) -> list[str]:
+    """What to call models: folders by their last part, unless two are called the same."""
+    names = [Path(model).name if Path(model).is_dir() and Path(model).name else model for model in models]
+    names = [name if names.count(name) == 1 else model for name, model in zip(names, models, strict=True)]
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def _options(comparing: ComparingOptions, names: Sequence[str], *, tagging: TagOptions) -> CompareOptions:
+    from lexel.evaluation.compare.compare import CompareOptions
+    from lexel.evaluation.compare.schemes import LabelMap
+    from lexel.evaluation.scores.tallies import Sampling
+
+    label_map = LabelMap()
+    if comparing.label_map is not None:
+        read = read_json_object(comparing.label_map, option="--label-map", example='{"GPE": "LOC", "MISC": null}')
+        label_map = LabelMap.of(read, names=names, where=comparing.label_map)
+    return CompareOptions(
+        label_map=label_map,
+        given_words=tagging.given_words,
+        against=comparing.against,
+        sampling=Sampling(comparing.samples, comparing.seed),
+        rounds=comparing.rounds,
+        speed_chars=comparing.speed_chars,
+    )
+
+
+def _loading(reading: ReadingOptions, tagging: TagOptions, compute: ComputeOptions) -> dict[str, Any]:
+    return {
+        **compute.loading,
+        "decode": reading.decode,
+        "lexicon": reading.lexicon,
+        "entities_on_words": tagging.entities_on_words,
+    }
+
+
+def _start(model: str, name: str, loading: dict[str, Any]) -> ChildReader:
+    from lexel.evaluation.compare.child import ChildReader
+
+    reader = ChildReader(model, name=name, options=loading)
+    described = reader.facts.described
+    note(f"{name}: {', '.join(reader.facts.abilities.labels)}; {described['engine']} {described['precision']}")
+    return reader
+
+
+def _compare(readers: Sequence[ChildReader], files: Sequence[LabelledFile], options: CompareOptions) -> Comparison:
+    from lexel.evaluation.compare.compare import compare as compare_models
+
+    names = _file_names([file.place for file in files])
+    return compare_models(
+        readers, [_data_set(file, name) for file, name in zip(files, names, strict=True)], options=options
+    )
+
+
+def _data_set(file: LabelledFile, name: str) -> DataSet:
+    from lexel.evaluation.compare.compare import DataSet
+    from lexel.evaluation.scores.provenance import describe_data
+
+    return DataSet(name, file.documents, describe_data(file.place, format=file.format.name, fold=file.options.fold))
+
+
+def _file_names(places: Sequence[str]) -> list[str]:
+    """What to call files: by their names without endings, unless two are called the same."""
+    names = [Path(place).name.split(".")[0] or place for place in places]
+    return [name if names.count(name) == 1 else place for name, place in zip(names, places, strict=True)]
+
+
+def _report(comparison: Comparison, comparing: ComparingOptions, *, is_quiet: bool) -> None:
+
+    from lexel.cli.terminal.console import output_console
+    from lexel.evaluation.reports.comparison_page import write_page
+    from lexel.evaluation.reports.comparison_report import show, write_json
+
+    made = _made(comparison)
+    if comparing.out is not None:
+        write_json(comparison, comparing.out, made=made)
+    if comparing.html is not None:
+        write_page(comparison, comparing.html, made=made)
+    if not is_quiet:
+        console = output_console(width=_WIDTH)
+        show(comparison, console, n_examples=comparing.examples)
+
+
+def _made(comparison: Comparison) -> dict[str, Any]:
+    """Where the numbers come from, models and data apart."""
+    from lexel.evaluation.scores.provenance import describe_command
+
+    options = comparison.options
+    return {
+        **describe_command(shlex.join(["lexel", *sys.argv[1:]])),
+        "options": {
+            "against": options.against,
+            "given_words": options.given_words,
+            "label_map": {**options.label_map.everywhere, **options.label_map.special},
+            "n_samples": options.sampling.n_samples,
+            "seed": options.sampling.seed,
+            "rounds": options.rounds,
+            "speed_chars": options.speed_chars,
+        },
+    }

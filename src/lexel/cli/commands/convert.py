@@ -1,0 +1,38 @@
+"""``lexel convert``: a folder with ``pytorch_model.bin`` as one with ``model.safetensors``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options.groups import MessageOptions, Revision, grouped
+from lexel.cli.terminal.messages import note, reported
+
+
+@grouped
+def convert(
+    *,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or a hub id.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The new folder; it must not exist.")],
+    revision: Revision = None,
+    messages: MessageOptions,
+) -> None:
+    """Copy a model with its weights as safetensors.
+
+    No code in the checkpoint is run. Lexel reads pytorch_model.bin too;
+    safetensors opens faster, and is safe in any other program.
+
+    [dim]A model of the hub, into a new folder:[/]
+    [bold]lexel convert ckiplab/bert-base-chinese-ws ckip-ws[/]
+    """
+    with reported(messages):
+        from pathlib import Path
+
+        from lexel.checkpoint.convert import convert as convert_folder
+        from lexel.checkpoint.source import fetch
+
+        source = fetch(model, revision=revision)
+        folder = convert_folder(source.folder, Path(out))
+        size = (folder / "model.safetensors").stat().st_size
+        note(f"{folder}: written, weights of {size / 1e6:,.1f} MB")

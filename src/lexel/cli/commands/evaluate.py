@@ -1,0 +1,220 @@
+"""``lexel evaluate``: how good a model is on labelled data."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lexel.cli.jobs.labelled import (
+    LabelledFile,
+    LabelledOptions,
+    check_file,
+    check_folders,
+    open_labelled,
+    read_label_map,
+    read_training_words,
+)
+from lexel.cli.jobs.scoring import TaskName, evaluate_texts, task_of
+from lexel.cli.options.groups import (
+    ComputeOptions,
+    InputOptions,
+    LabelOptions,
+    LayerOptions,
+    MessageOptions,
+    ModelOptions,
+    ReadingOptions,
+    TagOptions,
+    grouped,
+    option,
+)
+from lexel.cli.terminal.messages import reported, say_losses
+from lexel.errors import DataError
+
+if TYPE_CHECKING:
+    from lexel.evaluation.scores.results import Results
+    from lexel.evaluation.scores.run import EvaluationOptions
+    from lexel.tasks.tag import Tagger
+
+_MEASURING = "Measuring"
+
+Model = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="A folder or hub id; the same as --model.", show_default=False)
+]
+
+Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """What is measured, and where the report goes."""
+
+    vocabulary: Annotated[
+        str | None,
+        option(
+            "--vocabulary",
+            panel=_MEASURING,
+            value="FILE",
+            help="Training data, or its words: recall of words in it and out of it; texts in both are counted.",
+        ),
+    ] = None
+    map_labels: Annotated[
+        str | None,
+        option("--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."),
+    ] = None
+    task: Annotated[
+        TaskName | None,
+        option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
+    ] = None
+    samples: Annotated[
+        int,
+        option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[int, option("--seed", panel=_MEASURING, value="N", help="Of the samples; 42 if not given.")] = 42
+    out: Annotated[
+        str | None, option("--out", "-o", panel=_MEASURING, value="FILE", help="Write the report as JSON.")
+    ] = None
+    html: Annotated[
+        str | None,
+        option("--html", panel=_MEASURING, value="FILE", help="Write it as a page, with plots and mistakes."),
+    ] = None
+
+
+@grouped
+def evaluate(
+    *,
+    model_or_id: Model = None,
+    data: Data,
+    measure: MeasureOptions,
+    labelled: LabelledOptions,
+    input: InputOptions,
+    model: ModelOptions,
+    layers: LayerOptions,
+    labels: LabelOptions,
+    reading: ReadingOptions,
+    tagging: TagOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> None:
+    """Score a model on labelled data.
+
+    Every layer that the data and the model both have is scored: words,
+    tags, entities by the strict and the lenient rule, each with a 95 %
+    interval. All gold labels count. A classifier is scored on texts with
+    classes, a model that answers on questions with answers.
+
+    [dim]The bundled model, with a page to look through its mistakes:[/]
+    [bold]lexel evaluate --data dev.conllu --html dev.html[/]
+
+    [dim]Recall of words that training did not see:[/]
+    [bold]lexel evaluate my-model -d test.seg --vocabulary train.seg[/]
+    """
+    with reported(messages):
+        from lexel.cli.jobs.loading import load_tagger
+
+        check_file(data)
+        chosen = chosen_model(model, model_or_id)
+        task = measure.task or ("tag" if _has_parts(chosen, layers) else task_of(chosen, labels))
+        if task != "tag":
+            evaluate_texts(
+                task,
+                data,
+                measure=measure,
+                model=chosen,
+                labels=labels,
+                input=input,
+                compute=compute,
+                is_quiet=messages.quiet,
+            )
+            return
+        file = open_labelled(data, input, labelled)
+        options = _options(measure, input=input, tagging=tagging)
+        tagger = load_tagger(
+            chosen, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
+        )
+        _report(_Run(tagger, file, options, is_quiet=messages.quiet), measure)
+
+
+def chosen_model(model: ModelOptions, named: str | None) -> ModelOptions:
+    if named is None:
+        return model
+    if model.model is not None and model.model != named and _is_typed():
+        raise typer.BadParameter(f"{named!r} and {model.model!r}; expected one model", param_hint="MODEL")
+    return replace(model, model=named)
+
+
+def _has_parts(model: ModelOptions, layers: LayerOptions) -> bool:
+    """Whether layers have models of their own, which are taggers then."""
+    return any(part is not None for part in (model.words, layers.pos, layers.entities))
+
+
+def _is_typed() -> bool:
+    """Whether ``--model`` stands on the command line; a variable gives way to what is typed."""
+    return any(argument.startswith(("-m", "--model")) for argument in sys.argv[1:])
+
+
+def _options(measure: MeasureOptions, *, input: InputOptions, tagging: TagOptions) -> EvaluationOptions:
+    from lexel.evaluation.scores.run import EvaluationOptions
+    from lexel.evaluation.scores.tallies import Sampling
+
+    check_folders(measure.out, measure.html)
+    words, texts = (
+        (None, None) if measure.vocabulary is None else read_training_words(measure.vocabulary, input.encoding)
+    )
+    return EvaluationOptions(
+        vocabulary=words,
+        training_texts=texts,
+        label_map={} if measure.map_labels is None else read_label_map(measure.map_labels),
+        given_words=tagging.given_words,
+        sampling=Sampling(measure.samples, measure.seed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A tagger, and the data it is measured on."""
+
+    tagger: Tagger
+    data: LabelledFile
+    options: EvaluationOptions
+    is_quiet: bool
+
+    def measure(self) -> Results:
+        """Score the data."""
+        from lexel.cli.terminal.progress import InputFiles, show_progress
+        from lexel.data import Losses
+        from lexel.evaluation.scores.run import evaluate
+
+        place = self.data.place
+        losses, files = Losses(), InputFiles([place])
+        with show_progress(files, is_wanted=not self.is_quiet) as watched, files.open(place) as source:
+            results = evaluate(self.tagger, watched(self.data.documents(source, losses)), options=self.options)
+        say_losses(losses)
+        if not results.n_documents:
+            raise DataError(f"{place}: no documents; expected labelled ones (--data)")
+        if results.words is None and results.pos is None and results.entities is None:
+            why = "; ".join(f"{layer}: {reason}" for layer, reason in results.absent.items())
+            raise DataError(f"{place}: nothing to score ({why}); expected labels of a layer that the model reads")
+        return results
+
+
+def _report(run: _Run, measure: MeasureOptions) -> None:
+
+    from lexel.cli.terminal.console import output_console
+    from lexel.evaluation.reports.page import write_page
+    from lexel.evaluation.reports.report import show, write_json
+    from lexel.evaluation.scores.provenance import describe_data, describe_run
+    from lexel.evaluation.scores.results import Report
+
+    command = shlex.join(["lexel", *sys.argv[1:]])
+    data = describe_data(run.data.place, format=run.data.format.name, fold=run.data.options.fold)
+    report = Report(run.measure(), describe_run(run.tagger, run.options, command=command, data=data))
+    if measure.out is not None:
+        write_json(report, measure.out)
+    if measure.html is not None:
+        write_page(report, measure.html)
+    if not run.is_quiet:
+        show(report, output_console(width=100))

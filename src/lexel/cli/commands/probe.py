@@ -1,0 +1,147 @@
+"""``lexel probe``: where in a model a property sits."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from lexel.cli.commands.evaluate import Model, chosen_model
+from lexel.cli.jobs.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled
+from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped, option
+from lexel.cli.terminal.messages import note, reported
+
+if TYPE_CHECKING:
+    from lexel.checkpoint import Checkpoint
+    from lexel.evaluation.probe.probe import ProbeResult
+
+_PROBING = "Probing"
+
+TargetName = Literal["words", "pos", "entities"]
+
+Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
+Head = Annotated[
+    TargetName, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbingOptions:
+    """How layers are probed, and where the report goes."""
+
+    test: Annotated[
+        str | None,
+        option("--test", panel=_PROBING, value="FILE", help="Documents to score on; a fifth of --data if not given."),
+    ] = None
+    max_items: Annotated[
+        int,
+        option(
+            "--max-items", panel=_PROBING, value="N", min=1, help="Most labelled pieces to read; 20000 if not given."
+        ),
+    ] = 20_000
+    samples: Annotated[
+        int,
+        option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[
+        int, option("--seed", panel=_PROBING, value="N", help="Of the split and the samples; 42 if not given.")
+    ] = 42
+    out: Annotated[
+        str | None, option("--out", "-o", panel=_PROBING, value="FILE", help="Write the scores as JSON.")
+    ] = None
+    html: Annotated[
+        str | None, option("--html", panel=_PROBING, value="FILE", help="Write them as a page with a plot.")
+    ] = None
+
+
+@grouped
+def probe(
+    *,
+    model_or_id: Model = None,
+    data: Data,
+    head: Head,
+    probing: ProbingOptions,
+    labelled: LabelledOptions,
+    input: InputOptions,
+    model: ModelOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> None:
+    """See in which layer of a model a property sits.
+
+    On each layer of the frozen encoder a linear classifier is fitted and
+    scored. The model's own heads do not matter.
+
+    [dim]Which layer of the bundled model knows about entities:[/]
+    [bold]lexel probe --data train.jsonl --test dev.jsonl --head entities[/]
+    """
+    with reported(messages):
+        check_folders(probing.out, probing.html)
+        file = open_labelled(data, input, labelled)
+        test = None if probing.test is None else open_labelled(probing.test, input, labelled)
+        checkpoint = _open(chosen_model(model, model_or_id))
+        result = _probe(checkpoint, file, test=test, head=head, probing=probing, compute=compute)
+        _report(result, probing, made=_made(checkpoint, file, test), is_quiet=messages.quiet)
+
+
+def _open(model: ModelOptions) -> Checkpoint:
+    from lexel.tasks.loading import load_checkpoint
+
+    checkpoint = load_checkpoint(model.model, revision=model.revision)
+    note(checkpoint.description.splitlines()[0])
+    return checkpoint
+
+
+def _probe(
+    checkpoint: Checkpoint,
+    file: LabelledFile,
+    *,
+    test: LabelledFile | None,
+    head: TargetName,
+    probing: ProbingOptions,
+    compute: ComputeOptions,
+) -> ProbeResult:
+    from lexel.engines.choose import EngineOptions
+    from lexel.evaluation.probe.probe import ProbeOptions
+    from lexel.evaluation.probe.probe import probe as probe_layers
+
+    return probe_layers(
+        checkpoint,
+        file.documents(),
+        options=ProbeOptions(head, max_items=probing.max_items, seed=probing.seed, n_samples=probing.samples),
+        engine=EngineOptions(**compute.loading),
+        test=None if test is None else test.documents(),
+        progress=lambda done, total: note(f"layer {done - 1} of {total - 1}"),
+    )
+
+
+def _report(result: ProbeResult, probing: ProbingOptions, *, made: dict[str, Any], is_quiet: bool) -> None:
+
+    from lexel.cli.terminal.console import output_console
+    from lexel.evaluation.reports.probe_report import show, write_json, write_page
+
+    if probing.out is not None:
+        write_json(result, probing.out, made=made)
+    if probing.html is not None:
+        write_page(result, probing.html, made=made)
+    if not is_quiet:
+        show(result, output_console(width=100))
+
+
+def _made(checkpoint: Checkpoint, file: LabelledFile, test: LabelledFile | None) -> dict[str, Any]:
+    """Where the numbers come from."""
+    from lexel.evaluation.scores.provenance import describe_command, describe_data
+
+    source = checkpoint.source
+    files = [file] if test is None else [file, test]
+    return {
+        **describe_command(shlex.join(["lexel", *sys.argv[1:]])),
+        "model": {
+            "name": source.repo_id or source.folder.name,
+            "commit": source.commit,
+            "model_type": checkpoint.config.model_type,
+            "licence": checkpoint.card.licence,
+        },
+        "data": [describe_data(each.place, format=each.format.name, fold=each.options.fold) for each in files],
+    }

@@ -1,0 +1,52 @@
+"""``lexel segment``: words only."""
+
+from __future__ import annotations
+
+from lexel.cli.options.groups import (
+    ComputeOptions,
+    Files,
+    InputOptions,
+    LabelOptions,
+    MessageOptions,
+    ModelOptions,
+    OutputOptions,
+    ReadingOptions,
+    grouped,
+)
+from lexel.cli.terminal.messages import reported
+
+
+@grouped
+def segment(
+    *,
+    files: Files = None,
+    model: ModelOptions,
+    labels: LabelOptions,
+    input: InputOptions,
+    output: OutputOptions,
+    reading: ReadingOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> None:
+    """Cut text into words.
+
+    Only the words head is computed. The result is text with a blank
+    between words, a line a record; --to or the ending of --out can say
+    otherwise.
+
+    [dim]Words of a file:[/]
+    [bold]lexel segment news.txt[/]
+
+    [dim]With offsets as JavaScript counts:[/]
+    [bold]lexel segment news.txt --to jsonl --offsets utf16[/]
+
+    [dim]Where some words are known:[/]
+    [bold]lexel segment --lexicon names.txt news.txt[/]
+    """
+    with reported(messages):
+        from lexel.cli.jobs.loading import load_segmenter
+        from lexel.cli.jobs.tagging import plan_tagging
+
+        job = plan_tagging(files, input, output=output, piped="segmented", on_terminal="segmented")
+        tagger = load_segmenter(model, labels, reading=reading, compute=compute, messages=messages)
+        job.run(tagger, given_words=False, is_quiet=messages.quiet, unasked=("scores",))

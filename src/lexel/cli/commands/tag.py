@@ -1,0 +1,59 @@
+"""``lexel tag``: words, tags and entities."""
+
+from __future__ import annotations
+
+from lexel.cli.options.groups import (
+    ComputeOptions,
+    Files,
+    InputOptions,
+    LabelOptions,
+    LayerOptions,
+    MessageOptions,
+    ModelOptions,
+    OutputOptions,
+    ReadingOptions,
+    TagOptions,
+    grouped,
+)
+from lexel.cli.terminal.messages import reported
+
+
+@grouped
+def tag(
+    *,
+    files: Files = None,
+    model: ModelOptions,
+    layers: LayerOptions,
+    labels: LabelOptions,
+    input: InputOptions,
+    output: OutputOptions,
+    reading: ReadingOptions,
+    tagging: TagOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> None:
+    """Find words, part-of-speech tags and named entities.
+
+    All layers that the model has a head for are read. On a terminal the
+    result is drawn; into a pipe or a file go JSON lines. Record n of the
+    output is record n of the input, blank lines too.
+
+    [dim]A file, with the bundled model:[/]
+    [bold]lexel tag news.txt --out news.jsonl[/]
+
+    [dim]A checkpoint of the hub, into CoNLL columns:[/]
+    [bold]lexel tag -m dslim/bert-base-NER news.txt --to conll[/]
+
+    [dim]Two checkpoints as one:[/]
+    [bold]lexel tag --words ckiplab/bert-base-chinese-ws \\
+        --pos ckiplab/bert-base-chinese-pos news.txt[/]
+    """
+    with reported(messages):
+        from lexel.cli.jobs.loading import load_tagger
+        from lexel.cli.jobs.tagging import plan_tagging
+
+        job = plan_tagging(files, input, output=output, piped="jsonl", on_terminal="terminal")
+        tagger = load_tagger(
+            model, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
+        )
+        job.run(tagger, given_words=tagging.given_words, is_quiet=messages.quiet)

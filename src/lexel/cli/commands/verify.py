@@ -1,0 +1,276 @@
+"""``lexel verify``: run again what a model's card claims."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lexel.cli.commands.evaluate import Model, chosen_model
+from lexel.cli.jobs.labelled import LabelledOptions, check_folders, open_labelled, read_json_object
+from lexel.cli.options.groups import (
+    ComputeOptions,
+    DecodeName,
+    InputOptions,
+    LabelOptions,
+    LayerOptions,
+    MessageOptions,
+    ModelOptions,
+    PrecisionName,
+    ReadingOptions,
+    TagOptions,
+    choices,
+    grouped,
+    option,
+)
+from lexel.cli.terminal.messages import note, reported
+from lexel.cli.terminal.statuses import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lexel.checkpoint.heads import Head
+    from lexel.evaluation.verify.claims import Claim
+    from lexel.evaluation.verify.verify import Labelled, Verification, VerifyOptions
+    from lexel.tasks.classify import Classifier
+    from lexel.tasks.tag import Tagger
+
+_VERIFYING, _COMPUTING = "Verifying", "Computing"
+_EXAMPLE = '{"LOCATION": "LOC"}'
+
+ReportFormat = Literal["terminal", "json"]
+
+Data = Annotated[
+    list[str], option("--data", "-d", panel=_VERIFYING, value="FILE", help="The gold data; again for more files.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOptions:
+    """What is run again, and how near it must come."""
+
+    tolerance: Annotated[
+        float,
+        option(
+            "--tolerance", panel=_VERIFYING, value="POINTS", min=0, help="How far a figure may be off; 1 if not given."
+        ),
+    ] = 1.0
+    dataset: Annotated[
+        str | None,
+        option("--dataset", panel=_VERIFYING, value="NAME", help="What the card calls the data, if not clear."),
+    ] = None
+    map_labels: Annotated[
+        str | None,
+        option("--map-labels", panel=_VERIFYING, value="FILE", help="JSON: gold labels to the model's names for them."),
+    ] = None
+    given_words: Annotated[
+        bool, option("--given-words", panel=_VERIFYING, help="Keep the gold words, and score tags on these.")
+    ] = False
+    decode: Annotated[
+        DecodeName | None,
+        option(
+            "--decode",
+            panel=_VERIFYING,
+            value="RULE",
+            help="viterbi or argmax. If not given: as the card says, else viterbi for Lexel's folders, else argmax.",
+        ),
+    ] = None
+    samples: Annotated[
+        int,
+        option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[int, option("--seed", panel=_VERIFYING, value="N", help="Of the samples; 42 if not given.")] = 42
+    to: Annotated[
+        ReportFormat,
+        option("--to", panel=_VERIFYING, value="FORMAT", help=f"{choices(ReportFormat)}; a table if not given."),
+    ] = "terminal"
+    out: Annotated[
+        str | None, option("--out", "-o", panel=_VERIFYING, value="FILE", help="Write the report as JSON.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExactOptions(ComputeOptions):
+    """What computes; exactly, unless something else is asked for."""
+
+    precision: Annotated[
+        PrecisionName,
+        option(
+            "--precision",
+            panel=_COMPUTING,
+            value="NAME",
+            help=f"{choices(PrecisionName)}; auto is float32 here, in the engine numpy float64.",
+        ),
+    ] = "auto"
+
+    @property
+    def exact(self) -> ComputeOptions:
+        """The same, with the precision that is meant by none."""
+        is_open = self.precision == "auto" and self.engine != "numpy"
+        return replace(self, precision="float32") if is_open else self
+
+
+@grouped
+def verify(
+    *,
+    model_or_id: Model = None,
+    data: Data,
+    asked: ClaimOptions,
+    input: InputOptions,
+    labelled: LabelledOptions,
+    model: ModelOptions,
+    labels: LabelOptions,
+    compute: ExactOptions,
+    messages: MessageOptions,
+) -> None:
+    """Run again what a model's card claims.
+
+    Every figure in the card's model-index that is about the data given is
+    measured and set beside the claim. Exit status 1: a figure differs by
+    more than the tolerance, or nothing could be run.
+
+    [dim]A model that lexel train made, on its test set:[/]
+    [bold]lexel verify my-model --data test.conllu[/]
+
+    [dim]A model of the hub, on one of the card's data sets:[/]
+    [bold]lexel verify dslim/bert-base-NER -d test.conll --dataset conll2003[/]
+    """
+    with reported(messages):
+        check_folders(asked.out)
+        options, chosen = _options(asked, fold=labelled.fold), chosen_model(model, model_or_id)
+        claims, heads = _card_of(chosen, labels)
+        files = _files(data, asked, heads, input=input, labelled=labelled)
+        reader = _load(chosen, heads, labels, compute=compute.exact, messages=messages)
+        verification = _verify(reader, claims, files=files, options=options)
+        _report(verification, asked, made=_made(reader, files))
+    if not verification.holds:
+        raise typer.Exit(FAILED)
+
+
+def _card_of(model: ModelOptions, labels: LabelOptions) -> tuple[list[Claim], list[Head]]:
+    """What the card claims and which heads there are: without both there is no need for the model."""
+    from lexel.cards.metadata import read_claims
+    from lexel.checkpoint.source import fetch
+    from lexel.tasks.loading import load_checkpoint
+
+    claims = read_claims(fetch(model.model, revision=model.revision).folder)
+    if labels.scheme is not None or labels.labels is not None:  # said of tags
+        return claims, []
+    return claims, list(load_checkpoint(model.model, revision=model.revision).heads.values())
+
+
+def _is_of_classes(heads: Sequence[Head]) -> bool:
+    """Whether what a folder does is to classify texts, and not to tag them."""
+    tasks = {head.task for head in heads}
+    return "classify" in tasks and not tasks.intersection(("words", "pos", "words+pos", "entities", "labels"))
+
+
+def _files(
+    data: Sequence[str], asked: ClaimOptions, heads: Sequence[Head], *, input: InputOptions, labelled: LabelledOptions
+) -> list[Labelled]:
+    """Look at all that is named, so that what is wrong is said before a model is loaded."""
+    from lexel.evaluation.verify.verify import Labelled
+
+    if asked.dataset is not None and len(data) > 1:
+        raise typer.BadParameter(f"{asked.dataset!r} for {len(data)} files; expected one file", param_hint="--dataset")
+
+    def file(place: str) -> Labelled:
+        if _is_of_classes(heads):
+            return Labelled.of_classes(place, dataset=asked.dataset)
+        name = open_labelled(place, input, labelled).format.name
+        read = lambda fold: open_labelled(place, input, replace(labelled, fold=fold)).documents()  # noqa: E731
+        return Labelled(place, read, name, asked.dataset)
+
+    return [file(place) for place in data]
+
+
+def _options(asked: ClaimOptions, *, fold: str | None) -> VerifyOptions:
+    from lexel.evaluation.scores.tallies import Sampling
+    from lexel.evaluation.verify.verify import VerifyOptions
+
+    return VerifyOptions(
+        tolerance=asked.tolerance,
+        decode=asked.decode,
+        fold=fold,
+        label_map={}
+        if asked.map_labels is None
+        else read_json_object(asked.map_labels, option="--map-labels", example=_EXAMPLE),
+        given_words=asked.given_words,
+        sampling=Sampling(asked.samples, asked.seed),
+    )
+
+
+def _load(
+    model: ModelOptions,
+    heads: Sequence[Head],
+    labels: LabelOptions,
+    *,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Tagger | Classifier:
+    if _is_of_classes(heads):
+        from lexel.tasks.classify import Classifier
+
+        return Classifier.load(
+            model.model,
+            revision=model.revision,
+            pieces=labels.pieces,
+            **compute.loading,
+        )
+    from lexel.cli.jobs.loading import load_tagger
+
+    return load_tagger(
+        model,
+        LayerOptions(),
+        labels=labels,
+        reading=ReadingOptions(),
+        tagging=TagOptions(),
+        compute=compute,
+        messages=messages,
+    )
+
+
+def _verify(
+    reader: Tagger | Classifier, claims: list[Claim], *, files: list[Labelled], options: VerifyOptions
+) -> Verification:
+    from lexel.evaluation.verify.verify import verify as run_again
+
+    return run_again(reader, claims, files=files, options=options)
+
+
+def _made(reader: Tagger | Classifier, files: list[Labelled]) -> dict[str, Any]:
+    """Where the numbers come from."""
+    from lexel.evaluation.scores.provenance import (
+        describe_data,
+        describe_flow,
+        describe_machine,
+        describe_models,
+        describe_versions,
+    )
+    from lexel.tasks.tag import Tagger
+
+    models = describe_models(reader) if isinstance(reader, Tagger) else [describe_flow(reader.flow, layers=["classes"])]
+    return {
+        "command": shlex.join(["lexel", *sys.argv[1:]]),
+        "machine": describe_machine(),
+        "versions": dict(describe_versions()),
+        "data": [describe_data(file.path, format=file.format) for file in files],
+        "models": models,
+    }
+
+
+def _report(verification: Verification, asked: ClaimOptions, *, made: dict[str, Any]) -> None:
+
+    from lexel.cli.terminal.console import output_console
+    from lexel.evaluation.reports.verdicts import outcome, show, write_json
+
+    if asked.out is not None:
+        write_json(verification, asked.out, made=made)
+        note(f"{asked.out}: written; {outcome(verification)}")
+    if asked.to == "json":
+        write_json(verification, "-", made=made)
+    else:
+        show(verification, output_console(width=120))

@@ -1,0 +1,155 @@
+"""Questions from files through an answerer into the output: question n in is record n out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from lexel.cli.commands.answer import AnswerOutputOptions, QuestionOptions, SpanOptions
+from lexel.cli.jobs.loading import load_reader
+from lexel.cli.jobs.records import check_length, check_places
+from lexel.cli.jobs.results import Result, Route, choose_format, json_writer, stream_found
+from lexel.cli.options.groups import ComputeOptions, HeadOptions, MessageOptions
+from lexel.cli.terminal.progress import InputFiles
+from lexel.data.files import LineReader, Source, name_of
+from lexel.data.offsets import unit_positions
+from lexel.data.questions import Question, read_questions
+from lexel.data.render import write_terminal
+from lexel.document import Document, Spans
+from lexel.errors import DataError
+from lexel.tasks.answer import Answer, Answerer, Answers
+
+_AROUND_CHARS = 120
+"""How much of the context is shown on either side of an answer."""
+
+
+def load_answerer(
+    model: HeadOptions,
+    spans: SpanOptions,
+    *,
+    questions: QuestionOptions,
+    script: str,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Answerer:
+    """The answerer that the options ask for."""
+    options = asdict(spans) | {"max_chars": questions.max_chars, "script": script}
+    if spans.max_answer_pieces is None:
+        del options["max_answer_pieces"]
+    return load_reader(Answerer.load, model, compute=compute, messages=messages, **options)
+
+
+def plan_answers(
+    files: Sequence[str] | None, questions: QuestionOptions, *, output: AnswerOutputOptions
+) -> AnsweringJob:
+    """Look at the files, so that what is wrong is said before a model is loaded.
+
+    Args:
+        files: The files to read; ``-`` or none of them is standard input.
+        questions: What is asked, and how files are read.
+        output: Where results go.
+
+    Raises:
+        DataError: If a file cannot be there, or the question is blank.
+    """
+    places = tuple(files or ("-",))
+    check_places(places, output.out)
+    if questions.question is not None and not questions.question.strip():
+        raise DataError("--question: is blank; expected a question about the text")
+    return AnsweringJob(places, questions, output, choose_format(output.to, output.out))
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweringJob:
+    """What is asked, and where the answers go.
+
+    Attributes:
+        places: The files.
+        questions: What is asked, and how files are read.
+        output: Where results go.
+        format: The format of the results.
+    """
+
+    places: tuple[str, ...]
+    questions: QuestionOptions
+    output: AnswerOutputOptions
+    format: str
+
+    def run(self, answerer: Answerer, *, is_quiet: bool) -> None:
+        """Read everything, answer it and write it.
+
+        Raises:
+            DataError: If a question cannot be read, or an answer not written.
+        """
+        files = InputFiles(self.places)
+        route = Route(self.places, self.output.out, self.output.line_buffered, by_line=False)
+        results = _results(answerer, self._questions(files), one_by_one=route.is_conversation)
+        with route.in_sight(files, is_quiet=is_quiet) as watched:
+            if self.format == "terminal":
+                write_terminal(map(_as_document, watched(results)), self.output.out or "-")
+            else:
+                route.write(watched(results), json_writer(partial(_record, unit=self.output.offsets)))
+
+    def _questions(self, files: InputFiles) -> Iterator[Question]:
+        for place in self.places:
+            with files.open(place) as source:
+                for question in self._read(source, place):
+                    check_length(len(question.context), where=question.where, limit=self.questions.max_chars)
+                    if not question.question.strip():
+                        raise DataError(f"{question.where}: question is blank; expected a question about its context")
+                    yield question
+
+    def _read(self, source: Source, place: str) -> Iterator[Question]:
+        encoding = self.questions.encoding
+        if self.questions.question is None:
+            yield from read_questions(source, encoding=encoding)
+            return
+        context = "\n".join(LineReader(source, encoding=encoding))
+        name = name_of(place)
+        yield Question(None if place == "-" else name, self.questions.question, context, (), name)
+
+
+def _results(answerer: Answerer, questions: Iterable[Question], *, one_by_one: bool) -> Iterator[Result]:
+    def read(asked: Iterable[Question]) -> Iterator[Answers]:
+        return answerer.stream((one.question, one.context) for one in asked)
+
+    for question, answers in stream_found(questions, read, one_by_one=one_by_one):
+        yield Result(question.id, question.context, answers)
+
+
+def _record(answers: Answers, *, unit: str) -> dict[str, Any]:
+    """The record of a question, its answers' offsets in a unit."""
+    positions = unit_positions(answers.context, unit)
+
+    def record_of(answer: Answer) -> dict[str, Any]:
+        edges = [answer.start, answer.end] if positions is None else positions[[answer.start, answer.end]].tolist()
+        return {"start": edges[0], "end": edges[1], "text": answer.text, "score": round(answer.score, 6)}
+
+    return {
+        "question": answers.question,
+        "answer": None if answers.best is None else answers.best.text,
+        "answers": [record_of(answer) for answer in answers.answers],
+        "null_score": round(answers.null_score, 6),
+        "null_margin": round(answers.null_margin, 6) if np.isfinite(answers.null_margin) else None,
+        "n_windows": answers.n_windows,
+        "offset_unit": unit,
+    }
+
+
+def _as_document(result: Result) -> Document:
+    """A question over the part of its context around the answer, with the answers in it marked by their scores."""
+    answers: Answers = result.found
+    best = answers.best
+    if best is None:
+        return Document(f"(no answer, {answers.null_score:.2f})", id=answers.question)
+    low, high = max(best.start - _AROUND_CHARS, 0), min(best.end + _AROUND_CHARS, len(answers.context))
+    before, after = "…" * (low > 0), "…" * (high < len(answers.context))
+    text = before + answers.context[low:high] + after
+    shown = sorted((one for one in answers.answers if low <= one.start and one.end <= high), key=lambda one: one.start)
+    shift = len(before) - low
+    spans = Spans.of(text, [(one.start + shift, one.end + shift, f"{one.score:.2f}") for one in shown])
+    return Document(text, None, spans, id=answers.question)

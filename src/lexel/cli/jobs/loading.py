@@ -1,0 +1,102 @@
+"""From options to what reads texts: a model that is loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from lexel.checkpoint import open_checkpoint
+from lexel.checkpoint.hub_cache import may_be_downloaded
+from lexel.checkpoint.source import fetch
+from lexel.cli.options.groups import (
+    ComputeOptions,
+    EncoderOptions,
+    LabelOptions,
+    LayerOptions,
+    MessageOptions,
+    ModelOptions,
+    ReadingOptions,
+    TagOptions,
+)
+from lexel.cli.terminal.messages import is_terminal
+from lexel.tasks.tag import Tagger
+
+T = TypeVar("T")
+
+
+def load_tagger(
+    model: ModelOptions,
+    layers: LayerOptions,
+    *,
+    labels: LabelOptions,
+    reading: ReadingOptions,
+    tagging: TagOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Tagger:
+    """A tagger with every layer that the checkpoints have a head for."""
+    fetch_in_sight((model.model, model.words, layers.pos, layers.entities), model, messages)
+    return Tagger.load(
+        model.model,
+        revision=model.revision,
+        words=model.words,
+        pos=layers.pos,
+        entities=layers.entities,
+        entities_on_words=tagging.entities_on_words,
+        **_common(labels, reading, compute),
+    )
+
+
+def load_segmenter(
+    model: ModelOptions,
+    labels: LabelOptions,
+    *,
+    reading: ReadingOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> Tagger:
+    """A tagger that computes the words head alone."""
+    fetch_in_sight((model.words or model.model,), model, messages)
+    common = _common(labels, reading, compute)
+    checkpoint = open_checkpoint(
+        model.words or model.model,
+        revision=None if model.words else model.revision,
+        pieces=labels.pieces,
+        scheme=labels.scheme,
+        labels=common["labels"],
+    )
+    return Tagger.load(words=checkpoint, **common)
+
+
+def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptions) -> dict[str, Any]:
+    return {
+        **compute.loading,
+        "scheme": labels.scheme,
+        "labels": None if labels.labels is None else [label.strip() for label in labels.labels.split(",")],
+        "pieces": labels.pieces,
+        "decode": reading.decode,
+        "lexicon": reading.lexicon,
+        "script": reading.script,
+    }
+
+
+def load_reader(
+    load: Callable[..., T], model: EncoderOptions, *, compute: ComputeOptions, messages: MessageOptions, **options: Any
+) -> T:
+    """What reads by one checkpoint: a model as the options name it, loaded by its class's ``load``."""
+    fetch_in_sight((model.model,), model, messages)
+    named = {field.name: getattr(model, field.name) for field in fields(model) if field.name != "model"}
+    return load(model.model, **named, **compute.loading, **options)
+
+
+def fetch_in_sight(
+    sources: tuple[str | None, ...], model: ModelOptions | EncoderOptions, messages: MessageOptions
+) -> None:
+    """Download models with progress bars where a person is looking; loading them then finds them in the cache."""
+    if messages.quiet or not is_terminal(sys.stderr):
+        return
+    for source in sources:
+        if source is not None and may_be_downloaded(source):
+            fetch(source, revision=model.revision if source == model.model else None, show_progress=True)

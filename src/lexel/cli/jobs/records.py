@@ -1,0 +1,138 @@
+"""Reading records from files: what is there, in which format, and the place of each record for messages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lexel.cli.options.groups import InputOptions
+from lexel.cli.terminal.progress import InputFiles
+from lexel.data import FORMATS, Format, Losses, by_ending
+from lexel.data.files import name_of
+from lexel.document import Document
+from lexel.errors import DataError
+
+_LINE_A_RECORD = ("text", "segmented")
+_WITH_TAGS = ("conll", "conllu")
+
+
+class Placed(NamedTuple):
+    """A record, and where it stands."""
+
+    where: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Files of records.
+
+    Attributes:
+        sources: The files, each with its format.
+        options: How they are read.
+    """
+
+    sources: tuple[tuple[str, Format], ...]
+    options: InputOptions
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The files; ``-`` is standard input."""
+        return tuple(place for place, _ in self.sources)
+
+    def read(self, files: InputFiles, losses: Losses) -> Iterator[Placed]:
+        """The records of all files, in order.
+
+        Raises:
+            DataError: If one cannot be read, or is too long.
+        """
+        for place, format in self.sources:
+            yield from self.read_file(place, format, files=files, losses=losses)
+
+    def read_file(self, place: str, format: Format, *, files: InputFiles, losses: Losses) -> Iterator[Placed]:
+        """The records of one of the files."""
+        if format.reader is None:
+            return
+        reader: Any = format.reader
+        options = {"repair": True} if format.name in _WITH_TAGS else {}  # tags of the input are not kept
+        at = name_of(place) + (":" if format.name in _LINE_A_RECORD else ": record ")
+        with files.open(place) as source:
+            records = reader(source, encoding=self.options.encoding, losses=losses, **options)
+            for number, record in enumerate(records, 1):
+                check_length(len(record.text), where=f"{at}{number}", limit=self.options.max_chars)
+                yield Placed(f"{at}{number}", record)
+
+
+def find_inputs(files: Sequence[str] | None, input: InputOptions, *, out: str | None = None) -> Inputs:
+    """The files of records that a command is given, and their formats.
+
+    Args:
+        files: The files to read; ``-`` or none of them is standard input.
+        input: How they are read.
+        out: The file to write; ``-`` or nothing is standard output.
+
+    Raises:
+        DataError: If a file cannot be there.
+    """
+    places = tuple(files or ("-",))
+    check_places(places, out)
+    return Inputs(tuple((place, _format_of(place, input)) for place in places), input)
+
+
+def _format_of(place: str, input: InputOptions) -> Format:
+    if input.from_ is not None:
+        return FORMATS[input.from_]
+    if place == "-":
+        return FORMATS["text"]
+    try:
+        format = by_ending(place)
+    except DataError:  # whatever else it is called, it is text
+        return FORMATS["text"]
+    if format.reader is None:
+        raise DataError(f"{place}: {format.name} is only written; expected text, or name the format with --from")
+    return format
+
+
+def check_places(places: Sequence[str], out: str | None) -> None:
+    """Look at where records come from and go to; every problem is said at once.
+
+    Args:
+        places: The files to read; ``-`` is standard input.
+        out: The file to write; ``-`` or nothing is standard output.
+
+    Raises:
+        DataError: If one of them cannot be there.
+    """
+    problems = [problem for place in places if (problem := _unreadable(place))]
+    if out in (None, "-"):
+        if sys.stdout is None:
+            problems.append("standard output is closed; expected somewhere to write, or --out FILE")
+    else:
+        target = Path(str(out))
+        if target.is_dir():
+            problems.append(f"{target}: is a folder; expected the name of a file to write")
+        elif not target.parent.is_dir():
+            problems.append(f"{target}: there is no folder {str(target.parent)!r}; make it first")
+    if problems:
+        raise DataError("; ".join(problems))
+
+
+def _unreadable(place: str) -> str | None:
+    if place == "-":
+        return "standard input is closed; expected text" if sys.stdin is None else None
+    if not Path(place).exists():
+        return f"{place}: no such file"
+    return f"{place}: is a folder; expected files" if Path(place).is_dir() else None
+
+
+def check_length(n_chars: int, *, where: str, limit: int | None) -> None:
+    """Refuse a record that is too long (``--max-chars``).
+
+    Raises:
+        DataError: Saying where it stands.
+    """
+    if limit is not None and n_chars > limit:
+        raise DataError(f"{where}: {n_chars:,} characters; expected at most {limit:,} (--max-chars)")

@@ -1,0 +1,164 @@
+"""Writing results: where they go, one by one where someone waits for each, in lines of JSON or for the eye."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import typer
+
+from lexel.cli.terminal.messages import is_terminal, note
+from lexel.cli.terminal.progress import InputFiles, Watch, show_progress
+from lexel.data.files import TextOutput, ending_of, open_output, write_errors
+from lexel.data.jsonl import json_line
+from lexel.data.render import visible
+from lexel.tasks.with_inputs import beside
+
+Record = TypeVar("Record")
+Found = TypeVar("Found")
+Write = Callable[[Any], None]
+
+BOLD, DIM = "\x1b[1m", "\x1b[2m"
+_PLAIN = "\x1b[0m"
+JSON_ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """From which files records come, and where results go.
+
+    Attributes:
+        places: The files; ``-`` is standard input.
+        out: The file to write; ``-`` or nothing is standard output.
+        line_buffered: Whether each result is awaited before the next record is sent.
+        by_line: Whether a record is a line, so that a person can type it.
+    """
+
+    places: tuple[str, ...]
+    out: str | None
+    line_buffered: bool = False
+    by_line: bool = True
+
+    @property
+    def asks_a_person(self) -> bool:
+        """Whether records are typed."""
+        return self.by_line and "-" in self.places and is_terminal(sys.stdin)
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether someone waits for the answer to a line before sending the next."""
+        return self.line_buffered or self.asks_a_person
+
+    @property
+    def leaves_stderr_free(self) -> bool:
+        """Whether a progress bar on stderr would not stand in the results or in the person's own lines."""
+        return not goes_to_terminal(self.out) and not self.is_conversation
+
+    @contextmanager
+    def in_sight(self, files: InputFiles, *, is_quiet: bool) -> Iterator[Watch]:
+        """Say how to type records where they are typed; elsewhere draw how far the results are."""
+        if self.asks_a_person:
+            note("one record a line; Ctrl-D ends")
+        with show_progress(files, is_wanted=not is_quiet and self.leaves_stderr_free) as watched:
+            yield watched
+
+    def write(self, results: Iterable[Any], writer: Callable[[TextOutput], Write]) -> None:
+        """Write results as they come; in a conversation each is on its way before the next record is read.
+
+        Raises:
+            DataError: If one cannot be written.
+        """
+        with open_output(self.out or "-") as output:
+            write = writer(output)
+            for result in results:
+                write(result)
+                if self.is_conversation:
+                    flush_output()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found in a record.
+
+    Attributes:
+        id: The record's name, if it has one.
+        text: Its text.
+        found: What was found.
+    """
+
+    id: str | None
+    text: str
+    found: Any
+
+
+def stream_found(
+    records: Iterable[Record], read: Callable[[Iterable[Record]], Iterable[Found]], *, one_by_one: bool
+) -> Iterator[tuple[Record, Found]]:
+    """Each record with what is found in it; one by one, each is answered before the next is asked for.
+
+    Args:
+        records: What is read, lazily.
+        read: Gives what is found in each of some records, in order.
+        one_by_one: Whether somebody waits.
+    """
+    if one_by_one:
+        for record in records:
+            yield from stream_found([record], read, one_by_one=False)
+        return
+    yield from beside(records, read)
+
+
+def choose_format(to: str | None, out: str | None, *, endings: Mapping[str, str] | None = None) -> str:
+    """The format of results: as said, else drawn on a terminal, else by the file's ending, else JSON lines.
+
+    Args:
+        to: What was said.
+        out: The file to write; ``-`` or nothing is standard output.
+        endings: The formats by ending; nothing where every file gets JSON lines.
+
+    Raises:
+        typer.BadParameter: If the ending says nothing.
+    """
+    if to is not None:
+        return to
+    if out in (None, "-"):
+        return "terminal" if goes_to_terminal(out) else "jsonl"
+    if endings is None:
+        return "jsonl"
+    ending = ending_of(str(out))
+    if ending not in endings:
+        expected = f"expected one of {', '.join(endings)}; or name the format with --to"
+        raise typer.BadParameter(f"{out}: ending {ending!r}; {expected}", param_hint="--out")
+    return endings[ending]
+
+
+def json_writer(record_of: Callable[[Any], Mapping[str, Any]]) -> Callable[[TextOutput], Write]:
+    """What writes results as lines of JSON: the name of each record, and the record of what was found in it."""
+    return lambda output: lambda result: output.write(json_line({"id": result.id, **record_of(result.found)}))
+
+
+def goes_to_terminal(out: str | None) -> bool:
+    """Whether a person sees what is written."""
+    return out in (None, "-") and is_terminal(sys.stdout)
+
+
+def flush_output() -> None:
+    """Have what was written to standard output on its way."""
+    if sys.stdout is not None:
+        with write_errors("<stdout>"):
+            sys.stdout.flush()
+
+
+def styler(output: TextOutput) -> Callable[[str, str], str]:
+    """What puts a text in a style, where a person looks who has not asked for none (https://no-color.org)."""
+    styled = output.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return lambda text, style: f"{style}{text}{_PLAIN}" if styled and text else text
+
+
+def on_one_line(text: str) -> str:
+    """A text as it is shown in a line of a terminal."""
+    return visible(text.replace("\n", " ").replace("\t", " "))

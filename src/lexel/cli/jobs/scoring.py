@@ -1,0 +1,104 @@
+"""``lexel evaluate`` for texts with classes, and for questions with answers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+from lexel.cli.jobs.labelled import check_folders
+from lexel.cli.options.groups import ComputeOptions, InputOptions, LabelOptions, ModelOptions
+from lexel.errors import LabelError
+
+if TYPE_CHECKING:
+    from lexel.cli.commands.evaluate import MeasureOptions
+    from lexel.evaluation.scores.tallies import Sampling
+    from lexel.evaluation.scores.texts import TextResults
+    from lexel.tasks.answer import Answerer
+    from lexel.tasks.classify import Classifier
+
+TaskName = Literal["tag", "classify", "answer"]
+
+
+def task_of(model: ModelOptions, labels: LabelOptions) -> TaskName:
+    """What a model is for, by its heads: tagging if it has such a head, else classes, else answers."""
+    from lexel.checkpoint.heads import TAGGING
+    from lexel.tasks.loading import load_checkpoint
+
+    try:
+        checkpoint = load_checkpoint(model.model, revision=model.revision, pieces=labels.pieces)
+    except LabelError:  # labels that need more options are a tagger's
+        return "tag"
+    tasks = {head.task for head in checkpoint.heads.values()}
+    if tasks & set(TAGGING) or not tasks & {"classify", "answer"}:
+        return "tag"
+    return "classify" if "classify" in tasks else "answer"
+
+
+def evaluate_texts(
+    task: TaskName,
+    data: str,
+    *,
+    measure: MeasureOptions,
+    model: ModelOptions,
+    labels: LabelOptions,
+    input: InputOptions,
+    compute: ComputeOptions,
+    is_quiet: bool,
+) -> None:
+    """Score a classifier, or a model that answers questions, and report it."""
+    from lexel.evaluation.scores.tallies import Sampling
+
+    check_folders(measure.out, measure.html)
+    options: dict[str, Any] = {"revision": model.revision, "pieces": labels.pieces, "max_chars": input.max_chars}
+    options |= compute.loading
+    sampling = Sampling(measure.samples, measure.seed)
+    run = _classify if task == "classify" else _answer
+    reader, results = run(model.model, data, options=options, sampling=sampling, encoding=input.encoding)
+    made = _made(reader, data, task=task, sampling=sampling)
+    _report(results, measure, made=made, is_quiet=is_quiet)
+
+
+def _classify(
+    model: str | None, data: str, *, options: dict[str, Any], sampling: Sampling, encoding: str
+) -> tuple[Classifier, TextResults]:
+    from lexel.data.classified import read_classified
+    from lexel.evaluation.scores.texts import evaluate_classifier
+    from lexel.tasks.classify import Classifier
+
+    classifier = Classifier.load(model, **options)
+    return classifier, evaluate_classifier(classifier, read_classified(data, encoding=encoding), sampling=sampling)
+
+
+def _answer(
+    model: str | None, data: str, *, options: dict[str, Any], sampling: Sampling, encoding: str
+) -> tuple[Answerer, TextResults]:
+    from lexel.data.questions import read_questions
+    from lexel.evaluation.scores.texts import evaluate_answerer
+    from lexel.tasks.answer import Answerer
+
+    answerer = Answerer.load(model, **options)
+    return answerer, evaluate_answerer(answerer, read_questions(data, encoding=encoding), sampling=sampling)
+
+
+def _made(reader: Classifier | Answerer, data: str, *, task: TaskName, sampling: Sampling) -> dict[str, Any]:
+    """Where the numbers come from."""
+    from lexel.evaluation.reports.text_report import describe_made
+    from lexel.evaluation.scores.provenance import describe_data
+
+    what: Literal["classes", "answers"] = "classes" if task == "classify" else "answers"
+    command = shlex.join(["lexel", *sys.argv[1:]])
+    return describe_made(reader.flow, describe_data(data, format=what), what=what, sampling=sampling, command=command)
+
+
+def _report(results: TextResults, measure: MeasureOptions, *, made: dict[str, Any], is_quiet: bool) -> None:
+
+    from lexel.cli.terminal.console import output_console
+    from lexel.evaluation.reports.text_report import show, write_json, write_page
+
+    if measure.out is not None:
+        write_json(results, measure.out, made=made)
+    if measure.html is not None:
+        write_page(results, measure.html, made=made)
+    if not is_quiet:
+        show(results, output_console(width=100), made=made)

@@ -1,0 +1,166 @@
+"""From options to answers: the texts that are searched, the queries, and how what was found is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from lexel.cli.commands.embed import VectorOptions
+from lexel.cli.jobs.embedding import check_same, embed_texts
+from lexel.cli.jobs.records import Inputs, find_inputs
+from lexel.cli.options.groups import EncoderOptions, InputOptions
+from lexel.cli.terminal.messages import is_terminal
+from lexel.cli.terminal.progress import InputFiles
+from lexel.data import Losses
+from lexel.data.jsonl import json_line
+from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, open_vectors
+from lexel.errors import OptionError
+from lexel.tasks.embed import Embedder
+from lexel.tasks.search import Metric, find_nearest
+from lexel.tasks.slot_positions import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What is searched: vectors from a file, or texts that are embedded first."""
+
+    place: str
+    stored: Vectors | None
+    inputs: Inputs | None
+
+    @classmethod
+    def open(cls, place: str, input: InputOptions) -> Corpus:
+        """Look at what is to be searched, before a model is loaded.
+
+        Raises:
+            DataError: If it is not there, or cannot be read.
+        """
+        if holds_vectors(place):
+            return cls(place, open_vectors(place), None)
+        return cls(place, None, find_inputs([place], input))
+
+    def settle(self, model: EncoderOptions, vectors: VectorOptions) -> tuple[EncoderOptions, VectorOptions]:
+        """The options of the queries' model: those of stored vectors are known.
+
+        Raises:
+            OptionError: If other ones are asked for.
+        """
+        if self.stored is None:
+            return model, vectors
+        made = self.stored.made
+        if vectors != VectorOptions():
+            raise OptionError(
+                f"{self.place}: says how its vectors were made ({made['pooling']}); leave options for it out"
+            )
+        known = {field.name: made["options"][field.name] for field in fields(VectorOptions)}
+        model = replace(model, model=model.model or made["model"], pieces=model.pieces or made["pieces"])
+        return model, VectorOptions(**known)
+
+    def script(self, asked: str) -> str:
+        """The script that the model reads; that of stored vectors is known."""
+        return asked if self.stored is None else str(self.stored.made.get("script", "as-is"))
+
+    def embedded(self, embedder: Embedder) -> tuple[Floats, Mapping[int, VectorRecord] | None]:
+        """The vectors that are searched, and what they are of, where that is at hand already.
+
+        Raises:
+            DataError: If stored vectors are not of the embedder's kind.
+        """
+        if self.stored is not None:
+            check_same(self.stored.made, embedder, where=self.stored.path)
+            return self.stored.values, None
+        assert self.inputs is not None
+        records = self.inputs.read(InputFiles(self.inputs.places), Losses())
+        batches = list(embed_texts(embedder, (record.document for record in records)))
+        embedded = [record for some, _ in batches for record in some]
+        arrays = [vectors for _, vectors in batches] or [np.empty((0, embedder.plan.size), np.float32)]
+        return np.concatenate(arrays), dict(enumerate(embedded))
+
+    @property
+    def is_normalised(self) -> bool:
+        """Whether the stored vectors are known to have length 1."""
+        return self.stored is not None and bool(self.stored.made.get("normalised"))
+
+
+def read_queries(given: Sequence[str], file: str | None, input: InputOptions) -> list[str]:
+    """The texts that are looked for.
+
+    Raises:
+        DataError: If there are none, or one is blank.
+    """
+    queries = list(given)
+    if file is not None:
+        inputs = find_inputs([file], replace(input, from_=None))
+        queries += [record.document.text for record in inputs.read(InputFiles([file]), Losses())]
+    if not queries:
+        raise OptionError("no query; expected --query TEXT or --queries FILE")
+    for number, query in enumerate(queries, 1):
+        if not query.strip():
+            raise OptionError(f"query {number} is empty; expected a text to look for")
+    return queries
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A text that was found."""
+
+    row: int
+    score: float
+    record: VectorRecord
+
+
+def search_corpus(
+    corpus: Corpus, embedder: Embedder, asker: Embedder, queries: Sequence[str], *, top_k: int, metric: Metric
+) -> list[list[Found]]:
+    """What is nearest to each query, best first.
+
+    Args:
+        corpus: What is searched.
+        embedder: What embeds its texts.
+        asker: What embeds the queries: the same with a prompt of its own.
+        queries: What is looked for.
+        top_k: How many to find for each.
+        metric: What near means.
+    """
+    vectors, records = corpus.embedded(embedder)
+    nearest = find_nearest(
+        vectors, asker.encode(queries), top_k=top_k, metric=metric, is_normalised=corpus.is_normalised
+    )
+    if records is None and corpus.stored is not None:
+        records = corpus.stored.records(np.unique(nearest.rows).tolist())
+    known = records or {}
+    return [
+        [Found(row, score, known[row]) for row, score in zip(rows, scores, strict=True)]
+        for rows, scores in zip(nearest.rows.tolist(), nearest.scores.tolist(), strict=True)
+    ]
+
+
+def show_found(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None:
+    """Print what was found: a list on a terminal, JSON lines elsewhere."""
+    if is_terminal(sys.stdout):
+        _draw(queries, found)
+        return
+    for query, results in zip(queries, found, strict=True):
+        nearest = [{"row": one.row, "score": round(one.score, 6), **one.record.to_json()} for one in results]
+        print(json_line({"query": query, "nearest": nearest}), end="")
+
+
+def _draw(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from lexel.cli.terminal.console import output_console
+
+    console = output_console()
+    for query, results in zip(queries, found, strict=True):
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(justify="right", style="cyan", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for one in results:
+            label = f"  {one.record.label}" if one.record.label else ""
+            table.add_row(f"{one.score:.3f}", Text(f"{one.record.text}{label}"))
+        console.print(Text(query, style="bold"))
+        console.print(table)

@@ -1,0 +1,147 @@
+"""Records from files through a tagger into the output: line n in is record n out, in constant memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from lexel.cli.jobs.records import Inputs, Placed, find_inputs
+from lexel.cli.jobs.results import Route, flush_output, goes_to_terminal
+from lexel.cli.options.groups import InputOptions, OutputOptions
+from lexel.cli.terminal.messages import is_terminal, note, say_losses
+from lexel.cli.terminal.progress import InputFiles
+from lexel.data import FORMATS, Format, Losses, by_ending
+from lexel.data.files import name_of
+from lexel.document import Document
+from lexel.errors import DataError
+from lexel.tasks.tag import Tagger
+
+_WITH_OFFSETS = ("jsonl", "parquet")
+_OF_WHOLE_WORDS = ("conll", "conllu")
+_BINARY = ("parquet",)
+_LINE_A_RECORD = ("text", "segmented")
+
+
+def plan_tagging(
+    files: Sequence[str] | None, input: InputOptions, *, output: OutputOptions, piped: str, on_terminal: str
+) -> TaggingJob:
+    """Settle formats and look at the files, so that what is wrong is said before a model is loaded.
+
+    Args:
+        files: The files to read; ``-`` or none of them is standard input.
+        input: How they are read.
+        output: Where results go.
+        piped: The format into a pipe, if nothing else is said.
+        on_terminal: The format on a terminal, if nothing else is said.
+
+    Raises:
+        DataError: If a file cannot be there.
+        typer.BadParameter: If the format of the output is unclear, or cannot go where it should.
+    """
+    inputs = find_inputs(files, input, out=output.out)
+    return TaggingJob(inputs, output, _output_format(output, piped=piped, on_terminal=on_terminal))
+
+
+def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> Format:
+    if options.to is not None:
+        if options.to in _BINARY and goes_to_terminal(options.out):
+            raise typer.BadParameter(f"{options.to} is not for terminals; add --out FILE", param_hint="--to")
+        return FORMATS[options.to]
+    if options.out in (None, "-"):
+        return FORMATS[on_terminal if is_terminal(sys.stdout) else piped]
+    try:
+        format = by_ending(str(options.out))
+    except DataError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
+    if format.layers:
+        return format
+    if piped in _LINE_A_RECORD:  # plain text, with the words set apart
+        return FORMATS[piped]
+    said = f"{options.out}: {format.name} holds nothing that is found; name the format with --to"
+    raise typer.BadParameter(said, param_hint="--out")
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingJob:
+    """What is tagged, and where it goes.
+
+    Attributes:
+        inputs: The files.
+        output: Where results go.
+        format: The format of the results.
+    """
+
+    inputs: Inputs
+    output: OutputOptions
+    format: Format
+
+    def run(self, tagger: Tagger, *, given_words: bool, is_quiet: bool, unasked: Collection[str] = ()) -> None:
+        """Read everything, tag it and write it.
+
+        Args:
+            tagger: What reads the texts.
+            given_words: Keep the words of the input.
+            is_quiet: Show no progress.
+            unasked: Losses that are not worth a word.
+
+        Raises:
+            DataError: If a record cannot be read or written.
+        """
+        losses, files = Losses(), InputFiles(self.inputs.places)
+        route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
+        records = self._records(files, losses, given_words=given_words)
+        if route.is_conversation:
+            results = _one_by_one(tagger, records, given_words=given_words)
+        else:
+            results = tagger.stream_documents(records, given_words=given_words)
+        with route.in_sight(files, is_quiet=is_quiet) as watched:
+            written = self._write(watched(results))
+        if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):
+            say_losses(loss for loss in (*losses, *written) if loss.what not in unasked)
+
+    def _records(self, files: InputFiles, losses: Losses, *, given_words: bool) -> Iterator[Document]:
+        for place, format in self.inputs.sources:
+            records = self.inputs.read_file(place, format, files=files, losses=losses)
+            yield from _with_words(records) if given_words else _with_note(records, place)
+
+    def _write(self, documents: Iterator[Document]) -> Sequence[Any]:
+        options: dict[str, Any] = {}
+        if self.format.name in _WITH_OFFSETS:
+            options["offsets"] = self.output.offsets
+        elif self.output.offsets != "char":
+            note(f"--offsets {self.output.offsets}: there are no offsets in the format {self.format.name}")
+        if self.format.name in _OF_WHOLE_WORDS:
+            options["off_words"] = "widen"
+        writer: Any = self.format.writer
+        losses: Sequence[Any] = writer(documents, self.output.out or "-", **options)
+        return losses
+
+
+def _with_words(records: Iterable[Placed]) -> Iterator[Document]:
+    """The records; one that has no words to keep is refused."""
+    for where, document in records:
+        if "words" not in document.layers and document.text.strip():
+            expected = "expected words to keep (--given-words). Give segmented text, or leave the option out"
+            raise DataError(f"{where}: has no words; {expected}")
+        yield document
+
+
+def _with_note(records: Iterable[Placed], place: str) -> Iterator[Document]:
+    """The records; if the first has words, say what becomes of them."""
+    for number, (_, document) in enumerate(records):
+        if number == 0 and "words" in document.layers:
+            note(
+                f"{name_of(place)}: has words, but the model reads the text alone (lexel tag --given-words keeps them)"
+            )
+        yield document
+
+
+def _one_by_one(tagger: Tagger, records: Iterable[Document], *, given_words: bool) -> Iterator[Document]:
+    """Read each record, and have its result on its way, before the next is asked for."""
+    for record in records:
+        yield from tagger.stream_documents([record], given_words=given_words)
+        flush_output()

@@ -1,0 +1,1 @@
+"""The options of the commands, a dataclass a group."""

@@ -1,0 +1,162 @@
+"""What a person is told on standard error: what was loaded, notes, and one line for an error."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import typer
+
+from lexel.cli.options.groups import MessageOptions
+from lexel.cli.terminal.statuses import FAILED, HUNG_UP, INTERRUPTED, PIPE_BROKEN, TERMINATED
+from lexel.errors import DataError, LexelError
+
+if TYPE_CHECKING:
+    from lexel.data import Loss
+
+MISUSE = cast(type[Exception], typer.BadParameter.__mro__[1])
+"""The parser's error for whatever a person typed wrong; typer exports only this child of it."""
+
+_logger = logging.getLogger("lexel")
+
+
+def say_error(message: str) -> None:
+    """Say what went wrong, in exactly one line."""
+    line = re.sub(r"\s*[\r\n]+\s*", " ", message.strip())
+    with suppress(OSError, ValueError):  # no one is left to be told
+        if sys.stderr is not None:
+            print(f"{_styled('lexel: error:', '1;31')} {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def reported(options: MessageOptions) -> Iterator[None]:
+    """Run a command: its notes go to stderr, and its errors end it with one line and the right status.
+
+    Raises:
+        typer.Exit: With the status, if it did not go well.
+    """
+    _listen(options)
+    try:
+        yield
+        _flush_output()
+    except (typer.Exit, MISUSE):
+        raise
+    except BrokenPipeError:
+        raise typer.Exit(PIPE_BROKEN) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:  # noqa: BLE001  # whatever it is, a person is told in one line
+        if options.debug:
+            traceback.print_exc()
+        say_error(_told(error))
+        raise typer.Exit(FAILED) from None
+
+
+def _flush_output() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"<stdout>: cannot be written ({error.strerror}); expected a place with room") from error
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, LexelError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory: memory grows with the longest record; refuse long ones with --max-chars"
+    if isinstance(error, OSError):
+        return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+    return f"a fault in Lexel: {type(error).__name__}: {error}; please report it with what --debug shows"
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: cleaning up, leaving no half-written file."""
+    for name, status in (("SIGTERM", TERMINATED), ("SIGHUP", HUNG_UP)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored: leave it so
+            signal.signal(number, _ending_with(status))
+
+
+def _ending_with(status: int) -> Any:
+    def end(*_: Any) -> None:
+        raise SystemExit(status)
+
+    return end
+
+
+def have_output_buffered() -> None:
+    """Buffer standard output even under ``PYTHONUNBUFFERED``, which many containers set.
+
+    Without a buffer every record is a system call, and one that takes only part of a record goes unnoticed.
+    """
+    if sys.stdout is not None and isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
+
+
+def let_go_of_output() -> None:
+    """Have what is left in standard output's buffer go nowhere, so that Python says nothing of it at its exit."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a person looks at a stream, or types into it; a closed one is ``None``."""
+    return stream is not None and stream.isatty()
+
+
+def note(message: str) -> None:
+    """Say something in passing; ``--quiet`` silences it."""
+    _logger.info("note: %s", message)
+
+
+def say_losses(losses: Iterable[Loss]) -> None:
+    """Say once what formats could not hold."""
+    by_format: dict[str, list[str]] = {}
+    for loss in losses:
+        by_format.setdefault(loss.format, []).append(f"{loss.what} ({loss.count:,})")
+    for format, kinds in by_format.items():
+        note(f"not held by {format}: {', '.join(kinds)}")
+
+
+def _listen(options: MessageOptions) -> None:
+    """Send the logger ``lexel`` to stderr."""
+    _logger.handlers = [_Teller()]
+    _logger.propagate = False
+    _logger.setLevel(logging.ERROR if options.quiet else logging.DEBUG if options.debug else logging.INFO)
+
+
+class _Teller(logging.Handler):
+    """Prints to whatever ``sys.stderr`` is at the moment: above a progress bar, if there is one.
+
+    On a terminal what was loaded is dim, a warning is yellow.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "33" if record.levelno >= logging.WARNING else "2"
+        with suppress(OSError, ValueError):  # no one is left to be told
+            if sys.stderr is not None:
+                print(_styled(record.getMessage(), style), file=sys.stderr, flush=True)
+
+
+def _styled(text: str, style: str) -> str:
+    """Text in colour if a person is looking who has not asked for none (https://no-color.org)."""
+    plain = not is_terminal(sys.stderr) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain else f"\x1b[{style}m{text}\x1b[0m"

@@ -1,0 +1,134 @@
+"""How far a command is: a bar on stderr with the rate and the time left, where a person is looking."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from lexel.cli.terminal.messages import is_terminal
+from lexel.data.files import COMPRESSED_ENDINGS, Source
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, Task
+
+_UNMEASURED_ENDINGS = (*COMPRESSED_ENDINGS, ".parquet")
+_READ_BYTES = 1 << 16
+_REDRAW_S = 0.1
+
+
+class _File(io.FileIO):
+    """A file that is read in small steps, so that its position tells how far the results are."""
+
+    def read(self, size: int | None = -1, /) -> bytes | None:  # type: ignore[override]
+        return super().read(_READ_BYTES if size is None or size < 0 else min(size, _READ_BYTES))
+
+
+class InputFiles:
+    """The input's files, and how many of their bytes have been read.
+
+    Attributes:
+        total_bytes: Their size together; ``None`` where it cannot be known, or says nothing (pipes, compressed files).
+    """
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self._closed_bytes = 0
+        self._file: _File | None = None
+        measured = all(map(_is_measured, places))
+        self.total_bytes = sum(Path(place).stat().st_size for place in places) if measured else None
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read so far."""
+        return self._closed_bytes + (0 if self._file is None else self._file.tell())
+
+    def open(self, place: str) -> AbstractContextManager[Source]:
+        """What a reader should read from; a file that cannot be measured, or opened, is left to it."""
+        return self._opened(place) if self.total_bytes is not None else nullcontext(place)
+
+    @contextmanager
+    def _opened(self, place: str) -> Iterator[Source]:
+        try:
+            file = _File(place)
+        except OSError:
+            yield place  # the reader says what is wrong with it
+            return
+        with file:
+            self._file = file
+            yield file
+            self._closed_bytes += file.tell()
+            self._file = None
+
+
+def _is_measured(place: str) -> bool:
+    return place != "-" and Path(place).is_file() and not place.lower().endswith(_UNMEASURED_ENDINGS)
+
+
+class _Read(Protocol):
+    """Anything that was made of a text."""
+
+    @property
+    def text(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Read)
+
+
+class Watch(Protocol):
+    """Lets results through, and draws how far they are."""
+
+    def __call__(self, results: Iterable[R], /) -> Iterator[R]: ...
+
+
+@contextmanager
+def show_progress(files: InputFiles, *, is_wanted: bool) -> Iterator[Watch]:
+    """Give a function that lets results through and draws how far they are.
+
+    Args:
+        files: The input.
+        is_wanted: Whether to draw at all; it is drawn on a terminal only.
+    """
+    if not is_wanted or not is_terminal(sys.stderr):
+        yield iter
+        return
+    with _bar() as bar:
+        task = bar.add_task("", total=files.total_bytes, n_chars=0)
+
+        def watch(results: Iterable[R], /) -> Iterator[R]:
+            n_chars, due = 0, monotonic()
+            for result in results:
+                n_chars += len(result.text)
+                if monotonic() >= due:
+                    bar.update(task, completed=files.read_bytes, n_chars=n_chars)
+                    due = monotonic() + _REDRAW_S
+                yield result
+            bar.update(task, completed=files.read_bytes, n_chars=n_chars)
+
+        yield watch
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Characters done, and in a second."""
+
+        def render(self, task: Task) -> Text:
+            n_chars: Any = task.fields["n_chars"]
+            rate = n_chars / task.elapsed if task.elapsed else 0
+            return Text(f"{n_chars:,} chars  {rate:,.0f} chars/s")
+
+    return Progress(
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        Rate(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        console=Console(stderr=True),
+        expand=True,
+    )

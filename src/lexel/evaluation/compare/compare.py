@@ -1,0 +1,449 @@
+"""Several models on the same data: scores, whether they differ, where, and what they cost to run.
+
+Every document is read by all models before the next ones, so that nothing but counts and some examples is kept. A score
+is the one that ``evaluate`` gives. Differences are taken to one model, the first or the best, in pairs: the same
+bootstrap samples for both, and McNemar's test over the gold items that one of them finds. Speed is measured afterwards,
+in rounds whose order alternates, when every model has read the data once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Literal
+
+import numpy as np
+
+from lexel.document import Document
+from lexel.errors import DataError
+from lexel.evaluation.compare.differences import Flip, FlipList
+from lexel.evaluation.compare.models import Facts, Reader
+from lexel.evaluation.compare.schemes import GOLD, LabelMap, check_schemes, renamed, renamed_labels, renamed_read
+from lexel.evaluation.scores.chunks import CHUNK_DOCUMENTS, Pair
+from lexel.evaluation.scores.results import Results
+from lexel.evaluation.scores.run import LAYERS, Abilities, EvaluationOptions, Judge
+from lexel.evaluation.scores.tallies import Headline, Sampling
+from lexel.metrics.resampling import FloatArray, holm, interval, mcnemar, paired_bootstrap, resample
+from lexel.metrics.scores import Estimate, rates_of
+from lexel.tasks.layers import Layer
+
+Against = Literal["first", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Gold documents that can be read as often as one likes.
+
+    Attributes:
+        name: What they are called.
+        documents: Reads them from the start.
+        described: Where they are from: file, format, checksum.
+    """
+
+    name: str
+    documents: Callable[[], Iterator[Document]]
+    described: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """How models are compared.
+
+    Attributes:
+        label_map: Common names for labels.
+        given_words: Keep the gold words, and score tags on these.
+        against: Which model the others are held against.
+        sampling: How intervals are made.
+        rounds: How often the speed of each model is measured; 0: not at all.
+        speed_chars: Characters that are read in a round.
+    """
+
+    label_map: LabelMap = field(default_factory=LabelMap)
+    given_words: bool = False
+    against: Against = "first"
+    sampling: Sampling = field(default_factory=Sampling)
+    rounds: int = 3
+    speed_chars: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Characters a second: the middle, the slowest and the fastest round."""
+
+    median: float
+    low: float
+    high: float
+    n_chars: int
+    n_rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One model of a comparison; ``speed`` and ``peak_bytes`` are ``None`` where not measured."""
+
+    facts: Facts
+    speed: Speed | None
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One score of one model less that of the model it is held against.
+
+    Attributes:
+        model: Number of the model.
+        score: Name of the score.
+        value: The difference.
+        low: Lower end of its interval; ``None`` without samples, as the next two.
+        high: Its upper end.
+        p_bootstrap: Two-sided, by paired bootstrap over documents, corrected for the number of models.
+        p_mcnemar: Two-sided, by McNemar's exact test over the gold items found, likewise.
+    """
+
+    model: int
+    score: str
+    value: float
+    low: float | None
+    high: float | None
+    p_bootstrap: float | None
+    p_mcnemar: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlipCounts:
+    """How many parts of the texts two models read differently; each counter by layer, then by what."""
+
+    model: int
+    verdicts: dict[str, dict[str, int]]
+    changes: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class OnData:
+    """What was found on one data set.
+
+    Attributes:
+        name: What it is called.
+        described: Where it is from.
+        scores: By name, the score of each model, ``None`` of one that cannot do it.
+        results: Everything that ``evaluate`` says of each model.
+        contrasts: Differences to the model that the others are held against.
+        flips: Counts of differences to it.
+        notes: What a reader of the numbers should know.
+    """
+
+    name: str
+    described: Mapping[str, Any]
+    scores: dict[str, list[Estimate | None]]
+    results: list[Results]
+    contrasts: list[Contrast]
+    flips: list[FlipCounts]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Models on data sets.
+
+    Attributes:
+        models: The models in the order given.
+        reference: Number of the model that the others are held against.
+        data: What was found on each data set.
+        means: By name, the mean of each model's score over the data sets that have it; empty for one data set.
+        flips: Examples of differences, with the number of the other model.
+        options: How they were compared.
+    """
+
+    models: list[Compared]
+    reference: int
+    data: list[OnData]
+    means: dict[str, list[Estimate | None]]
+    flips: list[tuple[int, Flip]]
+    options: CompareOptions
+
+
+def compare(readers: Sequence[Reader], data: Sequence[DataSet], *, options: CompareOptions | None = None) -> Comparison:
+    """Compare models on data.
+
+    Args:
+        readers: The models.
+        data: Gold documents; of every layer that one carries, each model that reads it is scored.
+        options: How.
+
+    Raises:
+        LabelError: If the models label different things and no map brings them together.
+        DataError: If the data is empty, or holds nothing that any of the models reads.
+    """
+    return _Comparing(readers, options or CompareOptions()).run(data)
+
+
+@dataclass(slots=True)
+class _Judged:
+    """One data set, read by all models."""
+
+    judges: list[Judge]
+    flips: dict[tuple[int, int], FlipList]
+
+    def headlines(self) -> dict[str, list[Headline | None]]:
+        """By name of a score, what it is made of, for each model; only scores that the data has labels for."""
+        each = [
+            {name: head for tally in judge.tallies.values() for name, head in tally.headlines.items()}
+            for judge in self.judges
+        ]
+        names = dict.fromkeys(name for heads in each for name, head in heads.items() if len(head.counts))
+        return {name: [heads.get(name) for heads in each] for name in names}
+
+
+class _Comparing:
+    """One comparison under way."""
+
+    def __init__(self, readers: Sequence[Reader], options: CompareOptions) -> None:
+        self._readers = readers
+        self._options = options
+        self._renamings = [options.label_map.renaming(reader.facts.name) for reader in readers]
+        self._abilities = [
+            _renamed_abilities(reader.facts.abilities, renaming)
+            for reader, renaming in zip(readers, self._renamings, strict=True)
+        ]
+
+    def run(self, data: Sequence[DataSet]) -> Comparison:
+        notes = [self._look_at(each) for each in data]
+        judged = [self._read(each) for each in data]
+        reference = self._reference(judged)
+        speeds = self._speeds(data)
+        return Comparison(
+            models=[
+                Compared(reader.facts, speed, reader.peak_bytes())
+                for reader, speed in zip(self._readers, speeds, strict=True)
+            ],
+            reference=reference,
+            data=[self._on_data(*each, reference) for each in zip(data, judged, notes, strict=True)],
+            means=self._means(judged) if len(data) > 1 else {},
+            flips=[
+                (second, flip)
+                for each in judged
+                for (first, second), flips in each.flips.items()
+                if first == reference
+                for flip in flips.kept
+            ],
+            options=self._options,
+        )
+
+    # Before anything is read -----------------------------------------------------------------------------------------
+
+    def _look_at(self, data: DataSet) -> list[str]:
+        """Go through the data once: is there anything to score, and do labels mean the same?"""
+        there: set[str] = set()
+        gold: dict[Layer, set[str]] = {"pos": set(), "entities": set()}
+        n_documents = 0
+        for document in data.documents():
+            n_documents += 1
+            there |= document.layers
+            if "pos" in document.layers:
+                gold["pos"].update(document.words.pos or ())
+            gold["entities"].update(document.entities.labels)
+        if not n_documents:
+            raise DataError(f"{data.name}: no documents; expected labelled ones (--data)")
+        read = {layer for able in self._abilities for layer in able.labels}
+        if not there & read:
+            has, reads = (", ".join(sorted(names - {"sentences"})) or "nothing" for names in (there, read))
+            raise DataError(f"{data.name}: holds {has}, the models read {reads}; expected a layer that both have")
+        return [*self._check_labels(gold, there), *self._incapable(there)]
+
+    def _check_labels(self, gold: Mapping[Layer, set[str]], there: set[str]) -> list[str]:
+        notes = []
+        renaming = self._options.label_map.renaming(GOLD)
+        for layer, labels in gold.items():
+            models = {
+                reader.facts.name: set(able.labels[layer])
+                for reader, able in zip(self._readers, self._abilities, strict=True)
+                if layer in able.labels
+            }
+            if layer in there and models:
+                notes += check_schemes(layer, models, set(renamed_labels(labels, renaming)))
+        return notes
+
+    def _incapable(self, there: set[str]) -> list[str]:
+        """Which models have no head for a layer that the data has."""
+        pairs = list(zip(self._readers, self._abilities, strict=True))
+        return [
+            f"{reader.facts.name} has no head for {layer}; it is not in the scores of {layer}"
+            for layer in LAYERS
+            if layer in there and any(layer in able.labels for _, able in pairs)
+            for reader, able in pairs
+            if layer not in able.labels
+        ]
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def _read(self, data: DataSet) -> _Judged:
+        options = EvaluationOptions(given_words=self._options.given_words, sampling=self._options.sampling)
+        judges = [Judge(able, options) for able in self._abilities]
+        flips = {
+            (i, j): FlipList(data.name, [layer for layer in LAYERS if layer in self._shared(i, j)])
+            for i, j in itertools.permutations(range(len(judges)), 2)
+            if i == 0 or self._options.against == "best"
+        }
+        number = 1
+        for chunk in _chunks(data.documents()):
+            read = [self._pairs(i, chunk, number) for i in range(len(judges))]
+            for judge, pairs in zip(judges, read, strict=True):
+                judge.add(pairs)
+            for (i, j), each in flips.items():
+                each.add(read[i], read[j])
+            number += len(chunk)
+        return _Judged(judges, flips)
+
+    def _shared(self, i: int, j: int) -> set[Layer]:
+        shared = set(self._abilities[i].labels) & set(self._abilities[j].labels)
+        return shared - {"words"} if self._options.given_words else shared
+
+    def _pairs(self, model: int, chunk: Sequence[Document], number: int) -> list[Pair]:
+        """What a model reads in a chunk beside gold, under common names."""
+        mine, renaming = self._renamings[model], self._options.label_map.renaming(GOLD)
+        read = self._readers[model].read(chunk, given_words=self._options.given_words)
+        pairs = []
+        for i, (gold, found) in enumerate(zip(chunk, read, strict=True), number):
+            found = renamed_read(found, mine)
+            losses = {} if self._options.label_map else found.losses
+            pairs.append(Pair(i, renamed(gold, renaming), found.document, found.is_strict, losses))
+        return pairs
+
+    # What it comes to ------------------------------------------------------------------------------------------------
+
+    def _reference(self, judged: Sequence[_Judged]) -> int:
+        """The first model, or the one whose scores are the highest in the mean."""
+        if self._options.against == "first":
+            return 0
+        rows = [heads for each in judged for heads in each.headlines().values()]
+        totals = [0.0 for _ in self._readers]
+        for heads in rows:
+            for i, head in enumerate(heads):
+                totals[i] += 0.0 if head is None else float(_f1(head.counts.sum(axis=0)))
+        return totals.index(max(totals))
+
+    def _on_data(self, data: DataSet, judged: _Judged, notes: list[str], reference: int) -> OnData:
+        headlines = judged.headlines()
+        return OnData(
+            name=data.name,
+            described=data.described,
+            scores={
+                name: [None if head is None else self._estimate([head]) for head in heads]
+                for name, heads in headlines.items()
+            },
+            results=[judge.results(seconds=0.0) for judge in judged.judges],
+            contrasts=[
+                contrast for name, heads in headlines.items() for contrast in self._contrasts(name, heads, reference)
+            ],
+            flips=[
+                FlipCounts(second, _by_layer(flips.verdicts), _by_layer(flips.changes))
+                for (first, second), flips in judged.flips.items()
+                if first == reference
+            ],
+            notes=notes,
+        )
+
+    def _means(self, judged: Sequence[_Judged]) -> dict[str, list[Estimate | None]]:
+        """The mean of each score over the data sets that have it, for each model that has it on all of these."""
+        by_name: dict[str, list[list[Headline | None]]] = {}
+        for each in judged:
+            for name, heads in each.headlines().items():
+                by_name.setdefault(name, []).append(heads)
+        return {
+            name: [
+                self._estimate([head for head in column if head is not None]) if all(column) else None
+                for column in zip(*rows, strict=True)
+            ]
+            for name, rows in by_name.items()
+            if len(rows) > 1
+        }
+
+    def _estimate(self, heads: Sequence[Headline]) -> Estimate:
+        """The mean F1 over data sets, with its interval; each set is drawn from by itself."""
+        sampling = self._options.sampling
+        value = float(np.mean([_f1(head.counts.sum(axis=0)) for head in heads]))
+        if not sampling.n_samples:
+            return Estimate(value)
+        drawn = [
+            _f1(resample(head.counts, n_samples=sampling.n_samples, seed=sampling.seed + i))
+            for i, head in enumerate(heads)
+        ]
+        low, high = interval(np.mean(drawn, axis=0))
+        return Estimate(value, float(low), float(high))
+
+    def _contrasts(self, name: str, heads: Sequence[Headline | None], reference: int) -> list[Contrast]:
+        held = heads[reference]
+        others = [(i, head) for i, head in enumerate(heads) if head is not None and i != reference]
+        if held is None or not others:
+            return []
+        sampling = self._options.sampling
+        exact = holm([mcnemar(head.found, held.found) for _, head in others])
+        if not sampling.n_samples:
+            return [
+                Contrast(
+                    i, name, float(_f1(head.counts.sum(axis=0)) - _f1(held.counts.sum(axis=0))), None, None, None, p
+                )
+                for (i, head), p in zip(others, exact, strict=True)
+            ]
+        found = [
+            paired_bootstrap(head.counts, held.counts, score=_f1, n_samples=sampling.n_samples, seed=sampling.seed)
+            for _, head in others
+        ]
+        raised = holm([each.p_value for each in found])
+        return [
+            Contrast(i, name, each.value, each.low, each.high, p_bootstrap, p_mcnemar)
+            for (i, _), each, p_bootstrap, p_mcnemar in zip(others, found, raised, exact, strict=True)
+        ]
+
+    # Speed -----------------------------------------------------------------------------------------------------------
+
+    def _speeds(self, data: Sequence[DataSet]) -> list[Speed | None]:
+        """Every model reads the same documents in every round; the order of the models alternates."""
+        if not self._options.rounds:
+            return [None for _ in self._readers]
+        documents = self._sample(data)
+        n_chars = sum(len(document.text) for document in documents)
+        rates: list[list[float]] = [[] for _ in self._readers]
+        for number in range(self._options.rounds):
+            order = range(len(self._readers)) if number % 2 == 0 else reversed(range(len(self._readers)))
+            for i in order:
+                seconds = self._readers[i].seconds(documents, given_words=self._options.given_words)
+                rates[i].append(n_chars / seconds)
+        return [Speed(median(each), min(each), max(each), n_chars, len(each)) for each in rates]
+
+    def _sample(self, data: Sequence[DataSet]) -> list[Document]:
+        """Documents from the start of each data set, as many characters of each."""
+        sample: list[Document] = []
+        for each in data:
+            n_chars = 0
+            for document in each.documents():
+                sample.append(document)
+                n_chars += len(document.text)
+                if n_chars * len(data) >= self._options.speed_chars:
+                    break
+        return sample
+
+
+def _renamed_abilities(abilities: Abilities, renaming: Mapping[str, str | None]) -> Abilities:
+    labels = {layer: renamed_labels(names, renaming) for layer, names in abilities.labels.items()}
+    return Abilities(labels, abilities.decode)
+
+
+def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    iterator = iter(documents)
+    while chunk := list(itertools.islice(iterator, CHUNK_DOCUMENTS)):
+        yield chunk
+
+
+def _f1(counts: np.ndarray[Any, Any]) -> FloatArray:
+    return rates_of(counts).f1
+
+
+def _by_layer(counter: Mapping[tuple[str, Any], int]) -> dict[str, dict[str, int]]:
+    """Counts by layer, then by the rest of the key, the most frequent first."""
+    found: dict[str, dict[str, int]] = {}
+    for (layer, what), n in sorted(counter.items(), key=lambda item: -item[1]):
+        found.setdefault(layer, {})[what] = n
+    return found

@@ -1,0 +1,124 @@
+"""Where two models differ, in context, and which of them is right there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lexel.evaluation.scores.chunks import Pair
+from lexel.evaluation.scores.mistakes import Region, Stretch, context_of, regions_of, shown, stretches_of
+from lexel.tasks.layers import Layer
+
+MOST_KEPT = 2_000
+"""Flips of one layer and one pair of models that are kept to be shown; all are counted."""
+
+Verdict = Literal["first right", "second right", "both wrong", "no gold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A part of a text that two models read differently.
+
+    Attributes:
+        data: The data set.
+        layer: ``words``, ``pos`` or ``entities``.
+        change: From what to what: ``LOC → ORG``, ``nothing → PER``, ``other bounds``, ``split`` ...
+        verdict: Who is right.
+        document: The document's id, else its number from 1.
+        before: The text before it.
+        text: The text in question.
+        after: The text after it.
+        gold: What is right.
+        first: What the first model has there.
+        second: What the second has.
+    """
+
+    data: str
+    layer: str
+    change: str
+    verdict: Verdict
+    document: str
+    before: str
+    text: str
+    after: str
+    gold: str
+    first: str
+    second: str
+
+
+class FlipList:
+    """Differences between two models on one data set.
+
+    Attributes:
+        kept: Those that can be shown, from the start of the data.
+        verdicts: How many there are, by layer and who is right.
+        changes: How many there are, by layer and change.
+    """
+
+    def __init__(self, data: str, layers: Sequence[Layer]) -> None:
+        self.kept: list[Flip] = []
+        self.verdicts: Counter[tuple[str, Verdict]] = Counter()
+        self.changes: Counter[tuple[str, str]] = Counter()
+        self._data = data
+        self._layers = layers
+
+    def add(self, firsts: Sequence[Pair], seconds: Sequence[Pair]) -> None:
+        """Look for differences in a chunk that both models have read."""
+        for first, second in zip(firsts, seconds, strict=True):
+            for layer in self._layers:
+                self._add_layer(layer, first, second)
+
+    def _add_layer(self, layer: Layer, first: Pair, second: Pair) -> None:
+        readings = [stretches_of(pair.predicted, layer) for pair in (first, second)]
+        gold = stretches_of(first.gold, layer) if layer in first.gold.layers else None
+        for region in regions_of(*readings, layer=layer):
+            verdict = _verdict(gold, readings, region)
+            change = _change(region, layer)
+            self.verdicts[layer, verdict] += 1
+            self.changes[layer, change] += 1
+            if sum(n for (name, _), n in self.verdicts.items() if name == layer) <= MOST_KEPT:
+                self.kept.append(self._flip(layer, first, region, gold=gold, verdict=verdict, change=change))
+
+    def _flip(
+        self, layer: Layer, pair: Pair, region: Region, *, gold: list[Stretch] | None, verdict: Verdict, change: str
+    ) -> Flip:
+        text = pair.gold.text
+        before, inside, after = context_of(text, region.start, region.end)
+        right = [] if gold is None else _within(gold, region)
+        return Flip(
+            data=self._data,
+            layer=layer,
+            change=change,
+            verdict=verdict,
+            document=pair.name,
+            before=before,
+            text=inside,
+            after=after,
+            gold=shown(right, text, layer) if right else "",
+            first=shown(region.gold, text, layer),
+            second=shown(region.predicted, text, layer),
+        )
+
+
+def _within(stretches: list[Stretch], region: Region) -> list[Stretch]:
+    """Those that touch a region."""
+    return [each for each in stretches if each.start < region.end and each.end > region.start]
+
+
+def _verdict(gold: list[Stretch] | None, readings: Sequence[list[Stretch]], region: Region) -> Verdict:
+    if gold is None:
+        return "no gold"
+    right = _within(gold, region)
+    first, second = (_within(reading, region) == right for reading in readings)
+    return "first right" if first else "second right" if second else "both wrong"
+
+
+def _change(region: Region, layer: Layer) -> str:
+    """What becomes of the first model's reading in the second's."""
+    first, second = region.gold, region.predicted
+    if layer == "words":
+        return "split" if len(first) < len(second) else "merged" if len(first) > len(second) else "shifted"
+    before, after = (" ".join(each.label for each in part) or "nothing" for part in (first, second))
+    return "other bounds" if before == after else f"{before} → {after}"

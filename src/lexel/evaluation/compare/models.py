@@ -1,0 +1,144 @@
+"""Models that are read with side by side: what each is, what it reads, how fast, in how much memory.
+
+A ``Reader`` hides where the model is computed. ``LocalReader`` does it in this process; ``ChildReader`` (in
+``children``) in a process of its own, whose memory is then that of one model.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.weights import read_tensors, weight_file
+from lexel.document import Document
+from lexel.evaluation.scores.likelihood import DocumentLoss
+from lexel.evaluation.scores.predictions import read_pairs
+from lexel.evaluation.scores.provenance import describe_models
+from lexel.evaluation.scores.run import Abilities
+from lexel.tasks.layers import Layer
+from lexel.tasks.tag import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model is.
+
+    Attributes:
+        name: What it is called in the comparison.
+        abilities: What it can read.
+        parameters: Numbers in its weights.
+        disk_bytes: Size of its folder.
+        licence: As its card says; ``None`` if it does not.
+        notice: A line to say aloud of the licence, if any.
+        described: Revision, checksums, engine, precision, threads.
+    """
+
+    name: str
+    abilities: Abilities
+    parameters: int
+    disk_bytes: int
+    licence: str | None
+    notice: str | None
+    described: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a model read in one document, with what a Document does not hold; see ``chunks.Pair``."""
+
+    document: Document
+    is_strict: NDArray[np.bool_]
+    losses: Mapping[Layer, DocumentLoss] = field(default_factory=dict)
+
+
+class Reader(Protocol):
+    """A model ready to read.
+
+    Attributes:
+        facts: What it is.
+    """
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[Read]:
+        """What it reads in the texts of gold documents, one for each."""
+        ...
+
+    def seconds(self, documents: Sequence[Document], *, given_words: bool) -> float:
+        """How long one pass over the texts takes, nothing kept."""
+        ...
+
+    def peak_bytes(self) -> int | None:
+        """The most memory that its process ever held; ``None`` where that cannot be known."""
+        ...
+
+
+class LocalReader:
+    """A model in this process."""
+
+    def __init__(self, tagger: Tagger, *, name: str) -> None:
+        self._tagger = tagger
+        (flow, *_) = tagger.flows
+        checkpoint = flow.checkpoint
+        self.facts = Facts(
+            name=name,
+            abilities=Abilities.of(tagger),
+            parameters=_count_parameters(checkpoint),
+            disk_bytes=sum(path.stat().st_size for path in checkpoint.source.folder.rglob("*") if path.is_file()),
+            licence=checkpoint.card.licence,
+            notice=checkpoint.card.notice,
+            described=describe_models(tagger)[0],
+        )
+
+    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[Read]:
+        """See ``Reader.read``."""
+        pairs = read_pairs(self._tagger, documents, given_words=given_words)
+        return [Read(pair.predicted, pair.is_strict, pair.losses) for pair in pairs]
+
+    def seconds(self, documents: Sequence[Document], *, given_words: bool) -> float:
+        """See ``Reader.seconds``."""
+        began = perf_counter()
+        for _ in self._tagger.stream_documents(documents, given_words=given_words):
+            pass
+        return perf_counter() - began
+
+    def peak_bytes(self) -> int | None:
+        """See ``Reader.peak_bytes``."""
+        return peak_bytes()
+
+
+def _count_parameters(checkpoint: Checkpoint) -> int:
+    folder = checkpoint.source.folder
+    file = weight_file(folder)
+    tensors = {} if file is None else read_tensors(folder, file)
+    return sum(tensor.values.size for tensor in tensors.values())
+
+
+def peak_bytes() -> int | None:
+    """The most memory this process ever held, file mappings included; ``None`` where nobody says (Windows).
+
+    Linux's ``ru_maxrss`` is no help: it also counts what the process was before it became this program.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return _peak_by_resource()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def _peak_by_resource() -> int | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

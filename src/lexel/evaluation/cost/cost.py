@@ -1,0 +1,161 @@
+"""What another form of a model costs beside the form that it was made of, and what it gains: as data, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lexel.evaluation.compare.differences import Flip
+from lexel.metrics.scores import Estimate
+
+Names = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """A score of a layer before and after, and by how much it changed, each with its 95 % interval.
+
+    Attributes:
+        before: F1, or what a head is scored by.
+        after: The same after.
+        change: After less before; its interval is of the same documents drawn for both.
+        score: What is measured.
+    """
+
+    before: Estimate
+    after: Estimate
+    change: Estimate
+    score: str = "F1"
+
+    @property
+    def points(self) -> float:
+        """Points that were lost."""
+        return 100 * (self.before.value - self.after.value)
+
+    def in_words(self, names: Names) -> str:
+        """Both in one line, in points."""
+        before, after = (_with_interval(estimate) for estimate in (self.before, self.after))
+        change = _with_interval(self.change, sign="+")
+        return f"{self.score} {before} {names[0]}, {after} {names[1]}, {change} points"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far vectors agree with those before, on the same texts, each figure with its 95 % interval.
+
+    Attributes:
+        cosine: The mean cosine of a text's two vectors; ``None`` where they are of different sizes, since then only
+            what is near to what can be compared.
+        nearest: Share of the texts to which the same other text is nearest.
+        n_texts: How many texts there were, no two of them the same.
+        sizes: How many numbers a vector has before and after.
+    """
+
+    cosine: Estimate | None
+    nearest: Estimate
+    n_texts: int
+    sizes: tuple[int, int]
+
+    def in_words(self, names: Names) -> str:
+        """Both figures in one line."""
+        near = f"the same nearest text for {_with_interval(self.nearest)} % of {self.n_texts:,} texts"
+        if self.cosine is None:
+            return f"{near}; vectors of {self.sizes[1]:,} numbers have no cosine with {names[0]} of {self.sizes[0]:,}"
+        return f"mean cosine {_with_interval(self.cosine, times=1, digits=4)} with {names[0]}, {near}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is read otherwise than before.
+
+    Attributes:
+        layers: Scores by layer on gold; empty without any.
+        flips: By output, decisions of a thousand that come out otherwise; of ``hidden.N``, and of vectors, a thousand
+            times the mean cosine distance.
+        changed: By layer, places of a thousand words that are read otherwise.
+        examples: Some of these places, in context.
+        tolerance: By output with probabilities, how far 999 of 1,000 pieces' probabilities are off at most.
+        agreement: By head that makes vectors, how far they agree with those before.
+    """
+
+    layers: Mapping[str, LayerCost] = field(default_factory=dict)
+    flips: Mapping[str, float] = field(default_factory=dict)
+    changed: Mapping[str, float] = field(default_factory=dict)
+    examples: Sequence[Flip] = ()
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
+
+    def is_within(self, max_drop: float, max_flips: float) -> bool:
+        """Whether it is allowed: by points of F1 where there is gold, else by flips."""
+        if self.layers:
+            return all(layer.points <= max_drop for layer in self.layers.values())
+        return all(flips <= max_flips for flips in self.flips.values())
+
+    def in_words(self) -> str:
+        """What was lost in one line."""
+        if self.layers:
+            return ", ".join(f"{layer.points:.2f} points of {name}" for name, layer in self.layers.items())
+        return ", ".join(f"{flips:.1f} of 1,000 {name}" for name, flips in self.flips.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a written folder costs, and gains.
+
+    Attributes:
+        loss: What is read otherwise.
+        n_bytes: Size of its weights.
+        n_bytes_before: Size of the weights it was made of.
+        chars_per_second: Of text to results, in the same run as the next.
+        chars_per_second_before: The same of what it was made of, as prediction computes it on this machine.
+    """
+
+    loss: Loss
+    n_bytes: int
+    n_bytes_before: int
+    chars_per_second: float
+    chars_per_second_before: float
+
+    @property
+    def times_as_fast(self) -> float:
+        """Its speed by that of what it was made of."""
+        return self.chars_per_second / max(self.chars_per_second_before, 1e-9)
+
+    def record(self) -> dict[str, Any]:
+        """For a folder's files."""
+        values = asdict(self)
+        loss = values.pop("loss")
+        loss["examples"] = [{name: flip[name] for name in _SHOWN} for flip in loss["examples"]]
+        return {**loss, **values}
+
+
+_SHOWN = ("layer", "before", "text", "after", "gold", "first", "second")
+
+
+def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[str]:
+    """What is read otherwise, a line each; ``names`` are those of the two that are compared."""
+    lines = [f"{name}: {layer.in_words(names)}" for name, layer in loss.layers.items()]
+    for name, flips in loss.flips.items():
+        if name.startswith("hidden."):
+            lines.append(f"{name}: mean cosine {1 - flips / 1000:.5f} with the vectors before")
+        else:
+            lines.append(f"{name}: {flips:.2f} of 1,000 decisions come out otherwise")
+    lines += [f"{name}: {found.in_words(names)}" for name, found in loss.agreement.items()]
+    if loss.changed:
+        places = ", ".join(f"{name} {n:.2f}" for name, n in loss.changed.items())
+        lines.append(f"of 1,000 words are read otherwise: {places}")
+    for flip in loss.examples:
+        right = f" (right: {flip.gold})" if flip.gold else ""
+        lines.append(
+            f"  {flip.layer}: {flip.before}[{flip.text}]{flip.after}: {flip.first or 'nothing'} becomes "
+            f"{flip.second or 'nothing'}{right}".replace("\n", "⏎")
+        )
+    return lines
+
+
+def _with_interval(score: Estimate, *, sign: str = "", times: int = 100, digits: int = 2) -> str:
+    value = f"{times * score.value + 0.0:{sign}.{digits}f}"
+    if score.low is None or score.high is None:
+        return value
+    return f"{value} [{times * score.low:{sign}.{digits}f}, {times * score.high:{sign}.{digits}f}]"

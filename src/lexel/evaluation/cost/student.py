@@ -1,0 +1,245 @@
+"""What a student loses beside its teacher, and what it gains: scores, decisions, size, speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.heads import TAGGING
+from lexel.checkpoint.sentence_transformers import is_sentence_folder
+from lexel.checkpoint.weights import weight_file
+from lexel.data.classified import Classified
+from lexel.data.questions import Question
+from lexel.document import Document
+from lexel.engines.choose import EngineOptions
+from lexel.errors import CheckpointError
+from lexel.evaluation.cost.agreement import vector_agreement
+from lexel.evaluation.cost.cost import Cost, LayerCost, Loss
+from lexel.evaluation.cost.measure import Tagged, cut_to, flips_between, read_outputs, speeds
+from lexel.evaluation.scores.run import EvaluationOptions
+from lexel.evaluation.scores.tallies import Sampling, Sums
+from lexel.evaluation.scores.texts import evaluate_answerer, evaluate_classifier
+from lexel.metrics.resampling import FloatArray, paired_bootstrap
+from lexel.metrics.scores import Estimate
+from lexel.tasks.answer import Answerer
+from lexel.tasks.base import Flow
+from lexel.tasks.classify import Classifier
+from lexel.tasks.embed import Embedder
+from lexel.tasks.fill import Filler
+from lexel.tasks.loading import start_flow
+from lexel.tasks.tag import Tagger
+
+_SAMPLE_CHARS = 200_000
+_GUESSED_CHARS = 2_000
+"""Characters that are masked one by one; each costs the reading of its sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """What both are scored on.
+
+    Attributes:
+        documents: Labelled documents, for heads that tag.
+        classified: Texts with their classes, for a classifier.
+        questions: Questions with their answers, for a head that answers.
+        label_map: What the models call labels of the documents that have other names.
+    """
+
+    documents: Sequence[Document] = ()
+    classified: Sequence[Classified] = ()
+    questions: Sequence[Question] = ()
+    label_map: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts, without what is known of them."""
+        groups = (
+            [document.text for document in self.documents],
+            [example.text for example in self.classified],
+            list(dict.fromkeys(question.context for question in self.questions)),
+        )
+        return [text for group in groups for text in group]
+
+
+def student_cost(
+    teacher: Checkpoint,
+    student: Checkpoint,
+    *,
+    gold: Gold,
+    texts: Sequence[str],
+    threads: int | None = None,
+) -> Cost:
+    """Compare a student with its teacher, each as prediction computes it on this machine.
+
+    Args:
+        teacher: What it learnt from.
+        student: What has learnt.
+        gold: What both are scored on.
+        texts: Text to compare decisions on; of much text the beginning. A text that the two cut into other pieces,
+            because the student's vocabulary lacks one, is left out.
+        threads: Threads to compute with; as prediction does if not given.
+    """
+    sample = list(cut_to(texts, n_chars=_SAMPLE_CHARS))
+    shared = {name: head.task for name, head in student.heads.items() if name in teacher.heads}
+    if is_sentence_folder(student.source.folder):
+        shared["embed"] = "embed"
+    tags = [name for name, task in shared.items() if task in TAGGING]
+    flows = _flow(teacher, tags, threads=threads), _flow(student, tags, threads=threads)
+    alike = _cut_alike(sample, *flows)
+    parts = [_tag_loss((teacher, student), gold, flows, alike, threads=threads)] if tags else []
+    for name, task in shared.items():
+        if task in _OF_TASK:
+            load, compare = _OF_TASK[task]
+            readers = tuple(load(checkpoint, head=name, threads=threads) for checkpoint in (teacher, student))
+            parts.append(compare(name, readers, gold, alike if task == "fill" else sample))
+    rates = speeds(*flows, sample)
+    return Cost(
+        loss=_joined(parts),
+        n_bytes=_size(student),
+        n_bytes_before=_size(teacher),
+        chars_per_second=rates[1],
+        chars_per_second_before=rates[0],
+    )
+
+
+def _joined(parts: Sequence[Loss]) -> Loss:
+    """The losses of several heads as one."""
+    return Loss(
+        layers={name: layer for part in parts for name, layer in part.layers.items()},
+        flips={name: flips for part in parts for name, flips in part.flips.items()},
+        changed={name: n for part in parts for name, n in part.changed.items()},
+        examples=[flip for part in parts for flip in part.examples],
+        agreement={name: found for part in parts for name, found in part.agreement.items()},
+    )
+
+
+def _flow(checkpoint: Checkpoint, heads: Sequence[str], *, threads: int | None) -> Flow:
+    """A flow of some heads, or of the last layer if there are none."""
+    outputs = heads or [f"hidden.{checkpoint.config.n_layers}"]
+    return start_flow(checkpoint, outputs, EngineOptions(threads=threads))
+
+
+# By task -------------------------------------------------------------------------------------------------------------
+
+
+def _tag_loss(
+    both: tuple[Checkpoint, Checkpoint],
+    gold: Gold,
+    flows: tuple[Flow, Flow],
+    alike: Sequence[str],
+    *,
+    threads: int | None,
+) -> Loss:
+    before, after = (read_outputs(flow, alike) for flow in flows)
+    flips = flips_between(before, after)
+    if not gold.documents:
+        return Loss(flips=flips)
+    teacher, student = (Tagger.load(checkpoint, threads=threads) for checkpoint in both)
+    options = EvaluationOptions(label_map=gold.label_map, given_words="words" not in student.layers)
+    tagged = Tagged(teacher, student, gold.documents, options=options)
+    return Loss(tagged.layers(), flips, tagged.changed(), tagged.examples())
+
+
+def _class_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+    """Accuracy, or, of numbers, the correlation; texts of a thousand that are given other classes."""
+    found = [[given.labels for given in reader.stream(texts)] for reader in readers]
+    flips = {name: _share_apart(*found)} if texts else {}
+    if not gold.classified:
+        return Loss(flips=flips)
+    scored = [evaluate_classifier(reader, gold.classified).classes for reader in readers]
+    before, after = (scores for scores in scored if scores is not None)
+    score = "accuracy" if before.accuracy is not None else "pearson"
+    return Loss({name: _beside(getattr(before, score), getattr(after, score), score=score)}, flips)
+
+
+def _answer_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+    """Answers beside the right ones; answers of a thousand that are other than the teacher's."""
+    if not gold.questions:
+        return Loss()
+    asked = [(question.question, question.context) for question in gold.questions]
+    answers = [[found.best and found.best.text for found in reader.stream(asked)] for reader in readers]
+    found = [evaluate_answerer(reader, gold.questions).answers for reader in readers]
+    before, after = (scores for scores in found if scores is not None)
+    layers = {name: _beside(before.f1, after.f1), f"{name}, exact": _beside(before.exact, after.exact, score="share")}
+    return Loss(layers, {name: _share_apart(*answers)})
+
+
+def _fill_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+    """How probable masked pieces are, in the geometric mean: 1 / pseudo-perplexity."""
+    sample = list(cut_to(texts, n_chars=_GUESSED_CHARS))
+    tables = [
+        np.array([(found.log_prob, len(found)) for found in reader.stream_perplexities(sample)]).reshape(-1, 2)
+        for reader in readers
+    ]
+    if not sample or not tables[0][:, 1].any():
+        return Loss()
+    before, after = (Sums(table, Sampling()).estimate(_mean_probability) for table in tables)
+    sampling = Sampling()
+    change = paired_bootstrap(
+        tables[1], tables[0], score=_mean_probability, n_samples=sampling.n_samples, seed=sampling.seed
+    )
+    return Loss({name: LayerCost(before, after, Estimate(change.value, change.low, change.high), "mean probability")})
+
+
+def _mean_probability(sums: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(sums[:, 0] / np.maximum(sums[:, 1], 1)))
+
+
+def _load_embedder(checkpoint: Checkpoint, *, head: str, threads: int | None) -> Embedder:
+    """An embedder that pools as the folder says, be it by a head or by files of sentence-transformers."""
+    return Embedder.load(checkpoint, threads=threads)
+
+
+def _vector_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+    """How far the vectors of texts agree."""
+    found = vector_agreement(*readers, texts)
+    return Loss() if found is None else Loss(agreement={name: found})
+
+
+_Compare = Callable[[str, tuple[Any, Any], Gold, Sequence[str]], Loss]
+_OF_TASK: Mapping[str, tuple[Callable[..., Any], _Compare]] = {
+    "classify": (Classifier.load, _class_loss),
+    "answer": (Answerer.load, _answer_loss),
+    "fill": (Filler.load, _fill_loss),
+    "embed": (_load_embedder, _vector_loss),
+}
+
+
+def _beside(before: Estimate, after: Estimate, *, score: str = "F1") -> LayerCost:
+    return LayerCost(before, after, Estimate(after.value - before.value), score)
+
+
+def _share_apart(before: Sequence[Any], after: Sequence[Any]) -> float:
+    """Of a thousand, how many are not the same."""
+    return 1000 * float(np.mean([one != other for one, other in zip(before, after, strict=True)]))
+
+
+# Text and size -------------------------------------------------------------------------------------------------------
+
+
+def _cut_alike(texts: Sequence[str], *flows: Flow) -> list[str]:
+    """The texts that both cut into the same pieces."""
+    first, second = (flow.tokenizer.encode(texts) for flow in flows)
+    return [
+        text
+        for text, (a, b), (c, d) in zip(texts, _ranges(first.bounds), _ranges(second.bounds), strict=True)
+        if np.array_equal(first.starts[a:b], second.starts[c:d]) and np.array_equal(first.ends[a:b], second.ends[c:d])
+    ]
+
+
+def _ranges(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    return zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+
+
+def _size(checkpoint: Checkpoint) -> int:
+    folder: Path = checkpoint.source.folder
+    name = weight_file(folder)
+    if name is None:
+        raise CheckpointError(f"{folder}: no weights; expected a model folder")
+    return (folder / name).stat().st_size

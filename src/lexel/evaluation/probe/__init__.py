@@ -1,0 +1,1 @@
+"""Which layer of a frozen encoder holds a property."""

@@ -1,0 +1,1 @@
+"""Results for the terminal, as JSON and as HTML pages."""

@@ -1,0 +1,120 @@
+"""Gold and predicted documents, some hundred at a time, as flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.document import Document, Spans, Words
+from lexel.evaluation.scores.likelihood import DocumentLoss
+from lexel.metrics.spans import FlatSpans, flat_spans
+from lexel.tasks.layers import Layer
+
+CHUNK_DOCUMENTS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A document as it should be, and as the model reads it.
+
+    Attributes:
+        number: Number of the document in the data, from 1.
+        gold: What is right.
+        predicted: What the model says.
+        is_strict: Is each predicted entity one by the strict rule, too? ``[entities]``
+        losses: What the gold labels of each layer cost.
+    """
+
+    number: int
+    gold: Document
+    predicted: Document
+    is_strict: NDArray[np.bool_]
+    losses: Mapping[Layer, DocumentLoss] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the document is called."""
+        return self.gold.id or str(self.number)
+
+
+class LabelIndex:
+    """Numbers for labels, in order of their first appearance; the model's come first.
+
+    Attributes:
+        names: The labels by number.
+        n_known: How many of them, from the first, are the model's.
+        mapped: Gold labels that were mapped.
+    """
+
+    def __init__(self, names: Iterable[str], mapping: Mapping[str, str] | None = None) -> None:
+        self.names = list(dict.fromkeys(names))
+        self.n_known = len(self.names)
+        self._numbers = {name: i for i, name in enumerate(self.names)}
+        self._mapping = mapping or {}
+        self.mapped: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def gold_numbers(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        """Numbers of gold labels, mapped to the model's where a mapping says so, ``[labels]``."""
+        self.mapped.update(label for label in labels if label in self._mapping)
+        return self.numbers([self._mapping.get(label, label) for label in labels])
+
+    def numbers(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        """Numbers of labels as they are, ``[labels]``."""
+        for label in labels:
+            if label not in self._numbers:
+                self._numbers[label] = len(self.names)
+                self.names.append(label)
+        return np.array([self._numbers[label] for label in labels], np.int64)
+
+
+def chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    """The pairs, some hundred at a time."""
+    chunk: list[Pair] = []
+    for pair in pairs:
+        chunk.append(pair)
+        if len(chunk) == CHUNK_DOCUMENTS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def flat_layer(
+    layers: Sequence[Words] | Sequence[Spans], shifts: NDArray[np.int64], labels: Sequence[NDArray[np.int64]] | None
+) -> FlatSpans:
+    """One layer of several documents as a table, places counted through all of them.
+
+    Args:
+        layers: The layer of each document.
+        shifts: Where each document begins, ``[documents + 1]``.
+        labels: Number of each label, ``[spans]`` for each document.
+    """
+    document = np.repeat(np.arange(len(layers)), [len(layer) for layer in layers])
+    if not len(layers):
+        return flat_spans((), (), ())
+    start = np.concatenate([layer.starts for layer in layers]) + shifts[document]
+    end = np.concatenate([layer.ends for layer in layers]) + shifts[document]
+    return flat_spans(document, start, end, None if labels is None else np.concatenate(labels))
+
+
+def word_labels(words: Words, index: LabelIndex, *, are_gold: bool) -> NDArray[np.int64]:
+    """Number of each word's tag, ``[words]``."""
+    numbers = (index.gold_numbers if are_gold else index.numbers)(words.pos_labels)
+    return numbers[words.pos_ids] if words.pos_ids is not None and len(words) else np.zeros(0, np.int64)
+
+
+def span_labels(spans: Spans, index: LabelIndex, *, are_gold: bool) -> NDArray[np.int64]:
+    """Number of each span's label, ``[spans]``."""
+    numbers = (index.gold_numbers if are_gold else index.numbers)(spans.labels)
+    return numbers[spans.label_ids] if len(spans) else np.zeros(0, np.int64)
+
+
+def shifts_of(pairs: Sequence[Pair]) -> NDArray[np.int64]:
+    """Where each document's characters begin when all are laid end to end, ``[documents + 1]``."""
+    return np.concatenate(([0], np.cumsum([len(pair.gold.text) for pair in pairs]))).astype(np.int64)

@@ -1,0 +1,138 @@
+"""Gold documents beside what a model reads in their texts, with what only the model's scores can tell.
+
+A Document holds what was decided. Two things are seen in the tags and scores alone, while blocks go by: which entities
+are well formed, and what the gold labels cost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.decoding.tags import decode_tags
+from lexel.document import Document
+from lexel.errors import LabelError
+from lexel.evaluation.scores.chunks import Pair
+from lexel.evaluation.scores.likelihood import DocumentLoss, GoldLosses
+from lexel.metrics.spans import are_well_formed, spans_of_tags
+from lexel.tasks.base import Block, Flow
+from lexel.tasks.layers import Layer, LayerHead
+from lexel.tasks.tag import Tagger
+from lexel.text.alignment import flat_ranges, read_chars
+
+
+def read_pairs(
+    tagger: Tagger,
+    documents: Iterable[Document],
+    *,
+    given_words: bool = False,
+    label_map: Mapping[str, str] | None = None,
+) -> Iterator[Pair]:
+    """Each gold document with what the model reads in its text.
+
+    Args:
+        tagger: The model.
+        documents: Gold documents.
+        given_words: Keep the gold words, and tag these.
+        label_map: The model's names for gold labels that have others; for the losses.
+
+    Raises:
+        LabelError: If strict entities could not be told from others.
+    """
+    waiting: deque[Document] = deque()
+    watch = _Watch(tagger, label_map or {})
+
+    def noted() -> Iterator[Document]:
+        for document in documents:
+            waiting.append(document)
+            watch.expect(document)
+            yield document
+
+    for number, predicted in enumerate(watch.tagger.stream_documents(noted(), given_words=given_words), 1):
+        is_strict, losses = watch.seen(len(predicted.entities))
+        yield Pair(number, waiting.popleft(), predicted, is_strict, losses)
+
+
+class _Watch:
+    """Looks at each block when all flows have read it.
+
+    Attributes:
+        tagger: Reads as the tagger given does, and is watched.
+    """
+
+    def __init__(self, tagger: Tagger, label_map: Mapping[str, str]) -> None:
+        *others, last = tagger.flows
+        watched = cast(Flow, _WatchedFlow(last, self._look))  # it is read from, nothing else
+        self.tagger = Tagger([*others, watched], tagger.layers, tagger.options)
+        self._costs = GoldLosses(tagger.layers, label_map)
+        self._strict = _StrictRule.of(tagger)
+        self._expected: deque[Document] = deque()
+        self._losses: deque[dict[Layer, DocumentLoss]] = deque()
+        self._flags: deque[NDArray[np.bool_]] = deque()
+
+    def expect(self, document: Document) -> None:
+        """Take note of a document that is about to be read."""
+        self._expected.append(document)
+
+    def seen(self, n_entities: int) -> tuple[NDArray[np.bool_], dict[Layer, DocumentLoss]]:
+        """Of the next document: is each of its entities well formed, and what its gold labels cost."""
+        flags = np.ones(n_entities, np.bool_) if self._strict is None else self._flags.popleft()
+        return flags, self._losses.popleft()
+
+    def _look(self, block: Block) -> None:
+        documents = [self._expected.popleft() for _ in block.texts]
+        self._losses.extend(self._costs.of_block(block, documents))
+        if self._strict is not None:
+            self._flags.extend(self._strict.flags(block))
+
+
+class _StrictRule:
+    """Which of the entities that the lenient rule reads are well formed."""
+
+    def __init__(self, tagger: Tagger, head: LayerHead) -> None:
+        self._head = head
+        self._method = tagger.options.decode
+        self._biases = (tagger.options.biases or {}).get("entities")
+
+    @classmethod
+    def of(cls, tagger: Tagger) -> _StrictRule | None:
+        """The rule where it can see something: Viterbi decoding gives well-formed tags only."""
+        head = tagger.layers.get("entities")
+        if head is None or tagger.options.decode == "viterbi":
+            return None
+        if tagger.options.entities_on_words:
+            raise LabelError(
+                "entities_on_words with argmax: widened entities cannot be told by the strict rule; "
+                "expected one of the two options. Decode with viterbi, or leave entities as they are"
+            )
+        return cls(tagger, head)
+
+    def flags(self, block: Block) -> list[NDArray[np.bool_]]:
+        """Is each entity well formed? ``[entities]`` for each text of a block."""
+        reading, label_set = block.readings[self._head.flow], self._head.label_set
+        scores = reading.scores[self._head.head.name].astype(np.float32, copy=False)
+        bounds = reading.pieces.bounds
+        tags = decode_tags(scores, bounds, label_set, method=self._method, biases=self._biases)
+        spans = spans_of_tags(tags, bounds, label_set, rule="lenient")
+        starts, ends = flat_ranges(read_chars(block.texts), reading.pieces)
+        solid = ends[spans.end - 1] > starts[spans.start]  # others never become entities
+        well_formed, document = are_well_formed(spans, tags, label_set)[solid], spans.document[solid]
+        return np.split(well_formed, np.searchsorted(document, np.arange(1, len(block.texts))))
+
+
+class _WatchedFlow:
+    """A flow whose blocks are looked at on their way."""
+
+    def __init__(self, flow: Flow, look: Callable[[Block], None]) -> None:
+        self.name, self.checkpoint, self.engine = flow.name, flow.checkpoint, flow.engine
+        self._flow = flow
+        self._look = look
+
+    def read(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        for block in self._flow.read(blocks):
+            self._look(block)
+            yield block

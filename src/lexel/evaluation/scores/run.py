@@ -1,0 +1,230 @@
+"""Run a model over labelled documents and score every layer that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from lexel.decoding.tags import Method
+from lexel.document import Document
+from lexel.errors import LabelError
+from lexel.evaluation.scores.chunks import LabelIndex, Pair, chunked
+from lexel.evaluation.scores.mistakes import MistakeList
+from lexel.evaluation.scores.predictions import read_pairs
+from lexel.evaluation.scores.results import Results
+from lexel.evaluation.scores.tallies import EntityTally, LossTally, PosTally, Sampling, WordTally
+from lexel.tasks.layers import Layer, LayerHead
+from lexel.tasks.tag import Tagger
+
+LAYERS: tuple[Layer, ...] = ("words", "pos", "entities")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What to measure, and how.
+
+    Attributes:
+        vocabulary: The words of the training data, for the recall of words in it and out of it.
+        training_texts: The texts of the training data; documents that stand among them are counted and said.
+        label_map: What the model calls gold labels that have other names.
+        given_words: Keep the gold words, and score tags on these; words are then not scored.
+        sampling: How intervals are made.
+    """
+
+    vocabulary: Collection[str] | None = None
+    training_texts: Collection[str] | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    given_words: bool = False
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a model can do, as far as its judge must know.
+
+    Attributes:
+        labels: By layer that it reads, what it can label there; nothing for words.
+        decode: How it decides tags.
+    """
+
+    labels: Mapping[Layer, tuple[str, ...]]
+    decode: Method
+
+    @classmethod
+    def of(cls, tagger: Tagger) -> Abilities:
+        """What a tagger can do."""
+        labels = {layer: () if layer == "words" else _labels_of(head) for layer, head in tagger.layers.items()}
+        return cls(labels, tagger.options.decode)
+
+
+def evaluate(tagger: Tagger, documents: Iterable[Document], *, options: EvaluationOptions | None = None) -> Results:
+    """Read the texts of gold documents with a model, and score what it finds.
+
+    Every gold label counts: a label that the model does not know is missed, and said. Memory grows with the number of
+    documents by their counts alone (some hundred bytes each).
+
+    Args:
+        tagger: The model.
+        documents: Gold documents; a layer that one does not carry is not scored on it.
+        options: What to measure, and how.
+
+    Raises:
+        LabelError: If the map names a label that the model has not, or if the model knows none of the gold labels.
+        DataError: From reading the data.
+    """
+    options = options or EvaluationOptions()
+    judge, began = Judge(Abilities.of(tagger), options), perf_counter()
+    for chunk in chunked(read_pairs(tagger, documents, given_words=options.given_words, label_map=options.label_map)):
+        judge.add(chunk)
+    return judge.results(seconds=perf_counter() - began)
+
+
+class Judge:
+    """Counts what a model gets right, chunk by chunk, and says what it comes to.
+
+    Args:
+        abilities: What the model can do.
+        options: What to measure, and how.
+
+    Attributes:
+        tallies: The counts of each layer that is scored.
+
+    Raises:
+        LabelError: If the map names a label that the model has not.
+    """
+
+    def __init__(self, abilities: Abilities, options: EvaluationOptions) -> None:
+        self._abilities = abilities
+        self._options = options
+        _check_map(options.label_map, abilities.labels)
+        self.tallies: dict[Layer, WordTally | PosTally | EntityTally] = {}
+        for layer in LAYERS:
+            if layer in abilities.labels and not (layer == "words" and options.given_words):
+                self.tallies[layer] = self._tally(layer)
+        self._losses = LossTally(self.tallies)
+        self._mistakes = MistakeList(list(self.tallies), options.label_map)
+        self._seen: dict[str, int] = dict.fromkeys(LAYERS, 0)
+        self._n_documents = self._n_chars = self._n_overlapping = 0
+
+    def _tally(self, layer: Layer) -> WordTally | PosTally | EntityTally:
+        if layer == "words":
+            return WordTally(self._options.vocabulary)
+        index = LabelIndex(self._abilities.labels[layer], self._options.label_map)
+        return PosTally(index) if layer == "pos" else EntityTally(index)
+
+    def add(self, chunk: Sequence[Pair]) -> None:
+        """Count a chunk of documents."""
+        for counted in (*self.tallies.values(), self._losses, self._mistakes):
+            counted.add(chunk)
+        self._n_documents += len(chunk)
+        self._n_chars += sum(len(pair.gold.text) for pair in chunk)
+        for layer in LAYERS:
+            self._seen[layer] += sum(layer in pair.gold.layers for pair in chunk)
+        texts = self._options.training_texts or ()
+        self._n_overlapping += sum(pair.gold.text.strip() in texts for pair in chunk if pair.gold.text.strip())
+
+    def results(self, *, seconds: float) -> Results:
+        """The scores of all that was counted.
+
+        Raises:
+            LabelError: If the model knows none of the gold labels of a layer.
+        """
+        sampling = self._options.sampling
+        words, pos, entities = (self.tallies.get(layer) for layer in LAYERS)
+        results = Results(
+            n_documents=self._n_documents,
+            n_chars=self._n_chars,
+            seconds=seconds,
+            words=words.result(sampling) if isinstance(words, WordTally) else None,
+            pos=pos.result(sampling) if isinstance(pos, PosTally) else None,
+            entities=entities.result(sampling) if isinstance(entities, EntityTally) else None,
+            losses=self._losses.result(sampling),
+            absent={layer: why for layer in LAYERS if (why := self._why_absent(layer))},
+            notes=self._notes(),
+            mistakes=self._mistakes.kept,
+            n_mistakes=self._mistakes.counts,
+            n_overlapping=None if self._options.training_texts is None else self._n_overlapping,
+        )
+        results.notes.extend(_unknown_labels(results, self._labels()))
+        results.notes.extend(self._unused_map())
+        return results
+
+    @property
+    def _indexes(self) -> dict[Layer, LabelIndex]:
+        return {
+            layer: tally.index for layer, tally in self.tallies.items() if isinstance(tally, PosTally | EntityTally)
+        }
+
+    def _labels(self) -> dict[str, Sequence[str]]:
+        return {layer: index.names[: index.n_known] for layer, index in self._indexes.items()}
+
+    def _unused_map(self) -> list[str]:
+        used = set[str]().union(*(index.mapped for index in self._indexes.values()))
+        unused = [label for label in self._options.label_map if label not in used]
+        return [f"--map-labels: the data has no {', '.join(unused)}"] if unused else []
+
+    def _why_absent(self, layer: Layer) -> str | None:
+        if not self._seen[layer]:
+            return "no document of the data has it"
+        if layer == "words" and self._options.given_words:
+            return "the gold words were given to the model"
+        return None if layer in self.tallies else "the model has no head for it"
+
+    def _notes(self) -> list[str]:
+        seen, n_documents = self._seen, self._n_documents
+        notes = [
+            f"{layer}: scored on the {seen[layer]:,} of {n_documents:,} documents that carry them"
+            for layer in self.tallies
+            if 0 < seen[layer] < n_documents
+        ]
+        if self._n_overlapping:
+            notes.append(
+                f"{self._n_overlapping:,} of {n_documents:,} documents have texts of the training data (--vocabulary): "
+                "what is scored on them was seen before"
+            )
+        if "entities" in self.tallies and seen["entities"] and self._abilities.decode == "viterbi":
+            notes.append("entities: Viterbi decoding gives well-formed tags only, so both rules read the same")
+        if "words" not in self._abilities.labels and "pos" in self.tallies and not self._options.given_words:
+            notes.append("pos: no head gives words, so they are the pre-tokeniser's")
+        return notes
+
+
+def _labels_of(layer: LayerHead) -> tuple[str, ...]:
+    """What a layer's spans can be labelled."""
+    return layer.head.labels if layer.head.task in ("pos", "labels") else layer.label_set.types
+
+
+def _check_map(label_map: Mapping[str, str], labels: Mapping[Layer, Sequence[str]]) -> None:
+    known = {label for names in labels.values() for label in names}
+    strange = sorted(set(label_map.values()) - known)
+    if strange:
+        raise LabelError(
+            f"--map-labels: {', '.join(map(repr, strange))}: not among the model's labels; "
+            f"expected some of {', '.join(sorted(known))}"
+        )
+
+
+def _unknown_labels(results: Results, labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which gold labels the model does not know.
+
+    Raises:
+        LabelError: If it knows none of a layer's.
+    """
+    notes = []
+    scores = {
+        "pos": results.pos and results.pos.by_label,
+        "entities": results.entities and results.entities.lenient.by_label,
+    }
+    for layer, by_label in scores.items():
+        gold = {label: score.n_gold for label, score in (by_label or {}).items() if score.n_gold}
+        unknown = {label: n for label, n in gold.items() if label not in labels[layer]}
+        said = ", ".join(f"{label} ({n:,})" for label, n in unknown.items())
+        if unknown and len(unknown) == len(gold):
+            raise LabelError(
+                f"{layer}: the gold labels are {said}; the model has {', '.join(labels[layer])}, none of them. "
+                "Map them with --map-labels FILE"
+            )
+        if unknown:
+            notes.append(f"{layer}: the model does not know {said}; these count as missed. --map-labels can map them")
+    return notes

@@ -1,0 +1,214 @@
+"""What a card claims of a model's scores, and which figure of a report each claim means.
+
+A claim is one metric of a card's ``model-index`` (https://github.com/huggingface/hub-docs/blob/main/modelcard.md).
+Names of metrics are free text there ("F1", "word F1", "entity F1 (strict)"), so they are read word by word, and a name
+with a word that means nothing here is left alone: a figure of something else must not be taken for ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+from lexel.evaluation.scores.results import Results
+from lexel.metrics.scores import Estimate, SpanScore
+
+Part = Literal["words", "pos", "entities", "tags", "classes"]
+Quantity = Literal["precision", "recall", "f1", "accuracy"]
+
+_QUANTITIES: dict[str, Quantity] = {
+    **dict.fromkeys(("precision", "p"), "precision"),
+    **dict.fromkeys(("recall", "r"), "recall"),
+    **dict.fromkeys(("f1", "f", "fscore", "fmeasure"), "f1"),
+    **dict.fromkeys(("accuracy", "acc"), "accuracy"),
+}
+_PARTS: dict[str, Part] = {
+    **dict.fromkeys(("word", "words", "segmentation", "cws", "ws"), "words"),
+    **dict.fromkeys(("pos", "upos", "tag", "tags", "tagging"), "pos"),
+    **dict.fromkeys(("entity", "entities", "ner", "strict", "lenient", "conlleval", "seqeval"), "entities"),
+}
+_RULES = {"strict": "strict", "lenient": "lenient", "conlleval": "lenient"}
+_CLASS_AVERAGES = {"positive": "positive", "macro": "macro", "micro": "micro", "weighted": "weighted"}
+_CLASS_WORDS = {**_CLASS_AVERAGES, "binary": "positive"}
+_SMALL_WORDS = """
+    a and average avg by dev development eval evaluation exact found level mode of on only or overall rule score scores
+    set span spans test the token tokens validation with"""
+_EMPTY = frozenset(_SMALL_WORDS.split())
+_WORD = re.compile(r"[a-z]+[0-9]*|[0-9]+")
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+
+
+class DataKey(NamedTuple):
+    """What tells the data set of a claim from others."""
+
+    dataset: str
+    dataset_type: str
+    config: str | None
+    split: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One figure that a card claims.
+
+    Attributes:
+        dataset: Name of the data set.
+        value: The figure as the card has it.
+        metric_type: The metric's identifier, such as ``f1``.
+        metric_name: What people call it.
+        dataset_type: The data set's identifier.
+        config: Its configuration; of Lexel's own cards the rule that folds gold tags.
+        split: Its part.
+        revision: Its revision; of Lexel's own cards the file's SHA-256.
+        args: Arguments of the metric; Lexel's own cards say layer, rule, average and decoding.
+    """
+
+    dataset: str
+    value: Any
+    metric_type: str
+    metric_name: str = ""
+    dataset_type: str = ""
+    config: str | None = None
+    split: str | None = None
+    revision: str | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def data(self) -> DataKey:
+        """What tells its data set from others."""
+        return DataKey(self.dataset, self.dataset_type, self.config, self.split, self.revision)
+
+    @property
+    def data_name(self) -> str:
+        """What messages call its data set."""
+        name = self.dataset or self.dataset_type or "a data set without a name"
+        return f"{name}, {self.split}" if self.split else name
+
+    @property
+    def name(self) -> str:
+        """What messages call the figure."""
+        return self.metric_name or self.metric_type
+
+    @property
+    def number(self) -> float | None:
+        """The value as a number: also of ``"92.1 ± 0.3"`` and ``"92.1 %"``; ``None`` if it holds none."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float | str):
+            return None
+        match = _NUMBER.search(str(self.value))
+        return None if match is None else float(match[0])
+
+    @property
+    def is_above_1(self) -> bool:
+        """Whether the value can only be per cent, or no share at all."""
+        return self.number is not None and self.number > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a report.
+
+    Attributes:
+        part: Whose: words, words with their tags (``pos``), entities, or single tags (``tags``: plain accuracy of the
+            tags that the entities or words are read from), or classes of texts.
+        quantity: Which.
+        rule: Of entities, ``strict`` or ``lenient``.
+        average: Of entities, ``micro`` or ``macro``; of classes also ``weighted`` or ``positive``, the second of two
+            classes; empty for what a bare name means.
+    """
+
+    part: Part
+    quantity: Quantity
+    rule: str = "lenient"
+    average: str = "micro"
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        quantity = "F1" if self.quantity == "f1" else self.quantity
+        if self.part == "entities":
+            return f"entity {quantity}, {self.rule}, {self.average}"
+        if self.part == "classes":
+            average = f", {self.average}" if self.average and quantity != "accuracy" else ""
+            return f"{quantity} of classes{average}"
+        if self.part == "pos":
+            return "accuracy of tags on found words" if quantity == "accuracy" else f"words with tags, {quantity}"
+        return f"word {quantity}" if self.part == "words" else "accuracy of single tags"
+
+    def others(self) -> list[Figure]:
+        """Figures that people call by the same name."""
+        if self.part == "classes" and self.quantity != "accuracy":
+            return [replace(self, average=average) for average in _CLASS_AVERAGES if average != self.average]
+        if self.part != "entities":
+            return []
+        pairs = [(rule, average) for rule in ("strict", "lenient") for average in ("micro", "macro")]
+        found = [replace(self, rule=rule, average=average) for rule, average in pairs]
+        return sorted((other for other in found if other != self), key=lambda other: other.average != self.average)
+
+    def of(self, results: Results) -> Estimate | None:
+        """Its value in a report; ``None`` if that was not scored, or is no part of one (``tags``)."""
+        if self.part == "words" and results.words is not None:
+            return _of_spans(results.words.words, self.quantity)
+        if self.part == "pos" and results.pos is not None:
+            is_share = self.quantity == "accuracy"
+            return results.pos.accuracy if is_share else _of_spans(results.pos.words_and_tags, self.quantity)
+        if self.part == "entities" and results.entities is not None:
+            score = results.entities.strict if self.rule == "strict" else results.entities.lenient
+            if self.average == "macro":
+                macro: Estimate | None = getattr(score, f"macro_{self.quantity}", None)
+                return macro
+            return _of_spans(score.micro, self.quantity)
+        return None
+
+
+def _of_spans(score: SpanScore, quantity: Quantity) -> Estimate | None:
+    found: Estimate | None = getattr(score, quantity, None)
+    return found
+
+
+def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
+    """The figure that a claim means, or why none does.
+
+    Args:
+        claim: One figure of a card.
+        layers: What the model reads: some of ``words``, ``pos`` and ``entities``, or ``classes`` alone.
+    """
+    said = _WORD.findall(f"{claim.metric_type} {claim.metric_name}".lower().replace("-", ""))
+    is_of_classes = "classes" in layers
+    strange = [word for word in said if not _is_known(word, is_of_classes=is_of_classes)]
+    if strange and "layer" not in claim.args:
+        return f"{claim.name!r} is no figure that Lexel re-runs ({', '.join(dict.fromkeys(strange))})"
+    quantities = list(dict.fromkeys(_QUANTITIES[word] for word in said if word in _QUANTITIES))
+    if len(quantities) != 1:
+        found = "none" if not quantities else " and ".join(quantities)
+        return f"{claim.name!r} names {found}; expected one of precision, recall, F1 and accuracy"
+    if is_of_classes:
+        named = next((_CLASS_WORDS[word] for word in said if word in _CLASS_WORDS), "")
+        return Figure("classes", quantities[0], average=str(claim.args.get("average", named)))
+    part = _part_of(claim, said, quantities[0], layers)
+    if part is None:
+        return f"{claim.name!r} does not say of what; the model reads {', '.join(layers)}"
+    args = {key: str(value) for key, value in claim.args.items()}
+    rule = args.get("rule") or next((_RULES[word] for word in said if word in _RULES), "lenient")
+    average = args.get("average") or ("macro" if "macro" in said else "micro")
+    return Figure(part, quantities[0], rule, average) if part == "entities" else Figure(part, quantities[0])
+
+
+def _is_known(word: str, *, is_of_classes: bool) -> bool:
+    if is_of_classes:
+        return word in _QUANTITIES or word in _EMPTY or word in _CLASS_WORDS
+    return word in _QUANTITIES or word in _PARTS or word in _EMPTY or word in ("micro", "macro")
+
+
+def _part_of(claim: Claim, said: Sequence[str], quantity: Quantity, layers: Collection[str]) -> Part | None:
+    if claim.args.get("layer") in ("words", "pos", "entities", "tags"):
+        part: Part = claim.args["layer"]
+        return part
+    named = {_PARTS[word] for word in said if word in _PARTS} or {_PARTS[layer] for layer in layers}
+    if "pos" in named and "entities" not in named:  # words with their tags
+        return "pos"
+    if len(named) != 1:
+        return None
+    return "tags" if quantity == "accuracy" else named.pop()

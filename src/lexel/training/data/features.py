@@ -1,0 +1,325 @@
+"""Labelled files as columns of pieces, read once, kept on disk, and looked at through memory maps.
+
+A file of documents becomes a few arrays in a folder named by the checksum of everything that they depend on: the
+file's bytes, the tokenizer, how its layers are taken. Nothing of a document stays in memory; several processes share
+the pages. A second run, or a resumed one, finds the folder and reads nothing.
+
+    ids          the pieces, document after document
+    bounds       where each document's pieces begin
+    texts        a checksum of each document's text
+    words        edges and types of the words' units (see ``targets``)
+    entities     the same of the entities
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.data import Losses, by_ending, format_named, read_conll, read_conllu, reader_of
+from lexel.data.folding import fold_of
+from lexel.disk import sha256_of
+from lexel.document import Document
+from lexel.errors import DataError
+from lexel.tasks.gold import PieceUnits, Units
+from lexel.text.letters import count_scripts
+from lexel.text.tokenizer import Tokenizer
+from lexel.training.config.options import DataFile
+
+VERSION = 2
+"""Counts up when the columns change, so that older folders are not taken for new ones."""
+
+_COLUMNS: dict[str, type[Any]] = {
+    "ids": np.int32,
+    "bounds": np.int64,
+    "texts": np.uint64,
+    "words_edges": np.uint8,
+    "words_types": np.int16,
+    "entities_edges": np.uint8,
+    "entities_types": np.int16,
+}
+_REPAIRING: dict[str, Callable[..., Iterator[Document]]] = {"conll": read_conll, "conllu": read_conllu}
+_BLOCK_CHARS = 1_000_000
+_BLOCK_DOCUMENTS = 4096
+_SHOWN_CHARS = 60
+_PARTS = 100_000
+"""What shares of documents are counted in."""
+LAYERS = ("words", "pos", "entities")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """A label in a file: how often, and where first."""
+
+    count: int
+    record: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Features:
+    """The columns of one file.
+
+    Attributes:
+        folder: Where they lie.
+        about: What the file holds: ``documents``, ``chars``, ``words``, ``entities``, ``pos_documents`` ...
+        labels: By layer (``pos``, ``entities``) the labels in order of their numbers.
+    """
+
+    folder: Path
+    about: Mapping[str, Any]
+    labels: Mapping[str, Mapping[str, LabelCount]]
+    _cache: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """The pieces, ``[pieces]``."""
+        return self.column("ids")
+
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each document's pieces begin and end, ``[documents + 1]``."""
+        return self.column("bounds")
+
+    def units(self, layer: str) -> Units:
+        """A layer (``words`` with the tags as types, or ``entities``) as units of pieces."""
+        return Units(self.column(f"{layer}_edges"), self.column(f"{layer}_types"), 0)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column, mapped from its file."""
+        if name not in self._cache:
+            path, dtype = self.folder / name, _COLUMNS[name]
+            size = path.stat().st_size
+            self._cache[name] = np.asarray(np.memmap(path, dtype, "r")) if size else np.zeros(0, dtype)
+        return self._cache[name]
+
+
+def read_features(
+    file: DataFile, tokenizer: Tokenizer, *, cache: Path, fingerprint: str, repair: bool = False
+) -> Features:
+    """The columns of a file, from the cache if they are there.
+
+    Args:
+        file: What to read.
+        tokenizer: What cuts its texts.
+        cache: The folder to keep columns in.
+        fingerprint: Checksum of the tokenizer.
+        repair: Read ill-formed tags as conlleval does.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    sha256 = sha256_of(file.path)
+    key = hashlib.sha256(json.dumps([VERSION, sha256, fingerprint, repair, *_taken(file)]).encode()).hexdigest()[:24]
+    folder = cache / key
+    if not (folder / "about.json").exists():
+        _write(read_documents(file, repair=repair), file, tokenizer, folder, sha256=sha256)
+    return open_features(folder)
+
+
+def open_features(folder: Path) -> Features:
+    """The columns in a folder that ``read_features`` made."""
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    labels = {
+        layer: {label: LabelCount(*values) for label, values in counts.items()}
+        for layer, counts in about.pop("labels").items()
+    }
+    return Features(folder, about, labels)
+
+
+def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool = False) -> Iterator[Document]:
+    """The documents of a data file by its format.
+
+    Args:
+        file: What to read.
+        losses: Where what the format holds and Lexel does not is counted.
+        repair: Read ill-formed tags as conlleval does.
+
+    Raises:
+        DataError: If the format cannot be read, the file is not of it, or it has no second tags to fold by.
+    """
+    row = format_named(file.format) if file.format else by_ending(file.path)
+    if repair and row.name in _REPAIRING:
+        return _REPAIRING[row.name](file.path, losses=losses, repair=True)
+    fold = None if file.fold is None else fold_of(file.fold)
+    return reader_of(row, fold=fold)(file.path, losses=losses)
+
+
+def shared_texts(features: Features, others: Sequence[Features]) -> int:
+    """How many documents have a text that stands in other files, too."""
+    theirs = np.unique(np.concatenate([np.zeros(0, np.uint64), *(other.column("texts") for other in others)]))
+    return int(np.isin(features.column("texts"), theirs).sum())
+
+
+def held_out(features: Features, fraction: float) -> NDArray[np.bool_]:
+    """Which documents are kept for measuring, ``[documents]``; the same text is always on the same side."""
+    return np.asarray(features.column("texts") % np.uint64(_PARTS) < np.uint64(round(fraction * _PARTS)))
+
+
+def is_held_out(text: str, fraction: float) -> bool:
+    """Is a document with this text kept for measuring?"""
+    return bool(int.from_bytes(_text_checksum(text), "little") % _PARTS < round(fraction * _PARTS))
+
+
+def _taken(file: DataFile) -> list[Any]:
+    """What of a data file's options changes its columns."""
+    fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
+    return [file.format, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
+
+
+def _layers(file: DataFile) -> Sequence[str]:
+    return LAYERS if file.layers is None else file.layers
+
+
+def _write(documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, folder: Path, *, sha256: str) -> None:
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with _Writer(partial, file) as writer:
+            for block in _blocks(documents):
+                writer.add(block, tokenizer)
+        about = {"sha256": sha256, **writer.about}
+        (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        partial.replace(folder)
+    except OSError as cause:
+        raise DataError(f"{folder}: not written ({cause.strerror or cause}). Make room and try again") from cause
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents some thousand at a time, or fewer long ones."""
+    documents = iter(documents)
+    while block := list(islice(documents, 1)):
+        n_chars = len(block[0].text)
+        for document in documents:
+            block.append(document)
+            n_chars += len(document.text)
+            if n_chars >= _BLOCK_CHARS or len(block) >= _BLOCK_DOCUMENTS:
+                break
+        yield block
+
+
+class _Writer:
+    """Appends blocks of documents to the columns, and counts what is in them."""
+
+    def __init__(self, folder: Path, file: DataFile) -> None:
+        self._layers = set(_layers(file))
+        self._map = file.label_map or {}
+        self._files: dict[str, BinaryIO] = {name: (folder / name).open("wb") for name in _COLUMNS}
+        self._labels: dict[str, dict[str, list[Any]]] = {"pos": {}, "entities": {}}
+        self._number_of: dict[tuple[str, str], int] = {}
+        self._counts = dict.fromkeys(
+            ("documents", "chars", "words", "entities", "pieces", "longest_chars", "lost_units"), 0
+        )
+        self._with = dict.fromkeys(LAYERS, 0)
+        self._scripts: dict[str, int] = {}
+        self._put("bounds", np.zeros(1, np.int64))
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {**self._counts, "with": self._with, "scripts": self._scripts, "labels": self._labels}
+
+    def add(self, documents: Sequence[Document], tokenizer: Tokenizer) -> None:
+        texts = [document.text for document in documents]
+        pieces = tokenizer.encode(texts)
+        units = PieceUnits(texts, pieces)
+        self._put("ids", pieces.ids)
+        self._put("bounds", pieces.bounds[1:] + self._counts["pieces"])
+        self._put("texts", np.frombuffer(b"".join(map(_text_checksum, texts)), np.uint64))
+        words = units.words(
+            [document.words if self._has(document, "words") else None for document in documents],
+            [
+                self._pos_numbers(document, i) if self._has(document, "pos") else None
+                for i, document in enumerate(documents)
+            ],
+        )
+        entities = units.entities(
+            [document.entities if self._has(document, "entities") else None for document in documents],
+            [
+                self._entity_numbers(document, i) if self._has(document, "entities") else None
+                for i, document in enumerate(documents)
+            ],
+        )
+        for layer, found in (("words", words), ("entities", entities)):
+            self._put(f"{layer}_edges", found.edges)
+            self._put(f"{layer}_types", found.types)
+            self._counts["lost_units"] += found.n_lost
+        self._count(documents, texts, n_pieces=len(pieces))
+
+    def _has(self, document: Document, layer: str) -> bool:
+        return layer in document.layers and (layer in self._layers or (layer == "words" and "pos" in self._layers))
+
+    def _pos_numbers(self, document: Document, i: int) -> NDArray[np.int64]:
+        words = document.words
+        assert words.pos_ids is not None
+        return self._numbers("pos", words.pos_labels, words.pos_ids, words.starts, words.ends, document, i)
+
+    def _entity_numbers(self, document: Document, i: int) -> NDArray[np.int64]:
+        spans = document.entities
+        return self._numbers("entities", spans.labels, spans.label_ids, spans.starts, spans.ends, document, i)
+
+    def _numbers(
+        self,
+        layer: str,
+        names: Sequence[str],
+        ids: NDArray[np.int32],
+        starts: NDArray[np.int32],
+        ends: NDArray[np.int32],
+        document: Document,
+        i: int,
+    ) -> NDArray[np.int64]:
+        """The number of each unit's label in the whole file, ``[units]``; new labels get the next ones."""
+        known = self._labels[layer]
+        numbers = np.zeros(len(names), np.int64)
+        counts = np.bincount(ids, minlength=len(names)).tolist()
+        for own, name in enumerate(names):
+            label = self._map.get(name, name)
+            if label not in known:
+                at = int((ids == own).argmax()) if counts[own] else 0
+                example = document.text[starts[at] : ends[at]][:_SHOWN_CHARS] if counts[own] else ""
+                known[label] = [0, self._counts["documents"] + i + 1, example]
+                self._number_of[layer, label] = len(known) - 1
+            known[label][0] += counts[own]
+            numbers[own] = self._number_of[layer, label]
+        return numbers[ids]
+
+    def _count(self, documents: Sequence[Document], texts: Sequence[str], *, n_pieces: int) -> None:
+        counts = self._counts
+        counts["documents"] += len(documents)
+        counts["pieces"] += n_pieces
+        for text in texts:
+            counts["chars"] += len(text)
+            counts["longest_chars"] = max(counts["longest_chars"], len(text))
+        for document in documents:
+            layers = document.layers
+            for layer in LAYERS:
+                self._with[layer] += layer in layers and layer in self._layers
+            counts["words"] += len(document.words) if "words" in layers else 0
+            counts["entities"] += len(document.entities) if "entities" in layers else 0
+        for script, n in count_scripts("".join(texts)).items():
+            self._scripts[script] = self._scripts.get(script, 0) + n
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        self._files[name].write(np.ascontiguousarray(values, _COLUMNS[name]).tobytes())
+
+
+def _text_checksum(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -1,0 +1,398 @@
+"""Texts and pairs with their classes, and questions with their answers, as sequences to learn from.
+
+They are framed and windowed as for prediction: of a pair the longer text in windows beside the other, of a question the
+context. Every window of a text is an example of its classes; a window without the answer says so by its first piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.data.classified import Classified, read_classified
+from lexel.data.questions import Question, read_questions
+from lexel.decoding.words import WordTable, pieces_of_words
+from lexel.disk import sha256_of
+from lexel.errors import DataError, LabelError
+from lexel.tasks.base import OVERLAP, Pair, types_known
+from lexel.tasks.classify import pair_of
+from lexel.tasks.framing import Layout, PartnerPieces, lay_out, room_beside
+from lexel.tasks.gold import IGNORE
+from lexel.text.alignment import bounds_of, piece_of_char, read_chars
+from lexel.text.letters import count_scripts
+from lexel.text.pieces import SpecialPieces
+from lexel.text.tokenizer import Tokenizer
+from lexel.text.windows import plan_batch
+from lexel.training.config.options import DataFile, Problem, TrainingOptions
+from lexel.training.data.examples import Gathered
+from lexel.training.data.features import LabelCount
+from lexel.training.data.heads import TrainedHead
+
+IntArray = NDArray[np.int64]
+_BLOCK = 1024
+_SHOWN_CHARS = 60
+_KINDS = {"multi": "several or none a text", "regression": "numbers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How texts become sequences.
+
+    Attributes:
+        tokenizer: What cuts them.
+        special: The model's special pieces.
+        max_length: Longest sequence, special pieces included.
+        overlap: Pieces that neighbouring windows share; ``None`` as for prediction.
+    """
+
+    tokenizer: Tokenizer
+    special: SpecialPieces
+    max_length: int
+    overlap: int | None
+
+    def lay_out(self, pairs: Sequence[Pair]) -> tuple[Layout, IntArray, NDArray[np.int32]]:
+        """The windows of texts, all of pairs or all alone, the bounds of their pieces, and which has each character.
+
+        Raises:
+            DataError: If a text leaves its partner no room.
+        """
+        texts = [pair.text for pair in pairs]
+        pieces = self.tokenizer.encode(texts)
+        size = self.max_length - len(self.special.prefix) - len(self.special.suffix)
+        owner = piece_of_char(read_chars(texts), pieces)
+        if pairs[0].partner is None:
+            shared = min(OVERLAP, size // 4) if self.overlap is None else self.overlap
+            windows = plan_batch(pieces.bounds, size=size, overlap=shared, read_empty=True)
+            return lay_out(pieces.ids, windows, self.special), pieces.bounds, owner
+        partners = [pair.partner or "" for pair in pairs]
+        beside = self.tokenizer.encode(partners)
+        sizes = room_beside(
+            partners,
+            np.diff(beside.bounds),
+            np.diff(pieces.bounds),
+            size=size,
+            longest=self.max_length,
+            special=self.special,
+        )
+        shared_each = np.minimum(OVERLAP, sizes // 4) if self.overlap is None else self.overlap
+        windows = plan_batch(pieces.bounds, size=sizes, overlap=shared_each, read_empty=True)
+        first = np.array([pair.partner_first for pair in pairs], np.bool_)
+        layout = lay_out(pieces.ids, windows, self.special, partners=PartnerPieces(beside.ids, beside.bounds, first))
+        return layout, pieces.bounds, owner
+
+
+@dataclass(frozen=True)
+class FramedFile:
+    """One file's sequences.
+
+    Attributes:
+        about: What the file holds, as of ``Features``.
+        labels: By layer (``classify``) the classes in order of their numbers.
+        ids: The pieces, sequence after sequence, special ones included, ``[pieces]``.
+        types: BERT's sentence A or B, ``[pieces]``.
+        bounds: Where each sequence begins and ends, ``[sequences + 1]``.
+        example: Which record a sequence is of, ``[sequences]``.
+        classes: Each record's classes by number, ``[records]`` of several; empty lists for questions, and
+            ``None`` where nothing is said of a text.
+        numbers: Each record's label as a number, ``[records]``, NaN where it is none.
+        answers: First and last slot of the answer in its sequence, 0 where it is not there, ``[sequences, 2]``.
+        texts: A checksum of each record's texts, ``[records]``.
+    """
+
+    about: Mapping[str, Any]
+    labels: Mapping[str, Mapping[str, LabelCount]]
+    ids: NDArray[np.int32]
+    types: NDArray[np.int32]
+    bounds: IntArray
+    example: IntArray
+    classes: Sequence[Sequence[int] | None]
+    numbers: NDArray[np.float32]
+    answers: IntArray
+    texts: NDArray[np.uint64]
+
+    def column(self, name: str) -> NDArray[Any]:
+        """The checksums, by the name that they have in ``Features``."""
+        column: NDArray[Any] = getattr(self, name)
+        return column
+
+
+def read_framed(file: DataFile, frame: Frame, *, task: str, labelled: bool = True) -> FramedFile:
+    """Read a file of classified texts, or of questions.
+
+    Args:
+        file: What to read.
+        frame: How texts become sequences.
+        task: What they are for.
+        labelled: Whether every text must have its classes; where not, one without teaches nothing by itself.
+
+    Raises:
+        DataError: If it cannot be read, or a pair is too long.
+    """
+    if task == "answer":
+        return _Reader(file, frame).read(read_questions(file.path))
+    records = read_classified(file.path, format=file.format, labelled=labelled)
+    if task == "embed":
+        records = _single_texts(records)
+    unlabelled = (replace(record, labels=()) for record in records) if file.layers == () else records
+    return _Reader(file, frame, labelled=labelled).read(unlabelled)
+
+
+def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
+    for record in records:
+        if record.pair is not None:
+            raise DataError(f"{record.where}: a pair of texts; expected one text, which embed makes a vector of")
+        yield record
+
+
+class _Reader:
+    """Frames records and counts what is in them."""
+
+    def __init__(self, file: DataFile, frame: Frame, *, labelled: bool = True) -> None:
+        self._frame = frame
+        self._labelled = labelled
+        self._map = file.label_map or {}
+        self._path = file.path
+        self._labels: dict[str, list[Any]] = {}
+        self._counts = {"documents": 0, "chars": 0, "longest_chars": 0}
+        self._scripts: dict[str, int] = {}
+        self._texts: list[bytes] = []
+        self._classes: list[list[int] | None] = []
+        self._numbers: list[float] = []
+
+    def read(self, records: Iterable[Classified | Question]) -> FramedFile:
+        layouts, answers, examples, n = [], [], [], 0
+        for group in _blocks(records):
+            for record in group:
+                self._count(record)
+            layout, bounds, owner = self._frame.lay_out([_pair(record) for record in group])
+            layouts.append(layout)
+            answers.append(_answers(group, layout, bounds, owner))
+            examples.append(layout.windows.text + n)
+            n += len(group)
+        sizes = [np.diff(layout.bounds) for layout in layouts]
+        empty = np.zeros(0, np.int64)
+        lengths = np.concatenate([empty, *sizes])
+        return FramedFile(
+            about={
+                "sha256": sha256_of(self._path),
+                **self._counts,
+                "words": 0,
+                "entities": 0,
+                "pieces": int(lengths.sum()),
+                "with": {"words": 0, "pos": 0, "entities": 0},
+                "scripts": self._scripts,
+            },
+            labels={"classify": {name: LabelCount(*values) for name, values in self._labels.items()}},
+            ids=np.concatenate([np.zeros(0, np.int32), *(layout.ids for layout in layouts)]),
+            types=np.concatenate([np.zeros(0, np.int32), *(layout.type_ids for layout in layouts)]),
+            bounds=bounds_of(lengths, len(lengths)),
+            example=np.concatenate([empty, *examples]),
+            classes=self._classes,
+            numbers=np.array(self._numbers, np.float32),
+            answers=np.concatenate([np.zeros((0, 2), np.int64), *answers]),
+            texts=np.frombuffer(b"".join(self._texts), np.uint64),
+        )
+
+    def _count(self, record: Classified | Question) -> None:
+        pair = _pair(record)
+        text = pair.text + (pair.partner or "")
+        self._counts["documents"] += 1
+        self._counts["chars"] += len(text)
+        self._counts["longest_chars"] = max(self._counts["longest_chars"], len(text))
+        for script, count in count_scripts(text).items():
+            self._scripts[script] = self._scripts.get(script, 0) + count
+        self._texts.append(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+        names = [self._map.get(name, name) for name in record.labels] if isinstance(record, Classified) else []
+        for name in names:
+            self._labels.setdefault(name, [0, self._counts["documents"], pair.text[:_SHOWN_CHARS]])[0] += 1
+        numbers = {name: i for i, name in enumerate(self._labels)} if names else {}
+        is_known = bool(names) or self._labelled
+        self._classes.append([numbers[name] for name in names] if is_known else None)
+        self._numbers.append(_number(names))
+
+
+def _blocks(records: Iterable[Any]) -> Iterator[list[Any]]:
+    """Records some at a time, pairs and single texts apart."""
+    for _, group in groupby(records, key=lambda record: _pair(record).partner is None):
+        while block := list(islice(group, _BLOCK)):
+            yield block
+
+
+def _pair(record: Classified | Question) -> Pair:
+    if isinstance(record, Question):
+        return Pair(record.context, partner=record.question, partner_first=True)
+    return pair_of(record.text if record.pair is None else (record.text, record.pair))
+
+
+def _number(names: Sequence[str]) -> float:
+    try:
+        (name,) = names
+        return float(name)
+    except ValueError:
+        return float("nan")
+
+
+def _answers(
+    records: Sequence[Classified | Question], layout: Layout, bounds: IntArray, owner: NDArray[np.int32]
+) -> IntArray:
+    """First and last slot of each record's first answer in its windows, 0 where a window has not all of it."""
+    windows = layout.windows
+    found = np.zeros((len(windows), 2), np.int64)
+    if not isinstance(records[0], Question):
+        return found
+    spans = [record.answers[0] if record.answers else (0, 0) for record in records]  # type: ignore[union-attr]
+    chars = bounds_of([len(record.context) for record in records], len(records))[:-1]  # type: ignore[union-attr]
+    ranges = np.array(spans, np.int64).reshape(-1, 2) + chars[:, None]
+    first, end = pieces_of_words(WordTable(ranges[:, 0], ranges[:, 1], np.arange(len(records))), owner)
+    own = np.flatnonzero(layout.piece >= 0)
+    base = own[np.minimum(np.searchsorted(layout.window[own], np.arange(len(windows))), max(len(own) - 1, 0))]
+    base = base - layout.bounds[:-1] if len(own) else np.zeros(len(windows), np.int64)
+    first, last = first[windows.text], end[windows.text] - 1
+    inside = (last >= first) & (first >= windows.start) & (last < windows.end)
+    found[inside, 0] = (base + first - windows.start)[inside]
+    found[inside, 1] = (base + last - windows.start)[inside]
+    return found
+
+
+def settle_framed(
+    head: TrainedHead,
+    files: Sequence[FramedFile],
+    base_labels: Sequence[str],
+    data: Sequence[DataFile],
+    *,
+    is_taught: bool = False,
+) -> tuple[tuple[str, ...], Problem | None]:
+    """The classes of a head and what kind of problem they are; vectors that a teacher teaches need none.
+
+    Raises:
+        LabelError: If data has classes outside the set, or none at all.
+    """
+    if head.task == "answer":
+        return (), None
+    counts = [label for file in files for label in file.labels["classify"]]
+    problem: Problem | None = head.options.problem or (_problem_of(files) if files else "single")
+    if head.task == "embed":
+        if problem in _KINDS:
+            raise LabelError(
+                f"heads.{head.name}: the data's labels are {_KINDS[problem]}; embed learns from one class a text"
+            )
+        problem = None  # which only classify has
+    if problem == "regression":
+        return head.options.labels or tuple(base_labels) or ("score",), problem
+    reused = tuple(base_labels) if set(counts) <= set(base_labels) else ()
+    labels = head.options.labels or reused or tuple(sorted(set(counts)))
+    strange = [
+        f"{name} ({found.count:,}, first in record {found.record} of {read.path})"
+        for file, read in zip(files, data, strict=True)
+        for name, found in file.labels["classify"].items()
+        if name not in labels
+    ]
+    if strange or not (labels or (is_taught and head.task == "embed")):
+        raise LabelError(
+            f"heads.{head.name}: labels outside its set: {'; '.join(strange) or 'none at all'}. The set is "
+            f"{', '.join(labels) or 'empty'}. Map them with label_map, or give the head these labels"
+        )
+    return labels, problem
+
+
+def _problem_of(files: Sequence[FramedFile]) -> Problem:
+    if any(classes is not None and len(classes) != 1 for file in files for classes in file.classes):
+        return "multi"
+    numbers = np.concatenate([file.numbers for file in files])
+    fractions = any("." in label for file in files for label in file.labels["classify"])
+    return "regression" if fractions and not np.isnan(numbers).any() else "single"
+
+
+class FramedExamples:
+    """The sequences of several files, for one head; the same face as ``WindowExamples``."""
+
+    def __init__(
+        self,
+        files: Sequence[FramedFile],
+        head: TrainedHead,
+        *,
+        chosen: Callable[[Any], NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._head = head
+        self._files = list(files)
+        kept = [np.arange(len(file.bounds) - 1) for file in files]
+        if chosen is not None:
+            kept = [own[chosen(file)[file.example]] for own, file in zip(kept, files, strict=True)]
+        self._kept = kept
+        self.groups = [0, *np.cumsum([len(own) for own in kept]).tolist()]
+        self.lengths: IntArray = np.concatenate(
+            [np.zeros(0, np.int64), *(np.diff(file.bounds)[own] for own, file in zip(kept, files, strict=True))]
+        )
+        self._targets = [self._targets_of(file) for file in files]
+        self.n_long = sum(len(own) - len(np.unique(file.example[own])) for own, file in zip(kept, files, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def _targets_of(self, file: FramedFile) -> NDArray[Any]:
+        """What the head should say of each sequence."""
+        head = self._head
+        if head.task == "answer":
+            return file.answers
+        if head.options.problem == "regression":
+            lacks = np.isnan(file.numbers) & np.array([classes is not None for classes in file.classes], np.bool_)
+            if lacks.any():
+                raise DataError(f"heads.{head.name}: record {int(lacks.argmax()) + 1} has no number")
+            return file.numbers[file.example][:, None]
+        index = {name: i for i, name in enumerate(head.labels)}
+        own = [index[name] for name in file.labels["classify"]]
+        if head.options.problem == "multi":
+            rows = np.zeros((len(file.classes), len(head.labels)), np.float32)
+            for row, classes in zip(rows, file.classes, strict=True):
+                row[:] = np.nan if classes is None else 0
+                row[[own[k] for k in classes or ()]] = 1
+            return rows[file.example]
+        classes_of = (IGNORE if classes is None else own[classes[0]] for classes in file.classes)
+        return np.fromiter(classes_of, np.int64, len(file.classes))[file.example]
+
+    def gather(self, sequences: IntArray) -> Gathered:
+        """Lay some sequences end to end, in the order asked for."""
+        owners = np.searchsorted(self.groups, sequences, side="right") - 1
+        ids, types, targets, sizes = [], [], [], []
+        for owner, sequence in zip(owners.tolist(), sequences.tolist(), strict=True):
+            file, own = self._files[owner], int(self._kept[owner][sequence - self.groups[owner]])
+            a, b = int(file.bounds[own]), int(file.bounds[own + 1])
+            ids.append(file.ids[a:b])
+            types.append(file.types[a:b])
+            targets.append(self._targets[owner][own])
+            sizes.append(b - a)
+        flat = np.concatenate(ids)
+        nothing = np.zeros(len(flat), np.bool_)
+        bounds = bounds_of(sizes, len(sizes))
+        return Gathered(flat, np.concatenate(types), {}, nothing, nothing, bounds, {self._head.name: np.stack(targets)})
+
+    def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
+        """All sequences in order, some at a time."""
+        edges = np.cumsum(self.lengths) // n_pieces
+        cuts = np.flatnonzero(np.diff(edges)) + 1
+        for part in np.split(np.arange(len(self)), cuts):
+            if len(part):
+                yield part, part
+
+    def label_totals(self, head: TrainedHead) -> IntArray:
+        """How often each class stands in the sequences, ``[labels]``."""
+        totals = np.zeros(len(head.labels), np.int64)
+        for own, targets in zip(self._kept, self._targets, strict=True):
+            mine = targets[own]
+            totals += (
+                np.nansum(mine, 0).astype(np.int64)
+                if mine.ndim == 2
+                else np.bincount(mine[mine != IGNORE], minlength=len(totals))
+            )
+        return totals
+
+
+def frame_of(options: TrainingOptions, tokenizer: Tokenizer, *, family: str, max_length: int) -> Frame:
+    """How a model's sequences are framed; RoBERTa reads both texts of a pair as one type."""
+    return Frame(tokenizer, types_known(tokenizer.special, family=family), max_length, options.overlap)

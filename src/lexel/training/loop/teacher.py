@@ -1,0 +1,186 @@
+"""Learning from a teacher: its probabilities and hidden states as targets of a batch, and what a student takes from it.
+
+The teacher is computed on the very rows that the student reads, masks and unknown pieces included, without dropout; of
+what a student is taught nothing is kept, so a run resumes as any other. Where the student's vocabulary is a part of the
+teacher's, pieces find each other by their spelling.
+
+Sources: soft labels with a temperature (https://arxiv.org/abs/1503.02531), hidden states through a learned map
+(https://arxiv.org/abs/1909.10351), vectors of texts by their directions (see ``vector_loss``), layers to begin with
+(https://arxiv.org/abs/1910.01108, whose layers are every other one; here they are evenly spaced and end with the
+last).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoConfig, PretrainedConfig
+
+from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.config import FAMILIES
+from lexel.errors import CheckpointError
+from lexel.text.tokenizer_files import read_vocabulary
+from lexel.training.data.batches import Row
+from lexel.training.data.heads import TrainedHead, base_head
+from lexel.training.data.rows import Batch, RowBuilder, Soft, Target
+from lexel.training.model import model as models
+from lexel.training.start.setup import Setup, quiet_transformers, read_weights
+
+_LAYER = re.compile(r"\blayer\.(\d+)\.")
+
+
+class Teacher:
+    """A model that a student learns from.
+
+    Args:
+        setup: What the run starts from.
+        checkpoint: The teacher's folder.
+        device: Where it computes.
+        dtype: What it computes in.
+    """
+
+    def __init__(self, setup: Setup, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> None:
+        self._setup = setup
+        self._config = AutoConfig.from_pretrained(checkpoint.source.folder)
+        self._heads = [head for head in setup.heads if head.modules or _start(head, checkpoint) is not None]
+        model = _load(checkpoint, self._heads, self._config, seed=setup.options.seed)
+        self._model = model.to(device, dtype).eval().requires_grad_(False)
+        self._pieces = _common_pieces(setup, checkpoint).to(device)
+        special = setup.tokenizer.special
+        around = {*special.prefix, *special.suffix, special.pad}
+        self._around = torch.tensor(sorted(around), device=device)
+        every = setup.options.distill.hidden_layers == "all"
+        n = setup.config.num_hidden_layers
+        self._student_layers = tuple(range(1, n + 1)) if every else (n,)
+        heights = teacher_layers(n, self._config.num_hidden_layers)
+        self._layers = [heights[layer - 1] + 1 for layer in self._student_layers]
+
+    def prepare(self, student: models.MultiHead) -> None:
+        """Give a student what it begins with: weights, if it has none of its own, and maps to the teacher's width."""
+        setup = self._setup
+        torch.manual_seed(setup.options.seed)
+        if setup.base is None:
+            self._give_weights(student)
+        if setup.options.distill.hidden_weight or any(head.task == "embed" for head in self._heads):
+            width, own = self._config.hidden_size, setup.config.hidden_size
+            maps = [nn.Linear(own, width) if own != width else nn.Identity() for _ in self._layers]
+            student.compare(self._student_layers, nn.ModuleList(maps))
+
+    def _give_weights(self, student: models.MultiHead) -> None:
+        """Copy every tensor that fits, layers from the teacher's at their height; none where the width differs."""
+        own, config = self._setup.config, self._config
+        if (own.hidden_size, own.num_attention_heads) != (config.hidden_size, config.num_attention_heads):
+            return
+        heights = teacher_layers(own.num_hidden_layers, config.num_hidden_layers)
+        given = {name: tensor.float().cpu() for name, tensor in self._model.state_dict().items()}
+        with torch.no_grad():
+            for name, parameter in student.named_parameters():
+                there = _LAYER.sub(lambda match: f"layer.{heights[int(match[1])]}.", name)
+                _take(parameter, given.get(there), name, self._pieces.cpu())
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def teach(self, batch: Batch) -> Batch:
+        """The batch with what the teacher says of it."""
+        asked = replace(batch, ids=self._pieces[batch.ids])
+        layers = self._model.layers(asked)
+        last = layers[-1]
+        ordinary = (batch.sequences > 0) & ~torch.isin(batch.ids, self._around)
+        slots = torch.nonzero(ordinary.view(-1))[:, 0]
+        targets = dict(batch.targets)
+        for head in self._heads:
+            targets[head.name] = self._target(head, targets[head.name], last, slots)
+        used = batch.sequences.view(-1) > 0
+        hidden = torch.stack([layers[layer][used] for layer in self._layers])
+        return replace(batch, targets=targets, hidden=hidden)
+
+    def _target(self, head: TrainedHead, target: Target, states: torch.Tensor, slots: torch.Tensor) -> Target:
+        """What a head should say, with the teacher's scores; those that tag are asked at all pieces of the text."""
+        if head.is_tagging:
+            return replace(target, soft=Soft(self._model.score(head.name, states[slots]), slots))
+        picked = states if target.slots is None else states[target.slots]
+        if target.pools is not None:
+            return replace(target, soft=Soft(self._model.vectors(head.name, picked, target.pools)))
+        scores = self._model.score(head.name, picked)
+        return replace(target, soft=Soft(scores[:, self._pieces] if head.task == "fill" else scores))
+
+
+class TaughtBuilder:
+    """Builds batches that a teacher has looked at; the same face as ``RowBuilder``."""
+
+    def __init__(self, builder: RowBuilder, teacher: Teacher, *, device: torch.device) -> None:
+        self._builder, self._teacher, self._device = builder, teacher, device
+
+    def build(self, rows: Sequence[Row], random: np.random.Generator | None) -> Batch:
+        """Lay rows out, and have the teacher say what it thinks of them."""
+        taught: Batch = self._teacher.teach(self._builder.build(rows, random).to(self._device))
+        return taught
+
+
+def teacher_layers(n_student: int, n_teacher: int) -> list[int]:
+    """For each layer of a student, from 0, the teacher's at the same height: evenly spaced, the last with the last."""
+    return [round((layer + 1) * n_teacher / n_student) - 1 for layer in range(n_student)]
+
+
+def _start(head: TrainedHead, checkpoint: Checkpoint) -> Any:
+    return base_head(head.name, head.options, checkpoint.heads)
+
+
+def _load(
+    checkpoint: Checkpoint, heads: Sequence[TrainedHead], config: PretrainedConfig, *, seed: int
+) -> models.MultiHead:
+    folder = checkpoint.source.folder
+    if checkpoint.adapter is not None:
+        raise CheckpointError(f"{folder}: has bottleneck adapters; expected a teacher without. Take its base model")
+    with quiet_transformers():
+        encoder = models.build_encoder(str(folder), config, seed=seed)
+    tensors = read_weights(folder) if heads else {}
+    made: dict[str, nn.Module] = {}
+    for head in heads:
+        start = _start(head, checkpoint)
+        is_plain = start is not None and not start.prefix.startswith("heads.")
+        made[head.name] = module = models.build_head(head, config, is_plain=is_plain)
+        if start is not None:
+            names = models.head_names(start, family=FAMILIES[config.model_type], prefix=start.prefix)
+            models.load_head(module, names, tensors)
+    return models.MultiHead(encoder, made)
+
+
+def _common_pieces(setup: Setup, checkpoint: Checkpoint) -> torch.Tensor:
+    """The teacher's index of each of the student's pieces, by its spelling, ``[vocab]``.
+
+    Raises:
+        CheckpointError: If the teacher has not all of them.
+    """
+    folder = checkpoint.source.folder
+    if setup.tokenizer_folder == folder:
+        return torch.arange(setup.config.vocab_size)
+    own, _ = read_vocabulary(setup.tokenizer_folder)
+    theirs, _ = read_vocabulary(folder)
+    strange = [piece for piece in own if piece not in theirs]
+    if strange:
+        raise CheckpointError(
+            f"{setup.tokenizer_folder}: {len(strange):,} of its {len(own):,} pieces are none of the teacher's "
+            f"({', '.join(map(repr, strange[:3]))} ...); expected the teacher's pieces, or a part of them"
+        )
+    pieces = torch.zeros(setup.config.vocab_size, dtype=torch.int64)
+    for piece, index in own.items():
+        pieces[index] = theirs[piece]
+    return pieces
+
+
+def _take(parameter: torch.Tensor, given: torch.Tensor | None, name: str, pieces: torch.Tensor) -> None:
+    """Copy a tensor if it fits: whole, by pieces, or, of positions, the first."""
+    if given is None:
+        return
+    if name.endswith("word_embeddings.weight") or (name.startswith("heads.") and len(parameter) == len(pieces)):
+        given = given[pieces]
+    elif name.endswith("position_embeddings.weight"):
+        given = given[: len(parameter)]
+    if given.shape == parameter.shape:
+        parameter.copy_(given)

@@ -1,0 +1,202 @@
+"""Which weights are trained, or what is put in beside them.
+
+    full          every weight
+    head          the heads, on a frozen encoder
+    last_layers   the heads and the last N layers
+    lora, dora    low-rank updates of weights, by peft (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2402.09353)
+    ia3           factors on keys, values and the feed-forward part, by peft (https://arxiv.org/abs/2205.05638)
+    adapter       bottlenecks in every layer (``lexel.training.model.adapters``)
+
+The heads are always trained. Of a text classifier's head the pooler counts as a part, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lexel.checkpoint.config import ACTIVATIONS, FAMILIES
+from lexel.errors import MissingExtra, OptionError
+from lexel.training.config.options import TrainingOptions
+from lexel.training.model.adapters import LAYER_NAMES, insert_adapters, layers_of
+
+PEFT_METHODS = ("lora", "dora", "ia3")
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+_LAYERS = {"albert": "albert_layers", "distilbert": "layer"}
+_TASK_TYPES = {"classify": "SEQ_CLS", "answer": "QUESTION_ANS", "fill": "FEATURE_EXTRACTION"}
+
+
+def apply_method(encoder: nn.Module, options: TrainingOptions) -> nn.ModuleList | None:
+    """Say which of an encoder's parameters are trained, and put in what the method puts in.
+
+    Args:
+        encoder: A model of transformers without a head, such as ``BertModel``.
+        options: What was asked for.
+
+    Returns:
+        Bottleneck adapters, which the caller owns and trains; ``None`` for other methods.
+
+    Raises:
+        OptionError: If the method does not fit the encoder.
+        MissingExtra: If peft is needed and not installed.
+    """
+    if options.method == "full":
+        return None
+    _freeze(encoder)
+    if options.method == "last_layers":
+        _thaw_last(encoder, options.last_layers or 0)
+    elif options.method in PEFT_METHODS:
+        _inject(encoder, options)
+    elif options.method == "adapter":
+        return insert_adapters(encoder, **adapter_entry(encoder.config, options))
+    return None
+
+
+def adapter_entry(config: Any, options: TrainingOptions) -> dict[str, Any]:
+    """The entry ``adapter`` of ``lexel.json``: width and activation, which is the encoder's."""
+    activation = getattr(config, "hidden_act", None) or config.activation
+    return {"size": options.adapter_size, "activation": ACTIVATIONS[activation]}
+
+
+def _freeze(encoder: nn.Module) -> None:
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_("pooler" in name)
+
+
+def _thaw_last(encoder: nn.Module, n_layers: int) -> None:
+    layers = layers_of(encoder)
+    if FAMILIES[encoder.config.model_type] == "albert":
+        raise OptionError("method: last_layers of an ALBERT, whose layers share weights; use head, lora or adapter")
+    if n_layers > len(layers):
+        raise OptionError(f"last_layers: {n_layers} of an encoder with {len(layers)}; expected at most {len(layers)}")
+    for layer in layers[-n_layers:]:
+        layer.requires_grad_(True)
+
+
+# peft ----------------------------------------------------------------------------------------------------------------
+
+
+def _inject(encoder: nn.Module, options: TrainingOptions) -> None:
+    try:
+        from peft import inject_adapter_in_model
+    except ImportError as error:
+        raise MissingExtra(f'method {options.method} needs peft: pip install "lexel[train]"') from error
+    try:
+        inject_adapter_in_model(peft_config(encoder, options), encoder)
+    except ValueError as error:
+        raise OptionError(
+            f"target_modules: {', '.join(options.target_modules or ())} fit no linear module of the encoder; expected "
+            f"endings such as {_ending(LAYER_NAMES[_family(encoder)].query)}"
+        ) from error
+
+
+def peft_config(encoder: nn.Module, options: TrainingOptions) -> Any:
+    """peft's settings for a method: query and value for lora and dora; key, value and the outer map for ia3."""
+    import peft
+
+    names = LAYER_NAMES[_family(encoder)]
+    chosen = options.target_modules
+    if options.method == "ia3":
+        outer = _pattern(encoder, names.outer)
+        targets = list(chosen) if chosen else _pattern(encoder, names.key, names.value, names.outer)
+        inner = [name for name in chosen if f".{names.outer}".endswith(f".{name}")] if chosen else outer
+        return peft.IA3Config(target_modules=targets, feedforward_modules=inner)
+    return peft.LoraConfig(
+        r=options.lora_r,
+        lora_alpha=options.lora_alpha,
+        lora_dropout=options.lora_dropout,
+        use_dora=options.method == "dora",
+        target_modules=list(chosen) if chosen else _pattern(encoder, names.query, names.value),
+    )
+
+
+def _pattern(encoder: nn.Module, *parts: str) -> str:
+    """A pattern of those parts in every layer, also where the encoder stands in a model with a head."""
+    layers = _LAYERS.get(_family(encoder), "layer")
+    return rf"(.*\.)?{layers}\.\d+\.({'|'.join(map(re.escape, parts))})"
+
+
+def _family(encoder: nn.Module) -> str:
+    return FAMILIES[encoder.config.model_type]
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def merge_method(encoder: nn.Module, options: TrainingOptions) -> None:
+    """Merge low-rank updates and factors into the weights they change, in place; nothing for other methods."""
+    if options.method not in PEFT_METHODS:
+        return
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in list(encoder.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            parent, _, last = name.rpartition(".")
+            setattr(encoder.get_submodule(parent), last, module.get_base_layer())
+
+
+def plain_names(encoder: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """An encoder's own tensors under the names that they have without peft."""
+    for name, tensor in encoder.state_dict().items():
+        if not _is_update(name):
+            yield name.replace(".base_layer.", "."), tensor
+
+
+def _is_update(name: str) -> bool:
+    return ".lora_" in name or ".ia3_" in name
+
+
+def save_unmerged(
+    folder: Path,
+    encoder: nn.Module,
+    options: TrainingOptions,
+    *,
+    base: tuple[str, str | None],
+    prefix: str,
+    heads: Mapping[str, torch.Tensor],
+    task: str | None,
+) -> None:
+    """Write what peft and Lexel load on the base model: the update and the heads.
+
+    Args:
+        folder: Where to write ``adapter_config.json`` and ``adapter_model.safetensors``.
+        encoder: The encoder with peft's layers in it.
+        options: What was asked for.
+        base: Folder or hub id of the base model, and its commit.
+        prefix: What the encoder is called in the model with its head (``bert``), empty if it stands alone.
+        heads: The heads' tensors under the names they have beside the encoder.
+        task: Task of the only head; ``None`` for several.
+    """
+    from safetensors.torch import save_file
+
+    start = "base_model.model." + (f"{prefix}." if prefix else "")
+    tensors = {start + _without_adapter_name(n): t for n, t in encoder.state_dict().items() if _is_update(n)}
+    tensors |= {f"base_model.model.{name}": tensor for name, tensor in heads.items()}
+    save_file(
+        {name: tensor.detach().float().contiguous().cpu() for name, tensor in tensors.items()}, folder / ADAPTER_WEIGHTS
+    )
+    config = peft_config(encoder, options)
+    config.inference_mode = True
+    config.base_model_name_or_path, config.revision = base
+    config.task_type = "FEATURE_EXTRACTION" if task is None else _TASK_TYPES.get(task, "TOKEN_CLS")
+    config.modules_to_save = sorted({name.partition(".")[0] for name in heads}) if task is not None else None
+    (folder / ADAPTER_CONFIG).write_text(_as_json(config.to_dict()), encoding="utf-8")
+
+
+def _without_adapter_name(name: str) -> str:
+    return name.replace("lora_magnitude_vector.default.weight", "lora_magnitude_vector").replace(".default", "")
+
+
+def _as_json(values: Mapping[str, Any]) -> str:
+    plain: Callable[[Any], Any] = lambda value: sorted(value) if isinstance(value, set) else str(value)  # noqa: E731
+    return json.dumps(values, indent=2, sort_keys=True, default=plain, ensure_ascii=False) + "\n"

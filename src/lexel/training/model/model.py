@@ -1,0 +1,276 @@
+"""One encoder of transformers' with any number of heads on it, and what their tensors are called in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.activations import ACT2FN
+
+from lexel.checkpoint.config import FAMILIES
+from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
+from lexel.training.data.heads import TrainedHead
+from lexel.training.data.rows import HIDDEN, Batch, taught
+from lexel.training.model.attention import NAME as ATTENTION
+from lexel.training.model.attention import packed_mask
+from lexel.training.model.vectors import EmbedHead, SentenceHead, VectorHead
+
+Names = dict[str, str]
+"""What a module calls a tensor, and what a folder calls it."""
+
+_DROPOUTS = ("classifier_dropout", "classifier_dropout_prob", "seq_classif_dropout", "hidden_dropout_prob", "dropout")
+
+
+class MultiHead(nn.Module):  # type: ignore[misc]
+    """An encoder and its heads.
+
+    Attributes:
+        encoder: One of transformers' classes, without its pooler.
+        heads: The heads by ``h_<name>`` (a module's name must not be that of a dictionary's method).
+        adapters: Bottlenecks that the encoder runs, by layer, if it has any.
+        maps: To a teacher's width, one for each layer that is compared with the teacher's, if there is a teacher.
+    """
+
+    def __init__(
+        self, encoder: PreTrainedModel, heads: Mapping[str, nn.Module], adapters: nn.ModuleList | None = None
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict({f"h_{name}": head for name, head in heads.items()})
+        self.adapters = adapters
+        self.maps: nn.ModuleList | None = None
+        self._compared: tuple[int, ...] = ()
+        config = encoder.config
+        self._offset = config.pad_token_id + 1 if FAMILIES[config.model_type] == "roberta" else 0
+        self._has_types = getattr(config, "type_vocab_size", 0) > 0 and FAMILIES[config.model_type] != "distilbert"
+
+    def head(self, name: str) -> nn.Module:
+        """A head by its name."""
+        return self.heads[f"h_{name}"]
+
+    def compare(self, layers: tuple[int, ...], maps: nn.ModuleList) -> None:
+        """Give some layers' hidden states beside the heads' scores, each through its map to a teacher's width."""
+        self._compared, self.maps = layers, maps
+
+    def encode(self, batch: Batch) -> torch.Tensor:
+        """Hidden states of all slots, ``[rows * length, hidden]``."""
+        states: torch.Tensor = self._run(batch).last_hidden_state
+        return states.view(-1, states.shape[-1])
+
+    def layers(self, batch: Batch) -> list[torch.Tensor]:
+        """Hidden states of the embeddings and of all layers, ``[rows * length, hidden]`` each."""
+        found = self._run(batch, output_hidden_states=True).hidden_states
+        return [states.view(-1, states.shape[-1]) for states in found]
+
+    def _run(self, batch: Batch, **asked: bool) -> Any:
+        dtype = next(self.encoder.parameters()).dtype
+        inputs = {"token_type_ids": batch.types} if self._has_types else {}
+        return self.encoder(
+            input_ids=batch.ids,
+            attention_mask=packed_mask(batch.sequences, dtype),
+            position_ids=batch.positions + self._offset,
+            **inputs,
+            **asked,
+        )
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The scores of each head that the batch has targets for, at the slots that these are asked at.
+
+        Where a batch has what a teacher says, there are the student's hidden states in the teacher's width, too, under
+        ``HIDDEN``, and its vectors in the size of the teacher's, under ``taught(head)``.
+        """
+        layers = self.layers(batch) if self.maps is not None and batch.hidden is not None else [self.encode(batch)]
+        states = layers[-1]
+        scores = {}
+        if self.maps is not None and batch.hidden is not None:
+            used = batch.sequences.view(-1) > 0
+            own = (layers[layer][used] for layer in self._compared)
+            scores[HIDDEN] = torch.stack([to(one) for to, one in zip(self.maps, own, strict=True)])
+        for name, target in batch.targets.items():
+            picked = states if target.slots is None else states[target.slots]
+            head = self.head(name)
+            if isinstance(head, VectorHead) and target.soft is not None and self.maps is not None:
+                scores[taught(name)] = head.beside_teacher(picked, target.pools, to=self.maps[-1])
+            scores[name] = self.score(name, picked, pools=target.pools)
+        return scores
+
+    def score(self, name: str, states: torch.Tensor, *, pools: torch.Tensor | None = None) -> torch.Tensor:
+        """A head's scores from hidden states ``[picks, hidden]``; ``pools`` says which of them make a vector."""
+        head = self.head(name)
+        more = (self.embeddings,) if isinstance(head, FillHead) else () if pools is None else (pools,)
+        scores: torch.Tensor = head(states, *more)
+        return scores
+
+    def vectors(self, name: str, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
+        """The vectors that a head makes of hidden states ``[picks, hidden]``, ``[sequences, size]``."""
+        head = self.head(name)
+        assert isinstance(head, VectorHead)
+        return head.vectors(states, pools)
+
+    @property
+    def embeddings(self) -> torch.Tensor:
+        """The encoder's table of pieces, ``[vocab, embedding]``."""
+        table: torch.Tensor = self.encoder.get_input_embeddings().weight
+        return table
+
+
+class TaggingHead(nn.Module):  # type: ignore[misc]
+    """Dropout and a linear map, ``[slots, hidden]`` to ``[slots, labels]``; also for answers, with two outputs."""
+
+    def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, n_outputs)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Scores."""
+        scores: torch.Tensor = self.output(self.dropout(states))
+        return scores
+
+
+class ClassifyHead(nn.Module):  # type: ignore[misc]
+    """A linear map, an activation, and another linear map, on first pieces."""
+
+    def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float, activation: str) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.activation = ACT2FN[activation]
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, n_outputs)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Scores."""
+        scores: torch.Tensor = self.output(self.dropout(self.activation(self.dense(states))))
+        return scores
+
+
+class FillHead(nn.Module):  # type: ignore[misc]
+    """A transformation, then the encoder's own table of pieces as the map to the vocabulary."""
+
+    def __init__(self, hidden_size: int, embedding_size: int, vocab_size: int, *, activation: str, eps: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, embedding_size)
+        self.activation = ACT2FN[activation]
+        self.norm = nn.LayerNorm(embedding_size, eps=eps)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, states: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+        """Scores ``[picks, vocab]``."""
+        return nn.functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
+
+
+def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
+    """The encoder in float32, from a folder's weights or, without one, from random ones."""
+    torch.manual_seed(seed)
+    has_pooler = FAMILIES[config.model_type] not in ("distilbert", "electra")
+    options: dict[str, Any] = {"add_pooling_layer": False} if has_pooler else {}
+    if folder is None:
+        encoder = AutoModel.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
+    else:
+        encoder = AutoModel.from_pretrained(
+            folder, config=config, attn_implementation=ATTENTION, dtype=torch.float32, **options
+        )
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None
+    return encoder
+
+
+def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -> nn.Module:
+    """A new head with weights drawn as the encoder's are."""
+    hidden = config.hidden_size
+    dropout = next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1)
+    family = FAMILIES[config.model_type]
+    if head.task == "fill":
+        plain = PLAIN_FILL[family].activation if is_plain else None
+        embedding = getattr(config, "embedding_size", None) or hidden
+        eps = getattr(config, "layer_norm_eps", 1e-12)
+        activation = plain or getattr(config, "hidden_act", None) or config.activation
+        module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
+    elif head.modules is not None:
+        module = SentenceHead(hidden, len(head.labels), modules=head.modules)
+    elif head.task == "embed":
+        asked = head.options
+        module = EmbedHead(hidden, len(head.labels), pooling=asked.pooling, dimensions=asked.dimensions)
+    elif head.task == "classify":
+        activation = PLAIN_CLASSIFY[family].activation if is_plain else "tanh"
+        module = ClassifyHead(hidden, len(head.labels), dropout=dropout, activation=activation)
+    else:
+        module = TaggingHead(hidden, 2 if head.task == "answer" else len(head.labels), dropout=dropout)
+    _draw(module, getattr(config, "initializer_range", 0.02))
+    return module
+
+
+def _draw(module: nn.Module, scale: float) -> None:
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=scale)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
+    """What a folder calls the tensors of a head, by the module's own names; of an embed head those that it may have."""
+    if head.task == "fill":
+        return (
+            _fill_names(family)
+            if not prefix.startswith("heads.")
+            else {
+                "dense.weight": f"{prefix}.dense.weight",
+                "dense.bias": f"{prefix}.dense.bias",
+                "norm.weight": f"{prefix}.layer_norm.weight",
+                "norm.bias": f"{prefix}.layer_norm.bias",
+                "bias": f"{prefix}.bias",
+            }
+        )
+    if head.task == "classify":
+        plain = PLAIN_CLASSIFY[family]
+        dense, output = (
+            (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
+        )
+        return _linear("dense", dense) | _linear("output", output)
+    if head.task == "embed":
+        return _linear("attention", f"{prefix}.attention") | _linear("dense", f"{prefix}.dense")
+    return _linear("output", prefix)
+
+
+def _fill_names(family: str) -> Names:
+    names = PLAIN_FILL[family]
+    return _linear("dense", names.dense) | _linear("norm", names.norm) | {"bias": names.bias}
+
+
+def _linear(own: str, there: str) -> Names:
+    return {f"{own}.{part}": f"{there}.{part}" for part in ("weight", "bias")}
+
+
+def tensors_of(module: nn.Module, names: Names) -> dict[str, torch.Tensor]:
+    """A head's tensors under the names that a folder gives them."""
+    state = module.state_dict()
+    return {there: state[own] for own, there in names.items() if own in state}
+
+
+def fits(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a folder's tensors are just those of a head."""
+    state = module.state_dict()
+    own = {there: state[name].shape for name, there in names.items() if name in state}
+    return own == {there: tensors[there].shape for there in names.values() if there in tensors}
+
+
+def load_head(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Take a head's weights from a folder's tensors."""
+    with torch.no_grad():
+        for there, parameter in tensors_of(module, names).items():
+            parameter.copy_(tensors[there])
+
+
+def named_tensors(
+    model: MultiHead, heads: Sequence[TrainedHead], *, family: str, prefixes: Mapping[str, str], encoder_prefix: str
+) -> dict[str, torch.Tensor]:
+    """All tensors of a model under the names that a folder gives them."""
+    encoder = {f"{encoder_prefix}{name}": tensor for name, tensor in model.encoder.state_dict().items()}
+    for head in heads:
+        encoder |= tensors_of(model.head(head.name), head_names(head, family=family, prefix=prefixes[head.name]))
+    adapters = {} if model.adapters is None else model.adapters.state_dict()
+    return encoder | {f"adapters.{name}": tensor for name, tensor in adapters.items()}

@@ -1,0 +1,1 @@
+"""What training minimises, and the scores that it watches."""

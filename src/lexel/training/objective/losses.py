@@ -1,0 +1,207 @@
+"""Losses as sums over labelled positions divided by the whole step's count, so that parts of a step add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
+
+from lexel.tasks.gold import IGNORE
+from lexel.training.config.options import DistillOptions
+from lexel.training.data.heads import TrainedHead
+from lexel.training.data.rows import HIDDEN, Batch, Target, taught
+
+_LARGE = 1024
+"""From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
+
+
+class LargeCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
+    """Cross entropy over a vocabulary, in the scores' type and one buffer: a third of the time of the plain one."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor, labels: torch.Tensor, total: float) -> torch.Tensor:
+        """The sum over positions divided by ``total``; keeps the probabilities for the way back."""
+        probs = torch.softmax(scores, -1)
+        ctx.save_for_backward(probs, labels)
+        ctx.total = total
+        right = probs.gather(1, labels[:, None]).float()
+        tiny = torch.finfo(torch.float32).tiny
+        return -right.clamp_min(tiny).log().sum() / total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        """Probabilities minus one-hot labels, written over the probabilities."""
+        probs, labels = ctx.saved_tensors
+        probs[torch.arange(len(labels), device=labels.device), labels] -= 1
+        return probs.mul_(grads[0] / ctx.total), None, None
+
+
+def answer_loss(scores: torch.Tensor, places: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """Cross entropy of first and last pieces over the slots of their sequence; the sum over sequences of the mean.
+
+    Args:
+        scores: For each slot, of being the first and the last piece, ``[slots, 2]``.
+        places: The right slots, ``[sequences, 2]``.
+        segments: The sequence of each slot; the number of sequences where it is in none, ``[slots]``.
+    """
+    return -log_softmax_within(scores, segments, n=len(places)).gather(0, places).mean(1).sum()
+
+
+def log_softmax_within(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
+    """Log probabilities of slots among those of their segment, of ``n`` and one of the slots in none, as ``scores``."""
+    index = segments[:, None].expand_as(scores)
+    largest = scores.new_full((n + 1, scores.shape[1]), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
+    sums = scores.new_zeros(n + 1, scores.shape[1]).index_add(0, segments, (scores - largest[segments]).exp())
+    return scores - (sums.log() + largest)[segments]
+
+
+def soft_loss(scores: torch.Tensor, target: Target, *, temperature: float, problem: str | None) -> torch.Tensor:
+    """How far scores are from a teacher's: the sum over the picks, or over the sequences of an answer.
+
+    Divergence of the probabilities at a temperature, times its square, which keeps the gradient's size
+    (https://arxiv.org/abs/1503.02531); of numbers the squared difference.
+    """
+    assert target.soft is not None
+    wanted = target.soft.scores.float()
+    own = (scores if target.soft.slots is None else scores[target.soft.slots]).float()
+    if problem == "regression":
+        return (own - wanted).square().sum()
+    own, wanted, scale = own / temperature, wanted / temperature, temperature**2
+    if problem == "multi":
+        return scale * F.binary_cross_entropy_with_logits(own, wanted.sigmoid(), reduction="sum")
+    if target.segments is not None:
+        inside, n = target.segments < target.n, target.n
+        said, right = (log_softmax_within(each, target.segments, n=n)[inside] for each in (own, wanted))
+        return scale * F.kl_div(said, right, log_target=True, reduction="sum") / own.shape[1]
+    said, right = own.log_softmax(-1), wanted.log_softmax(-1)
+    return scale * F.kl_div(said, right, log_target=True, reduction="sum")
+
+
+def vector_loss(vectors: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """How far vectors ``[sequences, size]`` point from a teacher's: the sum of 1 - cosine over the sequences.
+
+    That is half the squared distance of the two at length 1. Vectors of sentences are learnt from a teacher's by their
+    squared distance in https://arxiv.org/abs/2004.09813, directions of its states in https://arxiv.org/abs/1910.01108.
+    """
+    return (1 - F.cosine_similarity(vectors.float(), wanted.float(), dim=1)).sum()
+
+
+class Losses:
+    """The losses of several heads.
+
+    Args:
+        heads: The heads.
+        smoothing: Share of each label's probability that is spread over all.
+        class_weights: By head, what each label counts for, ``[labels]``.
+        distill: What is learnt from a teacher, if there is one; its losses are ``taught(head)`` and ``HIDDEN``.
+
+    Attributes:
+        weights: What each loss counts for, by name, in the order of ``totals``.
+    """
+
+    def __init__(
+        self,
+        heads: Sequence[TrainedHead],
+        *,
+        smoothing: float = 0.0,
+        class_weights: Mapping[str, torch.Tensor] | None = None,
+        distill: DistillOptions | None = None,
+    ) -> None:
+        self.weights = dict(_weights_of(heads, distill))
+        self._temperature = 1.0 if distill is None else distill.temperature
+        self._smoothing = smoothing
+        self._weights = dict(class_weights or {})
+        self._problems = {head.name: head.options.problem for head in heads}
+
+    @property
+    def names(self) -> list[str]:
+        """The losses' names, in the order of ``totals``: those of the heads, and what is learnt from a teacher."""
+        return list(self.weights)
+
+    def totals(self, batch: Batch | None) -> list[float]:
+        """By loss, what a batch's is a mean over: its labels, or their weights; of a teacher's, where it was asked."""
+        return [0.0 if batch is None else self._total(batch, name) for name in self.names]
+
+    def _total(self, batch: Batch, name: str) -> float:
+        if name == HIDDEN:
+            return 0.0 if batch.hidden is None else float(batch.hidden.shape[1])
+        head, _, teacher = name.partition("/")
+        target = batch.targets[head]
+        if teacher:
+            soft = target.soft
+            return 0.0 if soft is None else float(target.n if target.segments is not None else len(soft.scores))
+        weights = self._weights.get(name)
+        if weights is None or target.labels.is_floating_point() or target.segments is not None:
+            return float(target.n)
+        labels = target.labels[target.labels != IGNORE]
+        return float(weights[labels].sum())
+
+    def of(self, scores: Mapping[str, torch.Tensor], batch: Batch, totals: Sequence[float]) -> dict[str, torch.Tensor]:
+        """By name, this batch's part of the mean loss over ``totals``; without what each counts for."""
+        found = {}
+        for name, total in zip(self.names, totals, strict=True):
+            if total > 0 and self._total(batch, name) > 0:
+                found[name] = self._loss(name, scores, batch, total)
+        return found
+
+    def _loss(self, name: str, scores: Mapping[str, torch.Tensor], batch: Batch, total: float) -> torch.Tensor:
+        if name == HIDDEN:
+            assert batch.hidden is not None
+            apart = (scores[HIDDEN].float() - batch.hidden.float()).square()
+            return apart.mean((0, 2)).sum() / total
+        head, _, teacher = name.partition("/")
+        target = batch.targets[head]
+        if teacher:
+            if name in scores:
+                assert target.soft is not None
+                return vector_loss(scores[name], target.soft.scores) / total
+            problem = self._problems.get(head)
+            return soft_loss(scores[head], target, temperature=self._temperature, problem=problem) / total
+        return self._one(name, scores[name], target, total)
+
+    def weighted(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The sum of the losses, each times its weight."""
+        return torch.stack([loss.float() * self.weights[name] for name, loss in losses.items()]).sum()
+
+    def _one(self, name: str, scores: torch.Tensor, target: Target, total: float) -> torch.Tensor:
+        labels = target.labels
+        if target.segments is not None:
+            return answer_loss(scores.float(), labels, target.segments) / total
+        if labels.is_floating_point():
+            known = ~labels.isnan().any(1)
+            scores, labels = scores[known], labels[known]
+        if self._problems.get(name) == "regression":
+            return (scores.float() - labels).square().sum() / total
+        if self._problems.get(name) == "multi":
+            own = self._weights.get(name)
+            summed = F.binary_cross_entropy_with_logits(scores.float(), labels, weight=own, reduction="sum")
+            return summed / total
+        weights = self._weights.get(name)
+        is_picked = target.slots is not None  # then each has a label
+        if scores.shape[-1] >= _LARGE and is_picked and weights is None and not self._smoothing:
+            loss: torch.Tensor = LargeCrossEntropy.apply(scores, labels, total)
+            return loss
+        summed = F.cross_entropy(
+            scores.float(),
+            labels,
+            weight=None if weights is None else weights.to(scores.device),
+            ignore_index=IGNORE,
+            reduction="sum",
+            label_smoothing=self._smoothing,
+        )
+        return summed / total
+
+
+def _weights_of(heads: Sequence[TrainedHead], distill: DistillOptions | None) -> Iterator[tuple[str, float]]:
+    """What each loss counts for, those that count for nothing left out."""
+    gold = 1.0 if distill is None else distill.gold_weight
+    if gold:
+        yield from ((head.name, head.options.loss_weight * gold) for head in heads)
+    if distill is None:
+        return
+    if distill.label_weight:
+        yield from ((taught(head.name), head.options.loss_weight * distill.label_weight) for head in heads)
+    if distill.hidden_weight:
+        yield HIDDEN, distill.hidden_weight

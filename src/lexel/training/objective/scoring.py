@@ -1,0 +1,226 @@
+"""Scores while training: the best tag of each piece, counted document by document, in constant memory.
+
+These are the scores of the tags alone (no Viterbi decoding, words and entities as runs of pieces), to choose a
+checkpoint by; ``lexel evaluate`` measures the finished folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lexel.errors import OptionError
+from lexel.metrics.spans import FlatSpans, Rule, count_spans, flat_spans, spans_of_tags
+from lexel.tasks.gold import IGNORE
+from lexel.training.data.batches import Row, packed_rows
+from lexel.training.data.heads import TrainedHead
+from lexel.training.data.rows import Batch, Examples, RowBuilder, Target
+from lexel.training.distributed import Team
+from lexel.training.model.model import MultiHead
+from lexel.training.objective.losses import Losses
+
+IntArray = NDArray[np.int64]
+_CHUNK_PIECES = 65_536
+"""Documents of about this many pieces are packed together."""
+
+
+@dataclass
+class _Counts:
+    """Sums of one head: spans in gold, predicted and in both; labels right and all; loss and what it is a mean over."""
+
+    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(7))
+
+    def add(
+        self, *, spans: Sequence[float] = (0, 0, 0), right: float = 0, n: float = 0, loss: float = 0, total: float = 0
+    ) -> None:
+        self.values += (*spans, right, n, loss, total)
+
+
+class Scorer:
+    """Measures a model on examples.
+
+    Args:
+        examples: What to measure on.
+        builder: Makes batches of them.
+        heads: The heads.
+        losses: Their losses.
+        max_length: Longest sequence.
+        batch_pieces: Slots of a batch.
+        packing: Whether several sequences share a row.
+        team: Who shares the work.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        builder: RowBuilder,
+        heads: Sequence[TrainedHead],
+        losses: Losses,
+        *,
+        max_length: int,
+        batch_pieces: int,
+        team: Team,
+    ) -> None:
+        self._examples, self._builder, self._heads, self._losses = examples, builder, heads, losses
+        self._max_length, self._batch_pieces, self._team = max_length, batch_pieces, team
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def measure(self, model: MultiHead) -> dict[str, float]:
+        """The figures by column: ``validation_loss``, ``f1``, ``<head>/f1`` ..."""
+        was_training = model.training
+        model.eval()
+        counts = {head.name: _Counts() for head in self._heads}
+        chunks = self._examples.document_chunks(_CHUNK_PIECES)
+        for number, (sequences, documents) in enumerate(chunks):
+            if number % self._team.size == self._team.rank:
+                self._chunk(model, sequences, documents, counts)
+        model.train(was_training)
+        flat = np.concatenate([counts[head.name].values for head in self._heads])
+        summed = np.array(self._team.sum(flat.tolist())).reshape(len(self._heads), -1)
+        return columns(self._heads, {head.name: row for head, row in zip(self._heads, summed, strict=True)})
+
+    def _chunk(self, model: MultiHead, sequences: IntArray, documents: IntArray, counts: Mapping[str, _Counts]) -> None:
+        """Measure some whole documents."""
+        lengths = self._examples.lengths[sequences]
+        starts = np.cumsum(lengths) - lengths
+        tagging = [head for head in self._heads if head.is_tagging]
+        gold = {head.name: np.full(int(lengths.sum()), IGNORE, np.int64) for head in tagging}
+        best = {head.name: np.zeros(int(lengths.sum()), np.int64) for head in tagging}
+        place = {int(sequence): int(start) for sequence, start in zip(sequences, starts, strict=True)}
+        for batch in self._batches(sequences):
+            scores = model(batch.to(self._team.device))
+            self._add_losses(scores, batch, counts)
+            sizes = self._examples.lengths[batch.members]
+            at = np.concatenate(
+                [np.arange(place[int(m)], place[int(m)] + n) for m, n in zip(batch.members, sizes, strict=True)]
+            )
+            for head in tagging:
+                best[head.name][at] = scores[head.name].argmax(-1).cpu().numpy()[batch.slots]
+                gold[head.name][at] = batch.targets[head.name].labels.cpu().numpy()[batch.slots]
+        document = np.repeat(documents, lengths)
+        for head in tagging:
+            _count(head, gold[head.name], best[head.name], document, counts[head.name])
+
+    def _batches(self, sequences: IntArray) -> Iterator[Batch]:
+        rows = packed_rows(self._examples.lengths, sequences, max_length=self._max_length)
+        batch: list[Row] = []
+        for row in sorted(rows, key=lambda row: -row[0]):
+            if batch and (len(batch) + 1) * batch[0][0] > self._batch_pieces:
+                yield self._builder.build(batch, None)
+                batch = []
+            batch.append(row)
+        if batch:
+            yield self._builder.build(batch, None)
+
+    def _add_losses(self, scores: Mapping[str, torch.Tensor], batch: Batch, counts: Mapping[str, _Counts]) -> None:
+        totals = self._losses.totals(batch)
+        found = self._losses.of(scores, batch, totals)
+        for name, total in zip(self._losses.names, totals, strict=True):
+            if name in found:
+                counts[name].add(loss=float(found[name]) * total, total=total)
+                _count_sequences(scores[name].float().cpu(), batch.targets[name].to(torch.device("cpu")), counts[name])
+
+
+def _count_sequences(scores: torch.Tensor, target: Target, counts: _Counts) -> None:
+    """Count what a head says of picked pieces or whole sequences; tags are counted over documents."""
+    labels = target.labels
+    if target.segments is not None:
+        found = torch.stack([_best_in(scores[:, k], target.segments, n=len(labels)) for k in (0, 1)], 1)
+        counts.add(right=float((found == labels).all(1).sum()), n=len(labels))
+    elif labels.is_floating_point() and labels.shape[1] > 1:
+        said, right = scores > 0, labels > 0
+        counts.add(spans=(float(right.sum()), float(said.sum()), float((said & right).sum())))
+    elif target.slots is not None and not labels.is_floating_point():
+        counts.add(right=float((scores.argmax(-1) == labels).sum()), n=len(labels))
+
+
+def _best_in(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
+    """The slot with the best score in each of ``n`` sequences."""
+    largest = scores.new_full((n + 1,), -torch.inf).scatter_reduce(0, segments, scores, "amax")
+    at = torch.nonzero(scores == largest[segments])[:, 0].flip(0)  # the first of equals is written last
+    best = torch.zeros(n + 1, dtype=torch.int64)
+    best[segments[at]] = at
+    return best[:n]
+
+
+def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray, counts: _Counts) -> None:
+    """Count a head's right labels and spans over whole documents."""
+    at = np.flatnonzero(gold != IGNORE)
+    gold, best, document = gold[at], best[at], document[at]
+    counts.add(right=float((gold == best).sum()), n=len(gold))
+    if head.label_set is None or head.task in ("pos", "labels") or not len(gold):
+        return
+    breaks = np.flatnonzero((np.diff(at) > 1) | (np.diff(document) != 0)) + 1
+    bounds = np.concatenate(([0], breaks, [len(gold)])).astype(np.int64)
+    rule: Rule = "strict" if head.task == "entities" else "lenient"
+    tables: list[FlatSpans] = [spans_of_tags(tags, bounds, head.label_set, rule=rule) for tags in (gold, best)]
+    n_types = max(len(head.label_set.types), 1)
+    labelled = [
+        flat_spans(np.zeros(t.n_spans, np.int64), t.start, t.end, t.label if head.label_set.types else None)
+        for t in tables
+    ]
+    spans = count_spans(labelled[0], labelled[1], n_documents=1, n_labels=n_types).sum((0, 1))
+    counts.add(spans=spans.tolist())
+
+
+def columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """The table's columns from each head's sums.
+
+    With one head its figures stand under plain names; with several, ``<head>/<figure>``, and ``f1`` is the mean of
+    the heads' main figures. One label a word has no F1: all words are given, and it would be the accuracy again.
+    """
+    found: dict[str, float] = {}
+    main, losses = [], []
+    for head in heads:
+        figures = _figures(head, sums[head.name])
+        found |= {(name if len(heads) == 1 else f"{head.name}/{name}"): value for name, value in figures.items()}
+        if "loss" in figures:
+            losses.append(head.options.loss_weight * figures["loss"])
+        if head.task != "fill" and ("f1" in figures or "accuracy" in figures):
+            main.append(figures.get("f1", figures.get("accuracy", 0.0)))
+    if len(heads) == 1 and "loss" in found:
+        found["validation_loss"] = found.pop("loss")
+    elif losses:
+        found["validation_loss"] = sum(losses)
+    if len(heads) > 1 and main:
+        found["f1"] = sum(main) / len(main)
+    return found
+
+
+def metric_of(heads: Sequence[TrainedHead], asked: str | None) -> str:
+    """The column that decides which weights are best; ``eval_loss`` and the like are transformers' names.
+
+    Raises:
+        OptionError: If measuring these heads gives no such column.
+    """
+    known = columns(heads, {head.name: np.ones(7) for head in heads})
+    if asked is None:
+        usual = ("f1",) if all(head.task == "fill" for head in heads) else ("f1", "accuracy")
+        return next((name for name in usual if name in known), "validation_loss")
+    name = asked.removeprefix("eval_")
+    name = "validation_loss" if name == "loss" else name
+    if name not in known:
+        raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(known))}")
+    return name
+
+
+def _figures(head: TrainedHead, sums: NDArray[np.float64]) -> dict[str, float]:
+    gold, predicted, correct, right, n, loss, total = sums.tolist()
+    figures: dict[str, float] = {}
+    if total:
+        figures["loss"] = loss / total
+    if head.is_tagging and head.task not in ("pos", "labels") and n:
+        figures["precision"] = correct / predicted if predicted else 0.0
+        figures["recall"] = correct / gold if gold else 0.0
+        figures["f1"] = 2 * correct / (gold + predicted) if gold + predicted else 0.0
+    if head.options.problem == "multi" and gold + predicted:
+        figures["precision"] = correct / predicted if predicted else 0.0
+        figures["recall"] = correct / gold if gold else 0.0
+        figures["f1"] = 2 * correct / (gold + predicted)
+    if n and head.options.problem not in ("multi", "regression"):
+        figures["accuracy"] = right / n
+    return figures

@@ -1,0 +1,132 @@
+"""From the last step to the finished folder: written aside, checked, described, and put in its place at once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from lexel.cards import write_card
+from lexel.disk import sync, write_json
+from lexel.errors import CheckpointError
+from lexel.training import checkpoints
+from lexel.training.data.rows import Examples, RowBuilder
+from lexel.training.model.model import MultiHead
+from lexel.training.outcome.check import check_saved
+from lexel.training.outcome.plots import plot
+from lexel.training.outcome.record import evaluate_folder, for_others, training_record
+from lexel.training.outcome.save import write_model
+from lexel.training.start.setup import Setup
+
+UNFINISHED = "finished.partial"
+"""Where the folder is put together, inside the output folder."""
+
+FEATURES = "features"
+"""Where the files' columns are kept while training."""
+
+WEIGHTS = "model.safetensors"
+"""The file that is put in its place last: a folder that has it is whole."""
+
+TELLING_SIZE = 1_000_000
+"""Numbers in the smallest model whose speed the card tells; a toy's is that of the calls around it."""
+
+
+def write_folder(
+    folder: Path,
+    model: MultiHead,
+    setup: Setup,
+    *,
+    examples: Examples,
+    builder: RowBuilder,
+    run: Mapping[str, Any],
+    n_trained: int,
+    threads: int,
+) -> tuple[str, ...]:
+    """Write the model with everything that is said of it; gives what its card still asks.
+
+    Args:
+        folder: The output folder.
+        model: The model with the weights to be saved, in float32.
+        setup: What the run started from.
+        examples: What the saved folder is compared with the model on.
+        builder: Makes batches of them.
+        run: What came of the run, for ``training.json``.
+        n_trained: Numbers that were trained.
+        threads: Threads to evaluate with.
+
+    Raises:
+        CheckpointError: If the disk refuses, or the folder says something else than the model.
+    """
+    partial = folder / UNFINISHED
+    shutil.rmtree(partial, ignore_errors=True)
+    numbers = sum(parameter.numel() for parameter in model.parameters())
+    with _disk_errors(partial):
+        partial.mkdir()
+        about = _About(setup, run, {"parameters": numbers, "trainable_parameters": n_trained})
+        write_model(partial, model, setup, made=about.made())
+        check_saved(partial, model, setup, examples, builder)
+        about.write(partial, name=str(folder), threads=threads)
+        # The answers of the recipe's card stand among the options in training.json.
+        card = write_card(partial, measure=numbers >= TELLING_SIZE)
+        for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
+            _put(path, folder / path.name)
+        partial.rmdir()
+        sync([folder])
+    return card.asked
+
+
+def _put(path: Path, place: Path) -> None:
+    """Move a file or folder to its place; a folder that a killed run put there gives way."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    path.replace(place)
+
+
+def clear(folder: Path, *, keep: int) -> None:
+    """Remove what was needed while training, but the last checkpoints asked for."""
+    checkpoints.remove_old(folder, keep=keep)
+    if not keep:
+        shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
+    shutil.rmtree(folder / FEATURES, ignore_errors=True)
+
+
+class _About:
+    """What is said of a run."""
+
+    def __init__(self, setup: Setup, run: Mapping[str, Any], parameters: Mapping[str, int]) -> None:
+        self._setup, self._run, self._parameters = setup, run, parameters
+
+    def record(self) -> dict[str, Any]:
+        """``training.json``."""
+        return dict(for_others(training_record(self._setup, run=self._run, parameters=self._parameters)))
+
+    def made(self) -> dict[str, Any]:
+        """What ``lexel.json`` says of how the model was made."""
+        data = {f"{file['name']}, {file['role']}": file["sha256"] for file in self.record()["data"]}
+        return {"by": "lexel train", "seed": self._setup.options.seed, "steps": self._run["steps"], "data": data}
+
+    def write(self, folder: Path, *, name: str, threads: int) -> None:
+        """Write the reports on the run's data, its record and its plot."""
+        reports, said = evaluate_folder(folder, self._setup, name=name, threads=threads)
+        self._setup.said.extend(said)
+        if reports:
+            write_json(folder / "evaluation.json", {"format": 1, "reports": for_others(reports)})
+        write_json(folder / "training.json", self.record())
+        (folder / "training.svg").write_text(plot(self._run["table"]), encoding="utf-8")
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk refused."""
+    try:
+        yield
+    except (OSError, SafetensorError) as cause:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder.parent}: the model was not written ({cause}); its checkpoints are as they were. Make room and "
+            "run the same command again"
+        ) from cause

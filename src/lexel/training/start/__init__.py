@@ -1,0 +1,1 @@
+"""Everything that a run settles before its first step."""

@@ -1,0 +1,303 @@
+"""What a training run would do, before it does it: the data, the labels, the steps, the memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lexel.data import Losses, by_ending, format_named
+from lexel.data.tags import ILL_FORMED
+from lexel.errors import DataError
+from lexel.training.config.options import DataFile, TrainingOptions
+from lexel.training.data.features import read_documents, shared_texts
+
+if TYPE_CHECKING:
+    from lexel.training.data.heads import TrainedHead
+    from lexel.training.start.setup import Setup
+
+_LOOKED_AT = 200
+"""Documents whose layers say what a file has."""
+
+_SHOWN_LABELS = 12
+
+
+# The data ------------------------------------------------------------------------------------------------------------
+
+
+def layers_of_data(file: DataFile) -> tuple[str, ...]:
+    """The layers that the first documents of a file have and that heads can be trained on: words, pos, entities.
+
+    A file of another kind of examples has none.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    if not _holds_documents(file):
+        return ()
+    found = {layer for document in islice(read_documents(file), _LOOKED_AT) for layer in document.layers}
+    wanted = file.layers or ("words", "pos", "entities")
+    return tuple(layer for layer in ("words", "pos", "entities") if layer in found and layer in wanted)
+
+
+def _holds_documents(file: DataFile) -> bool:
+    try:
+        row = format_named(file.format) if file.format else by_ending(file.path)
+    except DataError:
+        return False
+    return row.reader is not None and bool(row.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What is in a data file.
+
+    Attributes:
+        role: ``train``, ``validation`` or ``test``.
+        file: Which file.
+        documents: How many.
+        chars: Characters in all of them.
+        words: Annotated words.
+        entities: Annotated entities.
+        empty: Documents without a piece.
+        longest_chars: Characters of the longest.
+        ill_formed: Tags that cannot stand where they do, read by conlleval's rule.
+        in_training: Documents whose text is also that of a training document; ``None`` for training files.
+    """
+
+    role: str
+    file: DataFile
+    documents: int
+    chars: int
+    words: int
+    entities: int
+    empty: int
+    longest_chars: int
+    ill_formed: int
+    in_training: int | None
+
+
+def _census(role: str, file: DataFile, setup: Setup, features: Any) -> Census:
+    about = features.about
+    in_training = None if role == "train" else shared_texts(features, setup.files["train"])
+    return Census(
+        role=role,
+        file=file,
+        documents=about["documents"],
+        chars=about["chars"],
+        words=about["words"],
+        entities=about["entities"],
+        empty=int((np.diff(features.bounds) == 0).sum()),
+        longest_chars=about["longest_chars"],
+        ill_formed=_n_ill_formed(file) if setup.options.repair and _holds_documents(file) else 0,
+        in_training=in_training,
+    )
+
+
+def _n_ill_formed(file: DataFile) -> int:
+    losses = Losses()
+    for _ in read_documents(file, losses=losses, repair=True):
+        pass
+    return sum(loss.count for loss in losses if loss.what == ILL_FORMED)
+
+
+@contextmanager
+def _counting_ill_formed(options: TrainingOptions) -> Iterator[None]:
+    """Have the error that names an ill-formed tag name the number of them in its file, too."""
+    try:
+        yield
+    except DataError as error:
+        files = (file for files in (options.train, options.validation, options.test) for file in files)
+        file = next((file for file in files if str(error).startswith(f"{file.path}:")), None)
+        if file is None or "cannot stand here" not in str(error):
+            raise
+        found = f"{_n_ill_formed(file):,} tags of the file are ill-formed"
+        raise DataError(f"{error}. {found}; --repair reads them as conlleval does") from error
+
+
+# The run -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """A head and the labels it would learn, with how often each stands in the training data."""
+
+    name: str
+    task: str
+    description: str
+    labels: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        files: What is in the data.
+        heads: What would be learnt.
+        n_windows: Windows that an epoch may read.
+        n_long: Windows beyond the first of their document.
+        window: Longest window in pieces.
+        steps_per_epoch: Steps of the first epoch.
+        n_steps: Steps in all.
+        n_parameters: Numbers in the model.
+        n_trainable: Those that are trained.
+        memory_bytes: About how much memory weights, optimiser and one batch take.
+        said: What was settled on the way.
+    """
+
+    files: Sequence[Census]
+    heads: Sequence[HeadPlan]
+    n_windows: int
+    n_long: int
+    window: int
+    steps_per_epoch: int
+    n_steps: int
+    n_parameters: int
+    n_trainable: int
+    memory_bytes: int
+    said: Sequence[str]
+
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        return [
+            *_file_lines(self.files),
+            *(line for head in self.heads for line in _head_lines(head)),
+            f"windows: {self.n_windows:,} of at most {self.window:,} pieces"
+            + (f", {self.n_long:,} of them for what is too long for one" if self.n_long else "")
+            + "; no label is dropped",
+            f"steps: {self.n_steps:,}, {self.steps_per_epoch:,} an epoch",
+            f"parameters: {self.n_parameters:,}, of which {self.n_trainable:,} are trained",
+            f"memory: about {self.memory_bytes / 1e9:.1f} GB a process",
+            *self.said,
+        ]
+
+
+def plan_training(options: TrainingOptions) -> Plan:
+    """Settle all that a run settles before its first step, writing nothing that stays.
+
+    Raises:
+        DataError: If a file cannot be read.
+        LabelError: If labels and heads do not fit together.
+        CheckpointError: If the model or tokenizer cannot be used.
+        OptionError: If measuring does not give the figure that is to decide.
+    """
+    from accelerate import PartialState
+
+    from lexel.training.distributed import Team
+    from lexel.training.objective.scoring import metric_of
+    from lexel.training.start.setup import build_model, prepare
+
+    with TemporaryDirectory() as folder, _counting_ill_formed(options):
+        setup = prepare(options, team=Team(PartialState(cpu=True)), cache=Path(folder))
+        metric_of(setup.heads, options.metric_for_best_model)
+        examples = setup.examples("train")
+        steps_per_epoch, n_steps, most_pieces = _steps(options, setup, examples)
+        model = build_model(setup)
+        n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        n_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        return Plan(
+            files=[
+                _census(role, file, setup, features)
+                for role, files in (
+                    ("train", options.train),
+                    ("validation", options.validation),
+                    ("test", options.test),
+                )
+                for file, features in zip(files, setup.files[role], strict=True)
+            ],
+            heads=[_head_plan(head, setup) for head in setup.heads],
+            n_windows=len(examples),
+            n_long=examples.n_long,
+            window=setup.max_length,
+            steps_per_epoch=steps_per_epoch,
+            n_steps=n_steps,
+            n_parameters=n_parameters,
+            n_trainable=n_trainable,
+            memory_bytes=_memory_bytes(options, setup.config, n_parameters, n_trainable, n_pieces=most_pieces),
+            said=setup.said,
+        )
+
+
+def _steps(options: TrainingOptions, setup: Setup, examples: Any) -> tuple[int, int, int]:
+    """Steps of the first epoch, steps in all, and the most pieces that one process computes at once."""
+    from lexel.training.data.batches import Budget, Sampler
+
+    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    budget = Budget(
+        pieces=options.batch_pieces,
+        sequences=options.per_device_train_batch_size,
+        n_parts=n_processes * options.gradient_accumulation_steps,
+        packing=options.packing,
+        by_length=options.group_by_length,
+        max_length=setup.max_length,
+    )
+    weights = [file.weight for file in options.train]
+    plan = Sampler(examples.lengths, examples.groups, weights, budget=budget, seed=options.seed).plan(0)
+    sizes = [
+        sum(length for length, _ in plan.part(step, part))
+        for step in range(plan.n_steps)
+        for part in range(plan.n_parts)
+    ]
+    if not plan.n_steps:
+        raise DataError("train: the files hold nothing to learn from for these heads; expected labelled documents")
+    steps = options.max_steps if options.max_steps > 0 else math.ceil(plan.n_steps * options.num_train_epochs)
+    return plan.n_steps, steps, max(sizes)
+
+
+def _head_plan(head: TrainedHead, setup: Setup) -> HeadPlan:
+    from lexel.training.data.heads import label_counts
+
+    counts = label_counts(head, setup.files["train"])
+    labels = sorted(((name, found.count) for name, found in counts.items()), key=lambda pair: (-pair[1], pair[0]))
+    return HeadPlan(head.name, head.task, "" if head.label_set is None else head.label_set.description, labels)
+
+
+def _memory_bytes(options: TrainingOptions, config: Any, n_parameters: int, n_trainable: int, *, n_pieces: int) -> int:
+    """Weights, gradients and moments, and what a batch leaves for its gradients.
+
+    Of a trained number there are a float32 master, a gradient and two moments of Adam's, and in bf16 a copy; of a piece
+    each layer keeps about ten times its hidden size and three times its inner size.
+    """
+    from lexel.engines.choose import is_bf16_native, processor_flags
+
+    is_bf16 = is_bf16_native(processor_flags()) if options.bf16 is None else options.bf16
+    number = 2 if is_bf16 else 4
+    weights = n_trainable * (4 + number + 8 + (number if is_bf16 else 0)) + (n_parameters - n_trainable) * number
+    inner = getattr(config, "intermediate_size", None) or config.hidden_dim
+    kept = n_pieces * config.num_hidden_layers * (10 * config.hidden_size + 3 * inner) * number
+    return int(weights + kept)
+
+
+# For people ----------------------------------------------------------------------------------------------------------
+
+
+def _file_lines(files: Sequence[Census]) -> Iterator[str]:
+    for found in files:
+        counts = [f"{found.documents:,} documents", f"{found.chars:,} characters"]
+        counts += [f"{n:,} {what}" for n, what in ((found.words, "words"), (found.entities, "entities")) if n]
+        weight = "" if found.file.weight == 1 else f", read {found.file.weight:g} times an epoch"
+        yield f"{found.role}: {found.file.path}: {', '.join(counts)}, the longest of {found.longest_chars:,}{weight}"
+        if found.empty:
+            yield f"  {found.empty:,} empty documents, which teach nothing"
+        if found.ill_formed:
+            yield f"  {found.ill_formed:,} ill-formed tags, repaired as conlleval reads them"
+        if found.in_training:
+            share = found.in_training / found.documents
+            yield f"  {found.in_training:,} documents ({share:.1%}) are also in the training data: scores will flatter"
+
+
+def _head_lines(head: HeadPlan) -> Iterator[str]:
+    yield f"head {head.name}: {head.description or head.task}"
+    if head.labels:
+        shown = ", ".join(f"{label} {count:,}" for label, count in head.labels[:_SHOWN_LABELS])
+        more = len(head.labels) - _SHOWN_LABELS
+        yield f"  {shown}" + (f", ... {more} more" if more > 0 else "")

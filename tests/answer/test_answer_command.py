@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from lexel.cli.commands.answer import AlignName
+from lexel.cli.options.answer import AlignName
 from lexel.tasks.answer import Align, Answerer
 from tests.answer.models import made_up
 from tests.builders import WORDS, build_tagger

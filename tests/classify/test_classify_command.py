@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from lexel.cli.commands.classify import ClassFormatName, FunctionName, TextFormatName
 from lexel.cli.jobs.classifying import WRITERS
+from lexel.cli.options.classify import ClassFormatName, FunctionName, TextFormatName
 from lexel.data import FORMATS
 from lexel.data.classified import FORMATS as OWN_FORMATS
 from lexel.decoding.classes import FUNCTIONS

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from lexel.checkpoint import open_checkpoint
-from lexel.cli.commands.distill import described
 from lexel.cli.terminal.statuses import MISUSED
-from lexel.evaluation.cost.cost import Agreement, Cost, LayerCost, Loss
+from lexel.evaluation.cost.cost import Agreement, Cost, LayerCost, Loss, described_student
 from lexel.metrics.scores import Estimate
 from lexel.training.config.recipe import build_options, read_recipe
 from tests.builders import build_plain, build_sentence_model
@@ -148,7 +147,7 @@ def test_how_far_vectors_agree_is_told(cosine: Estimate | None, said: str) -> No
 def test_the_cost_is_told_with_its_intervals() -> None:
     layer = LayerCost(Estimate(0.95, 0.94, 0.96), Estimate(0.9, 0.89, 0.91), Estimate(-0.05, -0.06, -0.04))
     cost = Cost(Loss({"words": layer}, {"words": 31.26}), 2_000_000, 8_000_000, 300.0, 100.0)
-    assert described(cost) == [
+    assert described_student(cost) == [
         "words: F1 95.00 [94.00, 96.00] the teacher's, 90.00 [89.00, 91.00] the student's, -5.00 [-6.00, -4.00] points",
         "words: 31.26 of 1,000 decisions come out otherwise",
         "size: 2.0 MB of weights beside the teacher's 8.0",

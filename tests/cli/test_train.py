@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lexel.checkpoint import open_checkpoint
-from lexel.cli.commands.train import GivenOptions, _help, _lines_of_docstring, _told_once, check_extra
+from lexel.cli.jobs.training import check_extra, told_once
+from lexel.cli.options.train import GivenOptions, _help, _lines_of_docstring
 from lexel.cli.terminal.train_progress import show_training
 from lexel.data import read_jsonl
 from lexel.errors import MissingExtra, OptionError
@@ -101,7 +102,7 @@ def test_what_is_wrong_is_said_in_a_line(lexel: Run, arguments: tuple[str, ...],
 
 
 def test_a_missing_library_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lexel.cli.commands.train.find_spec", lambda name: None if name == "accelerate" else name)
+    monkeypatch.setattr("lexel.cli.jobs.training.find_spec", lambda name: None if name == "accelerate" else name)
     with pytest.raises(MissingExtra, match=r'training needs accelerate: pip install "lexel\[train\]"'):
         check_extra()
 
@@ -156,10 +157,10 @@ def test_of_several_processes_the_first_tells_what_is_wrong_and_another_only_if_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("lexel.cli.commands.train.time.sleep", waited.append)
+    monkeypatch.setattr("lexel.cli.jobs.training.time.sleep", waited.append)
     for rank, times in (("0", 0), ("1", 1)):
         monkeypatch.setenv("RANK", rank)
-        with pytest.raises(OptionError), _told_once():
+        with pytest.raises(OptionError), told_once():
             raise OptionError("wrong")
         assert len(waited) == times
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lexel import Embedder
-from lexel.cli.commands.embed import PartName, VectorFormatName
-from lexel.cli.commands.search import MetricName
+from lexel.cli.options.embed import PartName, VectorFormatName
+from lexel.cli.options.search import MetricName
 from lexel.data.vectors import VectorFormat, open_vectors
 from lexel.tasks.embed import Part
 from lexel.tasks.search import METRICS
@@ -146,8 +146,8 @@ def test_near_duplicates_are_joined_by_a_threshold(vectors: Path, lexel: Run) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "expected one of --clusters N and --threshold C"),
-        (["-k", "9"], "5 vectors, --clusters is 9; expected at most as many"),
+        ([], "expected one of a number of clusters (--clusters) and a threshold (--threshold)"),
+        (["-k", "9"], "9 clusters (--clusters) of 5 vectors; expected at most as many"),
     ],
 )
 def test_what_cannot_be_clustered_is_said_in_one_line(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lexel import Embedder
-from lexel.cli.commands.cluster import ClusterOptions, assign
+from lexel.tasks.cluster import assign_clusters
 from lexel.tasks.search import find_nearest
 from tests.embed.conftest import sentences
 
@@ -35,11 +35,11 @@ def test_the_bundled_encoder_finds_a_sentence_in_the_other_script(vectors: np.nd
 
 
 def test_clusters_put_the_two_scripts_of_a_sentence_together(vectors: np.ndarray) -> None:
-    labels = assign(vectors, ClusterOptions(clusters=20), where="test")
+    labels = assign_clusters(vectors, n_clusters=20)
     assert (labels[:N] == labels[N:]).mean() > 0.9
     assert len(set(labels.tolist())) == 20
     assert (labels[:N] == np.roll(labels[N:], 1)).mean() < 0.3
-    joined = assign(vectors, ClusterOptions(threshold=0.97), where="test")
+    joined = assign_clusters(vectors, threshold=0.97)
     assert (joined[:N] == joined[N:]).mean() > 0.8
 
 

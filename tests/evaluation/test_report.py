@@ -247,7 +247,7 @@ def test_ill_formed_tags_are_refused_by_line_and_taken_with_repair(evaluate: Run
     [
         (("--columns", "word,tags"), "'word,tags'; expected one word"),
         (("--data-scheme", "BIEO"), "BIEO"),
-        (("--columns", "word,tag", "--from", "jsonl"), "is jsonl; this is for CoNLL columns"),
+        (("--columns", "word,tag", "--from", "jsonl"), "is jsonl; columns: only for CoNLL columns"),
     ],
 )
 def test_options_that_say_nothing_of_the_data_are_misuse(

@@ -10,12 +10,11 @@ from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.checkpoint import open_checkpoint
-from lexel.cli.commands.quantize import described
 from lexel.data import read_jsonl
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import build_rows, pack
 from lexel.errors import CheckpointError, DataError, EngineError
-from lexel.evaluation.cost.cost import Loss
+from lexel.evaluation.cost.cost import Loss, described_quantised
 from lexel.evaluation.cost.measure import flips_between, read_outputs
 from lexel.export.calibration import sample_text
 from lexel.export.quantize import QuantizeOptions, quantize
@@ -180,7 +179,7 @@ def test_where_the_sample_has_no_text_that_the_model_reads_it_says_what_to_give(
 def test_dynamic_needs_no_text_at_all(thai, tmp_path):
     cost = quantize(open_checkpoint(thai), tmp_path / "out", options=QuantizeOptions(method="dynamic"))
     assert (cost.loss, cost.chars_per_second) == (Loss(), 0.0)
-    assert any(line.startswith("what it costs is not known: ") for line in described(cost))
+    assert any(line.startswith("what it costs is not known: ") for line in described_quantised(cost))
     assert lexel.load(tmp_path / "out").flows[0].engine.precision == "int8"
 
 

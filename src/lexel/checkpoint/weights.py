@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from lexel.checkpoint.jsonfile import parse_object, read_object
 from lexel.checkpoint.pickles import map_bin
 from lexel.checkpoint.tensors import DTYPES, StoredTensor, map_file
+from lexel.disk import sha256_of
 from lexel.errors import WeightError
 
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -346,3 +347,14 @@ def _check_tiling(path: Path, ranges: list[tuple[int, int, str]], n_bytes: int) 
         raise WeightError(
             f"{path}: {n_bytes - position} bytes behind the last tensor; expected none. Download the file again"
         )
+
+
+def weight_checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a folder's weights, by name; empty without weights."""
+    name = weight_file(folder)
+    if name is None:
+        return {}
+    names = {name}
+    if name.endswith(".json"):
+        names |= set(read_object(folder / name)["weight_map"].values())
+    return {name: sha256_of(folder / name) for name in sorted(names)}

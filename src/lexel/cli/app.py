@@ -27,8 +27,9 @@ from lexel.cli.commands.quantize import quantize
 from lexel.cli.commands.search import search
 from lexel.cli.commands.segment import segment
 from lexel.cli.commands.tag import tag
-from lexel.cli.commands.train import spelled, train
+from lexel.cli.commands.train import train
 from lexel.cli.commands.verify import verify
+from lexel.cli.options.train import spelled
 from lexel.cli.terminal.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
 from lexel.cli.terminal.statuses import DONE, MISUSED
 

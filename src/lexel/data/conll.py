@@ -65,7 +65,7 @@ def read_conll(
         DataError: ``path:line`` of a row with too many or too few columns, or of a tag that cannot stand there.
         ValueError: If a column's or the scheme's name is unknown.
     """
-    names = None if columns is None else _checked_columns(columns)
+    names = None if columns is None else check_columns(columns)
     scheme = scheme_named(scheme)
     lines = LineReader(source, encoding=encoding)
     layout = _Layout(names, separator)
@@ -169,12 +169,13 @@ def _document(block: _Block, lines: LineReader, *, scheme: str, repair: Losses |
     return document_of(block.text, spans, pos=pos, entities=entities, id=block.id)
 
 
-def _checked_columns(columns: Sequence[str]) -> tuple[str, ...]:
+def check_columns(columns: Sequence[str]) -> tuple[str, ...]:
     names = tuple(columns)
     unknown = [name for name in names if name not in _KNOWN_COLUMNS]
     if unknown or names.count("word") != 1 or max(map(names.count, ("pos", "tag"))) > 1:
         raise ValueError(
-            f"columns {names}; expected one 'word', at most one 'pos' and one 'tag', and '-' for the others"
+            f"columns {','.join(names)!r}; expected one word, at most one pos and one tag, and - for the others, "
+            "as in word,-,-,tag"
         )
     return names
 
@@ -224,7 +225,7 @@ def write_conll(
         ValueError: If a name of a column, scheme, unit or rule is unknown.
     """
     scheme = scheme_named(scheme)
-    names = None if columns is None else _checked_columns(columns)
+    names = None if columns is None else check_columns(columns)
     if unit not in ("words", "chars") or off_words not in OFF_WORDS:
         raise ValueError(
             f"unit {unit!r}, off_words {off_words!r}; expected words or chars, and one of {', '.join(OFF_WORDS)}"

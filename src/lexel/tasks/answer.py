@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexel.data.offsets import unit_positions
 from lexel.decoding.answers import WindowScores, join_windows, log_total, rule_out, take_best
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError
@@ -69,6 +70,28 @@ class Answers:
     null_margin: float
     n_windows: int
     best: Answer | None
+
+    def record(self, *, unit: str = "char") -> dict[str, Any]:
+        """The JSON record that stands for it.
+
+        Args:
+            unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+        """
+        positions = unit_positions(self.context, unit)
+
+        def record_of(answer: Answer) -> dict[str, Any]:
+            edges = [answer.start, answer.end] if positions is None else positions[[answer.start, answer.end]].tolist()
+            return {"start": edges[0], "end": edges[1], "text": answer.text, "score": round(answer.score, 6)}
+
+        return {
+            "question": self.question,
+            "answer": None if self.best is None else self.best.text,
+            "answers": [record_of(answer) for answer in self.answers],
+            "null_score": round(self.null_score, 6),
+            "null_margin": round(self.null_margin, 6) if np.isfinite(self.null_margin) else None,
+            "n_windows": self.n_windows,
+            "offset_unit": unit,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,56 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from lexel.cli.jobs.labelled import LabelledOptions, open_labelled
-from lexel.cli.options.groups import InputOptions, MessageOptions, grouped, option
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.options.card import AnswerOptions, Folder
+from lexel.cli.options.groups import InputOptions, MessageOptions, grouped
+from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import is_terminal, note, reported
 from lexel.errors import CheckpointError
 
 if TYPE_CHECKING:
     from lexel.cards.measuring import CardData
-
-_CARD = "Card"
-
-Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder, one of Lexel's or a plain one.")]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerOptions:
-    """What no file says."""
-
-    licence: Annotated[
-        str | None, option("--licence", panel=_CARD, value="NAME", help="Licence of the weights, such as apache-2.0.")
-    ] = None
-    language: Annotated[
-        str | None, option("--language", panel=_CARD, value="A,B", help="Languages it reads, as ISO codes.")
-    ] = None
-    set: Annotated[
-        list[str] | None,
-        option("--set", panel=_CARD, value="NAME=TEXT", help="An answer; @FILE for TEXT reads it from there."),
-    ] = None
-    data: Annotated[
-        list[str] | None,
-        option(
-            "--data",
-            "-d",
-            panel=_CARD,
-            value="FILE[:NAME[:LICENCE]]",
-            help="Labelled data to measure on; again for more files.",
-        ),
-    ] = None
-    samples: Annotated[
-        int, option("--samples", panel=_CARD, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none.")
-    ] = 1000
-    replace: Annotated[bool, option("--replace", panel=_CARD, help="Write over a card that Lexel did not write.")] = (
-        False
-    )
-    no_speed: Annotated[bool, option("--no-speed", panel=_CARD, help="Do not measure speed and memory.")] = False
 
 
 @grouped

@@ -6,13 +6,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lexel.cli.jobs.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled, read_json_object
+from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.options.compare import ComparingOptions, Data, Models
 from lexel.cli.options.groups import (
     ComputeOptions,
     InputOptions,
@@ -20,82 +20,16 @@ from lexel.cli.options.groups import (
     ReadingOptions,
     TagOptions,
     grouped,
-    option,
 )
+from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import note, reported
 
 if TYPE_CHECKING:
+    from lexel.data.labelled import LabelledFile
     from lexel.evaluation.compare.child import ChildReader
     from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet
 
-_COMPARING = "Comparing"
 _WIDTH = 120
-
-AgainstName = Literal["first", "best"]
-
-Models = Annotated[
-    list[str], typer.Argument(metavar="MODELS", help="Folders or hub ids (owner/name@revision), the first one first.")
-]
-Data = Annotated[
-    list[str],
-    option("--data", "-d", panel=_COMPARING, value="FILE", help="Labelled documents; again for more data sets."),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class ComparingOptions:
-    """What is compared how, and where the report goes."""
-
-    label_map: Annotated[
-        str | None,
-        option(
-            "--label-map",
-            panel=_COMPARING,
-            value="FILE",
-            help="JSON: labels of models and data to common names; null leaves a type out.",
-        ),
-    ] = None
-    against: Annotated[
-        AgainstName,
-        option(
-            "--against",
-            panel=_COMPARING,
-            value="MODEL",
-            help="What the others are held against: the first model if not given, or the best.",
-        ),
-    ] = "first"
-    samples: Annotated[
-        int,
-        option("--samples", panel=_COMPARING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
-    ] = 1000
-    seed: Annotated[int, option("--seed", panel=_COMPARING, value="N", help="Of the samples; 42 if not given.")] = 42
-    rounds: Annotated[
-        int,
-        option(
-            "--rounds",
-            panel=_COMPARING,
-            value="N",
-            min=0,
-            help="Rounds in which speed is measured; 3 if not given, 0: none.",
-        ),
-    ] = 3
-    speed_chars: Annotated[
-        int,
-        option(
-            "--speed-chars", panel=_COMPARING, value="N", min=1, help="Characters read in a round; 20000 if not given."
-        ),
-    ] = 20_000
-    examples: Annotated[
-        int,
-        option("--examples", panel=_COMPARING, value="N", min=0, help="Differences to show; 6 if not given."),
-    ] = 6
-    out: Annotated[
-        str | None, option("--out", "-o", panel=_COMPARING, value="FILE", help="Write the comparison as JSON.")
-    ] = None
-    html: Annotated[
-        str | None,
-        option("--html", panel=_COMPARING, value="FILE", help="Write it as a page, with all differences."),
-    ] = None
 
 
 @grouped
@@ -147,6 +81,7 @@ def short_names(models: Sequence[str]) -> list[str]:
 
 
 def _options(comparing: ComparingOptions, names: Sequence[str], *, tagging: TagOptions) -> CompareOptions:
+    from lexel.data.labelled import read_json_object
     from lexel.evaluation.compare.compare import CompareOptions
     from lexel.evaluation.compare.schemes import LabelMap
     from lexel.evaluation.scores.tallies import Sampling
@@ -186,7 +121,7 @@ def _start(model: str, name: str, loading: dict[str, Any]) -> ChildReader:
 def _compare(readers: Sequence[ChildReader], files: Sequence[LabelledFile], options: CompareOptions) -> Comparison:
     from lexel.evaluation.compare.compare import compare as compare_models
 
-    names = _file_names([file.place for file in files])
+    names = _file_names([file.path for file in files])
     return compare_models(
         readers, [_data_set(file, name) for file, name in zip(files, names, strict=True)], options=options
     )
@@ -196,7 +131,7 @@ def _data_set(file: LabelledFile, name: str) -> DataSet:
     from lexel.evaluation.compare.compare import DataSet
     from lexel.evaluation.scores.provenance import describe_data
 
-    return DataSet(name, file.documents, describe_data(file.place, format=file.format.name, fold=file.options.fold))
+    return DataSet(name, file.documents, describe_data(file.path, format=file.format.name, fold=file.fold))
 
 
 def _file_names(places: Sequence[str]) -> list[str]:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import typer
-
-from lexel.cli.jobs.labelled import (
-    LabelledFile,
-    LabelledOptions,
-    check_file,
-    check_folders,
-    open_labelled,
-    read_label_map,
-    read_training_words,
-)
-from lexel.cli.jobs.scoring import TaskName, evaluate_texts, task_of
+from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.jobs.scoring import evaluate_texts, task_of
+from lexel.cli.options.evaluate import Data, MeasureOptions
 from lexel.cli.options.groups import (
     ComputeOptions,
     InputOptions,
@@ -29,58 +20,17 @@ from lexel.cli.options.groups import (
     ReadingOptions,
     TagOptions,
     grouped,
-    option,
 )
+from lexel.cli.options.labelled import LabelledOptions
+from lexel.cli.options.named_model import Model, chosen_model
 from lexel.cli.terminal.messages import reported, say_losses
 from lexel.errors import DataError
 
 if TYPE_CHECKING:
+    from lexel.data.labelled import LabelledFile
     from lexel.evaluation.scores.results import Results
     from lexel.evaluation.scores.run import EvaluationOptions
     from lexel.tasks.tag import Tagger
-
-_MEASURING = "Measuring"
-
-Model = Annotated[
-    str | None, typer.Argument(metavar="MODEL", help="A folder or hub id; the same as --model.", show_default=False)
-]
-
-Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureOptions:
-    """What is measured, and where the report goes."""
-
-    vocabulary: Annotated[
-        str | None,
-        option(
-            "--vocabulary",
-            panel=_MEASURING,
-            value="FILE",
-            help="Training data, or its words: recall of words in it and out of it; texts in both are counted.",
-        ),
-    ] = None
-    map_labels: Annotated[
-        str | None,
-        option("--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."),
-    ] = None
-    task: Annotated[
-        TaskName | None,
-        option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
-    ] = None
-    samples: Annotated[
-        int,
-        option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
-    ] = 1000
-    seed: Annotated[int, option("--seed", panel=_MEASURING, value="N", help="Of the samples; 42 if not given.")] = 42
-    out: Annotated[
-        str | None, option("--out", "-o", panel=_MEASURING, value="FILE", help="Write the report as JSON.")
-    ] = None
-    html: Annotated[
-        str | None,
-        option("--html", panel=_MEASURING, value="FILE", help="Write it as a page, with plots and mistakes."),
-    ] = None
 
 
 @grouped
@@ -114,6 +64,7 @@ def evaluate(
     """
     with reported(messages):
         from lexel.cli.jobs.loading import load_tagger
+        from lexel.data.labelled import check_file
 
         check_file(data)
         chosen = chosen_model(model, model_or_id)
@@ -138,31 +89,19 @@ def evaluate(
         _report(_Run(tagger, file, options, is_quiet=messages.quiet), measure)
 
 
-def chosen_model(model: ModelOptions, named: str | None) -> ModelOptions:
-    if named is None:
-        return model
-    if model.model is not None and model.model != named and _is_typed():
-        raise typer.BadParameter(f"{named!r} and {model.model!r}; expected one model", param_hint="MODEL")
-    return replace(model, model=named)
-
-
 def _has_parts(model: ModelOptions, layers: LayerOptions) -> bool:
     """Whether layers have models of their own, which are taggers then."""
     return any(part is not None for part in (model.words, layers.pos, layers.entities))
 
 
-def _is_typed() -> bool:
-    """Whether ``--model`` stands on the command line; a variable gives way to what is typed."""
-    return any(argument.startswith(("-m", "--model")) for argument in sys.argv[1:])
-
-
 def _options(measure: MeasureOptions, *, input: InputOptions, tagging: TagOptions) -> EvaluationOptions:
+    from lexel.data.labelled import read_label_map, read_vocabulary
     from lexel.evaluation.scores.run import EvaluationOptions
     from lexel.evaluation.scores.tallies import Sampling
 
     check_folders(measure.out, measure.html)
     words, texts = (
-        (None, None) if measure.vocabulary is None else read_training_words(measure.vocabulary, input.encoding)
+        (None, None) if measure.vocabulary is None else read_vocabulary(measure.vocabulary, encoding=input.encoding)
     )
     return EvaluationOptions(
         vocabulary=words,
@@ -188,10 +127,10 @@ class _Run:
         from lexel.data import Losses
         from lexel.evaluation.scores.run import evaluate
 
-        place = self.data.place
+        place = self.data.path
         losses, files = Losses(), InputFiles([place])
         with show_progress(files, is_wanted=not self.is_quiet) as watched, files.open(place) as source:
-            results = evaluate(self.tagger, watched(self.data.documents(source, losses)), options=self.options)
+            results = evaluate(self.tagger, watched(self.data.documents(source, losses=losses)), options=self.options)
         say_losses(losses)
         if not results.n_documents:
             raise DataError(f"{place}: no documents; expected labelled ones (--data)")
@@ -210,7 +149,7 @@ def _report(run: _Run, measure: MeasureOptions) -> None:
     from lexel.evaluation.scores.results import Report
 
     command = shlex.join(["lexel", *sys.argv[1:]])
-    data = describe_data(run.data.place, format=run.data.format.name, fold=run.data.options.fold)
+    data = describe_data(run.data.path, format=run.data.format.name, fold=run.data.fold)
     report = Report(run.measure(), describe_run(run.tagger, run.options, command=command, data=data))
     if measure.out is not None:
         write_json(report, measure.out)

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from lexel.cli.options.groups import MessageOptions, grouped
 from lexel.cli.terminal.messages import is_terminal, note, reported
 
+if TYPE_CHECKING:
+    from lexel.checkpoint.at_hand import ModelAtHand
+
 _WIDE_COLUMNS, _SHORT_COMMIT = 118, 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A model at hand."""
-
-    id: str
-    commit: str | None
-    bytes: int
-    licence: str | None
-    heads: dict[str, str]
-    int8: bool
-    folder: str
-    problem: str | None = None
 
 
 @grouped
@@ -39,9 +28,10 @@ def models(*, messages: MessageOptions) -> None:
     [bold]lexel models | jq -r '[.id, .commit] | @tsv'[/]
     """
     with reported(messages):
+        from lexel.checkpoint.at_hand import list_models
         from lexel.checkpoint.hub_cache import cache_folder
 
-        listed, n_others = _list_models()
+        listed, n_others = list_models()
         if is_terminal(sys.stdout):
             _show_table(listed)
         else:
@@ -52,45 +42,7 @@ def models(*, messages: MessageOptions) -> None:
         note(f"cache: {cache_folder()}{others}")
 
 
-def _list_models() -> tuple[list[_Listed], int]:
-    """The models that Lexel can read, and how many others the cache holds."""
-    from lexel.checkpoint.hub_cache import cached_models
-    from lexel.checkpoint.source import BUNDLED, bundled_folder
-
-    found: list[_Listed | None] = []
-    if (bundled_folder() / "config.json").is_file():
-        found.append(_look_at(bundled_folder(), BUNDLED))
-    found += [_look_at(model.folder, model.repo_id, commit=model.commit) for model in cached_models()]
-    listed = [model for model in found if model is not None]
-    return listed, len(found) - len(listed)
-
-
-def _look_at(folder: Path, id: str, *, commit: str | None = None) -> _Listed | None:
-    """What a folder holds; nothing if Lexel does not compute such a model."""
-    from lexel.checkpoint.card import read_card
-    from lexel.checkpoint.config import read_config
-    from lexel.checkpoint.heads import read_heads
-    from lexel.errors import CheckpointError, LabelError
-
-    try:
-        config = read_config(folder)
-    except CheckpointError:
-        return None
-    heads, has_int8, problem = {}, False, None
-    try:
-        found = read_heads(folder, config, repo_id=None if commit is None else id)
-        heads = {head.name: str(head.task) for head in found.heads.values()}
-        has_int8 = found.quantised is not None
-    except (CheckpointError, LabelError) as error:
-        problem = str(error)
-    return _Listed(id, commit, _size(folder), read_card(folder).licence, heads, has_int8, str(folder), problem)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-
-
-def _show_table(listed: list[_Listed]) -> None:
+def _show_table(listed: list[ModelAtHand]) -> None:
     from rich.table import Table
 
     from lexel.cli.terminal.console import output_console
@@ -112,7 +64,7 @@ def _megabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.1f} MB"
 
 
-def _heads(model: _Listed) -> str:
+def _heads(model: ModelAtHand) -> str:
     if model.problem:
         return "labels unclear: see --scheme, --labels"
     return ", ".join(model.heads) or "none"

@@ -4,55 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from lexel.cli.commands.evaluate import Model, chosen_model
-from lexel.cli.jobs.labelled import LabelledFile, LabelledOptions, check_folders, open_labelled
-from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped, option
+from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped
+from lexel.cli.options.labelled import LabelledOptions
+from lexel.cli.options.named_model import Model, chosen_model
+from lexel.cli.options.probe import Data, Head, ProbingOptions, TargetName
 from lexel.cli.terminal.messages import note, reported
 
 if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint
+    from lexel.data.labelled import LabelledFile
     from lexel.evaluation.probe.probe import ProbeResult
-
-_PROBING = "Probing"
-
-TargetName = Literal["words", "pos", "entities"]
-
-Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
-Head = Annotated[
-    TargetName, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
-]
-
-
-@dataclass(frozen=True, slots=True)
-class ProbingOptions:
-    """How layers are probed, and where the report goes."""
-
-    test: Annotated[
-        str | None,
-        option("--test", panel=_PROBING, value="FILE", help="Documents to score on; a fifth of --data if not given."),
-    ] = None
-    max_items: Annotated[
-        int,
-        option(
-            "--max-items", panel=_PROBING, value="N", min=1, help="Most labelled pieces to read; 20000 if not given."
-        ),
-    ] = 20_000
-    samples: Annotated[
-        int,
-        option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
-    ] = 1000
-    seed: Annotated[
-        int, option("--seed", panel=_PROBING, value="N", help="Of the split and the samples; 42 if not given.")
-    ] = 42
-    out: Annotated[
-        str | None, option("--out", "-o", panel=_PROBING, value="FILE", help="Write the scores as JSON.")
-    ] = None
-    html: Annotated[
-        str | None, option("--html", panel=_PROBING, value="FILE", help="Write them as a page with a plot.")
-    ] = None
 
 
 @grouped
@@ -143,5 +107,5 @@ def _made(checkpoint: Checkpoint, file: LabelledFile, test: LabelledFile | None)
             "model_type": checkpoint.config.model_type,
             "licence": checkpoint.card.licence,
         },
-        "data": [describe_data(each.place, format=each.format.name, fold=each.options.fold) for each in files],
+        "data": [describe_data(each.path, format=each.format.name, fold=each.fold) for each in files],
     }

@@ -6,46 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexel.cli.jobs.labelled import LabelledOptions, open_labelled
-from lexel.cli.options.groups import InputOptions, MessageOptions, Revision, grouped, option
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.options.groups import InputOptions, MessageOptions, Revision, grouped
+from lexel.cli.options.labelled import LabelledOptions
+from lexel.cli.options.quantize import Calibration, Data, Dynamic, MaxDrop, MaxFlips
 from lexel.cli.terminal.messages import note, reported
 from lexel.errors import DataError
 
 if TYPE_CHECKING:
-    from lexel.evaluation.cost.cost import Cost
-
-_QUANTISING = "Quantising"
-
-Calibration = Annotated[
-    str | None,
-    option(
-        "--calibration",
-        panel=_QUANTISING,
-        value="FILE",
-        help="Text like that to be read, some hundred sentences; a small sample in several languages if not given.",
-    ),
-]
-Data = Annotated[
-    str | None,
-    option("--data", "-d", panel=_QUANTISING, value="FILE", help="Labelled documents to measure the cost on."),
-]
-MaxDrop = Annotated[
-    float,
-    option("--max-drop", panel=_QUANTISING, value="POINTS", min=0, help="Most F1 that a layer may lose; 0.2."),
-]
-MaxFlips = Annotated[
-    float,
-    option(
-        "--max-flips",
-        panel=_QUANTISING,
-        value="N",
-        min=0,
-        help="Without --data: most decisions of 1,000 that may come out otherwise; 30.",
-    ),
-]
-Dynamic = Annotated[
-    bool, option("--dynamic", panel=_QUANTISING, help="Only the weights in advance, the rest while computing.")
-]
+    pass
 
 
 @grouped
@@ -74,6 +43,7 @@ def quantize(
     with reported(messages):
         from pathlib import Path
 
+        from lexel.evaluation.cost.cost import described_quantised
         from lexel.export.quantize import QuantizeOptions
         from lexel.export.quantize import quantize as quantize_checkpoint
         from lexel.tasks.loading import load_checkpoint
@@ -87,7 +57,7 @@ def quantize(
             gold=gold,
             options=QuantizeOptions(max_drop=max_drop, max_flips=max_flips, method="dynamic" if dynamic else "static"),
         )
-        for line in described(cost):
+        for line in described_quantised(cost):
             note(line)
         note(f"{out}: written; precision auto computes it in int8")
 
@@ -100,19 +70,3 @@ def _texts(place: str, *, encoding: str) -> list[str]:
     if reader is None:
         raise DataError(f"{place}: can only be written; expected text, such as a sentence a line in .txt")
     return [document.text for document in reader(place, encoding=encoding) if document.text.strip()]
-
-
-def described(cost: Cost) -> list[str]:
-    """What was measured, a line each."""
-    from lexel.evaluation.cost.cost import described_loss
-
-    lines = described_loss(cost.loss)
-    if not lines:
-        lines.append("what it costs is not known: there was no text to measure it on. Give --calibration, or --data")
-    if cost.chars_per_second:
-        slower = ": no gain on this machine" if cost.times_as_fast < 1 else ""
-        times = f"{cost.times_as_fast:.2f} times as many as before"
-        lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {times}{slower}")
-    sizes = (f"{size / 1e6:,.1f} MB" for size in (cost.n_bytes, cost.n_bytes_before))
-    lines.append("size: int8 graph of {} beside weights of {}".format(*sizes))
-    return lines

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lexel.cli.commands.evaluate import Model, chosen_model
-from lexel.cli.jobs.labelled import LabelledOptions, check_folders, open_labelled, read_json_object
+from lexel.cli.jobs.labelled import check_folders, open_labelled
 from lexel.cli.options.groups import (
     ComputeOptions,
-    DecodeName,
     InputOptions,
     LabelOptions,
     LayerOptions,
     MessageOptions,
     ModelOptions,
-    PrecisionName,
     ReadingOptions,
     TagOptions,
-    choices,
     grouped,
-    option,
 )
+from lexel.cli.options.labelled import LabelledOptions
+from lexel.cli.options.named_model import Model, chosen_model
+from lexel.cli.options.verify import ClaimOptions, Data, ExactOptions
 from lexel.cli.terminal.messages import note, reported
 from lexel.cli.terminal.statuses import FAILED
 
@@ -38,79 +36,7 @@ if TYPE_CHECKING:
     from lexel.tasks.classify import Classifier
     from lexel.tasks.tag import Tagger
 
-_VERIFYING, _COMPUTING = "Verifying", "Computing"
 _EXAMPLE = '{"LOCATION": "LOC"}'
-
-ReportFormat = Literal["terminal", "json"]
-
-Data = Annotated[
-    list[str], option("--data", "-d", panel=_VERIFYING, value="FILE", help="The gold data; again for more files.")
-]
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimOptions:
-    """What is run again, and how near it must come."""
-
-    tolerance: Annotated[
-        float,
-        option(
-            "--tolerance", panel=_VERIFYING, value="POINTS", min=0, help="How far a figure may be off; 1 if not given."
-        ),
-    ] = 1.0
-    dataset: Annotated[
-        str | None,
-        option("--dataset", panel=_VERIFYING, value="NAME", help="What the card calls the data, if not clear."),
-    ] = None
-    map_labels: Annotated[
-        str | None,
-        option("--map-labels", panel=_VERIFYING, value="FILE", help="JSON: gold labels to the model's names for them."),
-    ] = None
-    given_words: Annotated[
-        bool, option("--given-words", panel=_VERIFYING, help="Keep the gold words, and score tags on these.")
-    ] = False
-    decode: Annotated[
-        DecodeName | None,
-        option(
-            "--decode",
-            panel=_VERIFYING,
-            value="RULE",
-            help="viterbi or argmax. If not given: as the card says, else viterbi for Lexel's folders, else argmax.",
-        ),
-    ] = None
-    samples: Annotated[
-        int,
-        option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
-    ] = 1000
-    seed: Annotated[int, option("--seed", panel=_VERIFYING, value="N", help="Of the samples; 42 if not given.")] = 42
-    to: Annotated[
-        ReportFormat,
-        option("--to", panel=_VERIFYING, value="FORMAT", help=f"{choices(ReportFormat)}; a table if not given."),
-    ] = "terminal"
-    out: Annotated[
-        str | None, option("--out", "-o", panel=_VERIFYING, value="FILE", help="Write the report as JSON.")
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExactOptions(ComputeOptions):
-    """What computes; exactly, unless something else is asked for."""
-
-    precision: Annotated[
-        PrecisionName,
-        option(
-            "--precision",
-            panel=_COMPUTING,
-            value="NAME",
-            help=f"{choices(PrecisionName)}; auto is float32 here, in the engine numpy float64.",
-        ),
-    ] = "auto"
-
-    @property
-    def exact(self) -> ComputeOptions:
-        """The same, with the precision that is meant by none."""
-        is_open = self.precision == "auto" and self.engine != "numpy"
-        return replace(self, precision="float32") if is_open else self
 
 
 @grouped
@@ -188,6 +114,7 @@ def _files(
 
 
 def _options(asked: ClaimOptions, *, fold: str | None) -> VerifyOptions:
+    from lexel.data.labelled import read_json_object
     from lexel.evaluation.scores.tallies import Sampling
     from lexel.evaluation.verify.verify import VerifyOptions
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
 
-import numpy as np
-
-from lexel.cli.commands.answer import AnswerOutputOptions, QuestionOptions, SpanOptions
 from lexel.cli.jobs.loading import load_reader
 from lexel.cli.jobs.records import check_length, check_places
 from lexel.cli.jobs.results import Result, Route, choose_format, json_writer, stream_found
+from lexel.cli.options.answer import AnswerOutputOptions, QuestionOptions, SpanOptions
 from lexel.cli.options.groups import ComputeOptions, HeadOptions, MessageOptions
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data.files import LineReader, Source, name_of
-from lexel.data.offsets import unit_positions
 from lexel.data.questions import Question, read_questions
 from lexel.data.render import write_terminal
 from lexel.document import Document, Spans
 from lexel.errors import DataError
-from lexel.tasks.answer import Answer, Answerer, Answers
+from lexel.tasks.answer import Answerer, Answers
 
 _AROUND_CHARS = 120
 """How much of the context is shown on either side of an answer."""
@@ -92,7 +88,7 @@ class AnsweringJob:
             if self.format == "terminal":
                 write_terminal(map(_as_document, watched(results)), self.output.out or "-")
             else:
-                route.write(watched(results), json_writer(partial(_record, unit=self.output.offsets)))
+                route.write(watched(results), json_writer(partial(Answers.record, unit=self.output.offsets)))
 
     def _questions(self, files: InputFiles) -> Iterator[Question]:
         for place in self.places:
@@ -119,25 +115,6 @@ def _results(answerer: Answerer, questions: Iterable[Question], *, one_by_one: b
 
     for question, answers in stream_found(questions, read, one_by_one=one_by_one):
         yield Result(question.id, question.context, answers)
-
-
-def _record(answers: Answers, *, unit: str) -> dict[str, Any]:
-    """The record of a question, its answers' offsets in a unit."""
-    positions = unit_positions(answers.context, unit)
-
-    def record_of(answer: Answer) -> dict[str, Any]:
-        edges = [answer.start, answer.end] if positions is None else positions[[answer.start, answer.end]].tolist()
-        return {"start": edges[0], "end": edges[1], "text": answer.text, "score": round(answer.score, 6)}
-
-    return {
-        "question": answers.question,
-        "answer": None if answers.best is None else answers.best.text,
-        "answers": [record_of(answer) for answer in answers.answers],
-        "null_score": round(answers.null_score, 6),
-        "null_margin": round(answers.null_margin, 6) if np.isfinite(answers.null_margin) else None,
-        "n_windows": answers.n_windows,
-        "offset_unit": unit,
-    }
 
 
 def _as_document(result: Result) -> Document:

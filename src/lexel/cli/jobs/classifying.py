@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from lexel.cli.commands.classify import ClassOptions, ClassOutputOptions, TextOptions
 from lexel.cli.jobs.loading import load_reader
 from lexel.cli.jobs.records import check_length, check_places
 from lexel.cli.jobs.results import (
@@ -24,6 +23,7 @@ from lexel.cli.jobs.results import (
     stream_found,
     styler,
 )
+from lexel.cli.options.classify import ClassOptions, ClassOutputOptions, TextOptions
 from lexel.cli.options.groups import ComputeOptions, HeadOptions, MessageOptions
 from lexel.cli.terminal.messages import note
 from lexel.cli.terminal.progress import InputFiles

@@ -13,7 +13,6 @@ from pathlib import Path
 import typer
 from rich.cells import cell_len
 
-from lexel.cli.commands.fill import DecideOptions, FillOutputOptions, MaskOptions, PerplexityOptions
 from lexel.cli.jobs.loading import load_reader
 from lexel.cli.jobs.records import Inputs, Placed, find_inputs
 from lexel.cli.jobs.results import (
@@ -29,6 +28,7 @@ from lexel.cli.jobs.results import (
     stream_found,
     styler,
 )
+from lexel.cli.options.fill import DecideOptions, FillOutputOptions, MaskOptions, PerplexityOptions
 from lexel.cli.options.groups import ComputeOptions, HeadOptions, InputOptions, MessageOptions
 from lexel.cli.terminal.messages import say_losses
 from lexel.cli.terminal.progress import InputFiles

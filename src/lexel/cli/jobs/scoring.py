@@ -7,17 +7,15 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexel.cli.jobs.labelled import check_folders
+from lexel.cli.options.evaluate import MeasureOptions, TaskName
 from lexel.cli.options.groups import ComputeOptions, InputOptions, LabelOptions, ModelOptions
 from lexel.errors import LabelError
 
 if TYPE_CHECKING:
-    from lexel.cli.commands.evaluate import MeasureOptions
     from lexel.evaluation.scores.tallies import Sampling
     from lexel.evaluation.scores.texts import TextResults
     from lexel.tasks.answer import Answerer
     from lexel.tasks.classify import Classifier
-
-TaskName = Literal["tag", "classify", "answer"]
 
 
 def task_of(model: ModelOptions, labels: LabelOptions) -> TaskName:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from lexel.cli.commands.embed import VectorOptions
-from lexel.cli.jobs.embedding import check_same, embed_texts
 from lexel.cli.jobs.records import Inputs, find_inputs
+from lexel.cli.options.embed import VectorOptions
 from lexel.cli.options.groups import EncoderOptions, InputOptions
 from lexel.cli.terminal.messages import is_terminal
 from lexel.cli.terminal.progress import InputFiles
@@ -21,6 +20,7 @@ from lexel.errors import OptionError
 from lexel.tasks.embed import Embedder
 from lexel.tasks.search import Metric, find_nearest
 from lexel.tasks.slot_positions import Floats
+from lexel.tasks.stored_vectors import check_same, embed_texts
 
 
 @dataclass(frozen=True, slots=True)

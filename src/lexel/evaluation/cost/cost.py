@@ -159,3 +159,25 @@ def _with_interval(score: Estimate, *, sign: str = "", times: int = 100, digits:
     if score.low is None or score.high is None:
         return value
     return f"{value} [{times * score.low:{sign}.{digits}f}, {times * score.high:{sign}.{digits}f}]"
+
+
+def described_student(cost: Cost) -> list[str]:
+    """The cost of a student beside its teacher, a line each."""
+    lines = described_loss(cost.loss, names=("the teacher's", "the student's"))
+    lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights beside the teacher's {cost.n_bytes_before / 1e6:,.1f}")
+    lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {cost.times_as_fast:.2f} times the teacher's")
+    return lines
+
+
+def described_quantised(cost: Cost) -> list[str]:
+    """The cost of a quantised folder beside its weights, a line each."""
+    lines = described_loss(cost.loss)
+    if not lines:
+        lines.append("what it costs is not known: there was no text to measure it on. Give --calibration, or --data")
+    if cost.chars_per_second:
+        slower = ": no gain on this machine" if cost.times_as_fast < 1 else ""
+        times = f"{cost.times_as_fast:.2f} times as many as before"
+        lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {times}{slower}")
+    sizes = (f"{size / 1e6:,.1f} MB" for size in (cost.n_bytes, cost.n_bytes_before))
+    lines.append("size: int8 graph of {} beside weights of {}".format(*sizes))
+    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.source import BUNDLED, bundled_folder
-from lexel.checkpoint.weights import weight_file
+from lexel.checkpoint.weights import weight_checksums
 from lexel.disk import sha256_of
 from lexel.evaluation.scores.run import EvaluationOptions
 from lexel.tasks.base import Flow
@@ -83,7 +81,7 @@ def describe_flow(flow: Flow, *, layers: Sequence[str]) -> dict[str, Any]:
         "name": name,
         "repo_id": source.repo_id,
         "commit": source.commit,
-        "weights_sha256": weight_checksums(checkpoint),
+        "weights_sha256": weight_checksums(checkpoint.source.folder),
         "model_type": checkpoint.config.model_type,
         "licence": checkpoint.card.licence,
         "layers": list(layers),
@@ -93,18 +91,6 @@ def describe_flow(flow: Flow, *, layers: Sequence[str]) -> dict[str, Any]:
         "threads": engine.threads,
         "script": flow.script,
     }
-
-
-def weight_checksums(checkpoint: Checkpoint) -> dict[str, str]:
-    """The SHA-256 of each file of a checkpoint's weights, by name."""
-    folder = checkpoint.source.folder
-    name = weight_file(folder)
-    if name is None:
-        return {}
-    names = {name}
-    if name.endswith(".json"):
-        names |= set(json.loads((folder / name).read_text(encoding="utf-8"))["weight_map"].values())
-    return {name: sha256_of(folder / name) for name in sorted(names)}
 
 
 def describe_versions() -> Mapping[str, str]:

@@ -1,0 +1,85 @@
+"""Training with its progress shown, and what can be done with the folder afterwards."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from lexel.errors import LexelError, MissingExtra
+from lexel.training.config.options import TrainingOptions
+
+if TYPE_CHECKING:
+    from lexel.training.loop.fit import TrainingResult
+
+_TIME_TO_SPEAK_S = 10.0
+_TAGGING = {"words", "pos", "words+pos", "entities", "labels"}
+
+
+def check_extra() -> None:
+    """Make sure that what training needs is installed, before anything is read.
+
+    Raises:
+        MissingExtra: With the line that installs it.
+    """
+    missing = [name for name in ("torch", "transformers", "accelerate", "yaml") if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f'training needs {", ".join(missing)}: pip install "lexel[train]"')
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that speaks; accelerate's and torch's launchers number them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Let the first of several processes tell what went wrong with all; its launcher then ends the others.
+
+    What went wrong with another alone is told by that one, when the first has had time to speak.
+    """
+    try:
+        yield
+    except LexelError:
+        if not is_first_process():
+            time.sleep(_TIME_TO_SPEAK_S)
+        raise
+
+
+def train_with(options: TrainingOptions, *, is_quiet: bool) -> None:
+    """Train, showing how far it is, and say what can be done with the folder."""
+    from lexel.cli.terminal.train_progress import show_training
+    from lexel.training.loop.fit import train as fit
+
+    with show_training(is_wanted=not is_quiet) as progress:
+        result = fit(options, progress=progress)
+    if not is_quiet:
+        _say_what_next(options, result)
+
+
+def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:
+    """Name the folder, what can be done with it, and what its card lacks."""
+    from lexel.training.outcome.tables import cell, title_of
+
+    folder = shlex.quote(str(result.folder))
+    measured = next((shlex.quote(file.path) for files in (options.test, options.validation) for file in files), None)
+    tasks = {head.task for head in options.heads.values()}
+    print(f"{result.folder}")
+    if result.best is not None:
+        name, value = result.best["metric"], result.best["value"]
+        print(f"  best weights:   step {result.best['step']:,}, {title_of(name)} {cell(name, value)}")
+    if tasks & _TAGGING:
+        print(f"  to use it:      lexel tag -m {folder}")
+    for task in ("fill", "classify", "answer", "embed"):
+        if task in tasks:
+            print(f"  to use it:      lexel {task} -m {folder}")
+    if tasks & (_TAGGING | {"classify", "answer"}):
+        print(f"  to measure it:  lexel evaluate {folder} -d {measured or 'FILE'}")
+    if measured is not None and (result.folder / "evaluation.json").exists():
+        print(f"  to verify it:   lexel verify {folder} -d {measured}")
+    if result.asked:
+        print(f"  its card lacks: {', '.join(result.asked)}; to say it: lexel card {folder}")

@@ -1,0 +1,82 @@
+"""Options of ``lexel answer``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from lexel.cli.options.groups import (
+    Encoding,
+    LineBuffered,
+    MaxChars,
+    Offsets,
+    Out,
+    format_option,
+    option,
+)
+
+_INPUT, _ANSWERS = "Input", "Answers"
+
+AnswerFormatName = Literal["jsonl", "terminal"]
+
+AlignName = Literal["words"]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionOptions:
+    """What is asked, and of which texts."""
+
+    question: Annotated[
+        str | None,
+        option("--question", panel=_INPUT, value="TEXT", help="Ask this of each file; else files hold questions."),
+    ] = None
+    encoding: Encoding = "utf-8"
+    max_chars: MaxChars = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanOptions:
+    """What an answer may be."""
+
+    top_k: Annotated[
+        int, option("--top-k", panel=_ANSWERS, value="N", min=1, help="Tell the N best spans; 1 if not given.")
+    ] = 1
+    null_threshold: Annotated[
+        float | None,
+        option(
+            "--null-threshold",
+            panel=_ANSWERS,
+            value="MARGIN",
+            help="No answer where the null answer is better by more; else there is always one.",
+        ),
+    ] = None
+    max_answer_pieces: Annotated[
+        int | None,
+        option("--max-answer-pieces", panel=_ANSWERS, value="N", min=1, help="Longest answer; 50 if not given."),
+    ] = None
+    max_answer_chars: Annotated[
+        int | None,
+        option("--max-answer-chars", panel=_ANSWERS, value="N", min=1, help="Longest answer in characters."),
+    ] = None
+    align: Annotated[
+        AlignName | None,
+        option("--align", panel=_ANSWERS, value="UNIT", help="words widens answers to whole words."),
+    ] = None
+    window: Annotated[
+        int | None,
+        option("--window", panel=_ANSWERS, value="N", min=1, help="Most pieces read together; else the model's."),
+    ] = None
+    overlap: Annotated[
+        int | None,
+        option("--overlap", panel=_ANSWERS, value="N", min=0, help="Pieces that windows share; else up to 128."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOutputOptions:
+    """Where answers go, and in which format."""
+
+    to: Annotated[AnswerFormatName | None, format_option(AnswerFormatName, otherwise="as said above")] = None
+    out: Out = None
+    offsets: Offsets = "char"
+    line_buffered: LineBuffered = False

@@ -1,0 +1,51 @@
+"""Options of ``lexel evaluate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from lexel.cli.options.groups import (
+    option,
+)
+
+_MEASURING = "Measuring"
+
+TaskName = Literal["tag", "classify", "answer"]
+
+Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """What is measured, and where the report goes."""
+
+    vocabulary: Annotated[
+        str | None,
+        option(
+            "--vocabulary",
+            panel=_MEASURING,
+            value="FILE",
+            help="Training data, or its words: recall of words in it and out of it; texts in both are counted.",
+        ),
+    ] = None
+    map_labels: Annotated[
+        str | None,
+        option("--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."),
+    ] = None
+    task: Annotated[
+        TaskName | None,
+        option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
+    ] = None
+    samples: Annotated[
+        int,
+        option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[int, option("--seed", panel=_MEASURING, value="N", help="Of the samples; 42 if not given.")] = 42
+    out: Annotated[
+        str | None, option("--out", "-o", panel=_MEASURING, value="FILE", help="Write the report as JSON.")
+    ] = None
+    html: Annotated[
+        str | None,
+        option("--html", panel=_MEASURING, value="FILE", help="Write it as a page, with plots and mistakes."),
+    ] = None

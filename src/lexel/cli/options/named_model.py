@@ -1,0 +1,33 @@
+"""The model as an argument, for commands that are about one model."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options.groups import ModelOptions
+
+Model = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="A folder or hub id; the same as --model.", show_default=False)
+]
+
+
+def chosen_model(model: ModelOptions, named: str | None) -> ModelOptions:
+    """The options with the model that the argument names, if it names one.
+
+    Raises:
+        typer.BadParameter: If ``--model`` names another.
+    """
+    if named is None:
+        return model
+    if model.model is not None and model.model != named and _is_typed():
+        raise typer.BadParameter(f"{named!r} and {model.model!r}; expected one model", param_hint="MODEL")
+    return replace(model, model=named)
+
+
+def _is_typed() -> bool:
+    """Whether ``--model`` stands on the command line; a variable gives way to what is typed."""
+    return any(argument.startswith(("-m", "--model")) for argument in sys.argv[1:])

@@ -1,0 +1,47 @@
+"""Options of ``lexel probe``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from lexel.cli.options.groups import option
+
+_PROBING = "Probing"
+
+TargetName = Literal["words", "pos", "entities"]
+
+Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
+
+Head = Annotated[
+    TargetName, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbingOptions:
+    """How layers are probed, and where the report goes."""
+
+    test: Annotated[
+        str | None,
+        option("--test", panel=_PROBING, value="FILE", help="Documents to score on; a fifth of --data if not given."),
+    ] = None
+    max_items: Annotated[
+        int,
+        option(
+            "--max-items", panel=_PROBING, value="N", min=1, help="Most labelled pieces to read; 20000 if not given."
+        ),
+    ] = 20_000
+    samples: Annotated[
+        int,
+        option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+    ] = 1000
+    seed: Annotated[
+        int, option("--seed", panel=_PROBING, value="N", help="Of the split and the samples; 42 if not given.")
+    ] = 42
+    out: Annotated[
+        str | None, option("--out", "-o", panel=_PROBING, value="FILE", help="Write the scores as JSON.")
+    ] = None
+    html: Annotated[
+        str | None, option("--html", panel=_PROBING, value="FILE", help="Write them as a page with a plot.")
+    ] = None

@@ -1,0 +1,40 @@
+"""Options of ``lexel search``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from lexel.cli.options.groups import (
+    choices,
+    option,
+)
+
+_SEARCH = "Search"
+
+MetricName = Literal["cosine", "dot"]
+
+Place = Annotated[
+    str, typer.Argument(metavar="VECTORS", help="What lexel embed wrote (a folder, .parquet), or a file of texts.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """What is looked for."""
+
+    query: Annotated[
+        list[str] | None, option("--query", panel=_SEARCH, value="TEXT", help="A text; again for more of them.")
+    ] = None
+    queries: Annotated[
+        str | None, option("--queries", panel=_SEARCH, value="FILE", help="Texts, one a record; - is standard input.")
+    ] = None
+    top_k: Annotated[
+        int, option("--top-k", "-k", panel=_SEARCH, value="N", min=1, help="How many to show; 10 if not given.")
+    ] = 10
+    metric: Annotated[
+        MetricName,
+        option("--metric", panel=_SEARCH, value="NAME", help=f"{choices(MetricName)}; cosine if not given."),
+    ] = "cosine"

@@ -1,0 +1,208 @@
+"""Files of labelled data and how to read them: the one place that evaluation, training and cards share.
+
+file = open_labelled("dev.conll", DataOptions(columns=("word", "-", "tag"), scheme="BIOES"))
+for document in file.documents(): ...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lexel.data.conll import check_columns
+from lexel.data.files import Source, check_encoding
+from lexel.data.folding import Fold, fold_of
+from lexel.data.formats import Format, Reader, by_ending, format_named, reader_of
+from lexel.data.lines import read_lines
+from lexel.data.omissions import Losses
+from lexel.data.tags import scheme_named
+from lexel.document import Document
+from lexel.errors import DataError, OptionError
+
+_WITH_TAGS = ("conll", "conllu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOptions:
+    """How a file of labelled data is read; the defaults go by the file's ending and its first row.
+
+    Attributes:
+        format: Name of the format.
+        encoding: How bytes are decoded.
+        max_chars: Refuse longer documents.
+        columns: CoNLL columns: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (ignored).
+        separator: What separates CoNLL columns.
+        scheme: Scheme of the tags in CoNLL columns.
+        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+        fold: Rule that folds part-of-speech tags by XPOS.
+
+    Raises:
+        OptionError: If a value is unknown.
+    """
+
+    format: str | None = None
+    encoding: str = "utf-8"
+    max_chars: int | None = None
+    columns: tuple[str, ...] | None = None
+    separator: str | None = None
+    scheme: str | None = None
+    repair: bool = False
+    fold: Fold | str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            if self.columns is not None:
+                check_columns(self.columns)
+            if self.scheme is not None:
+                scheme_named(self.scheme)
+        except ValueError as error:
+            raise OptionError(str(error)) from error
+        check_encoding(self.encoding, name="encoding")
+
+    @property
+    def of_columns(self) -> dict[str, Any]:
+        """The options that only CoNLL columns take, as far as they are given."""
+        given = {"columns": self.columns, "separator": self.separator, "scheme": self.scheme}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFile:
+    """A file of labelled documents; read it as often as you like.
+
+    Attributes:
+        path: Where it is.
+        format: Its format.
+        options: How it is read.
+    """
+
+    path: str
+    format: Format
+    options: DataOptions
+
+    def documents(self, source: Source | None = None, *, losses: Losses | None = None) -> Iterator[Document]:
+        """The documents in order.
+
+        Args:
+            source: An open stream to read instead of the path.
+            losses: Counts what the format holds and a Document does not.
+
+        Raises:
+            DataError: ``path:line`` of a record that cannot be read, or is too long.
+        """
+        limit = self.options.max_chars
+        records = self._reader(source or self.path, encoding=self.options.encoding, losses=losses)
+        for number, document in enumerate(records, 1):
+            if limit is not None and len(document.text) > limit:
+                found = f"{len(document.text):,} characters; expected at most {limit:,} (--max-chars)"
+                raise DataError(f"{self.path}: document {number}: {found}")
+            yield document
+
+    @property
+    def fold(self) -> str | None:
+        """Name of the rule that folds tags, if there is one."""
+        return None if self.options.fold is None else fold_of(self.options.fold).name
+
+    @property
+    def _reader(self) -> Reader:
+        chosen = self.options.of_columns
+        if self.options.repair and self.format.name in _WITH_TAGS:
+            chosen["repair"] = True
+        return partial(reader_of(self.format, fold=self.options.fold), **chosen)
+
+
+def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = None) -> LabelledFile:
+    """Look at a file and its options; nothing is read yet.
+
+    Raises:
+        DataError: If there is no such file, or its format holds no labels.
+        OptionError: If an option does not apply to its format.
+    """
+    options = DataOptions() if options is None else options
+    place = os.fspath(path)
+    check_file(place)
+    format = format_named(options.format) if options.format is not None else by_ending(place)
+    if format.reader is None or not format.layers:
+        raise DataError(f"{place}: {format.name} holds no labels that can be read; expected conllu, jsonl, conll, ...")
+    if options.of_columns and format.name != "conll":
+        names = ", ".join(options.of_columns)
+        raise OptionError(
+            f"{place}: is {format.name}; {names}: only for CoNLL columns. Leave it out, or name the format"
+        )
+    reader_of(format, fold=options.fold)
+    return LabelledFile(place, format, options)
+
+
+def check_file(place: str) -> None:
+    """Refuse a path that is not a file.
+
+    Raises:
+        DataError: If it does not exist, or is standard input.
+    """
+    if not Path(place).is_file():
+        found = "standard input has no checksum" if place == "-" else "no such file"
+        raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
+
+
+def read_vocabulary(path: str, *, encoding: str = "utf-8") -> tuple[Collection[str], Collection[str] | None]:
+    """The words and the texts of training data; for a list of words (any other text file) the words alone.
+
+    Raises:
+        DataError: If the file has no words.
+    """
+    try:
+        format = by_ending(path)
+    except DataError:
+        format = None
+    words: set[str] = set()
+    texts: set[str] | None = None
+    if format is not None and format.reader is not None and "words" in format.layers:
+        texts = set()
+        for document in format.reader(path, encoding=encoding):
+            words.update(document.words.texts)
+            texts.add(document.text.strip())
+    else:
+        words.update(word for document in read_lines(path, encoding=encoding) for word in document.text.split())
+    if not words:
+        raise DataError(f"{path}: holds no words; expected training data with words, or a list of them (--vocabulary)")
+    return words, texts
+
+
+def read_json_object(path: str, *, option: str, example: str) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Args:
+        path: Where it is.
+        option: The option that named it, for the message.
+        example: What is expected, for the message.
+
+    Raises:
+        DataError: If the file does not hold an object.
+    """
+    try:
+        read = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be opened ({error.strerror}); expected a JSON file ({option})") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: is not JSON ({error}); expected an object such as {example}") from error
+    if not isinstance(read, dict):
+        raise DataError(f"{path}: expected an object such as {example}")
+    return read
+
+
+def read_label_map(path: str) -> dict[str, str]:
+    """A JSON file that maps gold labels to the model's (``--map-labels``).
+
+    Raises:
+        DataError: If it does not hold an object of strings.
+    """
+    example = '{"LOCATION": "LOC"}'
+    read = read_json_object(path, option="--map-labels", example=example)
+    if not all(isinstance(value, str) for value in read.values()):
+        raise DataError(f"{path}: expected an object such as {example}, gold labels to the model's")
+    return read

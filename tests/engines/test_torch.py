@@ -42,16 +42,25 @@ def each_alone(
     cu_seq_k: torch.Tensor,
     max_q: int,
     max_k: int,
+    *,
+    scale: float | None = None,
+    window_size: tuple[int, int] = (-1, -1),
+    enable_gqa: bool = False,
 ) -> torch.Tensor:
     """What a kernel of variable length gives, by one product after the other; refuses what a kernel would."""
+    assert enable_gqa == (query.shape[1] != key.shape[1])
     assert cu_seq_q.dtype == cu_seq_k.dtype == torch.int32
     assert max_q == max_k == int(cu_seq_q.diff().max())
     assert query.shape[0] == int(cu_seq_q[-1])
     parts = []
     for start, end in zip(cu_seq_q[:-1].tolist(), cu_seq_q[1:].tolist(), strict=True):
         q, k, v = (x[start:end].transpose(0, 1) for x in (query, key, value))
-        probs = torch.softmax(q @ k.transpose(1, 2) / q.shape[-1] ** 0.5, dim=-1)
-        parts.append((probs @ v).transpose(0, 1))
+        k, v = (x.repeat_interleave(len(q) // len(x), dim=0) for x in (k, v))
+        scores = q @ k.transpose(1, 2) * (q.shape[-1] ** -0.5 if scale is None else scale)
+        if window_size != (-1, -1):
+            away = torch.arange(end - start)[:, None] - torch.arange(end - start)
+            scores = scores.masked_fill((away > window_size[0]) | (-away > window_size[1]), -torch.inf)
+        parts.append((torch.softmax(scores, dim=-1) @ v).transpose(0, 1))
     return torch.cat(parts)
 
 

@@ -97,6 +97,10 @@ class Weights:
         """The encoder: under ``prefix.`` in a task model's checkpoint, at the root in a bare encoder's."""
         return self.at(prefix) if any(name.startswith(f"{prefix}.") for name in self.names) else self
 
+    def full_name(self, name: str) -> str:
+        """A name with the prefix of this view, as the file has it."""
+        return self._prefix + name
+
     def has(self, name: str) -> bool:
         """Is there such a tensor, under this name or its old one?"""
         return self._find(name) is not None

@@ -32,6 +32,7 @@ class Model(Generic[T]):
     encoder: Encoder[T]
     heads: Mapping[str, Brick[T]]
     weights: Weights
+    hidden_size: int
 
     def __call__(self, inputs: Inputs[T], picks: T, outputs: Sequence[str]) -> list[T]:
         """What was asked for, at the picked pieces only.
@@ -45,14 +46,17 @@ class Model(Generic[T]):
             One tensor an output: scores ``[picks, width]`` or hidden states ``[picks, hidden]``.
         """
         states = self.encoder(inputs)
-        last = self.ops.pick(states[-1], picks)
+        last = self._pick(states[-1], picks)
         results = []
         for name in outputs:
             if name.startswith("hidden."):
-                results.append(self.ops.pick(states[int(name.removeprefix("hidden."))], picks))
+                results.append(self._pick(states[int(name.removeprefix("hidden."))], picks))
             else:
                 results.append(self.heads[name](last))
         return results
+
+    def _pick(self, states: T, picks: T) -> T:
+        return self.ops.pick(states, picks, hidden_size=self.hidden_size)
 
 
 def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | None = None) -> Model[T]:
@@ -77,4 +81,4 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
         head.name: build_head(ops, head, weights, config, embeddings=encoder.embeddings.pieces) for head in wanted
     }
     weights.check_used(pattern for head in checkpoint.heads.values() for pattern in tensor_patterns(head, config))
-    return Model(ops, encoder, bricks, weights)
+    return Model(ops, encoder, bricks, weights, config.hidden_size)

@@ -28,7 +28,7 @@ from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER, Head
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.layers import Brick, Linear
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import read_layer_norm, read_linear
+from lexel.encoder.read import read_constant, read_layer_norm, read_linear
 
 T = TypeVar("T")
 
@@ -203,5 +203,5 @@ def _read_decoder(ops: Ops[T], names: FillNames, weights: Weights, config: Model
     own = f"{names.decoder}.weight"
     tied = config.tie_word_embeddings and not weights.has(own)
     bias = f"{names.decoder}.bias" if weights.has(f"{names.decoder}.bias") else names.bias
-    weight = embeddings if tied else ops.constant(weights.tensor(own, shape))
-    return Linear(ops, weight, ops.constant(weights.tensor(bias, shape[:1])))
+    weight = embeddings if tied else read_constant(ops, weights, own, shape)
+    return Linear(ops, weight, read_constant(ops, weights, bias, shape[:1], is_exact=True))

@@ -1,6 +1,7 @@
 """The bricks of the encoder: each holds its weights as an engine's tensors and is called on tensors.
 
-A brick receives ready parts; only a family knows the names of a checkpoint's tensors.
+A brick receives ready parts; only a family knows the names of a checkpoint's tensors. What depends on the input alone
+(masks, angles, distances) is computed once for all layers, and reaches them as a ``Context``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Brick(Protocol[T]):
 class Turn(Protocol[T]):
     """One step of the encoder: a layer, or a group of layers."""
 
-    def __call__(self, x: T, same_sequence: T, /) -> T: ...
+    def __call__(self, x: T, context: Context[T], /) -> T: ...
 
     def adapted(self, adapters: Iterator[LayerAdapters[T]], /) -> Turn[T]:
         """The same with the next adapters in its layers."""
@@ -46,7 +47,7 @@ class Linear(Generic[T]):
 
     ops: Ops[T]
     weight: T
-    bias: T
+    bias: T | None
 
     def __call__(self, x: T) -> T:
         return self.ops.linear(x, self.weight, self.bias)
@@ -58,7 +59,7 @@ class LayerNorm(Generic[T]):
 
     ops: Ops[T]
     weight: T
-    bias: T
+    bias: T | None
     eps: float
 
     def __call__(self, x: T) -> T:
@@ -66,8 +67,20 @@ class LayerNorm(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class RmsNorm(Generic[T]):
+    """Division by the root mean square of the last axis (Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467)."""
+
+    ops: Ops[T]
+    weight: T
+    eps: float
+
+    def __call__(self, x: T) -> T:
+        return self.ops.rms_norm(x, self.weight, eps=self.eps)
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings(Generic[T]):
-    """Piece, position and (where the family has them) type embeddings, added, normalised and projected.
+    """Piece, position and type embeddings (the last two where the family has them), added, normalised and projected.
 
     Attributes:
         pieces: Table ``[vocab, embedding]``.
@@ -79,23 +92,117 @@ class Embeddings(Generic[T]):
 
     ops: Ops[T]
     pieces: T
-    positions: T
+    positions: T | None
     types: T | None
-    norm: LayerNorm[T]
+    norm: Brick[T] | None
     project: Linear[T] | None = None
 
     def __call__(self, inputs: Inputs[T]) -> T:
         ops = self.ops
-        x = ops.add(ops.gather(self.pieces, inputs.piece_ids), ops.gather(self.positions, inputs.position_ids))
+        x = ops.gather(self.pieces, inputs.piece_ids)
+        if self.positions is not None:
+            x = ops.add(x, ops.gather(self.positions, inputs.position_ids))
         if self.types is not None:
             x = ops.add(x, ops.gather(self.types, inputs.type_ids))
-        x = self.norm(x)
+        if self.norm is not None:
+            x = self.norm(x)
         return x if self.project is None else self.project(x)
+
+
+# Attention -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rotary(Generic[T]):
+    """Tables of rotary positions, each ``[positions, head size]``.
+
+    Attributes:
+        cos: Cosines of the angles by which pairs of numbers are turned at each position.
+        sin: Their sines.
+        is_interleaved: How numbers are paired; see ``Ops.rotate``.
+    """
+
+    cos: T
+    sin: T
+    is_interleaved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets(Generic[T]):
+    """Which bucket each distance between two pieces belongs to; see ``Ops.distances``."""
+
+    of_distance: T
+    n_positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope(Generic[T]):
+    """What the attention of some layers sees, and how it counts positions.
+
+    Attributes:
+        window: See only pieces at most ``window // 2`` positions away; ``None`` is the whole sequence.
+        rotary: Rotary positions, or ``None``.
+        buckets: Buckets of distances, or ``None``.
+    """
+
+    window: int | None = None
+    rotary: Rotary[T] | None = None
+    buckets: Buckets[T] | None = None
+
+    def view(self, ops: Ops[T], inputs: Inputs[T]) -> View[T]:
+        """The scope's tables for some inputs."""
+        rotary, buckets, positions = self.rotary, self.buckets, inputs.position_ids
+        return View(
+            mask=ops.mask(inputs.sequence_ids, positions, window=self.window),
+            rotation=None
+            if rotary is None
+            else Rotary(ops.gather(rotary.cos, positions), ops.gather(rotary.sin, positions), rotary.is_interleaved),
+            distances=None
+            if buckets is None
+            else ops.distances(positions, buckets.of_distance, n_positions=buckets.n_positions),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[T]):
+    """A scope's tables for the inputs of one pass.
+
+    Attributes:
+        mask: What ``Ops.mask`` gave.
+        rotation: Cosines and sines ``[rows, length, head size]``, or ``None``.
+        distances: Buckets of distances ``[rows, length, length]``, or ``None``.
+    """
+
+    mask: T
+    rotation: Rotary[T] | None = None
+    distances: T | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[T]):
+    """What all layers share in one pass: the views of the encoder's scopes, in their order."""
+
+    views: tuple[View[T], ...]
+
+
+class Relative(Protocol[T]):
+    """Scores that depend on the distance between pieces, added to the products of attention."""
+
+    def __call__(self, query: T, key: T, distances: T, /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SelfAttention(Generic[T]):
-    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762)."""
+    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
+
+    Attributes:
+        n_heads: Heads of the queries.
+        head_size: Numbers of a head.
+        n_key_value_heads: Heads of keys and values, if they are fewer.
+        scope: Which of the encoder's scopes it looks at.
+        scale: Factor on the products; by default one over the root of ``head_size``.
+        relative: Scores by distance, or ``None``.
+    """
 
     ops: Ops[T]
     query: Linear[T]
@@ -103,10 +210,44 @@ class SelfAttention(Generic[T]):
     value: Linear[T]
     output: Linear[T]
     n_heads: int
+    head_size: int
+    n_key_value_heads: int | None = None
+    scope: int = 0
+    scale: float | None = None
+    relative: Relative[T] | None = None
 
-    def __call__(self, x: T, same_sequence: T) -> T:
-        mixed = self.ops.attention(self.query(x), self.key(x), self.value(x), same_sequence, n_heads=self.n_heads)
+    def __call__(self, x: T, context: Context[T]) -> T:
+        view = context.views[self.scope]
+        query, key = self._rotated(self.query(x), self.key(x), view.rotation)
+        bias = None
+        if self.relative is not None and view.distances is not None:
+            bias = self.relative(query, key, view.distances)
+        mixed = self.ops.attention(
+            query,
+            key,
+            self.value(x),
+            view.mask,
+            n_heads=self.n_heads,
+            head_size=self.head_size,
+            n_key_value_heads=self.n_key_value_heads,
+            scale=self.scale,
+            bias=bias,
+        )
         return self.output(mixed)
+
+    def _rotated(self, query: T, key: T, rotation: Rotary[T] | None) -> tuple[T, T]:
+        if rotation is None:
+            return query, key
+        cos, sin, is_interleaved = rotation.cos, rotation.sin, rotation.is_interleaved
+        n_heads, n_keys, size = self.n_heads, self.n_key_value_heads or self.n_heads, self.head_size
+        rotate = self.ops.rotate
+        return (
+            rotate(query, cos, sin, n_heads=n_heads, head_size=size, is_interleaved=is_interleaved),
+            rotate(key, cos, sin, n_heads=n_keys, head_size=size, is_interleaved=is_interleaved),
+        )
+
+
+# Layers --------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +261,20 @@ class FeedForward(Generic[T]):
 
     def __call__(self, x: T) -> T:
         return self.outer(self.ops.activation(self.inner(x), self.activation))
+
+
+@dataclass(frozen=True, slots=True)
+class GatedFeedForward(Generic[T]):
+    """Two maps, one through an activation, multiplied, and a third (Shazeer 2020, https://arxiv.org/abs/2002.05202)."""
+
+    ops: Ops[T]
+    inner: Linear[T]
+    gate: Linear[T]
+    outer: Linear[T]
+    activation: str
+
+    def __call__(self, x: T) -> T:
+        return self.outer(self.ops.multiply(self.ops.activation(self.inner(x), self.activation), self.gate(x)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,47 +299,67 @@ class LayerAdapters(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Layer(Generic[T]):
-    """An encoder layer with normalisation after each residual sum, as in BERT; adapters stand before the sums."""
+    """An encoder layer: attention, then a feed-forward part, each added to what it was given.
+
+    Attributes:
+        attention_norm: Normalises after the attention's sum as in BERT, or before the attention; ``None`` is neither.
+        feed_forward_norm: The same for the feed-forward part.
+        norm_first: Normalise what the parts are given, not the sums (Xiong et al. 2020, https://arxiv.org/abs/2002.04745).
+        adapters: They stand before the sums.
+    """
 
     ops: Ops[T]
     attention: SelfAttention[T]
-    attention_norm: LayerNorm[T]
-    feed_forward: FeedForward[T]
-    feed_forward_norm: LayerNorm[T]
+    attention_norm: Brick[T] | None
+    feed_forward: Brick[T]
+    feed_forward_norm: Brick[T] | None
+    norm_first: bool = False
     adapters: LayerAdapters[T] | None = None
 
-    def __call__(self, x: T, same_sequence: T) -> T:
-        mixed = self.attention(x, same_sequence)
-        if self.adapters is not None:
-            mixed = self.adapters.attention(mixed)
-        x = self.attention_norm(self.ops.add(mixed, x))
-        mapped = self.feed_forward(x)
-        if self.adapters is not None:
-            mapped = self.adapters.output(mapped)
-        return self.feed_forward_norm(self.ops.add(mapped, x))
+    def __call__(self, x: T, context: Context[T]) -> T:
+        adapt_attention, adapt_output = self.adapters or (None, None)
+        mixed = self.attention(self._before(x, self.attention_norm), context)
+        x = self._sum(x, mixed, adapt_attention, self.attention_norm)
+        mapped = self.feed_forward(self._before(x, self.feed_forward_norm))
+        return self._sum(x, mapped, adapt_output, self.feed_forward_norm)
 
     def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Layer[T]:
         """The layer with the next adapters."""
         return replace(self, adapters=next(adapters))
+
+    def _before(self, x: T, norm: Brick[T] | None) -> T:
+        return norm(x) if norm is not None and self.norm_first else x
+
+    def _sum(self, x: T, part: T, adapter: Adapter[T] | None, norm: Brick[T] | None) -> T:
+        x = self.ops.add(part if adapter is None else adapter(part), x)
+        return x if norm is None or self.norm_first else norm(x)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder(Generic[T]):
     """Embeddings and layers; called on packed rows, it gives every hidden state.
 
-    ``layers`` may hold the same layer several times (ALBERT shares its weights).
+    Attributes:
+        embeddings: What the first layer is given.
+        layers: The layers in order; the same layer may stand there several times (ALBERT shares its weights).
+        scopes: What the layers' attention may see; each layer says which of them it looks at.
+        norm: Normalises the last hidden state, where the family does that.
     """
 
     ops: Ops[T]
     embeddings: Embeddings[T]
     layers: Sequence[Turn[T]]
+    scopes: Sequence[Scope[T]] = (Scope(),)
+    norm: Brick[T] | None = None
 
     def __call__(self, inputs: Inputs[T]) -> list[T]:
         """Hidden states ``[rows, length, hidden]``: the embeddings' output, then each layer's."""
-        same_sequence = self.ops.same_sequence(inputs.sequence_ids)
+        context = Context(tuple(scope.view(self.ops, inputs) for scope in self.scopes))
         states = [self.embeddings(inputs)]
         for layer in self.layers:
-            states.append(layer(states[-1], same_sequence))
+            states.append(layer(states[-1], context))
+        if self.norm is not None:
+            states[-1] = self.norm(states[-1])
         return states
 
     def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Encoder[T]:

@@ -1,12 +1,13 @@
-"""The primitives that the encoder is written in.
+"""The primitives that encoders are written in.
 
 An engine (or an exporter) is an implementation of ``Ops``: it computes, or it builds a graph. ``T`` is its own tensor
-type. Shapes below use the words of the house: ``rows length hidden picks labels vocab``.
+type. A graph under construction does not know the sizes of its tensors, so every size that a primitive needs is an
+argument. Shapes below use these words: ``rows length hidden heads picks labels vocab buckets``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -19,8 +20,15 @@ ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh")
 class Ops(Protocol[T]):
     """What an engine must be able to do."""
 
-    def constant(self, array: NDArray[Any]) -> T:
-        """A weight as the engine's tensor, in the engine's precision."""
+    def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> T:
+        """An array of the model as the engine's tensor.
+
+        Args:
+            array: The numbers; whole numbers stay whole.
+            name: A name that no other constant of the model has, for graphs that keep it.
+            is_exact: Keep at least float32 whatever the engine's precision (norms, biases, tables of angles). Other
+                arrays (tables of embeddings, weights of products) are stored in the engine's precision.
+        """
         ...
 
     def gather(self, table: T, ids: T) -> T:
@@ -31,26 +39,118 @@ class Ops(Protocol[T]):
         """Element by element, with broadcasting."""
         ...
 
-    def linear(self, x: T, weight: T, bias: T) -> T:
+    def multiply(self, left: T, right: T) -> T:
+        """Element by element, with broadcasting."""
+        ...
+
+    def linear(self, x: T, weight: T, bias: T | None) -> T:
         """``x @ weight.T + bias`` with ``weight [outputs, inputs]``."""
         ...
 
-    def layer_norm(self, x: T, weight: T, bias: T, *, eps: float) -> T:
+    def layer_norm(self, x: T, weight: T, bias: T | None, *, eps: float) -> T:
         """Normalise the last axis with the biased variance; ``eps`` is added to the variance."""
+        ...
+
+    def rms_norm(self, x: T, weight: T, *, eps: float) -> T:
+        """Divide the last axis by its root mean square; ``eps`` is added to the mean square."""
         ...
 
     def activation(self, x: T, name: str) -> T:
         """One of ``ACTIVATIONS``."""
         ...
 
-    def same_sequence(self, sequence_ids: T) -> T:
-        """What ``attention`` needs to keep each piece inside its own sequence, from ids ``[rows, length]``."""
+    def mask(self, sequence_ids: T, position_ids: T, *, window: int | None = None) -> T:
+        """What ``attention`` needs to keep each piece inside its own sequence, from ids ``[rows, length]``.
+
+        Args:
+            sequence_ids: Which sequence of the row each piece belongs to.
+            position_ids: Its position in that sequence.
+            window: See only pieces that are at most ``window // 2`` positions away; by default the whole sequence.
+        """
         ...
 
-    def attention(self, query: T, key: T, value: T, same_sequence: T, *, n_heads: int) -> T:
-        """Scaled dot-product attention inside sequences; all ``[rows, length, hidden]``."""
+    def distances(self, position_ids: T, buckets: T, *, n_positions: int) -> T:
+        """The bucket of the distance between any two pieces of a row, ``[rows, length, length]``.
+
+        Args:
+            position_ids: Positions ``[rows, length]``, each below ``n_positions``.
+            buckets: The bucket of each distance from ``1 - n_positions`` to ``n_positions - 1``, ascending.
+            n_positions: How many positions there are.
+
+        Returns:
+            At ``[row, i, j]`` the bucket of position i minus position j. Across sequences it means nothing.
+        """
         ...
 
-    def pick(self, x: T, picks: T) -> T:
+    def rotate(self, x: T, cos: T, sin: T, *, n_heads: int, head_size: int, is_interleaved: bool = False) -> T:
+        """Turn pairs of numbers in each head by angles (Su et al. 2021, https://arxiv.org/abs/2104.09864).
+
+        Args:
+            x: Queries or keys ``[rows, length, heads * head_size]``.
+            cos: Cosines of the angles ``[rows, length, head_size]``; both numbers of a pair have the same.
+            sin: Their sines.
+            n_heads: Heads of ``x``.
+            head_size: Numbers of a head.
+            is_interleaved: A number's partner is its neighbour (0 and 1, 2 and 3, ...); by default number ``i`` of the
+                first half has number ``i`` of the second half.
+        """
+        ...
+
+    def relative_scores(
+        self,
+        x: T,
+        table: T,
+        distances: T,
+        *,
+        n_heads: int,
+        head_size: int,
+        side: Literal["query", "key"],
+        is_shared: bool = False,
+    ) -> T:
+        """Scores between pieces that depend on their distance, ``[rows, heads, length, length]``.
+
+        At ``[row, head, i, j]`` stands the product of ``table[distances[row, i, j]]`` with piece i of ``x`` (side
+        ``query``) or with piece j (side ``key``).
+
+        Args:
+            x: Queries or keys ``[rows, length, heads * head_size]``.
+            table: ``[buckets, heads * head_size]``.
+            distances: What ``distances`` gave.
+            n_heads: Heads of ``x``.
+            head_size: Numbers of a head.
+            side: Which piece ``x`` stands for.
+            is_shared: The table is ``[buckets, head_size]``, for all heads.
+        """
+        ...
+
+    def attention(
+        self,
+        query: T,
+        key: T,
+        value: T,
+        mask: T,
+        *,
+        n_heads: int,
+        head_size: int,
+        n_key_value_heads: int | None = None,
+        scale: float | None = None,
+        bias: T | None = None,
+    ) -> T:
+        """Scaled dot-product attention where the mask allows it: ``[rows, length, heads * head_size]``.
+
+        Args:
+            query: ``[rows, length, heads * head_size]``.
+            key: ``[rows, length, key/value heads * head_size]``.
+            value: The same.
+            mask: What ``mask`` gave.
+            n_heads: Heads of the queries.
+            head_size: Numbers of a head.
+            n_key_value_heads: Heads of keys and values, if they are fewer: each serves as many neighbouring heads.
+            scale: Factor on the products; by default one over the root of ``head_size``.
+            bias: Added to the scaled products, ``[rows, heads, length, length]``.
+        """
+        ...
+
+    def pick(self, x: T, picks: T, *, hidden_size: int) -> T:
         """``x [rows, length, hidden]`` at flat slots ``picks [picks]``, row * length + column: ``[picks, hidden]``."""
         ...

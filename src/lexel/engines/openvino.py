@@ -22,6 +22,7 @@ from lexel.checkpoint.quantised import quantised_graph
 from lexel.encoder.build import Model, build_model
 from lexel.encoder.layers import Inputs
 from lexel.engines.base import Rows, Scores
+from lexel.engines.openvino_ops import OpenVinoOps
 from lexel.errors import EngineError
 
 PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
@@ -32,74 +33,6 @@ _PICKS = 128
 """Picks are filled up to a multiple of so many: OpenVINO keeps what it compiled for every shape it has seen."""
 _PER_STREAM = 2
 """Requests of a stream: one that it computes, and one that waits."""
-_MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
-
-
-class OpenVinoOps:
-    """``Ops`` that add nodes to a graph."""
-
-    def constant(self, array: NDArray[Any]) -> Any:
-        if array.dtype == np.float32:
-            return op.constant(array, shared_memory=array.flags.writeable)
-        return op.convert(op.constant(array, shared_memory=array.flags.writeable), "f32")
-
-    def gather(self, table: Any, ids: Any) -> Any:
-        return op.gather(table, ids, _number(0))
-
-    def add(self, left: Any, right: Any) -> Any:
-        return op.add(left, right)
-
-    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
-        return op.add(op.matmul(x, weight, False, True), bias)
-
-    def layer_norm(self, x: Any, weight: Any, bias: Any, *, eps: float) -> Any:
-        normal = op.mvn(x, np.array([-1], np.int64), True, eps, "inside_sqrt")
-        return op.add(op.multiply(normal, weight), bias)
-
-    def activation(self, x: Any, name: str) -> Any:
-        return _ACTIVATIONS[name](x)
-
-    def same_sequence(self, sequence_ids: Any) -> Any:
-        same = op.equal(op.unsqueeze(sequence_ids, _number(1)), op.unsqueeze(sequence_ids, _number(2)))
-        mask = op.select(same, _real(0.0), _real(_MASKED))
-        return op.unsqueeze(mask, _number(1))
-
-    def attention(self, query: Any, key: Any, value: Any, same_sequence: Any, *, n_heads: int) -> Any:
-        hidden = query.get_output_partial_shape(0)[2].get_length()
-        size = hidden // n_heads
-
-        def by_head(x: Any) -> Any:
-            shaped = op.reshape(x, op.constant(np.array([0, 0, n_heads, size], np.int64)), True)
-            return op.transpose(shaped, op.constant(np.array([0, 2, 1, 3], np.int64)))
-
-        scores = op.multiply(op.matmul(by_head(query), by_head(key), False, True), _real(size**-0.5))
-        probs = op.softmax(op.add(scores, same_sequence), -1)
-        mixed = op.transpose(
-            op.matmul(probs, by_head(value), False, False), op.constant(np.array([0, 2, 1, 3], np.int64))
-        )
-        return op.reshape(mixed, op.constant(np.array([0, 0, hidden], np.int64)), True)
-
-    def pick(self, x: Any, picks: Any) -> Any:
-        hidden = x.get_output_partial_shape(0)[2].get_length()
-        return op.gather(op.reshape(x, op.constant(np.array([-1, hidden], np.int64)), False), picks, _number(0))
-
-
-_ACTIVATIONS = {
-    "gelu": lambda x: op.gelu(x, "erf"),
-    "gelu_new": lambda x: op.gelu(x, "tanh"),
-    "gelu_pytorch_tanh": lambda x: op.gelu(x, "tanh"),
-    "relu": op.relu,
-    "silu": op.swish,
-    "tanh": op.tanh,
-}
-
-
-def _number(value: int) -> Any:
-    return op.constant(np.int64(value))
-
-
-def _real(value: float) -> Any:
-    return op.constant(np.float32(value))
 
 
 def inputs_of(rows: Rows) -> dict[str, NDArray[np.int32]]:

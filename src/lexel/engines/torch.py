@@ -15,7 +15,6 @@ from itertools import cycle
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
@@ -24,82 +23,12 @@ from lexel.encoder.layers import Inputs
 from lexel.engines.ahead import Ahead
 from lexel.engines.base import Rows, Scores
 from lexel.engines.loads import Load, deal_out, gather_loads, load_of_rows
-from lexel.engines.torch_attention import Kernel, Segments, attend_in_rows, attend_in_segments, flash_kernel
+from lexel.engines.torch_attention import Kernel, Segments, flash_kernel
 from lexel.engines.torch_device import Arrival, courier_to, default_batch_pieces, memory_for, name_of, resolved_device
+from lexel.engines.torch_ops import TorchOps
 from lexel.errors import EngineError
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
-
-
-class TorchOps:
-    """``Ops`` computed at once on a device.
-
-    Matrix products and attention are computed in ``dtype``, the sums and normalisations between them in float32: that
-    brings bf16 three times as close to float32.
-
-    Args:
-        device: Where to compute.
-        dtype: Of weights and products.
-        kernel: Computes attention where the pieces are segments instead of rows.
-    """
-
-    def __init__(self, *, device: torch.device, dtype: torch.dtype, kernel: Kernel | None = None) -> None:
-        self._device = device
-        self._dtype = dtype
-        self._kernel = kernel
-
-    def constant(self, array: NDArray[Any]) -> torch.Tensor:
-        dtype = self._dtype if array.ndim == 2 else torch.float32
-        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._device, dtype)
-
-    def gather(self, table: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        return F.embedding(ids, table).float()
-
-    def add(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        return left + right
-
-    def linear(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        return F.linear(x.to(weight.dtype), weight, bias.to(weight.dtype))
-
-    def layer_norm(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, *, eps: float) -> torch.Tensor:
-        return F.layer_norm(x.float(), weight.shape, weight, bias, eps)
-
-    def activation(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        result: torch.Tensor = _ACTIVATIONS[name](x)
-        return result
-
-    def same_sequence(self, sequence_ids: torch.Tensor | Segments) -> torch.Tensor | Segments:
-        if isinstance(sequence_ids, Segments):
-            return sequence_ids
-        return sequence_ids[:, None, :, None] == sequence_ids[:, None, None, :]
-
-    def attention(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        same_sequence: torch.Tensor | Segments,
-        *,
-        n_heads: int,
-    ) -> torch.Tensor:
-        if isinstance(same_sequence, Segments):
-            if self._kernel is None:
-                raise EngineError("torch: segments need a kernel of variable length; give rows")
-            return attend_in_segments(query, key, value, same_sequence, n_heads=n_heads, kernel=self._kernel)
-        return attend_in_rows(query, key, value, same_sequence, n_heads=n_heads)
-
-    def pick(self, x: torch.Tensor, picks: torch.Tensor) -> torch.Tensor:
-        return x.reshape(-1, x.shape[-1]).index_select(0, picks)
-
-
-_ACTIVATIONS: dict[str, Any] = {
-    "gelu": F.gelu,
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "relu": F.relu,
-    "silu": F.silu,
-    "tanh": torch.tanh,
-}
 
 
 @dataclass(frozen=True, slots=True)

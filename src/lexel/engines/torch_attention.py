@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 
-Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, int], torch.Tensor]
-"""``torch.nn.attention.varlen.varlen_attn``: query, key and value ``[pieces, heads, size]``, where the sequences of
-queries and of keys begin and end ``[sequences + 1]``, the longest of each; gives ``[pieces, heads, size]``."""
+Kernel = Callable[..., torch.Tensor]
+"""``torch.nn.attention.varlen.varlen_attn``, or what takes the same arguments.
+
+It takes query, key and value ``[pieces, heads, size]``, the bounds of the sequences of queries and of keys
+``[sequences + 1]`` and the longest of each, and gives ``[pieces, heads, size]``. Only models that need them pass
+``scale``, ``window_size`` (pieces seen to the left and right) and ``enable_gqa`` (fewer heads of keys and values).
+"""
 
 
 class Segments(NamedTuple):
@@ -20,10 +23,12 @@ class Segments(NamedTuple):
     Attributes:
         bounds: Sequence i is ``[bounds[i], bounds[i + 1])``, ``[sequences + 1]`` (int32).
         longest: Length of the longest.
+        reach: How far a piece sees to either side; ``None`` is the whole sequence.
     """
 
     bounds: torch.Tensor
     longest: int
+    reach: int | None = None
 
 
 def flash_kernel(device: torch.device, dtype: torch.dtype, *, head_size: int) -> Kernel | None:
@@ -45,32 +50,78 @@ def flash_kernel(device: torch.device, dtype: torch.dtype, *, head_size: int) ->
 
 
 def attend_in_segments(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: Segments, *, n_heads: int, kernel: Kernel
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    segments: Segments,
+    *,
+    n_heads: int,
+    kernel: Kernel,
+    n_key_value_heads: int | None = None,
+    scale: float | None = None,
 ) -> torch.Tensor:
-    """Attention of ``[1, pieces, hidden]`` inside segments, by a kernel that scales by the root of a head's size."""
-    bounds, longest = segments
+    """Attention of ``[1, pieces, hidden]`` inside segments.
 
-    def by_head(x: torch.Tensor) -> torch.Tensor:
-        return x.view(x.shape[1], n_heads, x.shape[2] // n_heads)
+    Args:
+        query: The queries.
+        key: The keys.
+        value: The values.
+        segments: Where the sequences are, and how far pieces see.
+        n_heads: Heads of the queries.
+        kernel: What computes it.
+        n_key_value_heads: Heads of keys and values, if they are fewer.
+        scale: Factor on the products; by default the kernel's, one over the root of a head's size.
+    """
+    n_keys = n_key_value_heads or n_heads
+    more: dict[str, Any] = {} if scale is None else {"scale": scale}
+    if segments.reach is not None:
+        more["window_size"] = (segments.reach, segments.reach)
+    if n_heads != n_keys:
+        more["enable_gqa"] = True
 
-    mixed = kernel(by_head(query), by_head(key), by_head(value), bounds, bounds, longest, longest)
-    return mixed.reshape(query.shape)
+    def by_head(x: torch.Tensor, n: int) -> torch.Tensor:
+        return x.view(x.shape[1], n, x.shape[2] // n)
+
+    bounds, longest = segments.bounds, segments.longest
+    heads = by_head(query, n_heads), by_head(key, n_keys), by_head(value, n_keys)
+    return kernel(*heads, bounds, bounds, longest, longest, **more).reshape(query.shape)
 
 
 def attend_in_rows(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, same_sequence: torch.Tensor, *, n_heads: int
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    n_heads: int,
+    n_key_value_heads: int | None = None,
+    scale: float | None = None,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attention of ``[rows, length, hidden]`` where ``same_sequence [rows, 1, length, length]`` allows it."""
-    rows, length, hidden = query.shape
+    """Attention of ``[rows, length, hidden]``.
 
-    def by_head(x: torch.Tensor) -> torch.Tensor:
-        return x.view(rows, length, n_heads, hidden // n_heads).transpose(1, 2)
+    Args:
+        query: The queries.
+        key: The keys.
+        value: The values.
+        mask: True where a piece sees another, ``[rows, 1, length, length]``.
+        n_heads: Heads of the queries.
+        n_key_value_heads: Heads of keys and values, if they are fewer.
+        scale: Factor on the products; by default one over the root of a head's size.
+        bias: Added to the scaled products, ``[rows, heads, length, length]``.
+    """
+    rows, length, hidden = query.shape
+    n_keys = n_key_value_heads or n_heads
+
+    def by_head(x: torch.Tensor, n: int) -> torch.Tensor:
+        return x.view(rows, length, n, hidden // n_heads).transpose(1, 2)
 
     mixed = F.scaled_dot_product_attention(
-        by_head(query),
-        by_head(key),
-        by_head(value),
-        attn_mask=same_sequence,
-        scale=1 / math.sqrt(hidden // n_heads),
+        by_head(query, n_heads),
+        by_head(key, n_keys),
+        by_head(value, n_keys),
+        attn_mask=mask if bias is None else bias.to(query.dtype).masked_fill(~mask, -torch.inf),
+        scale=(hidden // n_heads) ** -0.5 if scale is None else scale,
+        enable_gqa=n_heads != n_keys,
     )
     return mixed.transpose(1, 2).reshape(rows, length, hidden)

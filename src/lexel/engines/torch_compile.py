@@ -16,7 +16,7 @@ import torch
 from torch._dynamo.exc import TorchDynamoException
 
 from lexel.encoder.build import Model
-from lexel.encoder.layers import Inputs, Turn
+from lexel.encoder.layers import Context, Inputs, Turn
 
 _logger = logging.getLogger("lexel")
 
@@ -47,5 +47,5 @@ class CompiledModel:
         return self._eager(inputs, picks, outputs)
 
 
-def _step(turn: Turn[torch.Tensor], x: torch.Tensor, same_sequence: Any) -> torch.Tensor:
-    return turn(x, same_sequence)
+def _step(turn: Turn[torch.Tensor], x: torch.Tensor, context: Context[torch.Tensor]) -> torch.Tensor:
+    return turn(x, context)

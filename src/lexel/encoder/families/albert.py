@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.families.bert import read_embeddings
-from lexel.encoder.layers import Encoder, Layer, LayerAdapters
+from lexel.encoder.layers import Context, Encoder, Layer, LayerAdapters
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import LayerNames, read_layer
 
@@ -37,9 +37,9 @@ class Group(Generic[T]):
 
     layers: Sequence[Layer[T]]
 
-    def __call__(self, x: T, same_sequence: T) -> T:
+    def __call__(self, x: T, context: Context[T]) -> T:
         for layer in self.layers:
-            x = layer(x, same_sequence)
+            x = layer(x, context)
         return x
 
     def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Group[T]:

@@ -13,7 +13,7 @@ from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.layers import Embeddings, Encoder
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import LayerNames, read_layer, read_layer_norm, read_linear, read_table
+from lexel.encoder.read import LayerNames, read_constant, read_layer, read_layer_norm, read_linear
 
 T = TypeVar("T")
 
@@ -45,14 +45,19 @@ def read_embeddings(ops: Ops[T], config: ModelConfig, base: Weights) -> Embeddin
     """BERT's embeddings; ALBERT's have the same names, save the projection's."""
     weights, size = base.at("embeddings"), config.embedding_size
     project = "embeddings_project" if config.family == "electra" else "encoder.embedding_hidden_mapping_in"
-    n_positions = config.position_offset + config.max_positions
-    positions = read_table(weights, "position_embeddings", (n_positions, size))
     narrow = size != config.hidden_size or config.family == "albert"
     return Embeddings(
         ops,
-        pieces=ops.constant(read_table(weights, "word_embeddings", (config.vocab_size, size))),
-        positions=ops.constant(positions[config.position_offset :]),
-        types=ops.constant(read_table(weights, "token_type_embeddings", (config.n_types, size))),
+        pieces=read_constant(ops, weights, "word_embeddings.weight", (config.vocab_size, size)),
+        positions=read_positions(ops, config, weights),
+        types=read_constant(ops, weights, "token_type_embeddings.weight", (config.n_types, size)),
         norm=read_layer_norm(ops, weights, "LayerNorm", size, config.layer_norm_eps),
         project=read_linear(ops, base, project, (config.hidden_size, size)) if narrow else None,
     )
+
+
+def read_positions(ops: Ops[T], config: ModelConfig, weights: Weights) -> T:
+    """The table of positions from the first real one on, ``[positions, embedding]``."""
+    name = "position_embeddings.weight"
+    table = weights.tensor(name, (config.position_offset + config.max_positions, config.embedding_size))
+    return ops.constant(table[config.position_offset :], name=weights.full_name(name))

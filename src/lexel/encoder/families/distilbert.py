@@ -8,7 +8,7 @@ from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.layers import Embeddings, Encoder
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import LayerNames, read_layer, read_layer_norm, read_table
+from lexel.encoder.read import LayerNames, read_constant, read_layer, read_layer_norm
 
 T = TypeVar("T")
 
@@ -30,8 +30,8 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     tables, hidden = base.at("embeddings"), config.hidden_size
     embeddings = Embeddings(
         ops,
-        pieces=ops.constant(read_table(tables, "word_embeddings", (config.vocab_size, hidden))),
-        positions=ops.constant(read_table(tables, "position_embeddings", (config.max_positions, hidden))),
+        pieces=read_constant(ops, tables, "word_embeddings.weight", (config.vocab_size, hidden)),
+        positions=read_constant(ops, tables, "position_embeddings.weight", (config.max_positions, hidden)),
         types=None,
         norm=read_layer_norm(ops, tables, "LayerNorm", hidden, config.layer_norm_eps),
     )

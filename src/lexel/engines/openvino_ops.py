@@ -1,0 +1,159 @@
+"""The primitives as nodes of an OpenVINO graph."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from openvino import opset13 as op
+
+_MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
+
+ACTIVATIONS = {
+    "gelu": lambda x: op.gelu(x, "erf"),
+    "gelu_new": lambda x: op.gelu(x, "tanh"),
+    "gelu_pytorch_tanh": lambda x: op.gelu(x, "tanh"),
+    "relu": op.relu,
+    "silu": op.swish,
+    "tanh": op.tanh,
+}
+
+
+class OpenVinoOps:
+    """``Ops`` that add nodes to a graph; a mask is what is added to the scores, ``[rows, 1, length, length]``.
+
+    The precision of a graph is chosen where it is compiled, so all constants are float32 here.
+    """
+
+    def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> Any:
+        node = op.constant(array, shared_memory=array.flags.writeable)
+        node.set_friendly_name(name)
+        return node if array.dtype.kind == "i" or array.dtype == np.float32 else op.convert(node, "f32")
+
+    def gather(self, table: Any, ids: Any) -> Any:
+        return op.gather(table, ids, _number(0))
+
+    def add(self, left: Any, right: Any) -> Any:
+        return op.add(left, right)
+
+    def multiply(self, left: Any, right: Any) -> Any:
+        return op.multiply(left, right)
+
+    def linear(self, x: Any, weight: Any, bias: Any | None) -> Any:
+        product = op.matmul(x, weight, False, True)
+        return product if bias is None else op.add(product, bias)
+
+    def layer_norm(self, x: Any, weight: Any, bias: Any | None, *, eps: float) -> Any:
+        normal = op.multiply(op.mvn(x, _numbers(-1), True, eps, "inside_sqrt"), weight)
+        return normal if bias is None else op.add(normal, bias)
+
+    def rms_norm(self, x: Any, weight: Any, *, eps: float) -> Any:
+        mean_square = op.reduce_mean(op.power(x, _real(2)), _numbers(-1), True)
+        root = op.sqrt(op.add(mean_square, _real(eps)))
+        return op.multiply(op.multiply(x, op.divide(_real(1), root)), weight)  # OpenVINO fuses just this shape
+
+    def activation(self, x: Any, name: str) -> Any:
+        return ACTIVATIONS[name](x)
+
+    def mask(self, sequence_ids: Any, position_ids: Any, *, window: int | None = None) -> Any:
+        seen = op.equal(op.unsqueeze(sequence_ids, _number(1)), op.unsqueeze(sequence_ids, _number(2)))
+        if window is not None:
+            near = op.less_equal(op.abs(_differences(position_ids)), op.constant(np.int32(window // 2)))
+            seen = op.logical_and(seen, near)
+        return op.unsqueeze(op.select(seen, _real(0.0), _real(_MASKED)), _number(1))
+
+    def distances(self, position_ids: Any, buckets: Any, *, n_positions: int) -> Any:
+        places = op.add(_differences(position_ids), op.constant(np.int32(n_positions - 1)))
+        return op.gather(buckets, places, _number(0))
+
+    def rotate(self, x: Any, cos: Any, sin: Any, *, n_heads: int, head_size: int, is_interleaved: bool = False) -> Any:
+        whole = _numbers(0, 0, n_heads, head_size)
+        parts = _numbers(0, 0, n_heads, head_size // 2, 2) if is_interleaved else whole
+        halves = op.split(op.reshape(x, parts, True), _number(-1), 2)
+        turned = op.concat([op.negative(halves.output(1)), halves.output(0)], -1)
+        if is_interleaved:
+            turned = op.reshape(turned, whole, True)
+        by_head = op.reshape(x, whole, True)
+        sum_ = op.add(
+            op.multiply(by_head, op.unsqueeze(cos, _number(2))), op.multiply(turned, op.unsqueeze(sin, _number(2)))
+        )
+        return op.reshape(sum_, _numbers(0, 0, n_heads * head_size), True)
+
+    def relative_scores(
+        self,
+        x: Any,
+        table: Any,
+        distances: Any,
+        *,
+        n_heads: int,
+        head_size: int,
+        side: Literal["query", "key"],
+        is_shared: bool = False,
+    ) -> Any:
+        tables = op.reshape(table, _numbers(0, 1 if is_shared else n_heads, head_size), True)
+        by_bucket = op.matmul(_by_head(x, n_heads, head_size), op.transpose(tables, _numbers(1, 2, 0)), False, False)
+        index = distances if side == "query" else op.transpose(distances, _numbers(0, 2, 1))
+        index = op.tile(op.unsqueeze(index, _number(1)), _numbers(1, n_heads, 1, 1))
+        scores = op.gather_elements(by_bucket, index, -1)
+        return scores if side == "query" else op.transpose(scores, _numbers(0, 1, 3, 2))
+
+    def attention(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        mask: Any,
+        *,
+        n_heads: int,
+        head_size: int,
+        n_key_value_heads: int | None = None,
+        scale: float | None = None,
+        bias: Any | None = None,
+    ) -> Any:
+        n_shared = n_heads // (n_key_value_heads or n_heads)
+        queries, keys, values = (
+            _by_head(query, n_heads, head_size),
+            _repeated(_by_head(key, n_heads // n_shared, head_size), n_shared, n_heads, head_size),
+            _repeated(_by_head(value, n_heads // n_shared, head_size), n_shared, n_heads, head_size),
+        )
+        products = op.matmul(queries, keys, False, True)
+        scores = op.add(op.multiply(products, _real(head_size**-0.5 if scale is None else scale)), mask)
+        probs = op.softmax(scores if bias is None else op.add(scores, bias), -1)
+        mixed = op.transpose(op.matmul(probs, values, False, False), _numbers(0, 2, 1, 3))
+        return op.reshape(mixed, _numbers(0, 0, n_heads * head_size), True)
+
+    def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:
+        return op.gather(op.reshape(x, _numbers(-1, hidden_size), False), picks, _number(0))
+
+
+def _by_head(x: Any, n_heads: int, head_size: int) -> Any:
+    """``[rows, length, hidden]`` as ``[rows, heads, length, head size]``."""
+    return op.transpose(op.reshape(x, _numbers(0, 0, n_heads, head_size), True), _numbers(0, 2, 1, 3))
+
+
+def _repeated(by_head: Any, n_shared: int, n_heads: int, head_size: int) -> Any:
+    """Each head of keys or values so many times, one after the other."""
+    if n_shared == 1:
+        return by_head
+    copies = op.concat([op.unsqueeze(by_head, _number(2))] * n_shared, 2)
+    n_own = n_heads // n_shared
+    flat = op.reshape(op.transpose(copies, _numbers(0, 3, 1, 2, 4)), _numbers(0, 0, n_own * n_shared, head_size), True)
+    return op.transpose(flat, _numbers(0, 2, 1, 3))
+
+
+def _differences(position_ids: Any) -> Any:
+    """Position i minus position j, ``[rows, length, length]``."""
+    return op.subtract(op.unsqueeze(position_ids, _number(2)), op.unsqueeze(position_ids, _number(1)))
+
+
+def _number(value: int) -> Any:
+    return op.constant(np.int64(value))
+
+
+def _numbers(*values: int) -> Any:
+    return op.constant(np.array(values, np.int64))
+
+
+def _real(value: float) -> Any:
+    return op.constant(np.float32(value))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import transformers
 
-from lexel.checkpoint.config import FAMILIES, read_config
+from lexel.checkpoint.config import read_config
+from lexel.encoder.families import BY_MODEL_TYPE
 from lexel.errors import CheckpointError, LabelError
 
 from .conftest import FolderBuilder
@@ -22,7 +23,7 @@ TRANSFORMERS = {
 
 
 def test_every_known_model_type_has_a_case() -> None:
-    assert TRANSFORMERS.keys() == FAMILIES.keys()
+    assert TRANSFORMERS.keys() == BY_MODEL_TYPE.keys()
 
 
 @pytest.mark.parametrize("model_type", TRANSFORMERS)

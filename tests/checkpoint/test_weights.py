@@ -6,6 +6,7 @@ import gc
 import json
 import mmap
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 
 from lexel.checkpoint.tensors import DTYPES
 from lexel.checkpoint.weights import HARMLESS, map_safetensors, open_weights
+from lexel.encoder.families import FAMILIES, family_of
 from lexel.errors import WeightError
 
 from .conftest import outcome_of
@@ -202,13 +204,6 @@ def test_tensors_asked_for_through_a_view_count_as_used(folder: Path) -> None:
         "roberta.embeddings.token_type_ids",
         "bert.pooler.dense.weight",
         "pooler.dense.bias",
-        "cls.predictions.decoder.weight",
-        "cls.seq_relationship.bias",
-        "lm_head.dense.weight",
-        "predictions.bias",
-        "discriminator_predictions.dense.bias",
-        "generator_lm_head.weight",
-        "vocab_projector.bias",
         "qa_outputs.weight",
     ],
 )
@@ -224,13 +219,31 @@ def test_other_tensors_may_not_go_unused(tmp_path: Path, name: str) -> None:
         open_weights(tmp_path).check_used()
 
 
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("bert", "cls.predictions.decoder.weight"),
+        ("bert", "cls.seq_relationship.bias"),
+        ("xlm-roberta", "lm_head.dense.weight"),
+        ("albert", "predictions.bias"),
+        ("albert", "sop_classifier.classifier.weight"),
+        ("electra", "discriminator_predictions.dense.bias"),
+        ("electra", "generator_lm_head.weight"),
+        ("distilbert", "vocab_projector.bias"),
+    ],
+)
+def test_pre_training_heads_of_a_family_may_go_unused(tmp_path: Path, family: str, name: str) -> None:
+    save_file({name: torch.zeros(1)}, tmp_path / "model.safetensors")
+    open_weights(tmp_path).check_used(pattern for pattern, _ in family_of(family).unused)
+
+
 def test_caller_can_name_more_harmless_tensors(tmp_path: Path) -> None:
     save_file({"heads.pos.weight": torch.zeros(1)}, tmp_path / "model.safetensors")
     open_weights(tmp_path).check_used(harmless=["heads.pos.*"])
 
 
 def test_every_harmless_pattern_has_a_reason() -> None:
-    assert all(reason for _, reason in HARMLESS)
+    assert all(reason for _, reason in (*HARMLESS, *chain.from_iterable(family.unused for family in FAMILIES)))
 
 
 def test_dtype_is_that_of_most_numbers(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.encoder.heads import read_dense
 from lexel.engines.choose import EngineOptions, start_engine
+from lexel.engines.heads import read_dense
 from lexel.errors import LabelError, WeightError
 from lexel.tasks.answer import Answerer
 from lexel.tasks.base import Flow, gather_blocks

@@ -26,15 +26,6 @@ _READS = {
     "answer": "answers to questions, as stretches of a text",
     "embed": "vectors of texts",
 }
-_FAMILIES = {
-    "albert": "ALBERT",
-    "bert": "BERT",
-    "camembert": "CamemBERT",
-    "distilbert": "DistilBERT",
-    "electra": "ELECTRA",
-    "roberta": "RoBERTa",
-    "xlm-roberta": "XLM-RoBERTa",
-}
 _OWN_COMMANDS = {"fill": "fill", "classify": "classify", "answer": "answer", "embed": "embed"}
 _LOADERS = {"fill": "Filler", "classify": "Classifier", "answer": "Answerer", "embed": "Embedder"}
 _MANY_LABELS = 12
@@ -56,7 +47,7 @@ def summary(facts: Facts) -> str:
     elif facts.is_from_scratch:
         whence = " Trained from random weights."
     return (
-        f"{_FAMILIES.get(config.model_type, config.model_type)} ({', '.join(sizes)}) for {texts}, read as {takes}; "
+        f"{config.family.model_types[config.model_type].name} ({', '.join(sizes)}) for {texts}, read as {takes}; "
         f"it gives {_listed(gives)}.{whence}"
     )
 

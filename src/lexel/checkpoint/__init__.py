@@ -9,11 +9,12 @@ from typing import Any
 
 from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.card import Card, read_card
-from lexel.checkpoint.config import ModelConfig, read_config
+from lexel.checkpoint.config import read_config
 from lexel.checkpoint.heads import Head, read_heads
 from lexel.checkpoint.quantised import Quantised
 from lexel.checkpoint.source import BUNDLED, Source, bundled_folder, fetch
 from lexel.checkpoint.weights import Weights, open_weights
+from lexel.encoder.family import ModelConfig
 
 __all__ = ["Checkpoint", "Head", "ModelConfig", "Source", "Weights", "open_checkpoint"]
 

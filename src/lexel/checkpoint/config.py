@@ -3,82 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lexel.checkpoint.jsonfile import read_object
+from lexel.encoder.families import BY_MODEL_TYPE, family_of
+from lexel.encoder.family import Family, ModelConfig
 from lexel.errors import CheckpointError, LabelError
-
-FAMILIES = {
-    "albert": "albert",
-    "bert": "bert",
-    "camembert": "roberta",
-    "distilbert": "distilbert",
-    "electra": "electra",
-    "roberta": "roberta",
-    "xlm-roberta": "roberta",
-}
-"""The family of each ``model_type``."""
-
-_ARCHITECTURES = {
-    "Albert": "albert",
-    "Bert": "bert",
-    "Camembert": "camembert",
-    "DistilBert": "distilbert",
-    "Electra": "electra",
-    "Roberta": "roberta",
-    "XLMRoberta": "xlm-roberta",
-}
-"""The ``model_type`` that the beginning of an architecture's name stands for, for configs from before 2020."""
-
-_SIZES = {
-    "vocab_size": "vocab_size",
-    "hidden_size": "hidden_size",
-    "n_layers": "num_hidden_layers",
-    "n_heads": "num_attention_heads",
-    "intermediate_size": "intermediate_size",
-    "max_positions": "max_position_embeddings",
-    "activation": "hidden_act",
-}
-
-REQUIRED: dict[str, dict[str, str]] = {
-    "bert": _SIZES,
-    "roberta": _SIZES,
-    "electra": {**_SIZES, "embedding_size": "embedding_size"},
-    "albert": {**_SIZES, "embedding_size": "embedding_size"},
-    "distilbert": {
-        "vocab_size": "vocab_size",
-        "hidden_size": "dim",
-        "n_layers": "n_layers",
-        "n_heads": "n_heads",
-        "intermediate_size": "hidden_dim",
-        "max_positions": "max_position_embeddings",
-        "activation": "activation",
-    },
-}
-"""What each family's file must say: our name, and the file's."""
-
-_MORE = {"layer_norm_eps": "layer_norm_eps", "n_types": "type_vocab_size", "pad_id": "pad_token_id"}
-OPTIONAL: dict[str, dict[str, str]] = {
-    "bert": _MORE,
-    "roberta": _MORE,
-    "electra": _MORE,
-    "albert": {**_MORE, "n_groups": "num_hidden_groups", "layers_per_group": "inner_group_num"},
-    "distilbert": {"pad_id": "pad_token_id"},
-}
-"""What a file may leave out."""
-
-_DEFAULTS = {"layer_norm_eps": 1e-12, "n_types": 2, "pad_id": 0}
-DEFAULTS: dict[str, dict[str, float | int]] = {
-    "bert": _DEFAULTS,
-    "roberta": {**_DEFAULTS, "pad_id": 1},
-    "electra": _DEFAULTS,
-    "albert": {**_DEFAULTS, "n_groups": 1, "layers_per_group": 1},
-    "distilbert": {"layer_norm_eps": 1e-12, "n_types": 0, "pad_id": 0},
-}
-"""What it means if a file leaves it out: the family's own definition, as transformers has it."""
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -103,48 +35,6 @@ _REFUSED = {
 """Settings that make another computation of the model, with what they mean; present and true, they are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """What ``config.json`` says of a model, under one set of names.
-
-    Attributes:
-        model_type: Hugging Face's name: ``bert``, ``xlm-roberta`` ...
-        family: Which description of the encoder reads it; XLM-R and CamemBERT are ``roberta``.
-        architecture: The class that was trained (``BertForTokenClassification``), if the file says so.
-        embedding_size: Width of the embedding tables; ALBERT and ELECTRA project it to ``hidden_size``.
-        activation: One of the values of ``ACTIVATIONS``.
-        n_types: Rows of the table of sentence types; 0 if the family has none.
-        max_positions: Pieces in the longest sequence the model takes, special ones included.
-        position_offset: Position ``p`` of a sequence, from 0, uses row ``position_offset + p`` of the position table.
-        n_groups: Groups of layers with their own weights; ALBERT shares, elsewhere each layer is a group.
-        layers_per_group: Layers inside a group.
-        labels: Names of the head's outputs in order; empty if the file gives none.
-        problem_type: How a text classifier's outputs are meant, if the file says so.
-        tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
-    """
-
-    model_type: str
-    family: str
-    architecture: str | None
-    vocab_size: int
-    hidden_size: int
-    embedding_size: int
-    n_layers: int
-    n_heads: int
-    intermediate_size: int
-    n_types: int
-    activation: str
-    layer_norm_eps: float
-    max_positions: int
-    position_offset: int
-    pad_id: int
-    n_groups: int
-    layers_per_group: int
-    labels: tuple[str, ...]
-    problem_type: str | None
-    tie_word_embeddings: bool = True
-
-
 def read_config(folder: Path) -> ModelConfig:
     """Read a model folder's ``config.json``.
 
@@ -156,14 +46,14 @@ def read_config(folder: Path) -> ModelConfig:
     values = read_object(path)
     where = str(path)
     model_type = _model_type(values, where)
-    family = FAMILIES[model_type]
+    family = family_of(model_type)
     _refuse_other_models(values, where)
     found = _required(values, where, family) | _optional(values, where, family)
-    activation = _activation(found.pop("activation"), where, key=REQUIRED[family]["activation"])
+    activation = _activation(found.pop("activation"), where, key=family.required["activation"])
     sizes = {name: _size(value, where, name=name, family=family) for name, value in found.items()}
     eps = _eps(sizes.pop("layer_norm_eps"), where)
     _check_sizes(sizes, where, family)
-    offset = sizes["pad_id"] + 1 if family == "roberta" else 0
+    offset = family.position_offset(sizes["pad_id"])
     return ModelConfig(
         model_type=model_type,
         family=family,
@@ -192,18 +82,24 @@ def _model_type(values: Mapping[str, Any], where: str) -> str:
     named = values.get("model_type")
     if named is None:
         match = re.fullmatch(r"([A-Za-z]+?)(?:For[A-Za-z]+|Model)", _architecture(values) or "")
-        named = _ARCHITECTURES.get(match[1]) if match else None
+        named = next((name for name, classes in _class_prefixes() if match and match[1] == classes), None)
     if named is None:
         raise CheckpointError(
             f"{where}: no model_type, and architectures does not tell it; expected {_known()}. Add it"
         )
-    if not isinstance(named, str) or named not in FAMILIES:
+    if not isinstance(named, str) or named not in BY_MODEL_TYPE:
         raise CheckpointError(f"{where}: {named!r} is not a supported model_type ({_known()})")
     return named
 
 
+def _class_prefixes() -> Iterator[tuple[str, str]]:
+    """Each ``model_type`` with how its classes' names begin, for configs from before 2020."""
+    for family in BY_MODEL_TYPE.values():
+        yield from ((name, kind.classes) for name, kind in family.model_types.items())
+
+
 def _known() -> str:
-    return ", ".join(sorted(FAMILIES))
+    return ", ".join(sorted(BY_MODEL_TYPE))
 
 
 def _architecture(values: Mapping[str, Any]) -> str | None:
@@ -221,18 +117,18 @@ def _refuse_other_models(values: Mapping[str, Any], where: str) -> None:
             raise CheckpointError(f"{where}: {key} is set, so the model {meaning}; expected a plain encoder")
 
 
-def _required(values: Mapping[str, Any], where: str, family: str) -> dict[str, Any]:
-    missing = [key for key in REQUIRED[family].values() if values.get(key) is None]
+def _required(values: Mapping[str, Any], where: str, family: Family) -> dict[str, Any]:
+    missing = [key for key in family.required.values() if values.get(key) is None]
     if missing:
         raise CheckpointError(
-            f"{where}: no {', '.join(missing)}; a {family} model's config needs it. Download it again"
+            f"{where}: no {', '.join(missing)}; a {family.name} model's config needs it. Download it again"
         )
-    return {name: values[key] for name, key in REQUIRED[family].items()}
+    return {name: values[key] for name, key in family.required.items()}
 
 
-def _optional(values: Mapping[str, Any], where: str, family: str) -> dict[str, Any]:
-    given = {name: values.get(key) for name, key in OPTIONAL[family].items()}
-    return DEFAULTS[family] | {name: value for name, value in given.items() if value is not None}
+def _optional(values: Mapping[str, Any], where: str, family: Family) -> dict[str, Any]:
+    given = {name: values.get(key) for name, key in family.optional.items()}
+    return {**family.defaults} | {name: value for name, value in given.items() if value is not None}
 
 
 def _activation(name: Any, where: str, *, key: str) -> str:
@@ -241,13 +137,13 @@ def _activation(name: Any, where: str, *, key: str) -> str:
     return ACTIVATIONS[name]
 
 
-def _size(value: Any, where: str, *, name: str, family: str) -> Any:
+def _size(value: Any, where: str, *, name: str, family: Family) -> Any:
     """A whole number of at least 1 (0 for ids and types), or the one real number, unchanged."""
     if name == "layer_norm_eps":
         return value
     least = 0 if name in ("pad_id", "n_types") else 1
     if type(value) is not int or value < least:
-        key = (REQUIRED[family] | OPTIONAL[family]).get(name, name)
+        key = {**family.required, **family.optional}.get(name, name)
         raise CheckpointError(f"{where}: {key} is {value!r}; expected a whole number of at least {least}")
     return value
 
@@ -258,8 +154,8 @@ def _eps(value: Any, where: str) -> float:
     return float(value)
 
 
-def _check_sizes(sizes: Mapping[str, int], where: str, family: str) -> None:
-    names = REQUIRED[family]
+def _check_sizes(sizes: Mapping[str, int], where: str, family: Family) -> None:
+    names = family.required
     hidden, heads = sizes["hidden_size"], sizes["n_heads"]
     if hidden % heads:
         raise CheckpointError(
@@ -270,10 +166,11 @@ def _check_sizes(sizes: Mapping[str, int], where: str, family: str) -> None:
         raise CheckpointError(
             f"{where}: pad_token_id {sizes['pad_id']} is outside the vocabulary of {sizes['vocab_size']}"
         )
-    if family == "roberta" and sizes["max_positions"] <= sizes["pad_id"] + 1:
+    offset = family.position_offset(sizes["pad_id"])
+    if sizes["max_positions"] <= offset:
         raise CheckpointError(
             f"{where}: max_position_embeddings {sizes['max_positions']} leaves no position; "
-            f"this family keeps the first {sizes['pad_id'] + 1} for padding"
+            f"this family keeps the first {offset} for padding"
         )
     if sizes.get("n_groups", 1) > sizes["n_layers"]:
         raise CheckpointError(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from lexel.checkpoint.adapter import AdapterConfig, read_adapter
-from lexel.checkpoint.config import ModelConfig
 from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.quantised import Quantised, read_quantised
+from lexel.encoder.family import ModelConfig
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
 
@@ -42,15 +42,6 @@ numbers."""
 PIECES: tuple[Pieces, ...] = ("chars", "tokenizer")
 CHARACTER_OWNERS = ("ckiplab",)
 """Hub owners whose checkpoints were trained on single characters, which nothing in their files says."""
-
-FILL_PREFIXES = {
-    "bert": "cls.predictions",
-    "roberta": "lm_head",
-    "albert": "predictions",
-    "electra": "generator_predictions",
-    "distilbert": "vocab_projector",
-}
-"""Where each family keeps its masked-language-model head; some have parts under sister names."""
 
 PLAIN_CLASSIFIER = "classifier"
 """Where a plain folder keeps the labels' outputs, of pieces and of texts."""
@@ -230,9 +221,8 @@ def _other_head(kind: str | None, config: ModelConfig, where: str) -> Head | Non
         return Head("classify", "classify", labels, None, PLAIN_CLASSIFIER, problem=problem)
     if kind == "QuestionAnswering":
         return Head("answer", "answer", (), None, "qa_outputs")
-    discriminator = kind == "PreTraining" and config.family == "electra"
-    if kind in ("MaskedLM", "PreTraining") and not discriminator:
-        return Head("fill", "fill", (), None, FILL_PREFIXES[config.family])
+    if kind in ("MaskedLM", "PreTraining") and f"For{kind}" not in config.family.missing_heads:
+        return Head("fill", "fill", (), None, config.family.fill.prefix)
     return None
 
 

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import count
 from typing import TypeVar
 
 import numpy as np
 
-from lexel.checkpoint.adapter import AdapterConfig
-from lexel.checkpoint.config import ModelConfig
-from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import (
-    Adapter,
-    FeedForward,
-    Layer,
-    LayerAdapters,
-    LayerNorm,
-    Linear,
-    Rotary,
-    SelfAttention,
-)
+from lexel.encoder.family import LayerNames, ModelConfig, Weights
+from lexel.encoder.layers import FeedForward, Layer, LayerNorm, Linear, Rotary, SelfAttention
 from lexel.encoder.ops import Ops
 
 T = TypeVar("T")
@@ -63,22 +49,10 @@ def build_rotary(ops: Ops[T], *, base: float, size: int, n_positions: int, is_in
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNames:
-    """What a family calls the parts of an encoder layer."""
-
-    query: str
-    key: str
-    value: str
-    attention_output: str
-    attention_norm: str
-    inner: str
-    outer: str
-    feed_forward_norm: str
-
-
-def read_layer(ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames) -> Layer[T]:
-    """An encoder layer, by the family's names for its parts."""
+def read_layer(
+    ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames, *, norm_first: bool = False
+) -> Layer[T]:
+    """A layer of BERT's kind, by the family's names for its parts."""
     hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
     return Layer(
         ops,
@@ -89,7 +63,7 @@ def read_layer(ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerN
             value=read_linear(ops, weights, names.value, (hidden, hidden)),
             output=read_linear(ops, weights, names.attention_output, (hidden, hidden)),
             n_heads=config.n_heads,
-            head_size=hidden // config.n_heads,
+            head_size=config.head_size,
         ),
         attention_norm=read_layer_norm(ops, weights, names.attention_norm, hidden, eps),
         feed_forward=FeedForward(
@@ -99,18 +73,5 @@ def read_layer(ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerN
             activation=config.activation,
         ),
         feed_forward_norm=read_layer_norm(ops, weights, names.feed_forward_norm, hidden, eps),
+        norm_first=norm_first,
     )
-
-
-def read_adapters(
-    ops: Ops[T], adapter: AdapterConfig, weights: Weights, *, hidden_size: int
-) -> Iterator[LayerAdapters[T]]:
-    """The adapters of each layer that has weights of its own, ``adapters.N.attention`` and ``adapters.N.output``."""
-
-    def read(place: Weights) -> Adapter[T]:
-        down = read_linear(ops, place, "down", (adapter.size, hidden_size))
-        return Adapter(ops, down, read_linear(ops, place, "up", (hidden_size, adapter.size)), adapter.activation)
-
-    for i in count():
-        layer = weights.at(f"adapters.{i}")
-        yield LayerAdapters(read(layer.at("attention")), read(layer.at("output")))

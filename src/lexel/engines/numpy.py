@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from lexel.checkpoint import Checkpoint
-from lexel.encoder.build import Model, build_model
 from lexel.encoder.layers import Inputs
 from lexel.engines.base import Rows, Scores
+from lexel.engines.model import Model, build_model
 from lexel.engines.numpy_ops import Array, NumpyOps
 
 

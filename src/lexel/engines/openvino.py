@@ -19,9 +19,9 @@ from openvino import opset13 as op
 
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.quantised import quantised_graph
-from lexel.encoder.build import Model, build_model
 from lexel.encoder.layers import Inputs
 from lexel.engines.base import Rows, Scores
+from lexel.engines.model import Model, build_model
 from lexel.engines.openvino_ops import OpenVinoOps
 from lexel.errors import EngineError
 

@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
-from lexel.encoder.build import Model, build_model
 from lexel.encoder.layers import Inputs
 from lexel.engines.ahead import Ahead
 from lexel.engines.base import Rows, Scores
 from lexel.engines.loads import Load, deal_out, gather_loads, load_of_rows
+from lexel.engines.model import Model, build_model
 from lexel.engines.torch_attention import Kernel, Segments, flash_kernel
 from lexel.engines.torch_device import Arrival, courier_to, default_batch_pieces, memory_for, name_of, resolved_device
 from lexel.engines.torch_ops import TorchOps
@@ -48,12 +48,18 @@ class Plan:
     in_flight: int = 1
 
 
-def plan_for(devices: Sequence[torch.device], dtype: torch.dtype, *, head_size: int, slots: int) -> Plan:
+def plan_for(devices: Sequence[torch.device], dtype: torch.dtype, *, head_size: int | None, slots: int) -> Plan:
     """The plan for devices of one kind: each GPU has two loads in flight, and as many more are made ready.
 
     A kernel is taken if all of them have it, since any of them may get any load.
+
+    Args:
+        devices: The devices.
+        dtype: What they compute in.
+        head_size: Numbers of an attention head; ``None`` if no kernel of variable length computes the attention.
+        slots: Slots of a load.
     """
-    kernels = [flash_kernel(device, dtype, head_size=head_size) for device in devices]
+    kernels = [None if head_size is None else flash_kernel(device, dtype, head_size=head_size) for device in devices]
     kernel = None if None in kernels else kernels[0]
     if devices[0].type != "cuda":
         return Plan(kernel, slots)
@@ -103,7 +109,7 @@ class TorchEngine:
         self.device = ", ".join(map(name_of, devices))
         config, dtype = checkpoint.config, PRECISIONS[precision]
         self.batch_pieces = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
-        head_size = config.hidden_size // config.n_heads
+        head_size = config.head_size if config.family.fits_segments else None
         self._plan = plan or plan_for(devices, dtype, head_size=head_size, slots=self.batch_pieces)
         self._workers = [
             Worker(checkpoint, one, dtype=dtype, heads=heads, kernel=self._plan.kernel, is_compiled=is_compiled)

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from lexel.encoder.build import Model
 from lexel.encoder.layers import Context, Inputs, Turn
+from lexel.engines.model import Model
 
 _logger = logging.getLogger("lexel")
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lexel.checkpoint.config import ModelConfig
+from lexel.encoder.family import ModelConfig
 from lexel.engines.base import IntArray
 from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import EngineError

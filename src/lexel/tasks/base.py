@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
-from lexel.encoder.heads import output_width
+from lexel.encoder.family import Family
 from lexel.engines.base import Engine, Rows, Scores
+from lexel.engines.heads import output_width
 from lexel.engines.packing import BATCH_PIECES, Placement, Sequences, build_rows, pack
 from lexel.errors import CheckpointError, EngineError
 from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside
@@ -310,9 +311,9 @@ class Flow:
         return config.hidden_size if head is None else output_width(head, config)
 
 
-def types_known(special: SpecialPieces, *, family: str) -> SpecialPieces:
-    """RoBERTa reads both texts of a pair as the same type, whatever its tokenizer's file says; so does transformers."""
-    return replace(special, pair_type_id=0) if family == "roberta" else special
+def types_known(special: SpecialPieces, *, family: Family) -> SpecialPieces:
+    """Special pieces with the types that a family knows, whatever its tokenizer's file says; so does transformers."""
+    return special if family.pair_type_id is None else replace(special, pair_type_id=family.pair_type_id)
 
 
 def frame(ids: NDArray[np.int32], windows: Windows, special: SpecialPieces) -> Sequences:

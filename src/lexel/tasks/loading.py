@@ -121,9 +121,7 @@ def announce(flow: Flow) -> None:
 
 def _why_none(checkpoint: Checkpoint, task: str) -> str:
     config = checkpoint.config
-    if task == "fill" and config.family == "electra" and (config.architecture or "").endswith("ForPreTraining"):
-        return (
-            f"{config.architecture} is ELECTRA's discriminator, which tells replaced pieces from original ones and "
-            "predicts none. Take the generator (ElectraForMaskedLM)"
-        )
+    for ending, head in config.family.missing_heads.items():
+        if task == "fill" and (config.architecture or "").endswith(ending):
+            return f"{config.architecture} is {head}"
     return f"{heads_of(checkpoint)}. Train such a head first, or choose another checkpoint"

@@ -9,7 +9,7 @@ from typing import get_args
 
 from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.sentence_transformers import Dense, PoolingMode, SentenceModules, Step
-from lexel.encoder.heads import read_dense
+from lexel.engines.heads import read_dense
 from lexel.errors import CheckpointError, OptionError
 from lexel.tasks.loading import heads_of
 from lexel.tasks.pooling import Pooling

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lexel.encoder.families import family_of
 from lexel.errors import CheckpointError
 from lexel.text.pieces import SpecialPieces
 
@@ -38,7 +39,6 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 
 _MORE_ROLES = ("bos_token", "eos_token")
 _LISTS = ("additional_special_tokens", "extra_special_tokens")
-_ROBERTA_TYPES = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
 _NO_LIMIT = 10**9
 """A ``model_max_length`` above this (1e30 is usual) means that nobody set one."""
 
@@ -107,14 +107,14 @@ class TokenizerFiles:
             )
         ids = {name: vocab[piece] for name, piece in found.items() if piece is not None}
         cls, sep = ids["cls_token"], ids["sep_token"]
-        roberta = model_type in _ROBERTA_TYPES
+        family = family_of(model_type)
         return SpecialPieces(
             prefix=(cls,),
             suffix=(sep,),
             pair_prefix=(cls,),
-            pair_middle=(sep, sep) if roberta else (sep,),
+            pair_middle=(sep, sep) if family.doubles_separator else (sep,),
             pair_suffix=(sep,),
-            pair_type_id=0 if roberta else 1,
+            pair_type_id=1 if family.pair_type_id is None else family.pair_type_id,
             pad=ids.get("pad_token", 0),
             unk=ids["unk_token"],
             mask=ids.get("mask_token"),

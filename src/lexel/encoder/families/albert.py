@@ -7,28 +7,16 @@ each time the group's turn comes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from lexel.checkpoint.config import ModelConfig
-from lexel.checkpoint.weights import Weights
-from lexel.encoder.families.bert import read_embeddings
+from lexel.encoder.families import bert
+from lexel.encoder.family import ClassifyNames, Family, FillNames, LayerNames, ModelConfig, ModelType, Weights
 from lexel.encoder.layers import Context, Encoder, Layer, LayerAdapters
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import LayerNames, read_layer
+from lexel.encoder.read import read_layer
 
 T = TypeVar("T")
-
-LAYER = LayerNames(
-    query="attention.query",
-    key="attention.key",
-    value="attention.value",
-    attention_output="attention.dense",
-    attention_norm="attention.LayerNorm",
-    inner="ffn",
-    outer="ffn_output",
-    feed_forward_norm="full_layer_layer_norm",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +37,45 @@ class Group(Generic[T]):
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     """The encoder of an ALBERT checkpoint."""
-    base = weights.base("albert")
-    embeddings = read_embeddings(ops, config, base)
+    base = weights.base(config.family.prefix)
     groups = [_read_group(ops, config, base.at(f"encoder.albert_layer_groups.{i}")) for i in range(config.n_groups)]
     turns_per_group = config.n_layers / config.n_groups
-    return Encoder(ops, embeddings, [groups[int(turn / turns_per_group)] for turn in range(config.n_layers)])
+    turns = [groups[int(turn / turns_per_group)] for turn in range(config.n_layers)]
+    return Encoder(ops, bert.read_embeddings(ops, config, base), turns)
 
 
 def _read_group(ops: Ops[T], config: ModelConfig, weights: Weights) -> Group[T]:
-    return Group(
-        [read_layer(ops, config, weights.at(f"albert_layers.{i}"), LAYER) for i in range(config.layers_per_group)]
-    )
+    layers = [weights.at(f"albert_layers.{i}") for i in range(config.layers_per_group)]
+    return Group([read_layer(ops, config, layer, config.family.layer) for layer in layers])
+
+
+FAMILY = Family(
+    name="albert",
+    model_types={"albert": ModelType("ALBERT", "Albert")},
+    build=build,
+    required={**bert.REQUIRED, "embedding_size": "embedding_size"},
+    optional={**bert.OPTIONAL, "n_groups": "num_hidden_groups", "layers_per_group": "inner_group_num"},
+    defaults={**bert.DEFAULTS, "n_groups": 1, "layers_per_group": 1},
+    prefix="albert",
+    embeddings=replace(bert.EMBEDDINGS, project="encoder.embedding_hidden_mapping_in", always_projects=True),
+    layers="encoder.albert_layer_groups.*.albert_layers.*",
+    layer=LayerNames(
+        query="attention.query",
+        key="attention.key",
+        value="attention.value",
+        attention_output="attention.dense",
+        attention_norm="attention.LayerNorm",
+        inner="ffn",
+        outer="ffn_output",
+        feed_forward_norm="full_layer_layer_norm",
+    ),
+    fill=FillNames(
+        "predictions",
+        dense="predictions.dense",
+        norm="predictions.LayerNorm",
+        decoder="predictions.decoder",
+        bias="predictions.bias",
+    ),
+    classify=ClassifyNames("albert.pooler", "classifier"),
+    unused=[("predictions.*", "its pre-training head"), ("sop_classifier.*", "its sentence-order head")],
+)

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import replace
 
-from lexel.checkpoint.config import ModelConfig
-from lexel.checkpoint.weights import Weights
-from lexel.encoder.layers import Embeddings, Encoder
-from lexel.encoder.ops import Ops
-from lexel.encoder.read import LayerNames, read_constant, read_layer, read_layer_norm
+from lexel.encoder.families import bert
+from lexel.encoder.family import ClassifyNames, Family, FillNames, LayerNames, ModelType
 
-T = TypeVar("T")
-
-LAYER = LayerNames(
-    query="attention.q_lin",
-    key="attention.k_lin",
-    value="attention.v_lin",
-    attention_output="attention.out_lin",
-    attention_norm="sa_layer_norm",
-    inner="ffn.lin1",
-    outer="ffn.lin2",
-    feed_forward_norm="output_layer_norm",
+FAMILY = Family(
+    name="distilbert",
+    model_types={"distilbert": ModelType("DistilBERT", "DistilBert")},
+    build=bert.build,
+    required={
+        "vocab_size": "vocab_size",
+        "hidden_size": "dim",
+        "n_layers": "n_layers",
+        "n_heads": "n_heads",
+        "intermediate_size": "hidden_dim",
+        "max_positions": "max_position_embeddings",
+        "activation": "activation",
+    },
+    optional={"pad_id": "pad_token_id"},
+    defaults={"layer_norm_eps": 1e-12, "n_types": 0, "pad_id": 0},
+    prefix="distilbert",
+    embeddings=replace(bert.EMBEDDINGS, types=None),
+    layers="transformer.layer.*",
+    layer=LayerNames(
+        query="attention.q_lin",
+        key="attention.k_lin",
+        value="attention.v_lin",
+        attention_output="attention.out_lin",
+        attention_norm="sa_layer_norm",
+        inner="ffn.lin1",
+        outer="ffn.lin2",
+        feed_forward_norm="output_layer_norm",
+    ),
+    fill=FillNames(
+        "vocab_projector",
+        dense="vocab_transform",
+        norm="vocab_layer_norm",
+        decoder="vocab_projector",
+        bias="vocab_projector.bias",
+    ),
+    classify=ClassifyNames("pre_classifier", "classifier", "relu"),
+    unused=[
+        ("vocab_transform.*", "its pre-training head"),
+        ("vocab_layer_norm.*", "the same"),
+        ("vocab_projector.*", "the same"),
+    ],
+    has_pooler=False,
 )
-
-
-def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
-    """The encoder of a DistilBERT checkpoint."""
-    base = weights.base("distilbert")
-    tables, hidden = base.at("embeddings"), config.hidden_size
-    embeddings = Embeddings(
-        ops,
-        pieces=read_constant(ops, tables, "word_embeddings.weight", (config.vocab_size, hidden)),
-        positions=read_constant(ops, tables, "position_embeddings.weight", (config.max_positions, hidden)),
-        types=None,
-        norm=read_layer_norm(ops, tables, "LayerNorm", hidden, config.layer_norm_eps),
-    )
-    layers = [read_layer(ops, config, base.at(f"transformer.layer.{i}"), LAYER) for i in range(config.n_layers)]
-    return Encoder(ops, embeddings, layers)

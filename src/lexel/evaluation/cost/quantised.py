@@ -10,8 +10,8 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.heads import TAGGING
 from lexel.checkpoint.quantised import GRAPH_WEIGHTS, WEIGHTS
 from lexel.document import Document
-from lexel.encoder.heads import computed_heads
 from lexel.engines.choose import EngineOptions
+from lexel.engines.heads import computed_heads
 from lexel.evaluation.cost.cost import Cost, Loss
 from lexel.evaluation.cost.measure import (
     Tagged,

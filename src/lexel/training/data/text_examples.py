@@ -19,6 +19,7 @@ from lexel.data.classified import Classified, read_classified
 from lexel.data.questions import Question, read_questions
 from lexel.decoding.words import WordTable, pieces_of_words
 from lexel.disk import sha256_of
+from lexel.encoder.family import Family
 from lexel.errors import DataError, LabelError
 from lexel.tasks.base import OVERLAP, Pair, types_known
 from lexel.tasks.classify import pair_of
@@ -393,6 +394,6 @@ class FramedExamples:
         return totals
 
 
-def frame_of(options: TrainingOptions, tokenizer: Tokenizer, *, family: str, max_length: int) -> Frame:
+def frame_of(options: TrainingOptions, tokenizer: Tokenizer, *, family: Family, max_length: int) -> Frame:
     """How a model's sequences are framed; RoBERTa reads both texts of a pair as one type."""
     return Frame(tokenizer, types_known(tokenizer.special, family=family), max_length, options.overlap)

@@ -28,6 +28,7 @@ from lexel.training.loop.optim import Kinds, Optimizer, schedule
 from lexel.training.loop.progress import NoProgress, Progress
 from lexel.training.loop.teacher import TaughtBuilder, Teacher
 from lexel.training.loop.trackers import start_trackers
+from lexel.training.model.layers import layer_pattern
 from lexel.training.objective.losses import Losses
 from lexel.training.objective.scoring import Scorer, metric_of
 from lexel.training.outcome.finish import FEATURES, UNFINISHED, WEIGHTS, clear, write_folder
@@ -152,7 +153,7 @@ class _Run:
     def _build(self, setup: Setup) -> None:
         options, team = self._options, self._team
         self._model = build_model(setup)
-        kinds = Kinds(options, n_layers=setup.config.num_hidden_layers)
+        kinds = Kinds(options, n_layers=setup.config.num_hidden_layers, layers=layer_pattern(setup.family))
         dtype = torch.bfloat16 if self._bf16 else torch.float32
         teacher = None if setup.teacher is None else Teacher(setup, setup.teacher, device=team.device, dtype=dtype)
         if teacher is not None:

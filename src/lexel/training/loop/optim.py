@@ -22,7 +22,6 @@ from lexel.training.config.options import TrainingOptions
 from lexel.training.distributed import Team
 from lexel.training.loop.flat_weights import Entry, FlatWeights
 
-_LAYER = re.compile(r"\blayers?\.(\d+)\.|\balbert_layer_groups\.(\d+)\.")
 _NORM = re.compile(r"norm|LayerNorm", re.IGNORECASE)
 _MUON_MOMENTUM = 0.95
 _MUON_SCALE = 0.2
@@ -45,17 +44,24 @@ class Kind:
 
 
 class Kinds:
-    """Which kind each parameter of a model is, by its name and shape."""
+    """Which kind each parameter of a model is, by its name and shape.
 
-    def __init__(self, options: TrainingOptions, *, n_layers: int) -> None:
+    Args:
+        options: What was asked for.
+        n_layers: Layers of the encoder.
+        layers: Finds the number of the layer in the name of a parameter.
+    """
+
+    def __init__(self, options: TrainingOptions, *, n_layers: int, layers: re.Pattern[str]) -> None:
+        self._layers = layers
         self._muon = options.optim == "muon"
         self._decay = options.layer_decay
         self.n_layers = n_layers
 
     def __call__(self, name: str, shape: torch.Size) -> Kind:
-        match = _LAYER.search(name) if name.startswith("encoder.") else None
+        match = self._layers.search(name) if name.startswith("encoder.") else None
         outside = 0 if name.startswith("encoder.") else self.n_layers + 1
-        depth = int(match[1] or match[2]) + 1 if match else outside
+        depth = int(match[1]) + 1 if match else outside
         decays = len(shape) > 1 and not name.endswith(".bias")
         return Kind(self._muon and decays and match is not None, decays, depth if self._decay != 1 else 0)
 

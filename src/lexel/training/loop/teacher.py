@@ -12,7 +12,6 @@ last).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,16 +22,16 @@ from torch import nn
 from transformers import AutoConfig, PretrainedConfig
 
 from lexel.checkpoint import Checkpoint
-from lexel.checkpoint.config import FAMILIES
+from lexel.encoder.families import family_of
+from lexel.encoder.family import EmbeddingNames, Family
 from lexel.errors import CheckpointError
 from lexel.text.tokenizer_files import read_vocabulary
 from lexel.training.data.batches import Row
 from lexel.training.data.heads import TrainedHead, base_head
 from lexel.training.data.rows import Batch, RowBuilder, Soft, Target
 from lexel.training.model import model as models
+from lexel.training.model.layers import layer_pattern
 from lexel.training.start.setup import Setup, quiet_transformers, read_weights
-
-_LAYER = re.compile(r"\blayer\.(\d+)\.")
 
 
 class Teacher:
@@ -79,10 +78,11 @@ class Teacher:
             return
         heights = teacher_layers(own.num_hidden_layers, config.num_hidden_layers)
         given = {name: tensor.float().cpu() for name, tensor in self._model.state_dict().items()}
+        family = self._setup.family
         with torch.no_grad():
             for name, parameter in student.named_parameters():
-                there = _LAYER.sub(lambda match: f"layer.{heights[int(match[1])]}.", name)
-                _take(parameter, given.get(there), name, self._pieces.cpu())
+                there = name if family.shares_layers else _moved(name, family, heights)
+                _take(parameter, given.get(there), name, family.embeddings, self._pieces.cpu())
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def teach(self, batch: Batch) -> Batch:
@@ -146,7 +146,7 @@ def _load(
         is_plain = start is not None and not start.prefix.startswith("heads.")
         made[head.name] = module = models.build_head(head, config, is_plain=is_plain)
         if start is not None:
-            names = models.head_names(start, family=FAMILIES[config.model_type], prefix=start.prefix)
+            names = models.head_names(start, family=family_of(config.model_type), prefix=start.prefix)
             models.load_head(module, names, tensors)
     return models.MultiHead(encoder, made)
 
@@ -174,13 +174,21 @@ def _common_pieces(setup: Setup, checkpoint: Checkpoint) -> torch.Tensor:
     return pieces
 
 
-def _take(parameter: torch.Tensor, given: torch.Tensor | None, name: str, pieces: torch.Tensor) -> None:
+def _moved(name: str, family: Family, heights: Sequence[int]) -> str:
+    """The name of a student's parameter in the teacher, whose layers stand at other heights."""
+    match = layer_pattern(family).search(name)
+    return name if match is None else f"{name[: match.start(1)]}{heights[int(match[1])]}{name[match.end(1) :]}"
+
+
+def _take(
+    parameter: torch.Tensor, given: torch.Tensor | None, name: str, tables: EmbeddingNames, pieces: torch.Tensor
+) -> None:
     """Copy a tensor if it fits: whole, by pieces, or, of positions, the first."""
     if given is None:
         return
-    if name.endswith("word_embeddings.weight") or (name.startswith("heads.") and len(parameter) == len(pieces)):
+    if name.endswith(f"{tables.pieces}.weight") or (name.startswith("heads.") and len(parameter) == len(pieces)):
         given = given[pieces]
-    elif name.endswith("position_embeddings.weight"):
+    elif name.endswith(f"{tables.positions}.weight"):
         given = given[: len(parameter)]
     if given.shape == parameter.shape:
         parameter.copy_(given)

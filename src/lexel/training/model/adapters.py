@@ -13,18 +13,8 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from lexel.checkpoint.config import FAMILIES
-from lexel.encoder.families import albert, bert, distilbert
-from lexel.encoder.read import LayerNames
-
-LAYER_NAMES: dict[str, LayerNames] = {
-    "albert": albert.LAYER,
-    "bert": bert.LAYER,
-    "distilbert": distilbert.LAYER,
-    "electra": bert.LAYER,
-    "roberta": bert.LAYER,
-}
-"""What each family calls the parts of a layer."""
+from lexel.encoder.families import family_of
+from lexel.training.model.layers import layers_of
 
 _STD = 0.02
 
@@ -74,7 +64,7 @@ def insert_adapters(encoder: nn.Module, *, size: int, activation: str) -> nn.Mod
     Returns:
         The adapters by layer, to be trained and saved.
     """
-    names = LAYER_NAMES[FAMILIES[encoder.config.model_type]]
+    names = family_of(encoder.config.model_type).layer
     hidden_size = encoder.config.hidden_size
     adapters = nn.ModuleList()
     for layer in layers_of(encoder):
@@ -94,12 +84,3 @@ class _Behind:
     def __call__(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         adapted: torch.Tensor = self._adapter(output)
         return adapted
-
-
-def layers_of(encoder: nn.Module) -> list[nn.Module]:
-    """The layers with weights of their own, in order."""
-    family = FAMILIES[encoder.config.model_type]
-    if family == "albert":
-        groups = encoder.get_submodule("encoder.albert_layer_groups").children()
-        return [layer for group in groups for layer in group.get_submodule("albert_layers").children()]
-    return list(encoder.get_submodule("transformer.layer" if family == "distilbert" else "encoder.layer").children())

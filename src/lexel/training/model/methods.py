@@ -21,16 +21,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from lexel.checkpoint.config import ACTIVATIONS, FAMILIES
+from lexel.checkpoint.config import ACTIVATIONS
+from lexel.encoder.families import family_of
+from lexel.encoder.family import Family
 from lexel.errors import MissingExtra, OptionError
 from lexel.training.config.options import TrainingOptions
-from lexel.training.model.adapters import LAYER_NAMES, insert_adapters, layers_of
+from lexel.training.model.adapters import insert_adapters
+from lexel.training.model.layers import layers_of
 
 PEFT_METHODS = ("lora", "dora", "ia3")
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
-_LAYERS = {"albert": "albert_layers", "distilbert": "layer"}
 _TASK_TYPES = {"classify": "SEQ_CLS", "answer": "QUESTION_ANS", "fill": "FEATURE_EXTRACTION"}
 
 
@@ -62,7 +64,7 @@ def apply_method(encoder: nn.Module, options: TrainingOptions) -> nn.ModuleList 
 
 def adapter_entry(config: Any, options: TrainingOptions) -> dict[str, Any]:
     """The entry ``adapter`` of ``lexel.json``: width and activation, which is the encoder's."""
-    activation = getattr(config, "hidden_act", None) or config.activation
+    activation = getattr(config, family_of(config.model_type).required["activation"])
     return {"size": options.adapter_size, "activation": ACTIVATIONS[activation]}
 
 
@@ -73,8 +75,8 @@ def _freeze(encoder: nn.Module) -> None:
 
 def _thaw_last(encoder: nn.Module, n_layers: int) -> None:
     layers = layers_of(encoder)
-    if FAMILIES[encoder.config.model_type] == "albert":
-        raise OptionError("method: last_layers of an ALBERT, whose layers share weights; use head, lora or adapter")
+    if _family(encoder).shares_layers:
+        raise OptionError("method: last_layers of a model whose layers share weights; use head, lora or adapter")
     if n_layers > len(layers):
         raise OptionError(f"last_layers: {n_layers} of an encoder with {len(layers)}; expected at most {len(layers)}")
     for layer in layers[-n_layers:]:
@@ -94,7 +96,7 @@ def _inject(encoder: nn.Module, options: TrainingOptions) -> None:
     except ValueError as error:
         raise OptionError(
             f"target_modules: {', '.join(options.target_modules or ())} fit no linear module of the encoder; expected "
-            f"endings such as {_ending(LAYER_NAMES[_family(encoder)].query)}"
+            f"endings such as {_ending(_family(encoder).layer.query)}"
         ) from error
 
 
@@ -102,7 +104,7 @@ def peft_config(encoder: nn.Module, options: TrainingOptions) -> Any:
     """peft's settings for a method: query and value for lora and dora; key, value and the outer map for ia3."""
     import peft
 
-    names = LAYER_NAMES[_family(encoder)]
+    names = _family(encoder).layer
     chosen = options.target_modules
     if options.method == "ia3":
         outer = _pattern(encoder, names.outer)
@@ -120,12 +122,12 @@ def peft_config(encoder: nn.Module, options: TrainingOptions) -> Any:
 
 def _pattern(encoder: nn.Module, *parts: str) -> str:
     """A pattern of those parts in every layer, also where the encoder stands in a model with a head."""
-    layers = _LAYERS.get(_family(encoder), "layer")
+    layers = _family(encoder).layers.split(".")[-2]
     return rf"(.*\.)?{layers}\.\d+\.({'|'.join(map(re.escape, parts))})"
 
 
-def _family(encoder: nn.Module) -> str:
-    return FAMILIES[encoder.config.model_type]
+def _family(encoder: nn.Module) -> Family:
+    return family_of(encoder.config.model_type)
 
 
 def _ending(name: str) -> str:

@@ -10,8 +10,8 @@ from torch import nn
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
-from lexel.checkpoint.config import FAMILIES
-from lexel.encoder.heads import PLAIN_CLASSIFY, PLAIN_FILL
+from lexel.encoder.families import family_of
+from lexel.encoder.family import Family, FillNames
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.rows import HIDDEN, Batch, taught
 from lexel.training.model.attention import NAME as ATTENTION
@@ -44,8 +44,9 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         self.maps: nn.ModuleList | None = None
         self._compared: tuple[int, ...] = ()
         config = encoder.config
-        self._offset = config.pad_token_id + 1 if FAMILIES[config.model_type] == "roberta" else 0
-        self._has_types = getattr(config, "type_vocab_size", 0) > 0 and FAMILIES[config.model_type] != "distilbert"
+        family = family_of(config.model_type)
+        self._offset = family.position_offset(config.pad_token_id or 0)
+        self._has_types = family.embeddings.types is not None and config.type_vocab_size > 0
 
     def head(self, name: str) -> nn.Module:
         """A head by its name."""
@@ -165,7 +166,7 @@ class FillHead(nn.Module):  # type: ignore[misc]
 def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
     """The encoder in float32, from a folder's weights or, without one, from random ones."""
     torch.manual_seed(seed)
-    has_pooler = FAMILIES[config.model_type] not in ("distilbert", "electra")
+    has_pooler = family_of(config.model_type).has_pooler
     options: dict[str, Any] = {"add_pooling_layer": False} if has_pooler else {}
     if folder is None:
         encoder = AutoModel.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
@@ -182,12 +183,12 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
     """A new head with weights drawn as the encoder's are."""
     hidden = config.hidden_size
     dropout = next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1)
-    family = FAMILIES[config.model_type]
+    family = family_of(config.model_type)
     if head.task == "fill":
-        plain = PLAIN_FILL[family].activation if is_plain else None
+        plain = family.fill.activation if is_plain else None
         embedding = getattr(config, "embedding_size", None) or hidden
         eps = getattr(config, "layer_norm_eps", 1e-12)
-        activation = plain or getattr(config, "hidden_act", None) or config.activation
+        activation = plain or getattr(config, family.required["activation"])
         module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
     elif head.modules is not None:
         module = SentenceHead(hidden, len(head.labels), modules=head.modules)
@@ -195,7 +196,7 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
         asked = head.options
         module = EmbedHead(hidden, len(head.labels), pooling=asked.pooling, dimensions=asked.dimensions)
     elif head.task == "classify":
-        activation = PLAIN_CLASSIFY[family].activation if is_plain else "tanh"
+        activation = family.classify.activation if is_plain else "tanh"
         module = ClassifyHead(hidden, len(head.labels), dropout=dropout, activation=activation)
     else:
         module = TaggingHead(hidden, 2 if head.task == "answer" else len(head.labels), dropout=dropout)
@@ -211,11 +212,11 @@ def _draw(module: nn.Module, scale: float) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
+def head_names(head: TrainedHead | Any, *, family: Family, prefix: str) -> Names:
     """What a folder calls the tensors of a head, by the module's own names; of an embed head those that it may have."""
     if head.task == "fill":
         return (
-            _fill_names(family)
+            _fill_names(family.fill)
             if not prefix.startswith("heads.")
             else {
                 "dense.weight": f"{prefix}.dense.weight",
@@ -226,7 +227,7 @@ def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
             }
         )
     if head.task == "classify":
-        plain = PLAIN_CLASSIFY[family]
+        plain = family.classify
         dense, output = (
             (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
         )
@@ -236,8 +237,7 @@ def head_names(head: TrainedHead | Any, *, family: str, prefix: str) -> Names:
     return _linear("output", prefix)
 
 
-def _fill_names(family: str) -> Names:
-    names = PLAIN_FILL[family]
+def _fill_names(names: FillNames) -> Names:
     return _linear("dense", names.dense) | _linear("norm", names.norm) | {"bias": names.bias}
 
 
@@ -266,7 +266,7 @@ def load_head(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tenso
 
 
 def named_tensors(
-    model: MultiHead, heads: Sequence[TrainedHead], *, family: str, prefixes: Mapping[str, str], encoder_prefix: str
+    model: MultiHead, heads: Sequence[TrainedHead], *, family: Family, prefixes: Mapping[str, str], encoder_prefix: str
 ) -> dict[str, torch.Tensor]:
     """All tensors of a model under the names that a folder gives them."""
     encoder = {f"{encoder_prefix}{name}": tensor for name, tensor in model.encoder.state_dict().items()}

@@ -15,7 +15,8 @@ from lexel.checkpoint.sentence_transformers import SentenceModules, read_sentenc
 from lexel.data.classified import read_classified
 from lexel.data.questions import read_questions
 from lexel.disk import sha256_of
-from lexel.encoder.heads import read_dense
+from lexel.encoder.families import family_of
+from lexel.engines.heads import read_dense
 from lexel.errors import OptionError
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.tokenizer_files import read_vocabulary
@@ -26,7 +27,6 @@ from lexel.training.data.vocabulary import check_texts, count_pieces, kept_piece
 from lexel.training.distributed import Team
 
 _SIZES = {"num_hidden_layers": "layers", "hidden_size": "hidden size", "intermediate_size": "inner size"}
-_INNER = ("intermediate_size", "hidden_dim")
 
 
 def student_heads(options: TrainingOptions, teacher: Checkpoint) -> Mapping[str, HeadOptions]:
@@ -115,12 +115,16 @@ def _divisor(hidden: int, width: int) -> int:
 
 
 def _inner(config: PretrainedConfig) -> int:
-    return int(next(value for name in _INNER if (value := getattr(config, name, None)) is not None))
+    return int(getattr(config, _inner_key(config)))
+
+
+def _inner_key(config: PretrainedConfig) -> str:
+    return family_of(config.model_type).required["intermediate_size"]
 
 
 def _own_names(config: PretrainedConfig, values: Mapping[str, object]) -> dict[str, object]:
     """Values under the names of a family; DistilBERT calls the inner size hidden_dim."""
-    inner = "hidden_dim" if hasattr(config, "hidden_dim") else "intermediate_size"
+    inner = _inner_key(config)
     return {inner if name == "intermediate_size" else name: value for name, value in values.items()}
 
 

@@ -12,18 +12,15 @@ import torch
 from safetensors.torch import save_file
 
 from lexel.checkpoint.folder import copy_sentence_files
-from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER
+from lexel.checkpoint.heads import PLAIN_CLASSIFIER
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.disk import write_json
+from lexel.encoder.family import Family
 from lexel.training.data.heads import TrainedHead
 from lexel.training.model.methods import PEFT_METHODS, adapter_entry, merge_method, save_unmerged
 from lexel.training.model.model import MultiHead, head_names, named_tensors, tensors_of
 from lexel.training.start.setup import Setup
 
-_CLASSES = {
-    "bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert", "albert": "Albert",
-    "electra": "Electra", "distilbert": "DistilBert",
-}  # fmt: skip
 _ENDINGS = {"fill": "ForMaskedLM", "classify": "ForSequenceClassification", "answer": "ForQuestionAnswering"}
 _PROBLEMS = {
     "single": "single_label_classification",
@@ -37,11 +34,11 @@ def is_plain(heads: Sequence[TrainedHead]) -> bool:
     return len(heads) == 1 and heads[0].task != "embed"
 
 
-def prefixes_of(heads: list[TrainedHead], *, family: str) -> dict[str, str]:
+def prefixes_of(heads: list[TrainedHead], *, family: Family) -> dict[str, str]:
     """Where each head's tensors stand: plain Hugging Face names for one that has them, else ``heads.<name>``."""
     if not is_plain(heads):
         return {head.name: f"heads.{head.name}" for head in heads}
-    plain = {"fill": FILL_PREFIXES[family], "answer": "qa_outputs"}
+    plain = {"fill": family.fill.prefix, "answer": "qa_outputs"}
     return {head.name: plain.get(head.task, PLAIN_CLASSIFIER) for head in heads}
 
 
@@ -100,7 +97,7 @@ def _config(setup: Setup) -> dict[str, Any]:
     ):
         values.pop(key, None)
     values["dtype"] = setup.options.save_dtype
-    class_name = _CLASSES[config.model_type]
+    class_name = setup.family.model_types[config.model_type].classes
     if is_plain(heads):
         head = heads[0]
         values["architectures"] = [class_name + _ENDINGS.get(head.task, "ForTokenClassification")]

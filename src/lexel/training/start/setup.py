@@ -15,11 +15,12 @@ from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.checkpoint.config import FAMILIES
 from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.checkpoint.weights import read_tensors, weight_file
 from lexel.disk import sha256_of
+from lexel.encoder.families import BY_MODEL_TYPE, family_of
+from lexel.encoder.family import Family
 from lexel.errors import CheckpointError, OptionError
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training.config.options import DataFile, TrainingOptions
@@ -76,9 +77,9 @@ class Setup:
     teacher: Checkpoint | None = None
 
     @property
-    def family(self) -> str:
+    def family(self) -> Family:
         """The encoder's family."""
-        return FAMILIES[self.config.model_type]
+        return family_of(self.config.model_type)
 
     def examples(self, role: str) -> Examples:
         """The windows of a role's files."""
@@ -153,7 +154,7 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     said_longest = modules.max_length if modules is not None else None
     max_length = min(longest, options.window or longest, said_longest or longest)
     if any(head.task in FRAMED for head in options.heads.values()):
-        frame = frame_of(options, tokenizer, family=FAMILIES[config.model_type], max_length=max_length)
+        frame = frame_of(options, tokenizer, family=family_of(config.model_type), max_length=max_length)
         heads, framed = _framed(options, base, frame=frame, modules=modules)
         return Setup(options, base, folder, tokenizer, pieces, config, heads, framed, max_length, teacher=teacher)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
@@ -199,9 +200,9 @@ def _framed(
 
 
 def _longest(config: PretrainedConfig, tokenizer: Tokenizer) -> int:
-    positions: int = config.max_position_embeddings
-    if FAMILIES[config.model_type] == "roberta":
-        positions -= config.pad_token_id + 1
+    family = family_of(config.model_type)
+    positions: int = getattr(config, family.required["max_positions"])
+    positions -= family.position_offset(config.pad_token_id or 0)
     return min(positions, tokenizer.max_length or positions)
 
 
@@ -216,9 +217,9 @@ def build_config(options: TrainingOptions, base: Checkpoint | None) -> Pretraine
         config = AutoConfig.from_pretrained(base.source.folder, **values)
     else:
         model_type = values.pop("model_type", "bert")
-        if model_type not in FAMILIES:
+        if model_type not in BY_MODEL_TYPE:
             raise CheckpointError(
-                f"config: model_type {model_type!r} is not supported; expected one of {', '.join(FAMILIES)}"
+                f"config: model_type {model_type!r} is not supported; expected one of {', '.join(BY_MODEL_TYPE)}"
             )
         config = CONFIG_MAPPING[model_type](**values)
     config.dtype = "float32"

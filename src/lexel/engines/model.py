@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from itertools import chain, count
+from typing import Generic, TypeVar
 
 from lexel.checkpoint import Checkpoint, Weights
-from lexel.encoder.families import albert, bert, distilbert
-from lexel.encoder.heads import build_head, computed_heads, tensor_patterns
-from lexel.encoder.layers import Brick, Encoder, Inputs
+from lexel.checkpoint.adapter import AdapterConfig
+from lexel.encoder.layers import Adapter, Brick, Encoder, Inputs, LayerAdapters
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import read_adapters
+from lexel.encoder.read import read_linear
+from lexel.engines.heads import build_head, computed_heads, tensor_patterns
 
 T = TypeVar("T")
-
-FAMILIES: Mapping[str, Callable[..., Encoder[Any]]] = {
-    "bert": bert.build,
-    "roberta": bert.build,
-    "electra": bert.build,
-    "albert": albert.build,
-    "distilbert": distilbert.build,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +65,28 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
         WeightError: If a tensor is missing, of another shape, or belongs to no part of the model.
     """
     weights, config = checkpoint.open_weights(), checkpoint.config
-    encoder = FAMILIES[config.family](ops, config, weights)
+    encoder = config.family.build(ops, config, weights)
     if checkpoint.adapter is not None:
-        encoder = encoder.adapted(read_adapters(ops, checkpoint.adapter, weights, hidden_size=config.hidden_size))
+        encoder = encoder.adapted(_read_adapters(ops, checkpoint.adapter, weights, hidden_size=config.hidden_size))
     names = computed_heads(checkpoint.heads, weights) if heads is None else heads
     wanted = [head for name, head in checkpoint.heads.items() if name in names]
     bricks = {
         head.name: build_head(ops, head, weights, config, embeddings=encoder.embeddings.pieces) for head in wanted
     }
-    weights.check_used(pattern for head in checkpoint.heads.values() for pattern in tensor_patterns(head, config))
+    of_heads = (tensor_patterns(head, config) for head in checkpoint.heads.values())
+    weights.check_used([*(pattern for pattern, _ in config.family.unused), *chain.from_iterable(of_heads)])
     return Model(ops, encoder, bricks, weights, config.hidden_size)
+
+
+def _read_adapters(
+    ops: Ops[T], adapter: AdapterConfig, weights: Weights, *, hidden_size: int
+) -> Iterator[LayerAdapters[T]]:
+    """The adapters of each layer that has weights of its own, ``adapters.N.attention`` and ``adapters.N.output``."""
+
+    def read(place: Weights) -> Adapter[T]:
+        down = read_linear(ops, place, "down", (adapter.size, hidden_size))
+        return Adapter(ops, down, read_linear(ops, place, "up", (hidden_size, adapter.size)), adapter.activation)
+
+    for i in count():
+        layer = weights.at(f"adapters.{i}")
+        yield LayerAdapters(read(layer.at("attention")), read(layer.at("output")))

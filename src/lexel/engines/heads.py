@@ -23,9 +23,9 @@ from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from lexel.checkpoint.config import ModelConfig
-from lexel.checkpoint.heads import FILL_PREFIXES, PLAIN_CLASSIFIER, Head
+from lexel.checkpoint.heads import PLAIN_CLASSIFIER, Head
 from lexel.checkpoint.weights import Weights
+from lexel.encoder.family import ClassifyNames, FillNames, ModelConfig
 from lexel.encoder.layers import Brick, Linear
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_constant, read_layer_norm, read_linear
@@ -54,63 +54,6 @@ class Chain(Generic[T]):
         for brick in self.bricks:
             x = brick(x)
         return x
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifyNames:
-    """What a text classifier calls its two linear maps, and the activation between them."""
-
-    dense: str
-    output: str
-    activation: str = "tanh"
-
-
-PLAIN_CLASSIFY: Mapping[str, ClassifyNames] = {
-    "bert": ClassifyNames("bert.pooler.dense", "classifier"),
-    "roberta": ClassifyNames("classifier.dense", "classifier.out_proj"),
-    "albert": ClassifyNames("albert.pooler", "classifier"),
-    "electra": ClassifyNames("classifier.dense", "classifier.out_proj", "gelu"),
-    "distilbert": ClassifyNames("pre_classifier", "classifier", "relu"),
-}
-"""By family; BERT and ALBERT keep the first map in their pooler."""
-
-
-@dataclass(frozen=True, slots=True)
-class FillNames:
-    """What a masked-language model calls the parts of its head.
-
-    Attributes:
-        decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
-        bias: Where the decoder's bias stands, if it has none under its own name.
-        activation: ``None`` is the encoder's.
-    """
-
-    dense: str
-    norm: str
-    decoder: str
-    bias: str
-    activation: str | None = None
-
-
-PLAIN_FILL: Mapping[str, FillNames] = {
-    "bert": FillNames(
-        "cls.predictions.transform.dense",
-        "cls.predictions.transform.LayerNorm",
-        "cls.predictions.decoder",
-        "cls.predictions.bias",
-    ),
-    "roberta": FillNames("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias", "gelu"),
-    "albert": FillNames("predictions.dense", "predictions.LayerNorm", "predictions.decoder", "predictions.bias"),
-    "electra": FillNames(
-        "generator_predictions.dense",
-        "generator_predictions.LayerNorm",
-        "generator_lm_head",
-        "generator_lm_head.bias",
-        "gelu",
-    ),
-    "distilbert": FillNames("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias"),
-}
-"""By family, as transformers has them."""
 
 
 def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *, embeddings: T) -> Brick[T]:
@@ -160,13 +103,13 @@ def tensor_patterns(head: Head, config: ModelConfig) -> tuple[str, ...]:
     """Patterns of the names of a head's tensors, for a model that does without it."""
     own = f"{head.prefix}.*"
     if head.task == "classify" and head.prefix == PLAIN_CLASSIFIER:
-        return own, f"{PLAIN_CLASSIFY[config.family].dense}.*"
+        return own, f"{config.family.classify.dense}.*"
     return (own,)
 
 
 def _classify_names(head: Head, config: ModelConfig) -> ClassifyNames:
     if head.prefix == PLAIN_CLASSIFIER:
-        return PLAIN_CLASSIFY[config.family]
+        return config.family.classify
     return ClassifyNames(f"{head.prefix}.dense", f"{head.prefix}.out_proj")
 
 
@@ -176,10 +119,10 @@ def _build_classify(ops: Ops[T], names: ClassifyNames, weights: Weights, shape: 
 
 
 def _fill_names(head: Head, config: ModelConfig) -> FillNames:
-    if head.prefix == FILL_PREFIXES[config.family]:
-        return PLAIN_FILL[config.family]
     prefix = head.prefix
-    return FillNames(f"{prefix}.dense", f"{prefix}.layer_norm", f"{prefix}.decoder", f"{prefix}.bias")
+    if prefix == config.family.fill.prefix:
+        return config.family.fill
+    return FillNames(prefix, f"{prefix}.dense", f"{prefix}.layer_norm", f"{prefix}.decoder", f"{prefix}.bias")
 
 
 def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Brick[T]:

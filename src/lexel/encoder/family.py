@@ -1,0 +1,223 @@
+"""What distinguishes one family of encoders from another: a record that everything else asks.
+
+A family is one file under ``lexel.encoder.families``: its record, and the function that builds its encoder. Reading a
+config, finding heads, framing pairs of texts, training, saving and cards all take what they need from the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from lexel.encoder.layers import Encoder
+from lexel.encoder.ops import Ops
+
+
+class Weights(Protocol):
+    """The tensors of a checkpoint under a prefix; ``lexel.checkpoint.weights.Weights`` is one."""
+
+    def at(self, prefix: str) -> Weights:
+        """The tensors under ``prefix.``."""
+        ...
+
+    def base(self, prefix: str) -> Weights:
+        """Those under ``prefix.`` if there are any, else all."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Is there such a tensor?"""
+        ...
+
+    def full_name(self, name: str) -> str:
+        """A name with the prefix."""
+        ...
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """A tensor by its name, which must have this shape."""
+        ...
+
+
+class Build(Protocol):
+    """Builds a family's encoder from a checkpoint's tensors."""
+
+    def __call__(self, ops: Ops[Any], config: ModelConfig, weights: Weights) -> Encoder[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelType:
+    """One of Hugging Face's ``model_type`` values.
+
+    Attributes:
+        name: What people call these models: ``XLM-RoBERTa``.
+        classes: How the names of transformers' classes begin: ``XLMRoberta``.
+    """
+
+    name: str
+    classes: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingNames:
+    """What a family calls its tables, under the encoder's prefix; a table that it does not have is ``None``.
+
+    Attributes:
+        project: The map from the tables' width to the encoder's.
+        always_projects: Whether that map is there even if both are equal.
+    """
+
+    pieces: str
+    positions: str | None
+    types: str | None
+    norm: str
+    project: str | None = None
+    always_projects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNames:
+    """What a family calls the parts of an encoder layer."""
+
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    attention_norm: str
+    inner: str
+    outer: str
+    feed_forward_norm: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyNames:
+    """What a text classifier calls its two linear maps, and the activation between them."""
+
+    dense: str
+    output: str
+    activation: str = "tanh"
+
+
+@dataclass(frozen=True, slots=True)
+class FillNames:
+    """What a masked-language model calls the parts of its head.
+
+    Attributes:
+        prefix: Where the head stands; some have parts under sister names.
+        dense: The first map.
+        norm: The normalisation behind its activation.
+        decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
+        bias: Where the decoder's bias stands, if it has none under its own name.
+        activation: ``None`` is the encoder's.
+    """
+
+    prefix: str
+    dense: str
+    norm: str
+    decoder: str
+    bias: str
+    activation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """How one family of encoders is read, run, trained and described.
+
+    Attributes:
+        name: What it is called in messages.
+        model_types: The values of ``model_type`` that it reads.
+        build: Builds its encoder.
+        required: What its ``config.json`` must have: the fields of ``ModelConfig``, and the file's keys.
+        optional: What the file may leave out.
+        defaults: What it means if the file leaves it out: the family's own definition, as transformers has it.
+        prefix: Where a task model keeps the encoder's tensors.
+        embeddings: Names of its tables.
+        layers: Where the layers with weights of their own stand, under the prefix; ``*`` is a number.
+        layer: Names of the parts of a layer.
+        fill: Names of its masked-language-model head in a plain folder.
+        classify: Names of its text classifier in a plain folder.
+        missing_heads: Endings of architectures whose head Lexel does not compute, with what the head does.
+        unused: Patterns of tensors that may go unused, with the reason.
+        skips_padding_position: The first rows of its position table, up to the padding piece's, are never used.
+        pair_type_id: Type of the second text of a pair, whatever the tokenizer's file says; ``None``: as it says.
+        doubles_separator: Whether two separators stand between the texts of a pair, where no file says it.
+        fits_segments: Whether its attention can be computed by a kernel of variable length, which takes no bias.
+        has_pooler: Whether transformers' encoder takes ``add_pooling_layer``.
+    """
+
+    name: str
+    model_types: Mapping[str, ModelType]
+    build: Build
+    required: Mapping[str, str]
+    optional: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, float | int] = field(default_factory=dict)
+    prefix: str
+    embeddings: EmbeddingNames
+    layers: str
+    layer: LayerNames
+    fill: FillNames
+    classify: ClassifyNames
+    missing_heads: Mapping[str, str] = field(default_factory=dict)
+    unused: Sequence[tuple[str, str]] = ()
+    skips_padding_position: bool = False
+    pair_type_id: int | None = None
+    doubles_separator: bool = False
+    fits_segments: bool = True
+    has_pooler: bool = True
+
+    @property
+    def shares_layers(self) -> bool:
+        """Whether layers form groups that share their weights."""
+        return self.layers.count("*") > 1
+
+    def position_offset(self, pad_id: int) -> int:
+        """The row of the position table that the first position of a sequence uses."""
+        return pad_id + 1 if self.skips_padding_position else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What ``config.json`` says of a model, under one set of names.
+
+    Attributes:
+        model_type: Hugging Face's name: ``bert``, ``xlm-roberta`` ...
+        family: The family that reads it; XLM-R and CamemBERT are RoBERTa.
+        architecture: The class that was trained (``BertForTokenClassification``), if the file says so.
+        embedding_size: Width of the embedding tables; ALBERT and ELECTRA project it to ``hidden_size``.
+        activation: One of ``lexel.encoder.ops.ACTIVATIONS``.
+        n_types: Rows of the table of sentence types; 0 if the family has none.
+        max_positions: Pieces in the longest sequence the model takes, special ones included.
+        position_offset: Position ``p`` of a sequence, from 0, uses row ``position_offset + p`` of the position table.
+        n_groups: Groups of layers with their own weights; ALBERT shares, elsewhere each layer is a group.
+        layers_per_group: Layers inside a group.
+        labels: Names of the head's outputs in order; empty if the file gives none.
+        problem_type: How a text classifier's outputs are meant, if the file says so.
+        tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
+    """
+
+    model_type: str
+    family: Family
+    architecture: str | None
+    vocab_size: int
+    hidden_size: int
+    embedding_size: int
+    n_layers: int
+    n_heads: int
+    intermediate_size: int
+    n_types: int
+    activation: str
+    layer_norm_eps: float
+    max_positions: int
+    position_offset: int
+    pad_id: int
+    n_groups: int
+    layers_per_group: int
+    labels: tuple[str, ...]
+    problem_type: str | None
+    tie_word_embeddings: bool = True
+
+    @property
+    def head_size(self) -> int:
+        """Numbers of an attention head."""
+        return self.hidden_size // self.n_heads

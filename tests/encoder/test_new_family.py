@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ from lexel.encoder.layers import Encoder
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_layer, read_layer_norm
 from lexel.engines.choose import EngineOptions, start_engine
+from lexel.errors import OptionError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.loop.fit import train
 from tests.builders import ENTITIES, VOCAB, compute, random_sequences, write_json, write_vocab
@@ -250,6 +252,17 @@ def test_it_is_trained_from_a_folder_of_its_own(tmp_path: Path) -> None:
     folder = trained(tmp_path, config={}, tokenizer=None, model=str(base), method="head")
     before, after = load_file(base / "model.safetensors"), load_file(folder / "model.safetensors")
     assert all(np.array_equal(tensor, after[f"toy.{name}"]) for name, tensor in before.items())
+
+
+def test_a_window_that_training_would_lose_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BY_MODEL_TYPE, "toyformer", replace(FAMILY, window="span"))
+    with pytest.raises(OptionError, match=r"span is 8, so some layers of this toyformer see 4 pieces .* up to 32\."):
+        trained(tmp_path, config={"model_type": "toyformer", "span": 8})
+
+
+def test_a_window_wider_than_every_sequence_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BY_MODEL_TYPE, "toyformer", replace(FAMILY, window="span"))
+    assert (trained(tmp_path, config={"model_type": "toyformer", "span": 62}) / "model.safetensors").exists()
 
 
 def test_its_card_calls_it_by_its_name(tmp_path: Path) -> None:

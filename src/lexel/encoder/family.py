@@ -144,6 +144,9 @@ class Family:
         doubles_separator: Whether two separators stand between the texts of a pair, where no file says it.
         fits_segments: Whether its attention can be computed by a kernel of variable length, which takes no bias.
         has_pooler: Whether transformers' encoder takes ``add_pooling_layer``.
+        window: The config's key for the width of the local window that some layers attend in, if they do.
+        masks: The masks that transformers' encoder takes by name, with whether each is limited to the window; empty if
+            it takes one mask for all layers. Training needs them where there is a window.
     """
 
     name: str
@@ -165,6 +168,8 @@ class Family:
     doubles_separator: bool = False
     fits_segments: bool = True
     has_pooler: bool = True
+    window: str | None = None
+    masks: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def shares_layers(self) -> bool:

@@ -9,17 +9,48 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PretrainedConfig
+
+from lexel.encoder.families import family_of
+from lexel.errors import OptionError
 
 NAME = "lexel_packed"
 _FAR = -1e4
 """What is added to the scores between sequences; a bf16 or float32 softmax gives them exactly 0."""
 
 
-def packed_mask(sequences: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What to add to attention scores so that sequences do not see each other, ``[rows, 1, length, length]``."""
+def packed_mask(
+    sequences: torch.Tensor, dtype: torch.dtype, *, positions: torch.Tensor | None = None, window: int | None = None
+) -> torch.Tensor:
+    """What to add to attention scores so that sequences do not see each other, ``[rows, 1, length, length]``.
+
+    Args:
+        sequences: Which sequence each slot belongs to, ``[rows, length]``.
+        dtype: Of the result.
+        positions: Positions in the sequences, ``[rows, length]``; needed for a window.
+        window: See only pieces at most ``window // 2`` positions away.
+    """
     apart = sequences[:, None, :, None] != sequences[:, None, None, :]
+    if window is not None and positions is not None:
+        apart = apart | ((positions[:, None, :, None] - positions[:, None, None, :]).abs() > window // 2)
     return torch.zeros(apart.shape, dtype=dtype, device=sequences.device).masked_fill_(apart, _FAR)
+
+
+def refuse_lost_window(config: PretrainedConfig, *, max_length: int) -> None:
+    """Refuse an encoder that would lose its local window, since it takes one mask for all layers.
+
+    Raises:
+        OptionError: If sequences may be longer than what a layer sees.
+    """
+    family = family_of(config.model_type)
+    window = None if family.window is None else getattr(config, family.window)
+    if window is None or family.masks or max_length - 1 <= window // 2:
+        return
+    raise OptionError(
+        f"model: {family.window} is {window}, so some layers of this {family.name} see {window // 2} pieces to either "
+        f"side; training would show them up to {max_length}. Set window to {window // 2 + 1} or less, or train another "
+        "family"
+    )
 
 
 def packed_attention(

@@ -45,6 +45,7 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         self._compared: tuple[int, ...] = ()
         config = encoder.config
         family = family_of(config.model_type)
+        self._family = family
         self._offset = family.position_offset(config.pad_token_id or 0)
         self._has_types = family.embeddings.types is not None and config.type_vocab_size > 0
 
@@ -71,11 +72,22 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         inputs = {"token_type_ids": batch.types} if self._has_types else {}
         return self.encoder(
             input_ids=batch.ids,
-            attention_mask=packed_mask(batch.sequences, dtype),
+            attention_mask=self._masks(batch, dtype),
             position_ids=batch.positions + self._offset,
             **inputs,
             **asked,
         )
+
+    def _masks(self, batch: Batch, dtype: torch.dtype) -> torch.Tensor | dict[str, torch.Tensor]:
+        """The mask for all layers, or those that the encoder takes by name."""
+        key = self._family.window
+        window = None if key is None else getattr(self.encoder.config, key)
+        if not self._family.masks:
+            return packed_mask(batch.sequences, dtype)
+        return {
+            name: packed_mask(batch.sequences, dtype, positions=batch.positions, window=window if is_local else None)
+            for name, is_local in self._family.masks.items()
+        }
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The scores of each head that the batch has targets for, at the slots that these are asked at.

@@ -31,6 +31,7 @@ from lexel.training.data.rows import Examples
 from lexel.training.data.text_examples import Frame, FramedExamples, FramedFile, frame_of, read_framed, settle_framed
 from lexel.training.distributed import Team
 from lexel.training.model import model as models
+from lexel.training.model.attention import refuse_lost_window
 from lexel.training.model.methods import apply_method
 from lexel.training.model.student import (
     check_data,
@@ -153,6 +154,7 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     longest = _longest(config, tokenizer)
     said_longest = modules.max_length if modules is not None else None
     max_length = min(longest, options.window or longest, said_longest or longest)
+    refuse_lost_window(config, max_length=max_length)
     if any(head.task in FRAMED for head in options.heads.values()):
         frame = frame_of(options, tokenizer, family=family_of(config.model_type), max_length=max_length)
         heads, framed = _framed(options, base, frame=frame, modules=modules)

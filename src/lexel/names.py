@@ -1,0 +1,38 @@
+"""The names that files, options and programs have in common: tasks, layers, kinds of pieces, kinds of classification.
+
+Attributes and options have these types, so mypy checks every string that is compared with one. Schemes of tags are in
+``lexel.labels``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
+"""What a head predicts."""
+Layer = Literal["words", "pos", "entities"]
+"""What a Document holds beside its text."""
+Pieces = Literal["chars", "tokenizer"]
+"""What a model reads: single characters, or the pieces of its tokenizer."""
+Problem = Literal["single", "multi", "regression"]
+"""What the outputs of a text classifier are: exclusive classes, classes each by itself, or numbers."""
+WordLabel = Literal["first", "mean"]
+"""Which pieces give a word its label: the first, or all by their mean."""
+
+SPAN_TASKS: tuple[Task, ...] = ("words", "words+pos", "entities")
+"""Tasks whose tags follow a scheme."""
+TAGGING: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
+"""Tasks that label pieces."""
+TEXT_TASKS: tuple[Task, ...] = ("classify", "answer", "embed")
+"""Tasks that look at whole texts."""
+TASKS: tuple[Task, ...] = get_args(Task)
+LAYERS: tuple[Layer, ...] = get_args(Layer)
+PIECES: tuple[Pieces, ...] = get_args(Pieces)
+
+PROBLEMS: Mapping[str, Problem] = {
+    "single_label_classification": "single",
+    "multi_label_classification": "multi",
+    "regression": "regression",
+}
+"""The problem that each ``problem_type`` of a ``config.json`` names."""

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lexel.tasks.fill import Filler
-from lexel.text.windows import plan_windows
 from tests.builders import VOCAB
+from tests.windows import plan_windows
 
 from .conftest import sentences_of, their_log_probs
 

@@ -20,6 +20,8 @@ HEAVY = (
     "pyarrow",
     "rich",
     "typer",
+    "jinja2",
+    "yaml",
 )
 
 

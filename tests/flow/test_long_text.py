@@ -15,9 +15,9 @@ from lexel.engines.base import Engine, Rows
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.fake import FakeEngine
 from lexel.tasks.base import OVERLAP, Block, Flow, gather_blocks
-from lexel.text.windows import Window, plan_windows
 from tests.builders import CHARS, ENTITIES, VOCAB, WORDS, build_tagger, fake_tagger
 from tests.quantised import int8, needs_int8, quantised_tagger
+from tests.windows import Window, plan_windows
 
 N_CHARS = 100_000
 LONG = "".join(np.random.default_rng(0).choice(list(CHARS + "，。 "), N_CHARS))

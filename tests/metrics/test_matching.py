@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.metrics.spans import FlatSpans, count_spans, distinct, flat_spans, match_spans
-from lexel.metrics.tags import count_confusion, count_tags, tag_accuracy
+from lexel.metrics.tags import count_confusion, count_tags
 
 Row = tuple[int, int, int, int]
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(5, 6), st.integers(0, 2)), max_size=25)
@@ -58,8 +58,3 @@ def test_a_tag_counts_where_its_word_was_found() -> None:
     gold = flat_spans([0, 0, 1], [0, 1, 0], [1, 3, 2], [0, 1, 0])
     predicted = flat_spans([0, 0, 1, 1], [0, 1, 0, 1], [1, 3, 1, 2], [0, 0, 0, 0])
     assert count_tags(gold, predicted, n_documents=2).tolist() == [[2, 1], [0, 0]]
-
-
-def test_accuracy_is_the_share_of_tags_that_are_right() -> None:
-    assert tag_accuracy(np.array([1, 2, 3, 3]), np.array([1, 2, 3, 0])) == 0.75
-    assert tag_accuracy(np.array([], int), np.array([], int)) == 0.0

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexel.text.windows import Window, plan_batch, plan_windows
+from lexel.text.windows import plan_batch
+from tests.windows import Window, plan_windows
 
 SIZES = st.integers(1, 12).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1)))
 

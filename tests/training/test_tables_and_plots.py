@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.training.outcome.plots import plot, ticks_of
-from lexel.training.outcome.tables import columns_of, lines_of, markdown_of
+from lexel.training.outcome.tables import columns_of, lines_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROWS: list[dict[str, Any]] = [
@@ -43,17 +43,6 @@ def test_lines_stand_under_their_titles() -> None:
 def test_a_line_by_itself_is_as_wide_as_in_the_table() -> None:
     columns = columns_of(ROWS)
     assert lines_of(ROWS[1:], columns)[1] == lines_of(ROWS, columns)[2]
-
-
-def test_markdown_has_a_row_for_each() -> None:
-    assert markdown_of(ROWS[:1]) == (
-        "| step | epoch | training loss | learning rate |\n| ---: | ---: | ---: | ---: |\n"
-        "| 500 | 0.50 | 1.2500 | 2.00e-05 |\n"
-    )
-
-
-def test_no_rows_make_no_table() -> None:
-    assert markdown_of([]) == ""
 
 
 def drawn(table: list[dict[str, Any]]) -> ElementTree.Element:

@@ -8,11 +8,12 @@ from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
 from lexel.data.folding import FOLDS, Fold, fold_of
 from lexel.data.formats import FORMATS, Format, by_ending, format_named, reader_of
+from lexel.data.html_page import write_html
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
 from lexel.data.omissions import Loss, Losses
 from lexel.data.parquet import read_parquet, write_parquet
-from lexel.data.render import write_html, write_terminal
+from lexel.data.render import write_terminal
 from lexel.data.segmented import read_segmented, write_segmented
 
 __all__ = [

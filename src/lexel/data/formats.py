@@ -12,11 +12,12 @@ from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
 from lexel.data.files import Source, Target, ending_of
 from lexel.data.folding import Fold, fold_of
+from lexel.data.html_page import write_html
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
 from lexel.data.omissions import Loss, Losses
 from lexel.data.parquet import read_parquet, write_parquet
-from lexel.data.render import write_html, write_terminal
+from lexel.data.render import write_terminal
 from lexel.data.segmented import read_segmented, write_segmented
 from lexel.document import Document
 from lexel.errors import DataError

@@ -1,21 +1,15 @@
-"""Documents for the eye: a self-contained HTML page, and words over their tags in a terminal.
+"""Documents in a terminal: words over their tags, entities underlined; and what a terminal and a page share.
 
-Both show what a Document says and are not read back. Scores of words and tags are left out, and no loss: nobody who
-looks at a page wants a number under every word. Control characters are shown as their pictures (U+2400 and on),
-so that a text cannot speak to the terminal.
+Neither is read back. Scores of words and tags are not shown, since a number under every word would hide the text.
+Control characters are shown as their pictures (U+2400 and on), so that a text cannot control the terminal.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
-from importlib import resources
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,14 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-HTML_FORMAT = "HTML"
 TERMINAL_FORMAT = "the terminal"
-N_COLOURS = 10
 _PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {0x7F: 0x2421}
 _PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 _DIRECTIONS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 """Characters that turn what follows them, which on a terminal is the rest of the line, tags and all."""
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 _ANSI_COLOURS = (
     "cyan",
     "yellow",
@@ -49,7 +40,7 @@ _ANSI_COLOURS = (
 )
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A stretch of text that lies wholly in or out of every word and entity."""
 
     start: int
@@ -63,7 +54,7 @@ def visible(text: str) -> str:
     return text.translate(_PICTURES)
 
 
-def _nested(entities: Iterable[Span]) -> list[Span]:
+def nested(entities: Iterable[Span]) -> list[Span]:
     """The entities in order, outer before inner, without those that cross one before them."""
     kept: list[Span] = []
     open_ends: list[int] = []
@@ -76,7 +67,7 @@ def _nested(entities: Iterable[Span]) -> list[Span]:
     return kept
 
 
-def _parts(document: Document, entities: Sequence[Span]) -> Iterator[_Part]:
+def cut_into_parts(document: Document, entities: Sequence[Span]) -> Iterator[Part]:
     """The text cut wherever a word or an entity begins or ends."""
     starts, ends = document.words.starts.tolist(), document.words.ends.tolist()
     cuts = {0, len(document.text), *starts, *ends}
@@ -86,144 +77,7 @@ def _parts(document: Document, entities: Sequence[Span]) -> Iterator[_Part]:
         while word < len(starts) and ends[word] <= start:
             word += 1
         inside = word < len(starts) and starts[word] <= start
-        yield _Part(start, end, word if inside else None, inside and starts[word] == start)
-
-
-# HTML
-
-
-def write_html(
-    documents: Iterable[Document], out: Target, *, encoding: str = "utf-8", title: str = "Lexel"
-) -> tuple[Loss, ...]:
-    """Write one page: words set apart, tags below them, entities highlighted, a legend with counts.
-
-    The page needs nothing from elsewhere, follows the reader's light or dark setting, and copying from it gives the
-    text alone.
-
-    Args:
-        documents: Any documents; those without words show their text.
-        out: A path, ``"-"`` or an open text stream.
-        encoding: How characters are written; the page says so in its head.
-        title: What the page is called.
-
-    Returns:
-        What the page should show and does not: entities that cross another.
-
-    Raises:
-        DataError: If a text has a lone surrogate, or the target cannot be written.
-    """
-    losses, labels = Losses(), Counter[str]()
-    n_documents = n_words = 0
-    style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-    with open_output(out, encoding=encoding) as output:
-        output.write(
-            f'<!doctype html>\n<html>\n<head>\n<meta charset="{escape(encoding)}">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        )
-        for document in documents:
-            entities = _nested(document.entities)
-            labels.update(entity.label for entity in entities)
-            output.write(_article(document, entities, colours={label: i for i, label in enumerate(labels)}))
-            n_documents, n_words = n_documents + 1, n_words + len(document.words)
-            losses.add("entities that cross another", len(document.entities) - len(entities), format=HTML_FORMAT)
-        output.write(_foot(title, labels, n_documents=n_documents, n_words=n_words))
-    return losses.summary()
-
-
-def _article(document: Document, entities: Sequence[Span], *, colours: dict[str, int]) -> str:
-    kind = "words" if "words" in document.layers else "plain"
-    head = "" if document.id is None else f"<h2>{escape(visible(document.id))}</h2>\n"
-    base = "rtl" if _direction(document.text) == "rtl" else "ltr"
-    body = "".join(_body(document, entities, colours, base=base))
-    return f'<article>\n{head}<p dir="{base}" class="{kind}">{body}</p>\n</article>\n'
-
-
-class _Element(NamedTuple):
-    """An element of the page around a stretch of text."""
-
-    start: int
-    end: int
-    opening: str
-    closing: str
-
-
-def _body(document: Document, entities: Sequence[Span], colours: dict[str, int], *, base: str) -> Iterator[str]:
-    text, pos = document.text, document.words.pos
-    parts = list(_parts(document, entities))
-    elements = [_Element(span.start, span.end, _mark(span, colours[span.label]), "</mark>") for span in entities]
-    elements += _turned_runs(text, parts, entities, base=base)
-    waiting = sorted(elements, key=lambda element: (-element.start, element.end, element.closing == "</bdi>"))
-    opened: list[_Element] = []
-    for part in parts:
-        while opened and opened[-1].end <= part.start:
-            yield opened.pop().closing
-        while waiting and waiting[-1].start == part.start:
-            opened.append(waiting.pop())
-            yield opened[-1].opening
-        shown = escape(visible(text[part.start : part.end]))
-        if part.word is None:
-            yield shown
-        else:
-            tag = "" if pos is None or not part.first_of_word else f' data-pos="{escape(visible(pos[part.word]))}"'
-            yield f'<span class="w"{tag}>{shown}</span>'
-    yield from (element.closing for element in reversed(opened))
-
-
-def _turned_runs(text: str, parts: Sequence[_Part], entities: Sequence[Span], *, base: str) -> list[_Element]:
-    """Elements around words that run against the paragraph, so that they stand in their own order.
-
-    A word is a box, and boxes stand in the order of the paragraph whatever is in them: "Joe" and "Biden" would change
-    places in a Hebrew sentence.
-    """
-    if not _RIGHT_TO_LEFT.search(text):
-        return []
-    turned = "ltr" if base == "rtl" else "rtl"
-    runs: list[list[int]] = []
-    going = False
-    for part in parts:
-        direction = _direction(text[part.start : part.end])
-        if direction == turned:
-            runs[-1:] = [[runs[-1][0], part.end]] if going else [*runs[-1:], [part.start, part.end]]
-        going = direction == turned or (going and direction is None)
-    return [
-        _Element(start, end, f'<bdi dir="{turned}">', "</bdi>")
-        for run in runs
-        for start, end in pairwise([run[0], *_crossed(run[0], run[1], entities), run[1]])
-    ]
-
-
-def _crossed(start: int, end: int, entities: Iterable[Span]) -> list[int]:
-    """Where a run must be cut so that it lies wholly in or wholly around each entity."""
-    before = {entity.end for entity in entities if entity.start < start < entity.end < end}
-    after = {entity.start for entity in entities if start < entity.start < end < entity.end}
-    return sorted(before | after)
-
-
-def _mark(entity: Span, colour: int) -> str:
-    label = escape(visible(entity.label))
-    score = "" if entity.score is None else f' title="{label} {entity.score:.4f}"'
-    return f'<mark class="c{colour % N_COLOURS}" data-label="{label}"{score}>'
-
-
-def _foot(title: str, labels: Counter[str], *, n_documents: int, n_words: int) -> str:
-    """The head of the page, written last because it counts, and shown first by its style."""
-    counts = f"{n_documents:,} documents, {n_words:,} words, {sum(labels.values()):,} entities"
-    legend = "".join(
-        f'<li><mark class="c{i % N_COLOURS}">{escape(visible(label))}</mark> {count:,}</li>\n'
-        for i, (label, count) in enumerate(labels.items())
-    )
-    head = f"<header>\n<h1>{escape(title)}</h1>\n<p>{counts}</p>\n<ul>\n{legend}</ul>\n</header>"
-    return f"</main>\n{head}\n</body>\n</html>\n"
-
-
-def _direction(text: str) -> str | None:
-    """``ltr`` or ``rtl`` by the first character that has a direction, as ``dir="auto"`` decides it."""
-    kinds = map(unicodedata.bidirectional, text)
-    return next(("ltr" if kind == "L" else "rtl" for kind in kinds if kind in ("L", "R", "AL")), None)
-
-
-# Terminal
+        yield Part(start, end, word if inside else None, inside and starts[word] == start)
 
 
 class _Cell(NamedTuple):
@@ -278,7 +132,7 @@ def write_terminal(
 
 def _outermost(document: Document) -> list[Span]:
     kept: list[Span] = []
-    for entity in _nested(document.entities):
+    for entity in nested(document.entities):
         if not kept or kept[-1].end <= entity.start:
             kept.append(entity)
     return kept
@@ -314,7 +168,7 @@ def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator
     has_words = "words" in document.layers
     text = text.translate(_DIRECTIONS)
     at, gap, breaks = 0, 0, False
-    for part in _parts(document, entities):
+    for part in cut_into_parts(document, entities):
         while at < len(entities) and entities[at].end <= part.start:
             at += 1
         entity = at if at < len(entities) and entities[at].start <= part.start else None

@@ -49,12 +49,6 @@ def rank_products(graph: Any, full: Any, batches: Sequence[Rows]) -> list[tuple[
     return sorted(errors, key=lambda names: errors[names])
 
 
-def full_precision_products(graph: Any) -> list[str]:
-    """Names of the products of hidden states whose inputs are not quantised."""
-    quantised = {name for names in _quantisers(graph) for name in names}
-    return [name for name in map(_name, graph.get_ordered_ops()) if name is not None and name not in quantised]
-
-
 def _name(node: Any) -> str | None:
     return str(node.get_friendly_name()) if node.get_type_name() == "MatMul" else None
 

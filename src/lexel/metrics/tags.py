@@ -65,8 +65,3 @@ def count_tags(gold: FlatSpans, predicted: FlatSpans, *, n_documents: int) -> In
     return np.stack(
         [np.bincount(gold.document[which], minlength=n_documents) for which in (found, right)], axis=-1
     ).astype(np.int64)
-
-
-def tag_accuracy(gold: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Share of positions with the right tag; 0 if there are none."""
-    return float((gold == predicted).mean()) if len(gold) else 0.0

@@ -15,20 +15,10 @@ window keeps the piece in the middle). The ends of the text are no cuts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from lexel.text.pieces import Int64Array
-
-
-class Window(NamedTuple):
-    """Pieces ``[start, end)`` are encoded together, and ``[keep_start, keep_end)`` of them decided here."""
-
-    start: int
-    end: int
-    keep_start: int
-    keep_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +41,6 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.text)
-
-
-def plan_windows(n_pieces: int, *, size: int, overlap: int) -> list[Window]:
-    """Plan windows that cover every piece, so that each piece is decided exactly once.
-
-    A piece is decided by the window in which it is farthest from a cut.
-
-    Args:
-        n_pieces: Length of the sequence, without special pieces.
-        size: Longest window the encoder takes, without special pieces.
-        overlap: Number of pieces that neighbouring windows share.
-
-    Returns:
-        Windows in order; the ``keep`` ranges tile ``[0, n_pieces)``.
-
-    Raises:
-        ValueError: If ``overlap`` is not in ``[0, size)``.
-    """
-    plan = plan_batch(np.array([0, n_pieces]), size=size, overlap=overlap)
-    columns = (plan.start, plan.end, plan.keep_start, plan.keep_end)
-    return list(map(Window, *(column.tolist() for column in columns)))
 
 
 def plan_batch(

@@ -26,8 +26,9 @@ from lexel.cli.terminal.messages import note, reported
 
 if TYPE_CHECKING:
     from lexel.data.labelled import LabelledFile
-    from lexel.evaluation.compare.child import ChildReader
-    from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet
+    from lexel.evaluation.compare.child import ChildModel
+    from lexel.evaluation.compare.compare import DataSet
+    from lexel.evaluation.compare.results import CompareOptions, Comparison
 
 _WIDTH = 120
 
@@ -82,7 +83,7 @@ def short_names(models: Sequence[str]) -> list[str]:
 
 def _options(comparing: ComparingOptions, names: Sequence[str], *, tagging: TagOptions) -> CompareOptions:
     from lexel.data.labelled import read_json_object
-    from lexel.evaluation.compare.compare import CompareOptions
+    from lexel.evaluation.compare.results import CompareOptions
     from lexel.evaluation.compare.schemes import LabelMap
     from lexel.evaluation.scores.tallies import Sampling
 
@@ -109,16 +110,16 @@ def _loading(reading: ReadingOptions, tagging: TagOptions, compute: ComputeOptio
     }
 
 
-def _start(model: str, name: str, loading: dict[str, Any]) -> ChildReader:
-    from lexel.evaluation.compare.child import ChildReader
+def _start(model: str, name: str, loading: dict[str, Any]) -> ChildModel:
+    from lexel.evaluation.compare.child import ChildModel
 
-    reader = ChildReader(model, name=name, options=loading)
+    reader = ChildModel(model, name=name, options=loading)
     described = reader.facts.described
     note(f"{name}: {', '.join(reader.facts.abilities.labels)}; {described['engine']} {described['precision']}")
     return reader
 
 
-def _compare(readers: Sequence[ChildReader], files: Sequence[LabelledFile], options: CompareOptions) -> Comparison:
+def _compare(readers: Sequence[ChildModel], files: Sequence[LabelledFile], options: CompareOptions) -> Comparison:
     from lexel.evaluation.compare.compare import compare as compare_models
 
     names = _file_names([file.path for file in files])

@@ -1,4 +1,4 @@
-"""A model in a process of its own: ``ChildReader`` asks, ``python -m lexel.evaluation.compare.child`` answers.
+"""A model in a process of its own: ``ChildModel`` asks, ``python -m lexel.evaluation.compare.child`` answers.
 
 Requests and answers are pickles on the child's standard input and output; nobody else writes to these. The child ends
 when its input does, so that it never outlives whoever asks.
@@ -19,12 +19,12 @@ from typing import IO, Any, cast
 from lexel import errors
 from lexel.document import Document
 from lexel.errors import EngineError, LexelError
-from lexel.evaluation.compare.models import Facts, LocalReader, Read
+from lexel.evaluation.compare.models import LocalModel, ModelFacts, ModelOutput
 
 _LAST_WORDS_BYTES = 2000
 
 
-class ChildReader:
+class ChildModel:
     """A model that a fresh process loads and reads with; use it in a ``with`` statement.
 
     Args:
@@ -47,21 +47,21 @@ class ChildReader:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=_environment()
         )
         try:
-            self.facts = cast(Facts, self._ask("load", source, name, dict(options)))
+            self.facts = cast(ModelFacts, self._ask("load", source, name, dict(options)))
         except BaseException:
             self.close()
             raise
 
-    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[Read]:
-        """See ``Reader.read``."""
-        return cast(list[Read], self._ask("read", list(documents), given_words))
+    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[ModelOutput]:
+        """See ``ComparedModel.read``."""
+        return cast(list[ModelOutput], self._ask("read", list(documents), given_words))
 
     def seconds(self, documents: Sequence[Document], *, given_words: bool) -> float:
-        """See ``Reader.seconds``."""
+        """See ``ComparedModel.seconds``."""
         return cast(float, self._ask("seconds", list(documents), given_words))
 
     def peak_bytes(self) -> int | None:
-        """See ``Reader.peak_bytes``."""
+        """See ``ComparedModel.peak_bytes``."""
         return cast("int | None", self._ask("peak_bytes"))
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class ChildReader:
         self._process.wait()
         self._errors.close()
 
-    def __enter__(self) -> ChildReader:
+    def __enter__(self) -> ChildModel:
         return self
 
     def __exit__(
@@ -118,7 +118,7 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks is interrupted as well, and ends this process
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is not an answer
-    reader: LocalReader | None = None
+    model: LocalModel | None = None
     while True:
         try:
             name, *arguments = pickle.load(requests)
@@ -126,10 +126,10 @@ def _serve() -> None:
             return
         try:
             if name == "load":
-                reader = _load(*arguments)
-                answer: Any = reader.facts
+                model = _load(*arguments)
+                answer: Any = model.facts
             else:
-                answer = _answer(cast(LocalReader, reader), name, arguments)
+                answer = _answer(cast(LocalModel, model), name, arguments)
             said = ("ok", answer)
         except LexelError as error:
             said = ("error", (type(error).__name__, str(error)))
@@ -140,17 +140,17 @@ def _serve() -> None:
             os._exit(0)  # nobody is left to be told
 
 
-def _load(source: str | None, name: str, options: Mapping[str, Any]) -> LocalReader:
+def _load(source: str | None, name: str, options: Mapping[str, Any]) -> LocalModel:
     from lexel.tasks.tag import Tagger
 
-    return LocalReader(Tagger.load(source, **options), name=name)
+    return LocalModel(Tagger.load(source, **options), name=name)
 
 
-def _answer(reader: LocalReader, name: str, arguments: Sequence[Any]) -> Any:
+def _answer(model: LocalModel, name: str, arguments: Sequence[Any]) -> Any:
     if name == "peak_bytes":
-        return reader.peak_bytes()
+        return model.peak_bytes()
     documents, given_words = arguments
-    method = reader.read if name == "read" else reader.seconds
+    method = model.read if name == "read" else model.seconds
     return method(documents, given_words=given_words)
 
 

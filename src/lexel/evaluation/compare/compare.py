@@ -12,24 +12,30 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from lexel.document import Document
 from lexel.errors import DataError
-from lexel.evaluation.compare.differences import Flip, FlipList
-from lexel.evaluation.compare.models import Facts, Reader
-from lexel.evaluation.compare.schemes import GOLD, LabelMap, check_schemes, renamed, renamed_labels, renamed_read
+from lexel.evaluation.compare.differences import FlipList
+from lexel.evaluation.compare.models import ComparedModel
+from lexel.evaluation.compare.results import (
+    CompareOptions,
+    Comparison,
+    Contrast,
+    DataResult,
+    FlipCounts,
+    ModelResult,
+    Speed,
+)
+from lexel.evaluation.compare.schemes import GOLD, check_schemes, rename_output, renamed, renamed_labels
 from lexel.evaluation.scores.chunks import CHUNK_DOCUMENTS, Pair
-from lexel.evaluation.scores.results import Results
 from lexel.evaluation.scores.run import LAYERS, Abilities, EvaluationOptions, Judge
-from lexel.evaluation.scores.tallies import Headline, Sampling
+from lexel.evaluation.scores.tallies import Headline
 from lexel.metrics.resampling import FloatArray, holm, interval, mcnemar, paired_bootstrap, resample
 from lexel.metrics.scores import Estimate, rates_of
 from lexel.tasks.layers import Layer
-
-Against = Literal["first", "best"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,128 +53,13 @@ class DataSet:
     described: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """How models are compared.
-
-    Attributes:
-        label_map: Common names for labels.
-        given_words: Keep the gold words, and score tags on these.
-        against: Which model the others are held against.
-        sampling: How intervals are made.
-        rounds: How often the speed of each model is measured; 0: not at all.
-        speed_chars: Characters that are read in a round.
-    """
-
-    label_map: LabelMap = field(default_factory=LabelMap)
-    given_words: bool = False
-    against: Against = "first"
-    sampling: Sampling = field(default_factory=Sampling)
-    rounds: int = 3
-    speed_chars: int = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """Characters a second: the middle, the slowest and the fastest round."""
-
-    median: float
-    low: float
-    high: float
-    n_chars: int
-    n_rounds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One model of a comparison; ``speed`` and ``peak_bytes`` are ``None`` where not measured."""
-
-    facts: Facts
-    speed: Speed | None
-    peak_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """One score of one model less that of the model it is held against.
-
-    Attributes:
-        model: Number of the model.
-        score: Name of the score.
-        value: The difference.
-        low: Lower end of its interval; ``None`` without samples, as the next two.
-        high: Its upper end.
-        p_bootstrap: Two-sided, by paired bootstrap over documents, corrected for the number of models.
-        p_mcnemar: Two-sided, by McNemar's exact test over the gold items found, likewise.
-    """
-
-    model: int
-    score: str
-    value: float
-    low: float | None
-    high: float | None
-    p_bootstrap: float | None
-    p_mcnemar: float
-
-
-@dataclass(frozen=True, slots=True)
-class FlipCounts:
-    """How many parts of the texts two models read differently; each counter by layer, then by what."""
-
-    model: int
-    verdicts: dict[str, dict[str, int]]
-    changes: dict[str, dict[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class OnData:
-    """What was found on one data set.
-
-    Attributes:
-        name: What it is called.
-        described: Where it is from.
-        scores: By name, the score of each model, ``None`` of one that cannot do it.
-        results: Everything that ``evaluate`` says of each model.
-        contrasts: Differences to the model that the others are held against.
-        flips: Counts of differences to it.
-        notes: What a reader of the numbers should know.
-    """
-
-    name: str
-    described: Mapping[str, Any]
-    scores: dict[str, list[Estimate | None]]
-    results: list[Results]
-    contrasts: list[Contrast]
-    flips: list[FlipCounts]
-    notes: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Models on data sets.
-
-    Attributes:
-        models: The models in the order given.
-        reference: Number of the model that the others are held against.
-        data: What was found on each data set.
-        means: By name, the mean of each model's score over the data sets that have it; empty for one data set.
-        flips: Examples of differences, with the number of the other model.
-        options: How they were compared.
-    """
-
-    models: list[Compared]
-    reference: int
-    data: list[OnData]
-    means: dict[str, list[Estimate | None]]
-    flips: list[tuple[int, Flip]]
-    options: CompareOptions
-
-
-def compare(readers: Sequence[Reader], data: Sequence[DataSet], *, options: CompareOptions | None = None) -> Comparison:
+def compare(
+    models: Sequence[ComparedModel], data: Sequence[DataSet], *, options: CompareOptions | None = None
+) -> Comparison:
     """Compare models on data.
 
     Args:
-        readers: The models.
+        models: The models.
         data: Gold documents; of every layer that one carries, each model that reads it is scored.
         options: How.
 
@@ -176,7 +67,7 @@ def compare(readers: Sequence[Reader], data: Sequence[DataSet], *, options: Comp
         LabelError: If the models label different things and no map brings them together.
         DataError: If the data is empty, or holds nothing that any of the models reads.
     """
-    return _Comparing(readers, options or CompareOptions()).run(data)
+    return _Comparing(models, options or CompareOptions()).run(data)
 
 
 @dataclass(slots=True)
@@ -199,13 +90,13 @@ class _Judged:
 class _Comparing:
     """One comparison under way."""
 
-    def __init__(self, readers: Sequence[Reader], options: CompareOptions) -> None:
-        self._readers = readers
+    def __init__(self, models: Sequence[ComparedModel], options: CompareOptions) -> None:
+        self._models = models
         self._options = options
-        self._renamings = [options.label_map.renaming(reader.facts.name) for reader in readers]
+        self._renamings = [options.label_map.renaming(model.facts.name) for model in models]
         self._abilities = [
-            _renamed_abilities(reader.facts.abilities, renaming)
-            for reader, renaming in zip(readers, self._renamings, strict=True)
+            _renamed_abilities(model.facts.abilities, renaming)
+            for model, renaming in zip(models, self._renamings, strict=True)
         ]
 
     def run(self, data: Sequence[DataSet]) -> Comparison:
@@ -215,8 +106,8 @@ class _Comparing:
         speeds = self._speeds(data)
         return Comparison(
             models=[
-                Compared(reader.facts, speed, reader.peak_bytes())
-                for reader, speed in zip(self._readers, speeds, strict=True)
+                ModelResult(model.facts, speed, model.peak_bytes())
+                for model, speed in zip(self._models, speeds, strict=True)
             ],
             reference=reference,
             data=[self._on_data(*each, reference) for each in zip(data, judged, notes, strict=True)],
@@ -257,8 +148,8 @@ class _Comparing:
         renaming = self._options.label_map.renaming(GOLD)
         for layer, labels in gold.items():
             models = {
-                reader.facts.name: set(able.labels[layer])
-                for reader, able in zip(self._readers, self._abilities, strict=True)
+                model.facts.name: set(able.labels[layer])
+                for model, able in zip(self._models, self._abilities, strict=True)
                 if layer in able.labels
             }
             if layer in there and models:
@@ -267,12 +158,12 @@ class _Comparing:
 
     def _incapable(self, there: set[str]) -> list[str]:
         """Which models have no head for a layer that the data has."""
-        pairs = list(zip(self._readers, self._abilities, strict=True))
+        pairs = list(zip(self._models, self._abilities, strict=True))
         return [
-            f"{reader.facts.name} has no head for {layer}; it is not in the scores of {layer}"
+            f"{model.facts.name} has no head for {layer}; it is not in the scores of {layer}"
             for layer in LAYERS
             if layer in there and any(layer in able.labels for _, able in pairs)
-            for reader, able in pairs
+            for model, able in pairs
             if layer not in able.labels
         ]
 
@@ -303,10 +194,10 @@ class _Comparing:
     def _pairs(self, model: int, chunk: Sequence[Document], number: int) -> list[Pair]:
         """What a model reads in a chunk beside gold, under common names."""
         mine, renaming = self._renamings[model], self._options.label_map.renaming(GOLD)
-        read = self._readers[model].read(chunk, given_words=self._options.given_words)
+        read = self._models[model].read(chunk, given_words=self._options.given_words)
         pairs = []
         for i, (gold, found) in enumerate(zip(chunk, read, strict=True), number):
-            found = renamed_read(found, mine)
+            found = rename_output(found, mine)
             losses = {} if self._options.label_map else found.losses
             pairs.append(Pair(i, renamed(gold, renaming), found.document, found.is_strict, losses))
         return pairs
@@ -318,15 +209,15 @@ class _Comparing:
         if self._options.against == "first":
             return 0
         rows = [heads for each in judged for heads in each.headlines().values()]
-        totals = [0.0 for _ in self._readers]
+        totals = [0.0 for _ in self._models]
         for heads in rows:
             for i, head in enumerate(heads):
                 totals[i] += 0.0 if head is None else float(_f1(head.counts.sum(axis=0)))
         return totals.index(max(totals))
 
-    def _on_data(self, data: DataSet, judged: _Judged, notes: list[str], reference: int) -> OnData:
+    def _on_data(self, data: DataSet, judged: _Judged, notes: list[str], reference: int) -> DataResult:
         headlines = judged.headlines()
-        return OnData(
+        return DataResult(
             name=data.name,
             described=data.described,
             scores={
@@ -402,14 +293,14 @@ class _Comparing:
     def _speeds(self, data: Sequence[DataSet]) -> list[Speed | None]:
         """Every model reads the same documents in every round; the order of the models alternates."""
         if not self._options.rounds:
-            return [None for _ in self._readers]
+            return [None for _ in self._models]
         documents = self._sample(data)
         n_chars = sum(len(document.text) for document in documents)
-        rates: list[list[float]] = [[] for _ in self._readers]
+        rates: list[list[float]] = [[] for _ in self._models]
         for number in range(self._options.rounds):
-            order = range(len(self._readers)) if number % 2 == 0 else reversed(range(len(self._readers)))
+            order = range(len(self._models)) if number % 2 == 0 else reversed(range(len(self._models)))
             for i in order:
-                seconds = self._readers[i].seconds(documents, given_words=self._options.given_words)
+                seconds = self._models[i].seconds(documents, given_words=self._options.given_words)
                 rates[i].append(n_chars / seconds)
         return [Speed(median(each), min(each), max(each), n_chars, len(each)) for each in rates]
 

@@ -1,6 +1,6 @@
 """Models that are read with side by side: what each is, what it reads, how fast, in how much memory.
 
-A ``Reader`` hides where the model is computed. ``LocalReader`` does it in this process; ``ChildReader`` (in
+A ``ComparedModel`` hides where the model is computed. ``LocalModel`` does it in this process; ``ChildModel`` (in
 ``children``) in a process of its own, whose memory is then that of one model.
 """
 
@@ -28,7 +28,7 @@ from lexel.tasks.tag import Tagger
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ModelFacts:
     """What a model is.
 
     Attributes:
@@ -51,7 +51,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ModelOutput:
     """What a model read in one document, with what a Document does not hold; see ``chunks.Pair``."""
 
     document: Document
@@ -59,7 +59,7 @@ class Read:
     losses: Mapping[Layer, DocumentLoss] = field(default_factory=dict)
 
 
-class Reader(Protocol):
+class ComparedModel(Protocol):
     """A model ready to read.
 
     Attributes:
@@ -67,9 +67,9 @@ class Reader(Protocol):
     """
 
     @property
-    def facts(self) -> Facts: ...
+    def facts(self) -> ModelFacts: ...
 
-    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[Read]:
+    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[ModelOutput]:
         """What it reads in the texts of gold documents, one for each."""
         ...
 
@@ -82,14 +82,14 @@ class Reader(Protocol):
         ...
 
 
-class LocalReader:
+class LocalModel:
     """A model in this process."""
 
     def __init__(self, tagger: Tagger, *, name: str) -> None:
         self._tagger = tagger
         (flow, *_) = tagger.flows
         checkpoint = flow.checkpoint
-        self.facts = Facts(
+        self.facts = ModelFacts(
             name=name,
             abilities=Abilities.of(tagger),
             parameters=_count_parameters(checkpoint),
@@ -99,20 +99,20 @@ class LocalReader:
             described=describe_models(tagger)[0],
         )
 
-    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[Read]:
-        """See ``Reader.read``."""
+    def read(self, documents: Sequence[Document], *, given_words: bool) -> list[ModelOutput]:
+        """See ``ComparedModel.read``."""
         pairs = read_pairs(self._tagger, documents, given_words=given_words)
-        return [Read(pair.predicted, pair.is_strict, pair.losses) for pair in pairs]
+        return [ModelOutput(pair.predicted, pair.is_strict, pair.losses) for pair in pairs]
 
     def seconds(self, documents: Sequence[Document], *, given_words: bool) -> float:
-        """See ``Reader.seconds``."""
+        """See ``ComparedModel.seconds``."""
         began = perf_counter()
         for _ in self._tagger.stream_documents(documents, given_words=given_words):
             pass
         return perf_counter() - began
 
     def peak_bytes(self) -> int | None:
-        """See ``Reader.peak_bytes``."""
+        """See ``ComparedModel.peak_bytes``."""
         return peak_bytes()
 
 

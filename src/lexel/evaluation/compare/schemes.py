@@ -16,7 +16,7 @@ import numpy as np
 
 from lexel.document import Document, Spans, Words
 from lexel.errors import LabelError
-from lexel.evaluation.compare.models import Read
+from lexel.evaluation.compare.models import ModelOutput
 from lexel.tasks.layers import Layer
 
 GOLD = "gold"
@@ -116,12 +116,12 @@ def _are_kept(spans: Spans, renaming: Renaming) -> np.ndarray[Any, np.dtype[np.b
     return table[spans.label_ids] if len(spans) else np.zeros(0, np.bool_)
 
 
-def renamed_read(read: Read, renaming: Renaming) -> Read:
+def rename_output(read: ModelOutput, renaming: Renaming) -> ModelOutput:
     """What a model read under common names; without losses, which speak of the model's own labels."""
     if not renaming:
         return read
     kept = _are_kept(read.document.entities, renaming)
-    return Read(renamed(read.document, renaming), read.is_strict[kept])
+    return ModelOutput(renamed(read.document, renaming), read.is_strict[kept])
 
 
 def check_schemes(layer: Layer, models: Mapping[str, Set[str]], gold: Set[str]) -> list[str]:

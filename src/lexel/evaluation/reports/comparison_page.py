@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from typing import Any
 
-from lexel.data.files import Target, open_output
-from lexel.evaluation.compare.compare import Comparison
+from lexel.data.files import Target
+from lexel.evaluation.compare.results import Comparison
 from lexel.evaluation.reports import plots
 from lexel.evaluation.reports.comparison_report import grids, remarks
-from lexel.evaluation.reports.markup import (
-    Column,
-    Control,
-    definitions,
-    figure,
-    filtered_list,
-    lines,
-    page,
-    section,
-    table,
-)
+from lexel.evaluation.reports.layout import Column, Control, Figure, FilteredList, write_page_file
 
 _COLUMNS = (
     Column("model", 0, "note"),
@@ -56,55 +46,44 @@ def write_page(comparison: Comparison, out: Target, *, made: Mapping[str, Any]) 
     data = ", ".join(found.name for found in comparison.data)
     models = [dict(model.facts.described) for model in comparison.models]
     data_sets = [dict(found.described) for found in comparison.data]
-    body = [
-        *(section(grid.title, table(grid.head, grid.rows)) for grid in grids(comparison)),
-        section(
-            "Scores side by side", f'<div class="figures">{_figures(comparison)}</div>', lines(remarks(comparison))
-        ),
-        _flips(comparison),
-        section("How it was made", definitions({**made, "models": models, "data": data_sets})),
-    ]
-    with open_output(out) as output:
-        output.write(page(title=" and ".join(names), subtitle=f"on {data}, {made['when']}", body=body))
-
-
-def _figures(comparison: Comparison) -> str:
-    """For every score a bar a model and data set."""
-    scores = dict.fromkeys(name for found in comparison.data for name in found.scores)
-    names = [model.facts.name for model in comparison.models]
-    return "".join(
-        figure(
-            f"{score}: {' / '.join(names)} (documents)",
-            plots.bar_chart(
-                [
-                    (
-                        found.name,
-                        [(name, value) for name, value in zip(names, found.scores[score], strict=True) if value],
-                        found.results[0].n_documents,
-                    )
-                    for found in comparison.data
-                    if score in found.scores
-                ],
-                unit="documents",
-            ),
-        )
-        for score in scores
+    write_page_file(
+        out,
+        "comparison.html",
+        title=" and ".join(names),
+        subtitle=f"on {data}, {made['when']}",
+        tables=grids(comparison),
+        figures=_figures(comparison),
+        remarks=remarks(comparison),
+        list_title="Differences in context",
+        list=_flips(comparison),
+        made={**made, "models": models, "data": data_sets},
     )
 
 
-def _flips(comparison: Comparison) -> str:
+def _figures(comparison: Comparison) -> Iterator[Figure]:
+    """For every score a bar a model and data set."""
+    names = [model.facts.name for model in comparison.models]
+    for score in dict.fromkeys(name for found in comparison.data for name in found.scores):
+        bars = [
+            (
+                found.name,
+                [(name, value) for name, value in zip(names, found.scores[score], strict=True) if value],
+                found.results[0].n_documents,
+            )
+            for found in comparison.data
+            if score in found.scores
+        ]
+        yield Figure(f"{score}: {' / '.join(names)} (documents)", plots.bar_chart(bars, unit="documents"))
+
+
+def _flips(comparison: Comparison) -> FilteredList:
     names = [model.facts.name for model in comparison.models]
     rows = [(names[model], *astuple(flip)) for model, flip in comparison.flips]
-    total = sum(
-        n
-        for found in comparison.data
-        for counts in found.flips
-        for each in counts.verdicts.values()
-        for n in each.values()
-    )
+    counts = [each for found in comparison.data for each in found.flips]
+    total = sum(n for each in counts for by_verdict in each.verdicts.values() for n in by_verdict.values())
     cut = "" if len(rows) == total else f"; the page holds the first {len(rows):,}"
     about = (
-        f"{total:,} parts of the texts are read differently from {names[comparison.reference]} (first){cut}. "
-        "Search (key /) looks at text, document and all three readings."
+        f"{total:,} parts of the texts where a model (second) disagrees with {names[comparison.reference]} (first)"
+        f"{cut}. Search (key /) looks at text, document, gold and both models."
     )
-    return section("Differences in context", filtered_list(rows, columns=_COLUMNS, controls=_CONTROLS, about=about))
+    return FilteredList(rows, _COLUMNS, _CONTROLS, about)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lexel.data.files import Target, open_output
-from lexel.evaluation.compare.compare import Comparison, Contrast, OnData
+from lexel.evaluation.compare.results import Comparison, Contrast, DataResult
 from lexel.evaluation.reports.report import interval_of, percent
 from lexel.metrics.scores import Estimate
 
@@ -38,22 +38,13 @@ def grids(comparison: Comparison) -> Iterator[Grid]:
     contrasts = _contrast_rows(comparison)
     if contrasts:
         against = comparison.models[comparison.reference].facts.name
-        head = ("score", "data", "model", "difference", "95 %", "p bootstrap", "p McNemar", "")
-        yield Grid(f"less {against}", head, contrasts)
-    yield Grid("what they cost", _COST_HEAD, [_cost_row(comparison, i) for i in range(len(comparison.models))])
+        columns = ("score", "data", "model", "difference", "95 %", "p bootstrap", "p McNemar", "")
+        yield Grid(f"Difference from {against}", columns, contrasts)
+    yield Grid("Cost", _COST_HEAD, [_cost_row(comparison, i) for i in range(len(comparison.models))])
     flips = _flip_rows(comparison)
     if flips:
-        head = (
-            "second",
-            "data",
-            "layer",
-            "first right",
-            "second right",
-            "both wrong",
-            "no gold",
-            "most",
-        )
-        yield Grid(f"read differently from {comparison.models[comparison.reference].facts.name} (first)", head, flips)
+        head = ("first", "second", "data", "layer", "first right", "second right", "both wrong", "no gold", "most")
+        yield Grid("Where they disagree", head, flips)
 
 
 def _score_grids(comparison: Comparison) -> Iterator[Grid]:
@@ -62,7 +53,7 @@ def _score_grids(comparison: Comparison) -> Iterator[Grid]:
         (found,) = comparison.data
         head = ("", *found.scores)
         yield Grid(
-            f"scores on {found.name}",
+            f"Scores on {found.name}",
             head,
             [_scored(comparison, i, found.scores.values()) for i in range(len(comparison.models))],
         )
@@ -143,8 +134,10 @@ def _cost_row(comparison: Comparison, model: int) -> Row:
 
 def _flip_rows(comparison: Comparison) -> list[Row]:
     verdicts = ("first right", "second right", "both wrong", "no gold")
+    first = comparison.models[comparison.reference].facts.name
     return [
         (
+            first,
             comparison.models[counts.model].facts.name,
             found.name,
             layer,
@@ -158,7 +151,7 @@ def _flip_rows(comparison: Comparison) -> list[Row]:
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
-    """What a reader of the numbers should know, a line each."""
+    """What a model of the numbers should know, a line each."""
     options = comparison.options
     if options.sampling.n_samples:
         yield (
@@ -200,7 +193,7 @@ def show(comparison: Comparison, console: Console, *, n_examples: int) -> None:
         console.print(line, style="dim", highlight=False, markup=False)
 
 
-_LEFT = ("second", "data", "model", "layer", "most", "licence", "computed by", "")
+_LEFT = ("first", "second", "data", "model", "layer", "most", "licence", "computed by", "")
 
 
 def examples(comparison: Comparison, *, n_examples: int) -> list[str]:
@@ -250,7 +243,7 @@ def _model(values: dict[str, Any]) -> dict[str, Any]:
     return {**facts, **values}
 
 
-def _on_data(found: OnData, names: Sequence[str]) -> dict[str, Any]:
+def _on_data(found: DataResult, names: Sequence[str]) -> dict[str, Any]:
     results = []
     for name, result in zip(names, found.results, strict=True):
         values = asdict(result)

@@ -6,7 +6,7 @@
   const body = document.querySelector(".found tbody");
   const more = document.getElementById("more");
   const columns = [...document.querySelectorAll(".found th")].map((head) =>
-    ({ field: Number(head.dataset.field), kind: head.dataset.kind, searched: "searched" in head.dataset }));
+    ({ title: head.textContent, field: Number(head.dataset.field), kind: head.dataset.kind, searched: "searched" in head.dataset }));
   const controls = [...form.elements].filter((control) => control.dataset.how);
   const STEP = 100;
   let limit = STEP;
@@ -41,6 +41,7 @@
   const cell = (row, column) => {
     const made = document.createElement("td");
     if (column.kind) made.className = column.kind;
+    made.dataset.title = column.title;
     if (column.kind !== "context") {
       made.textContent = row[column.field];
       made.title = row[column.field];

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
-from html import escape
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, field
 
-from lexel.data.files import Target, open_output
+from lexel.data.files import Target
 from lexel.evaluation.reports import plots
-from lexel.evaluation.reports.markup import (
+from lexel.evaluation.reports.layout import (
+    SPAN_COLUMNS,
     Column,
     Control,
-    definitions,
-    figure,
-    filtered_list,
-    lines,
-    page,
-    section,
-    table,
-    wide,
+    Figure,
+    FilteredList,
+    Table,
+    confusion_figure,
+    label_table,
+    write_page_file,
 )
-from lexel.evaluation.reports.report import interval_of, percent, remarks, score_rows
-from lexel.evaluation.scores.results import EntityResult, LengthScore, Report, Results
-from lexel.metrics.calibration import Reliability
-from lexel.metrics.scores import SpanScore
-from lexel.metrics.tags import Confusion
+from lexel.evaluation.reports.report import percent, remarks, score_rows
+from lexel.evaluation.scores.results import EntityResult, LengthScore, PosResult, Report, Results, WordResult
 
-_TITLES = {"words": "Words", "pos": "Part-of-speech tags", "entities": "Entities"}
 _COLUMNS = (
     Column("document", 2, "note", searched=True),
     Column("layer", 0, "note"),
@@ -45,7 +39,15 @@ _CONTROLS = (
 )
 """A row is a ``Mistake``'s fields in order."""
 
-_SPANS = ("precision", "recall", "F1", "95 %", "gold", "predicted", "correct")
+
+@dataclass(frozen=True, slots=True)
+class _LayerView:
+    """A section of the page about one layer."""
+
+    name: str
+    title: str
+    figures: list[Figure]
+    rules: list[str] = field(default_factory=list)
 
 
 def write_page(report: Report, out: Target) -> None:
@@ -56,108 +58,68 @@ def write_page(report: Report, out: Target) -> None:
     """
     results, made = report.results, report.made
     name = ", ".join(dict.fromkeys(model["name"] for model in made["models"]))
-    said = f"{results.n_documents:,} documents, {results.n_chars:,} characters, {made['when']}"
-    body = [_scores(results), *_layers(results), _mistakes(results), section("How it was made", definitions(made))]
-    with open_output(out) as output:
-        output.write(page(title=f"{name} on {made['data']['file']}", subtitle=said, body=body))
+    write_page_file(
+        out,
+        "report.html",
+        title=f"{name} on {made['data']['file']}",
+        subtitle=f"{results.n_documents:,} documents, {results.n_chars:,} characters, {made['when']}",
+        scores=Table(("", *SPAN_COLUMNS), list(score_rows(results))),
+        remarks=remarks(results),
+        layers=_layers(results),
+        list_title="Mistakes in context",
+        list=_mistakes(results),
+        made=made,
+    )
 
 
-def _scores(results: Results) -> str:
-    return section("Scores", table(("", *_SPANS), score_rows(results)), lines(remarks(results)))
-
-
-def _layers(results: Results) -> Iterator[str]:
+def _layers(results: Results) -> Iterator[_LayerView]:
     if (words := results.words) is not None:
-        yield _layer("words", [], words.reliability, by_length=words.by_length)
+        yield _LayerView("words", "Words", list(_quality("words", words)))
     if (pos := results.pos) is not None:
         bars = [(label, (("F1", score.f1),), score.n_gold) for label, score in pos.by_label.items()]
         figures = [
-            figure("F1 of words with each tag (gold words)", plots.bar_chart(bars)),
-            figure("Gold tag (row) and predicted tag (column)", confusion_table(pos.confusion, "pos")),
-            by_label_table(pos.by_label),
+            Figure("F1 of words with each tag (gold words)", plots.bar_chart(bars)),
+            confusion_figure("Gold tag (row) and predicted tag (column)", pos.confusion, layer="pos"),
+            label_table(pos.by_label),
         ]
-        yield _layer("pos", figures, pos.reliability, by_length=pos.by_length)
+        yield _LayerView("pos", "Part-of-speech tags", [*figures, *_quality("pos", pos)])
     if (entities := results.entities) is not None:
-        yield _layer("entities", _entity_figures(entities), entities.reliability, by_length=entities.by_length)
+        rules = [f"{rule.rule}: {rule.description}" for rule in (entities.strict, entities.lenient)]
+        figures = [*_entity_figures(entities), *_quality("entities", entities)]
+        yield _LayerView("entities", "Entities", figures, rules)
 
 
-def _entity_figures(result: EntityResult) -> list[str]:
+def _entity_figures(result: EntityResult) -> Iterator[Figure]:
     strict, lenient = result.strict, result.lenient
     bars = [
         (label, (("strict", strict.by_label.get(label, score).f1), ("lenient", score.f1)), score.n_gold)
         for label, score in lenient.by_label.items()
     ]
-    return [
-        lines(f"{rule.rule}: {rule.description}" for rule in (strict, lenient)),
-        figure("F1 of each type: strict / lenient (gold entities)", plots.bar_chart(bars)),
-        figure(
-            "Gold type (row) and predicted type (column), same bounds", confusion_table(result.confusion, "entities")
-        ),
-        by_label_table(strict.by_label, title="Each type by the strict rule"),
-        by_label_table(lenient.by_label, title="Each type by the lenient rule"),
-    ]
+    yield Figure("F1 of each type: strict / lenient (gold entities)", plots.bar_chart(bars))
+    caption = "Gold type (row) and predicted type (column), same bounds"
+    yield confusion_figure(caption, result.confusion, layer="entities")
+    yield label_table(strict.by_label, title="Each type by the strict rule")
+    yield label_table(lenient.by_label, title="Each type by the lenient rule")
 
 
-def _layer(
-    name: str, figures: Sequence[str], reliability: Reliability | None, *, by_length: Sequence[LengthScore]
-) -> str:
-    shown = list(figures)
-    if by_length:
-        columns = [(_range(score), score.f1, score.n_documents) for score in by_length]
-        shown.append(figure("F1 by length", plots.column_chart(columns, unit="characters of the document")))
-    if reliability is not None:
-        plot = plots.reliability_plot(reliability, of=name)
-        shown.append(figure(f"Share right over score: error {percent(reliability.expected_error)}", plot))
-    return section(_TITLES[name], f'<div class="figures">{"".join(shown)}</div>', name=name)
+def _quality(name: str, result: WordResult | PosResult | EntityResult) -> Iterator[Figure]:
+    """F1 by length, and how far scores can be trusted."""
+    if result.by_length:
+        columns = [(_range(score), score.f1, score.n_documents) for score in result.by_length]
+        yield Figure("F1 by length", plots.column_chart(columns, unit="characters of the document"))
+    if result.reliability is not None:
+        caption = f"Share right over score: error {percent(result.reliability.expected_error)}"
+        yield Figure(caption, plots.reliability_plot(result.reliability, of=name))
 
 
 def _range(score: LengthScore) -> str:
     return f"{score.low}+" if score.high is None else f"{score.low}-{score.high}"
 
 
-def by_label_table(by_label: Mapping[str, SpanScore], *, title: str = "Each label") -> str:
-    """The scores of each label, folded away under a title."""
-    rows = [
-        (
-            label,
-            *(percent(rate.value) for rate in (score.precision, score.recall, score.f1)),
-            interval_of(score.f1),
-            *(f"{count:,}" for count in (score.n_gold, score.n_predicted, score.n_correct)),
-        )
-        for label, score in by_label.items()
-    ]
-    return f"<details><summary>{escape(title)}</summary>{table(('', *_SPANS), rows)}</details>\n"
-
-
-def confusion_table(confusion: Confusion, layer: str) -> str:
-    """A confusion as a table, tinted by the share of the row; a click shows the mistakes of a cell."""
-    names = [*confusion.labels, "not found"]
-    top = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
-    rows = []
-    for i, counts in enumerate(confusion.counts):
-        total = sum(counts) or 1
-        cells = [_cell(count, count / total, names, (i, j), layer) for j, count in enumerate(counts)]
-        rows.append(f"<tr><th>{escape('not in gold' if i == len(names) - 1 else names[i])}</th>{''.join(cells)}</tr>\n")
-    return wide("matrix", f"<tr><td></td>{top}</tr>", "".join(rows))
-
-
-def _cell(count: int, share: float, names: Sequence[str], at: tuple[int, int], layer: str) -> str:
-    row, column = at
-    last = len(names) - 1
-    if not count:
-        return "<td></td>"
-    kind = "right" if row == column else "wrong"
-    can_be_shown = row != column and last not in at
-    pair = f'data-gold="={escape(names[row])}" data-predicted="={escape(names[column])}"'
-    link = f' data-layer="{layer}" {pair} tabindex="0" role="button"' if can_be_shown else ""
-    return f'<td class="{kind}" style="--share:{share:.3f}"{link} title="{100 * share:.1f} % of the row">{count:,}</td>'
-
-
-def _mistakes(results: Results) -> str:
+def _mistakes(results: Results) -> FilteredList:
     total = sum(results.n_mistakes.values())
     by_layer = ", ".join(f"{layer} {n:,}" for layer, n in results.n_mistakes.items() if n)
     n_kept = len(results.mistakes)
     cut = "" if n_kept == total else f"; the page holds the first {n_kept:,}"
     about = f"{total:,} in all ({by_layer}){cut}. Search (key /) looks at text, gold, predicted and document."
-    rows = [astuple(mistake) for mistake in results.mistakes]
-    return section("Mistakes in context", filtered_list(rows, columns=_COLUMNS, controls=_CONTROLS, about=about))
+    return FilteredList([astuple(mistake) for mistake in results.mistakes], _COLUMNS, _CONTROLS, about)

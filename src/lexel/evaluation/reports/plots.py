@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from unicodedata import east_asian_width
 
 from lexel.evaluation.reports.svg import line, rect, svg, text
 from lexel.metrics.calibration import Reliability
@@ -12,7 +13,9 @@ from lexel.metrics.scores import Estimate
 Bar = tuple[str, Sequence[tuple[str, Estimate]], int]
 """A label, its scores by name, and how many gold spans they are made of."""
 
-_ROW, _GAP, _LEFT, _WIDTH, _RIGHT = 11, 9, 110, 330, 130
+_ROW, _GAP, _LEFT, _WIDTH, _RIGHT = 11, 9, 110, 330, 90
+_CHAR = 6.4
+"""Width of a narrow character at the plots' size of text."""
 _SIDE, _MARGIN = 240, 34
 _COLUMN, _HEIGHT = 58, 190
 
@@ -24,29 +27,41 @@ def bar_chart(bars: Sequence[Bar], *, unit: str = "gold") -> str:
         bars: What is drawn.
         unit: What the number behind each label counts.
     """
+    left = max([_LEFT, *(_width_of(label) + 14 for label, _, _ in bars)])
+    beside = [_values(scores, n_gold) for _, scores, n_gold in bars]
+    right = max([_RIGHT, *(_width_of(values) + 16 for values in beside)])
     parts: list[str] = []
     y = 4.0
-    for label, scores, n_gold in bars:
+    for (label, scores, n_gold), values in zip(bars, beside, strict=True):
         middle = y + _ROW * len(scores) / 2
-        parts.append(text(_LEFT - 8, middle + 4, label, anchor="end"))
+        parts.append(text(left - 8, middle + 4, label, anchor="end"))
         for i, (name, score) in enumerate(scores):
-            parts.append(_bar(score, y + i * _ROW, kind=i, title=f"{label}, {name}: {_said(score)}; {n_gold:,} {unit}"))
-        values = " / ".join(f"{100 * score.value:.1f}" for _, score in scores)
-        parts.append(text(_LEFT + _WIDTH + 10, middle + 4, f"{values}  ({n_gold:,})", anchor="start"))
+            title = f"{label}, {name}: {_said(score)}; {n_gold:,} {unit}"
+            parts.append(_bar(score, left, y + i * _ROW, kind=i, title=title))
+        parts.append(text(left + _WIDTH + 10, middle + 4, values, anchor="start"))
         y += _ROW * len(scores) + _GAP
-    grid = [line(_LEFT + share * _WIDTH, 0, _LEFT + share * _WIDTH, y, "grid") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return svg(_LEFT + _WIDTH + _RIGHT, y + 2, [*grid, *parts], "F1 by label")
+    grid = [line(left + share * _WIDTH, 0, left + share * _WIDTH, y, "grid") for share in (0, 0.25, 0.5, 0.75, 1)]
+    return svg(left + _WIDTH + right, y + 2, [*grid, *parts], "F1 by label")
 
 
-def _bar(score: Estimate, y: float, *, kind: int, title: str) -> str:
-    bar = rect(_LEFT, y, _WIDTH * score.value, _ROW - 2, f"bar k{kind}")
-    return f"<g><title>{escape(title)}</title>{bar}{_whisker(score, y + _ROW / 2 - 1)}</g>"
+def _values(scores: Sequence[tuple[str, Estimate]], n_gold: int) -> str:
+    return f"{' / '.join(f'{100 * score.value:.1f}' for _, score in scores)}  ({n_gold:,})"
 
 
-def _whisker(score: Estimate, y: float) -> str:
+def _width_of(said: str) -> float:
+    """About how wide a text is drawn; Chinese characters take two columns."""
+    return _CHAR * sum(2 if east_asian_width(char) in "WF" else 1 for char in said)
+
+
+def _bar(score: Estimate, x: float, y: float, *, kind: int, title: str) -> str:
+    bar = rect(x, y, _WIDTH * score.value, _ROW - 2, f"bar k{kind}")
+    return f"<g><title>{escape(title)}</title>{bar}{_whisker(score, x, y + _ROW / 2 - 1)}</g>"
+
+
+def _whisker(score: Estimate, x: float, y: float) -> str:
     if score.low is None or score.high is None:
         return ""
-    return line(_LEFT + score.low * _WIDTH, y, _LEFT + score.high * _WIDTH, y, "whisker")
+    return line(x + score.low * _WIDTH, y, x + score.high * _WIDTH, y, "whisker")
 
 
 def reliability_plot(reliability: Reliability, *, of: str) -> str:

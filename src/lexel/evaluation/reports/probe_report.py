@@ -13,7 +13,8 @@ from rich.table import Table
 from lexel.data.files import Target, open_output
 from lexel.evaluation.probe.probe import ProbeResult
 from lexel.evaluation.reports import plots
-from lexel.evaluation.reports.markup import definitions, figure, lines, page, section, table
+from lexel.evaluation.reports.layout import Figure, write_page_file
+from lexel.evaluation.reports.layout import Table as PageTable
 from lexel.evaluation.reports.report import interval_of, percent
 
 FORMAT = 1
@@ -88,15 +89,13 @@ def write_page(result: ProbeResult, out: Target, *, made: Mapping[str, Any]) -> 
         DataError: If the file cannot be written.
     """
     columns = [(str(each.layer), each.score, result.n_documents[2]) for each in result.layers]
-    body = [
-        section(
-            "Layers",
-            figure(result.metric, plots.column_chart(columns, unit="layer")),
-            table(_HEAD, _rows(result)),
-            lines(remarks(result)),
-        ),
-        section("How it was made", definitions(made)),
-    ]
-    title = f"{result.target} in the layers of {made['model']['name']}"
-    with open_output(out) as output:
-        output.write(page(title=title, subtitle=made["when"], body=body, has_list=False))
+    write_page_file(
+        out,
+        "probe.html",
+        title=f"{result.target} in the layers of {made['model']['name']}",
+        subtitle=made["when"],
+        figures=[Figure(result.metric, plots.column_chart(columns, unit="layer"))],
+        scores=PageTable(_HEAD, _rows(result)),
+        remarks=remarks(result),
+        made=made,
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+_SMALLEST = 0.72
+"""How far a plot on a page may shrink before it scrolls."""
+
 
 def svg(width: float, height: float, parts: Sequence[str], title: str, *, style: str | None = None) -> str:
     """A plot of these parts.
@@ -17,6 +20,8 @@ def svg(width: float, height: float, parts: Sequence[str], title: str, *, style:
         style: A style sheet of its own, for a plot that is a file; one on a page has the page's.
     """
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    if style is None:  # a page shrinks its plots to the window, but keeps their text readable
+        size += f' style="min-width:{_SMALLEST * width:.0f}px"'
     space, sheet = ("", "") if style is None else (' xmlns="http://www.w3.org/2000/svg"', f"<style>{style}</style>")
     return f'<svg{space} role="img" aria-label="{escape(title)}" {size}>{sheet}{"".join(parts)}</svg>'
 

@@ -12,18 +12,16 @@ from rich.table import Table
 
 from lexel.data.files import Target, open_output
 from lexel.evaluation.reports import plots
-from lexel.evaluation.reports.markup import (
+from lexel.evaluation.reports.layout import (
     Column,
     Control,
-    definitions,
-    figure,
-    filtered_list,
-    lines,
-    page,
-    section,
-    table,
+    Figure,
+    FilteredList,
+    confusion_figure,
+    label_table,
+    write_page_file,
 )
-from lexel.evaluation.reports.page import by_label_table, confusion_table
+from lexel.evaluation.reports.layout import Table as PageTable
 from lexel.evaluation.reports.report import FORMAT, Row, interval_of, percent
 from lexel.evaluation.scores.provenance import describe_command, describe_flow
 from lexel.evaluation.scores.tallies import Sampling
@@ -111,6 +109,9 @@ def remarks(results: TextResults) -> Iterator[str]:
     if results.answers is not None:
         rule = {"words": "SQuAD's rule, over words", "chars": "CMRC 2018's rule, over characters"}[results.answers.rule]
         yield f"answers: {rule}; {results.answers.n_answerable:,} of {results.n_documents:,} questions have one"
+        if results.answers.best_threshold is not None:
+            threshold, f1 = results.answers.best_threshold
+            yield f"best threshold on this data: --null-threshold {threshold:.4g} gives F1 {percent(f1)}"
     if results.classes is not None and results.classes.reliability is not None:
         error = percent(results.classes.reliability.expected_error)
         yield f"calibration error: {error} (mean gap of score and share right)"
@@ -189,36 +190,38 @@ def write_page(results: TextResults, out: Target, *, made: Mapping[str, Any]) ->
         DataError: If the file cannot be written.
     """
     name = ", ".join(model["name"] for model in made["models"])
-    said = f"{results.n_documents:,} texts, {results.n_chars:,} characters, {made['when']}"
-    body = [
-        section("Scores", table(_HEAD, score_rows(results)), lines(remarks(results))),
-        *_figures(results),
-        section("Mistakes", _mistakes(results)),
-        section("How it was made", definitions(made)),
-    ]
-    with open_output(out) as output:
-        output.write(page(title=f"{name} on {made['data']['file']}", subtitle=said, body=body))
+    figures = list(_figures(results))
+    write_page_file(
+        out,
+        "report.html",
+        title=f"{name} on {made['data']['file']}",
+        subtitle=f"{results.n_documents:,} texts, {results.n_chars:,} characters, {made['when']}",
+        scores=PageTable(_HEAD, list(score_rows(results))),
+        remarks=remarks(results),
+        layers=[{"name": "classes", "title": "Classes", "rules": (), "figures": figures}] if figures else [],
+        list_title="Mistakes",
+        list=_mistakes(results),
+        made=made,
+    )
 
 
-def _figures(results: TextResults) -> Iterator[str]:
+def _figures(results: TextResults) -> Iterator[Figure]:
     scores = results.classes
     if scores is None or not scores.by_label:
         return
     bars = [(label, (("F1", score.f1),), score.n_gold) for label, score in scores.by_label.items()]
-    figures = [figure("F1 of each class (gold texts)", plots.bar_chart(bars)), by_label_table(scores.by_label)]
+    yield Figure("F1 of each class (gold texts)", plots.bar_chart(bars))
+    yield label_table(scores.by_label)
     if scores.confusion is not None:
-        figures.append(
-            figure("Gold class (row) and predicted class (column)", confusion_table(scores.confusion, "classes"))
-        )
+        yield confusion_figure("Gold class (row) and predicted class (column)", scores.confusion, layer="classes")
     if scores.reliability is not None:
         caption = f"Share right over score: error {percent(scores.reliability.expected_error)}"
-        figures.append(figure(caption, plots.reliability_plot(scores.reliability, of="classes")))
-    yield section("Classes", f'<div class="figures">{"".join(figures)}</div>')
+        yield Figure(caption, plots.reliability_plot(scores.reliability, of="classes"))
 
 
-def _mistakes(results: TextResults) -> str:
+def _mistakes(results: TextResults) -> FilteredList:
     kept = len(results.mistakes)
     cut = "" if kept == results.n_mistakes else f"; the page holds the first {kept:,}"
     rows = [astuple(mistake) for mistake in results.mistakes]
     about = f"{results.n_mistakes:,} in all{cut}. Search (key /) looks at text, gold and predicted."
-    return filtered_list(rows, columns=_COLUMNS, controls=_CONTROLS, about=about)
+    return FilteredList(rows, _COLUMNS, _CONTROLS, about)

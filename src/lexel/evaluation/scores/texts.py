@@ -20,7 +20,7 @@ from lexel.errors import DataError, LabelError
 from lexel.evaluation.scores.mistakes import MOST_KEPT
 from lexel.evaluation.scores.results import LossResult, Mistake
 from lexel.evaluation.scores.tallies import Sampling, Sums
-from lexel.metrics.answers import AnswerRule, choose_rule, score_answers
+from lexel.metrics.answers import AnswerRule, best_null_threshold, choose_rule, score_answers
 from lexel.metrics.calibration import Reliability, bin_scores, reliability_of
 from lexel.metrics.classes import are_right, are_seen, count_confusion, count_labels, macro_rates, matthews
 from lexel.metrics.classes import pearson as pearson_of
@@ -78,6 +78,9 @@ class AnswerScores:
         n_answerable: Questions that their context answers.
         answerable: Exact match and F1 of these; ``None`` if there are none.
         unanswerable: Share of the others that are left unanswered; ``None`` if there are none.
+        best_threshold: The null threshold that would give the best F1 on these questions, and that F1, where some have
+            an answer and some have none; chosen on the data that it is scored on, so too good. ``None`` where leaving
+            every question unanswered scores best.
     """
 
     rule: AnswerRule
@@ -86,6 +89,7 @@ class AnswerScores:
     n_answerable: int
     answerable: tuple[Estimate, Estimate] | None
     unanswerable: Estimate | None
+    best_threshold: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +328,7 @@ class _AnswerTally:
     def __init__(self, rule: AnswerRule) -> None:
         self._rule = rule
         self._scores: list[tuple[float, float, float]] = []
+        self._nulls: list[tuple[float, float]] = []
         self._mistakes: list[Mistake] = []
         self._n_mistakes = self._n_chars = 0
 
@@ -333,6 +338,7 @@ class _AnswerTally:
         scores = score_answers([question.answer_texts], [answer], rule=self._rule)
         exact, f1 = float(scores.exact[0]), float(scores.f1[0])
         self._scores.append((exact, f1, float(bool(question.answers))))
+        self._nulls.append((found.null_margin, self._f1_if_given(question, found)))
         self._n_chars += len(question.context)
         if not exact:
             self._n_mistakes += 1
@@ -345,6 +351,18 @@ class _AnswerTally:
                         "answers", kind, name, "", question.question, "", gold, answer or "none", len(question.context)
                     )
                 )
+
+    def _f1_if_given(self, question: Question, found: Answers) -> float:
+        """F1 of the best span, whether or not the null answer was taken."""
+        span = found.answers[0].text if found.answers else ""
+        return float(score_answers([question.answer_texts], [span], rule=self._rule).f1[0])
+
+    def _best_threshold(self, has_answer: NDArray[np.bool_]) -> tuple[float, float] | None:
+        if has_answer.all() or not has_answer.any():
+            return None
+        margins, f1 = np.array(self._nulls).T
+        threshold, best = best_null_threshold(margins, f1, has_answer)
+        return (threshold, best) if np.isfinite(threshold) else None
 
     def results(self, sampling: Sampling, *, seconds: float, takes_null: bool) -> TextResults:
         """What it comes to."""
@@ -362,6 +380,7 @@ class _AnswerTally:
             n_answerable=int(has_answer.sum()),
             answerable=_means(table[has_answer, :2], sampling) if has_answer.any() else None,
             unanswerable=_means(table[~has_answer, :2], sampling)[0] if n_without else None,
+            best_threshold=self._best_threshold(has_answer),
         )
         return TextResults(
             len(table), self._n_chars, seconds, None, scores, notes, self._mistakes, n_mistakes=self._n_mistakes

@@ -74,12 +74,3 @@ def _room(column: str) -> int:
 
 def _line(row: Row, columns: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell(column, row.get(column)).rjust(width) for column, width in zip(columns, widths, strict=True))
-
-
-def markdown_of(rows: Sequence[Row]) -> str:
-    """The table in Markdown; empty if there are no rows."""
-    columns = columns_of(rows)
-    if not columns:
-        return ""
-    head = f"| {' | '.join(map(title_of, columns))} |\n|{' ---: |' * len(columns)}\n"
-    return head + "".join(f"| {' | '.join(cell(name, row.get(name)) for name in columns)} |\n" for row in rows)

@@ -192,6 +192,26 @@ def test_questions_without_an_answer_are_scored_by_themselves(answering: Path) -
     assert silent.answers.exact.value == pytest.approx(5 / len(questions))
 
 
+def test_the_best_threshold_gives_the_f1_that_it_promises(answering: Path) -> None:
+    questions = _questions(unanswerable=5)
+    results = evaluate_answerer(Answerer.load(answering, engine="numpy"), questions, sampling=SAMPLING)
+    assert results.answers
+    assert results.answers.best_threshold
+    threshold, promised = results.answers.best_threshold
+    told = evaluate_answerer(
+        Answerer.load(answering, engine="numpy", null_threshold=threshold), questions, sampling=SAMPLING
+    )
+    assert told.answers
+    assert told.answers.f1.value == pytest.approx(promised)
+    assert promised >= results.answers.f1.value
+
+
+def test_questions_that_all_have_an_answer_need_no_threshold(answering: Path) -> None:
+    results = evaluate_answerer(Answerer.load(answering, engine="numpy"), _questions(), sampling=SAMPLING)
+    assert results.answers
+    assert results.answers.best_threshold is None
+
+
 # The command ---------------------------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,8 @@ def test_two_models_are_compared_in_tables_json_and_a_page(lexel_command: Run, p
         "compare", place / "one", place / "two", "-d", place / "one.jsonl", *options, "-o", out, "--html", page
     )
     assert result.returncode == 0, result.stderr
-    for said in ("scores on one", "less one", "p bootstrap", "chars/s", "peak memory", "second right", "not stated"):
+    titles = ("Scores on one", "Difference from one", "Cost", "Where they disagree")
+    for said in (*titles, "p bootstrap", "chars/s", "peak memory", "second right", "not stated"):
         assert said in result.stdout
     read = json.loads(out.read_text(encoding="utf-8"))
     assert [model["name"] for model in read["models"]] == ["one", "two"]

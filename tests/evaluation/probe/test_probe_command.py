@@ -11,7 +11,7 @@ from lexel.evaluation.reports.probe_report import bar
 from tests.builders import build_tagger
 from tests.cli.conftest import Run, environment, lexel, model, one_error  # noqa: F401  # fixtures
 
-DATA = Path(__file__).parents[1] / "data" / "zh_gsdsimp.jsonl"
+DATA = Path(__file__).parents[2] / "data" / "zh_gsdsimp.jsonl"
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def test_too_little_data_is_refused(checkpoint: Checkpoint, documents: list[Docu
 
 def test_real_sentences_can_be_probed_with_any_head(tmp_path: Path) -> None:
     folder = build_tagger(tmp_path / "model", heads={"words": ("B", "I")}, pieces="chars")
-    data = Path(__file__).parents[1] / "data" / "zh_gsdsimp.jsonl"
+    data = Path(__file__).parents[2] / "data" / "zh_gsdsimp.jsonl"
     result = probe(
         open_checkpoint(folder),
         list(read_jsonl(data))[:80],

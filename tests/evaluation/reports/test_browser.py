@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet, compare
-from lexel.evaluation.compare.models import LocalReader
+from lexel.evaluation.compare.compare import DataSet, compare
+from lexel.evaluation.compare.models import LocalModel
+from lexel.evaluation.compare.results import CompareOptions, Comparison
 from lexel.evaluation.reports.comparison_page import write_page as write_comparison
 from lexel.evaluation.reports.page import write_page
 from lexel.evaluation.scores.results import Report
@@ -37,9 +38,9 @@ def comparison(tagger: Tagger, tmp_path: Path) -> tuple[Comparison, Path]:
     """A comparison of two models on two data sets, and its page."""
     heads = {"words": WORDS, "pos": POS, "entities": ENTITIES}
     other = fake_tagger(build_tagger(tmp_path / "other", heads=heads, pieces="chars", seed=5), decode="argmax")
-    readers = [LocalReader(tagger, name="one"), LocalReader(other, name="two")]
+    models = [LocalModel(tagger, name="one"), LocalModel(other, name="two")]
     sets = [DataSet(name, lambda seed=i: iter(random_gold(30, seed=seed))) for i, name in enumerate(("dev", "test"))]
-    found = compare(readers, sets, options=CompareOptions(sampling=Sampling(20), rounds=0))
+    found = compare(models, sets, options=CompareOptions(sampling=Sampling(20), rounds=0))
     path = tmp_path / "compare.html"
     write_comparison(found, path, made={"when": "today"})
     return found, path
@@ -103,6 +104,42 @@ def test_the_comparison_opens_and_its_filter_works(comparison: tuple[Comparison,
     _found(page, len(chosen))
     page.get_by_label("first", exact=True).fill("PER")
     _found(page, sum("per" in flip.first.lower() for flip in chosen))
+
+
+def _sizes(page: Page, selector: str) -> list[dict[str, float]]:
+    """Edges of elements in the window, and what they would need."""
+    script = """elements => elements.map(element => ({
+        right: element.getBoundingClientRect().right, width: element.clientWidth, needed: element.scrollWidth}))"""
+    return page.eval_on_selector_all(selector, script)
+
+
+def test_plots_keep_their_right_edge_in_a_narrow_window(report: tuple[Report, Path], open_page: Open) -> None:
+    page = open_page(report[1])
+    page.set_viewport_size({"width": 500, "height": 1000})
+    plots = _sizes(page, "figure svg")
+    assert plots
+    assert all(plot["right"] <= 500 for plot in plots)
+
+
+def test_a_table_wider_than_the_window_scrolls_with_a_shadow_at_its_edge(
+    comparison: tuple[Comparison, Path], open_page: Open
+) -> None:
+    page = open_page(comparison[1])
+    page.set_viewport_size({"width": 500, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") == 500
+    wide = [each for each in _sizes(page, ".wide") if each["needed"] > each["width"]]
+    assert wide
+    assert all(each["right"] <= 500 for each in wide)
+    first = page.locator(".wide").nth(4)
+    expect(first).to_have_css("overflow-x", "auto")
+    assert "gradient" in first.evaluate("element => getComputedStyle(element).backgroundImage")
+
+
+def test_a_list_in_a_narrow_window_names_its_columns(comparison: tuple[Comparison, Path], open_page: Open) -> None:
+    page = open_page(comparison[1])
+    page.set_viewport_size({"width": 500, "height": 1000})
+    cell = page.locator(".found td.second:not(:empty)").first
+    assert "second" in cell.evaluate("element => getComputedStyle(element, '::before').content")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

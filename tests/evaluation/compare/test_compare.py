@@ -13,10 +13,11 @@ import pytest
 import lexel
 from lexel.document import Document, Spans
 from lexel.errors import DataError, LabelError
-from lexel.evaluation.compare.child import ChildReader
-from lexel.evaluation.compare.compare import CompareOptions, Comparison, DataSet, compare
+from lexel.evaluation.compare.child import ChildModel
+from lexel.evaluation.compare.compare import DataSet, compare
 from lexel.evaluation.compare.differences import FlipList
-from lexel.evaluation.compare.models import LocalReader
+from lexel.evaluation.compare.models import LocalModel
+from lexel.evaluation.compare.results import CompareOptions, Comparison
 from lexel.evaluation.compare.schemes import LabelMap
 from lexel.evaluation.scores.chunks import Pair
 from lexel.evaluation.scores.run import EvaluationOptions, evaluate
@@ -49,9 +50,9 @@ def _data(documents: Sequence[Document], name: str = "dev") -> DataSet:
 
 
 def _compare(taggers: Sequence[Tagger], *data: DataSet, **options: Any) -> Comparison:
-    readers = [LocalReader(tagger, name=f"model {i}") for i, tagger in enumerate(taggers)]
+    models = [LocalModel(tagger, name=f"model {i}") for i, tagger in enumerate(taggers)]
     given = CompareOptions(**{"sampling": SAMPLING, "rounds": 0, **options})
-    return compare(readers, data or [_data(random_gold(80))], options=given)
+    return compare(models, data or [_data(random_gold(80))], options=given)
 
 
 # Scores --------------------------------------------------------------------------------------------------------------
@@ -268,7 +269,7 @@ def test_where_gold_is_silent_nobody_is_right(taggers: tuple[Tagger, Tagger]) ->
 # Speed and memory ----------------------------------------------------------------------------------------------------
 
 
-class _Watched(LocalReader):
+class _Watched(LocalModel):
     """Notes whose turn it was."""
 
     turns: list[str]
@@ -280,12 +281,12 @@ class _Watched(LocalReader):
 
 def test_speed_is_measured_in_rounds_of_alternating_order(taggers: tuple[Tagger, Tagger]) -> None:
     turns: list[str] = []
-    readers = [_Watched(tagger, name=name) for tagger, name in zip(taggers, "ab", strict=True)]
-    for reader in readers:
-        reader.turns = turns
+    models = [_Watched(tagger, name=name) for tagger, name in zip(taggers, "ab", strict=True)]
+    for model in models:
+        model.turns = turns
     gold = random_gold(40)
     options = CompareOptions(sampling=Sampling(0), rounds=3, speed_chars=100)
-    comparison = compare(readers, [_data(gold)], options=options)
+    comparison = compare(models, [_data(gold)], options=options)
     assert turns == ["a", "b", "b", "a", "a", "b"]
     speed = comparison.models[0].speed
     assert speed
@@ -294,7 +295,7 @@ def test_speed_is_measured_in_rounds_of_alternating_order(taggers: tuple[Tagger,
 
 
 def test_a_model_says_what_it_weighs(folders: tuple[Path, Path], taggers: tuple[Tagger, Tagger]) -> None:
-    facts = LocalReader(taggers[0], name="a").facts
+    facts = LocalModel(taggers[0], name="a").facts
     from safetensors.numpy import load_file
 
     assert facts.parameters == sum(tensor.size for tensor in load_file(folders[0] / "model.safetensors").values())
@@ -305,15 +306,15 @@ def test_a_model_says_what_it_weighs(folders: tuple[Path, Path], taggers: tuple[
 
 
 @pytest.fixture
-def child(folders: tuple[Path, Path]) -> Iterator[ChildReader]:
+def child(folders: tuple[Path, Path]) -> Iterator[ChildModel]:
     """The first model in a process of its own."""
-    with ChildReader(str(folders[0]), name="first", options={"engine": "numpy"}) as reader:
-        yield reader
+    with ChildModel(str(folders[0]), name="first", options={"engine": "numpy"}) as model:
+        yield model
 
 
-def test_a_child_reads_as_this_process_does(child: ChildReader, taggers: tuple[Tagger, Tagger]) -> None:
+def test_a_child_reads_as_this_process_does(child: ChildModel, taggers: tuple[Tagger, Tagger]) -> None:
     gold = random_gold(40)
-    here = LocalReader(taggers[0], name="first")
+    here = LocalModel(taggers[0], name="first")
     found = child.read(gold, given_words=False)
     assert [each.document for each in found] == [each.document for each in here.read(gold, given_words=False)]
     assert child.facts == here.facts
@@ -324,10 +325,10 @@ def test_a_child_reads_as_this_process_does(child: ChildReader, taggers: tuple[T
 
 def test_what_goes_wrong_in_a_child_is_the_same_error_here(folders: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(lexel.CheckpointError, match=r"empty: .*no config\.json"):
-        ChildReader(str(tmp_path), name="empty", options={})
+        ChildModel(str(tmp_path), name="empty", options={})
 
 
-def test_a_child_that_ends_is_said_with_its_last_words(child: ChildReader) -> None:
+def test_a_child_that_ends_is_said_with_its_last_words(child: ChildModel) -> None:
     child._process.kill()
     with pytest.raises(lexel.EngineError, match="first: its process ended"):
         child.read(random_gold(3), given_words=False)

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -27,9 +26,7 @@ from lexel.checkpoint import open_checkpoint
 from lexel.engines.base import Rows
 from lexel.engines.fake import FakeEngine
 from lexel.engines.openvino import PRECISIONS, BuiltGraphs, inputs_of
-from lexel.engines.packing import build_rows, pack
-from lexel.tasks.base import Flow, frame, gather_blocks
-from lexel.text.windows import plan_batch
+from lexel.tasks.base import Flow, gather_blocks
 
 TITLE = "Where the bf16 encoder's time goes"
 PRODUCTS, ATTENTION, NORMS, LOOKUPS = "products", "attention", "norms", "lookups"
@@ -169,11 +166,7 @@ def _batches(setting: Setting) -> tuple[list[Rows], list[int]]:
     batches: list[Rows] = []
     lengths: list[int] = []
     for block in gather_blocks(sentences(setting.sizes.sentences)):
-        pieces = flow.tokenizer.encode(block.texts)
-        windows = plan_batch(pieces.bounds, size=flow.window, overlap=flow.overlap)
-        sequences = frame(pieces.ids, windows, flow.tokenizer.special)
-        found: Any = np.diff(sequences.bounds)
-        lengths += found.tolist()
-        placements = pack(found, max_length=checkpoint.config.max_positions)
-        batches += [build_rows(sequences, placement, pad=flow.tokenizer.special.pad)[0] for placement in placements]
+        prepared = flow.prepare(block)
+        lengths += np.diff(prepared.sequences.bounds).tolist()
+        batches += [batch.rows for batch in flow.batches([prepared])]
     return batches, lengths

@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,8 +34,9 @@ from benchmarks.readers import Reader, lexel_reader, lexel_without_encoder, tran
 from benchmarks.report import RESULTS, Bar, Part, Row, print_report, ratio, save_report
 from benchmarks.texts import sentences
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.engines.base import Engine, Rows, Scores
+from lexel.engines.base import Engine, Rows
 from lexel.engines.choose import EngineOptions, available_threads, start_engine
+from lexel.engines.fake import FakeEngine
 from lexel.engines.loads import flatten
 from lexel.engines.torch_device import torch_device
 from lexel.errors import EngineError
@@ -198,26 +199,10 @@ def _median_seconds(compute: Callable[[], object], device: str, *, repeats: int)
     return statistics.median(found[1:])
 
 
-class _Recorder:
-    """An engine that keeps the batches it is given."""
-
-    name, precision, device, threads = "recorder", "none", "none", 1
-
-    def __init__(self) -> None:
-        self.batches: list[Rows] = []
-
-    def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
-        self.batches.extend(batches)
-        return iter(())
-
-
 def prepared(checkpoint: Checkpoint, texts: Sequence[str], *, batch_pieces: int) -> list[Rows]:
     """The batches that a flow gives an engine for these texts."""
-    recorder = _Recorder()
-    flow = Flow("prepared", checkpoint, recorder, outputs=list(checkpoint.heads), batch_pieces=batch_pieces)
-    for _ in flow.read(gather_blocks(texts)):
-        pass
-    return recorder.batches
+    flow = Flow("prepared", checkpoint, FakeEngine({}), outputs=list(checkpoint.heads), batch_pieces=batch_pieces)
+    return [batch.rows for block in gather_blocks(texts) for batch in flow.batches([flow.prepare(block)])]
 
 
 def _encoders(folder: str, device: str, texts: Sequence[str]) -> tuple[dict[str, Callable[[], float]], list[str]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ import openvino as ov
 import pytest
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.engines.base import Engine, Rows
+from lexel.engines.base import Engine, Rows, Scores, run_ahead
 from lexel.engines.choose import EngineOptions, describe, start_engine
 from lexel.engines.openvino import OpenVinoEngine
 from lexel.engines.packing import build_rows, pack
@@ -36,8 +39,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 def engine(request: pytest.FixtureRequest, checkpoint: Checkpoint) -> Engine:
     if request.param == "int8":
         return start_engine(quantised_tagger(), EngineOptions(precision="int8", threads=1))
-    precision = "auto" if request.param == "numpy" else "float32"
-    return start_engine(checkpoint, EngineOptions(engine=request.param, precision=precision, threads=1))
+    return start_engine(
+        checkpoint, EngineOptions(engine=request.param, precision=precision_of(request.param), threads=1)
+    )
+
+
+def precision_of(engine: str) -> str:
+    """The precision in which engines are compared."""
+    return "auto" if engine == "numpy" else "float32"
 
 
 def batches(*, seed: int = 0) -> list[Rows]:
@@ -165,3 +174,121 @@ def test_a_precision_that_the_processor_lacks_is_not_substituted(checkpoint: Che
     engine._core = StubbornCore()
     with pytest.raises(EngineError, match=r"computes in f32 where bf16 was asked for; use precision float32"):
         list(engine.run(batches(), ["words"]))
+
+
+# One batch at a time -------------------------------------------------------------------------------------------------
+
+
+def test_a_submitted_batch_gets_what_a_stream_of_batches_gives(engine: Engine) -> None:
+    expected = [scores["entities"] for scores in engine.run(batches(), ["entities"])]
+    futures = [engine.submit(rows, ["entities"]) for rows in batches()]
+    found = [future.result()["entities"] for future in futures]
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_submitted_batch_calls_back_although_nobody_waits_for_it(engine: Engine) -> None:
+    called: Queue[Future[Scores]] = Queue()
+    future = engine.submit(batches()[0], ["words"])
+    future.add_done_callback(called.put)
+    assert called.get(timeout=30) is future
+    assert list(future.result()) == ["words"]
+
+
+def test_batches_that_were_submitted_and_forgotten_harm_nobody(engine: Engine) -> None:
+    expected = [scores["words"] for scores in engine.run(batches(), ["words"])]
+    for rows in batches():
+        engine.submit(rows, ["words"]).cancel()
+    gc.collect()
+    found = [scores["words"] for scores in engine.run(batches(), ["words"])]
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["numpy", "openvino", "torch"])
+def test_the_future_of_a_batch_that_fails_holds_the_error(checkpoint: Checkpoint, name: str) -> None:
+    engine = start_engine(checkpoint, EngineOptions(engine=name, precision=precision_of(name), threads=1))
+    rows = batches()[0]
+    failing = engine.submit(replace(rows, position_ids=rows.position_ids[:, 1:]), ["words"])
+    good = engine.submit(rows, ["words"])
+    with pytest.raises(EngineError, match=rf"^{name}: a batch of shape \(1, 64\) failed: "):
+        failing.result(timeout=30)
+    assert good.result(timeout=30)["words"].shape == (len(rows.picks), 2)
+
+
+@pytest.mark.parametrize("is_waited_for", [True, False])
+def test_a_failure_inside_openvino_reaches_the_future(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_waited_for: bool
+) -> None:
+    engine = start_engine(checkpoint, EngineOptions(engine="openvino", precision="float32", threads=1))
+    monkeypatch.setattr("lexel.engines.openvino._check_shapes", lambda inputs: None)
+    rows = batches()[0]
+    failing = engine.submit(replace(rows, position_ids=rows.position_ids[:, 1:]), ["words"])
+    if not is_waited_for:
+        called: Queue[Future[Scores]] = Queue()
+        failing.add_done_callback(called.put)
+        while called.empty():  # the next callers notice
+            engine.submit(rows, ["words"]).result()
+    with pytest.raises(EngineError, match=r"openvino: a batch of shape \(1, 64\) failed: "):
+        failing.result(timeout=30)
+
+
+def test_a_program_may_end_with_batches_in_flight(checkpoint: Checkpoint) -> None:
+    program = f"""
+import numpy as np
+from lexel.checkpoint import open_checkpoint
+from lexel.engines.base import Rows
+from lexel.engines.choose import EngineOptions, start_engine
+
+engine = start_engine(open_checkpoint({str(checkpoint.source.folder)!r}), EngineOptions(precision="float32"))
+ids = np.ones((64, 64), np.int32)
+for _ in range(20):
+    engine.submit(Rows(ids, ids, ids * 0, ids, np.arange(64, dtype=np.int32)), ["words"])
+left = engine.run((Rows(ids, ids, ids * 0, ids, np.arange(64, dtype=np.int32)) for _ in range(9)), ["words"])
+next(left)
+print("ends")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ends\n", "")
+
+
+# Nothing is held back ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_waiting", [1, 2, 3])
+def test_what_was_given_comes_out_while_the_source_waits(engine: Engine, n_waiting: int) -> None:
+    given: Queue[Rows] = Queue()
+
+    def live() -> Iterator[Rows | None]:
+        while True:
+            yield None if given.empty() else given.get()
+
+    answers = engine.run(live(), ["words"])
+    for _ in range(2):
+        for rows in batches()[:n_waiting]:
+            given.put(rows)
+        found = [next(answers) for _ in range(n_waiting + 1)]
+        assert [list(scores) for scores in found] == [["words"]] * n_waiting + [[]]
+
+
+def test_a_finished_result_comes_out_before_another_batch_is_taken() -> None:
+    futures: list[Future[Scores]] = []
+    taken = 0
+
+    def submit(rows: Rows) -> Future[Scores]:
+        futures.append(Future())
+        return futures[-1]
+
+    def counted() -> Iterator[Rows]:
+        nonlocal taken
+        for rows in batches():
+            taken += 1
+            if taken == 3:
+                futures[0].set_result({"words": np.zeros(1)})
+                futures[1].set_result({"words": np.ones(1)})
+            yield rows
+
+    answers = run_ahead(submit, counted(), in_flight=4)
+    assert [next(answers)["words"][0] for _ in range(2)] == [0, 1]
+    assert taken == 3
+    for future in futures[2:]:
+        future.set_result({})
+    answers.close()  # type: ignore[attr-defined]

@@ -272,6 +272,32 @@ def test_texts_are_tokenised_in_the_thread_and_read_the_same(checkpoint: Checkpo
     assert all(np.allclose(a, b, atol=2e-5) for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_what_was_given_comes_out_while_the_source_waits(checkpoint: Checkpoint, plan: Plan) -> None:
+    given, asked = [batches()[:3], batches()[3:4]], threading.Semaphore(0)
+
+    def live() -> Iterator[Rows | None]:
+        for rows in given:
+            yield from rows
+            yield None
+            assert asked.acquire(timeout=30)
+
+    answers = engine_of(checkpoint, plan).run(live(), ["words"])
+    for rows in given:
+        assert [list(next(answers)) for _ in rows] == [["words"]] * len(rows)
+        assert next(answers) == {}
+        asked.release()
+    assert list(answers) == []
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_a_submitted_batch_gets_what_a_stream_of_batches_gives(checkpoint: Checkpoint, plan: Plan) -> None:
+    engine = engine_of(checkpoint, plan, device="cpu,cpu")
+    expected = [scores["words"] for scores in engine.run(batches(), ["words"])]
+    found = [future.result()["words"] for future in [engine.submit(rows, ["words"]) for rows in batches()]]
+    assert all(np.allclose(a, b, atol=2e-5) for a, b in zip(found, expected, strict=True))
+
+
 # Copies beside a GPU's computing, with streams that note what they are told -----------------------------------------
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexel.errors import EngineError
+
 IntArray = NDArray[np.int32]
+
+BATCH_PIECES = 1024
+"""Slots of a batch that keep a processor busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,10 @@ class Engine(Protocol):
 
     Attributes:
         name: The engine's name, as in ``--engine``.
-        precision: What it computes in: ``float64``, ``float32``, ``bf16`` or ``float16``.
+        precision: What it computes in: ``float64``, ``float32``, ``bf16``, ``float16`` or ``int8``.
         device: What it runs on, in words.
         threads: Threads it computes with.
+        batch_pieces: Slots of a batch that keep it busy.
     """
 
     @property
@@ -53,11 +61,71 @@ class Engine(Protocol):
     def device(self) -> str: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def batch_pieces(self) -> int: ...
 
-    def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
-        """Compute ``outputs`` for each batch, in order, while taking batches a few ahead.
+    def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
+        """Start to compute ``outputs`` for one batch.
 
-        Raises:
-            EngineError: If the device cannot do it; every batch in flight is then lost.
+        The engine keeps the arrays alive until the future is done. Drop the future if you no longer need the scores.
+        Callbacks of the future run in a thread of the engine, so they must be short.
+
+        Returns:
+            A future that holds the scores, or an ``EngineError`` if the device fails.
         """
         ...
+
+    def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
+        """Compute ``outputs`` for each batch, in order, and take batches a few ahead.
+
+        A result comes out as soon as it is finished, before another batch is taken. A source that is about to wait
+        gives ``None`` first: the results of all batches before it then come out, and an empty mapping for the ``None``.
+
+        Raises:
+            EngineError: If the device fails; the results of the other batches in flight are lost.
+        """
+        ...
+
+
+def run_ahead(
+    submit: Callable[[Rows], Future[Scores]], batches: Iterable[Rows | None], *, in_flight: int
+) -> Iterator[Scores]:
+    """``Engine.run`` on top of ``submit``.
+
+    Args:
+        submit: Starts a batch.
+        batches: The batches, and ``None`` where their source is about to wait.
+        in_flight: Batches that are being computed while the next one is made.
+    """
+    running: deque[Future[Scores]] = deque()
+    try:
+        for rows in batches:
+            if rows is not None:
+                running.append(submit(rows))
+            while running and (rows is None or len(running) > in_flight or running[0].done()):
+                yield running.popleft().result()
+            if rows is None:
+                yield {}
+        while running:
+            yield running.popleft().result()
+    finally:
+        wait(running)
+
+
+def computed(engine: str, rows: Rows, compute: Callable[[], Scores]) -> Future[Scores]:
+    """A future that is done: for engines that compute in the caller's thread."""
+    future: Future[Scores] = Future()
+    try:
+        future.set_result(compute())
+    except Exception as error:  # noqa: BLE001 (the future raises it)
+        future.set_exception(failure(engine, rows, error))
+    return future
+
+
+def failure(engine: str, rows: Rows, cause: Exception) -> EngineError:
+    """The error of an engine that could not compute a batch."""
+    if isinstance(cause, EngineError):
+        return cause
+    error = EngineError(f"{engine}: a batch of shape {rows.piece_ids.shape} failed: {cause}")
+    error.__cause__ = cause
+    return error

@@ -51,17 +51,29 @@ def load_of_rows(rows: Rows) -> Load:
     return Load(rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids, rows.picks, None, counts)
 
 
-def gather_loads(batches: Iterable[Rows], *, slots: int) -> Iterator[Load]:
-    """Gather the used slots of batches, in order, into loads of at most ``slots``; a larger batch is one of its own."""
+def loads_of_rows(batches: Iterable[Rows | None]) -> Iterator[Load | None]:
+    """Each batch as it is; ``None`` stays where it is."""
+    for rows in batches:
+        yield None if rows is None else load_of_rows(rows)
+
+
+def gather_loads(batches: Iterable[Rows | None], *, slots: int) -> Iterator[Load | None]:
+    """Gather the used slots of batches, in order, into loads of at most ``slots``; a larger batch is one of its own.
+
+    ``None``, which says that the source is about to wait, ends a load and follows it.
+    """
     waiting: list[Rows] = []
     n_waiting = 0
     for rows in batches:
-        n_used = int(np.count_nonzero(rows.sequence_ids))
-        if waiting and n_waiting + n_used > slots:
+        n_used = 0 if rows is None else int(np.count_nonzero(rows.sequence_ids))
+        if waiting and (rows is None or n_waiting + n_used > slots):
             yield flatten(waiting)
             waiting, n_waiting = [], 0
-        waiting.append(rows)
-        n_waiting += n_used
+        if rows is None:
+            yield None
+        else:
+            waiting.append(rows)
+            n_waiting += n_used
     if waiting:
         yield flatten(waiting)
 

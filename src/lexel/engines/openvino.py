@@ -1,13 +1,15 @@
 """The CPU engine: an OpenVINO graph built straight from the checkpoint's tensors, without a framework between.
 
 Several requests are in flight at once, two a stream: while one is computed the next one waits, so a core that becomes
-free goes on although Python is busy with results.
+free goes on although Python is busy with results. OpenVINO calls back when a request is done, in a thread of its own.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import atexit
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from threading import Lock
 from typing import Any, Protocol
@@ -20,7 +22,7 @@ from openvino import opset13 as op
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.quantised import quantised_graph
 from lexel.encoder.layers import Inputs
-from lexel.engines.base import Rows, Scores
+from lexel.engines.base import BATCH_PIECES, Rows, Scores, failure, run_ahead
 from lexel.engines.model import Model, build_model
 from lexel.engines.openvino_ops import OpenVinoOps
 from lexel.errors import EngineError
@@ -105,6 +107,91 @@ class QuantisedGraphs:
         """See ``Graphs.release``."""
 
 
+class _Flight(Future[Scores]):
+    """A batch on its way through a request.
+
+    OpenVINO calls back only when a request succeeds. Whoever waits for a flight waits for its request as well, and so
+    finds out that it failed; flights that nobody waits for are looked at when the next batch is submitted.
+    """
+
+    def __init__(self, request: Any, rows: Rows, land: Callable[[Any], Scores]) -> None:
+        super().__init__()
+        self.set_running_or_notify_cancel()  # OpenVINO reads the arrays until the request is done: no way back
+        self._request = request
+        self._rows = rows
+        self._inputs = inputs_of(rows)
+        self._land = land
+
+    def start(self) -> None:
+        """Begin to compute."""
+        _IN_FLIGHT.add(self)
+        try:
+            _check_shapes(self._inputs)
+            self._request.set_callback(_arrive, self)
+            self._request.start_async(self._inputs, share_inputs=True)
+        except (RuntimeError, ValueError) as error:
+            self._fail(error)
+
+    def arrive(self) -> None:
+        """Take the scores; OpenVINO's threads call this."""
+        _IN_FLIGHT.discard(self)
+        try:
+            scores = self._land(self._request)
+        except Exception as error:  # noqa: BLE001 (the future raises it)
+            self._fail(error)
+        else:
+            self.set_result(scores)
+
+    def look(self, timeout: float | None = 0) -> None:
+        """Find out whether the request failed, after at most ``timeout`` seconds."""
+        if self.done():
+            return
+        try:
+            if timeout is None:
+                self._request.wait()
+            else:
+                self._request.wait_for(int(timeout * 1000))
+        except RuntimeError as error:
+            self._fail(error)
+
+    def result(self, timeout: float | None = None) -> Scores:
+        """See ``Future.result``."""
+        self.look(timeout)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """See ``Future.exception``."""
+        self.look(timeout)
+        return super().exception(timeout)
+
+    def _fail(self, error: Exception) -> None:
+        _IN_FLIGHT.discard(self)
+        with suppress(InvalidStateError):  # another thread has seen it first, or the request computes another batch
+            self.set_exception(failure("openvino", self._rows, error))
+
+
+def _check_shapes(inputs: dict[str, NDArray[np.int32]]) -> None:
+    """Refuse what would fail where nobody notices."""
+    shapes = {name: inputs[name].shape for name in _INPUTS}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"expected arrays of one shape, found {shapes}")
+
+
+def _arrive(flight: _Flight) -> None:
+    flight.arrive()
+
+
+_IN_FLIGHT: set[_Flight] = set()
+"""All batches that are being computed, which keeps them and their arrays alive."""
+
+
+@atexit.register
+def _wait_for_all() -> None:
+    """OpenVINO's threads cannot call back once the interpreter has begun to stop."""
+    for flight in tuple(_IN_FLIGHT):
+        flight.look(None)
+
+
 class OpenVinoEngine:
     """Computes on this machine's processor.
 
@@ -118,6 +205,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
+    batch_pieces = BATCH_PIECES
 
     def __init__(
         self,
@@ -145,32 +233,21 @@ class OpenVinoEngine:
         self._settled: set[tuple[str, ...]] = set()
         self._lock = Lock()
 
-    def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
-        """See ``lexel.engines.base.Engine.run``."""
+    def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
+        """See ``lexel.engines.base.Engine.submit``."""
         names = tuple(outputs)
-        running: deque[Any] = deque()
-        try:
-            for rows in batches:
-                if len(running) == self._streams * _PER_STREAM:
-                    yield self._finish(running, names)
-                request = self._request(names)
-                inputs = inputs_of(rows)
-                request.start_async(inputs, share_inputs=True)
-                running.append((request, rows, inputs))
-            while running:
-                yield self._finish(running, names)
-        finally:
-            for request, *_ in running:  # each reads its arrays until it ends
-                with suppress(RuntimeError):  # nobody asks for its result any more
-                    request.wait()
-                    self._free[names].append(request)
+        for other in tuple(_IN_FLIGHT):
+            other.look()
+        flight = _Flight(self._request(names), rows, lambda request: self._land(request, rows, names))
+        flight.start()
+        return flight
 
-    def _finish(self, running: deque[Any], names: tuple[str, ...]) -> Scores:
-        request, rows, _inputs = running.popleft()  # the arrays are kept: the request reads them where they lie
-        try:
-            request.wait()
-        except RuntimeError as error:
-            raise EngineError(f"openvino: a batch of shape {rows.piece_ids.shape} failed: {error}") from error
+    def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
+        """See ``lexel.engines.base.Engine.run``."""
+        return run_ahead(lambda rows: self.submit(rows, outputs), batches, in_flight=self._streams * _PER_STREAM)
+
+    def _land(self, request: Any, rows: Rows, names: tuple[str, ...]) -> Scores:
+        """Take the scores out of a request that is done, and give the request back."""
         scores = {name: request.get_output_tensor(i).data[: len(rows.picks)].copy() for i, name in enumerate(names)}
         if names not in self._settled:  # by its first result a graph has laid the weights out anew for itself
             self._graphs.release()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.engines.base import Rows
+from lexel.engines.base import BATCH_PIECES, Rows
 
 ROW_STEP = 16
 """All row lengths are multiples of this.
@@ -26,9 +26,6 @@ wherever it stands.
 
 ROW_LENGTH = 96
 """Room in a row that many short sequences share: attention costs by the row, and shorter ones are harder to fill."""
-
-BATCH_PIECES = 1024
-"""Slots of a batch unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import cycle
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from lexel.checkpoint import Checkpoint
 from lexel.encoder.layers import Inputs
 from lexel.engines.ahead import Ahead
-from lexel.engines.base import Rows, Scores
-from lexel.engines.loads import Load, deal_out, gather_loads, load_of_rows
+from lexel.engines.base import Rows, Scores, computed
+from lexel.engines.loads import Load, deal_out, flatten, gather_loads, load_of_rows, loads_of_rows
 from lexel.engines.model import Model, build_model
 from lexel.engines.torch_attention import Kernel, Segments, flash_kernel
 from lexel.engines.torch_device import Arrival, courier_to, default_batch_pieces, memory_for, name_of, resolved_device
@@ -115,30 +116,58 @@ class TorchEngine:
             Worker(checkpoint, one, dtype=dtype, heads=heads, kernel=self._plan.kernel, is_compiled=is_compiled)
             for one in devices
         ]
+        self._next_worker = cycle(self._workers)
+        n_waiting = self._plan.in_flight * len(self._workers)
+        self._waiting = ThreadPoolExecutor(n_waiting, "lexel-torch-submit") if self._plan.ahead else None
 
     @property
     def attends_in_segments(self) -> bool:
         """Whether attention is computed by a kernel of variable length, and unused slots not at all."""
         return self._plan.kernel is not None
 
-    def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
+    def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
+        """See ``lexel.engines.base.Engine.submit``.
+
+        The batch is a load of its own. A processor computes it at once; a thread waits for a GPU.
+        """
+        worker = next(self._next_worker)
+
+        def compute() -> Scores:
+            load = load_of_rows(rows) if self._plan.kernel is None else flatten([rows])
+            return dict(zip(outputs, worker.start(load, outputs).wait(), strict=True))
+
+        if self._waiting is None:
+            return computed(self.name, rows, compute)
+        return self._waiting.submit(lambda: computed(self.name, rows, compute).result())
+
+    def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
         """See ``lexel.engines.base.Engine.run``.
 
         With a GPU, ``batches`` is read in another thread. It is closed there, and the thread is gone, when this
         iterator ends or is closed.
         """
         plan = self._plan
-        loads = map(load_of_rows, batches) if plan.kernel is None else gather_loads(batches, slots=plan.slots)
+        loads = loads_of_rows(batches) if plan.kernel is None else gather_loads(batches, slots=plan.slots)
         ahead = Ahead(loads, depth=plan.ahead, name="lexel-torch-ahead") if plan.ahead else nullcontext(loads)
         with ahead as ready:
-            for load, arrival in self._in_flight(ready, outputs):
-                yield from deal_out(dict(zip(outputs, arrival.wait(), strict=True)), load.counts)
+            for flying in self._in_flight(ready, outputs):
+                if flying is None:
+                    yield {}
+                else:
+                    load, arrival = flying
+                    yield from deal_out(dict(zip(outputs, arrival.wait(), strict=True)), load.counts)
 
-    def _in_flight(self, loads: Iterable[Load], outputs: Sequence[str]) -> Iterator[tuple[Load, Arrival]]:
+    def _in_flight(self, loads: Iterable[Load | None], outputs: Sequence[str]) -> Iterator[tuple[Load, Arrival] | None]:
         """Every load with its results on their way, in order, while the next ones are computed."""
         flying: deque[tuple[Load, Arrival]] = deque()
-        for load, worker in zip(loads, cycle(self._workers), strict=False):
-            flying.append((load, worker.start(load, outputs)))
+        workers = cycle(self._workers)
+        for load in loads:
+            if load is None:
+                yield from flying
+                flying.clear()
+                yield None
+                continue
+            flying.append((load, next(workers).start(load, outputs)))
             if len(flying) == self._plan.in_flight * len(self._workers):
                 yield flying.popleft()
         yield from flying

@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lexel.encoder.family import ModelConfig
-from lexel.engines.base import IntArray
-from lexel.engines.packing import BATCH_PIECES
+from lexel.engines.base import BATCH_PIECES, IntArray
 from lexel.errors import EngineError
 
 GPU_BATCH_PIECES = 65_536

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lexel.checkpoint import Checkpoint
-from lexel.engines.base import Rows, Scores
+from lexel.engines.base import Rows
+from lexel.engines.fake import FakeEngine
 from lexel.errors import DataError
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.text.char_tokenizer import CharTokenizer
@@ -22,19 +23,6 @@ _PICKS = 128
 """Picks of a batch that calibration looks at; the heads are small beside the encoder."""
 
 _MOST_UNKNOWN = 0.2
-
-
-class _Recorder:
-    """An engine that computes nothing and keeps what it was given."""
-
-    name, precision, device, threads = "recorder", "float32", "none", 1
-
-    def __init__(self) -> None:
-        self.batches: list[Rows] = []
-
-    def run(self, batches: Iterable[Rows], outputs: Sequence[str]) -> Iterator[Scores]:
-        self.batches.extend(batches)
-        return iter(())
 
 
 def sample_text() -> list[str]:
@@ -54,7 +42,7 @@ def read_calibration(checkpoint: Checkpoint, texts: Sequence[str] | None, *, is_
     Raises:
         DataError: If the text is empty, or of a script that the model does not read.
     """
-    tokenizer = _flow(checkpoint, _Recorder()).tokenizer
+    tokenizer = _flow(checkpoint).tokenizer
     if texts is None:
         known = [text for text in sample_text() if _unknown_share([text], tokenizer) <= _MOST_UNKNOWN]
         if is_needed and not known:
@@ -84,12 +72,12 @@ def _unknown_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
 
 def calibration_batches(checkpoint: Checkpoint, texts: Sequence[str]) -> list[Rows]:
     """Some packed rows of the text."""
-    recorder = _Recorder()
-    for _ in _flow(checkpoint, recorder).read(gather_blocks(texts)):
-        pass
-    every = max(1, -(-len(recorder.batches) // CALIBRATION_BATCHES))
-    return [replace(rows, picks=rows.picks[:_PICKS]) for rows in recorder.batches[::every]]
+    flow = _flow(checkpoint)
+    rows = [batch.rows for block in gather_blocks(texts) for batch in flow.batches([flow.prepare(block)])]
+    every = max(1, -(-len(rows) // CALIBRATION_BATCHES))
+    return [replace(some, picks=some.picks[:_PICKS]) for some in rows[::every]]
 
 
-def _flow(checkpoint: Checkpoint, recorder: _Recorder) -> Flow:
-    return Flow("calibration", checkpoint, recorder, outputs=[f"hidden.{checkpoint.config.n_layers}"])
+def _flow(checkpoint: Checkpoint) -> Flow:
+    """A flow that only prepares."""
+    return Flow("calibration", checkpoint, FakeEngine({}), outputs=[f"hidden.{checkpoint.config.n_layers}"])

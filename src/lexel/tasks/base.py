@@ -1,28 +1,34 @@
 """The one flow of every task: texts -> pieces -> windows -> packed rows -> engine -> scores per piece.
 
-Texts travel in blocks. A flow takes a stream of blocks and adds to each what its checkpoint reads there; flows chain,
-so several checkpoints read the same text one after the other. While the engine computes one block, the next is being
-tokenised: the look-ahead is one block.
+Texts travel in blocks. A flow reads a block in three steps, which can also be used one by one:
+
+    prepare   texts -> pieces, windows, sequences       ``Flow.prepare``
+    compute   packed rows -> scores                     ``Flow.compute``, or ``Flow.batches`` and ``Engine.submit``
+    finish    scores -> the block's reading             ``Flow.finish``
+
+``Flow.read`` does all three for a stream of blocks. Flows chain, so several checkpoints read the same text one after
+the other. While the engine computes one block, the next is being prepared: the look-ahead is one block.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
 from lexel.encoder.family import Family
-from lexel.engines.base import Engine, Rows, Scores
+from lexel.engines.base import BATCH_PIECES, Engine, Rows, Scores
 from lexel.engines.heads import output_width
-from lexel.engines.packing import BATCH_PIECES, Placement, Sequences, build_rows, pack
+from lexel.engines.packing import Sequences
 from lexel.errors import CheckpointError, EngineError
 from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside
+from lexel.tasks.work import Batch, Collector, InOrder, Part, Work, make_batches
 from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.windows import Windows, plan_batch
@@ -157,6 +163,30 @@ def join_words(words: Sequence[str], delimiter: str) -> tuple[str, NDArray[np.in
     return delimiter.join(words), np.stack((starts, starts + lengths), axis=1).astype(np.int32)
 
 
+class Prepared(Work):
+    """A block on its way through a flow.
+
+    Attributes:
+        block: The texts.
+        pieces: Their pieces.
+        layout: The windows, with what stands around them.
+    """
+
+    def __init__(
+        self, block: Block, pieces: Pieces, layout: Layout, sequences: Sequences, collector: Collector
+    ) -> None:
+        super().__init__(sequences, collector)
+        self.block = block
+        self.pieces = pieces
+        self.layout = layout
+
+
+Collect = Callable[[Layout], Collector]
+"""Makes the collector of a block."""
+
+W = TypeVar("W", bound=Work)
+
+
 class Flow:
     """One checkpoint ready to read: its tokenizer, its engine, and the outputs asked of it.
 
@@ -219,64 +249,112 @@ class Flow:
         read_empty: bool = False,
         collect: Collect | None = None,
     ) -> Iterator[Block]:
-        """Add this flow's reading to each block, in order.
+        """Add this flow's reading to each block, in order: ``prepare``, ``compute`` and ``finish``.
+
+        A block without texts says that the source is about to wait: all blocks before it come out first.
 
         Args:
             blocks: What to read.
-            window: Smaller windows than ``self.window``; the partner of a pair counts.
-            overlap: Pieces that neighbouring windows share; by default ``self.overlap``, or less in small windows.
-            picks: Which slots to compute the outputs at.
-            read_empty: Whether a text without pieces is read, in a window of special pieces (and its partner).
-            collect: What becomes of the scores while they come in, for tasks that keep less than a row a pick; by
-                default they are put in the order of the picks.
+            window: See ``prepare``, as for the others.
+            overlap: See there.
+            picks: See there.
+            read_empty: See there.
+            collect: See there.
 
         Raises:
             DataError: If a partner leaves too little room for its text.
         """
-        started: deque[tuple[Block, Pieces, Layout, Sequences]] = deque()
+        prepared = (
+            self.prepare(block, window=window, overlap=overlap, picks=picks, read_empty=read_empty, collect=collect)
+            for block in blocks
+        )
+        for one in self.compute(prepared):
+            self.finish(one)
+            yield one.block
 
-        def sequences() -> Iterator[tuple[Sequences, Collector]]:
-            for block in blocks:
-                pieces = self._tokenise(block)
-                layout = self._lay_out(block, pieces, window=window, overlap=overlap, read_empty=read_empty)
-                framed = _picked(layout, picks)
-                started.append((block, pieces, layout, framed))
-                yield framed, self._in_order(framed) if collect is None else collect(layout)
+    def prepare(
+        self,
+        block: Block,
+        *,
+        window: int | None = None,
+        overlap: int | None = None,
+        picks: Picks = decided,
+        read_empty: bool = False,
+        collect: Collect | None = None,
+    ) -> Prepared:
+        """Step 1: cut the texts of a block into pieces and windows. Nothing is computed yet.
 
-        for scores in self._compute(sequences()):
-            block, pieces, layout, framed = started.popleft()
-            window_of, piece_of = layout.window[framed.picked], layout.piece[framed.picked]
-            block.readings[self.name] = Reading(pieces, scores, layout.windows, window_of, piece_of)
-            yield block
+        Args:
+            block: The texts.
+            window: Smaller windows than ``self.window``; the partner of a pair counts.
+            overlap: Pieces that neighbouring windows share; by default ``self.overlap``, or less in small windows.
+            picks: Which slots to compute the outputs at.
+            read_empty: Whether to read a text without pieces, in a window of special pieces (and its partner).
+            collect: Makes what receives the scores, for tasks that keep less than a row for each pick; by default
+                scores are put in the order of the picks.
 
-    def compute(self, sequences: Iterable[Sequences]) -> Iterator[Scores]:
+        Raises:
+            DataError: If a partner leaves too little room for its text.
+        """
+        pieces = self._tokenise(block)
+        layout = self._lay_out(block, pieces, window=window, overlap=overlap, read_empty=read_empty)
+        sequences = _picked(layout, picks)
+        collector = self._in_order(sequences) if collect is None or not block.texts else collect(layout)
+        return Prepared(block, pieces, layout, sequences, collector)
+
+    def batches(self, parts: Sequence[Work | Part]) -> Iterator[Batch]:
+        """The batches of rows for some works of this flow, or for parts of them; see ``make_batches``."""
+        return make_batches(
+            parts, max_length=self._longest, batch_pieces=self._batch_pieces, pad=self.tokenizer.special.pad
+        )
+
+    def compute(self, works: Iterable[W]) -> Iterator[W]:
+        """Step 2: compute the scores of works; each comes out when it is done, in order.
+
+        The next work is asked for while the last one is being computed. A work without sequences says that the source
+        is about to wait: all works before it come out first.
+
+        To compute works of several callers together, give their ``batches`` to ``self.engine.submit``.
+        """
+        given: deque[W] = deque()
+        running: deque[Batch | None] = deque()
+
+        def rows() -> Iterator[Rows | None]:
+            for work in works:
+                given.append(work)
+                if work.is_done:
+                    running.append(None)
+                    yield None
+                for batch in self.batches([work]):
+                    running.append(batch)
+                    yield batch.rows
+
+        for scores in self.engine.run(rows(), self.outputs):
+            batch = running.popleft()
+            if batch is not None:
+                batch.deliver(scores)
+            while given and given[0].is_done:
+                yield given.popleft()
+
+    def finish(self, prepared: Prepared) -> Reading:
+        """Step 3: the reading of a block whose scores are all there; it is added to the block."""
+        layout, picked = prepared.layout, prepared.sequences.picked
+        reading = Reading(
+            prepared.pieces, prepared.scores(), layout.windows, layout.window[picked], layout.piece[picked]
+        )
+        prepared.block.readings[self.name] = reading
+        return reading
+
+    def compute_sequences(self, sequences: Iterable[Sequences]) -> Iterator[Scores]:
         """The outputs at the picked pieces of each set of sequences, in order, ``[picks, width]``.
 
-        The look-ahead is one set. Sequences hold the special pieces, and none is longer than the model takes.
+        Sequences hold the special pieces, and none is longer than the model takes.
         """
-        return self._compute((some, self._in_order(some)) for some in sequences)
-
-    def _compute(self, sequences: Iterable[tuple[Sequences, Collector]]) -> Iterator[Scores]:
-        jobs: deque[_Job] = deque()
-
-        def batches() -> Iterator[Rows]:
-            for some, collector in sequences:
-                placements = pack(np.diff(some.bounds), max_length=self._longest, batch_pieces=self._batch_pieces)
-                jobs.append(_Job(some, placements, collector))
-                yield from jobs[-1].batches(pad=self.tokenizer.special.pad)
-
-        def finished() -> Iterator[Scores]:
-            while jobs and jobs[0].is_done:
-                yield jobs.popleft().result()
-
-        for scores in self.engine.run(batches(), self.outputs):
-            yield from finished()  # sets without a sequence, which no batch announces
-            jobs[0].receive(scores)
-            yield from finished()
-        yield from finished()
+        for work in self.compute(Work(some, self._in_order(some)) for some in sequences):
+            yield work.scores()
 
     def _in_order(self, sequences: Sequences) -> Collector:
-        return _InOrder(sequences.picked, {output: self._width(output) for output in self.outputs})
+        return InOrder(sequences.picked, {output: self._width(output) for output in self.outputs})
 
     def _tokenise(self, block: Block) -> Pieces:
         if block.given_words is None:
@@ -323,73 +401,3 @@ def frame(ids: NDArray[np.int32], windows: Windows, special: SpecialPieces) -> S
 
 def _picked(layout: Layout, picks: Picks) -> Sequences:
     return Sequences(layout.ids, layout.type_ids, picks(layout), layout.bounds)
-
-
-class Collector(Protocol):
-    """Takes the scores of some sequences batch by batch."""
-
-    def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
-        """Take a batch's scores ``[picks, width]``, by output, and the slots of the sequences that they are of."""
-        ...
-
-    def result(self) -> Scores:
-        """What all of them have become."""
-        ...
-
-
-Collect = Callable[[Layout], Collector]
-"""Makes the collector of a block."""
-
-
-class _InOrder:
-    """Scores in the order in which their picks stand in the sequences, ``[picks, width]``."""
-
-    def __init__(self, picked: NDArray[np.bool_], widths: Mapping[str, int]) -> None:
-        self._picked = picked
-        self._widths = widths
-        self._slots: list[NDArray[np.int64]] = []
-        self._received: list[Scores] = []
-
-    def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
-        self._slots.append(slots)
-        self._received.append(scores)
-
-    def result(self) -> Scores:
-        return {output: self._ordered(output, width) for output, width in self._widths.items()}
-
-    def _ordered(self, output: str, width: int) -> NDArray[Any]:
-        if not self._received:
-            return np.empty((0, width), np.float32)
-        rank = np.cumsum(self._picked) - 1
-        scores = np.concatenate([part[output] for part in self._received])
-        ordered = np.empty_like(scores)
-        ordered[rank[np.concatenate(self._slots)]] = scores
-        return ordered
-
-
-class _Job:
-    """Some sequences on their way through an engine."""
-
-    def __init__(self, sequences: Sequences, placements: Sequence[Placement], collector: Collector) -> None:
-        self._sequences = sequences
-        self._placements = placements
-        self._collector = collector
-        self._asked: deque[NDArray[np.int64]] = deque()
-        self._n_received = 0
-
-    def batches(self, *, pad: int) -> Iterator[Rows]:
-        for placement in self._placements:
-            rows, slots = build_rows(self._sequences, placement, pad=pad)
-            self._asked.append(slots)
-            yield rows
-
-    def receive(self, scores: Scores) -> None:
-        self._collector.receive(scores, self._asked.popleft())
-        self._n_received += 1
-
-    @property
-    def is_done(self) -> bool:
-        return self._n_received == len(self._placements)
-
-    def result(self) -> Scores:
-        return self._collector.result()

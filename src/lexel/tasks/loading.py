@@ -10,7 +10,6 @@ from dataclasses import replace
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
 from lexel.checkpoint.heads import TAGGING
 from lexel.engines.choose import EngineOptions, describe, start_engine
-from lexel.engines.packing import BATCH_PIECES
 from lexel.errors import LabelError
 from lexel.tasks.base import Flow
 
@@ -101,9 +100,8 @@ def start_flow(
     """
     given = options.batch_pieces if batch_pieces is None else batch_pieces
     engine = start_engine(checkpoint, replace(options, batch_pieces=given), heads=outputs)
-    own: int = getattr(engine, "batch_pieces", BATCH_PIECES)  # a GPU wants more than others
     name = str(checkpoint.source.folder)
-    batch_pieces = own if given is None else given
+    batch_pieces = engine.batch_pieces if given is None else given
     return Flow(name, checkpoint, engine, outputs=outputs, batch_pieces=batch_pieces, script=script)
 
 

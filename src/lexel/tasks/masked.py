@@ -237,7 +237,7 @@ class MaskedModel:
         answers = [_empty_answer(query, self.flow.checkpoint.config.vocab_size) for _, query in asked]
         parts = [part for n, (blank, query) in enumerate(asked) for part in self._parts(n, blank, query)]
         sets = list(_in_sets(parts))
-        for some, scores in zip(sets, self.flow.compute(map(self._sequences, sets)), strict=True):
+        for some, scores in zip(sets, self.flow.compute_sequences(map(self._sequences, sets)), strict=True):
             self._reduce(some, scores[self.flow.outputs[0]], asked, answers)
         return answers
 

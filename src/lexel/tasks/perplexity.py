@@ -94,7 +94,7 @@ def _log_probs(flow: Flow, pieces: Pieces, *, mask: int, whole_words: bool) -> N
     words = pieces.words if whole_words else None
     found = np.empty(len(pieces), np.float64)
     done = 0
-    for part in flow.compute(_in_sets(_masked(flow, pieces, windows, mask=mask, words=words))):
+    for part in flow.compute_sequences(_in_sets(_masked(flow, pieces, windows, mask=mask, words=words))):
         scores = part[flow.outputs[0]]
         ids = pieces.ids[done : done + len(scores)]
         found[done : done + len(scores)] = scores[np.arange(len(ids)), ids] - log_normalisers(scores)

@@ -144,7 +144,7 @@ def stream_results(
     """
     if on_error not in ("raise", "yield"):
         raise ValueError(f"on_error is {on_error!r}; expected 'raise' or 'yield'")
-    read: Iterator[tuple[Places[Item], Sequence[Result]]] = read_lists(steps, given, on_error=on_error, live=live)
+    read = read_lists(steps, given, on_error=on_error, live=live)
     return _in_places(read, on_error)
 
 

@@ -201,7 +201,8 @@ def write_tokenizer(data: Path, folder: Path, *, n_pieces: int) -> None:
     pieces = [*SPECIAL, *(char for char in chars if char.isprintable() and not char.isspace())][:n_pieces]
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "vocab.txt", "".join(f"{piece}\n" for piece in pieces))
-    config = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": POSITIONS}
+    config: dict[str, Any] = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+    config |= {"model_max_length": POSITIONS, "fold_full_width": True}
     config |= {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     write_text(folder / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
     log.info("prepare: %d pieces", len(pieces))

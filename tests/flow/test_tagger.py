@@ -273,7 +273,7 @@ def test_a_named_checkpoint_takes_the_place_of_the_main_ones_head(tmp_path: Path
     main = build_tagger(tmp_path / "main", heads=LAYERS, pieces="chars")
     other = build_tagger(tmp_path / "other", heads={"entities": ("O", "B-ORG", "I-ORG")}, pieces="chars", seed=5)
     tagger = Tagger.load(main, entities=other, **options())
-    alone = Tagger.load(main, **options())
+    alone = Tagger.load(main, joint=False, **options())
     assert {entity.label for document in tagger.stream(TEXTS) for entity in document.entities} == {"ORG"}
     assert [document.words for document in tagger.stream(TEXTS)] == [document.words for document in alone.stream(TEXTS)]
 
@@ -337,9 +337,8 @@ SENTENCE = "天下的我中国"
 
 
 def joint(folder: Path, *, word_label: str = "first", **options: Any) -> Tagger:
-    return fake_tagger(
-        build_tagger(folder, heads=LAYERS, pieces="chars", word_label=word_label), FakeEngine(JOINT), **options
-    )
+    folder = build_tagger(folder, heads=LAYERS, pieces="chars", word_label=word_label)
+    return fake_tagger(folder, FakeEngine(JOINT), **{"joint": False, **options})
 
 
 def test_words_tags_and_entities_come_from_one_pass(tmp_path: Path) -> None:
@@ -347,6 +346,20 @@ def test_words_tags_and_entities_come_from_one_pass(tmp_path: Path) -> None:
     assert document.words.texts == ["天下", "的", "我", "中国"]
     assert document.words.pos == ["Na", "PERIODCATEGORY", "D", "PERIODCATEGORY"]
     assert [(entity.text, entity.label) for entity in document.entities] == [("下的", "PER")]
+
+
+def test_words_and_entities_are_decoded_together_unless_the_caller_says_otherwise(tmp_path: Path) -> None:
+    found = {}
+    for together in (True, False):
+        document = joint(tmp_path / str(together), joint=together)(SENTENCE)
+        found[together] = document.words.texts, document.entities.texts
+    assert found[True] == (["天", "下", "的", "我", "中国"], ["下的"])
+    assert found[False] == (["天下", "的", "我", "中国"], ["下的"])
+
+
+def test_biases_for_words_leave_the_layers_apart(tmp_path: Path) -> None:
+    biases = {"words": np.zeros((3, 3))}
+    assert joint(tmp_path, joint=True, biases=biases)(SENTENCE).words.texts == ["天下", "的", "我", "中国"]
 
 
 def test_scores_are_means_of_probabilities_of_the_decoded_tags(tmp_path: Path) -> None:
@@ -361,7 +374,7 @@ def test_scores_are_means_of_probabilities_of_the_decoded_tags(tmp_path: Path) -
 def test_a_words_tag_may_be_the_mean_over_its_pieces(tmp_path: Path) -> None:
     rule = table({"天": (1, 0, 0, 0), "下": (0, 9, 0, 0)}, (0, 0, 0, 3))
     folder = build_tagger(tmp_path, heads=LAYERS, pieces="chars", word_label="mean")
-    assert fake_tagger(folder, FakeEngine({**JOINT, "pos": rule}))("天下").words.pos == ["VC"]
+    assert fake_tagger(folder, FakeEngine({**JOINT, "pos": rule}), joint=False)("天下").words.pos == ["VC"]
 
 
 def test_entities_may_be_widened_to_whole_words(tmp_path: Path) -> None:
@@ -377,7 +390,7 @@ def test_of_two_entities_widened_into_one_word_the_more_probable_stays(tmp_path:
         whole: [
             (entity.text, entity.label)
             for entity in fake_tagger(
-                folder, FakeEngine({"words": words, "entities": entities}), entities_on_words=whole
+                folder, FakeEngine({"words": words, "entities": entities}), joint=False, entities_on_words=whole
             )("天下的").entities
         ]
         for whole in (False, True)

@@ -422,3 +422,15 @@ def test_another_word_for_pieces_is_refused(bert_folder: Folder) -> None:
 def test_the_awkward_texts_hold_a_case_of_each_kind() -> None:
     joined = "".join(AWKWARD)
     assert all(mark in joined for mark in ("😀", "\u0301", "\x00", "\u200b", "[SEP]", "<s>", "\u3000"))
+
+
+def test_full_width_letters_and_digits_are_read_as_ascii_where_the_folder_says_so(bert_folder: Folder) -> None:
+    folder = bert_folder(vocab=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "1", "１", "，"])
+    text = "ａ１1，ｂ"
+    plain = load_tokenizer(folder, pieces="chars", model_type="bert").encode([text])
+    assert plain.ids.tolist() == [1, 6, 5, 7, 1]
+    folder = bert_folder(
+        vocab=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "1", "１", "，"], tokenizer_config={"fold_full_width": True}
+    )
+    folded = load_tokenizer(folder, pieces="chars", model_type="bert").encode([text])
+    assert folded.ids.tolist() == [4, 5, 5, 7, 1]

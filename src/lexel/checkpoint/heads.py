@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from lexel.checkpoint.adapter import AdapterConfig, read_adapter
 from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.quantised import Quantised, read_quantised
+from lexel.checkpoint.tuned import Tuned, read_tuned
 from lexel.encoder.family import ModelConfig
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
@@ -61,7 +62,7 @@ _UNNAMED = ("LABEL_0", "LABEL_1")
 """What transformers takes a config without labels to mean."""
 
 _FILE_KEYS = {"format", "pieces", "heads", "adapter", "quantised", "base", "made"}
-_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem"}
+_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem", "tuned"}
 _NAME = re.compile(r"[A-Za-z][\w+-]*")
 _PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -79,6 +80,7 @@ class Head:
         word_label: A word's label is that of its ``first`` piece, or by the ``mean``; ``None`` where words get none.
         problem: Of a text classifier: one label a text (``single``), any number (``multi``), or numbers
             (``regression``); ``None`` for others.
+        tuned: What development data chose for it.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Head:
     prefix: str
     word_label: Literal["first", "mean"] | None = None
     problem: Problem | None = None
+    tuned: Tuned = Tuned()
 
 
 class FolderHeads(NamedTuple):
@@ -298,7 +301,8 @@ def _read_head(name: str, entry: Any, path: Path, config: ModelConfig, asked: _A
     if task not in TAGGING:
         return Head(name, task, labels, scheme, prefix, how)
     _check_config(labels, prefix, config, where)
-    return Head(name, task, labels, _scheme(task, labels, scheme, where), prefix, how)
+    tuned = read_tuned(entry.get("tuned"), f"{where}: tuned")
+    return Head(name, task, labels, _scheme(task, labels, scheme, where), prefix, how, tuned=tuned)
 
 
 def _text_classifier(name: str, problem: Any, labels: tuple[str, ...], prefix: str, where: str) -> Head:

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.decoding.spans import boundaries, look_up, text_of
+from lexel.decoding.spans import look_up, text_of, unit_edges
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import LabelSet
 
@@ -36,7 +36,7 @@ CHUNK = 256
 WARM_UP = 64
 """Pieces before a chunk from which its entry is guessed."""
 
-REACHES = (1, 4, 16)
+REACHES = (6, 24)
 """Pieces on either side of a fault that are searched before the whole text is."""
 
 _CACHED = 1 << 18  # scores that are turned into columns at a time
@@ -64,8 +64,8 @@ def decode_tags(
         method: ``viterbi`` for the best valid path, ``argmax`` for each piece by itself.
         biases: Added to each transition, ``[labels + 1, labels + 1]``, the last index standing for the outside as in
             ``LabelSet.allowed``; ``None`` for none. Unused by ``argmax``.
-        cuts: What a lexicon says of a boundary before each piece, ``[pieces]``: a bonus for one if positive, against
-            one if negative; infinities decide.
+        cuts: What a lexicon or another head says of an edge of a unit before each piece, ``[pieces]``: a bonus for one
+            if positive, against one if negative; infinities decide. Between two tags outside there is no edge.
 
     Returns:
         Index of the tag, ``[pieces]``.
@@ -185,7 +185,7 @@ def _are_faulty(pieces: IntArray, tags: TagArray, label_set: LabelSet, cuts: Dou
     before, after = tags[pieces - 1], tags[pieces]
     faulty = ~look_up(label_set.allowed, before, after)
     if cuts is not None:
-        parted, bonus = look_up(boundaries(label_set), before, after), cuts[pieces]
+        parted, bonus = look_up(unit_edges(label_set), before, after), cuts[pieces]
         faulty |= np.where(parted, bonus < 0, bonus > 0)
     return faulty
 
@@ -259,7 +259,7 @@ class _Steps:
     def of(cls, label_set: LabelSet, prices: DoubleArray) -> _Steps:
         """The steps where a transition earns ``prices``, ``[labels + 1, labels + 1]``."""
         weights = np.where(label_set.allowed, prices, -np.inf)
-        inner, parted = weights[:-1, :-1], boundaries(label_set)
+        inner, parted = weights[:-1, :-1], unit_edges(label_set)
         return cls(
             weights[-1, :-1],
             weights[:-1, -1],

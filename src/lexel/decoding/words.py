@@ -20,6 +20,7 @@ from lexel.labels import LabelSet
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 
 
 class WordTable(NamedTuple):
@@ -53,6 +54,8 @@ class WordBegins(NamedTuple):
         unit_of_char: The unit that covers each character, -1 where none, ``[chars]``.
         tags: Index of each unit's tag, ``[units]``.
         probs: Probability of that tag, ``[units]``.
+        odds: Log-odds of a begin at each piece, the lexicon's bonuses included, ``[pieces]``; ``None`` where the scheme
+            decides pieces together (all but BI).
     """
 
     begins: BoolArray
@@ -61,6 +64,7 @@ class WordBegins(NamedTuple):
     unit_of_char: NDArray[np.int32]
     tags: NDArray[np.int32]
     probs: FloatArray
+    odds: DoubleArray | None = None
 
 
 def decode_words(
@@ -153,7 +157,8 @@ def decode_word_begins(
         tags = decode_tags(scores, piece_bounds, label_set, method=method, biases=biases)
         begins = words_by_piece(unit_begins(tags, piece_bounds, label_set), piece_of_char)
         joined = np.zeros(len(begins), bool)
-        return WordBegins(begins, joined, piece_of_char >= 0, piece_of_char, tags, probs_of(scores, tags))
+        probs, odds = probs_of(scores, tags), _begin_odds(scores, label_set, None)
+        return WordBegins(begins, joined, piece_of_char >= 0, piece_of_char, tags, probs, odds)
     units = _cut_pieces(matches, piece_of_char, piece_bounds, space=space)
     unit_scores = _scores_of_units(scores, label_set, units)
     matches = _satisfiable(matches, units)
@@ -164,8 +169,18 @@ def decode_word_begins(
     begins = force_matches(begins, matches, covered=covered)
     covered[matches.start[np.isinf(matches.weight)]] = True
     joined = joined_by(begins, matches, space=space)
-    probs = _probs_of_units(scores, unit_scores, tags, units)
-    return WordBegins(begins, joined, covered, units.of_char, tags, probs)
+    probs, odds = _probs_of_units(scores, unit_scores, tags, units), _begin_odds(unit_scores, label_set, cuts)
+    odds = None if odds is None else odds[units.opens]
+    return WordBegins(begins, joined, covered, units.of_char, tags, probs, odds)
+
+
+def _begin_odds(scores: FloatArray, label_set: LabelSet, cuts: DoubleArray | None) -> DoubleArray | None:
+    """What a begin is worth more than none, ``[units]``; ``None`` if the scheme's tags depend on each other."""
+    if label_set.scheme != "BI" or label_set.task != "words":
+        return None
+    begin, inside = label_set.begins.tolist().index(True), label_set.begins.tolist().index(False)
+    odds = scores[:, begin].astype(np.float64) - scores[:, inside]
+    return odds if cuts is None else odds + cuts
 
 
 def force_matches(begins: BoolArray, matches: Matches, *, covered: BoolArray) -> BoolArray:

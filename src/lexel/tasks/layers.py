@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
+from lexel.decoding.agreement import decode_with_words, recut
 from lexel.decoding.lexicon import Lexicon, Matches
+from lexel.decoding.script_borders import script_borders
 from lexel.decoding.spans import SpanTable, decode_spans
 from lexel.decoding.tags import Method, decode_tags, probs_of
 from lexel.decoding.words import (
@@ -55,6 +57,8 @@ class TagOptions:
         decode: ``viterbi`` (the best valid tags) or ``argmax`` (the best tag of each piece).
         lexicon: Words whose boundaries are forced or preferred.
         biases: By layer, scores added to transitions, ``[labels + 1, labels + 1]``; see ``decode_tags``.
+        joint: Decode words and entities together, where one model reads both from the same pieces: no entity begins or
+            ends inside a word. If false, each layer is decoded by itself.
         entities_on_words: Widen entities to whole words.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
@@ -62,6 +66,7 @@ class TagOptions:
     decode: Method = "viterbi"
     lexicon: Lexicon | None = None
     biases: Mapping[str, NDArray[np.floating[Any]]] | None = None
+    joint: bool = True
     entities_on_words: bool = False
     max_chars: int | None = None
 
@@ -87,6 +92,7 @@ class _Decoder:
         self._options = options
         self._chars: Chars = read_chars(block.texts)
         self._found: WordBegins | None = None
+        self._decoded: dict[Layer, NDArray[np.int32]] = {}
         self._owners: dict[str, NDArray[np.int32]] = {}
 
     def documents(self) -> Iterator[Document]:
@@ -114,8 +120,8 @@ class _Decoder:
         if layer is None:
             return self._pre_tokenised(), None
         chars, pieces = self._chars, self._block.readings[layer.flow].pieces
-        found = self._found = decode_word_begins(
-            self._scores(layer),
+        found = decode_word_begins(
+            self._word_scores(layer),
             layer.label_set,
             piece_bounds=pieces.bounds,
             piece_of_char=self._owner(layer.flow),
@@ -124,8 +130,41 @@ class _Decoder:
             method=self._options.decode,
             biases=self._biases("words"),
         )
+        found = self._found = self._agreed(found, layer)
         words = decode_words(found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.covered)
-        return words, mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
+        scores = mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
+        return words, layer.head.tuned.calibrated(scores)
+
+    def _word_scores(self, layer: LayerHead) -> NDArray[np.float32]:
+        """The scores for words, with the head's bonus for a begin where the script changes, ``[pieces, labels]``."""
+        scores, bonus = self._scores(layer), layer.head.tuned.script_border
+        if not bonus:
+            return scores
+        borders, owner = script_borders(self._chars.codes, self._chars.bounds), self._owner(layer.flow)
+        before, after = owner[borders - 1], owner[borders]
+        pieces, scores = after[(after >= 0) & (after != before)], scores.copy()
+        scores[np.ix_(pieces, layer.label_set.begins)] += np.float32(bonus)
+        return scores
+
+    def _agreed(self, found: WordBegins, words: LayerHead) -> WordBegins:
+        """The words with the entities that are best together with them, if both are read from the same pieces."""
+        layer, options = self._layers.get("entities"), self._options
+        if layer is None or layer.flow != words.flow or found.odds is None or self._biases("words") is not None:
+            return found
+        if not options.joint or options.decode != "viterbi":
+            return found
+        bounds, owner = self._block.readings[layer.flow].pieces.bounds, self._owner(layer.flow)
+        tags = decode_with_words(
+            self._scores(layer), bounds, layer.label_set, odds=found.odds, biases=self._biases("entities")
+        )
+        self._decoded["entities"] = tags
+        if options.entities_on_words:
+            return found
+        found = recut(found, tags, bounds, layer.label_set, words=words.label_set, piece_of_char=owner)
+        matches = self._matches()
+        if matches is None:
+            return found
+        return found._replace(joined=found.joined & joined_by(found.begins, matches, space=self._chars.space))
 
     def _pre_tokenised(self) -> WordTable:
         """The words of the first flow's pre-tokeniser, with a lexicon's forced words in them."""
@@ -149,7 +188,7 @@ class _Decoder:
             return self._typed_pos(layer, words)
         first, end = pieces_of_words(words, self._owner(layer.flow))
         ids, probs = decode_pos(self._scores(layer), first, end, word_label=layer.head.word_label or "first")
-        return _Pos.of(ids, layer.head.labels, probs)
+        return _Pos.of(ids, layer.head.labels, layer.head.tuned.calibrated(probs))
 
     def _typed_pos(self, layer: LayerHead, words: WordTable) -> _Pos:
         """Tags that boundaries carry (``B-NOUN``): the type that a word's first piece was decoded to."""
@@ -160,7 +199,8 @@ class _Decoder:
             probs = probs_of(self._scores(layer), tags)
         first, end = pieces_of_words(words, owner)
         types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word that no piece is in
-        return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, mean_over(probs, first, end))
+        scores = layer.head.tuned.calibrated(mean_over(probs, first, end))
+        return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, scores)
 
     def _entities(self, words: WordTable) -> Iterator[Spans] | None:
         layer = self._layers.get("entities")
@@ -171,7 +211,7 @@ class _Decoder:
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
         starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
         starts, ends = trim_blanks(self._chars, starts, np.maximum(starts, ends))  # white space may be a piece
-        scores = _mean_probs(self._scores(layer), tags, spans)
+        scores = layer.head.tuned.calibrated(_mean_probs(self._scores(layer), tags, spans))
         solid = ends > starts
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
@@ -192,6 +232,8 @@ class _Decoder:
         return self._block.readings[layer.flow].scores[layer.head.name].astype(np.float32, copy=False)
 
     def _tags(self, name: Layer, layer: LayerHead) -> NDArray[np.int32]:
+        if name in self._decoded:
+            return self._decoded[name]
         bounds = self._block.readings[layer.flow].pieces.bounds
         method, biases = self._options.decode, self._biases(name)
         return decode_tags(self._scores(layer), bounds, layer.label_set, method=method, biases=biases)

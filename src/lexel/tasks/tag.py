@@ -75,6 +75,7 @@ class Tagger:
         decode: Method = "viterbi",
         lexicon: Lexicon | str | os.PathLike[str] | Iterable[str] | None = None,
         biases: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+        joint: bool = True,
         entities_on_words: bool = False,
         max_chars: int | None = None,
         script: str = "as-is",
@@ -100,6 +101,7 @@ class Tagger:
             decode: ``viterbi`` or ``argmax``.
             lexicon: Words to force or prefer: a ``Lexicon``, the path of its file, or plain words to force.
             biases: By layer, scores added to transitions between tags.
+            joint: Decode words and entities together, where one model reads both from the same pieces.
             entities_on_words: Widen entities to whole words.
             max_chars: Refuse longer texts.
             script: ``simplified`` or ``traditional`` if the models read that and texts may be in the other; results
@@ -114,6 +116,7 @@ class Tagger:
             decode=decode,
             lexicon=_lexicon(lexicon),
             biases=biases,
+            joint=joint,
             entities_on_words=entities_on_words,
             max_chars=max_chars,
         )

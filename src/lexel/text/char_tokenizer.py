@@ -13,6 +13,8 @@ from lexel.text.alignment import Chars, bounds_of, ranges_to_indexes, read_chars
 from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, check_words, join_words
 
 _REPLACEMENT = 0xFFFD
+_FULL_WIDTH = 0xFEE0
+"""How far a full-width form lies behind its ASCII character."""
 
 
 class CharTokenizer:
@@ -22,13 +24,21 @@ class CharTokenizer:
     a lone surrogate counts as U+FFFD. So the pieces of a text are exactly its characters.
     """
 
-    def __init__(self, vocab: Mapping[str, int], *, special: SpecialPieces, max_length: int | None = None) -> None:
+    def __init__(
+        self,
+        vocab: Mapping[str, int],
+        *,
+        special: SpecialPieces,
+        max_length: int | None = None,
+        folds_width: bool = False,
+    ) -> None:
         """Make the look-up table.
 
         Args:
             vocab: Pieces and their indexes; only those of one character are ever found in a text.
             special: The special pieces; there must be an unknown piece.
             max_length: Longest sequence that the files name.
+            folds_width: Read full-width letters and digits as their ASCII characters.
 
         Raises:
             ValueError: If there is no unknown piece.
@@ -40,7 +50,7 @@ class CharTokenizer:
         self.max_length = max_length
         self.shows_continuation = True  # each is a unit of its own, and looks like one
         self._strings = {index: piece for piece, index in vocab.items()}
-        self._table = _look_up_table(vocab, special.unk)
+        self._table = _look_up_table(vocab, special.unk, folds_width=folds_width)
 
     def encode(self, texts: Sequence[str]) -> Pieces:
         """One piece a character; ``words`` count characters too."""
@@ -90,9 +100,12 @@ class CharTokenizer:
         return table[np.minimum(chars.codes, len(table) - 1)]
 
 
-def _look_up_table(vocab: Mapping[str, int], unk: int) -> Int32Array:
+def _look_up_table(vocab: Mapping[str, int], unk: int, *, folds_width: bool) -> Int32Array:
     """Index by code point, as far as the vocabulary reaches; the last row stands for all higher ones, ``[codes]``."""
     singles = {ord(piece): index for piece, index in vocab.items() if len(piece) == 1 and not piece.isspace()}
+    if folds_width:
+        narrow = (code for code in range(128) if chr(code).isalnum() and code in singles)
+        singles |= {code + _FULL_WIDTH: singles[code] for code in narrow}
     table = np.full(max(singles, default=0) + 2, unk, np.int32)
     codes: Int64Array = np.fromiter(singles, np.int64, len(singles))
     table[codes] = np.fromiter(singles.values(), np.int32, len(singles))

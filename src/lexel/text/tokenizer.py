@@ -392,7 +392,8 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
     if pieces == "chars":
         vocab, name = read_vocabulary(folder)
         special = files.template(vocab, model_type=model_type, where=f"{folder / name}")
-        return CharTokenizer(vocab, special=special, max_length=files.max_length)
+        folds_width = files.config.get("fold_full_width") is True
+        return CharTokenizer(vocab, special=special, max_length=files.max_length, folds_width=folds_width)
     if pieces != "tokenizer":
         raise ValueError(f"pieces {pieces!r}: expected 'chars' or 'tokenizer'")
     backend, name = _build(files)

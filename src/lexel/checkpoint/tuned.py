@@ -1,0 +1,77 @@
+"""What development data chose for a head: calibrated scores, a least score, how layers are decoded.
+
+``lexel.json`` keeps it under the head's key ``tuned``; ``lexel calibrate`` writes it. Every value has a default that
+changes nothing, so a head without the key is used as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexel.errors import CheckpointError
+
+_EPSILON = 1e-6
+"""Probabilities are kept this far from 0 and 1, where log-odds have no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What development data chose for a head.
+
+    Attributes:
+        scale: Factor on the log-odds of its scores, above 0; with ``shift``, Platt's calibration.
+        shift: Added to the log-odds after that.
+        min_score: Of entities: those with a lower calibrated score are left out unless the caller says otherwise.
+        script_border: Of words: added to the log-odds of a word's begin where Latin letters or digits meet ideographs.
+        record: How they were found: the data and the figures before and after.
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+    min_score: float = 0.0
+    script_border: float = 0.0
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changes_scores(self) -> bool:
+        """Are calibrated scores others than the model's?"""
+        return (self.scale, self.shift) != (1.0, 0.0)
+
+    def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The scores as calibrated probabilities, in the same order of size, ``[...]``."""
+        if not self.changes_scores:
+            return scores
+        bounded = np.clip(scores.astype(np.float64), _EPSILON, 1 - _EPSILON)
+        odds = self.scale * (np.log(bounded) - np.log1p(-bounded)) + self.shift
+        return (1 / (1 + np.exp(-odds))).astype(np.float32)
+
+
+NUMBERS = tuple(part.name for part in fields(Tuned) if part.name != "record")
+
+
+def read_tuned(entry: Any, where: str) -> Tuned:
+    """The key ``tuned`` of a head in ``lexel.json``; the defaults where there is none.
+
+    Raises:
+        CheckpointError: If it is not what ``lexel calibrate`` writes.
+    """
+    if entry is None:
+        return Tuned()
+    known = {*NUMBERS, "record"}
+    if not isinstance(entry, dict) or not entry.keys() <= known:
+        raise CheckpointError(f"{where}: expected an object of {', '.join(sorted(known))}; run lexel calibrate again")
+    numbers = {name: entry[name] for name in NUMBERS if name in entry}
+    for name, value in numbers.items():
+        if type(value) not in (int, float) or not math.isfinite(value) or (name == "scale" and value <= 0):
+            expected = "a number above 0" if name == "scale" else "a number"
+            raise CheckpointError(f"{where}: {name} is {value!r}; expected {expected}. Run lexel calibrate again")
+    record = entry.get("record", {})
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{where}: record is a {type(record).__name__}; expected an object")
+    return Tuned(**{name: float(value) for name, value in numbers.items()}, record=record)

@@ -1,0 +1,40 @@
+"""Where Latin letters or digits meet ideographs: places at which words of Chinese nearly always end."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+IDEOGRAPHS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+LATIN_LETTERS = (
+    (0x41, 0x5A), (0x61, 0x7A), (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x24F), (0x1E00, 0x1EFF), (0xFF21, 0xFF3A),
+    (0xFF41, 0xFF5A),
+)  # fmt: skip
+DIGITS = ((0x30, 0x39), (0xFF10, 0xFF19))
+
+_IDEOGRAPH, _OTHER_SIDE = 1, 2
+
+
+def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The characters before which a Latin letter or digit meets an ideograph, or the reverse, ``[borders]``.
+
+    Args:
+        codes: Code points of a batch of texts, ``[chars]``.
+        bounds: Text ``i`` owns the characters ``[bounds[i], bounds[i + 1])``, ``[texts + 1]``.
+    """
+    table = _sides()
+    sides = table[np.minimum(codes, len(table) - 1)]
+    borders = np.flatnonzero(sides[1:] + sides[:-1] == _IDEOGRAPH + _OTHER_SIDE) + 1
+    return borders[~np.isin(borders, bounds)]
+
+
+@cache
+def _sides() -> NDArray[np.uint8]:
+    """By code point 1 for ideographs, 2 for Latin letters and digits, else 0; the last row stands for higher ones."""
+    table = np.zeros(IDEOGRAPHS[-1][1] + 2, np.uint8)
+    for ranges, side in ((IDEOGRAPHS, _IDEOGRAPH), (LATIN_LETTERS, _OTHER_SIDE), (DIGITS, _OTHER_SIDE)):
+        for first, last in ranges:
+            table[first : last + 1] = side
+    return table

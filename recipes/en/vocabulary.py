@@ -109,7 +109,7 @@ def _is_english(piece: str) -> bool:
         return False
     if body != piece and not body.isalnum():  # signs are never inside a word: the tokenizer cuts at them
         return False
-    return all(char.isascii() or not char.isalnum() and not _is_ideographic(char) for char in body)
+    return all(char.isascii() or (not char.isalnum() and not _is_ideographic(char)) for char in body)
 
 
 def _is_ideographic(char: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -90,7 +90,7 @@ class Head:
     prefix: str
     word_label: Literal["first", "mean"] | None = None
     problem: Problem | None = None
-    tuned: Tuned = Tuned()
+    tuned: Tuned = field(default_factory=Tuned)
 
 
 class FolderHeads(NamedTuple):

@@ -23,8 +23,9 @@ from lexel.engines.base import Engine
 from lexel.engines.fake import FakeEngine
 from lexel.engines.packing import Sequences, build_rows, pack
 from lexel.labels import detect
+from lexel.names import Layer
 from lexel.tasks.base import Flow
-from lexel.tasks.layers import Layer, LayerHead, TagOptions
+from lexel.tasks.layers import LayerHead, TagOptions
 from lexel.tasks.tag import Tagger
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

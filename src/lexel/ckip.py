@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
-from lexel.checkpoint.heads import TAGGING
 from lexel.engines.choose import EngineOptions, describe, device_named, start_engine
 from lexel.errors import LabelError
+from lexel.names import TAGGING
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.text.alignment import bounds_of, read_chars
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import lexel
-from lexel.checkpoint.heads import PROBLEMS
 from lexel.errors import LabelError
+from lexel.names import PROBLEMS
 from tests.builders import WORDS, build_tagger
 
 from .conftest import CLASSES, NLI, SENTENCES, assert_same, build_classifier, theirs

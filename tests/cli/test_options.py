@@ -33,7 +33,6 @@ class Needed:
 
 
 def test_choices_are_those_of_the_rooms_that_know_them() -> None:
-    from lexel.checkpoint.heads import PIECES
     from lexel.data import FORMATS
     from lexel.data.offsets import OFFSET_UNITS
     from lexel.decoding.tags import Method
@@ -43,7 +42,6 @@ def test_choices_are_those_of_the_rooms_that_know_them() -> None:
     assert get_args(options.EngineName) == ENGINES
     assert get_args(options.PrecisionName) == PRECISIONS
     assert get_args(options.DecodeName) == get_args(Method)
-    assert get_args(options.PiecesName) == PIECES
     assert get_args(options.OffsetsName) == OFFSET_UNITS
     assert get_args(options.ScriptName) == SCRIPTS
     assert get_args(options.OutputFormat) == tuple(FORMATS)

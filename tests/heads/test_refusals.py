@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lexel.checkpoint import open_checkpoint
-from lexel.checkpoint.heads import TASKS
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError, LabelError, WeightError
+from lexel.names import TASKS
 from lexel.tasks.loading import READERS, find_head
 from tests.builders import RECIPES, WORDS, bert_config, bert_tensors, build_tagger, write_folder, write_json
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lexel.cards.facts import Facts
 from lexel.cards.licences import identifier_of
 from lexel.cards.results import eval_results, slug
-from lexel.checkpoint.heads import TAGGING
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
+from lexel.names import TAGGING
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData

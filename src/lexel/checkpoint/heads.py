@@ -19,28 +19,16 @@ from lexel.checkpoint.tuned import Tuned, read_tuned
 from lexel.encoder.family import ModelConfig
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
+from lexel.names import PIECES, PROBLEMS, SPAN_TASKS, TAGGING, TASKS, Pieces, Problem, Task, WordLabel
 
 if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint
 
-Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
-Problem = Literal["single", "multi", "regression"]
-Pieces = Literal["chars", "tokenizer"]
 _Choice = TypeVar("_Choice", bound=str)
 
 FORMAT = 1
 """The ``lexel.json`` format that this version writes, and the newest it reads."""
 
-TAGGING: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
-TASKS: tuple[Task, ...] = (*TAGGING, "fill", "classify", "answer", "embed")
-PROBLEMS: Mapping[str, Problem] = {
-    "single_label_classification": "single",
-    "multi_label_classification": "multi",
-    "regression": "regression",
-}
-"""What a text classifier's outputs are, by the config's ``problem_type``: exclusive classes, each class by itself, or
-numbers."""
-PIECES: tuple[Pieces, ...] = ("chars", "tokenizer")
 CHARACTER_OWNERS = ("ckiplab",)
 """Hub owners whose checkpoints were trained on single characters, which nothing in their files says."""
 
@@ -88,7 +76,7 @@ class Head:
     labels: tuple[str, ...]
     scheme: str | None
     prefix: str
-    word_label: Literal["first", "mean"] | None = None
+    word_label: WordLabel | None = None
     problem: Problem | None = None
     tuned: Tuned = field(default_factory=Tuned)
 
@@ -317,7 +305,7 @@ def _scheme(task: Task, labels: tuple[str, ...], scheme: str | None, where: str)
     if task in ("pos", "labels"):
         scheme = scheme or "bare"
     label_set = detect(labels, scheme=scheme, where=where)
-    if task in ("words", "words+pos", "entities") and label_set.task != task and label_set.scheme != "bare":
+    if task in SPAN_TASKS and label_set.task != task and label_set.scheme != "bare":
         raise LabelError(
             f"{where}: is for {task}, its labels ({_some(labels)}) say {label_set.task}. Correct its task or labels"
         )

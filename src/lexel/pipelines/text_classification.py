@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint.heads import PLAIN_CLASSIFIER, PROBLEMS
+from lexel.checkpoint.heads import PLAIN_CLASSIFIER
 from lexel.decoding.classes import FUNCTIONS, Function, apply_function
+from lexel.names import PROBLEMS
 from lexel.tasks.base import Flow, Pair
 from lexel.tasks.classify import FUNCTION_OF, Text, pair_of, score_texts
 from lexel.tasks.loading import describe_flow

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
-from lexel.checkpoint.heads import Problem
 from lexel.data.classified import Classified
 from lexel.decoding.classes import (
     DEFAULT_THRESHOLD,
@@ -30,6 +29,7 @@ from lexel.decoding.classes import (
 )
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LabelError
+from lexel.names import Problem
 from lexel.tasks.base import Flow, Pair, gather_pairs
 from lexel.tasks.calibration import Calibration
 from lexel.tasks.checks import check_length, check_several

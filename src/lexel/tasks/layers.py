@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,10 @@ from lexel.decoding.words import (
 )
 from lexel.document import Document, Spans, Words
 from lexel.labels import LabelSet
+from lexel.names import Layer
 from lexel.tasks.base import Block
 from lexel.text.alignment import Chars, flat_ranges, piece_of_char, ranges_to_indexes, read_chars, trim_blanks
 from lexel.text.sentences import split_sentences
-
-Layer = Literal["words", "pos", "entities"]
 
 UNKNOWN_POS = "_"
 """The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
-from lexel.checkpoint.heads import TAGGING
 from lexel.engines.choose import EngineOptions, describe, start_engine
 from lexel.errors import LabelError
+from lexel.names import TAGGING
 from lexel.tasks.base import Flow
 
 Source = str | os.PathLike[str] | Checkpoint

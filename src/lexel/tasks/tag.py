@@ -23,9 +23,10 @@ from lexel.document import Document
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
+from lexel.names import Layer
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.tasks.checks import check_each, check_one, check_several
-from lexel.tasks.layers import Layer, LayerHead, TagOptions, decode_block
+from lexel.tasks.layers import LayerHead, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.tasks.with_inputs import beside
 from lexel.text.sentences import split_sentences

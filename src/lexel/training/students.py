@@ -14,7 +14,6 @@ from typing import Any
 
 from lexel.cards import write_card
 from lexel.checkpoint import open_checkpoint
-from lexel.checkpoint.heads import TAGGING
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.data.classified import read_classified
 from lexel.data.questions import read_questions
@@ -22,6 +21,7 @@ from lexel.errors import LabelError, OptionError
 from lexel.evaluation.cost.cost import Cost
 from lexel.evaluation.cost.measure import without_announcements
 from lexel.evaluation.cost.student import Gold, student_cost
+from lexel.names import TAGGING
 from lexel.training.config.options import DataFile, DistillOptions, TrainingOptions
 from lexel.training.config.recipe import Value, build_options, read_words
 from lexel.training.data.features import read_documents

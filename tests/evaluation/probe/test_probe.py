@@ -12,7 +12,8 @@ from lexel.data import read_jsonl
 from lexel.document import Document, Spans, Words
 from lexel.engines.choose import EngineOptions
 from lexel.errors import DataError
-from lexel.evaluation.probe.probe import ProbeOptions, ProbeResult, Target, probe
+from lexel.evaluation.probe.probe import ProbeOptions, ProbeResult, probe
+from lexel.names import Layer
 from tests.builders import SPECIALS, bert_config, bert_tensors, build_tagger, write_folder
 
 LETTERS = "abcdefgh"
@@ -47,7 +48,7 @@ def _documents(n: int = 150, *, seed: int = 0, by_text: bool = False) -> list[Do
     return documents
 
 
-def _probe(checkpoint: Checkpoint, documents: list[Document], target: Target = "pos", **options: int) -> ProbeResult:
+def _probe(checkpoint: Checkpoint, documents: list[Document], target: Layer = "pos", **options: int) -> ProbeResult:
     return probe(checkpoint, documents, options=ProbeOptions(target, n_samples=50, **options), engine=ENGINE)
 
 

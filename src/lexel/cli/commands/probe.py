@@ -10,8 +10,9 @@ from lexel.cli.jobs.labelled import check_folders, open_labelled
 from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.options.named_model import Model, chosen_model
-from lexel.cli.options.probe import Data, Head, ProbingOptions, TargetName
+from lexel.cli.options.probe import Data, Head, ProbingOptions
 from lexel.cli.terminal.messages import note, reported
+from lexel.names import Layer
 
 if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint
@@ -62,7 +63,7 @@ def _probe(
     file: LabelledFile,
     *,
     test: LabelledFile | None,
-    head: TargetName,
+    head: Layer,
     probing: ProbingOptions,
     compute: ComputeOptions,
 ) -> ProbeResult:

@@ -26,6 +26,7 @@ from lexel.cli.options.named_model import Model, chosen_model
 from lexel.cli.options.verify import ClaimOptions, Data, ExactOptions
 from lexel.cli.terminal.messages import note, reported
 from lexel.cli.terminal.statuses import FAILED
+from lexel.names import TAGGING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def _card_of(model: ModelOptions, labels: LabelOptions) -> tuple[list[Claim], li
 def _is_of_classes(heads: Sequence[Head]) -> bool:
     """Whether what a folder does is to classify texts, and not to tag them."""
     tasks = {head.task for head in heads}
-    return "classify" in tasks and not tasks.intersection(("words", "pos", "words+pos", "entities", "labels"))
+    return "classify" in tasks and not tasks.intersection(TAGGING)
 
 
 def _files(

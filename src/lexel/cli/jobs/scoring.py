@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def task_of(model: ModelOptions, labels: LabelOptions) -> TaskName:
     """What a model is for, by its heads: tagging if it has such a head, else classes, else answers."""
-    from lexel.checkpoint.heads import TAGGING
+    from lexel.names import TAGGING
     from lexel.tasks.loading import load_checkpoint
 
     try:

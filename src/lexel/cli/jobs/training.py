@@ -11,13 +11,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from lexel.errors import LexelError, MissingExtra
+from lexel.names import TAGGING, TEXT_TASKS
 from lexel.training.config.options import TrainingOptions
 
 if TYPE_CHECKING:
     from lexel.training.loop.fit import TrainingResult
 
 _TIME_TO_SPEAK_S = 10.0
-_TAGGING = {"words", "pos", "words+pos", "entities", "labels"}
 
 
 def check_extra() -> None:
@@ -72,12 +72,12 @@ def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:
     if result.best is not None:
         name, value = result.best["metric"], result.best["value"]
         print(f"  best weights:   step {result.best['step']:,}, {title_of(name)} {cell(name, value)}")
-    if tasks & _TAGGING:
+    if tasks.intersection(TAGGING):
         print(f"  to use it:      lexel tag -m {folder}")
-    for task in ("fill", "classify", "answer", "embed"):
+    for task in ("fill", *TEXT_TASKS):
         if task in tasks:
             print(f"  to use it:      lexel {task} -m {folder}")
-    if tasks & (_TAGGING | {"classify", "answer"}):
+    if tasks.intersection((*TAGGING, "classify", "answer")):
         print(f"  to measure it:  lexel evaluate {folder} -d {measured or 'FILE'}")
     if measured is not None and (result.folder / "evaluation.json").exists():
         print(f"  to verify it:   lexel verify {folder} -d {measured}")

@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
+from lexel.names import Pieces as PiecesName
+
 _MODEL, _INPUT, _OUTPUT, _READING, _COMPUTING, _TALKING = "Model", "Input", "Output", "Reading", "Computing", "Messages"
 
 EngineName = Literal["auto", "openvino", "torch", "numpy"]
 PrecisionName = Literal["auto", "float32", "bf16", "int8", "float16", "float64"]
 DecodeName = Literal["viterbi", "argmax"]
-PiecesName = Literal["chars", "tokenizer"]
 OffsetsName = Literal["char", "utf16", "byte"]
 ScriptName = Literal["simplified", "traditional", "as-is"]
 InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]

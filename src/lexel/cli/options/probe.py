@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from lexel.cli.options.groups import option
+from lexel.names import Layer
 
 _PROBING = "Probing"
-
-TargetName = Literal["words", "pos", "entities"]
 
 Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
 
 Head = Annotated[
-    TargetName, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
+    Layer, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
 ]
 
 

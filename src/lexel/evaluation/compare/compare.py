@@ -31,11 +31,11 @@ from lexel.evaluation.compare.results import (
 )
 from lexel.evaluation.compare.schemes import GOLD, check_schemes, rename_output, renamed, renamed_labels
 from lexel.evaluation.scores.chunks import CHUNK_DOCUMENTS, Pair
-from lexel.evaluation.scores.run import LAYERS, Abilities, EvaluationOptions, Judge
+from lexel.evaluation.scores.run import Abilities, EvaluationOptions, Judge
 from lexel.evaluation.scores.tallies import Headline
 from lexel.metrics.resampling import FloatArray, holm, interval, mcnemar, paired_bootstrap, resample
 from lexel.metrics.scores import Estimate, rates_of
-from lexel.tasks.layers import Layer
+from lexel.names import LAYERS, Layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lexel.evaluation.scores.chunks import Pair
 from lexel.evaluation.scores.mistakes import Region, Stretch, context_of, regions_of, shown, stretches_of
-from lexel.tasks.layers import Layer
+from lexel.names import Layer
 
 MOST_KEPT = 2_000
 """Flips of one layer and one pair of models that are kept to be shown; all are counted."""

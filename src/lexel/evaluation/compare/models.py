@@ -23,7 +23,7 @@ from lexel.evaluation.scores.likelihood import DocumentLoss
 from lexel.evaluation.scores.predictions import read_pairs
 from lexel.evaluation.scores.provenance import describe_models
 from lexel.evaluation.scores.run import Abilities
-from lexel.tasks.layers import Layer
+from lexel.names import Layer
 from lexel.tasks.tag import Tagger
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from lexel.document import Document, Spans, Words
 from lexel.errors import LabelError
 from lexel.evaluation.compare.models import ModelOutput
-from lexel.tasks.layers import Layer
+from lexel.names import Layer
 
 GOLD = "gold"
 """What the labels of the data are called in a map."""

@@ -18,10 +18,11 @@ from lexel.evaluation.cost.cost import LayerCost
 from lexel.evaluation.scores.chunks import chunked
 from lexel.evaluation.scores.predictions import read_pairs
 from lexel.evaluation.scores.results import Results
-from lexel.evaluation.scores.run import LAYERS, Abilities, EvaluationOptions, Judge
+from lexel.evaluation.scores.run import Abilities, EvaluationOptions, Judge
 from lexel.evaluation.scores.tallies import Headline
 from lexel.metrics.resampling import FloatArray, paired_bootstrap
 from lexel.metrics.scores import Estimate, rates_of
+from lexel.names import LAYERS
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.tag import Tagger
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.checkpoint.heads import TAGGING
 from lexel.checkpoint.quantised import GRAPH_WEIGHTS, WEIGHTS
 from lexel.document import Document
 from lexel.engines.choose import EngineOptions
@@ -21,6 +20,7 @@ from lexel.evaluation.cost.measure import (
     tolerance_between,
     without_announcements,
 )
+from lexel.names import TAGGING
 from lexel.tasks.base import Flow
 from lexel.tasks.loading import start_flow
 from lexel.tasks.tag import Tagger

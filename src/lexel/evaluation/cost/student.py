@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
-from lexel.checkpoint.heads import TAGGING
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.checkpoint.weights import weight_file
 from lexel.data.classified import Classified
@@ -27,6 +26,7 @@ from lexel.evaluation.scores.tallies import Sampling, Sums
 from lexel.evaluation.scores.texts import evaluate_answerer, evaluate_classifier
 from lexel.metrics.resampling import FloatArray, paired_bootstrap
 from lexel.metrics.scores import Estimate
+from lexel.names import TAGGING
 from lexel.tasks.answer import Answerer
 from lexel.tasks.base import Flow
 from lexel.tasks.classify import Classifier

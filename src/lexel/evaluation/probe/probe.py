@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,11 @@ from lexel.labels import LabelSet, detect
 from lexel.metrics.resampling import FloatArray, interval, resample
 from lexel.metrics.scores import Estimate, rates_of, ratio
 from lexel.metrics.spans import count_spans, spans_of_tags
+from lexel.names import Layer
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.gold import ABSENT, BEGIN, IGNORE, OUTSIDE, PieceUnits, Units, unit_labels
 from lexel.tasks.loading import start_flow
 from lexel.text.pieces import Pieces
-
-Target = Literal["words", "pos", "entities"]
-TARGETS: tuple[Target, ...] = ("words", "pos", "entities")
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 """The penalties that are tried, strong ones first: each fit starts from the one before."""
@@ -41,7 +39,7 @@ PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 _BLOCK_CHARS = 2_048
 _SHARES, _SHARES_WITHOUT_TEST = (0.6, 0.2, 0.2), (0.8, 0.2, 0.0)
 """Which share of the documents is fitted to, chosen on, and scored on."""
-_METRICS: Mapping[Target, str] = {
+_METRICS: Mapping[Layer, str] = {
     "words": "F1 of words",
     "pos": "accuracy of tags, at the first piece of each word",
     "entities": "F1 of entities (lenient)",
@@ -59,7 +57,7 @@ class ProbeOptions:
         n_samples: Bootstrap samples for the intervals.
     """
 
-    target: Target
+    target: Layer
     max_items: int = 20_000
     seed: int = 42
     n_samples: int = 1000
@@ -88,7 +86,7 @@ class ProbeResult:
         layers: The score of each layer, from the embeddings up.
     """
 
-    target: Target
+    target: Layer
     metric: str
     labels: tuple[str, ...]
     n_items: tuple[int, int, int]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lexel.document import Document, Spans, Words
 from lexel.evaluation.scores.likelihood import DocumentLoss
 from lexel.metrics.spans import FlatSpans, flat_spans
-from lexel.tasks.layers import Layer
+from lexel.names import Layer
 
 CHUNK_DOCUMENTS = 512
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.document import Document
+from lexel.names import Layer
 from lexel.tasks.base import Block, Reading
 from lexel.tasks.gold import IGNORE, PieceUnits, Units, unit_labels, word_labels
-from lexel.tasks.layers import Layer, LayerHead
+from lexel.tasks.layers import LayerHead
 
 FloatArray = NDArray[np.float64]
 

@@ -19,8 +19,9 @@ from lexel.errors import LabelError
 from lexel.evaluation.scores.chunks import Pair
 from lexel.evaluation.scores.likelihood import DocumentLoss, GoldLosses
 from lexel.metrics.spans import are_well_formed, spans_of_tags
+from lexel.names import Layer
 from lexel.tasks.base import Block, Flow
-from lexel.tasks.layers import Layer, LayerHead
+from lexel.tasks.layers import LayerHead
 from lexel.tasks.tag import Tagger
 from lexel.text.alignment import flat_ranges, read_chars
 

@@ -14,10 +14,9 @@ from lexel.evaluation.scores.mistakes import MistakeList
 from lexel.evaluation.scores.predictions import read_pairs
 from lexel.evaluation.scores.results import Results
 from lexel.evaluation.scores.tallies import EntityTally, LossTally, PosTally, Sampling, WordTally
-from lexel.tasks.layers import Layer, LayerHead
+from lexel.names import LAYERS, Layer
+from lexel.tasks.layers import LayerHead
 from lexel.tasks.tag import Tagger
-
-LAYERS: tuple[Layer, ...] = ("words", "pos", "entities")
 
 
 @dataclass(frozen=True, slots=True)

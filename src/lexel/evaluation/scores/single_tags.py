@@ -13,7 +13,7 @@ from lexel.document import Document
 from lexel.evaluation.scores.tallies import Sampling
 from lexel.metrics.resampling import interval, resample
 from lexel.metrics.scores import Estimate, ratio
-from lexel.tasks.layers import Layer
+from lexel.names import Layer
 from lexel.tasks.tag import Tagger
 
 Tag = tuple[str, str]

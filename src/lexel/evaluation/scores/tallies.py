@@ -17,7 +17,7 @@ from lexel.metrics.scores import Estimate, SpanScore, rates_of, ratio
 from lexel.metrics.spans import FlatSpans, count_spans, match_spans
 from lexel.metrics.tags import Confusion, count_confusion, count_tags
 from lexel.metrics.words import are_known, count_known, without_space
-from lexel.tasks.layers import Layer
+from lexel.names import Layer
 from lexel.text.alignment import read_chars
 
 IntArray = NDArray[np.int64]

@@ -17,9 +17,9 @@ from lexel.evaluation.scores.tallies import Sampling
 from lexel.evaluation.verify.claimed_data import Labelled
 from lexel.evaluation.verify.claims import Claim, Figure
 from lexel.metrics.scores import Estimate
+from lexel.names import Layer
 from lexel.tasks.base import Flow
 from lexel.tasks.classify import Classifier
-from lexel.tasks.layers import Layer
 from lexel.tasks.tag import Tagger
 
 TOLERANCE = 1.0

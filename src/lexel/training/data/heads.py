@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
-from lexel.checkpoint.heads import TAGGING
 from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.errors import LabelError
 from lexel.labels import LabelSet, detect
+from lexel.names import TAGGING
 from lexel.tasks.gold import Int16Array, Units, unit_labels, word_labels
 from lexel.training.config.options import HeadOptions
 from lexel.training.data.features import Features, LabelCount

@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from lexel.checkpoint.heads import TAGGING
 from lexel.data import FORMATS, fold_of
 from lexel.data.classified import read_classified
 from lexel.data.questions import read_questions
@@ -27,6 +26,7 @@ from lexel.evaluation.scores.results import Report
 from lexel.evaluation.scores.run import EvaluationOptions, evaluate
 from lexel.evaluation.scores.tallies import Sampling
 from lexel.evaluation.scores.texts import evaluate_answerer, evaluate_classifier
+from lexel.names import TAGGING
 from lexel.tasks.answer import Answerer
 from lexel.tasks.classify import Classifier
 from lexel.tasks.tag import Tagger

@@ -17,7 +17,7 @@ from lexel.cli.app import app
 from lexel.training import train
 from lexel.training.config.options import DataFile, HeadOptions
 from tests.training import runs
-from tests.training.test_saved import IDS, lexel_scores
+from tests.training.outcome.test_saved import IDS, lexel_scores
 
 RECIPE = Path(__file__).parents[2] / "benchmarks" / "reference_recipe.yaml"
 REFERENCE = {

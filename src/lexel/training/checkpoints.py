@@ -21,7 +21,7 @@ import torch
 
 from lexel.disk import sync, write_json
 from lexel.errors import CheckpointError, OptionError
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 
 FOLDER = "checkpoints"
 _PREFIX = "step-"
@@ -45,7 +45,13 @@ def set_generators(state: dict[str, Any]) -> None:
 
 
 def write_checkpoint(
-    folder: Path, *, step: int, run: dict[str, Any], weights: dict[str, Any], own: dict[str, Any], team: Team
+    folder: Path,
+    *,
+    step: int,
+    run: dict[str, Any],
+    weights: dict[str, Any],
+    own: dict[str, Any],
+    process_group: ProcessGroup,
 ) -> Path:
     """Write a checkpoint; all processes take part.
 
@@ -57,22 +63,22 @@ def write_checkpoint(
     problem = ""
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        save_tensors(own, partial / f"process-{team.rank}.pt")
-        if team.is_first:
+        save_tensors(own, partial / f"process-{process_group.rank}.pt")
+        if process_group.is_main:
             save_tensors(weights, partial / "weights.pt")
             write_json(partial / "run.json", {"step": step, **run})
             sync([partial / "run.json"])
     except (OSError, RuntimeError) as cause:
         problem = str(cause)
-    failed = team.sum([float(bool(problem))])[0] > 0
-    if team.is_first:
+    failed = process_group.sum([float(bool(problem))])[0] > 0
+    if process_group.is_main:
         if failed:
             shutil.rmtree(partial, ignore_errors=True)
         else:
             shutil.rmtree(final, ignore_errors=True)
             partial.replace(final)
             sync([final.parent])
-    team.meet()
+    process_group.barrier()
     if failed:
         raise CheckpointError(
             f"{final}: not written ({problem or 'another process failed'}); earlier checkpoints are left as they were. "
@@ -93,11 +99,11 @@ def steps_there(folder: Path) -> list[int]:
     return sorted(int(name.removeprefix(_PREFIX)) for name in names if name.removeprefix(_PREFIX).isdigit())
 
 
-def read_checkpoint(folder: Path, step: int, *, team: Team) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_checkpoint(folder: Path, step: int, *, process_group: ProcessGroup) -> tuple[dict[str, Any], dict[str, Any]]:
     """What ``write_checkpoint`` wrote: the weights, and this process's own state."""
     place = folder / FOLDER / f"{_PREFIX}{step}"
     weights = torch.load(place / "weights.pt", weights_only=False)
-    own = torch.load(place / f"process-{team.rank}.pt", weights_only=False)
+    own = torch.load(place / f"process-{process_group.rank}.pt", weights_only=False)
     return weights, own
 
 

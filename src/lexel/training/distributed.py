@@ -1,9 +1,9 @@
-"""Processes that train together: how they share weights and gradients, and where they meet.
+"""The processes that train together: how they share weights and gradients, and where they wait for each other.
 
-Two processes of one thread are faster than one of two, whose threads wait for each other hundreds of times a step. On
-one machine's processor they share memory: each writes its gradients where the others read them, takes the step for its
-share of the weights, and all meet three times a step. Elsewhere gradients are summed by one all-reduce, and each
-process takes the whole step.
+On a CPU, two processes of one thread are faster than one process of two threads, because the threads synchronise
+hundreds of times a step. Processes on one machine's CPU share memory: each process writes its gradients where the
+others read them, updates its share of the weights, and waits for the others three times a step. Otherwise one
+all-reduce sums the gradients, and each process updates all weights.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 
-class Team:
-    """This process among those that train together.
+class ProcessGroup:
+    """This process among the processes of a run.
 
     Attributes:
-        rank: Its number, from 0.
-        size: How many there are.
-        device: What it computes on.
-        shares_memory: Whether all processes can map one file's memory.
+        rank: The number of this process, from 0.
+        size: The number of processes.
+        device: The device that this process computes on.
+        shares_memory: Whether all processes can map the same memory.
     """
 
     def __init__(self, state: PartialState) -> None:
@@ -40,12 +40,17 @@ class Team:
         self._state = state
 
     @property
-    def is_first(self) -> bool:
-        """Does this process write files and speak?"""
+    def is_main(self) -> bool:
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
+    @property
+    def writes_shared(self) -> bool:
+        """Whether this process fills buffers made by ``zeros``: the main process if memory is shared, else each."""
+        return self.is_main or not self.shares_memory
+
     def sum(self, values: Sequence[float]) -> list[float]:
-        """The sums over all processes; they meet here."""
+        """Sum values over all processes; every process must call it."""
         if self.size == 1:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -53,32 +58,32 @@ class Team:
         summed: list[float] = tensor.tolist()
         return summed
 
-    def meet(self) -> None:
-        """Wait for the others."""
+    def barrier(self) -> None:
+        """Wait until every process is here."""
         if self.size > 1:
             self._state.wait_for_everyone()
 
-    def agree(self, text: str) -> str:
-        """The first process's text, for all."""
+    def broadcast(self, text: str) -> str:
+        """Give every process the main process's text."""
         if self.size == 1:
             return text
         box = [text]
         broadcast_object_list(box, from_process=0)
         return box[0]
 
-    def buffer(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """Zeros, in memory that all processes see if they share memory."""
+    def zeros(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Make a tensor of zeros, in memory that all processes see if they share memory."""
         if not self.shares_memory:
             return torch.zeros(shape, dtype=dtype, device=self.device)
         n = math.prod(shape)
         folder = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
-        path = Path(self.agree(os.path.join(folder, f"lexel-{token_hex(8)}")))
-        if self.is_first:
+        path = Path(self.broadcast(os.path.join(folder, f"lexel-{token_hex(8)}")))
+        if self.is_main:
             with path.open("wb") as file:
                 file.truncate(n * dtype.itemsize)
-        self.meet()
+        self.barrier()
         tensor = torch.from_file(str(path), shared=True, size=n, dtype=dtype).view(shape)
-        self.meet()
-        if self.is_first:
+        self.barrier()
+        if self.is_main:
             path.unlink()
         return tensor

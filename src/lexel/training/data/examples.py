@@ -29,7 +29,7 @@ _BLOCK_PIECES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GatheredSequences:
     """Some sequences, end to end, special pieces included.
 
     Attributes:
@@ -109,7 +109,7 @@ class WindowExamples:
         """The files' columns."""
         return [file.features for file in self._files]
 
-    def gather(self, sequences: IntArray) -> Gathered:
+    def gather(self, sequences: IntArray) -> GatheredSequences:
         """Lay some sequences end to end, in the order asked for."""
         owners = np.searchsorted(self.groups, sequences, side="right") - 1
         spans = []
@@ -132,7 +132,7 @@ class WindowExamples:
             column[slots] = np.concatenate([file.labels[head.name][a:b] for file, a, b, _, _ in ranges])
             column[~framed.picked] = IGNORE
             labels[head.name] = column
-        return Gathered(framed.ids, framed.type_ids, labels, begins, framed.picked, framed.bounds)
+        return GatheredSequences(framed.ids, framed.type_ids, labels, begins, framed.picked, framed.bounds)
 
     def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
         """All sequences in order with their documents' numbers, in chunks of whole documents of about ``n_pieces``."""

@@ -87,7 +87,7 @@ class TrainedHead:
         return np.array([index[label] for label in features.labels[LAYER_OF_TASK[self.task]]] or [0], np.int64)
 
 
-def settle_heads(
+def resolve_heads(
     asked: Mapping[str, HeadOptions], files: Sequence[Features], paths: Sequence[str], *, base: Mapping[str, Head]
 ) -> tuple[list[TrainedHead], list[str]]:
     """The heads with their labels.

@@ -13,17 +13,17 @@ from lexel.tasks.gold import IGNORE
 from lexel.text.alignment import ranges_to_indexes
 from lexel.text.pieces import SpecialPieces
 from lexel.training.data.batches import Row
-from lexel.training.data.examples import Gathered, WindowExamples
+from lexel.training.data.examples import GatheredSequences, WindowExamples
 from lexel.training.data.heads import TrainedHead
-from lexel.training.data.text_examples import FramedExamples
+from lexel.training.data.text_examples import TextExamples
 
-Examples = WindowExamples | FramedExamples
+Examples = WindowExamples | TextExamples
 
 HIDDEN = "teacher/hidden"
 """What hidden states are called among the scores of heads, whose names have no slash."""
 
 
-def taught(head: str) -> str:
+def teacher_key(head: str) -> str:
     """What a teacher's part of a head is called, among losses and, of vectors, among the scores."""
     return f"{head}/teacher"
 
@@ -81,7 +81,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Soft:
+class TeacherScores:
     """What a teacher says where a head is asked.
 
     Attributes:
@@ -92,9 +92,9 @@ class Soft:
     scores: torch.Tensor
     slots: torch.Tensor | None = None
 
-    def to(self, device: torch.device) -> Soft:
+    def to(self, device: torch.device) -> TeacherScores:
         """The same on a device."""
-        return Soft(self.scores.to(device), None if self.slots is None else self.slots.to(device))
+        return TeacherScores(self.scores.to(device), None if self.slots is None else self.slots.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Target:
     slots: torch.Tensor | None
     labels: torch.Tensor
     segments: torch.Tensor | None = None
-    soft: Soft | None = None
+    soft: TeacherScores | None = None
     pools: torch.Tensor | None = None
 
     @property
@@ -204,7 +204,7 @@ class RowBuilder:
         )
 
     def _hide(
-        self, gathered: Gathered, head: TrainedHead, random: np.random.Generator | None
+        self, gathered: GatheredSequences, head: TrainedHead, random: np.random.Generator | None
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The pieces with a part hidden, and which are to be guessed."""
         mask = self._special.mask
@@ -225,7 +225,7 @@ class RowBuilder:
         return hidden, chosen
 
     def _made_unknown(
-        self, ids: NDArray[np.int32], gathered: Gathered, random: np.random.Generator
+        self, ids: NDArray[np.int32], gathered: GatheredSequences, random: np.random.Generator
     ) -> NDArray[np.int32]:
         unk = self._special.unk
         if unk is None:
@@ -234,7 +234,7 @@ class RowBuilder:
         return np.where(lost, np.int32(unk), ids)
 
 
-def _of_sequences(head: TrainedHead, gathered: Gathered, slots: NDArray[np.int64], *, n_slots: int) -> Target:
+def _of_sequences(head: TrainedHead, gathered: GatheredSequences, slots: NDArray[np.int64], *, n_slots: int) -> Target:
     """What a head should say of whole sequences."""
     firsts, values = gathered.bounds[:-1], torch.from_numpy(gathered.targets[head.name])
     if head.task == "classify":

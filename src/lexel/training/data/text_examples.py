@@ -31,7 +31,7 @@ from lexel.text.pieces import SpecialPieces
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.windows import plan_batch
 from lexel.training.config.options import DataFile, Problem, TrainingOptions
-from lexel.training.data.examples import Gathered
+from lexel.training.data.examples import GatheredSequences
 from lexel.training.data.features import LabelCount
 from lexel.training.data.heads import TrainedHead
 
@@ -42,7 +42,7 @@ _KINDS = {"multi": "several or none a text", "regression": "numbers"}
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Windower:
     """How texts become sequences.
 
     Attributes:
@@ -89,7 +89,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class FramedFile:
+class TextFeatures:
     """One file's sequences.
 
     Attributes:
@@ -123,12 +123,12 @@ class FramedFile:
         return column
 
 
-def read_framed(file: DataFile, frame: Frame, *, task: str, labelled: bool = True) -> FramedFile:
+def read_text_features(file: DataFile, windower: Windower, *, task: str, labelled: bool = True) -> TextFeatures:
     """Read a file of classified texts, or of questions.
 
     Args:
         file: What to read.
-        frame: How texts become sequences.
+        windower: How texts become sequences.
         task: What they are for.
         labelled: Whether every text must have its classes; where not, one without teaches nothing by itself.
 
@@ -136,12 +136,12 @@ def read_framed(file: DataFile, frame: Frame, *, task: str, labelled: bool = Tru
         DataError: If it cannot be read, or a pair is too long.
     """
     if task == "answer":
-        return _Reader(file, frame).read(read_questions(file.path))
+        return _Reader(file, windower).read(read_questions(file.path))
     records = read_classified(file.path, format=file.format, labelled=labelled)
     if task == "embed":
         records = _single_texts(records)
     unlabelled = (replace(record, labels=()) for record in records) if file.layers == () else records
-    return _Reader(file, frame, labelled=labelled).read(unlabelled)
+    return _Reader(file, windower, labelled=labelled).read(unlabelled)
 
 
 def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
@@ -154,8 +154,8 @@ def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
 class _Reader:
     """Frames records and counts what is in them."""
 
-    def __init__(self, file: DataFile, frame: Frame, *, labelled: bool = True) -> None:
-        self._frame = frame
+    def __init__(self, file: DataFile, windower: Windower, *, labelled: bool = True) -> None:
+        self._windower = windower
         self._labelled = labelled
         self._map = file.label_map or {}
         self._path = file.path
@@ -166,12 +166,12 @@ class _Reader:
         self._classes: list[list[int] | None] = []
         self._numbers: list[float] = []
 
-    def read(self, records: Iterable[Classified | Question]) -> FramedFile:
+    def read(self, records: Iterable[Classified | Question]) -> TextFeatures:
         layouts, answers, examples, n = [], [], [], 0
         for group in _blocks(records):
             for record in group:
                 self._count(record)
-            layout, bounds, owner = self._frame.lay_out([_pair(record) for record in group])
+            layout, bounds, owner = self._windower.lay_out([_pair(record) for record in group])
             layouts.append(layout)
             answers.append(_answers(group, layout, bounds, owner))
             examples.append(layout.windows.text + n)
@@ -179,7 +179,7 @@ class _Reader:
         sizes = [np.diff(layout.bounds) for layout in layouts]
         empty = np.zeros(0, np.int64)
         lengths = np.concatenate([empty, *sizes])
-        return FramedFile(
+        return TextFeatures(
             about={
                 "sha256": sha256_of(self._path),
                 **self._counts,
@@ -261,9 +261,9 @@ def _answers(
     return found
 
 
-def settle_framed(
+def resolve_text_labels(
     head: TrainedHead,
-    files: Sequence[FramedFile],
+    files: Sequence[TextFeatures],
     base_labels: Sequence[str],
     data: Sequence[DataFile],
     *,
@@ -302,7 +302,7 @@ def settle_framed(
     return labels, problem
 
 
-def _problem_of(files: Sequence[FramedFile]) -> Problem:
+def _problem_of(files: Sequence[TextFeatures]) -> Problem:
     if any(classes is not None and len(classes) != 1 for file in files for classes in file.classes):
         return "multi"
     numbers = np.concatenate([file.numbers for file in files])
@@ -310,12 +310,12 @@ def _problem_of(files: Sequence[FramedFile]) -> Problem:
     return "regression" if fractions and not np.isnan(numbers).any() else "single"
 
 
-class FramedExamples:
+class TextExamples:
     """The sequences of several files, for one head; the same face as ``WindowExamples``."""
 
     def __init__(
         self,
-        files: Sequence[FramedFile],
+        files: Sequence[TextFeatures],
         head: TrainedHead,
         *,
         chosen: Callable[[Any], NDArray[np.bool_]] | None = None,
@@ -336,7 +336,7 @@ class FramedExamples:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def _targets_of(self, file: FramedFile) -> NDArray[Any]:
+    def _targets_of(self, file: TextFeatures) -> NDArray[Any]:
         """What the head should say of each sequence."""
         head = self._head
         if head.task == "answer":
@@ -357,7 +357,7 @@ class FramedExamples:
         classes_of = (IGNORE if classes is None else own[classes[0]] for classes in file.classes)
         return np.fromiter(classes_of, np.int64, len(file.classes))[file.example]
 
-    def gather(self, sequences: IntArray) -> Gathered:
+    def gather(self, sequences: IntArray) -> GatheredSequences:
         """Lay some sequences end to end, in the order asked for."""
         owners = np.searchsorted(self.groups, sequences, side="right") - 1
         ids, types, targets, sizes = [], [], [], []
@@ -371,7 +371,9 @@ class FramedExamples:
         flat = np.concatenate(ids)
         nothing = np.zeros(len(flat), np.bool_)
         bounds = bounds_of(sizes, len(sizes))
-        return Gathered(flat, np.concatenate(types), {}, nothing, nothing, bounds, {self._head.name: np.stack(targets)})
+        return GatheredSequences(
+            flat, np.concatenate(types), {}, nothing, nothing, bounds, {self._head.name: np.stack(targets)}
+        )
 
     def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
         """All sequences in order, some at a time."""
@@ -394,6 +396,6 @@ class FramedExamples:
         return totals
 
 
-def frame_of(options: TrainingOptions, tokenizer: Tokenizer, *, family: Family, max_length: int) -> Frame:
-    """How a model's sequences are framed; RoBERTa reads both texts of a pair as one type."""
-    return Frame(tokenizer, types_known(tokenizer.special, family=family), max_length, options.overlap)
+def build_windower(options: TrainingOptions, tokenizer: Tokenizer, *, family: Family, max_length: int) -> Windower:
+    """How a model's texts become sequences; RoBERTa reads both texts of a pair as one type."""
+    return Windower(tokenizer, types_known(tokenizer.special, family=family), max_length, options.overlap)

@@ -22,19 +22,19 @@ from lexel.training import checkpoints
 from lexel.training.config.options import TrainingOptions
 from lexel.training.data.batches import Budget, EpochPlan, Sampler
 from lexel.training.data.rows import Batch, Examples, RowBuilder
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 from lexel.training.loop.flat_weights import FlatWeights
 from lexel.training.loop.optim import Kinds, Optimizer, schedule
 from lexel.training.loop.progress import NoProgress, Progress
-from lexel.training.loop.teacher import TaughtBuilder, Teacher
+from lexel.training.loop.teacher import Teacher, TeacherRowBuilder
 from lexel.training.loop.trackers import start_trackers
 from lexel.training.model.layers import layer_pattern
 from lexel.training.objective.losses import Losses
 from lexel.training.objective.scoring import Scorer, metric_of
 from lexel.training.outcome.finish import FEATURES, UNFINISHED, WEIGHTS, clear, write_folder
 from lexel.training.outcome.record import environment, plain
-from lexel.training.start.lock import held
-from lexel.training.start.memory import keep_memory
+from lexel.training.start.lock import exclusive_lock
+from lexel.training.start.memory import keep_freed_memory
 from lexel.training.start.setup import Setup, build_model, prepare
 
 _ASKING_STEPS = 20
@@ -105,14 +105,14 @@ class _Run:
     """One run under way."""
 
     def __init__(self, options: TrainingOptions, progress: Progress) -> None:
-        keep_memory()
+        keep_freed_memory()
         self._options = options
         self._accelerator = start_trackers(options, cpu=not torch.cuda.is_available())
-        self._team = Team(self._accelerator.state)
-        self._progress = progress if self._team.is_first else NoProgress()
+        self._process_group = ProcessGroup(self._accelerator.state)
+        self._progress = progress if self._process_group.is_main else NoProgress()
         self._folder = Path(options.output_dir)
         self._threads = options.threads or max(
-            1, available_threads() // (self._team.size if self._team.shares_memory else 1)
+            1, available_threads() // (self._process_group.size if self._process_group.shares_memory else 1)
         )
         torch.set_num_threads(self._threads)
         self._position = _Position()
@@ -122,11 +122,11 @@ class _Run:
     def go(self) -> TrainingResult:
         """Train to the end."""
         self._check_folder()
-        with held(self._folder / FEATURES / "lock") if self._team.is_first else nullcontext():
+        with exclusive_lock(self._folder / FEATURES / "lock") if self._process_group.is_main else nullcontext():
             return self._train()
 
     def _train(self) -> TrainingResult:
-        setup = self._setup = prepare(self._options, team=self._team, cache=self._folder / FEATURES)
+        setup = self._setup = prepare(self._options, process_group=self._process_group, cache=self._folder / FEATURES)
         self._best_by = metric_of(setup.heads, self._options.metric_for_best_model)
         self._build(setup)
         resumed = self._resume()
@@ -151,18 +151,20 @@ class _Run:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def _build(self, setup: Setup) -> None:
-        options, team = self._options, self._team
+        options, process_group = self._options, self._process_group
         self._model = build_model(setup)
         kinds = Kinds(options, n_layers=setup.config.num_hidden_layers, layers=layer_pattern(setup.family))
         dtype = torch.bfloat16 if self._bf16 else torch.float32
-        teacher = None if setup.teacher is None else Teacher(setup, setup.teacher, device=team.device, dtype=dtype)
+        teacher = (
+            None if setup.teacher is None else Teacher(setup, setup.teacher, device=process_group.device, dtype=dtype)
+        )
         if teacher is not None:
             teacher.prepare(self._model)
-        self._flat = FlatWeights(self._model, order=kinds.order, dtype=dtype, team=team)
-        self._optimizer = Optimizer(self._flat, kinds, options, team=team)
-        if team.is_first:  # makes the label columns, which the others then find
+        self._flat_weights = FlatWeights(self._model, order=kinds.order, dtype=dtype, process_group=process_group)
+        self._optimizer = Optimizer(self._flat_weights, kinds, options, process_group=process_group)
+        if process_group.is_main:  # makes the label columns, which the others then find
             setup.examples("train")
-        team.meet()
+        process_group.barrier()
         self._examples = setup.examples("train")
         self._sampler = Sampler(
             self._examples.lengths,
@@ -171,7 +173,7 @@ class _Run:
             budget=Budget(
                 pieces=options.batch_pieces,
                 sequences=options.per_device_train_batch_size,
-                n_parts=team.size * options.gradient_accumulation_steps,
+                n_parts=process_group.size * options.gradient_accumulation_steps,
                 packing=options.packing,
                 by_length=options.group_by_length,
                 max_length=setup.max_length,
@@ -179,7 +181,7 @@ class _Run:
             seed=options.seed,
         )
         builder = self._builder_of(self._examples, unknown=options.unknown_piece_probability)
-        self._builder = builder if teacher is None else TaughtBuilder(builder, teacher, device=team.device)
+        self._builder = builder if teacher is None else TeacherRowBuilder(builder, teacher, device=process_group.device)
         self._losses = Losses(
             setup.heads,
             smoothing=options.label_smoothing_factor,
@@ -194,7 +196,7 @@ class _Run:
     @property
     def _bf16(self) -> bool:
         asked = self._options.bf16
-        return _has_bf16(self._team.device) if asked is None else asked
+        return _has_bf16(self._process_group.device) if asked is None else asked
 
     def _builder_of(self, examples: Examples, *, unknown: float = 0.0) -> RowBuilder:
         setup = self._setup
@@ -220,7 +222,7 @@ class _Run:
             Losses(setup.heads, class_weights=self._class_weights()),
             max_length=longest,
             batch_pieces=pieces,
-            team=self._team,
+            process_group=self._process_group,
         )
 
     def _class_weights(self) -> dict[str, torch.Tensor]:
@@ -280,18 +282,18 @@ class _Run:
 
     def _next_parts(self) -> tuple[list[Batch | None], list[float], bool]:
         """This process's parts of the next step, what the losses are means over, and is it an epoch's last?"""
-        position, team = self._position, self._team
+        position, process_group = self._position, self._process_group
         plan: EpochPlan = self._sampler.plan(position.epoch)
         step, epoch = position.step_of_epoch, position.epoch
         parts: list[Batch | None] = []
         for k in range(self._options.gradient_accumulation_steps):
-            number = k * team.size + team.rank
+            number = k * process_group.size + process_group.rank
             rows = plan.part(step, number)
             random = np.random.default_rng([self._options.seed, epoch, step, number])
             parts.append(self._builder.build(rows, random) if rows else None)
         own = np.sum([self._losses.totals(part) for part in parts], axis=0).tolist()
         counts = [float(sum(len(p.members) for p in parts if p)), float(sum(p.n_pieces for p in parts if p))]
-        *totals, examples, pieces = team.sum([*own, *counts])
+        *totals, examples, pieces = process_group.sum([*own, *counts])
         self._record.examples += int(examples)
         self._record.pieces += int(pieces)
         position.step_of_epoch += 1
@@ -306,20 +308,20 @@ class _Run:
         for part in parts:
             if part is None:
                 continue
-            batch = part.to(self._team.device)
+            batch = part.to(self._process_group.device)
             losses = self._losses.of(self._model(batch), batch, totals)
             if losses:
                 self._losses.weighted(losses).backward()
             for name, loss in losses.items():
                 values[name] += float(loss.detach())
         self._optimizer.ready()
-        summed = self._team.sum(list(values.values()))
+        summed = self._process_group.sum(list(values.values()))
         loss = sum(weight * value for weight, value in zip(self._losses.weights.values(), summed, strict=True))
         rate = self._options.learning_rate * self._rate(self._position.step)
         norm = self._optimizer.step(rate) if math.isfinite(loss) else math.nan
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self._stop_diverged(parts, dict(zip(values, summed, strict=True)), norm)
-        self._team.meet()
+        self._process_group.barrier()
         self._position.step += 1
         self._record.loss_sum += loss
         self._record.loss_n += 1
@@ -328,7 +330,7 @@ class _Run:
     def _stop_diverged(self, parts: list[Batch | None], losses: Mapping[str, float], norm: float) -> None:
         """Keep the batch, and stop."""
         step = self._position.step + 1
-        path = self._folder / checkpoints.FOLDER / f"diverged-step-{step}-process-{self._team.rank}.pt"
+        path = self._folder / checkpoints.FOLDER / f"diverged-step-{step}-process-{self._process_group.rank}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         batches = [None if p is None else {"ids": p.ids, "positions": p.positions, "sequences": p.sequences,
                    "labels": {name: target.labels for name, target in p.targets.items()}} for p in parts]  # fmt: skip
@@ -402,7 +404,7 @@ class _Run:
     def _weights_to_keep(self) -> torch.Tensor:
         """The averaged weights if there are any, else the weights."""
         average = self._optimizer.average
-        return self._flat.master if average is None else average
+        return self._flat_weights.master if average is None else average
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -411,16 +413,16 @@ class _Run:
         if average is None:
             yield
             return
-        kept = self._flat.master.clone() if self._flat.work is self._flat.master else None
-        self._team.meet()
-        if self._team.is_first or not self._team.shares_memory:
-            self._flat.work.copy_(average)
-        self._team.meet()
+        kept = self._flat_weights.master.clone() if self._flat_weights.work is self._flat_weights.master else None
+        self._process_group.barrier()
+        if self._process_group.writes_shared:
+            self._flat_weights.work.copy_(average)
+        self._process_group.barrier()
         yield
-        self._team.meet()
-        if self._team.is_first or not self._team.shares_memory:
-            self._flat.work.copy_(self._flat.master if kept is None else kept)
-        self._team.meet()
+        self._process_group.barrier()
+        if self._process_group.writes_shared:
+            self._flat_weights.work.copy_(self._flat_weights.master if kept is None else kept)
+        self._process_group.barrier()
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
@@ -433,7 +435,7 @@ class _Run:
             return True
         if step % _ASKING_STEPS:
             return False
-        return self._team.sum([float(self._team.is_first and seconds > _SAVE_SECONDS)])[0] > 0
+        return self._process_group.sum([float(self._process_group.is_main and seconds > _SAVE_SECONDS)])[0] > 0
 
     def _identity(self) -> dict[str, Any]:
         """What a resumed run must have in common with this one."""
@@ -458,7 +460,7 @@ class _Run:
             identity["teacher"] = sha256_of(folder / (weight_file(folder) or "config.json"))
         return identity | {
             "data": sums,
-            "processes": self._team.size,
+            "processes": self._process_group.size,
             "threads": self._threads,
             "precision": "bf16" if self._bf16 else "float32",
         }
@@ -469,11 +471,15 @@ class _Run:
             self._folder,
             step=self._position.step,
             run={"identity": self._identity(), "position": dataclasses.asdict(self._position), "record": record},
-            weights={"master": self._flat.master, "average": self._optimizer.average, "best": self._best_weights},
+            weights={
+                "master": self._flat_weights.master,
+                "average": self._optimizer.average,
+                "best": self._best_weights,
+            },
             own={"optimizer": self._optimizer.state(), "generators": checkpoints.generators()},
-            team=self._team,
+            process_group=self._process_group,
         )
-        if self._team.is_first:
+        if self._process_group.is_main:
             checkpoints.remove_old(self._folder, keep=self._options.save_total_limit or 2)
         self._progress.on_save(path)
 
@@ -483,18 +489,18 @@ class _Run:
             return False
         run = checkpoints.read_run(self._folder, steps[-1])
         checkpoints.check_same(run, self._identity(), folder=self._folder)
-        weights, own = checkpoints.read_checkpoint(self._folder, steps[-1], team=self._team)
+        weights, own = checkpoints.read_checkpoint(self._folder, steps[-1], process_group=self._process_group)
         self._position = _Position(**run["position"])
         self._record = _Record(**run["record"])
         self._best_weights = weights["best"]
-        if self._team.is_first or not self._team.shares_memory:
-            self._flat.master.copy_(weights["master"])
+        if self._process_group.writes_shared:
+            self._flat_weights.master.copy_(weights["master"])
             if self._optimizer.average is not None:
                 self._optimizer.average.copy_(weights["average"])
-            self._flat.refresh(slice(0, self._flat.size))
+            self._flat_weights.refresh(slice(0, self._flat_weights.size))
         self._optimizer.load(own["optimizer"])
         checkpoints.set_generators(own["generators"])
-        self._team.meet()
+        self._process_group.barrier()
         return True
 
     # The end ---------------------------------------------------------------------------------------------------------
@@ -502,14 +508,14 @@ class _Run:
     def _finish(self) -> TrainingResult:
         keep = self._weights_to_keep()
         if self._best_weights is not None and self._options.load_best_model_at_end:
-            keep = self._best_weights.to(self._team.device)
-        asked = self._write(keep) if self._team.is_first else ()
-        self._team.meet()
+            keep = self._best_weights.to(self._process_group.device)
+        asked = self._write(keep) if self._process_group.is_main else ()
+        self._process_group.barrier()
         self._accelerator.end_training()
         return TrainingResult(self._folder, self._record.table, self._record.best, asked)
 
     def _write(self, weights: torch.Tensor) -> tuple[str, ...]:
-        self._flat.release(weights)
+        self._flat_weights.release(weights)
         self._model.maps = None  # to a teacher's width: of no use without the teacher
         examples = self._setup.examples("validation" if self._setup.is_measured else "train")
         asked = write_folder(
@@ -541,7 +547,7 @@ class _Run:
             "windows": len(self._examples),
             "table": record.table,
             "best": record.best,
-            "environment": environment(threads=self._threads, processes=self._team.size, precision=precision),
+            "environment": environment(threads=self._threads, processes=self._process_group.size, precision=precision),
         }
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 
 _QKV = (("query", "key", "value"), ("q_lin", "k_lin", "v_lin"))
 
@@ -48,7 +48,7 @@ class FlatWeights:
         model: Any module; parameters that need no gradient stay where they are, in ``dtype``.
         order: What parameters are sorted by, from their names and tensors.
         dtype: What the model computes in.
-        team: Whose processes share the buffers.
+        process_group: Whose processes share the buffers.
 
     Attributes:
         entries: The parameters in order.
@@ -63,7 +63,7 @@ class FlatWeights:
         *,
         order: Callable[[str, torch.Tensor], object],
         dtype: torch.dtype,
-        team: Team,
+        process_group: ProcessGroup,
     ) -> None:
         trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         trained.sort(key=lambda item: order(*item))  # type: ignore[arg-type, return-value]
@@ -73,22 +73,22 @@ class FlatWeights:
             self.entries.append(Entry(name, at, parameter.shape))
             at += parameter.numel()
         self.size = at
-        self.master = team.buffer((at,), torch.float32)
-        if team.is_first or not team.shares_memory:
+        self.master = process_group.zeros((at,), torch.float32)
+        if process_group.writes_shared:
             for entry, (_, parameter) in zip(self.entries, trained, strict=True):
                 self.master[entry.start : entry.end].copy_(parameter.detach().view(-1))
-        team.meet()
+        process_group.barrier()
         self._frozen = {name: p.data for name, p in model.named_parameters() if not p.requires_grad}
         for name, kept in self._frozen.items():
-            model.get_parameter(name).data = kept.to(team.device, dtype)
+            model.get_parameter(name).data = kept.to(process_group.device, dtype)
         for buffer in model.buffers():
-            buffer.data = buffer.data.to(team.device)
-        self.work = self.master if dtype == torch.float32 else team.buffer((at,), dtype)
-        self.grad = torch.zeros(at, dtype=dtype, device=team.device)
+            buffer.data = buffer.data.to(process_group.device)
+        self.work = self.master if dtype == torch.float32 else process_group.zeros((at,), dtype)
+        self.grad = torch.zeros(at, dtype=dtype, device=process_group.device)
         self._bind([parameter for _, parameter in trained])
-        if team.is_first or not team.shares_memory:
+        if process_group.writes_shared:
             self.refresh(slice(0, at))
-        team.meet()
+        process_group.barrier()
         self._fused = _fuse(model, self)
         self._model = model
 

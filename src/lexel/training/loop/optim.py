@@ -19,7 +19,7 @@ from torch import nn
 from transformers import get_scheduler
 
 from lexel.training.config.options import TrainingOptions
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 from lexel.training.loop.flat_weights import Entry, FlatWeights
 
 _NORM = re.compile(r"norm|LayerNorm", re.IGNORECASE)
@@ -91,7 +91,7 @@ class Optimizer:
         flat: The weights.
         kinds: What each is.
         options: Rates, decays and the rest.
-        team: Whose processes share the work.
+        process_group: Whose processes share the work.
 
     Attributes:
         momentum: Muon's momentum, ``[weights]`` of which the stacks' are used.
@@ -99,24 +99,30 @@ class Optimizer:
         n_averaged: Steps that the average has seen.
     """
 
-    def __init__(self, flat: FlatWeights, kinds: Kinds, options: TrainingOptions, *, team: Team) -> None:
-        self._flat, self._kinds, self._options, self._team = flat, kinds, options, team
-        share = (team.rank, team.size) if team.shares_memory else (0, 1)
-        self._grads = team.buffer((team.size, flat.size), flat.grad.dtype) if team.shares_memory else None
+    def __init__(
+        self, flat: FlatWeights, kinds: Kinds, options: TrainingOptions, *, process_group: ProcessGroup
+    ) -> None:
+        self._flat, self._kinds, self._options, self._process_group = flat, kinds, options, process_group
+        share = (process_group.rank, process_group.size) if process_group.shares_memory else (0, 1)
+        self._grads = (
+            process_group.zeros((process_group.size, flat.size), flat.grad.dtype)
+            if process_group.shares_memory
+            else None
+        )
         sums_in_place = flat.grad.dtype == torch.float32 and self._grads is None
-        self._grad = flat.grad if sums_in_place else torch.zeros(flat.size, device=team.device)
+        self._grad = flat.grad if sums_in_place else torch.zeros(flat.size, device=process_group.device)
         self._stacks = list(self._own_stacks(*share))
         self._groups = list(self._own_ranges(*share))
         n_matrices = max([stack.place.stop for stack in self._stacks] or [0])
-        self.momentum = torch.zeros(n_matrices, device=team.device)
+        self.momentum = torch.zeros(n_matrices, device=process_group.device)
         self._places = [stack.place for stack in self._stacks] + [place for place, _ in self._groups]
         self.adamw = self._adamw()
         self.n_averaged = 0
-        self.average = None if options.ema_decay is None else team.buffer((flat.size,), torch.float32)
+        self.average = None if options.ema_decay is None else process_group.zeros((flat.size,), torch.float32)
         if self.average is not None:
             for place in self._places:
                 self.average[place].copy_(flat.master[place])
-            team.meet()
+            process_group.barrier()
 
     def _by_kind(self) -> Iterable[tuple[Kind, list[Entry]]]:
         entries = self._flat.entries
@@ -164,8 +170,8 @@ class Optimizer:
         """
         grad = self._gather()
         squared = sum(float(grad[place].square().sum()) for place in self._places)
-        if self._team.shares_memory:
-            (squared,) = self._team.sum([squared])
+        if self._process_group.shares_memory:
+            (squared,) = self._process_group.sum([squared])
         norm = math.sqrt(squared)
         most = self._options.max_grad_norm
         if not math.isfinite(norm):
@@ -180,8 +186,8 @@ class Optimizer:
     def ready(self) -> None:
         """Put this process's gradients where the others find them; before they meet."""
         if self._grads is not None:
-            self._grads[self._team.rank].copy_(self._flat.grad)
-        elif self._team.size > 1:
+            self._grads[self._process_group.rank].copy_(self._flat.grad)
+        elif self._process_group.size > 1:
             torch.distributed.all_reduce(self._flat.grad)
 
     def _gather(self) -> torch.Tensor:

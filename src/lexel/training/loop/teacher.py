@@ -28,7 +28,7 @@ from lexel.errors import CheckpointError
 from lexel.text.tokenizer_files import read_vocabulary
 from lexel.training.data.batches import Row
 from lexel.training.data.heads import TrainedHead, base_head
-from lexel.training.data.rows import Batch, RowBuilder, Soft, Target
+from lexel.training.data.rows import Batch, RowBuilder, Target, TeacherScores
 from lexel.training.model import model as models
 from lexel.training.model.layers import layer_pattern
 from lexel.training.start.setup import Setup, quiet_transformers, read_weights
@@ -102,15 +102,15 @@ class Teacher:
     def _target(self, head: TrainedHead, target: Target, states: torch.Tensor, slots: torch.Tensor) -> Target:
         """What a head should say, with the teacher's scores; those that tag are asked at all pieces of the text."""
         if head.is_tagging:
-            return replace(target, soft=Soft(self._model.score(head.name, states[slots]), slots))
+            return replace(target, soft=TeacherScores(self._model.score(head.name, states[slots]), slots))
         picked = states if target.slots is None else states[target.slots]
         if target.pools is not None:
-            return replace(target, soft=Soft(self._model.vectors(head.name, picked, target.pools)))
+            return replace(target, soft=TeacherScores(self._model.vectors(head.name, picked, target.pools)))
         scores = self._model.score(head.name, picked)
-        return replace(target, soft=Soft(scores[:, self._pieces] if head.task == "fill" else scores))
+        return replace(target, soft=TeacherScores(scores[:, self._pieces] if head.task == "fill" else scores))
 
 
-class TaughtBuilder:
+class TeacherRowBuilder:
     """Builds batches that a teacher has looked at; the same face as ``RowBuilder``."""
 
     def __init__(self, builder: RowBuilder, teacher: Teacher, *, device: torch.device) -> None:

@@ -13,7 +13,7 @@ from transformers.activations import ACT2FN
 from lexel.encoder.families import family_of
 from lexel.encoder.family import Family, FillNames
 from lexel.training.data.heads import TrainedHead
-from lexel.training.data.rows import HIDDEN, Batch, taught
+from lexel.training.data.rows import HIDDEN, Batch, teacher_key
 from lexel.training.model.attention import NAME as ATTENTION
 from lexel.training.model.attention import packed_mask
 from lexel.training.model.vectors import EmbedHead, SentenceHead, VectorHead
@@ -93,7 +93,7 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         """The scores of each head that the batch has targets for, at the slots that these are asked at.
 
         Where a batch has what a teacher says, there are the student's hidden states in the teacher's width, too, under
-        ``HIDDEN``, and its vectors in the size of the teacher's, under ``taught(head)``.
+        ``HIDDEN``, and its vectors in the size of the teacher's, under ``teacher_key(head)``.
         """
         layers = self.layers(batch) if self.maps is not None and batch.hidden is not None else [self.encode(batch)]
         states = layers[-1]
@@ -106,7 +106,7 @@ class MultiHead(nn.Module):  # type: ignore[misc]
             picked = states if target.slots is None else states[target.slots]
             head = self.head(name)
             if isinstance(head, VectorHead) and target.soft is not None and self.maps is not None:
-                scores[taught(name)] = head.beside_teacher(picked, target.pools, to=self.maps[-1])
+                scores[teacher_key(name)] = head.in_teacher_space(picked, target.pools, to=self.maps[-1])
             scores[name] = self.score(name, picked, pools=target.pools)
         return scores
 

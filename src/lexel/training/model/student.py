@@ -24,7 +24,7 @@ from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.data.features import read_documents
 from lexel.training.data.heads import base_head
 from lexel.training.data.vocabulary import check_texts, count_pieces, kept_pieces, write_vocabulary
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 
 _SIZES = {"num_hidden_layers": "layers", "hidden_size": "hidden size", "intermediate_size": "inner size"}
 
@@ -161,7 +161,9 @@ def check_data(options: TrainingOptions, tokenizer: Tokenizer) -> None:
         check_texts(texts_of(file, options), tokenizer, where=file.path)
 
 
-def cut_vocabulary(options: TrainingOptions, folder: Path, tokenizer: Tokenizer, *, cache: Path, team: Team) -> Path:
+def cut_vocabulary(
+    options: TrainingOptions, folder: Path, tokenizer: Tokenizer, *, cache: Path, process_group: ProcessGroup
+) -> Path:
     """A folder with the tokenizer's files for the pieces that the training files use most.
 
     Args:
@@ -169,18 +171,18 @@ def cut_vocabulary(options: TrainingOptions, folder: Path, tokenizer: Tokenizer,
         folder: The teacher's folder.
         tokenizer: The teacher's tokenizer.
         cache: Where the folder is put, by a name made of all that it depends on.
-        team: Whose first process writes it.
+        process_group: Whose first process writes it.
     """
     size = options.distill.vocabulary
     assert size is not None
     vocab, name = read_vocabulary(folder)
     parts = [str(size), sha256_of(folder / name), *(sha256_of(file.path) for file in options.train)]
     cut = cache / f"vocabulary-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}"
-    if team.is_first and not cut.exists():
+    if process_group.is_main and not cut.exists():
         counts = count_pieces((text for file in options.train for text in texts_of(file, options)), tokenizer)
         kept = kept_pieces(counts, folder, tokenizer, size=min(size, len(vocab)))
         write_vocabulary(folder, cut, kept)
-    team.meet()
+    process_group.barrier()
     return cut
 
 

@@ -59,7 +59,7 @@ class VectorHead(nn.Module, ABC):  # type: ignore[misc]
         """
 
     @abstractmethod
-    def beside_teacher(
+    def in_teacher_space(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """The vectors in the size of a teacher's; ``to`` brings hidden states to the teacher's width."""
@@ -88,7 +88,7 @@ class EmbedHead(VectorHead):
         pooled = states.new_zeros(n, states.shape[1]).index_add(0, pools, states * shares.to(states.dtype))
         return pooled if self.dense is None else torch.tanh(self.dense(pooled))
 
-    def beside_teacher(
+    def in_teacher_space(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """The vectors in the size of a teacher's, which a dense map has by itself."""
@@ -113,7 +113,7 @@ class SentenceHead(VectorHead):
             vectors = _stepped(step, vectors)
         return vectors
 
-    def beside_teacher(
+    def in_teacher_space(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """The vectors that are pooled of states in a teacher's width."""

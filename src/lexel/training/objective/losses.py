@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from lexel.tasks.gold import IGNORE
 from lexel.training.config.options import DistillOptions
 from lexel.training.data.heads import TrainedHead
-from lexel.training.data.rows import HIDDEN, Batch, Target, taught
+from lexel.training.data.rows import HIDDEN, Batch, Target, teacher_key
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
@@ -95,7 +95,7 @@ class Losses:
         heads: The heads.
         smoothing: Share of each label's probability that is spread over all.
         class_weights: By head, what each label counts for, ``[labels]``.
-        distill: What is learnt from a teacher, if there is one; its losses are ``taught(head)`` and ``HIDDEN``.
+        distill: What is learnt from a teacher, if there is one; its losses are ``teacher_key(head)`` and ``HIDDEN``.
 
     Attributes:
         weights: What each loss counts for, by name, in the order of ``totals``.
@@ -202,6 +202,6 @@ def _weights_of(heads: Sequence[TrainedHead], distill: DistillOptions | None) ->
     if distill is None:
         return
     if distill.label_weight:
-        yield from ((taught(head.name), head.options.loss_weight * distill.label_weight) for head in heads)
+        yield from ((teacher_key(head.name), head.options.loss_weight * distill.label_weight) for head in heads)
     if distill.hidden_weight:
         yield HIDDEN, distill.hidden_weight

@@ -19,7 +19,7 @@ from lexel.tasks.gold import IGNORE
 from lexel.training.data.batches import Row, packed_rows
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.rows import Batch, Examples, RowBuilder, Target
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 from lexel.training.model.model import MultiHead
 from lexel.training.objective.losses import Losses
 
@@ -51,7 +51,7 @@ class Scorer:
         max_length: Longest sequence.
         batch_pieces: Slots of a batch.
         packing: Whether several sequences share a row.
-        team: Who shares the work.
+        process_group: Who shares the work.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Scorer:
         *,
         max_length: int,
         batch_pieces: int,
-        team: Team,
+        process_group: ProcessGroup,
     ) -> None:
         self._examples, self._builder, self._heads, self._losses = examples, builder, heads, losses
-        self._max_length, self._batch_pieces, self._team = max_length, batch_pieces, team
+        self._max_length, self._batch_pieces, self._process_group = max_length, batch_pieces, process_group
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def measure(self, model: MultiHead) -> dict[str, float]:
@@ -76,11 +76,11 @@ class Scorer:
         counts = {head.name: _Counts() for head in self._heads}
         chunks = self._examples.document_chunks(_CHUNK_PIECES)
         for number, (sequences, documents) in enumerate(chunks):
-            if number % self._team.size == self._team.rank:
+            if number % self._process_group.size == self._process_group.rank:
                 self._chunk(model, sequences, documents, counts)
         model.train(was_training)
         flat = np.concatenate([counts[head.name].values for head in self._heads])
-        summed = np.array(self._team.sum(flat.tolist())).reshape(len(self._heads), -1)
+        summed = np.array(self._process_group.sum(flat.tolist())).reshape(len(self._heads), -1)
         return columns(self._heads, {head.name: row for head, row in zip(self._heads, summed, strict=True)})
 
     def _chunk(self, model: MultiHead, sequences: IntArray, documents: IntArray, counts: Mapping[str, _Counts]) -> None:
@@ -92,7 +92,7 @@ class Scorer:
         best = {head.name: np.zeros(int(lengths.sum()), np.int64) for head in tagging}
         place = {int(sequence): int(start) for sequence, start in zip(sequences, starts, strict=True)}
         for batch in self._batches(sequences):
-            scores = model(batch.to(self._team.device))
+            scores = model(batch.to(self._process_group.device))
             self._add_losses(scores, batch, counts)
             sizes = self._examples.lengths[batch.members]
             at = np.concatenate(

@@ -18,7 +18,7 @@ from lexel.training.data.rows import Examples, RowBuilder
 from lexel.training.model.model import MultiHead
 from lexel.training.outcome.check import check_saved
 from lexel.training.outcome.plots import plot
-from lexel.training.outcome.record import evaluate_folder, for_others, training_record
+from lexel.training.outcome.record import evaluate_folder, training_record, without_folders
 from lexel.training.outcome.save import write_model
 from lexel.training.start.setup import Setup
 
@@ -102,7 +102,7 @@ class _About:
 
     def record(self) -> dict[str, Any]:
         """``training.json``."""
-        return dict(for_others(training_record(self._setup, run=self._run, parameters=self._parameters)))
+        return dict(without_folders(training_record(self._setup, run=self._run, parameters=self._parameters)))
 
     def made(self) -> dict[str, Any]:
         """What ``lexel.json`` says of how the model was made."""
@@ -114,7 +114,7 @@ class _About:
         reports, said = evaluate_folder(folder, self._setup, name=name, threads=threads)
         self._setup.said.extend(said)
         if reports:
-            write_json(folder / "evaluation.json", {"format": 1, "reports": for_others(reports)})
+            write_json(folder / "evaluation.json", {"format": 1, "reports": without_folders(reports)})
         write_json(folder / "training.json", self.record())
         (folder / "training.svg").write_text(plot(self._run["table"]), encoding="utf-8")
 

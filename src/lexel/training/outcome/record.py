@@ -90,12 +90,12 @@ def command() -> str:
     return shlex.join([name, *map(_without_folder, sys.argv[1:])])
 
 
-def for_others(values: Any) -> Any:
+def without_folders(values: Any) -> Any:
     """JSON values that may be published: absolute paths lose their folders, which are nobody else's business."""
     if isinstance(values, Mapping):
-        return {key: for_others(value) for key, value in values.items()}
+        return {key: without_folders(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
-        return [for_others(value) for value in values]
+        return [without_folders(value) for value in values]
     return " ".join(map(_without_folder, values.split(" "))) if isinstance(values, str) else values
 
 
@@ -185,7 +185,7 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
         name: What reports call the model.
         threads: Threads to compute with.
     """
-    with _unsaid():
+    with _without_announcements():
         reader = _reader_of(folder, {head.task for head in setup.heads}, threads=threads)
     if reader is None:
         return [], []
@@ -208,7 +208,7 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
 
 
 @contextmanager
-def _unsaid() -> Iterator[None]:
+def _without_announcements() -> Iterator[None]:
     """Keep what a loaded model says of itself from a person who has just made it."""
 
     def refuse(_: logging.LogRecord) -> bool:

@@ -11,7 +11,7 @@ from lexel.errors import OptionError
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold a file's lock; the system lets go of it when the process ends, however it ends. On Windows nothing is held.
 
     Raises:

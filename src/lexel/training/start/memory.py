@@ -13,7 +13,7 @@ _LARGE = 2**31 - 1
 _PAD = 64 << 20
 
 
-def keep_memory() -> None:
+def keep_freed_memory() -> None:
     """Ask glibc to keep what was freed; elsewhere nothing."""
     if not sys.platform.startswith("linux"):
         return

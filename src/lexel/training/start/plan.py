@@ -57,7 +57,7 @@ def _holds_documents(file: DataFile) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class FileSummary:
     """What is in a data file.
 
     Attributes:
@@ -85,10 +85,10 @@ class Census:
     in_training: int | None
 
 
-def _census(role: str, file: DataFile, setup: Setup, features: Any) -> Census:
+def _summarise_file(role: str, file: DataFile, setup: Setup, features: Any) -> FileSummary:
     about = features.about
     in_training = None if role == "train" else shared_texts(features, setup.files["train"])
-    return Census(
+    return FileSummary(
         role=role,
         file=file,
         documents=about["documents"],
@@ -154,7 +154,7 @@ class Plan:
         said: What was settled on the way.
     """
 
-    files: Sequence[Census]
+    files: Sequence[FileSummary]
     heads: Sequence[HeadPlan]
     n_windows: int
     n_long: int
@@ -192,12 +192,12 @@ def plan_training(options: TrainingOptions) -> Plan:
     """
     from accelerate import PartialState
 
-    from lexel.training.distributed import Team
+    from lexel.training.distributed import ProcessGroup
     from lexel.training.objective.scoring import metric_of
     from lexel.training.start.setup import build_model, prepare
 
     with TemporaryDirectory() as folder, _counting_ill_formed(options):
-        setup = prepare(options, team=Team(PartialState(cpu=True)), cache=Path(folder))
+        setup = prepare(options, process_group=ProcessGroup(PartialState(cpu=True)), cache=Path(folder))
         metric_of(setup.heads, options.metric_for_best_model)
         examples = setup.examples("train")
         steps_per_epoch, n_steps, most_pieces = _steps(options, setup, examples)
@@ -206,7 +206,7 @@ def plan_training(options: TrainingOptions) -> Plan:
         n_trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         return Plan(
             files=[
-                _census(role, file, setup, features)
+                _summarise_file(role, file, setup, features)
                 for role, files in (
                     ("train", options.train),
                     ("validation", options.validation),
@@ -280,7 +280,7 @@ def _memory_bytes(options: TrainingOptions, config: Any, n_parameters: int, n_tr
 # For people ----------------------------------------------------------------------------------------------------------
 
 
-def _file_lines(files: Sequence[Census]) -> Iterator[str]:
+def _file_lines(files: Sequence[FileSummary]) -> Iterator[str]:
     for found in files:
         counts = [f"{found.documents:,} documents", f"{found.chars:,} characters"]
         counts += [f"{n:,} {what}" for n, what in ((found.words, "words"), (found.entities, "entities")) if n]

@@ -26,10 +26,17 @@ from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.examples import WindowExamples
 from lexel.training.data.features import Features, held_out, read_features
-from lexel.training.data.heads import TrainedHead, base_head, check_labels, settle_heads
+from lexel.training.data.heads import TrainedHead, base_head, check_labels, resolve_heads
 from lexel.training.data.rows import Examples
-from lexel.training.data.text_examples import Frame, FramedExamples, FramedFile, frame_of, read_framed, settle_framed
-from lexel.training.distributed import Team
+from lexel.training.data.text_examples import (
+    TextExamples,
+    TextFeatures,
+    Windower,
+    build_windower,
+    read_text_features,
+    resolve_text_labels,
+)
+from lexel.training.distributed import ProcessGroup
 from lexel.training.model import model as models
 from lexel.training.model.attention import refuse_lost_window
 from lexel.training.model.methods import apply_method
@@ -43,7 +50,7 @@ from lexel.training.model.student import (
     student_modules,
 )
 
-FRAMED = ("classify", "answer", "embed")
+TEXT_TASKS = ("classify", "answer", "embed")
 """Tasks of heads that look at whole texts."""
 
 
@@ -87,8 +94,8 @@ class Setup:
         share = self.options.dev_fraction
         is_held = role == "validation"
         chosen = (lambda features: held_out(features, share) == is_held) if share and role != "test" else None
-        if self.heads[0].task in FRAMED:
-            return FramedExamples(self.files["train" if share and is_held else role], self.heads[0], chosen=chosen)
+        if self.heads[0].task in TEXT_TASKS:
+            return TextExamples(self.files["train" if share and is_held else role], self.heads[0], chosen=chosen)
         return WindowExamples(
             self.files["train" if share and is_held else role],
             self.heads,
@@ -106,7 +113,7 @@ class Setup:
         return has_labels and bool(self.files["validation"] or self.options.dev_fraction)
 
 
-def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
+def prepare(options: TrainingOptions, *, process_group: ProcessGroup, cache: Path) -> Setup:
     """Settle everything; the first process reads files, the others find them read.
 
     Raises:
@@ -129,7 +136,7 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
         check_size(config, teacher)
         check_data(options, tokenizer)
     if options.distill.vocabulary:
-        whole, folder = folder, cut_vocabulary(options, folder, tokenizer, cache=cache, team=team)
+        whole, folder = folder, cut_vocabulary(options, folder, tokenizer, cache=cache, process_group=process_group)
         tokenizer = load_tokenizer(folder, pieces=pieces, model_type=config.model_type)
         renew_config(config, whole, folder)
     elif base is None and "vocab_size" not in options.config and (options.tokenizer or teacher is None):
@@ -145,23 +152,23 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
         return read_features(file, tokenizer, cache=cache, fingerprint=fingerprint, repair=options.repair)
 
     def read(files: Sequence[DataFile]) -> list[Features]:
-        if team.is_first:
+        if process_group.is_main:
             for file in files:
                 columns(file)
-        team.meet()
+        process_group.barrier()
         return [columns(file) for file in files]
 
     longest = _longest(config, tokenizer)
     said_longest = modules.max_length if modules is not None else None
     max_length = min(longest, options.window or longest, said_longest or longest)
     refuse_lost_window(config, max_length=max_length)
-    if any(head.task in FRAMED for head in options.heads.values()):
-        frame = frame_of(options, tokenizer, family=family_of(config.model_type), max_length=max_length)
-        heads, framed = _framed(options, base, frame=frame, modules=modules)
-        return Setup(options, base, folder, tokenizer, pieces, config, heads, framed, max_length, teacher=teacher)
+    if any(head.task in TEXT_TASKS for head in options.heads.values()):
+        windower = build_windower(options, tokenizer, family=family_of(config.model_type), max_length=max_length)
+        heads, text_files = _text_head(options, base, windower=windower, modules=modules)
+        return Setup(options, base, folder, tokenizer, pieces, config, heads, text_files, max_length, teacher=teacher)
     roles = {"train": options.train, "validation": options.validation, "test": options.test}
     files = {role: read(members) for role, members in roles.items()}
-    heads, said = settle_heads(
+    heads, said = resolve_heads(
         options.heads, files["train"], [file.path for file in options.train], base={} if base is None else base.heads
     )
     for role in ("validation", "test"):
@@ -170,9 +177,9 @@ def prepare(options: TrainingOptions, *, team: Team, cache: Path) -> Setup:
     return Setup(options, base, folder, tokenizer, pieces, config, heads, files, max_length, said, teacher)
 
 
-def _framed(
-    options: TrainingOptions, base: Checkpoint | None, *, frame: Frame, modules: SentenceModules | None
-) -> tuple[list[TrainedHead], dict[str, list[FramedFile]]]:
+def _text_head(
+    options: TrainingOptions, base: Checkpoint | None, *, windower: Windower, modules: SentenceModules | None
+) -> tuple[list[TrainedHead], dict[str, list[TextFeatures]]]:
     """The one head for whole texts, and the files read for it.
 
     Raises:
@@ -189,15 +196,15 @@ def _framed(
     is_taught = options.teacher is not None
     free = () if not is_taught else tuple(roles) if asked.task == "embed" else ("train",)  # of classes
     files = {
-        role: [read_framed(file, frame, task=asked.task, labelled=role not in free) for file in own]
+        role: [read_text_features(file, windower, task=asked.task, labelled=role not in free) for file in own]
         for role, own in roles.items()
     }
     start = base_head(name, asked, {} if base is None else base.heads)
     base_labels = () if start is None else start.labels
-    labels, problem = settle_framed(head, files["train"], base_labels, options.train, is_taught=is_taught)
+    labels, problem = resolve_text_labels(head, files["train"], base_labels, options.train, is_taught=is_taught)
     settled = TrainedHead(name, replace(asked, problem=problem, labels=labels or None), labels, modules=modules)
     for role in ("validation", "test"):
-        settle_framed(settled, files[role], (), roles[role], is_taught=is_taught)
+        resolve_text_labels(settled, files[role], (), roles[role], is_taught=is_taught)
     return [settled], files
 
 

@@ -11,7 +11,7 @@ import pytest
 from lexel.errors import OptionError
 from lexel.training import train
 from lexel.training.config.options import HeadOptions
-from lexel.training.start.lock import held
+from lexel.training.start.lock import exclusive_lock
 from tests.training import runs
 
 FULL = {
@@ -80,7 +80,10 @@ def test_a_run_killed_while_its_folder_is_put_together_is_finished_the_next_time
 
 
 def test_a_folder_that_another_run_is_training_into_is_refused(tmp_path: Path) -> None:
-    with held(tmp_path / "out" / "features" / "lock"), pytest.raises(OptionError, match="out: in use by another run"):
+    with (
+        exclusive_lock(tmp_path / "out" / "features" / "lock"),
+        pytest.raises(OptionError, match="out: in use by another run"),
+    ):
         train(runs.options(tmp_path))
     assert train(runs.options(tmp_path)).folder.joinpath("model.safetensors").exists()
 

@@ -20,8 +20,8 @@ from lexel.training.data.rows import RowBuilder
 from lexel.training.objective.losses import answer_loss
 from lexel.training.start.setup import build_model
 from tests.training import runs
-from tests.training.test_learning import prepared
-from tests.training.test_saved import CONFIGS, IDS, lexel_scores
+from tests.training.loop.test_learning import prepared
+from tests.training.outcome.test_saved import CONFIGS, IDS, lexel_scores
 
 COLOURS = {"红花绿叶": "花", "大江大河": "水", "清清小溪": "水", "白花黄花": "花"}
 

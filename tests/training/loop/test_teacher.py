@@ -18,13 +18,13 @@ from lexel.errors import DataError, LabelError, OptionError
 from lexel.tasks.gold import IGNORE
 from lexel.training import train
 from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
-from lexel.training.data.rows import Soft, Target
+from lexel.training.data.rows import Target, TeacherScores
 from lexel.training.loop.teacher import teacher_layers
 from lexel.training.objective.losses import log_softmax_within, soft_loss
 from tests.training import runs
-from tests.training.test_framed import COLOURS, classified, records
-from tests.training.test_framed import options as framed_options
-from tests.training.test_learning import prepared
+from tests.training.data.test_text_examples import COLOURS, classified, records
+from tests.training.data.test_text_examples import options as text_options
+from tests.training.loop.test_learning import prepared
 
 LINES = (runs.DATA / "zh_gsdsimp.jsonl").read_text(encoding="utf-8").splitlines()
 TEXTS = [json.loads(line)["text"] for line in LINES]
@@ -42,7 +42,7 @@ def plain_text(path: Path, texts: list[str]) -> tuple[DataFile, ...]:
     return (DataFile(path=str(path)),)
 
 
-def taught(folder: Path, teacher: Path | str, **changes: Any) -> TrainingOptions:
+def teacher_key(folder: Path, teacher: Path | str, **changes: Any) -> TrainingOptions:
     """A student of few steps from raw text."""
     texts = plain_text(folder / "text.txt", TEXTS[:40]) if "train" not in changes else ()
     same: dict[str, Any] = {"train": texts, "teacher": str(teacher), "tokenizer": None, "pieces": None, "config": {}}
@@ -75,7 +75,7 @@ def test_a_student_with_its_teacher_beats_the_same_student_without_it(
         "warmup_steps": 10,
     }
     student = train(
-        taught(tmp_path, "zh", train=(gold, text), config=sizes, **same, output_dir=str(tmp_path / "taught"))
+        teacher_key(tmp_path, "zh", train=(gold, text), config=sizes, **same, output_dir=str(tmp_path / "taught"))
     )
     made = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
     names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
@@ -91,7 +91,7 @@ def test_a_student_with_its_teacher_beats_the_same_student_without_it(
 def test_heads_that_do_not_tag_are_learnt_from_raw_text(tmp_path: Path, task: str) -> None:
     files = classified(tmp_path / "train.jsonl")
     changes = {"max_steps": 40} if task == "classify" else {"heads": {"fill": HeadOptions(task="fill")}}
-    whole = train(framed_options(tmp_path, task, files, **changes, output_dir=str(tmp_path / "whole"))).folder
+    whole = train(text_options(tmp_path, task, files, **changes, output_dir=str(tmp_path / "whole"))).folder
     result = train(_of_raw_text(tmp_path, whole, task, plain_text(tmp_path / "text.txt", [*COLOURS] * 3)))
     assert result.table[-1]["training_loss"] < 0.5 * result.table[0]["training_loss"]
     if task == "classify":
@@ -103,7 +103,7 @@ def test_answers_are_learnt_from_the_teachers(tmp_path: Path) -> None:
     contexts = {"他在北京。春去秋来。": [2, 4], "春去秋来。她去上海。": [7, 9]}
     lines = [{"question": "哪里", "context": text, "answers": [span]} for text, span in contexts.items()]
     files = records(tmp_path / "train.jsonl", lines)
-    whole = train(framed_options(tmp_path, "answer", files, output_dir=str(tmp_path / "whole"))).folder
+    whole = train(text_options(tmp_path, "answer", files, output_dir=str(tmp_path / "whole"))).folder
     result = train(_of_raw_text(tmp_path, whole, "answer", files))
     assert result.table[-1]["training_loss"] < 0.5 * result.table[0]["training_loss"]
 
@@ -113,13 +113,13 @@ def _of_raw_text(folder: Path, teacher: Path, task: str, train: tuple[DataFile, 
     changes: dict[str, Any] = {"heads": {task: HeadOptions(task=task)}, "max_steps": 60, "learning_rate": 3e-3}  # type: ignore[arg-type]
     distill = DistillOptions(gold_weight=0, hidden_weight=0)
     config = {"num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 2}
-    return taught(folder, teacher, train=train, config=config, distill=distill, **changes)
+    return teacher_key(folder, teacher, train=train, config=config, distill=distill, **changes)
 
 
 def test_texts_without_classes_teach_by_the_teacher_alone(tmp_path: Path) -> None:
-    whole = train(framed_options(tmp_path, "classify", classified(tmp_path / "train.jsonl"), max_steps=2)).folder
+    whole = train(text_options(tmp_path, "classify", classified(tmp_path / "train.jsonl"), max_steps=2)).folder
     mixed = records(tmp_path / "mixed.jsonl", [{"text": "红花绿叶", "label": "花"}, {"text": "大江大河"}])
-    setup = prepared(taught(tmp_path, whole, train=mixed, heads={"classify": HeadOptions(task="classify")}))
+    setup = prepared(teacher_key(tmp_path, whole, train=mixed, heads={"classify": HeadOptions(task="classify")}))
     examples = setup.examples("train")
     assert examples.gather(np.arange(len(examples))).targets["classify"].tolist() == [
         setup.heads[0].labels.index("花"),
@@ -131,7 +131,7 @@ def test_texts_without_classes_teach_by_the_teacher_alone(tmp_path: Path) -> Non
 
 
 def test_a_student_of_its_teachers_size_begins_as_its_teacher(tmp_path: Path, teacher: Path) -> None:
-    student = train(taught(tmp_path, teacher, max_steps=1, learning_rate=1e-12)).folder
+    student = train(teacher_key(tmp_path, teacher, max_steps=1, learning_rate=1e-12)).folder
     before, after = load_file(teacher / "model.safetensors"), load_file(student / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(np.abs(before[name] - after[name]).max() < 1e-6 for name in before)
@@ -139,7 +139,7 @@ def test_a_student_of_its_teachers_size_begins_as_its_teacher(tmp_path: Path, te
 
 def test_fewer_layers_begin_as_the_teachers_at_their_height(tmp_path: Path, teacher: Path) -> None:
     changes = {"config": {"num_hidden_layers": 1}, "max_steps": 1, "learning_rate": 1e-12}
-    student = load_file(train(taught(tmp_path, teacher, **changes)).folder / "model.safetensors")
+    student = load_file(train(teacher_key(tmp_path, teacher, **changes)).folder / "model.safetensors")
     whole = load_file(teacher / "model.safetensors")
     name = "bert.encoder.layer.{}.attention.self.query.weight"
     np.testing.assert_allclose(student[name.format(0)], whole[name.format(1)], atol=1e-6)
@@ -155,7 +155,7 @@ def test_layers_are_evenly_spaced_and_end_with_the_last(student: int, whole: int
 
 def test_a_cut_vocabulary_keeps_what_is_said_of_texts_that_it_covers(tmp_path: Path, teacher: Path) -> None:
     texts = plain_text(tmp_path / "some.txt", TEXTS[:10])
-    options = taught(
+    options = teacher_key(
         tmp_path, teacher, train=texts, max_steps=1, learning_rate=1e-12, distill=DistillOptions(vocabulary=100_000)
     )
     student, whole = (lexel.load(folder, precision="float32") for folder in (train(options).folder, teacher))
@@ -181,7 +181,7 @@ def test_a_killed_run_ends_with_the_same_weights_bit_by_bit(tmp_path: Path, teac
         "bf16": True,
         "max_steps": 7,
     }
-    whole, halted = (taught(tmp_path, teacher, **changes, output_dir=str(tmp_path / name)) for name in ("a", "b"))
+    whole, halted = (teacher_key(tmp_path, teacher, **changes, output_dir=str(tmp_path / name)) for name in ("a", "b"))
     runs.run_apart(whole, tmp_path, processes=processes)
     assert runs.run_apart(halted, tmp_path, processes=processes, kill_at=5) != 0
     assert (tmp_path / "b" / "checkpoints" / "step-3").is_dir()
@@ -190,7 +190,7 @@ def test_a_killed_run_ends_with_the_same_weights_bit_by_bit(tmp_path: Path, teac
 
 
 def test_the_folder_has_the_students_weights_alone_and_names_its_teacher(tmp_path: Path, teacher: Path) -> None:
-    student = train(taught(tmp_path, teacher, config={"hidden_size": 16}, max_steps=1)).folder
+    student = train(teacher_key(tmp_path, teacher, config={"hidden_size": 16}, max_steps=1)).folder
     made = json.loads((student / "training.json").read_text(encoding="utf-8"))
     n = sum(tensor.size for tensor in load_file(student / "model.safetensors").values())
     assert made["model"]["parameters"] == made["model"]["trainable_parameters"] == n
@@ -202,7 +202,7 @@ def test_the_folder_has_the_students_weights_alone_and_names_its_teacher(tmp_pat
 
 
 def _target(scores: torch.Tensor, *, segments: torch.Tensor | None = None) -> Target:
-    return Target(None, torch.zeros((2, 2), dtype=torch.int64), segments, Soft(scores))
+    return Target(None, torch.zeros((2, 2), dtype=torch.int64), segments, TeacherScores(scores))
 
 
 @pytest.mark.parametrize("problem", [None, "single", "regression"])
@@ -251,7 +251,7 @@ def test_a_student_larger_than_its_teacher_is_refused(
     tmp_path: Path, teacher: Path, config: dict[str, int], found: str
 ) -> None:
     with pytest.raises(OptionError, match=f"larger than its teacher .*{found}"):
-        train(taught(tmp_path, teacher, config=config))
+        train(teacher_key(tmp_path, teacher, config=config))
 
 
 @pytest.mark.parametrize(
@@ -259,17 +259,17 @@ def test_a_student_larger_than_its_teacher_is_refused(
 )
 def test_text_that_teaches_nothing_is_refused(tmp_path: Path, teacher: Path, texts: list[str], found: str) -> None:
     with pytest.raises(DataError, match=rf"text\.txt: .*{found}"):
-        train(taught(tmp_path, teacher, train=plain_text(tmp_path / "text.txt", texts)))
+        train(teacher_key(tmp_path, teacher, train=plain_text(tmp_path / "text.txt", texts)))
 
 
 def test_a_head_that_the_teacher_lacks_needs_labelled_data(tmp_path: Path, teacher: Path) -> None:
     with pytest.raises(LabelError, match="has no pos"):
-        train(taught(tmp_path, teacher, heads={"tags": HeadOptions(task="labels")}))
+        train(teacher_key(tmp_path, teacher, heads={"tags": HeadOptions(task="labels")}))
 
 
 def test_a_vocabulary_without_room_for_pieces_is_refused(tmp_path: Path, teacher: Path) -> None:
     with pytest.raises(OptionError, match="the special pieces alone are 5"):
-        train(taught(tmp_path, teacher, distill=DistillOptions(vocabulary=5)))
+        train(teacher_key(tmp_path, teacher, distill=DistillOptions(vocabulary=5)))
 
 
 @pytest.mark.parametrize(

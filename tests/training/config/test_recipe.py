@@ -146,7 +146,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_recipe_on_the_page_is_one(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     options = read(tmp_path, recipe)
     assert (options.learning_rate, options.eval_steps, len(options.heads)) == (2e-5, 1000, 3)

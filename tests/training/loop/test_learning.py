@@ -14,7 +14,7 @@ from lexel.tasks.gold import IGNORE
 from lexel.training import train
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.data.batches import Budget, Sampler
-from lexel.training.distributed import Team
+from lexel.training.distributed import ProcessGroup
 from lexel.training.loop import fit
 from lexel.training.loop.fit import DivergedError
 from lexel.training.loop.optim import average_decay
@@ -27,7 +27,9 @@ from tests.training import runs
 def prepared(options: TrainingOptions) -> Setup:
     from accelerate import PartialState
 
-    return prepare(options, team=Team(PartialState(cpu=True)), cache=Path(options.output_dir) / "features")
+    return prepare(
+        options, process_group=ProcessGroup(PartialState(cpu=True)), cache=Path(options.output_dir) / "features"
+    )
 
 
 def trained_head(folder: Path, name: str) -> dict[str, np.ndarray]:

@@ -25,8 +25,8 @@ from lexel.training.model.vectors import SentenceHead
 from lexel.training.objective.losses import vector_loss
 from tests.builders import CHARS, build_sentence_model
 from tests.training import runs
-from tests.training.test_framed import COLOURS, classified, records
-from tests.training.test_framed import options as framed_options
+from tests.training.data.test_text_examples import COLOURS, classified, records
+from tests.training.data.test_text_examples import options as text_options
 
 EMBED = {"embed": HeadOptions(task="embed")}
 HIDDEN = 32
@@ -44,7 +44,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_sentence_model(tmp_path_factory.mktemp("teachers") / "mean", hidden_size=HIDDEN)
 
 
-def taught(folder: Path, teacher: Path, **changes: Any) -> TrainingOptions:
+def teacher_key(folder: Path, teacher: Path, **changes: Any) -> TrainingOptions:
     """A student of one layer, from raw text."""
     path = folder / "text.txt"
     path.write_text("".join(f"{text}\n" for text in sentences(150, seed=1)), encoding="utf-8")
@@ -126,8 +126,10 @@ def test_vectors_cost_by_their_directions_alone() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_student_comes_nearer_to_its_teacher_than_it_begins(tmp_path: Path, teacher: Path, seed: int) -> None:
     distill = DistillOptions(gold_weight=0, hidden_weight=0)
-    begun = taught(tmp_path, teacher, seed=seed, max_steps=1, learning_rate=1e-12, output_dir=str(tmp_path / "begun"))
-    learnt = taught(tmp_path, teacher, seed=seed, max_steps=60, learning_rate=3e-3, distill=distill)
+    begun = teacher_key(
+        tmp_path, teacher, seed=seed, max_steps=1, learning_rate=1e-12, output_dir=str(tmp_path / "begun")
+    )
+    learnt = teacher_key(tmp_path, teacher, seed=seed, max_steps=60, learning_rate=3e-3, distill=distill)
     before, after = (agreement(teacher, train(options).folder) for options in (begun, learnt))
     assert before.cosine is not None
     assert after.cosine is not None
@@ -140,13 +142,13 @@ def test_a_student_with_its_teacher_comes_nearer_to_it_than_the_same_student_wit
 ) -> None:
     files = classified(tmp_path / "train.jsonl")
     heads = {"embed": HeadOptions(task="embed", dimensions=8)}
-    whole = train(framed_options(tmp_path, "embed", files, heads=heads, output_dir=str(tmp_path / "whole"))).folder
+    whole = train(text_options(tmp_path, "embed", files, heads=heads, output_dir=str(tmp_path / "whole"))).folder
     config = {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
     same: dict[str, Any] = {"seed": seed, "max_steps": 60, "learning_rate": 3e-3}
-    student = train(taught(tmp_path, whole, train=files, config=config, distill=DistillOptions(), **same)).folder
+    student = train(teacher_key(tmp_path, whole, train=files, config=config, distill=DistillOptions(), **same)).folder
     small = runs.CONFIG | config
     changes: dict[str, Any] = {"heads": heads, "config": small, "output_dir": str(tmp_path / "alone")}
-    alone = train(framed_options(tmp_path, "embed", files, **changes, **same)).folder
+    alone = train(text_options(tmp_path, "embed", files, **changes, **same)).folder
     nearness = [agreement(whole, folder, texts=list(COLOURS)).cosine for folder in (student, alone)]
     assert nearness[0] is not None
     assert nearness[1] is not None
@@ -155,8 +157,8 @@ def test_a_student_with_its_teacher_comes_nearer_to_it_than_the_same_student_wit
 
 def test_a_narrower_students_vectors_are_near_to_what_the_teachers_are_near_to(tmp_path: Path, teacher: Path) -> None:
     same: dict[str, Any] = {"config": {"num_hidden_layers": 1, "hidden_size": 16}}
-    learnt = taught(tmp_path, teacher, max_steps=200, learning_rate=1e-2, **same)
-    begun = taught(tmp_path, teacher, max_steps=1, learning_rate=1e-12, output_dir=str(tmp_path / "begun"), **same)
+    learnt = teacher_key(tmp_path, teacher, max_steps=200, learning_rate=1e-2, **same)
+    begun = teacher_key(tmp_path, teacher, max_steps=1, learning_rate=1e-12, output_dir=str(tmp_path / "begun"), **same)
     after, before = (agreement(teacher, train(options).folder) for options in (learnt, begun))
     assert (after.cosine, after.sizes) == (None, (HIDDEN, 16))
     assert after.nearest.value > before.nearest.value + 0.1
@@ -167,7 +169,7 @@ def test_a_head_for_vectors_is_learnt_from_the_teachers(tmp_path: Path, pooling:
     files = classified(tmp_path / "train.jsonl")
     dimensions = None if pooling == "attention" else 8
     heads = {"topic": HeadOptions(task="embed", pooling=pooling, dimensions=dimensions)}
-    whole = train(framed_options(tmp_path, "embed", files, heads=heads, output_dir=str(tmp_path / "whole"))).folder
+    whole = train(text_options(tmp_path, "embed", files, heads=heads, output_dir=str(tmp_path / "whole"))).folder
     text = tmp_path / "colours.txt"
     text.write_text("\n".join([*COLOURS] * 3), encoding="utf-8")
     changes: dict[str, Any] = {
@@ -176,7 +178,7 @@ def test_a_head_for_vectors_is_learnt_from_the_teachers(tmp_path: Path, pooling:
         "config": {"num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 2},
         "distill": DistillOptions(gold_weight=0, hidden_weight=0),
     }
-    result = train(taught(tmp_path, whole, max_steps=60, learning_rate=3e-3, **changes))
+    result = train(teacher_key(tmp_path, whole, max_steps=60, learning_rate=3e-3, **changes))
     assert result.table[-1]["training_loss"] < 0.5 * result.table[0]["training_loss"]
     vectors = Embedder.load(result.folder, engine="numpy").encode(list(COLOURS))
     assert vectors.shape == (4, dimensions or 24)
@@ -186,7 +188,9 @@ def test_classes_of_the_data_are_learnt_beside_a_teachers_vectors(tmp_path: Path
     lines = [{"text": text * k, "label": text} for k in (1, 2, 3) for text in ("天地", "大上", "王小")]
     files = records(tmp_path / "classes.jsonl", lines)
     changes: dict[str, Any] = {"train": files, "validation": files, "eval_strategy": "epoch"}
-    result = train(taught(tmp_path, teacher, max_steps=60, learning_rate=3e-3, distill=DistillOptions(), **changes))
+    result = train(
+        teacher_key(tmp_path, teacher, max_steps=60, learning_rate=3e-3, distill=DistillOptions(), **changes)
+    )
     assert result.table[-1]["accuracy"] == 1.0
 
 
@@ -194,7 +198,7 @@ def test_texts_without_classes_are_not_measured_while_training(tmp_path: Path, t
     text = tmp_path / "other.txt"
     text.write_text("天地\n", encoding="utf-8")
     files = (DataFile(path=str(text)),)
-    result = train(taught(tmp_path, teacher, validation=files, eval_strategy="epoch", max_steps=2))
+    result = train(teacher_key(tmp_path, teacher, validation=files, eval_strategy="epoch", max_steps=2))
     assert "validation_loss" not in result.table[-1]
 
 
@@ -208,7 +212,7 @@ def test_a_students_folder_gives_its_vectors_in_sentence_transformers_too(tmp_pa
 
     teacher = build_sentence_model(tmp_path / "teacher", pooling=pooling)
     distill = DistillOptions(gold_weight=0, vocabulary=30)
-    student = train(taught(tmp_path, teacher, max_steps=3, distill=distill)).folder
+    student = train(teacher_key(tmp_path, teacher, max_steps=3, distill=distill)).folder
     texts = [*sentences(9, seed=3), "the new york", ""]
     embedder = Embedder.load(student, engine="numpy")
     assert f"{pooling} of hidden.1 (as the model's files say)" in embedder.plan.said
@@ -218,11 +222,11 @@ def test_a_students_folder_gives_its_vectors_in_sentence_transformers_too(tmp_pa
 
 
 def test_windows_are_as_long_as_the_teachers_files_say(tmp_path: Path, teacher: Path) -> None:
-    from tests.training.test_learning import prepared
+    from tests.training.loop.test_learning import prepared
 
     text = tmp_path / "long.txt"
     text.write_text("天" * 100, encoding="utf-8")
-    setup = prepared(taught(tmp_path, teacher, train=(DataFile(path=str(text)),)))
+    setup = prepared(teacher_key(tmp_path, teacher, train=(DataFile(path=str(text)),)))
     assert setup.max_length == 48
     assert setup.examples("train").lengths.max() == 48
 
@@ -234,7 +238,7 @@ def test_a_killed_run_ends_with_the_same_vectors_bit_by_bit(tmp_path: Path, teac
         "save_steps": 3,
         "max_steps": 7,
     }
-    whole, halted = (taught(tmp_path, teacher, **changes, output_dir=str(tmp_path / name)) for name in ("a", "b"))
+    whole, halted = (teacher_key(tmp_path, teacher, **changes, output_dir=str(tmp_path / name)) for name in ("a", "b"))
     runs.run_apart(whole, tmp_path)
     assert runs.run_apart(halted, tmp_path, kill_at=5) != 0
     assert (tmp_path / "b" / "checkpoints" / "step-3").is_dir()
@@ -252,7 +256,7 @@ def test_a_teacher_that_says_nothing_of_vectors_is_refused(tmp_path: Path, teach
         if path.is_file() and path.name != "modules.json":
             (bare / path.name).write_bytes(path.read_bytes())
     with pytest.raises(OptionError, match=r"heads\.embed: embed, which the teacher bare has no head for, nor modules"):
-        train(taught(tmp_path, bare))
+        train(teacher_key(tmp_path, bare))
 
 
 def test_a_map_behind_the_pooling_keeps_the_teachers_width(tmp_path: Path) -> None:
@@ -266,21 +270,21 @@ def test_a_map_behind_the_pooling_keeps_the_teachers_width(tmp_path: Path) -> No
     config = {"in_features": HIDDEN, "out_features": 8, "bias": False, "activation_function": "torch.nn.Tanh"}
     (teacher / "2_Dense" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     save_file({"linear.weight": matrix(8, HIDDEN)}, teacher / "2_Dense" / "model.safetensors")
-    narrower = taught(tmp_path, teacher, config={"hidden_size": 16})
+    narrower = teacher_key(tmp_path, teacher, config={"hidden_size": 16})
     with pytest.raises(OptionError, match=r"hidden size 16; the maps behind the teacher's pooling .* take 32"):
         train(narrower)
-    student = train(taught(tmp_path, teacher, max_steps=2)).folder
+    student = train(teacher_key(tmp_path, teacher, max_steps=2)).folder
     assert Embedder.load(student, engine="numpy").encode(["天地"]).shape == (1, 8)
 
 
 def test_vectors_are_learnt_alone(tmp_path: Path, teacher: Path) -> None:
     heads = EMBED | {"fill": HeadOptions(task="fill")}
     with pytest.raises(OptionError, match="embed, fill together"):
-        train(taught(tmp_path, teacher, heads=heads))
+        train(teacher_key(tmp_path, teacher, heads=heads))
 
 
 def test_a_class_outside_those_learnt_from_is_named(tmp_path: Path, teacher: Path) -> None:
     files = records(tmp_path / "train.jsonl", [{"text": "天地", "label": "天"}, {"text": "大上", "label": "大"}])
     other = records(tmp_path / "dev.jsonl", [{"text": "王小", "label": "王"}])
     with pytest.raises(LabelError, match=r"王 \(1, first in record 1 of"):
-        train(taught(tmp_path, teacher, train=files, validation=other))
+        train(teacher_key(tmp_path, teacher, train=files, validation=other))

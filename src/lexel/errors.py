@@ -4,7 +4,7 @@
     ├── CheckpointError      a model folder or hub id cannot be used: choose or repair the checkpoint
     │   └── WeightError      a tensor is missing, unused, misshapen or unreadable
     ├── DataError            a line of input cannot be read, or a document cannot be written: always ``path:line``
-    ├── OptionError          options that are out of range or do not go together: change them
+    ├── OptionError          options that are out of range or do not go together: change them (also a ValueError)
     ├── LabelError           labels, schemes and heads do not fit together: pass or map labels
     ├── EngineError          this machine cannot run what was asked: choose another engine or precision
     ├── MissingExtra         an optional library is not installed (also an ImportError)
@@ -30,7 +30,7 @@ class DataError(LexelError):
     """Input that cannot be read or a document that a format cannot hold; the message begins with ``path:line``."""
 
 
-class OptionError(LexelError):
+class OptionError(LexelError, ValueError):
     """Options that are out of their range, unknown, or do not go together."""
 
 

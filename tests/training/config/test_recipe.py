@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lexel.errors import OptionError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
-from lexel.training.config.recipe import Value, build_options, first_data_file, read_recipe, read_words, write_recipe
+from lexel.training.config.recipe import build_options, first_data_file, read_recipe, read_words, write_recipe
+from lexel.training.config.values import Value
 
 SHORT = "model: some/model\nheads: [words]\ntrain: train.jsonl\noutput_dir: out\n"
 
@@ -44,6 +45,7 @@ def test_a_model_that_is_no_folder_there_is_a_hub_id(tmp_path: Path) -> None:
     ("line", "name", "value"),
     [
         ("learning_rate: 2e-5", "learning_rate", 2e-5),
+        ("learning_rate: '1'", "learning_rate", 1.0),
         ("num_train_epochs: 7", "num_train_epochs", 7.0),
         ("eval_strategy: no", "eval_strategy", "no"),
         ("packing: off", "packing", False),
@@ -93,10 +95,12 @@ def test_a_file_may_say_how_it_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("learning_rat: 1", "recipe.yaml:5: 'learning_rat' is no option; did you mean 'learning_rate'?"),
-        ("model_name_or_path: x", "'model_name_or_path' is no option; did you mean 'model'?"),
+        ("learning_rat: 1", "recipe.yaml:5: unknown option 'learning_rat'; did you mean 'learning_rate'?"),
+        ("model_name_or_path: x", "unknown option 'model_name_or_path'; did you mean 'model'?"),
         ("learning_rate: fast", "recipe.yaml:5: learning_rate: 'fast'; expected a number"),
-        ("learning_rate: '1'", "recipe.yaml:5: learning_rate: '1'; expected a number"),
+        ("epochz: 1", "recipe.yaml:5: unknown option 'epochz'; see lexel train --help"),
+        ("fold: {SCONJ: x}", "recipe.yaml:5: unknown option 'fold'; see lexel train --help"),
+        ("validation: {path: a, fold: {SCONJ: x}}", "recipe.yaml:5: SCONJ: 'x'; expected keys and values"),
         ("seed: 1.5", "seed: '1.5'; expected a whole number"),
         ("seed: [1]", "seed: a list; expected a whole number"),
         ("config: big", "config: 'big'; expected keys and values"),
@@ -105,13 +109,13 @@ def test_a_file_may_say_how_it_is_read(tmp_path: Path) -> None:
         ("class_weights: even", "class_weights: 'even'; expected balanced or keys and values"),
         ("learning_rate: -1", "recipe.yaml:5: learning_rate: -1.0; expected a number above 0"),
         ("method: p-tuning", "recipe.yaml:5: 'p-tuning' is refused: it puts made-up pieces"),
-        ("validation:\n  - path: a\n    wieght: 2", "recipe.yaml:7: 'wieght' is no option; did you mean 'weight'?"),
+        ("validation:\n  - path: a\n    wieght: 2", "recipe.yaml:7: unknown option 'wieght'; did you mean 'weight'?"),
         ("validation:\n  - weight: 2", "recipe.yaml:6: path: not given; expected by every data file"),
         ("validation:\n  - path: a\n    weight: 0", "recipe.yaml:6: a data file's weight: 0.0"),
-        ("seed: 1\nseed: 2", "recipe.yaml:6: 'seed' stands twice"),
+        ("seed: 1\nseed: 2", "recipe.yaml:6: duplicate key 'seed'"),
         ("a: &x 1\nseed: *x", "recipe.yaml:6: an alias; expected the value itself"),
-        ("seed: [", "is not YAML"),
-        ("seed: 1\n  b: 2", "recipe.yaml:6: is not YAML"),
+        ("seed: [", "not YAML"),
+        ("seed: 1\n  b: 2", "recipe.yaml:6: not YAML"),
         ("? [a, b]\n: 1", "recipe.yaml:5: a key of several parts"),
     ],
 )
@@ -123,9 +127,8 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, said: st
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as caught:
         read(tmp_path, "heads: {words: {los_weight: 2}}\nseed: x\nepochs: 2\n")
-    assert all(
-        part in str(caught.value) for part in (":1: 'los_weight'", ":2: seed", ":3: 'epochs'", "train, output_dir")
-    )
+    for part in (":1: unknown option 'los_weight'", ":2: seed", ":3: unknown option 'epochs'", "train, output_dir"):
+        assert part in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "- words\n", "words\n"])

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from lexel.errors import OptionError
 
@@ -29,6 +29,9 @@ REFUSED_METHODS: Mapping[str, str] = dict.fromkeys(
     "that the engines run",
 )
 """Methods that others have, each with the reason why it is none here."""
+
+_NO_OTHER_KEYS: Final[Any] = {"extra": "forbid"}
+"""Tells pydantic, which reads recipes, to refuse unknown keys."""
 
 _HEAD_NAME = re.compile(r"[A-Za-z][\w+-]*")
 
@@ -53,6 +56,8 @@ class HeadOptions:
     Raises:
         OptionError: If a value is out of its range, or belongs to another task.
     """
+
+    __pydantic_config__ = _NO_OTHER_KEYS
 
     task: HeadTask
     labels: tuple[str, ...] | None = None
@@ -107,6 +112,8 @@ class DataFile:
         OptionError: If the weight is not above 0, or the path is empty.
     """
 
+    __pydantic_config__ = _NO_OTHER_KEYS
+
     path: str
     weight: float = 1.0
     format: str | None = None
@@ -138,6 +145,8 @@ class DistillOptions:
     Raises:
         OptionError: If a value is out of its range.
     """
+
+    __pydantic_config__ = _NO_OTHER_KEYS
 
     temperature: float = 2.0
     label_weight: float = 1.0
@@ -234,6 +243,8 @@ class TrainingOptions:
     Raises:
         OptionError: If a value is out of its range, or two do not go together.
     """
+
+    __pydantic_config__ = _NO_OTHER_KEYS
 
     train: tuple[DataFile, ...]
     validation: tuple[DataFile, ...] = ()

@@ -10,7 +10,8 @@ import pytest
 from transformers import TrainingArguments
 
 from lexel.errors import OptionError
-from lexel.training.config.options import REFUSED_METHODS, DataFile, HeadOptions, TrainingOptions
+from lexel.training.config.choices import REFUSED_METHODS
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 
 OURS = ("num_train_epochs", "max_steps", "learning_rate", "per_device_train_batch_size", "per_device_eval_batch_size",
         "gradient_accumulation_steps", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm",
@@ -42,10 +43,10 @@ def test_defaults_are_those_of_transformers(name: str) -> None:
         ({"learning_rate": 0.0}, "learning_rate: 0.0; expected a number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate: nan"),
         ({"learning_rate": "2e-5"}, "learning_rate: '2e-5'; expected a number above 0"),
-        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: 0; expected a whole number from 1 on"),
+        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size: 0; expected a whole number, 1 or more"),
         ({"per_device_train_batch_size": True}, "per_device_train_batch_size: True"),
-        ({"max_steps": 0}, "max_steps: 0; expected a whole number from 1 on, or -1"),
-        ({"adam_beta1": 1.0}, "adam_beta1: 1.0; expected a number from 0 to below 1"),
+        ({"max_steps": 0}, "max_steps: 0; expected a whole number, 1 or more, or -1"),
+        ({"adam_beta1": 1.0}, "adam_beta1: 1.0; expected a number from 0 to less than 1"),
         ({"layer_decay": 1.5}, "layer_decay: 1.5"),
         ({"seed": -1}, "seed: -1"),
         ({"optim": "sgd"}, "optim: 'sgd'; expected one of adamw_torch, muon"),
@@ -62,9 +63,18 @@ def test_defaults_are_those_of_transformers(name: str) -> None:
         ({"window": 64, "overlap": 62}, "overlap: 62 of a window of 64"),
         ({"class_weights": "even"}, "class_weights: 'even'; expected balanced"),
         ({"class_weights": {"B": -1.0}}, "class_weights: -1.0 for label 'B'"),
-        ({"early_stopping_patience": 2}, "early_stopping_patience: 2 without anything to measure on; expected"),
+        ({"early_stopping_patience": 2}, "early_stopping_patience: 2 without validation data; expected"),
         ({"early_stopping_patience": 2, "eval_strategy": "no"}, "early_stopping_patience: 2 with eval_strategy no"),
-        ({"dev_fraction": 0.1, "validation": (DataFile(path="dev.jsonl"),)}, "dev_fraction: 0.1 beside validation"),
+        (
+            {"dev_fraction": 0.1, "validation": (DataFile(path="dev.jsonl"),)},
+            "validation, dev_fraction: given together",
+        ),
+        ({"folds": 1}, "folds: 1; expected a whole number, 2 or more"),
+        ({"folds": 3, "eval_strategy": "no"}, "folds: 3 with eval_strategy no"),
+        ({"folds": 3, "fold_number": 4}, "fold_number: 4 with folds 3"),
+        ({"fp16": True, "bf16": True}, "fp16: true, and bf16 true"),
+        ({"focal_gamma": -1.0}, "focal_gamma: -1.0"),
+        ({"labels_from": "dev"}, "labels_from: 'dev'; expected one of train, all"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(changes: dict[str, Any], said: str) -> None:
@@ -74,7 +84,7 @@ def test_a_wrong_value_is_named_with_what_was_expected(changes: dict[str, Any], 
 
 @pytest.mark.parametrize("method", REFUSED_METHODS)
 def test_methods_that_add_pieces_are_refused_with_the_reason(method: str) -> None:
-    with pytest.raises(OptionError, match="refused: it puts made-up pieces before every sequence"):
+    with pytest.raises(OptionError, match="refused: it adds virtual pieces to every sequence"):
         options(method=method)
 
 
@@ -84,8 +94,9 @@ def test_methods_that_add_pieces_are_refused_with_the_reason(method: str) -> Non
         ({"task": "chunks"}, "task: 'chunks'; expected one of words, pos"),
         ({"task": "words", "loss_weight": 0}, "loss_weight: 0"),
         ({"task": "pos", "labels": ("A", "B", "A")}, "A, B, A; expected each of them once"),
-        ({"task": "pos", "scheme": "BIO"}, "scheme: BIO of a head for pos"),
-        ({"task": "fill", "problem": "multi"}, "problem: multi of a head for fill"),
+        ({"task": "pos", "scheme": "BIO"}, "scheme: BIO with task pos; expected words, words+pos or entities"),
+        ({"task": "fill", "problem": "multi"}, "problem: multi with task fill"),
+        ({"task": "pos", "crf": True}, "crf: true with task pos; expected words, words+pos or entities"),
         ({"task": "fill", "mlm_probability": 1.0}, "mlm_probability: 1.0"),
     ],
 )

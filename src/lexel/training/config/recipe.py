@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lexel.errors import MissingExtra, OptionError
-from lexel.training.config.options import DataFile, HeadTask, TrainingOptions
+from lexel.training.config.choices import HeadTask
+from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.config.validation import data_files, validate
 from lexel.training.config.values import Value, parse_yaml
 

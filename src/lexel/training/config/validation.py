@@ -11,7 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lexel.errors import MissingExtra, OptionError
-from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions, refusal_of
+from lexel.training.config.choices import refusal_of
+from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
 from lexel.training.config.values import Value
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from lexel.text.letters import count_scripts
 from lexel.text.pieces import SpecialPieces
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.windows import plan_batch
-from lexel.training.config.options import DataFile, Problem, TrainingOptions
+from lexel.training.config.choices import Problem
+from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.examples import GatheredSequences
 from lexel.training.data.features import LabelCount
 from lexel.training.data.heads import TrainedHead

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from torch import nn
 
 from lexel.checkpoint.sentence_transformers import Activation, Dense, PoolingMode, SentenceModules, Step
-from lexel.training.config.options import HeadPooling
+from lexel.training.config.choices import HeadPooling
 
 _ACTIVATIONS: Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
     "tanh": torch.tanh,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
+from numpy.typing import NDArray
 
 from lexel.tasks.gold import IGNORE
 from lexel.training.config.options import DistillOptions
@@ -36,6 +38,61 @@ class LargeCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         probs, labels = ctx.saved_tensors
         probs[torch.arange(len(labels), device=labels.device), labels] -= 1
         return probs.mul_(grads[0] / ctx.total), None, None
+
+
+def label_loss(
+    scores: torch.Tensor, labels: torch.Tensor, *, weights: torch.Tensor | None, smoothing: float, focal_gamma: float
+) -> torch.Tensor:
+    """Cross entropy of one label a position, summed over the labelled positions.
+
+    The whole loss of a position is weighted by its gold label, the smoothed share included: PyTorch would weight each
+    label's share by that label, so that rare and absent labels dominate.
+
+    Args:
+        scores: Scores before softmax, ``[positions, labels]``.
+        labels: The gold labels, ``IGNORE`` where there are none, ``[positions]``.
+        weights: The weight of each label, ``[labels]``.
+        smoothing: Share of the probability that is spread over all labels.
+        focal_gamma: Exponent of the focal loss (https://arxiv.org/abs/1708.02002); 0 for plain cross entropy.
+    """
+    if weights is None and not focal_gamma:
+        plain: torch.Tensor = F.cross_entropy(
+            scores.float(), labels, ignore_index=IGNORE, reduction="sum", label_smoothing=smoothing
+        )
+        return plain
+    known = labels != IGNORE
+    labels = labels[known]
+    log_probs = scores[known].float().log_softmax(-1)
+    gold = log_probs.gather(1, labels[:, None])[:, 0]
+    losses = -(1 - smoothing) * gold - smoothing * log_probs.mean(1)
+    if focal_gamma:
+        losses = losses * (1 - gold.exp()).clamp_min(0) ** focal_gamma
+    if weights is not None:
+        losses = losses * weights.to(losses.device)[labels]
+    return losses.sum()
+
+
+def labels_loss(
+    scores: torch.Tensor, labels: torch.Tensor, *, weights: torch.Tensor | None, focal_gamma: float
+) -> torch.Tensor:
+    """Binary cross entropy of any number of labels a text, summed; ``labels`` are 0 or 1, ``[texts, labels]``."""
+    own = None if weights is None else weights.to(scores.device)
+    losses = F.binary_cross_entropy_with_logits(scores.float(), labels, weight=own, reduction="none")
+    if focal_gamma:
+        probs = scores.float().sigmoid()
+        losses = losses * (labels - probs).abs() ** focal_gamma
+    return losses.sum()
+
+
+def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Weights that give every label of the data the same total; a label that never occurs weighs nothing.
+
+    Args:
+        counts: How often each label occurs, ``[labels]``.
+    """
+    occurs = counts > 0
+    mean = counts.sum() / max(int(occurs.sum()), 1)
+    return np.where(occurs, mean / np.maximum(counts, 1), 0.0).astype(np.float32)
 
 
 def answer_loss(scores: torch.Tensor, places: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
@@ -93,8 +150,9 @@ class Losses:
 
     Args:
         heads: The heads.
-        smoothing: Share of each label's probability that is spread over all.
-        class_weights: By head, what each label counts for, ``[labels]``.
+        smoothing: Share of each label's probability that is spread over all labels.
+        class_weights: By head, the weight of each label, ``[labels]``.
+        focal_gamma: Exponent of the focal loss of heads with labels; 0 for plain cross entropy.
         distill: What is learnt from a teacher, if there is one; its losses are ``teacher_key(head)`` and ``HIDDEN``.
 
     Attributes:
@@ -107,12 +165,15 @@ class Losses:
         *,
         smoothing: float = 0.0,
         class_weights: Mapping[str, torch.Tensor] | None = None,
+        focal_gamma: float = 0.0,
         distill: DistillOptions | None = None,
     ) -> None:
         self.weights = dict(_weights_of(heads, distill))
         self._temperature = 1.0 if distill is None else distill.temperature
         self._smoothing = smoothing
         self._weights = dict(class_weights or {})
+        self._focal_gamma = focal_gamma
+        self._has_labels = {head.name: bool(head.labels) for head in heads}
         self._problems = {head.name: head.options.problem for head in heads}
 
     @property
@@ -174,23 +235,15 @@ class Losses:
             scores, labels = scores[known], labels[known]
         if self._problems.get(name) == "regression":
             return (scores.float() - labels).square().sum() / total
-        if self._problems.get(name) == "multi":
-            own = self._weights.get(name)
-            summed = F.binary_cross_entropy_with_logits(scores.float(), labels, weight=own, reduction="sum")
-            return summed / total
         weights = self._weights.get(name)
+        gamma = self._focal_gamma if self._has_labels[name] else 0.0
+        if self._problems.get(name) == "multi":
+            return labels_loss(scores, labels, weights=weights, focal_gamma=gamma) / total
         is_picked = target.slots is not None  # then each has a label
-        if scores.shape[-1] >= _LARGE and is_picked and weights is None and not self._smoothing:
+        if scores.shape[-1] >= _LARGE and is_picked and weights is None and not self._smoothing and not gamma:
             loss: torch.Tensor = LargeCrossEntropy.apply(scores, labels, total)
             return loss
-        summed = F.cross_entropy(
-            scores.float(),
-            labels,
-            weight=None if weights is None else weights.to(scores.device),
-            ignore_index=IGNORE,
-            reduction="sum",
-            label_smoothing=self._smoothing,
-        )
+        summed = label_loss(scores, labels, weights=weights, smoothing=self._smoothing, focal_gamma=gamma)
         return summed / total
 
 

@@ -1,17 +1,20 @@
-"""Checkpoints of a run: everything that it takes to go on as if nothing had happened.
+"""Checkpoints of a run, from which it resumes as if it had never been stopped.
 
     checkpoints/step-1200/
-      run.json         step, position, options, table, best score; how many processes and threads
+      run.json         step, position, options, table, best figure, number of processes and threads
       weights.pt       the float32 weights, the moving average, the best weights so far
-      process-0.pt     of each process: its share of the optimiser, its generators
+      process-0.pt     for each process: its share of the optimizer, its random generators
 
-A checkpoint is written under another name, synced, and renamed, so a folder that is there is whole.
+A checkpoint is written under another name, synced and renamed, so a folder under its final name is complete. The
+``.pt`` files hold tensors and plain values only, and are read without running code.
 """
 
 from __future__ import annotations
 
 import json
+import pickle
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,25 +23,33 @@ import numpy as np
 import torch
 
 from lexel.disk import sync, write_json
-from lexel.errors import CheckpointError, OptionError
+from lexel.errors import CheckpointError
 from lexel.training.distributed import ProcessGroup
 
 FOLDER = "checkpoints"
 _PREFIX = "step-"
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+"""The function or class that a refused pickle names, in PyTorch's message."""
 
 
 def generators() -> dict[str, Any]:
-    """The states of all generators of this process."""
-    state = {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
+    """The states of this process's random generators, as tensors and plain values."""
+    kind, keys, *rest = np.random.get_state()
+    state = {
+        "torch": torch.get_rng_state(),
+        "numpy": (kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest),
+        "python": random.getstate(),
+    }
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
     return state
 
 
 def set_generators(state: dict[str, Any]) -> None:
-    """Go on with these states."""
+    """Restore the states of ``generators``."""
     torch.set_rng_state(state["torch"])
-    np.random.set_state(state["numpy"])
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
     random.setstate(state["python"])
     if "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"])
@@ -49,23 +60,31 @@ def write_checkpoint(
     *,
     step: int,
     run: dict[str, Any],
-    weights: dict[str, Any],
+    shared: dict[str, Any],
     own: dict[str, Any],
     process_group: ProcessGroup,
 ) -> Path:
-    """Write a checkpoint; all processes take part.
+    """Write a checkpoint; every process must call it.
+
+    Args:
+        folder: The output folder.
+        step: Steps taken.
+        run: What ``run.json`` holds beside the step.
+        shared: Tensors that are the same in all processes; the main process writes them.
+        own: The state of this process; the random generators are added.
+        process_group: The processes.
 
     Raises:
-        CheckpointError: If the disk refuses; earlier checkpoints are left as they are.
+        CheckpointError: If the disk is full or fails; earlier checkpoints are unchanged.
     """
     final = folder / FOLDER / f"{_PREFIX}{step}"
     partial = final.with_name(f"{final.name}.partial")
     problem = ""
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        save_tensors(own, partial / f"process-{process_group.rank}.pt")
+        save_tensors(own | {"generators": generators()}, partial / f"process-{process_group.rank}.pt")
         if process_group.is_main:
-            save_tensors(weights, partial / "weights.pt")
+            save_tensors(shared, partial / "weights.pt")
             write_json(partial / "run.json", {"step": step, **run})
             sync([partial / "run.json"])
     except (OSError, RuntimeError) as cause:
@@ -81,58 +100,71 @@ def write_checkpoint(
     process_group.barrier()
     if failed:
         raise CheckpointError(
-            f"{final}: not written ({problem or 'another process failed'}); earlier checkpoints are left as they were. "
-            "Make room and run the same command again"
+            f"{final}: not written ({problem or 'another process failed'}); earlier checkpoints are unchanged. Free "
+            "disk space and run the same command again"
         )
     return final
 
 
 def save_tensors(values: dict[str, Any], path: Path) -> None:
-    """Write tensors and have them on the disk."""
+    """Write tensors and plain values, and sync them to the disk."""
     torch.save(values, path)
     sync([path])
 
 
 def steps_there(folder: Path) -> list[int]:
-    """The steps of a run's whole checkpoints, in order."""
+    """The steps of a run's complete checkpoints, in order."""
     names = [path.name for path in (folder / FOLDER).glob(f"{_PREFIX}*") if path.is_dir()]
     return sorted(int(name.removeprefix(_PREFIX)) for name in names if name.removeprefix(_PREFIX).isdigit())
 
 
 def read_checkpoint(folder: Path, step: int, *, process_group: ProcessGroup) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What ``write_checkpoint`` wrote: the weights, and this process's own state."""
+    """Read the tensors of a checkpoint, and set this process's random generators.
+
+    Returns:
+        The tensors that all processes share, and the state of this process.
+
+    Raises:
+        CheckpointError: If a file is damaged, or holds anything but tensors and plain values.
+    """
     place = folder / FOLDER / f"{_PREFIX}{step}"
-    weights = torch.load(place / "weights.pt", weights_only=False)
-    own = torch.load(place / f"process-{process_group.rank}.pt", weights_only=False)
-    return weights, own
+    shared = _load_tensors(place / "weights.pt")
+    own = _load_tensors(place / f"process-{process_group.rank}.pt")
+    set_generators(own.pop("generators"))
+    return shared, own
+
+
+def _load_tensors(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = torch.load(path, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as cause:
+        called = _GLOBAL.search(str(cause))
+        found = f"names {called[1]}, which is not run" if called else f"cannot be read ({type(cause).__name__})"
+        raise CheckpointError(
+            f"{path}: {found}; expected tensors and plain values, as training writes them. Delete {path.parent} to "
+            "resume from an earlier checkpoint"
+        ) from cause
+    return values
 
 
 def read_run(folder: Path, step: int) -> dict[str, Any]:
-    """The run of a checkpoint alone."""
-    run: dict[str, Any] = json.loads((folder / FOLDER / f"{_PREFIX}{step}" / "run.json").read_text(encoding="utf-8"))
+    """Read the ``run.json`` of a checkpoint.
+
+    Raises:
+        CheckpointError: If it is damaged.
+    """
+    path = folder / FOLDER / f"{_PREFIX}{step}" / "run.json"
+    try:
+        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise CheckpointError(
+            f"{path}: cannot be read ({cause}); expected the record of a run. Delete {path.parent} to resume from an "
+            "earlier checkpoint"
+        ) from cause
     return run
 
 
-def check_same(run: dict[str, Any], now: dict[str, Any], *, folder: Path) -> None:
-    """Refuse to go on with other options, files, processes or threads.
-
-    Raises:
-        OptionError: Naming each that differs, with both values.
-    """
-    before = run["identity"]
-    different = [
-        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
-    ]
-    if different:
-        raise OptionError(
-            f"{folder}: holds a checkpoint of another run: {'; '.join(different)}. Run it as before, or choose another "
-            "output_dir"
-        )
-
-
 def remove_old(folder: Path, *, keep: int) -> None:
-    """Remove all checkpoints but the last ones."""
+    """Remove all checkpoints except the last ones."""
     for step in steps_there(folder)[: -keep or None]:
         shutil.rmtree(folder / FOLDER / f"{_PREFIX}{step}", ignore_errors=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from lexel.errors import OptionError
+from lexel.errors import CheckpointError, OptionError
 from lexel.training import train
 from lexel.training.config.options import HeadOptions
 from lexel.training.start.lock import exclusive_lock
@@ -66,7 +68,7 @@ def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path: Path) ->
 
 def test_a_finished_folder_is_not_written_over(tmp_path: Path) -> None:
     train(runs.options(tmp_path))
-    with pytest.raises(OptionError, match="holds a finished model"):
+    with pytest.raises(OptionError, match="has a finished model"):
         train(runs.options(tmp_path))
 
 
@@ -100,11 +102,39 @@ def test_the_folder_has_its_card_before_it_counts_as_finished(tmp_path: Path, mo
     result = train(runs.options(tmp_path))
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "lexel tag -m out" in card
-    assert "licence" in result.asked
+    assert "licence" in result.unanswered
 
 
 def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("", encoding="utf-8")
-    with pytest.raises(OptionError, match=r"holds thesis\.txt, which training did not write"):
+    with pytest.raises(OptionError, match=r"has thesis\.txt, which training did not write"):
         train(runs.options(tmp_path))
+
+
+class Planted:
+    """A pickle that touches a file when it is loaded by plain pickle."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self._path}",)
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "process-0.pt"])
+def test_a_pickle_planted_in_a_checkpoint_is_refused_by_name_and_not_run(tmp_path: Path, name: str) -> None:
+    runs.run_apart(runs.options(tmp_path, save_strategy="steps", save_steps=3), tmp_path, kill_at=5)
+    file, mark = tmp_path / "out" / "checkpoints" / "step-3" / name, tmp_path / "mark"
+    torch.save({"master": Planted(mark)}, file)
+    with pytest.raises(CheckpointError, match=rf"step-3/{name}: names (posix|os|nt)\.system, which is not run"):
+        train(runs.options(tmp_path, save_strategy="steps", save_steps=3))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "process-0.pt", "run.json"])
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    runs.run_apart(runs.options(tmp_path, save_strategy="steps", save_steps=3), tmp_path, kill_at=5)
+    (tmp_path / "out" / "checkpoints" / "step-3" / name).write_bytes(b"\x00\x01")
+    with pytest.raises(CheckpointError, match=f"step-3/{name}: cannot be read"):
+        train(runs.options(tmp_path, save_strategy="steps", save_steps=3))

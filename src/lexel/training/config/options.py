@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from lexel.errors import OptionError
@@ -346,3 +346,14 @@ class TrainingOptions:
         check_choices(self)
         check_together(self)
         check_card(self.card)
+
+
+def as_plain(options: TrainingOptions) -> dict[str, Any]:
+    """All options in JSON's types."""
+    return {name: _plain(value) for name, value in asdict(options).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
 from lexel.errors import MissingExtra, OptionError
 from lexel.training.config.choices import HeadTask
-from lexel.training.config.options import DataFile, TrainingOptions
+from lexel.training.config.options import DataFile, TrainingOptions, as_plain
 from lexel.training.config.validation import data_files, validate
 from lexel.training.config.values import Value, parse_yaml
 
@@ -193,7 +193,7 @@ def write_recipe(options: TrainingOptions, path: str | os.PathLike[str]) -> None
     except ImportError as error:
         raise MissingExtra('recipes need PyYAML: pip install "lexel[train]"') from error
     place = Path(path)
-    values = _unrooted(_lists(asdict(options)), place.parent)
+    values = _unrooted(as_plain(options), place.parent)
     text = yaml.dump(values, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
     try:
         place.write_text(text, encoding="utf-8")
@@ -214,13 +214,6 @@ def _dumper() -> Any:
 
     Dumper.add_representer(str, text)
     return Dumper
-
-
-def _lists(value: Any) -> Any:
-    """The value in types that YAML can write."""
-    if isinstance(value, Mapping):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _unrooted(values: dict[str, Any], folder: Path) -> dict[str, Any]:

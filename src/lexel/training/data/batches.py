@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lexel.engines.packing import pack
 from lexel.text.alignment import bounds_of
+from lexel.training.config.options import TrainingOptions
 
 IntArray = NDArray[np.int64]
 Row = tuple[int, IntArray]
@@ -47,6 +48,18 @@ class Budget:
     packing: bool
     by_length: bool
     max_length: int
+
+    @classmethod
+    def of(cls, options: TrainingOptions, *, n_processes: int, max_length: int) -> Budget:
+        """The budget that the options of a run give."""
+        return cls(
+            pieces=options.batch_pieces,
+            sequences=options.per_device_train_batch_size,
+            n_parts=n_processes * options.gradient_accumulation_steps,
+            packing=options.packing,
+            by_length=options.group_by_length,
+            max_length=max_length,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,18 +163,26 @@ class Optimizer:
         return torch.optim.AdamW(groups, betas=betas, eps=options.adam_epsilon, fused=True)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
-    def step(self, rate: float) -> float:
+    def step(self, rate: float, *, scale: float = 1.0) -> float:
         """Take one step with the sum of all processes' gradients, clear them, and give their norm.
 
-        All processes must have met since their gradients were ready (``ready``).
+        Nothing is changed if the norm is not finite. All processes must have synchronised since ``publish_gradients``.
+
+        Args:
+            rate: The learning rate.
+            scale: What the gradients were multiplied by (loss scaling).
         """
         grad = self._gather()
+        if scale != 1:
+            for place in self._places:
+                grad[place].div_(scale)
         squared = sum(float(grad[place].square().sum()) for place in self._places)
         if self._process_group.shares_memory:
             (squared,) = self._process_group.sum([squared])
         norm = math.sqrt(squared)
         most = self._options.max_grad_norm
         if not math.isfinite(norm):
+            self._flat.grad.zero_()
             return norm
         if most and norm > most:
             for place in self._places:
@@ -183,8 +191,8 @@ class Optimizer:
         self._flat.grad.zero_()
         return norm
 
-    def ready(self) -> None:
-        """Put this process's gradients where the others find them; before they meet."""
+    def publish_gradients(self) -> None:
+        """Give this process's gradients to the others, before they synchronise."""
         if self._grads is not None:
             self._grads[self._process_group.rank].copy_(self._flat.grad)
         elif self._process_group.size > 1:

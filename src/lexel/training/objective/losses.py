@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lexel.tasks.gold import IGNORE
 from lexel.training.config.options import DistillOptions
 from lexel.training.data.heads import TrainedHead
-from lexel.training.data.rows import HIDDEN, Batch, Target, teacher_key
+from lexel.training.data.rows import HIDDEN, Batch, Examples, Target, teacher_key
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
@@ -82,6 +82,29 @@ def labels_loss(
         probs = scores.float().sigmoid()
         losses = losses * (labels - probs).abs() ** focal_gamma
     return losses.sum()
+
+
+def class_weights(
+    heads: Sequence[TrainedHead], asked: str | Mapping[str, float] | None, examples: Examples
+) -> dict[str, torch.Tensor]:
+    """The weights of each head's labels, ``[labels]``, for the heads that have labels.
+
+    Args:
+        heads: The heads.
+        asked: ``balanced``, or weights by label, 1 for others; ``None`` for no weights.
+        examples: The training examples, whose labels are counted.
+    """
+    if asked is None:
+        return {}
+    labelled = [head for head in heads if head.labels and head.options.problem != "regression"]
+    return {
+        head.name: torch.from_numpy(
+            balanced_weights(examples.label_totals(head))
+            if isinstance(asked, str)
+            else np.array([asked.get(label, 1.0) for label in head.labels], np.float32)
+        )
+        for head in labelled
+    }
 
 
 def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float32]:

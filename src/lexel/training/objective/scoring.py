@@ -64,6 +64,7 @@ class Scorer:
         max_length: int,
         batch_pieces: int,
         process_group: ProcessGroup,
+        metric: str | None = None,
     ) -> None:
         self._examples, self._builder, self._heads, self._losses = examples, builder, heads, losses
         self._max_length, self._batch_pieces, self._process_group = max_length, batch_pieces, process_group

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import platform
@@ -30,7 +29,7 @@ from lexel.names import TAGGING
 from lexel.tasks.answer import Answerer
 from lexel.tasks.classify import Classifier
 from lexel.tasks.tag import Tagger
-from lexel.training.config.options import DataFile
+from lexel.training.config.options import DataFile, as_plain
 from lexel.training.data.features import Features, is_held_out, read_documents, shared_texts
 from lexel.training.data.heads import label_counts
 from lexel.training.outcome.save import base_of
@@ -54,7 +53,7 @@ def training_record(setup: Setup, *, run: Mapping[str, Any], parameters: Mapping
     return {
         "format": FORMAT,
         "command": command(),
-        "options": plain(dataclasses.asdict(options)),
+        "options": as_plain(options),
         "base": base_of(setup),
         "data": list(_data(setup)),
         "labels": {
@@ -167,13 +166,6 @@ def _labels(labels: Sequence[str], counts: Mapping[str, Any]) -> list[dict[str, 
         return [{"label": label, "count": None, "example": None} for label in labels]
     ordered = sorted(counts.items(), key=lambda item: (-item[1].count, item[0]))
     return [{"label": label, "count": found.count, "example": found.example} for label, found in ordered]
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON gives it back."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> tuple[list[dict[str, Any]], list[str]]:

@@ -232,14 +232,7 @@ def _steps(options: TrainingOptions, setup: Setup, examples: Any) -> tuple[int, 
     from lexel.training.data.batches import Budget, Sampler
 
     n_processes = int(os.environ.get("WORLD_SIZE", "1"))
-    budget = Budget(
-        pieces=options.batch_pieces,
-        sequences=options.per_device_train_batch_size,
-        n_parts=n_processes * options.gradient_accumulation_steps,
-        packing=options.packing,
-        by_length=options.group_by_length,
-        max_length=setup.max_length,
-    )
+    budget = Budget.of(options, n_processes=n_processes, max_length=setup.max_length)
     weights = [file.weight for file in options.train]
     plan = Sampler(examples.lengths, examples.groups, weights, budget=budget, seed=options.seed).plan(0)
     sizes = [

@@ -107,8 +107,8 @@ class Setup:
         )
 
     @property
-    def is_measured(self) -> bool:
-        """Is there anything to measure on while training?"""
+    def is_evaluated(self) -> bool:
+        """Whether there are labels to evaluate on during training."""
         has_labels = all(head.labels for head in self.heads if head.task == "embed")
         return has_labels and bool(self.files["validation"] or self.options.dev_fraction)
 

@@ -23,12 +23,13 @@ from lexel.evaluation.cost.measure import without_announcements
 from lexel.evaluation.cost.student import Gold, student_cost
 from lexel.names import TAGGING
 from lexel.training.config.options import DataFile, DistillOptions, TrainingOptions
-from lexel.training.config.recipe import Value, build_options, read_words
+from lexel.training.config.recipe import build_options, read_words
+from lexel.training.config.values import Value
 from lexel.training.data.features import read_documents
 from lexel.training.loop.fit import train
 from lexel.training.model.student import texts_of
 from lexel.training.outcome.finish import TELLING_SIZE
-from lexel.training.outcome.record import for_others
+from lexel.training.outcome.record import without_folders
 
 RECORD = "distillation.json"
 _DEFAULTS: Mapping[str, Any] = {"learning_rate": 3e-4, "batch_pieces": 4096, "warmup_ratio": 0.05}
@@ -157,7 +158,7 @@ def measure_student(options: TrainingOptions, *, held_out: str | None = None) ->
     both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir)
     with without_announcements():
         cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
-    record = for_others({"format": 1, "teacher": options.teacher, "cost": cost.record()})
+    record = without_folders({"format": 1, "teacher": options.teacher, "cost": cost.record()})
     path = Path(options.output_dir) / RECORD
     path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     write_card(options.output_dir, measure=cost.n_bytes >= 4 * TELLING_SIZE)

@@ -16,7 +16,7 @@ from lexel.errors import OptionError
 from lexel.training.config.options import TrainingOptions
 
 if TYPE_CHECKING:
-    from lexel.training.config.recipe import Value
+    from lexel.training.config.values import Value
 
 
 @grouped
@@ -80,7 +80,8 @@ def _typed(given: Any) -> Iterator[tuple[str, Value]]:
 
 def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     """A head for each layer that the first document has, where no heads were named."""
-    from lexel.training.config.recipe import Value, first_data_file
+    from lexel.training.config.recipe import first_data_file
+    from lexel.training.config.values import Value
     from lexel.training.start.plan import layers_of_data
 
     file = first_data_file(values)

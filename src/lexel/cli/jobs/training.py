@@ -26,7 +26,7 @@ def check_extra() -> None:
     Raises:
         MissingExtra: With the line that installs it.
     """
-    missing = [name for name in ("torch", "transformers", "accelerate", "yaml") if find_spec(name) is None]
+    missing = [name for name in ("torch", "transformers", "accelerate", "pydantic", "yaml") if find_spec(name) is None]
     if missing:
         raise MissingExtra(f'training needs {", ".join(missing)}: pip install "lexel[train]"')
 
@@ -81,5 +81,5 @@ def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:
         print(f"  to measure it:  lexel evaluate {folder} -d {measured or 'FILE'}")
     if measured is not None and (result.folder / "evaluation.json").exists():
         print(f"  to verify it:   lexel verify {folder} -d {measured}")
-    if result.asked:
-        print(f"  its card lacks: {', '.join(result.asked)}; to say it: lexel card {folder}")
+    if result.unanswered:
+        print(f"  its card lacks: {', '.join(result.unanswered)}; to say it: lexel card {folder}")

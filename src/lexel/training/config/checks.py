@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from lexel.errors import OptionError
-from lexel.training.config.choices import LabelsFrom, Method, Optimizer, Pieces, Schedule, Strategy, listed, refusal_of
+from lexel.names import Pieces
+from lexel.training.config.choices import LabelsFrom, Method, Optimizer, Schedule, Strategy, listed, refusal_of
 
 if TYPE_CHECKING:
     from lexel.training.config.options import TrainingOptions

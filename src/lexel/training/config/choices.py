@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-HeadTask = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
 HeadPooling = Literal["attention", "dense", "both"]
-Problem = Literal["single", "multi", "regression"]
 Method = Literal["full", "head", "last_layers", "lora", "dora", "ia3", "adapter"]
 Strategy = Literal["epoch", "steps", "no"]
 Optimizer = Literal["adamw_torch", "muon"]
 Schedule = Literal["linear", "cosine", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
-Pieces = Literal["chars", "tokenizer"]
 LabelsFrom = Literal["train", "all"]
-
-SPAN_TASKS = ("words", "words+pos", "entities")
-"""Tasks of heads whose tags follow a scheme."""
 
 REFUSED_METHODS: Mapping[str, str] = dict.fromkeys(
     ("prompt", "prompt_tuning", "prefix", "prefix_tuning", "p_tuning", "ptuning"),

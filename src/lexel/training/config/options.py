@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from lexel.errors import OptionError
+from lexel.names import SPAN_TASKS, Pieces, Problem, Task, WordLabel
 from lexel.training.config.checks import (
     check_card,
     check_choices,
@@ -24,14 +25,10 @@ from lexel.training.config.checks import (
     or_list,
 )
 from lexel.training.config.choices import (
-    SPAN_TASKS,
     HeadPooling,
-    HeadTask,
     LabelsFrom,
     Method,
     Optimizer,
-    Pieces,
-    Problem,
     Schedule,
     Strategy,
     listed,
@@ -64,11 +61,11 @@ class HeadOptions:
         OptionError: If a value is out of its range or belongs to another task.
     """
 
-    task: HeadTask
+    task: Task
     labels: tuple[str, ...] | None = None
     scheme: str | None = None
     loss_weight: float = 1.0
-    word_label: Literal["first", "mean"] = "first"
+    word_label: WordLabel = "first"
     problem: Problem | None = None
     crf: bool = False
     from_head: str | None = None
@@ -81,9 +78,9 @@ class HeadOptions:
 
     def __post_init__(self) -> None:
         check = checking(self, "a head's ")
-        check("task", is_one_of(HeadTask), f"one of {listed(HeadTask)}")
+        check("task", is_one_of(Task), f"one of {listed(Task)}")
         check("loss_weight", lambda value: value > 0, "a number above 0")
-        check("word_label", lambda value: value in ("first", "mean"), "first or mean")
+        check("word_label", is_one_of(WordLabel), "first or mean")
         check("problem", lambda value: value is None or value in get_args(Problem), f"one of {listed(Problem)}")
         check("pooling", is_one_of(HeadPooling), f"one of {listed(HeadPooling)}")
         check("dimensions", lambda value: value is None or is_count(value), "a whole number, 1 or more")

@@ -21,10 +21,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lexel.errors import MissingExtra, OptionError
-from lexel.training.config.choices import HeadTask
+from lexel.names import TASKS
 from lexel.training.config.options import DataFile, TrainingOptions, as_plain
 from lexel.training.config.validation import data_files, validate
 from lexel.training.config.values import Value, parse_yaml
@@ -167,7 +167,7 @@ def _long_head(name: str, value: Value) -> Value:
     if value.is_null:
         return Value({"task": Value(name, value.where)}, value.where)
     head = _with_key("task", value)
-    if isinstance(head.content, dict) and "task" not in head.content and name in get_args(HeadTask):
+    if isinstance(head.content, dict) and "task" not in head.content and name in TASKS:
         return Value({"task": Value(name, value.where), **head.content}, value.where)
     return head
 

@@ -31,6 +31,7 @@ from lexel.data.folding import fold_of
 from lexel.disk import sha256_of
 from lexel.document import Document
 from lexel.errors import DataError
+from lexel.names import LAYERS
 from lexel.tasks.gold import PieceUnits, Units
 from lexel.text.letters import count_scripts
 from lexel.text.tokenizer import Tokenizer
@@ -54,7 +55,7 @@ _BLOCK_DOCUMENTS = 4096
 _SHOWN_CHARS = 60
 _PARTS = 100_000
 """What shares of documents are counted in."""
-LAYERS = ("words", "pos", "entities")
+
 
 
 @dataclass(frozen=True, slots=True)

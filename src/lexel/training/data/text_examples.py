@@ -21,6 +21,7 @@ from lexel.decoding.words import WordTable, pieces_of_words
 from lexel.disk import sha256_of
 from lexel.encoder.family import Family
 from lexel.errors import DataError, LabelError
+from lexel.names import Problem
 from lexel.tasks.base import OVERLAP, Pair, types_known
 from lexel.tasks.classify import pair_of
 from lexel.tasks.framing import Layout, PartnerPieces, lay_out, room_beside
@@ -30,7 +31,6 @@ from lexel.text.letters import count_scripts
 from lexel.text.pieces import SpecialPieces
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.windows import plan_batch
-from lexel.training.config.choices import Problem
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.examples import GatheredSequences
 from lexel.training.data.features import LabelCount

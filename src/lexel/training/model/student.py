@@ -18,6 +18,7 @@ from lexel.disk import sha256_of
 from lexel.encoder.families import family_of
 from lexel.engines.heads import read_dense
 from lexel.errors import OptionError
+from lexel.names import SPAN_TASKS
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.tokenizer_files import read_vocabulary
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
@@ -41,7 +42,7 @@ def student_heads(options: TrainingOptions, teacher: Checkpoint) -> Mapping[str,
 def _as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> HeadOptions:
     if head.task == "embed":
         return _vectors_as_taught(asked, head, teacher)
-    has_scheme = head.task in ("words", "words+pos", "entities")
+    has_scheme = head.task in SPAN_TASKS
     return replace(
         asked,
         labels=head.labels or None,

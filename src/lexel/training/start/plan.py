@@ -17,6 +17,7 @@ import numpy as np
 from lexel.data import Losses, by_ending, format_named
 from lexel.data.tags import ILL_FORMED
 from lexel.errors import DataError
+from lexel.names import LAYERS
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.features import read_documents, shared_texts
 
@@ -44,8 +45,8 @@ def layers_of_data(file: DataFile) -> tuple[str, ...]:
     if not _holds_documents(file):
         return ()
     found = {layer for document in islice(read_documents(file), _LOOKED_AT) for layer in document.layers}
-    wanted = file.layers or ("words", "pos", "entities")
-    return tuple(layer for layer in ("words", "pos", "entities") if layer in found and layer in wanted)
+    wanted = file.layers or LAYERS
+    return tuple(layer for layer in LAYERS if layer in found and layer in wanted)
 
 
 def _holds_documents(file: DataFile) -> bool:

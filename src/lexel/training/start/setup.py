@@ -22,6 +22,7 @@ from lexel.disk import sha256_of
 from lexel.encoder.families import BY_MODEL_TYPE, family_of
 from lexel.encoder.family import Family
 from lexel.errors import CheckpointError, OptionError
+from lexel.names import TEXT_TASKS
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.examples import WindowExamples
@@ -49,9 +50,6 @@ from lexel.training.model.student import (
     student_heads,
     student_modules,
 )
-
-TEXT_TASKS = ("classify", "answer", "embed")
-"""Tasks of heads that look at whole texts."""
 
 
 @dataclass

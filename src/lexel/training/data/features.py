@@ -57,7 +57,6 @@ _PARTS = 100_000
 """What shares of documents are counted in."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class LabelCount:
     """A label in a file: how often, and where first."""

@@ -1,18 +1,18 @@
-"""Checks of training options: each value by itself, then the values together."""
+"""Checks of training options: each value by itself, then the values together.
+
+The checks take any object with the attributes of ``TrainingOptions``, whose module imports this one.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from lexel.errors import OptionError
 from lexel.names import Pieces
 from lexel.training.config.choices import LabelsFrom, Method, Optimizer, Schedule, Strategy, listed, refusal_of
-
-if TYPE_CHECKING:
-    from lexel.training.config.options import TrainingOptions
 
 _HEAD_NAME = re.compile(r"[A-Za-z][\w+-]*")
 
@@ -50,7 +50,7 @@ def check_method(method: str) -> None:
         raise OptionError(f"method: {refused}")
 
 
-def check_ranges(options: TrainingOptions) -> None:
+def check_ranges(options: Any) -> None:
     check = checking(options, "")
     for name in (
         "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "lora_r",
@@ -75,7 +75,7 @@ def check_ranges(options: TrainingOptions) -> None:
     check("overlap", lambda value: value is None or value >= 0, "a number of pieces, 0 or more")
 
 
-def check_choices(options: TrainingOptions) -> None:
+def check_choices(options: Any) -> None:
     check = checking(options, "")
     choices = {
         "optim": Optimizer, "lr_scheduler_type": Schedule, "method": Method, "eval_strategy": Strategy,
@@ -107,7 +107,7 @@ def check_card(answers: Mapping[str, Any]) -> None:
         check_answers(answers)
 
 
-def check_together(options: TrainingOptions) -> None:
+def check_together(options: Any) -> None:
     if options.teacher is not None and options.method in ("lora", "dora", "ia3", "adapter"):
         raise OptionError(f"method: {options.method} with a teacher; expected full, last_layers or head")
     if options.teacher is None and options.distill != type(options.distill)():

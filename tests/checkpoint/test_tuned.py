@@ -1,6 +1,5 @@
 """What development data chose for a head, as lexel.json keeps it."""
 
-import numpy as np
 import pytest
 
 from lexel.checkpoint.tuned import Tuned, read_tuned
@@ -8,24 +7,11 @@ from lexel.errors import CheckpointError
 
 
 def test_a_head_without_the_key_has_the_scores_of_the_model():
-    scores = np.array([0.0, 0.3, 1.0], np.float32)
-    assert read_tuned(None, "x").calibrated(scores) is scores
+    assert read_tuned(None, "x") == Tuned()
 
 
-def test_calibrated_scores_are_platts():
-    found = Tuned(scale=0.5, shift=-1.0).calibrated(np.array([0.5, 0.9], np.float32))
-    assert found == pytest.approx(1 / (1 + np.exp([1.0, 1.0 - 0.5 * np.log(9)])))
-
-
-def test_calibration_keeps_the_order_of_scores():
-    scores = np.sort(np.random.default_rng(0).random(200)).astype(np.float32)
-    assert (np.diff(Tuned(scale=0.3, shift=2.0).calibrated(scores)) >= 0).all()
-
-
-def test_scores_of_0_and_1_stay_probabilities():
-    found = Tuned(scale=3.0).calibrated(np.array([0.0, 1.0], np.float32))
-    assert np.isfinite(found).all()
-    assert found[0] < 1e-9 < found[1] <= 1
+def test_numbers_that_are_not_there_have_their_defaults():
+    assert read_tuned({"scale": 2, "record": {"predictions": 3}}, "x") == Tuned(scale=2.0, record={"predictions": 3})
 
 
 @pytest.mark.parametrize(

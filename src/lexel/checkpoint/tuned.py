@@ -11,13 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lexel.errors import CheckpointError
-
-_EPSILON = 1e-6
-"""Probabilities are kept this far from 0 and 1, where log-odds have no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +31,6 @@ class Tuned:
     min_score: float = 0.0
     script_border: float = 0.0
     record: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def changes_scores(self) -> bool:
-        """Are calibrated scores others than the model's?"""
-        return (self.scale, self.shift) != (1.0, 0.0)
-
-    def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The scores as calibrated probabilities, in the same order of size, ``[...]``."""
-        if not self.changes_scores:
-            return scores
-        bounded = np.clip(scores.astype(np.float64), _EPSILON, 1 - _EPSILON)
-        odds = self.scale * (np.log(bounded) - np.log1p(-bounded)) + self.shift
-        return (1 / (1 + np.exp(-odds))).astype(np.float32)
 
 
 NUMBERS = tuple(part.name for part in fields(Tuned) if part.name != "record")

@@ -1,6 +1,6 @@
-"""Do scores say how often a prediction is right? Reliability by bins, and the expected calibration error.
+"""Do scores say how often a prediction is right? Reliability by bins, and how to make scores say it.
 
-Of predictions with a score of 0.8 four in five should be right. Guo et al. 2017, https://arxiv.org/abs/1706.04599.
+Of predictions with a score of 0.8, four in five should be right. Guo et al. 2017, https://arxiv.org/abs/1706.04599.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from lexel.metrics.scores import ratio
 
 N_BINS = 15
+EPSILON = 1e-6
+"""Probabilities are kept this far from 0 and 1, where log-odds have no value."""
+
+_LEAST_SCALE = 0.05
+_MOST_STEPS = 100
 FloatArray = NDArray[np.float64]
 
 
@@ -55,3 +60,58 @@ def reliability_of(binned: FloatArray) -> Reliability:
         mean_scores=ratio(score_sums, counts).tolist(),
         shares_right=ratio(right, counts).tolist(),
     )
+
+
+def log_odds(scores: NDArray[np.floating]) -> FloatArray:
+    """Log-odds of probabilities, ``[...]``."""
+    bounded = np.clip(np.asarray(scores, np.float64), EPSILON, 1 - EPSILON)
+    return np.asarray(np.log(bounded) - np.log1p(-bounded))
+
+
+def calibrated(scores: NDArray[np.float32], *, scale: float, shift: float) -> NDArray[np.float32]:
+    """Probabilities whose log-odds are scaled and shifted, ``[...]``; their order stays if the scale is above 0."""
+    if (scale, shift) == (1.0, 0.0):
+        return scores
+    return (1 / (1 + np.exp(-(scale * log_odds(scores) + shift)))).astype(np.float32)
+
+
+def fit_platt(scores: NDArray[np.floating], correct: NDArray[np.bool_]) -> tuple[float, float]:
+    """The scale and shift of log-odds with which scores say best how often predictions are right.
+
+    Platt 1999: logistic regression on the log-odds, with smoothed targets so that few predictions give no certainty.
+    The scale stays above 0, so the order of scores stays.
+
+    Args:
+        scores: Probabilities, ``[predictions]``.
+        correct: Is the prediction right? ``[predictions]``
+    """
+    n_right = int(correct.sum())
+    n_wrong = len(correct) - n_right
+    targets = np.where(correct, (n_right + 1) / (n_right + 2), 1 / (n_wrong + 2))
+    features = np.stack([log_odds(scores), np.ones(len(scores))])
+    weights = np.array([1.0, 0.0])
+    for _ in range(_MOST_STEPS):
+        probs = 1 / (1 + np.exp(-weights @ features))
+        gradient = features @ (probs - targets)
+        hessian = (features * probs * (1 - probs)) @ features.T + 1e-6 * np.eye(2)
+        step = np.clip(np.linalg.solve(hessian, gradient), -1, 1)
+        weights = np.array([max(weights[0] - step[0], _LEAST_SCALE), weights[1] - step[1]])
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(weights[0]), float(weights[1])
+
+
+def best_threshold(scores: NDArray[np.floating], correct: NDArray[np.bool_], *, n_gold: int) -> float:
+    """The least score to keep for the best F1, halfway to the next lower one; 0 if every prediction is kept.
+
+    Args:
+        scores: Scores of the predictions, ``[predictions]``.
+        correct: Is the prediction right? ``[predictions]``
+        n_gold: How many there are to find.
+    """
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    ranked, right = np.asarray(scores, np.float64)[order], np.cumsum(correct[order])
+    f1 = 2 * right / (np.arange(1, len(ranked) + 1) + n_gold)
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores are kept or left out together
+    n_kept = len(f1) - int(np.argmax(f1[::-1])) if len(f1) else 0  # of several best, the one that keeps most
+    return 0.0 if n_kept == len(ranked) else float((ranked[n_kept - 1] + ranked[n_kept]) / 2)

@@ -14,7 +14,7 @@ from lexel.checkpoint import Head
 from lexel.decoding.agreement import decode_with_words, recut
 from lexel.decoding.lexicon import Lexicon, Matches
 from lexel.decoding.script_borders import script_borders
-from lexel.decoding.spans import SpanTable, decode_spans
+from lexel.decoding.spans import decode_spans
 from lexel.decoding.tags import Method, decode_tags, probs_of
 from lexel.decoding.words import (
     WordBegins,
@@ -30,6 +30,7 @@ from lexel.decoding.words import (
 )
 from lexel.document import Document, Spans, Words
 from lexel.labels import LabelSet
+from lexel.metrics.calibration import calibrated
 from lexel.names import Layer
 from lexel.tasks.base import Block
 from lexel.text.alignment import Chars, flat_ranges, piece_of_char, ranges_to_indexes, read_chars, trim_blanks
@@ -47,6 +48,23 @@ class LayerHead:
     head: Head
     label_set: LabelSet
 
+    def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The head's scores as calibrated probabilities, ``[...]``."""
+        return calibrated(scores, scale=self.head.tuned.scale, shift=self.head.tuned.shift)
+
+    def span_scores(
+        self,
+        scores: NDArray[np.float32],
+        tags: NDArray[np.int32],
+        *,
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """The calibrated mean probability of each span's tags, ``[spans]``; pieces outside spans cost nothing."""
+        lengths = ends - starts
+        inside, places = ranges_to_indexes(starts, lengths), np.cumsum(lengths)
+        return self.calibrated(mean_over(probs_of(scores[inside], tags[inside]), places - lengths, places))
+
 
 @dataclass(frozen=True, slots=True)
 class TagOptions:
@@ -59,6 +77,8 @@ class TagOptions:
         joint: Decode words and entities together, where one model reads both from the same pieces: no entity begins or
             ends inside a word. If false, each layer is decoded by itself.
         entities_on_words: Widen entities to whole words.
+        min_score: Leave out entities with a lower score; ``None`` for the least score that the model's folder names
+            (``lexel calibrate``), 0 for all.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -67,6 +87,7 @@ class TagOptions:
     biases: Mapping[str, NDArray[np.floating[Any]]] | None = None
     joint: bool = True
     entities_on_words: bool = False
+    min_score: float | None = None
     max_chars: int | None = None
 
     def __post_init__(self) -> None:
@@ -75,6 +96,12 @@ class TagOptions:
         unknown = set(self.biases or ()) - set(get_args(Layer))
         if unknown:
             raise ValueError(f"biases for {min(unknown)!r}; expected layers: {', '.join(get_args(Layer))}")
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise ValueError(f"min_score is {self.min_score}; expected a score from 0 to 1")
+
+    def least_score(self, layer: LayerHead) -> float:
+        """The least score of an entity that is kept."""
+        return layer.head.tuned.min_score if self.min_score is None else self.min_score
 
 
 def decode_block(block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> Iterator[Document]:
@@ -132,7 +159,7 @@ class _Decoder:
         found = self._found = self._agreed(found, layer)
         words = decode_words(found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.covered)
         scores = mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
-        return words, layer.head.tuned.calibrated(scores)
+        return words, layer.calibrated(scores)
 
     def _word_scores(self, layer: LayerHead) -> NDArray[np.float32]:
         """The scores for words, with the head's bonus for a begin where the script changes, ``[pieces, labels]``."""
@@ -187,7 +214,7 @@ class _Decoder:
             return self._typed_pos(layer, words)
         first, end = pieces_of_words(words, self._owner(layer.flow))
         ids, probs = decode_pos(self._scores(layer), first, end, word_label=layer.head.word_label or "first")
-        return _Pos.of(ids, layer.head.labels, layer.head.tuned.calibrated(probs))
+        return _Pos.of(ids, layer.head.labels, layer.calibrated(probs))
 
     def _typed_pos(self, layer: LayerHead, words: WordTable) -> _Pos:
         """Tags that boundaries carry (``B-NOUN``): the type that a word's first piece was decoded to."""
@@ -198,7 +225,7 @@ class _Decoder:
             probs = probs_of(self._scores(layer), tags)
         first, end = pieces_of_words(words, owner)
         types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word that no piece is in
-        scores = layer.head.tuned.calibrated(mean_over(probs, first, end))
+        scores = layer.calibrated(mean_over(probs, first, end))
         return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, scores)
 
     def _entities(self, words: WordTable) -> Iterator[Spans] | None:
@@ -210,8 +237,8 @@ class _Decoder:
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
         starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
         starts, ends = trim_blanks(self._chars, starts, np.maximum(starts, ends))  # white space may be a piece
-        scores = layer.head.tuned.calibrated(_mean_probs(self._scores(layer), tags, spans))
-        solid = ends > starts
+        scores = layer.span_scores(self._scores(layer), tags, starts=spans.start, ends=spans.end)
+        solid = (ends > starts) & (scores >= self._options.least_score(layer))
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
             solid &= _apart(starts, ends, scores)
@@ -261,13 +288,6 @@ class _Pos:
     def of(cls, ids: NDArray[np.int32], labels: tuple[str, ...], scores: NDArray[np.float32]) -> _Pos:
         """Tags by index, where -1 stands for none."""
         return cls(np.where(ids < 0, len(labels), ids).astype(np.int32), (*labels, UNKNOWN_POS), scores)
-
-
-def _mean_probs(scores: NDArray[np.float32], tags: NDArray[np.int32], spans: SpanTable) -> NDArray[np.float32]:
-    """The mean probability of each span's tags, ``[spans]``; nothing is computed of the pieces outside."""
-    lengths = spans.end - spans.start
-    inside, ends = ranges_to_indexes(spans.start, lengths), np.cumsum(lengths)
-    return mean_over(probs_of(scores[inside], tags[inside]), ends - lengths, ends)
 
 
 def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> NDArray[np.int64]:

@@ -78,6 +78,7 @@ class Tagger:
         biases: Mapping[str, NDArray[np.floating[Any]]] | None = None,
         joint: bool = True,
         entities_on_words: bool = False,
+        min_score: float | None = None,
         max_chars: int | None = None,
         script: str = "as-is",
     ) -> Tagger:
@@ -104,6 +105,7 @@ class Tagger:
             biases: By layer, scores added to transitions between tags.
             joint: Decode words and entities together, where one model reads both from the same pieces.
             entities_on_words: Widen entities to whole words.
+            min_score: Leave out entities with a lower score; by default the model's own least score, 0 for all.
             max_chars: Refuse longer texts.
             script: ``simplified`` or ``traditional`` if the models read that and texts may be in the other; results
                 index the texts as they are. ``as-is`` converts nothing.
@@ -119,6 +121,7 @@ class Tagger:
             biases=biases,
             joint=joint,
             entities_on_words=entities_on_words,
+            min_score=min_score,
             max_chars=max_chars,
         )
         engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)

@@ -96,7 +96,7 @@ class _StrictRule:
 
     def __init__(self, tagger: Tagger, head: LayerHead) -> None:
         self._head = head
-        self._method = tagger.options.decode
+        self._options = tagger.options
         self._biases = (tagger.options.biases or {}).get("entities")
 
     @classmethod
@@ -117,10 +117,12 @@ class _StrictRule:
         reading, label_set = block.readings[self._head.flow], self._head.label_set
         scores = reading.scores[self._head.head.name].astype(np.float32, copy=False)
         bounds = reading.pieces.bounds
-        tags = decode_tags(scores, bounds, label_set, method=self._method, biases=self._biases)
+        tags = decode_tags(scores, bounds, label_set, method=self._options.decode, biases=self._biases)
         spans = spans_of_tags(tags, bounds, label_set, rule="lenient")
         starts, ends = flat_ranges(read_chars(block.texts), reading.pieces)
-        solid = ends[spans.end - 1] > starts[spans.start]  # others never become entities
+        found = self._head.span_scores(scores, tags, starts=spans.start, ends=spans.end)
+        is_kept = found >= self._options.least_score(self._head)
+        solid = (ends[spans.end - 1] > starts[spans.start]) & is_kept  # others never become entities
         well_formed, document = are_well_formed(spans, tags, label_set)[solid], spans.document[solid]
         return np.split(well_formed, np.searchsorted(document, np.arange(1, len(block.texts))))
 

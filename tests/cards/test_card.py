@@ -302,3 +302,25 @@ def test_a_card_that_is_no_yaml_is_said(plain: Path) -> None:
     (plain / "README.md").write_text("---\nlicense: [mit\n---\n", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"README\.md: its front matter is not YAML"):
         write_card(plain, replace_foreign=True)
+
+
+def test_the_card_shows_how_far_scores_can_be_trusted(trained: Trained) -> None:
+    written = section(write(trained), "Scores")
+    report = json.loads((trained.folder / "evaluation.json").read_text(encoding="utf-8"))["reports"][0]
+    errors = [100 * report["results"][layer]["reliability"]["expected_error"] for layer in ("words", "pos", "entities")]
+    assert f"| {errors[0]:.2f} | {errors[1]:.2f} | {errors[2]:.2f} |" in written
+    assert "](reliability.svg)" in written
+    plot = (trained.folder / "reliability.svg").read_text(encoding="utf-8")
+    assert plot.startswith("<svg xmlns=")
+    assert f"entities: calibration error {errors[2]:.1f}" in plot
+
+
+def test_the_card_says_on_which_data_scores_were_calibrated(trained: Trained) -> None:
+    path = trained.folder / "lexel.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    record = {"data": {"dev.jsonl": "0" * 64}, "predictions": 90, "expected_error": [0.2, 0.03]}
+    values["heads"]["entities"]["tuned"] = {"scale": 0.5, "min_score": 0.4, "record": record}
+    write_json(path, values)
+    written = write(trained)
+    assert "**entities** was calibrated on `dev.jsonl`: error 20.0 before, 3.0 after." in written
+    assert "Entities with a score below 0.4 are left out" in written

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from lexel.metrics.calibration import bin_scores, reliability_of
+from lexel.metrics.calibration import best_threshold, bin_scores, calibrated, fit_platt, reliability_of
 from lexel.metrics.resampling import FloatArray, holm, interval, mcnemar, paired_bootstrap, resample
 
 
@@ -123,3 +123,56 @@ def test_no_scores_have_no_error() -> None:
 )
 def test_several_p_values_are_raised_by_holm_s_rule(p_values: list[float], adjusted: list[float]) -> None:
     assert holm(p_values) == pytest.approx(adjusted)
+
+
+def _overconfident(n: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Scores whose true log-odds are half as far from 0, and 1 lower."""
+    random = np.random.default_rng(5)
+    odds = random.normal(1, 3, n)
+    return 1 / (1 + np.exp(-odds)), random.random(n) < 1 / (1 + np.exp(-(0.5 * odds - 1)))
+
+
+def test_platts_numbers_are_found_again() -> None:
+    assert fit_platt(*_overconfident()) == pytest.approx((0.5, -1.0), abs=0.06)
+
+
+def test_calibrated_scores_have_a_small_error() -> None:
+    scores, correct = _overconfident()
+    scale, shift = fit_platt(scores, correct)
+    found = calibrated(scores.astype(np.float32), scale=scale, shift=shift)
+    before, after = (reliability_of(bin_scores(some, correct)).expected_error for some in (scores, found))
+    assert before > 0.15
+    assert after < 0.02
+
+
+def test_calibration_keeps_the_order_of_scores_even_if_low_ones_are_right() -> None:
+    scores = np.linspace(0, 1, 200).astype(np.float32)
+    scale, shift = fit_platt(scores, scores < 0.5)
+    found = calibrated(scores, scale=scale, shift=shift)
+    assert scale > 0
+    assert (np.diff(found) >= 0).all()
+    assert np.isfinite(found).all()
+
+
+def test_scale_1_and_shift_0_leave_scores_alone() -> None:
+    scores = np.array([0.0, 0.3, 1.0], np.float32)
+    assert calibrated(scores, scale=1.0, shift=0.0) is scores
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_other_threshold_gives_a_better_f1(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = np.round(random.random(30), 1)
+    correct = random.random(30) < scores
+    n_gold = int(correct.sum()) + 5
+
+    def f1(least: float) -> float:
+        kept = scores >= least
+        return 2 * (correct & kept).sum() / (kept.sum() + n_gold)
+
+    found = best_threshold(scores, correct, n_gold=n_gold)
+    assert f1(found) == pytest.approx(max(f1(least) for least in [*scores, 0.0]))
+
+
+def test_all_predictions_are_kept_where_that_is_best() -> None:
+    assert best_threshold(np.array([0.2, 0.9]), np.array([True, True]), n_gold=2) == 0.0

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lexel.cards.facts import ANSWERS, Facts, gather
+from lexel.cards.facts import ANSWERS, RELIABILITY_PLOT, Facts, gather
 from lexel.cards.front_matter import build_metadata
 from lexel.cards.metadata import CARD
 from lexel.cards.questions import asked_of, check_answers
+from lexel.cards.reliability import plot_of
 from lexel.cards.sections import SECTIONS, provenance, summary
 from lexel.cards.speed import Speed, made_up_texts, measure_speed
 from lexel.data.files import open_output
@@ -64,6 +65,8 @@ def write_card(
     _check_card(folder, replace_foreign=replace_foreign)
     if measure:
         facts = replace(facts, speed=_measured(facts))
+    if (plot := plot_of(facts)) is not None:
+        (folder / RELIABILITY_PLOT).write_text(plot, encoding="utf-8")
     with open_output(folder / CARD) as output:
         output.write(card_text(facts))
     if facts.answers:

@@ -20,6 +20,7 @@ from lexel.encoder.family import ModelConfig
 from lexel.names import TAGGING
 
 TRAINING, EVALUATION, ANSWERS, PLOT = "training.json", "evaluation.json", "card.json", "training.svg"
+RELIABILITY_PLOT = "reliability.svg"
 NO_BASE = "none"
 """The answer that a model was not made from another."""
 ROLES = ("train", "validation", "test")

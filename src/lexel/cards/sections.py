@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lexel.cards import markdown, results
+from lexel.cards import markdown, reliability, results
 from lexel.cards.derived import distilled, eight_bits
 from lexel.cards.facts import EVALUATION, PLOT, TRAINING, DataSet, Facts
 from lexel.cards.languages import language_names, script_name
@@ -421,6 +421,7 @@ SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("Limits", limits),
     ("Licence and where it comes from", licence),
     ("Results", figures),
+    ("Scores", reliability.scores),
     ("How to verify", verifying),
     ("Beside its teacher", distilled),
     ("In eight bits", eight_bits),

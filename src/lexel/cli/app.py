@@ -12,6 +12,7 @@ import typer
 
 import lexel
 from lexel.cli.commands.answer import answer
+from lexel.cli.commands.calibrate import calibrate
 from lexel.cli.commands.card import card
 from lexel.cli.commands.classify import classify
 from lexel.cli.commands.cluster import cluster
@@ -49,7 +50,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Read": (tag, segment, classify, fill, answer),
     "Find": (embed, search, cluster),
     "Measure": (evaluate, compare, probe, verify),
-    "Make": (train, distill, quantize, convert),
+    "Make": (train, calibrate, distill, quantize, convert),
     "Models": (models, card),
 }
 """The commands, by the panels of the help."""

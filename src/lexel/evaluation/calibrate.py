@@ -1,12 +1,12 @@
 """Scores that mean what they say: each head calibrated on labelled data, and a least score for entities.
 
-Calibration gives each head two numbers, a scale and a shift of its scores' log-odds (Platt 1999). It changes scores, and
-never what is decoded. ``lexel.json`` keeps the numbers, and whatever reads the folder applies them.
+Calibration gives each head two numbers, a scale and a shift of its scores' log-odds (Platt 1999). It changes scores,
+and never what is decoded. ``lexel.json`` keeps the numbers, and whatever reads the folder applies them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lexel.checkpoint import open_checkpoint
 from lexel.checkpoint.heads import describe_heads
 from lexel.checkpoint.tuned import NUMBERS, Tuned
+from lexel.data.labelled import LabelledFile
 from lexel.disk import sha256_of, write_json
 from lexel.document import Document
 from lexel.errors import DataError, LabelError
@@ -30,10 +31,10 @@ from lexel.evaluation.scores.chunks import (
     word_labels,
 )
 from lexel.evaluation.scores.predictions import read_pairs
-from lexel.evaluation.verify.claimed_data import Labelled
 from lexel.metrics.calibration import Reliability, best_threshold, bin_scores, calibrated, fit_platt, reliability_of
 from lexel.metrics.spans import match_spans
-from lexel.tasks.layers import Layer, LayerHead
+from lexel.names import Layer
+from lexel.tasks.layers import LayerHead
 from lexel.tasks.tag import Tagger
 
 LEAST_PREDICTIONS = 50
@@ -54,9 +55,8 @@ class Judged:
     correct: NDArray[np.bool_]
     n_gold: int
 
-    def f1(self, least: NDArray[np.bool_] | None = None) -> float:
-        """F1 of the predictions, or of some of them."""
-        kept = np.ones(len(self.scores), np.bool_) if least is None else least
+    def f1(self, kept: NDArray[np.bool_]) -> float:
+        """F1 of some of the predictions."""
         total = int(kept.sum()) + self.n_gold
         return 2 * int((self.correct & kept).sum()) / total if total else 0.0
 
@@ -101,17 +101,21 @@ def calibrate(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Cali
         for layer, part in judged.items()
         if len(part.scores) >= LEAST_PREDICTIONS
     }
-    if not found:
-        counts = ", ".join(f"{layer}: {len(part.scores)}" for layer, part in judged.items()) or "no layer"
+    if not judged:
         raise DataError(
-            f"calibration: found {counts} predictions on the labelled layers; expected at least {LEAST_PREDICTIONS} of "
-            "one layer. Give more labelled documents"
+            "calibration: no layer can be calibrated; expected labels of a layer that has a head of its own"
+        )
+    if not found:
+        counts = ", ".join(f"{len(part.scores)} of {layer}" for layer, part in judged.items())
+        raise DataError(
+            f"calibration: found few predictions ({counts}); expected at least {LEAST_PREDICTIONS} of one layer. Give "
+            "more labelled documents"
         )
     return found
 
 
 def calibrate_folder(
-    folder: str | Path, files: Sequence[Labelled], *, script_border: float | None = None
+    folder: str | Path, files: Sequence[LabelledFile], *, script_border: float | None = None
 ) -> dict[Layer, Calibrated]:
     """Calibrate a model folder and keep what is found in its ``lexel.json``, in place of what stood there.
 
@@ -128,7 +132,7 @@ def calibrate_folder(
     tagger = Tagger.load(checkpoint, precision="float32")
     if script_border is not None:
         tagger = _with_border(tagger, script_border)
-    found = calibrate(tagger, (document for file in files for document in file.read(None)))
+    found = calibrate(tagger, (document for file in files for document in file.documents()))
     described = describe_heads(checkpoint)
     data = {f"{Path(file.path).parent.name}/{Path(file.path).name}": sha256_of(file.path) for file in files}
     for result in found.values():
@@ -141,9 +145,11 @@ def described(found: Mapping[Layer, Calibrated]) -> Iterator[str]:
     """What was found, a line for each layer."""
     for layer, result in found.items():
         before, after = (100 * part.expected_error for part in (result.before, result.after))
-        line = f"{layer}: calibration error {before:.2f}, calibrated {after:.2f} ({sum(result.before.counts):,} predictions)"
+        n = sum(result.before.counts)
+        line = f"{layer}: calibration error {before:.2f}, calibrated {after:.2f} ({n:,} predictions)"
         if result.f1 is not None:
-            line += f"; least score {result.tuned.min_score:.3f}: F1 {100 * result.f1[0]:.2f} to {100 * result.f1[1]:.2f}"
+            all_of_them, kept = (100 * value for value in result.f1)
+            line += f"; least score {result.tuned.min_score:g}: F1 {all_of_them:.2f} to {kept:.2f}"
         yield line
 
 
@@ -164,16 +170,16 @@ def _entry(result: Calibrated, data: Mapping[str, str]) -> dict[str, Any]:
 
 def _uncalibrated(tagger: Tagger) -> Tagger:
     """The tagger with the model's own scores, and all entities."""
-    return _with_tuned(tagger, lambda tuned: Tuned(script_border=tuned.script_border))
+    return _with_tuned(tagger, lambda _, tuned: Tuned(script_border=tuned.script_border))
 
 
 def _with_border(tagger: Tagger, border: float) -> Tagger:
-    return _with_tuned(tagger, lambda tuned: replace(tuned, script_border=border), only=("words",))
+    return _with_tuned(tagger, lambda layer, tuned: replace(tuned, script_border=border) if layer == "words" else tuned)
 
 
-def _with_tuned(tagger: Tagger, change: Any, *, only: Sequence[Layer] = ("words", "pos", "entities")) -> Tagger:
+def _with_tuned(tagger: Tagger, change: Callable[[Layer, Tuned], Tuned]) -> Tagger:
     layers = {
-        layer: replace(part, head=replace(part.head, tuned=change(part.head.tuned))) if layer in only else part
+        layer: replace(part, head=replace(part.head, tuned=change(layer, part.head.tuned)))
         for layer, part in tagger.layers.items()
     }
     return Tagger(tagger.flows, layers, replace(tagger.options, min_score=None))
@@ -201,7 +207,9 @@ def _judge(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Judged]
         for layer, own in parts.items()
     }
     if judged and not any(part.correct.any() for part in judged.values()):
-        raise LabelError("calibration: no prediction is right; expected data with the model's own labels. Map them first")
+        raise LabelError(
+            "calibration: no prediction is right; expected data with the model's own labels. Map them first"
+        )
     return judged
 
 
@@ -234,7 +242,11 @@ def _judge_entities(pairs: Sequence[Pair], index: LabelIndex) -> Judged:
     return Judged(_joined(spans.scores for spans in read), same.of_predicted >= 0, len(same.of_gold))
 
 
-_JUDGES: Mapping[Layer, Any] = {"words": _judge_words, "pos": _judge_tags, "entities": _judge_entities}
+_JUDGES: Mapping[Layer, Callable[[Sequence[Pair], LabelIndex], Judged]] = {
+    "words": _judge_words,
+    "pos": _judge_tags,
+    "entities": _judge_entities,
+}
 
 
 def _joined(parts: Iterable[NDArray[np.float32] | None]) -> NDArray[np.float32]:
@@ -248,6 +260,6 @@ def _calibrated(part: LayerHead, judged: Judged, *, is_entities: bool) -> Calibr
     f1 = None
     if is_entities:
         tuned = replace(tuned, min_score=round(best_threshold(scores, judged.correct, n_gold=judged.n_gold), 3))
-        f1 = judged.f1(), judged.f1(scores >= tuned.min_score)
+        f1 = judged.f1(scores >= 0), judged.f1(scores >= tuned.min_score)
     before, after = (reliability_of(bin_scores(some, judged.correct)) for some in (judged.scores, scores))
     return Calibrated(part.head.name, tuned, before, after, f1)

@@ -66,6 +66,25 @@ def _whisker(score: Estimate, x: float, y: float) -> str:
 
 def reliability_plot(reliability: Reliability, *, of: str) -> str:
     """Share right over score: bars of the bins, the diagonal of a perfect score, and how many are in each bin."""
+    return svg(*_RELIABILITY_SIZE, _reliability_parts(reliability, of=of), f"share right over score of {of}")
+
+
+def reliability_file(layers: Sequence[tuple[str, Reliability]]) -> str:
+    """The same of several layers side by side, as an SVG file that needs nothing else."""
+    width, height = _RELIABILITY_SIZE
+    parts: list[str] = []
+    for i, (name, reliability) in enumerate(layers):
+        said = f"{name}: calibration error {100 * reliability.expected_error:.1f}"
+        inside = [
+            *_reliability_parts(reliability, of=name),
+            text(_MARGIN + _SIDE / 2, _y(1) - 6, said, anchor="middle"),
+        ]
+        parts.append(f'<g transform="translate({i * width:.0f} 12)">{"".join(inside)}</g>')
+    names = ", ".join(name for name, _ in layers)
+    return svg(width * len(layers), height + 12, parts, f"share right over score of {names}", style=_FILE_STYLE)
+
+
+def _reliability_parts(reliability: Reliability, *, of: str) -> list[str]:
     n_bins, most = len(reliability.counts), max([*reliability.counts, 1])
     width = _SIDE / n_bins
     parts = _axes()
@@ -81,7 +100,7 @@ def reliability_plot(reliability: Reliability, *, of: str) -> str:
             parts.append(f"<g><title>{escape(title)}</title>{bar}{dot}{share_of_all}</g>")
     parts.append(line(_MARGIN, _y(0), _MARGIN + _SIDE, _y(1), "diagonal"))
     parts.append(text(_MARGIN + _SIDE / 2, _y(0) + 64, "score (below: how many)", anchor="middle"))
-    return svg(_SIDE + _MARGIN + 12, _y(0) + 70, parts, f"share right over score of {of}")
+    return parts
 
 
 def _axes() -> list[str]:
@@ -95,6 +114,15 @@ def _axes() -> list[str]:
 
 def _y(share: float) -> float:
     return _MARGIN - 20 + _SIDE * (1 - share)
+
+
+_RELIABILITY_SIZE = _SIDE + _MARGIN + 12, _y(0) + 70
+_FILE_STYLE = (
+    ":root{color-scheme:light dark;--ink:#1d1f23;--soft:#6a6e76;--line:#dcd9d2;--one:#3b74b9}"
+    "@media (prefers-color-scheme:dark){:root{--ink:#e4e5e8;--soft:#969ca6;--line:#33373e;--one:#6ea3e0}}"
+    "svg{font:11px system-ui,sans-serif}text,.dot{fill:var(--ink)}.grid{stroke:var(--line)}.count{fill:var(--soft)}"
+    ".bar{fill-opacity:.75}.k0{fill:var(--one)}.diagonal{stroke:var(--soft);stroke-dasharray:4 3}"
+)
 
 
 def column_chart(columns: Sequence[tuple[str, Estimate, int]], *, unit: str) -> str:

@@ -37,6 +37,8 @@ def describe_run(
         "models": describe_models(tagger),
         "options": {
             "decode": tagger.options.decode,
+            "joint": tagger.options.joint,
+            "min_score": tagger.options.min_score,
             "entities_on_words": tagger.options.entities_on_words,
             "has_lexicon": tagger.options.lexicon is not None,
             "given_words": options.given_words,

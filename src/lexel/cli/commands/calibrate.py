@@ -1,0 +1,43 @@
+"""``lexel calibrate``: scores that say how often they are right."""
+
+from __future__ import annotations
+
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.options.calibrate import Data, Folder, ScriptBorder
+from lexel.cli.options.groups import InputOptions, MessageOptions, grouped
+from lexel.cli.options.labelled import LabelledOptions
+from lexel.cli.terminal.messages import note, reported
+from lexel.errors import CheckpointError
+
+
+@grouped
+def calibrate(
+    *,
+    folder: Folder,
+    data: Data,
+    script_border: ScriptBorder = None,
+    input: InputOptions,
+    labelled: LabelledOptions,
+    messages: MessageOptions,
+) -> None:
+    """Calibrate a model's scores on labelled data.
+
+    Of predictions with a score of 0.8, four in five should be right. Two
+    numbers a head make them so, and entities get a least score below which
+    they are left out. lexel.json keeps all of it. What is decoded stays.
+
+    [dim]On development data, never on the data it was trained on:[/]
+    [bold]lexel calibrate my-model --data dev.jsonl[/]
+    """
+    with reported(messages):
+        from pathlib import Path
+
+        from lexel.evaluation.calibrate import calibrate_folder, described
+
+        if not Path(folder).is_dir():
+            raise CheckpointError(f"{folder}: no such folder; expected a model folder whose lexel.json can be written")
+        files = [open_labelled(place, input, labelled) for place in data]
+        found = calibrate_folder(folder, files, script_border=script_border)
+        for line in described(found):
+            note(line)
+        note(f"{Path(folder) / 'lexel.json'}: written")

@@ -1,0 +1,35 @@
+"""Options of ``lexel calibrate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options.groups import option
+
+_CALIBRATING = "Calibrating"
+
+Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder, one of Lexel's or a plain one.")]
+
+Data = Annotated[
+    list[str],
+    option(
+        "--data",
+        "-d",
+        panel=_CALIBRATING,
+        value="FILE",
+        help="Labelled documents that the model was not trained on; again for more files.",
+    ),
+]
+
+ScriptBorder = Annotated[
+    float | None,
+    option(
+        "--script-border",
+        panel=_CALIBRATING,
+        value="NATS",
+        min=0,
+        help="Bonus for a word's begin where Latin letters or digits meet Chinese characters; as it is if not given.",
+    ),
+]

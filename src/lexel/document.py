@@ -184,6 +184,8 @@ def _slices(text: str, starts: list[int], ends: list[int]) -> list[str]:
 
 def _text_by_text(columns: Sequence[NDArray[np.generic]], bounds: NDArray[np.int64]) -> bytes:
     """All columns of the first text, then all of the second; text ``i`` owns ``[bounds[i], bounds[i + 1])``."""
+    if len(bounds) == 2:
+        return b"".join(column.tobytes() for column in columns)
     n_rows = np.diff(bounds)
     stride = np.repeat(n_rows, n_rows)
     place = np.arange(len(stride)) + np.repeat(bounds[:-1] * (len(columns) - 1), n_rows)

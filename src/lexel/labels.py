@@ -67,6 +67,8 @@ class LabelSet:
         inside: Does the tag belong to a unit? ``[labels]``
         outside: The opposite: ``O``, and labels for padding. ``[labels]``
         type_ids: Index into ``types``, ``-1`` outside; 0 for every tag of untyped word boundaries. ``[labels]``
+        boundaries: Does a boundary lie between the row's tag and the column's after it? ``[labels, labels]``
+        unit_edges: Does a unit begin or end there? Between two tags outside there is no edge. ``[labels, labels]``
     """
 
     labels: tuple[str, ...]
@@ -79,6 +81,14 @@ class LabelSet:
     inside: BoolArray = field(compare=False, repr=False)
     outside: BoolArray = field(compare=False, repr=False)
     type_ids: NDArray[np.int32] = field(compare=False, repr=False)
+    boundaries: BoolArray = field(init=False, compare=False, repr=False)
+    unit_edges: BoolArray = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parted = (self.type_ids[:, None] != self.type_ids) | self.begins | self.ends[:, None]
+        boundaries = parted | self.outside  # the type outside is no type, so it differs from any
+        object.__setattr__(self, "boundaries", boundaries)
+        object.__setattr__(self, "unit_edges", boundaries & ~(self.outside[:, None] & self.outside))
 
     def __len__(self) -> int:
         return len(self.labels)

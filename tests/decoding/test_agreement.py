@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as arrays
 
 from lexel.decoding.agreement import decode_with_words, recut
 from lexel.decoding.lexicon import Lexicon
-from lexel.decoding.spans import unit_edges
 from lexel.decoding.words import decode_word_begins
 from lexel.labels import detect
 
@@ -39,7 +38,7 @@ def read(word_scores, entity_scores, label_set, bounds, *, text=None, lexicon=No
 
 def worth_of(begins, tags, word_scores, entity_scores, label_set):
     """The sum of scores of a pair of readings of one text; minus infinity if they may not stand together."""
-    outside, edges = len(label_set), unit_edges(label_set)
+    outside, edges = len(label_set), label_set.unit_edges
     allowed = all(label_set.allowed[a, b] for a, b in itertools.pairwise((outside, *tags, outside)))
     agrees = all(begins[i] or not edges[tags[i - 1], tags[i]] for i in range(1, len(tags)))
     if not (allowed and agrees and begins[0]):
@@ -77,7 +76,7 @@ def test_a_long_text_has_no_entity_edge_inside_a_word():
     word_scores, entity_scores = (random.normal(size=(3000, n)).astype(np.float32) * 3 for n in (2, 5))
     label_set, bounds = ENTITIES[1], np.array([0, 1000, 3000])
     found, tags = read(word_scores, entity_scores, label_set, bounds)
-    edges = np.flatnonzero(unit_edges(label_set)[tags[:-1], tags[1:]]) + 1
+    edges = np.flatnonzero(label_set.unit_edges[tags[:-1], tags[1:]]) + 1
     assert len(edges) > 500
     assert found.begins[edges].all()
     assert (found.tags[edges] == 0).all()

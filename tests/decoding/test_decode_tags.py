@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lexel.decoding import tags as tags_module
-from lexel.decoding.spans import unit_edges
 from lexel.decoding.tags import best_tags, decode_tags, probs_of, softmax
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import LabelSet, detect
@@ -32,7 +31,7 @@ def worths(scores, label_set, biases=None, cuts=None):
     """The worth of every path through one text, ``{path: worth}``; minus infinity if not allowed."""
     n_pieces, outside = len(scores), len(label_set)
     biases = np.zeros(label_set.allowed.shape) if biases is None else biases
-    parted = unit_edges(label_set)
+    parted = label_set.unit_edges
     found = {}
     for path in itertools.product(range(outside), repeat=n_pieces):
         steps = list(zip((outside, *path), (*path, outside), strict=True))

@@ -20,7 +20,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.decoding.spans import boundaries
 from lexel.labels import LabelSet
 
 Strategy = Literal["none", "simple", "first", "average", "max"]
@@ -170,7 +169,7 @@ def _surest(best: FloatArray, words: IntArray) -> IntArray:
 
 def _group_starts(labels: IntArray, label_set: LabelSet) -> IntArray:
     """The first word of each group, ``[groups]``; neighbours outside are a group too."""
-    parted = boundaries(label_set)
+    parted = label_set.boundaries
     for label in np.flatnonzero(label_set.outside).tolist():
         parted[label, label] = False
     begins = np.ones(len(labels), bool)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.decoding.spans import look_up, unit_edges
+from lexel.decoding.spans import look_up
 from lexel.decoding.tags import decode_tags
 from lexel.decoding.words import WordBegins, words_by_piece
 from lexel.labels import LabelSet
@@ -62,7 +62,7 @@ def recut(
     """
     assert found.odds is not None
     edges = np.zeros(len(tags), np.bool_)
-    edges[1:] = look_up(unit_edges(label_set), tags[:-1], tags[1:])
+    edges[1:] = look_up(label_set.unit_edges, tags[:-1], tags[1:])
     edges &= found.odds <= 0
     edges[bounds[:-1][bounds[:-1] < len(tags)]] = False
     if not edges.any():

@@ -26,8 +26,9 @@ def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDAr
     """
     table = _sides()
     sides = table[np.minimum(codes, len(table) - 1)]
-    borders = np.flatnonzero(sides[1:] + sides[:-1] == _IDEOGRAPH + _OTHER_SIDE) + 1
-    return borders[~np.isin(borders, bounds)]
+    meet = sides[1:] + sides[:-1] == _IDEOGRAPH + _OTHER_SIDE
+    meet[bounds[(bounds > 0) & (bounds < len(codes))] - 1] = False
+    return np.flatnonzero(meet) + 1
 
 
 @cache

@@ -60,22 +60,9 @@ def decode_spans(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSe
 def unit_begins(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSet) -> BoolArray:
     """Does a unit begin at this piece? A piece outside, and the first of a text, counts as one, ``[pieces]``."""
     begins = np.ones(len(tags), bool)
-    begins[1:] = look_up(boundaries(label_set), tags[:-1], tags[1:])
+    begins[1:] = look_up(label_set.boundaries, tags[:-1], tags[1:])
     begins[bounds[:-1][bounds[:-1] < len(tags)]] = True
     return begins
-
-
-def boundaries(label_set: LabelSet) -> BoolArray:
-    """Does a boundary lie between the row's tag and the column's after it? ``[labels, labels]``"""
-    types = label_set.type_ids
-    parted: BoolArray = (types[:, None] != types) | label_set.begins | label_set.ends[:, None]
-    return parted | label_set.outside  # the type outside is no type, so it differs from any
-
-
-def unit_edges(label_set: LabelSet) -> BoolArray:
-    """Does a unit begin or end between the row's tag and the column's after it? ``[labels, labels]``"""
-    edges: BoolArray = boundaries(label_set) & ~(label_set.outside[:, None] & label_set.outside)
-    return edges
 
 
 def look_up(table: BoolArray, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> BoolArray:

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.decoding.spans import look_up, text_of, unit_edges
+from lexel.decoding.spans import look_up, text_of
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import LabelSet
 
@@ -40,6 +40,7 @@ REACHES = (6, 24)
 """Pieces on either side of a fault that are searched before the whole text is."""
 
 _CACHED = 1 << 18  # scores that are turned into columns at a time
+_FEW = 4096  # scores for which columns are not worth their price
 _FLOOR = -1e6  # a tag this far below its piece's best counts as impossible but for validity
 _SAME = 1e-8  # nats; scores are float32
 
@@ -95,9 +96,11 @@ def best_tags(scores: FloatArray) -> tuple[TagArray, FloatArray]:
 
     Where a score is NaN, so is the best, and the tag means nothing.
 
-    By columns, many pieces at a time: ``argmax`` goes over the few labels of a piece by itself.
+    By columns, where there are many pieces: ``argmax`` goes over the few labels of a piece by itself.
     """
     n_pieces, n_labels = scores.shape
+    if 0 < scores.size <= _FEW:
+        return scores.argmax(axis=1).astype(np.int32), scores.max(axis=1)
     tags, peaks = np.empty(n_pieces, np.int32), np.empty(n_pieces, scores.dtype)
     size = max(_CACHED // max(n_labels, 1), 1)
     ranks = np.arange(n_labels, 0, -1).astype(np.min_scalar_type(n_labels))[:, None]  # the first label's is highest
@@ -139,6 +142,9 @@ def _bounded(scores: FloatArray, peaks: FloatArray) -> tuple[FloatArray, FloatAr
 
 def _peaks(scores: FloatArray) -> FloatArray:
     """The best score of each piece, ``[pieces]``; by columns as ``best_tags``."""
+    if 0 < scores.size <= _FEW:
+        peaks: FloatArray = scores.max(axis=1)
+        return peaks
     size = max(_CACHED // max(scores.shape[1], 1), 1)
     parts = [np.ascontiguousarray(scores[at : at + size].T).max(axis=0) for at in range(0, len(scores), size)]
     return np.concatenate(parts) if parts else np.empty(0, scores.dtype)
@@ -185,7 +191,7 @@ def _are_faulty(pieces: IntArray, tags: TagArray, label_set: LabelSet, cuts: Dou
     before, after = tags[pieces - 1], tags[pieces]
     faulty = ~look_up(label_set.allowed, before, after)
     if cuts is not None:
-        parted, bonus = look_up(unit_edges(label_set), before, after), cuts[pieces]
+        parted, bonus = look_up(label_set.unit_edges, before, after), cuts[pieces]
         faulty |= np.where(parted, bonus < 0, bonus > 0)
     return faulty
 
@@ -259,7 +265,7 @@ class _Steps:
     def of(cls, label_set: LabelSet, prices: DoubleArray) -> _Steps:
         """The steps where a transition earns ``prices``, ``[labels + 1, labels + 1]``."""
         weights = np.where(label_set.allowed, prices, -np.inf)
-        inner, parted = weights[:-1, :-1], unit_edges(label_set)
+        inner, parted = weights[:-1, :-1], label_set.unit_edges
         return cls(
             weights[-1, :-1],
             weights[:-1, -1],

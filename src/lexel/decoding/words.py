@@ -357,8 +357,10 @@ def pieces_of_words(words: WordTable, piece_of_char: NDArray[np.integer]) -> tup
     Two words may share a piece that a lexicon cut.
     """
     covered = piece_of_char >= 0
-    pieces = np.append(piece_of_char[covered], 0).astype(np.int64)
-    n_covered = np.append(0, np.cumsum(covered))
+    n_covered = np.zeros(len(covered) + 1, np.int64)
+    np.cumsum(covered, out=n_covered[1:])
+    pieces = np.zeros(int(n_covered[-1]) + 1, np.int64)
+    pieces[:-1] = piece_of_char[covered]
     low, high = n_covered[words.start], n_covered[words.end]
     first = pieces[low]
     end = np.where(high > low, pieces[high - 1] + 1, first)

@@ -109,7 +109,8 @@ def run_ahead(
         while running:
             yield running.popleft().result()
     finally:
-        wait(running)
+        if running:
+            wait(running)
 
 
 def computed(engine: str, rows: Rows, compute: Callable[[], Scores]) -> Future[Scores]:

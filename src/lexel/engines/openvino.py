@@ -44,7 +44,9 @@ def inputs_of(rows: Rows) -> dict[str, NDArray[np.int32]]:
 
 def _filled(picks: NDArray[np.int32]) -> NDArray[np.int32]:
     """The picks and some of the first slot, up to a multiple of ``_PICKS``."""
-    return np.pad(picks, (0, -len(picks) % _PICKS))
+    filled = np.zeros(-(-len(picks) // _PICKS) * _PICKS, np.int32)
+    filled[: len(picks)] = picks
+    return filled
 
 
 class Graphs(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,7 @@ class Placement:
     numbers: NDArray[np.int32]
 
 
+@cache
 def row_lengths(max_length: int) -> tuple[int, ...]:
     """The row lengths for a model whose longest sequence is ``max_length``: four an octave, and one for the longest."""
     longest = -(-max_length // ROW_STEP) * ROW_STEP

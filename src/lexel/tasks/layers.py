@@ -120,6 +120,7 @@ class _Decoder:
         self._found: WordBegins | None = None
         self._decoded: dict[Layer, NDArray[np.int32]] = {}
         self._owners: dict[str, NDArray[np.int32]] = {}
+        self._ranges: tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
     def documents(self) -> Iterator[Document]:
         texts = self._block.texts
@@ -158,7 +159,7 @@ class _Decoder:
         )
         found = self._found = self._agreed(found, layer)
         words = decode_words(found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.covered)
-        scores = mean_over(found.probs, *pieces_of_words(words, found.unit_of_char))
+        scores = mean_over(found.probs, *self._pieces_of(words, found.unit_of_char))
         return words, layer.calibrated(scores)
 
     def _word_scores(self, layer: LayerHead) -> NDArray[np.float32]:
@@ -167,6 +168,8 @@ class _Decoder:
         if not bonus:
             return scores
         borders, owner = script_borders(self._chars.codes, self._chars.bounds), self._owner(layer.flow)
+        if not len(borders):
+            return scores
         before, after = owner[borders - 1], owner[borders]
         pieces, scores = after[(after >= 0) & (after != before)], scores.copy()
         scores[np.ix_(pieces, layer.label_set.begins)] += np.float32(bonus)
@@ -212,7 +215,7 @@ class _Decoder:
             return None
         if layer.head.task == "words+pos":
             return self._typed_pos(layer, words)
-        first, end = pieces_of_words(words, self._owner(layer.flow))
+        first, end = self._pieces_of(words, self._owner(layer.flow))
         ids, probs = decode_pos(self._scores(layer), first, end, word_label=layer.head.word_label or "first")
         return _Pos.of(ids, layer.head.labels, layer.calibrated(probs))
 
@@ -223,7 +226,7 @@ class _Decoder:
         else:
             owner, tags = self._owner(layer.flow), self._tags("pos", layer)
             probs = probs_of(self._scores(layer), tags)
-        first, end = pieces_of_words(words, owner)
+        first, end = self._pieces_of(words, owner)
         types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word that no piece is in
         scores = layer.calibrated(mean_over(probs, first, end))
         return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, scores)
@@ -253,6 +256,12 @@ class _Decoder:
             labels=layer.label_set.types,
             scores=scores[solid],
         )
+
+    def _pieces_of(self, words: WordTable, owner: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The range of pieces of each word; layers of one flow often ask for the same."""
+        if self._ranges is None or self._ranges[0] is not owner:
+            self._ranges = owner, pieces_of_words(words, owner)
+        return self._ranges[1]
 
     def _scores(self, layer: LayerHead) -> NDArray[np.float32]:
         return self._block.readings[layer.flow].scores[layer.head.name].astype(np.float32, copy=False)

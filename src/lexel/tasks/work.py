@@ -45,15 +45,18 @@ class InOrder:
 
     def result(self) -> Scores:
         """See ``Collector.result``."""
-        return {output: self._ordered(output, width) for output, width in self._widths.items()}
-
-    def _ordered(self, output: str, width: int) -> NDArray[Any]:
         if not self._received:
-            return np.empty((0, width), np.float32)
-        rank = np.cumsum(self._picked) - 1
+            return {output: np.empty((0, width), np.float32) for output, width in self._widths.items()}
+        slots = np.concatenate(self._slots)
+        if len(self._received) == 1 and (slots[1:] > slots[:-1]).all():
+            return self._received[0]
+        places = (np.cumsum(self._picked) - 1)[slots]
+        return {output: self._placed(output, places) for output in self._widths}
+
+    def _placed(self, output: str, places: NDArray[np.int64]) -> NDArray[Any]:
         scores = np.concatenate([part[output] for part in self._received])
         ordered = np.empty_like(scores)
-        ordered[rank[np.concatenate(self._slots)]] = scores
+        ordered[places] = scores
         return ordered
 
 

@@ -52,7 +52,7 @@ def read_chars(texts: Sequence[str]) -> Chars:
 def bounds_of(lengths: object, n: int) -> Int64Array:
     """Where ``n`` consecutive stretches of the given lengths begin and end, ``[n + 1]``."""
     bounds = np.zeros(n + 1, np.int64)
-    np.cumsum(np.fromiter(lengths, np.int64, n), out=bounds[1:])  # type: ignore[call-overload]
+    np.fromiter(lengths, np.int64, n).cumsum(out=bounds[1:])  # type: ignore[call-overload]
     return bounds
 
 

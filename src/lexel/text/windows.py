@@ -66,6 +66,8 @@ def plan_batch(
     for wrong in np.flatnonzero((overlaps < 0) | (overlaps >= sizes))[:1]:
         most = sizes[wrong]
         raise ValueError(f"overlap {overlaps[wrong]} does not fit windows of {most} pieces; it must be in [0, {most})")
+    if (lengths <= sizes).all() and (read_empty or lengths.all()):  # one window for each text
+        return Windows(np.arange(len(lengths)), bounds[:-1], bounds[1:], bounds[:-1], bounds[1:])
     strides = sizes - overlaps
     # The last window is the first that reaches the end, so none but the last does.
     counts = np.where(lengths > 0, np.maximum(-((overlaps - lengths) // strides), 1), int(read_empty))

@@ -10,6 +10,8 @@ Nothing heavy is imported until it is used.
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     load = Tagger.load
 
 __version__ = "0.1.0"
+
+# OpenVINO and NNCF report their use through openvino_telemetry, and do without it where it cannot be imported.
+# The hub library names this machine's other libraries in its requests. Both must be told before their import.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Answerer",

@@ -64,11 +64,12 @@ SHARED = ("/dev/null", "/dev/shm/", "/dev/tty", "/proc/self/", "/dev/nvidia")
 """Where a process may write besides its own folders: devices, and semaphores that processes of one user share."""
 
 
-
 def can_trace() -> bool:
     """Whether strace is here and may watch a process."""
     try:
-        return subprocess.run(["strace", "-qq", "-o", os.devnull, sys.executable, "-c", ""], check=False).returncode == 0
+        return (
+            subprocess.run(["strace", "-qq", "-o", os.devnull, sys.executable, "-c", ""], check=False).returncode == 0
+        )
     except OSError:
         return False
 
@@ -89,7 +90,9 @@ def trace(folder: Path, script: str) -> list[str]:
         "LEXEL_CACHE": str(folder / "cache"),
     }
     log = folder / "trace"
-    calls = "trace=socket,connect,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat"
+    calls = (
+        "trace=socket,connect,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat"
+    )
     command = ["strace", "-f", "-qq", "--seccomp-bpf", "-s", "4096", "-e", calls, "-o", str(log)]
     done = subprocess.run(
         [*command, sys.executable, "-c", script],

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from lexel.errors import DataError
+
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file to read its bytes; a pipe, device or folder of that name is refused and never waited for.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except ValueError as cause:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(cause)) from cause
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is {_KINDS.get(stat.S_IFMT(mode), 'a device')}")
+    return open(descriptor, "rb")
+
+
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -29,7 +54,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _sha256_of(path: str, size: int, modified_ns: int) -> str:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

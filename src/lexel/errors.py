@@ -10,12 +10,32 @@
     ├── MissingExtra         an optional library is not installed (also an ImportError)
     └── Overloaded           no room at present: try again later
 
-Every message has the form *where: what was found; what was expected; what to do*.
+Every message has the form *where: what was found; what was expected; what to do*. It is one line of at most
+``LONGEST_MESSAGE`` characters, and what it quotes from files cannot reach a terminal as a control character.
 """
+
+from __future__ import annotations
+
+LONGEST_MESSAGE = 500
+_END = 200
+"""Of a message that is too long, so many characters at its end are kept: they say what to do."""
+
+
+def one_line(text: str) -> str:
+    """A text as one printable line of at most ``LONGEST_MESSAGE`` characters; what was cut out shows as ``...``."""
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE - _END]} ... {text[-_END:]}"
+    line = " ".join(text.split()) if any(sign in text for sign in "\r\n\t") else text
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - _END - 5]} ... {line[-_END:]}"
 
 
 class LexelError(Exception):
     """Any error that Lexel raises on purpose."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class CheckpointError(LexelError):

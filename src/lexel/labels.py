@@ -19,6 +19,7 @@ first, any of its tags may stand there.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -32,6 +33,9 @@ Task = Literal["words", "words+pos", "entities", "labels"]
 BoolArray = NDArray[np.bool_]
 
 SCHEMES = ("BI", "BMES", "BIO", "IOB1", "IOE1", "IOE2", "BIOES", "BILOU", "bare")
+
+MOST_TAGS = 4_000
+"""Labels that a tagging head may have: the table of what may follow what grows with their square."""
 
 UNTYPED_TYPE = "entity"
 """The type of the spans of an untyped set with an ``O`` (``B I O``)."""
@@ -249,7 +253,9 @@ def _transitions(roles: NDArray[np.str_], type_ids: NDArray[np.int32], scheme: s
 def _check_distinct(names: tuple[str, ...], where: str) -> None:
     if not names:
         raise LabelError(f"{where}: no labels; a head needs one name for each output. Pass them with --labels")
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if len(names) > MOST_TAGS:
+        raise LabelError(f"{where}: {len(names):,} labels for a tag of each piece; expected at most {MOST_TAGS:,}")
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise LabelError(
             f"{where}: label {_some(twice)} stands more than once among {len(names)} labels; expected distinct names. "

@@ -330,7 +330,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "the header claims 9223372036854775808",
     ),
     "header not JSON": (lambda path: write(path, b"{broken"), "not JSON"),
-    "header not UTF-8": (lambda path: write(path, b"\xff\xfe{}"), "the header is not UTF-8"),
+    "header not UTF-8": (lambda path: write(path, b"\xff\xfe{}"), "byte 0 is not UTF-8"),
     "header a list": (lambda path: write(path, b"[]"), "holds a list"),
     "a name twice": (
         lambda path: write(path, b'{"x": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, "x": {}}'),
@@ -391,7 +391,7 @@ def test_damaged_file_is_refused_by_name(tmp_path: Path, case: str) -> None:
 
 
 def test_header_beyond_the_formats_limit_is_refused_before_it_is_parsed(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("lexel.checkpoint.weights._LONGEST_HEADER", 50)
+    monkeypatch.setattr("lexel.checkpoint.weights.LARGEST_BYTES", 50)
     path = write(tmp_path / "model.safetensors", {"x": entry("U8", [1], 0, 1)}, b"\0")
     with pytest.raises(WeightError, match="the header claims 60 bytes"):
         map_safetensors(path)

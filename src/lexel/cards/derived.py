@@ -7,7 +7,7 @@ from typing import Any
 
 from lexel.cards import markdown
 from lexel.cards.facts import Facts
-from lexel.checkpoint.jsonfile import read_object
+from lexel.jsonfile import read_object
 
 DISTILLATION = "distillation.json"
 

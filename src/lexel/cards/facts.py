@@ -14,9 +14,9 @@ from lexel.cards.metadata import read_metadata
 from lexel.cards.speed import Speed
 from lexel.checkpoint.config import read_config
 from lexel.checkpoint.heads import FolderHeads, Head, read_heads
-from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.encoder.family import ModelConfig
+from lexel.jsonfile import read_object
 from lexel.names import TAGGING
 
 TRAINING, EVALUATION, ANSWERS, PLOT = "training.json", "evaluation.json", "card.json", "training.svg"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lexel.cards.facts import EVALUATION
-from lexel.checkpoint.jsonfile import read_object
 from lexel.disk import write_json
 from lexel.document import Document
 from lexel.errors import DataError
@@ -19,6 +18,7 @@ from lexel.evaluation.scores.results import Report
 from lexel.evaluation.scores.run import EvaluationOptions, evaluate
 from lexel.evaluation.scores.tallies import Sampling
 from lexel.evaluation.verify.claimed_data import Labelled
+from lexel.jsonfile import read_object
 from lexel.tasks.tag import Tagger
 from lexel.text.letters import count_scripts
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lexel.disk import open_regular
+
 Kind = Literal["permissive", "share-alike", "copyleft", "non-commercial", "unknown"]
 
 _BY_KIND: dict[Kind, str] = {
@@ -43,7 +45,7 @@ _NOTICES: dict[Kind, str] = {
 _FENCE = re.compile(r"---\s*")
 _KEY = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s+(.*))?")
 _ITEM = re.compile(r"\s*-\s+(.*)")
-_LONGEST_CARD_CHARS = 1_000_000
+_LONGEST_CARD_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _unquoted(text: str) -> str:
 
 def _card_text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_LONGEST_CARD_CHARS)
+        with open_regular(path) as file:
+            return file.read(_LONGEST_CARD_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

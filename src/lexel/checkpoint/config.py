@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lexel.checkpoint.jsonfile import read_object
 from lexel.encoder.families import BY_MODEL_TYPE, family_of
 from lexel.encoder.family import Family, ModelConfig
 from lexel.errors import CheckpointError, LabelError
+from lexel.jsonfile import read_object
 
 ACTIVATIONS = {
     "gelu": "gelu",

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from lexel.checkpoint.adapter import AdapterConfig, read_adapter
-from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.quantised import Quantised, read_quantised
 from lexel.checkpoint.tuned import Tuned, read_tuned
 from lexel.encoder.family import ModelConfig
 from lexel.errors import CheckpointError, LabelError
+from lexel.jsonfile import read_object
 from lexel.labels import detect
 from lexel.names import PIECES, PROBLEMS, SPAN_TASKS, TAGGING, TASKS, Pieces, Problem, Task, WordLabel
 

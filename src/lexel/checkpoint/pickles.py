@@ -18,6 +18,7 @@ import mmap
 import pickletools
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,22 @@ STORAGES = {
 }
 """Names that stand for an element type; they mark storages and cannot be called."""
 
+LARGEST_PROGRAM = 16 << 20
+MOST_STEPS = 1_000_000
+LARGEST_DIRECTORY = 16 << 20
+"""Bytes of the program and of the archive's list of entries, and instructions that are carried out.
+
+A model of 100 layers needs about 200 kB, 100 kB and 100,000.
+"""
+
+_MOST_DIMENSIONS = 32
+_END_OF_DIRECTORY, _END_OF_DIRECTORY_64 = b"PK\5\6", b"PK\6\6"
+_LONGEST_COMMENT = 1 << 16
 _ADVICE = "Take the file from a source you trust, or a model.safetensors instead"
 _ZIP_ENTRY = struct.Struct("<4s22xHH")
 _COUNT = struct.Struct("<q")
-_DAMAGE = (ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, struct.error)
-_ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, OSError)
+_DAMAGE = (ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, RecursionError, struct.error)
+_ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError)
 
 
 def read_bin(path: Path) -> dict[str, NDArray[Any]]:
@@ -107,6 +119,8 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
         raise TypeError("a tensor without a storage, a shape or strides")
     if len(shape) != len(strides) or not all(type(size) is int and size >= 0 for size in (offset, *shape, *strides)):
         raise ValueError("a tensor whose offset, shape and strides are not natural numbers")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise ValueError(f"a tensor of {len(shape)} dimensions")
     return _Tensor(storage, offset, shape, strides)
 
 
@@ -143,10 +157,15 @@ class _Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
+        self.n_steps = 0
 
     def run(self, program: IO[bytes] | mmap.mmap) -> Any:
         """Run one program from where the stream stands; the stream is left after its end."""
-        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], program)):
+        first = program.tell()
+        for opcode, argument, position in pickletools.genops(cast(IO[bytes], program)):
+            self.spend(1)
+            if (position or first) - first > LARGEST_PROGRAM:
+                raise WeightError(f"{self.path}: {self.too_long()}")
             if opcode.name == "STOP":
                 return self.stack.pop()
             step = _STEPS.get(opcode.name)
@@ -157,6 +176,19 @@ class _Machine:
                 )
             step(self, argument)
         raise EOFError("the pickle has no end")
+
+    def spend(self, n_steps: int) -> None:
+        """Count steps, so that no program runs for ever."""
+        self.n_steps += n_steps
+        if self.n_steps > MOST_STEPS:
+            raise WeightError(f"{self.path}: {self.too_long()}")
+
+    @staticmethod
+    def too_long() -> str:
+        return (
+            f"the pickle takes more than {MOST_STEPS:,} steps or {LARGEST_PROGRAM:,} bytes; expected a dictionary of "
+            f"tensors. {_ADVICE}"
+        )
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -213,6 +245,7 @@ class _Machine:
         function, arguments = self.top(2)
         if type(function) is not _Name or function.name not in CALLS or type(arguments) is not tuple:
             raise TypeError("a call of something that cannot be called")
+        self.spend(sum(len(value) for value in arguments if isinstance(value, list | dict | tuple)))
         self.push(CALLS[function.name](*arguments))
 
     def set_state(self, _: Any) -> None:
@@ -278,6 +311,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def _zip_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
+    _check_directory(path, mapping)
     with zipfile.ZipFile(path) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         programs = [name for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -286,9 +320,9 @@ def _zip_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
                 f"{path}: {len(programs)} entries are called data.pkl; expected one, as torch.save writes"
             )
         folder = programs[0].removesuffix("data.pkl")
-        _stored_at(path, mapping, entries[programs[0]])
-        found = _Machine(path).run(io.BytesIO(archive.read(programs[0])))
-        order = archive.read(f"{folder}byteorder") if f"{folder}byteorder" in entries else b"little"
+        found = _Machine(path).run(io.BytesIO(_stored(path, mapping, entries[programs[0]], LARGEST_PROGRAM)))
+        order_entry = entries.get(f"{folder}byteorder")
+        order = b"little" if order_entry is None else _stored(path, mapping, order_entry, 16)
     if order != b"little":
         raise WeightError(f"{path}: byte order {order.decode('ascii', 'replace')!r}; expected 'little'. Save it again")
 
@@ -299,6 +333,39 @@ def _zip_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
         return _stored_at(path, mapping, entry), entry.file_size
 
     return dict(_named_tensors(path, found, lambda storage: _elements(path, mapping, storage, *place(storage.key))))
+
+
+def _check_directory(path: Path, mapping: mmap.mmap) -> None:
+    """Refuse an archive whose list of entries alone would fill the memory.
+
+    Its size stands in the record at the file's end, or in a wider one right before that.
+    """
+    end = mapping.rfind(_END_OF_DIRECTORY, max(len(mapping) - _LONGEST_COMMENT - 22, 0))
+    if end < 0 or end + 22 > len(mapping):
+        raise zipfile.BadZipFile("no list of entries at its end")
+    (size,) = struct.unpack_from("<I", mapping, end + 12)
+    wide = mapping.rfind(_END_OF_DIRECTORY_64, max(end - _LONGEST_COMMENT, 0), end)
+    if wide >= 0 and wide + 48 <= len(mapping):
+        size = max(size if size != 0xFFFFFFFF else 0, struct.unpack_from("<Q", mapping, wide + 40)[0])
+    if size > LARGEST_DIRECTORY:
+        raise WeightError(
+            f"{path}: the archive's list of entries has {size:,} bytes; expected at most {LARGEST_DIRECTORY:,}. "
+            f"{_ADVICE}"
+        )
+
+
+def _stored(path: Path, mapping: mmap.mmap, entry: zipfile.ZipInfo, most_bytes: int) -> bytes:
+    """The bytes of a small entry."""
+    start = _stored_at(path, mapping, entry)
+    if entry.file_size > most_bytes:
+        raise WeightError(
+            f"{path}: entry {entry.filename!r} has {entry.file_size:,} bytes; expected at most {most_bytes:,}. "
+            f"{_ADVICE}"
+        )
+    data = mapping[start : start + entry.file_size]
+    if zlib.crc32(data) != entry.CRC:
+        raise WeightError(f"{path}: entry {entry.filename!r} is damaged, by its checksum. Download the file again")
+    return data
 
 
 def _stored_at(path: Path, mapping: mmap.mmap, entry: zipfile.ZipInfo) -> int:

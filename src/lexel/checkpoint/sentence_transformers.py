@@ -12,7 +12,6 @@ Code that a folder names is never run: a module of another kind is refused by na
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,9 +19,9 @@ from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
-from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.weights import Weights, open_weights
 from lexel.errors import CheckpointError
+from lexel.jsonfile import read_array, read_object
 
 MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
@@ -33,6 +32,7 @@ _LIMITS = (
     "sentence_albert_config.json",
     "sentence_xlm-roberta_config.json",
 )
+MOST_MODULES = 64
 _LAYER_NORM_EPS = 1e-5  # torch's own, which the library does not change
 
 PoolingMode = Literal["cls", "max", "mean", "mean_sqrt_len", "weighted_mean", "last"]
@@ -111,7 +111,7 @@ class SentenceModules:
 
 def is_sentence_folder(folder: Path) -> bool:
     """Does a folder say by files of sentence-transformers how texts become vectors?"""
-    return (folder / MODULES).is_file()
+    return (folder / MODULES).exists()
 
 
 def transformer_folder(folder: Path) -> Path:
@@ -138,7 +138,8 @@ def read_sentence_modules(folder: Path, *, hidden_size: int) -> SentenceModules 
             f"{folder / MODULES}: modules {', '.join(kinds) or '(none)'}; expected Transformer, Pooling, then others"
         )
     modes, include_prompt = _read_pooling(folder / modules[1].path)
-    limits = next((read_object(folder / modules[0].path / name) for name in _LIMITS if _is_there(folder, name)), {})
+    place = folder / modules[0].path
+    limits = next((read_object(place / name) for name in _LIMITS if (place / name).exists()), {})
     prompts, default = _read_prompts(folder / PROMPTS)
     max_length = limits.get("max_seq_length")
     return SentenceModules(
@@ -147,13 +148,9 @@ def read_sentence_modules(folder: Path, *, hidden_size: int) -> SentenceModules 
         steps=tuple(_read_steps(folder, modules[2:], size=hidden_size * len(modes))),
         prompts=prompts,
         default_prompt=default,
-        max_length=max_length if isinstance(max_length, int) and max_length > 0 else None,
+        max_length=max_length if type(max_length) is int and max_length > 0 else None,
         lower_case=bool(limits.get("do_lower_case", False)),
     )
-
-
-def _is_there(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +161,15 @@ class _Module:
 
 def _read_modules(path: Path) -> list[_Module]:
     """The modules in order; a path is one plain folder name, so that nothing outside the folder is opened."""
-    try:
-        entries = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as cause:
-        raise CheckpointError(f"{path}: cannot be read ({cause}); expected a JSON array of modules") from cause
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise CheckpointError(f"{path}: is a JSON {type(entries).__name__}; expected an array of modules")
+    entries = read_array(path)
+    if len(entries) > MOST_MODULES:
+        raise CheckpointError(f"{path}: {len(entries):,} modules; expected at most {MOST_MODULES}")
     modules = []
     for number, entry in enumerate(entries):
-        kind, where = str(entry.get("type", "")).rpartition(".")[2], str(entry.get("path", ""))
+        kind, where = (entry.get(key, "") if isinstance(entry, dict) else None for key in ("type", "path"))
+        if not isinstance(kind, str) or not isinstance(where, str):
+            raise CheckpointError(f"{path}: module {number} is {entry!r:.60}; expected an object with type and path")
+        kind = kind.rpartition(".")[2]
         if len(PurePosixPath(where).parts) > 1 or where == ".." or any(sign in where for sign in "/\\:\0"):
             raise CheckpointError(f"{path}: module {number} lies in {where!r}; expected a folder beside it")
         modules.append(_Module(kind, where))
@@ -186,17 +183,22 @@ def _read_pooling(folder: Path) -> tuple[tuple[PoolingMode, ...], bool]:
     if asked is None:
         asked = [name for key, name in _OLD_KEYS.items() if values.get(key)] or ["mean"]
     names = [asked] if isinstance(asked, str) else asked
-    if not isinstance(names, list) or not names or not all(name in _MODES for name in names):
-        raise CheckpointError(f"{path}: pooling_mode is {asked!r}; expected one or more of {', '.join(_MODES)}")
+    if (
+        not isinstance(names, list)
+        or not names
+        or not all(isinstance(name, str) and name in _MODES for name in names)
+        or len(set(names)) < len(names)
+    ):
+        raise CheckpointError(f"{path}: pooling_mode is {asked!r}; expected some of {', '.join(_MODES)}, each once")
     return tuple(_MODES[name] for name in names), bool(values.get("include_prompt", True))
 
 
 def _read_prompts(path: Path) -> tuple[Mapping[str, str], str | None]:
-    values = read_object(path) if path.is_file() else {}
+    values = read_object(path) if path.exists() else {}
     prompts, default = values.get("prompts") or {}, values.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
         raise CheckpointError(f"{path}: prompts is {prompts!r}; expected texts by name")
-    if default is not None and default not in prompts:
+    if default is not None and (not isinstance(default, str) or default not in prompts):
         raise CheckpointError(
             f"{path}: default_prompt_name is {default!r}; expected one of {', '.join(prompts) or '(no prompts)'}"
         )
@@ -227,7 +229,7 @@ def _read_steps(folder: Path, modules: Iterable[_Module], *, size: int) -> Itera
 def _check_names(place: Path) -> dict[str, Any]:
     """A module's config, which must be for the pooled vector."""
     path = place / "config.json"
-    values = read_object(path) if path.is_file() else {}
+    values = read_object(path) if path.exists() else {}
     for key in ("module_input_name", "module_output_name"):
         if values.get(key) not in (None, "sentence_embedding"):
             raise CheckpointError(f"{path}: {key} is {values[key]!r}; expected 'sentence_embedding'")
@@ -238,7 +240,7 @@ def _read_dense(place: Path, size: int) -> Dense:
     path = place / "config.json"
     values = _check_names(place)
     inputs, outputs = values.get("in_features"), values.get("out_features")
-    if inputs != size or not isinstance(outputs, int):
+    if type(inputs) is not int or inputs != size or type(outputs) is not int or outputs < 1:
         raise CheckpointError(f"{path}: maps {inputs} numbers to {outputs}; expected {size} to any number")
     name = str(values.get("activation_function", "torch.nn.modules.activation.Tanh")).rpartition(".")[2]
     if name not in _ACTIVATIONS:

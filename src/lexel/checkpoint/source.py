@@ -83,11 +83,11 @@ def fetch(
         return Source(_checked(bundled_folder()))
     name = os.fspath(source)
     folder = Path(os.path.expanduser(name))
-    if name and folder.is_dir():
+    if name and _is_folder(folder):
         _refuse_revision(revision, f"the folder {name}")
         return Source(_checked(folder))
     repo_id, named = split_revision(name)
-    if isinstance(source, os.PathLike) or not _REPO_ID.fullmatch(repo_id) or folder.is_file():
+    if isinstance(source, os.PathLike) or not _REPO_ID.fullmatch(repo_id) or os.path.isfile(folder):
         raise CheckpointError(_not_a_source(name, folder))
     if named is not None and revision is not None:
         raise CheckpointError(f"{name}: names its revision, and {revision!r} was given as well; pass one of the two")
@@ -110,14 +110,21 @@ def _refuse_revision(revision: str | None, what: str) -> None:
         raise CheckpointError(f"{what} has no revisions, {revision!r} was given; pass a revision with a hub id only")
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file can have, or a folder that may not be looked into
+        return False
+
+
 def _not_a_source(name: str, folder: Path) -> str:
-    if folder.is_file():
+    if os.path.isfile(folder):
         return f"{name}: is a file; expected the model folder it lies in, {str(folder.parent)!r}"
     return f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
 
 
 def _checked(folder: Path) -> Path:
-    if not (folder / "config.json").is_file():
+    if not os.path.lexists(folder / "config.json"):
         raise CheckpointError(
             f"{folder}: no config.json; expected a model folder (config.json, weights, tokenizer files)"
         )

@@ -8,6 +8,7 @@ keeps the mapping alive through its base, so nobody has to close anything.
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lexel.disk import open_regular
 from lexel.errors import WeightError
 
 DTYPES = {
@@ -87,8 +89,8 @@ def map_file(path: Path) -> mmap.mmap:
         WeightError: If the file cannot be opened, is empty, or is a Git LFS pointer instead of the weights.
     """
     try:
-        with path.open("rb") as file:
-            if not path.stat().st_size:
+        with open_regular(path) as file:
+            if not os.fstat(file.fileno()).st_size:
                 raise WeightError(f"{path}: the file is empty; expected weights. Download it again")
             mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as cause:

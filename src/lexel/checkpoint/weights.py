@@ -13,20 +13,21 @@ from __future__ import annotations
 
 import difflib
 import mmap
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint.jsonfile import parse_object, read_object
 from lexel.checkpoint.pickles import map_bin
 from lexel.checkpoint.tensors import DTYPES, StoredTensor, map_file
 from lexel.disk import sha256_of
 from lexel.errors import WeightError
+from lexel.jsonfile import LARGEST_BYTES, parse_object, read_object
 
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
 BIN, BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -40,9 +41,15 @@ HARMLESS = (
 )
 """Tensors that may go unused in any family, as patterns with the reason; each family has more of its own."""
 
+MOST_TENSORS = 100_000
+"""Tensors that a folder may have; a model of 100 layers has about 2,000."""
+
+_LONGEST_NAME = 500
+_MOST_COMPARED = 2_000
+"""Names among which the nearest to a missing one is looked for."""
+
 _OLD_NAMES = {"weight": "gamma", "bias": "beta"}
 _HEADER_LENGTH_BYTES = 8
-_LONGEST_HEADER = 100_000_000  # the format's own limit
 
 
 @dataclass(slots=True)
@@ -155,11 +162,8 @@ class Weights:
             WeightError: With the names of tensors that nobody asked for.
         """
         patterns = [pattern for pattern, _ in HARMLESS] + list(harmless)
-        unused = [
-            name
-            for name in sorted(self._store.tensors.keys() - self._store.used)
-            if not any(fnmatchcase(name, pattern) for pattern in patterns)
-        ]
+        is_harmless = re.compile("|".join(map(translate, patterns))).match
+        unused = [name for name in sorted(self._store.tensors.keys() - self._store.used) if not is_harmless(name)]
         if unused:
             more = f", ... {len(unused) - 5} more" if len(unused) > 5 else ""
             raise WeightError(
@@ -190,7 +194,7 @@ class Weights:
         if self._head_of(full) is not None:
             said = "the folder holds a bare encoder. Train a head first, or use embed or fill"
             return f"{store.file}: no tensor {full!r}; {said}"
-        near = difflib.get_close_matches(full, store.tensors, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(full, list(store.tensors)[:_MOST_COMPARED], n=1, cutoff=0.5)
         hint = f", the nearest is {near[0]!r}" if near else ""
         advice = "The weights and config.json are not of one model"
         return f"{store.file}: no tensor {full!r} among {len(store.tensors)}{hint}. {advice}"
@@ -223,7 +227,24 @@ def weight_file(folder: Path) -> str | None:
 
 
 def read_tensors(folder: Path, file: str) -> dict[str, StoredTensor]:
-    """All tensors of a weight file, or of the shards that an index names."""
+    """All tensors of a weight file, or of the shards that an index names.
+
+    Raises:
+        WeightError: If a file is damaged, or the names are too many, too long or not printable.
+    """
+    tensors = _read_files(folder, file)
+    if len(tensors) > MOST_TENSORS:
+        raise WeightError(f"{folder / file}: {len(tensors):,} tensors; expected at most {MOST_TENSORS:,}")
+    odd = next((name for name in tensors if len(name) > _LONGEST_NAME or not name.isprintable()), None)
+    if odd is not None:
+        raise WeightError(
+            f"{folder / file}: a tensor is called {odd[:100]!r}; expected a printable name of at most {_LONGEST_NAME} "
+            "characters"
+        )
+    return tensors
+
+
+def _read_files(folder: Path, file: str) -> dict[str, StoredTensor]:
     read: Callable[[Path], dict[str, StoredTensor]] = map_bin if file in (BIN, BIN_INDEX) else map_safetensors
     if file in (SAFETENSORS, BIN):
         return read(folder / file)
@@ -285,16 +306,12 @@ def _header(path: Path, mapping: mmap.mmap) -> tuple[dict[str, Any], int]:
     """The header's entries, and where the numbers begin."""
     length = int.from_bytes(mapping[:_HEADER_LENGTH_BYTES], "little")
     start = _HEADER_LENGTH_BYTES + length
-    if len(mapping) < _HEADER_LENGTH_BYTES or start > len(mapping) or length > _LONGEST_HEADER:
+    if len(mapping) < _HEADER_LENGTH_BYTES or start > len(mapping) or length > LARGEST_BYTES:
         raise WeightError(
             f"{path}: the header claims {length} bytes, the file has {len(mapping)}; not a safetensors file, "
             "or cut off. Download it again"
         )
-    try:
-        text = mapping[_HEADER_LENGTH_BYTES:start].decode("utf-8")
-    except UnicodeDecodeError as cause:
-        raise WeightError(f"{path}: the header is not UTF-8; expected JSON. Download the file again") from cause
-    header = parse_object(text, where=f"{path} (header)", error=WeightError)
+    header = parse_object(mapping[_HEADER_LENGTH_BYTES:start], where=f"{path} (header)", error=WeightError)
     header.pop("__metadata__", None)
     return header, start
 

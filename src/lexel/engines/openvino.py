@@ -94,7 +94,10 @@ class QuantisedGraphs:
 
     def graph(self, outputs: Sequence[str]) -> Any:
         """See ``Graphs.graph``."""
-        whole = self._core.read_model(self._path)
+        try:
+            whole = self._core.read_model(self._path)
+        except RuntimeError as error:
+            raise EngineError(f"{self._path}: cannot be read ({error}). Run lexel quantize again") from error
         by_name = {name: output for output in whole.outputs for name in output.get_names()}
         missing = [name for name in outputs if name not in by_name]
         if missing:
@@ -103,7 +106,10 @@ class QuantisedGraphs:
                 "use precision float32 or bf16"
             )
         results = [by_name[name].get_node().input_value(0) for name in outputs]
-        return ov.Model([op.result(result) for result in results], whole.get_parameters(), "lexel")
+        try:
+            return ov.Model([op.result(result) for result in results], whole.get_parameters(), "lexel")
+        except RuntimeError as error:
+            raise EngineError(f"{self._path}: is no graph of a model ({error}). Run lexel quantize again") from error
 
     def release(self) -> None:
         """See ``Graphs.release``."""

@@ -179,6 +179,7 @@ class _Quantising:
         entry = {
             "weights_sha256": sha256_of(self._folder / WEIGHTS),
             "graph_sha256": sha256_of(self._folder / GRAPH_WEIGHTS),
+            "xml_sha256": sha256_of(self._folder / GRAPH),
             "outputs": list(outputs_of(self._checkpoint)),
             "calibration": {
                 "texts": len(self._texts),

@@ -31,6 +31,7 @@ from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, 
 from lexel.tasks.work import Batch, Collector, InOrder, Part, Work, make_batches
 from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
+from lexel.text.tokenizer_rules import MOST_ADDED
 from lexel.text.windows import Windows, plan_batch
 
 BLOCK_CHARS = 16_384
@@ -221,14 +222,11 @@ class Flow:
         config = checkpoint.config
         own = load_tokenizer(checkpoint.source.folder, pieces=checkpoint.pieces, model_type=config.model_type)
         self.tokenizer: Tokenizer = in_script(own, script)
-        if self.tokenizer.n_pieces > config.vocab_size:
-            raise CheckpointError(
-                f"{checkpoint.source.folder}: the tokenizer has {self.tokenizer.n_pieces} pieces, the embedding "
-                f"{config.vocab_size}; they are not of one model: take the tokenizer files of this checkpoint"
-            )
+        _check_pieces(self.tokenizer, n_known=config.vocab_size, folder=str(checkpoint.source.folder))
         if batch_pieces < 1:
             raise EngineError(f"batch_pieces is {batch_pieces}; expected 1 or more")
         self._batch_pieces = batch_pieces
+        self._has_piece_beyond = self.tokenizer.n_pieces > config.vocab_size
         special = self._special = types_known(self.tokenizer.special, family=config.family)
         self._longest = min(config.max_positions, self.tokenizer.max_length or config.max_positions)
         self.window = self._longest - len(special.prefix) - len(special.suffix)
@@ -358,8 +356,19 @@ class Flow:
 
     def _tokenise(self, block: Block) -> Pieces:
         if block.given_words is None:
-            return self.tokenizer.encode(block.texts)
-        return self.tokenizer.encode_words(block.texts, block.given_words)
+            return self._known(self.tokenizer.encode(block.texts))
+        return self._known(self.tokenizer.encode_words(block.texts, block.given_words))
+
+    def _known(self, pieces: Pieces) -> Pieces:
+        """The pieces, which the embedding must have."""
+        n_known = self.checkpoint.config.vocab_size
+        if self._has_piece_beyond and pieces.ids.max(initial=0) >= n_known:
+            index = int(pieces.ids.max())
+            raise CheckpointError(
+                f"{self.checkpoint.source.folder}: the text holds {self.tokenizer.strings([index])[0]!r}, a piece that "
+                f"was added at index {index}, beyond the embedding of {n_known} pieces; expected text without it"
+            )
+        return pieces
 
     def _lay_out(
         self, block: Block, pieces: Pieces, *, window: int | None, overlap: int | None, read_empty: bool
@@ -370,7 +379,8 @@ class Flow:
             shared = min(self.overlap, size // 4) if overlap is None else overlap
             windows = plan_batch(pieces.bounds, size=size, overlap=shared, read_empty=read_empty)
             return lay_out(pieces.ids, windows, self._special)
-        beside = self.tokenizer.encode(block.partners.texts)
+        self._check_pair()
+        beside = self._known(self.tokenizer.encode(block.partners.texts))
         sizes = room_beside(
             block.partners.texts,
             np.diff(beside.bounds),
@@ -384,9 +394,39 @@ class Flow:
         partners = PartnerPieces(beside.ids, beside.bounds, block.partners.first)
         return lay_out(pieces.ids, windows, self._special, partners=partners)
 
+    def _check_pair(self) -> None:
+        type_id, n_types = self._special.pair_type_id, self.checkpoint.config.n_types
+        if n_types and type_id >= n_types:
+            raise CheckpointError(
+                f"{self.checkpoint.source.folder}: the tokenizer gives the second text of a pair type {type_id}, the "
+                f"model knows {n_types}; expected a model that reads pairs"
+            )
+
     def _width(self, output: str) -> int:
         head, config = self.checkpoint.heads.get(output), self.checkpoint.config
         return config.hidden_size if head is None else output_width(head, config)
+
+
+def _check_pieces(tokenizer: Tokenizer, *, n_known: int, folder: str) -> None:
+    """The embedding must have every piece that a text can have; added pieces may lie beyond it, while none occurs.
+
+    Raises:
+        CheckpointError: If it has not, or not the special pieces.
+    """
+    special = tokenizer.special
+    if tokenizer.n_pieces <= n_known:
+        return
+    if tokenizer.n_own_pieces > n_known or tokenizer.n_pieces > n_known + MOST_ADDED:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {n_known}; they are not of one "
+            "model: take the tokenizer files of this checkpoint"
+        )
+    needed = (*special.pair_prefix, *special.pair_middle, *special.pair_suffix, *special.prefix, *special.suffix)
+    if max((*needed, special.pad)) >= n_known:
+        raise CheckpointError(
+            f"{folder}: special piece {max(needed)} is beyond the embedding of {n_known} pieces; take the tokenizer "
+            "files of this checkpoint"
+        )
 
 
 def types_known(special: SpecialPieces, *, family: Family) -> SpecialPieces:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from lexel.checkpoint.jsonfile import read_object
 from lexel.data.files import open_output
 from lexel.errors import CheckpointError, DataError
+from lexel.jsonfile import read_object
 
 CALIBRATION_FORMAT = 1
 

@@ -46,7 +46,7 @@ class CharTokenizer:
         if special.unk is None:
             raise ValueError("characters outside the vocabulary need a piece; special.unk is None")
         self.special = special
-        self.n_pieces = max(vocab.values()) + 1
+        self.n_pieces = self.n_own_pieces = max(vocab.values()) + 1
         self.max_length = max_length
         self.shows_continuation = True  # each is a unit of its own, and looks like one
         self._strings = {index: piece for piece, index in vocab.items()}
@@ -78,12 +78,17 @@ class CharTokenizer:
         return Pieces(self._look_up(chars)[flat], starts, starts + np.int32(1), word.astype(np.int32), bounds)
 
     def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
-        """The vocabulary's spelling of each piece.
+        """The vocabulary's spelling of each piece; empty for an index that the vocabulary leaves out.
 
         Raises:
-            KeyError: If the vocabulary has no such index.
+            KeyError: If the vocabulary ends before that index.
         """
-        return [self._strings[index] for index in np.asarray(ids).tolist()]
+        return [self._string(index) for index in np.asarray(ids).tolist()]
+
+    def _string(self, index: int) -> str:
+        if not 0 <= index < self.n_pieces:
+            raise KeyError(f"no piece has index {index}; the vocabulary has {self.n_pieces} pieces")
+        return self._strings.get(index, "")
 
     def join(self, strings: Sequence[str]) -> str:
         """The pieces in a row."""
@@ -93,7 +98,7 @@ class CharTokenizer:
         """The pieces' characters in a row, without the special pieces around a text and without padding."""
         special = self.special
         hidden = {*special.prefix, *special.suffix, special.pad}
-        return "".join(self._strings[index] for index in np.asarray(ids).tolist() if index not in hidden)
+        return "".join(self._string(index) for index in np.asarray(ids).tolist() if index not in hidden)
 
     def _look_up(self, chars: Chars) -> Int32Array:
         table = self._table

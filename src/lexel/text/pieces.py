@@ -78,12 +78,14 @@ class Tokenizer(Protocol):
     Attributes:
         special: The special pieces of the model.
         n_pieces: Largest index in the vocabulary, plus one.
+        n_own_pieces: The same without the pieces that were added to the vocabulary, as far as that is known.
         max_length: Longest sequence that the folder's tokenizer_config.json names; ``None`` if it names none.
         shows_continuation: Whether a piece's spelling tells that it goes on with a word (``##ing``).
     """
 
     special: SpecialPieces
     n_pieces: int
+    n_own_pieces: int
     max_length: int | None
     shows_continuation: bool
 

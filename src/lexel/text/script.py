@@ -120,6 +120,7 @@ class ScriptTokenizer:
     def __init__(self, tokenizer: Tokenizer, convert: Convert) -> None:
         self.special = tokenizer.special
         self.n_pieces = tokenizer.n_pieces
+        self.n_own_pieces = tokenizer.n_own_pieces
         self.max_length = tokenizer.max_length
         self.shows_continuation = tokenizer.shows_continuation
         self.strings = tokenizer.strings

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
@@ -29,27 +29,14 @@ from typing import Any
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import pre_tokenizers, processors
 
-from lexel.errors import CheckpointError
 from lexel.text.alignment import Chars, bounds_of, read_chars, trim_blanks
+from lexel.text.backend import add_pieces, build_backend, find_special_pieces, library_errors, set_all, steps_of
 from lexel.text.char_tokenizer import CharTokenizer
 from lexel.text.lone_chars import LoneChars, has_lone_chars
 from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, Tokenizer, check_words, join_words
-from lexel.text.tokenizer_files import (
-    MERGES,
-    ROLES,
-    TOKENIZER_JSON,
-    VOCAB_JSON,
-    VOCAB_TXT,
-    AddedPiece,
-    TokenizerFiles,
-    no_tokenizer,
-    read_json_object,
-    read_tokenizer_files,
-    read_vocab_txt,
-    read_vocabulary,
-)
+from lexel.text.tokenizer_files import read_tokenizer_files, read_vocabulary
 
 __all__ = ["CharTokenizer", "LibraryTokenizer", "Pieces", "SpecialPieces", "Tokenizer", "load_tokenizer"]
 
@@ -59,9 +46,6 @@ PART_CHARS = 4096
 _PART_WORDS = 1024
 _BATCH_PARTS = 1024
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert")
-_ROBERTA_CLASSES = ("Roberta",)
-_ANY_CLASSES = ("PreTrained", "TokenizersBackend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +65,7 @@ class LibraryTokenizer:
         backend: tokenizers.Tokenizer,
         *,
         special: SpecialPieces,
+        n_pieces: int | None = None,
         max_length: int | None = None,
         threads: int | None = None,
         part_chars: int = PART_CHARS,
@@ -90,12 +75,14 @@ class LibraryTokenizer:
         Args:
             backend: The library's tokenizer; it must not be changed any more.
             special: The special pieces of the model.
+            n_pieces: Largest index in its vocabulary, plus one; looked up if not given.
             max_length: Longest sequence that the files name.
             threads: 1 keeps the library's threads out; otherwise the library decides.
             part_chars: Length above which a text is cut into parts.
         """
         self.special = special
-        self.n_pieces = max(backend.get_vocab(with_added_tokens=True).values()) + 1
+        self.n_pieces = n_pieces or max(backend.get_vocab(with_added_tokens=True).values()) + 1
+        self.n_own_pieces = _n_own_pieces(backend, self.n_pieces)
         self.max_length = max_length
         self.shows_continuation = bool(getattr(backend.model, "continuing_subword_prefix", None))
         self._backend = backend
@@ -145,18 +132,18 @@ class LibraryTokenizer:
         return Pieces(raw.ids, starts, ends, word.astype(np.int32), bounds)
 
     def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
-        """The vocabulary's spelling of each piece.
+        """The vocabulary's spelling of each piece; empty for an index that the vocabulary leaves out.
 
         Raises:
-            KeyError: If the vocabulary has no such index.
+            KeyError: If the vocabulary ends before that index.
         """
         return [self._string(index) for index in np.asarray(ids).tolist()]
 
     def _string(self, index: int) -> str:
         found: str | None = self._backend.id_to_token(index)
-        if found is None:
+        if found is None and not 0 <= index < self.n_pieces:
             raise KeyError(f"no piece has index {index}; the vocabulary has {self.n_pieces} pieces")
-        return found
+        return found or ""
 
     def join(self, strings: Sequence[str]) -> str:
         """The library's own decoding of pieces in the vocabulary's spelling."""
@@ -173,13 +160,13 @@ class LibraryTokenizer:
     def _word_backend(self) -> tokenizers.Tokenizer:
         """The tokenizer for single words: byte-level ones read each with a space before it, as in running text."""
         byte_levels = [
-            step for step in _steps(self._backend.pre_tokenizer) if isinstance(step, pre_tokenizers.ByteLevel)
+            step for step in steps_of(self._backend.pre_tokenizer) if isinstance(step, pre_tokenizers.ByteLevel)
         ]
         if all(step.add_prefix_space for step in byte_levels):
             return self._backend
         copy = tokenizers.Tokenizer.from_str(self._backend.to_str())
-        _set_all(_steps(copy.pre_tokenizer), pre_tokenizers.ByteLevel, add_prefix_space=True)
-        _set_all([copy.post_processor], processors.RobertaProcessing, add_prefix_space=True)
+        set_all(steps_of(copy.pre_tokenizer), pre_tokenizers.ByteLevel, add_prefix_space=True)
+        set_all([copy.post_processor], processors.RobertaProcessing, add_prefix_space=True)
         return copy
 
     def _parts(self, texts: Sequence[str]) -> _Parts:
@@ -200,9 +187,10 @@ class LibraryTokenizer:
         # At least one batch, so that no input gives empty arrays of the right types.
         firsts = range(0, max(len(inputs), 1), _BATCH_PARTS)
         batches = ((first, inputs[first : first + _BATCH_PARTS]) for first in firsts)
-        return _Raw.join(
-            [_Raw.of(run(batch, add_special_tokens=False, **options), first_part=first) for first, batch in batches]
-        )
+        with library_errors("tokenizer", "the tokenizer files are damaged, or cannot take this text"):
+            return _Raw.join(
+                [_Raw.of(run(batch, add_special_tokens=False, **options), first_part=first) for first, batch in batches]
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +260,16 @@ def _in_order(starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Ar
     return ordered, np.where(starts == ends, ordered, ends)
 
 
+def _n_own_pieces(backend: tokenizers.Tokenizer, n_pieces: int) -> int:
+    """Largest index of a piece that was not added, plus one."""
+    added = backend.get_added_tokens_decoder().items()
+    model = backend.model
+    beyond = {index for index, piece in added if model.token_to_id(piece.content) is None}
+    while n_pieces - 1 in beyond:
+        n_pieces -= 1
+    return n_pieces
+
+
 def _readable(texts: Sequence[str]) -> Sequence[str]:
     """The texts as the library can take them, character for character."""
     try:
@@ -310,7 +308,7 @@ def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
     With BERT's own pre-tokeniser also before Chinese punctuation between letters. Characters that occur in added pieces
     are no places to cut, since such a piece is found across words.
     """
-    steps = _steps(backend.pre_tokenizer)
+    steps = steps_of(backend.pre_tokenizer)
     bert = len(steps) == 1 and isinstance(steps[0], pre_tokenizers.BertPreTokenizer)
     known = (pre_tokenizers.ByteLevel, pre_tokenizers.Metaspace, pre_tokenizers.WhitespaceSplit)
     if not (bert or (steps and all(isinstance(step, known) for step in steps))):
@@ -323,28 +321,6 @@ def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
 def _one_by_one(backend: tokenizers.Tokenizer) -> Callable[..., list[tokenizers.Encoding]]:
     """``encode_batch`` without the library's threads."""
     return lambda inputs, **options: [backend.encode(one, **options) for one in inputs]
-
-
-def _steps(part: Any) -> list[Any]:
-    """The steps of a normaliser or pre-tokeniser: the members of a sequence, itself, or none."""
-    if part is None:
-        return []
-    if not isinstance(part, normalizers.Sequence | pre_tokenizers.Sequence):
-        return [part]
-    steps: list[Any] = []
-    while True:
-        try:
-            step = part[len(steps)]
-        except IndexError:
-            return list(chain.from_iterable(map(_steps, steps)))
-        steps.append(step)
-
-
-def _set_all(steps: Iterable[Any], kind: type, **values: Any) -> None:
-    for step in steps:
-        if isinstance(step, kind):
-            for name, value in values.items():
-                setattr(step, name, value)
 
 
 # Forking. A child must not use the library's threads again, since they are not there. The library sees to that itself,
@@ -396,191 +372,13 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
         return CharTokenizer(vocab, special=special, max_length=files.max_length, folds_width=folds_width)
     if pieces != "tokenizer":
         raise ValueError(f"pieces {pieces!r}: expected 'chars' or 'tokenizer'")
-    backend, name = _build(files)
+    backend, name = build_backend(files)
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = bool(files.config.get("split_special_tokens", False))
-    _add_pieces(backend, files)
-    special = _special_pieces(backend, files, model_type=model_type, where=f"{folder / name}")
-    return LibraryTokenizer(backend, special=special, max_length=files.max_length, threads=threads)
-
-
-def _build(files: TokenizerFiles) -> tuple[tokenizers.Tokenizer, str]:
-    """The library's tokenizer with the name of the file that made it."""
-    folder = files.folder
-    if (folder / TOKENIZER_JSON).is_file():
-        return _from_json(files), TOKENIZER_JSON
-    if (folder / VOCAB_TXT).is_file():
-        _check_class(files, VOCAB_TXT, _BERT_CLASSES)
-        return _from_vocab_txt(files), VOCAB_TXT
-    if (folder / VOCAB_JSON).is_file() and (folder / MERGES).is_file():
-        _check_class(files, VOCAB_JSON, _ROBERTA_CLASSES)
-        return _from_merges(files), VOCAB_JSON
-    raise no_tokenizer(folder)
-
-
-def _check_class(files: TokenizerFiles, name: str, known: tuple[str, ...]) -> None:
-    """Refuse a vocabulary that another kind of tokenizer reads in its own way (Japanese BERT's word splitter, say)."""
-    found = files.config.get("tokenizer_class")
-    if found is None:
-        return
-    if not str(found).startswith((*known, *_ANY_CLASSES)) or "Japanese" in str(found):
-        raise CheckpointError(
-            f"{files.folder}: tokenizer_class {found!r} with {name} but no tokenizer.json; {name} alone is enough for "
-            f"{', '.join(f'{kind}Tokenizer' for kind in known)}. Save the tokenizer as tokenizer.json with transformers"
-        )
-
-
-def _from_json(files: TokenizerFiles) -> tokenizers.Tokenizer:
-    path = files.folder / TOKENIZER_JSON
-    try:
-        backend = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exceptions
-        raise CheckpointError(
-            f"{path}: {error}; not a tokenizer that the tokenizers library can read. Fetch it again"
-        ) from error
-    said = files.config
-    names = {
-        "do_lower_case": "lowercase",
-        "strip_accents": "strip_accents",
-        "tokenize_chinese_chars": "handle_chinese_chars",
-    }
-    explicit = {attribute: said[name] for name, attribute in names.items() if name in said}
-    _set_all(_steps(backend.normalizer), normalizers.BertNormalizer, **explicit)
-    if isinstance(said.get("add_prefix_space"), bool):
-        _set_all(_steps(backend.pre_tokenizer), pre_tokenizers.ByteLevel, add_prefix_space=said["add_prefix_space"])
-        _set_all([backend.post_processor], processors.RobertaProcessing, add_prefix_space=said["add_prefix_space"])
-    if isinstance(said.get("trim_offsets"), bool):
-        _set_all([backend.post_processor], processors.RobertaProcessing, trim_offsets=said["trim_offsets"])
-    return backend
-
-
-def _from_vocab_txt(files: TokenizerFiles) -> tokenizers.Tokenizer:
-    """BERT's WordPiece, the way transformers builds it."""
-    vocab = read_vocab_txt(files.folder / VOCAB_TXT)
-    unk = files.role("unk_token", vocab) or files.roles.get("unk_token", "[UNK]")
-    said = files.config
-    backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk))
-    backend.normalizer = normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=said.get("tokenize_chinese_chars", True),
-        strip_accents=said.get("strip_accents"),
-        lowercase=said.get("do_lower_case", True),
-    )
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece(prefix="##")
-    return backend
-
-
-def _from_merges(files: TokenizerFiles) -> tokenizers.Tokenizer:
-    """RoBERTa's byte-level BPE, the way transformers builds it."""
-    vocab_path, merges_path = files.folder / VOCAB_JSON, files.folder / MERGES
-    try:
-        model = models.BPE.from_file(
-            str(vocab_path), str(merges_path), continuing_subword_prefix="", end_of_word_suffix=""
-        )
-    except Exception as error:  # the library raises bare Exceptions
-        raise CheckpointError(
-            f"{vocab_path}, {MERGES}: {error}; not a byte-level BPE vocabulary. Fetch both again"
-        ) from error
-    backend = tokenizers.Tokenizer(model)
-    prefix = bool(files.config.get("add_prefix_space", False))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
-    backend.decoder = decoders.ByteLevel()
-    vocab = read_json_object(vocab_path)
-    cls, sep = files.role("cls_token", vocab), files.role("sep_token", vocab)
-    if cls is not None and sep is not None:
-        trim = bool(files.config.get("trim_offsets", True))
-        backend.post_processor = processors.RobertaProcessing(
-            (sep, vocab[sep]), (cls, vocab[cls]), trim_offsets=trim, add_prefix_space=prefix
-        )
-    return backend
-
-
-def _add_pieces(backend: tokenizers.Tokenizer, files: TokenizerFiles) -> None:
-    """Add what the files name beside the vocabulary. A special piece that has no index anywhere is not invented.
-
-    Raises:
-        CheckpointError: If the library gives a piece another index than the files say.
-    """
-    there = {piece.content for piece in backend.get_added_tokens_decoder().values()}
-    vocab = backend.get_vocab(with_added_tokens=True)
-    usual = (AddedPiece(name) for name in (files.role(role, vocab) for role in ROLES) if name is not None)
-    wanted = {piece.content: piece for piece in (*usual, *files.added)}
-    for piece in wanted.values():
-        if piece.content in there or not piece.content or (piece.id is None and piece.content not in vocab):
-            continue
-        backend.add_tokens([_library_piece(piece)])
-        found = backend.token_to_id(piece.content)
-        if piece.id is not None and found != piece.id:
-            raise CheckpointError(
-                f"{files.folder}: added piece {piece.content!r} has index {piece.id} in the tokenizer files, but the "
-                f"vocabulary puts it at {found}; the files are not of one model. Fetch the tokenizer files again"
-            )
-
-
-def _library_piece(piece: AddedPiece) -> tokenizers.AddedToken:
-    return tokenizers.AddedToken(
-        piece.content,
-        lstrip=piece.lstrip,
-        rstrip=piece.rstrip,
-        single_word=piece.single_word,
-        normalized=not piece.special if piece.normalized is None else piece.normalized,
-        special=piece.special,
-    )
-
-
-def _special_pieces(
-    backend: tokenizers.Tokenizer, files: TokenizerFiles, *, model_type: str, where: str
-) -> SpecialPieces:
-    """The special pieces: those that the tokenizer's own template puts, else those of the family's custom."""
-    vocab = backend.get_vocab(with_added_tokens=True)
-    text = _probe_text(backend, where)
-    single, pair = backend.encode(text), backend.encode(text, text)
-    around = _special_runs(single)
-    if len(around) != 2 or not any(around):
-        return files.template(vocab, model_type=model_type, where=where)
-    prefix, middle, suffix = _special_runs(pair)
-    ids = {role: vocab[name] for role in ROLES if (name := files.role(role, vocab)) is not None}
-    return SpecialPieces(
-        prefix=around[0],
-        suffix=around[1],
-        pair_prefix=prefix,
-        pair_middle=middle,
-        pair_suffix=suffix,
-        pair_type_id=pair.type_ids[pair.sequence_ids.index(1)],
-        pad=ids.get("pad_token", 0),
-        unk=ids.get("unk_token"),
-        mask=ids.get("mask_token"),
-    )
-
-
-def _probe_text(backend: tokenizers.Tokenizer, where: str) -> str:
-    """A text of at least one piece.
-
-    Raises:
-        CheckpointError: If the vocabulary cannot take unknown characters, or takes none of some usual texts.
-    """
-    try:
-        backend.encode("\U0010fffd")
-    except Exception as error:  # the library raises bare Exceptions
-        raise CheckpointError(
-            f"{where}: {error}; characters outside the vocabulary need a piece. Fetch the file again"
-        ) from error
-    for text in ("a", "0", ".", "的", "[UNK]", "<unk>"):
-        if len(backend.encode(text, add_special_tokens=False)):
-            return text
-    raise CheckpointError(f"{where}: no piece for 'a', '0', '.' or '的'; expected a vocabulary. Fetch the file again")
-
-
-def _special_runs(encoding: tokenizers.Encoding) -> list[tuple[int, ...]]:
-    """The special pieces before, between and after the texts of an encoding."""
-    runs: list[list[int]] = [[]]
-    last: int | None = None
-    for piece, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
-        if sequence is None:
-            runs[-1].append(piece)
-        elif sequence != last:
-            runs.append([])
-            last = sequence
-    return [tuple(run) for run in runs]
+    where = f"{folder / name}"
+    with library_errors(where, "not a tokenizer that can be used. Fetch the file again"):
+        vocab = add_pieces(backend, files)
+        special = find_special_pieces(backend, files, vocab=vocab, model_type=model_type, where=where)
+    n_pieces = max(vocab.values()) + 1
+    return LibraryTokenizer(backend, special=special, n_pieces=n_pieces, max_length=files.max_length, threads=threads)

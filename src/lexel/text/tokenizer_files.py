@@ -12,15 +12,17 @@ Nothing here needs a tokenizer library.
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lexel.encoder.families import family_of
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, one_line
+from lexel.jsonfile import read_bounded, read_object
 from lexel.text.pieces import SpecialPieces
+from lexel.text.tokenizer_rules import LONGEST_PIECE, MOST_ADDED, check_size, checked_vocabulary
 
 CONFIG = "tokenizer_config.json"
 TOKENIZER_JSON = "tokenizer.json"
@@ -39,6 +41,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 
 _MORE_ROLES = ("bos_token", "eos_token")
 _LISTS = ("additional_special_tokens", "extra_special_tokens")
+_logger = logging.getLogger("lexel")
 _NO_LIMIT = 10**9
 """A ``model_max_length`` above this (1e30 is usual) means that nobody set one."""
 
@@ -80,6 +83,17 @@ class TokenizerFiles:
         if isinstance(length, bool) or not isinstance(length, int | float) or not 0 < length <= _NO_LIMIT:
             return None
         return int(length)
+
+    def flag(self, name: str) -> bool | None:
+        """A setting of tokenizer_config.json that is true or false; ``None`` if it is null or not there.
+
+        Raises:
+            CheckpointError: If it is something else.
+        """
+        value = self.config.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise CheckpointError(f"{self.folder / CONFIG}: {name} is {value!r:.60}; expected true or false")
+        return value
 
     def role(self, name: str, vocab: Mapping[str, int]) -> str | None:
         """Spelling of a special piece: what the files say, else the usual spelling, as far as the vocabulary has it."""
@@ -127,7 +141,7 @@ def read_tokenizer_files(folder: Path) -> TokenizerFiles:
     Raises:
         CheckpointError: If a file is not what it should be.
     """
-    config = read_json_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    config = _read_optional(folder / CONFIG)
     specials = {**_read_optional(folder / "special_tokens_map.json"), **config}
     roles, added = {}, {}
     for piece in _added_pieces(folder, config):
@@ -138,9 +152,14 @@ def read_tokenizer_files(folder: Path) -> TokenizerFiles:
         piece = _added_piece(spec, where=f"{folder.name}/{CONFIG}: {name}")
         roles[name] = piece.content
         added[piece.content] = replace(added.get(piece.content, piece), special=True)
-    for spec in (spec for name in _LISTS for spec in _listed(specials.get(name))):
+    for spec in (spec for name in _LISTS for spec in _listed(specials.get(name), f"{folder / CONFIG}: {name}")):
         piece = _added_piece(spec, where=f"{folder.name}/{CONFIG}: additional_special_tokens")
         added.setdefault(piece.content, piece)
+    if len(added) > MOST_ADDED or any(len(content) > LONGEST_PIECE for content in added):
+        raise CheckpointError(
+            f"{folder / CONFIG}: {len(added):,} added pieces; expected at most {MOST_ADDED:,} of at most "
+            f"{LONGEST_PIECE:,} characters"
+        )
     return TokenizerFiles(folder, config, roles, tuple(added.values()))
 
 
@@ -178,58 +197,76 @@ def _added_piece(spec: Any, *, where: str) -> AddedPiece:
     return AddedPiece(spec["content"], **flags)
 
 
-def _listed(specs: Any) -> list[Any]:
+def _listed(specs: Any, where: str) -> list[Any]:
     """The pieces of a list, or of an object that names them."""
+    if not isinstance(specs, Mapping | list | None):
+        raise CheckpointError(f"{where} is {specs!r:.60}; expected a list of pieces")
     return list(specs.values()) if isinstance(specs, Mapping) else list(specs or ())
 
 
 def _read_optional(path: Path) -> dict[str, Any]:
-    return read_json_object(path) if path.is_file() else {}
-
-
-def read_json_object(path: Path) -> dict[str, Any]:
-    """A JSON file that must hold an object.
-
-    Raises:
-        CheckpointError: If it cannot be read or holds something else.
-    """
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error}); fetch the file again") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: holds a JSON {type(value).__name__}, expected an object; fetch the file again")
-    return value
+    return read_object(path) if path.exists() else {}
 
 
 def read_vocab_txt(path: Path) -> dict[str, int]:
     """Read BERT's vocabulary: one piece a line, the index is the line's number from 0.
 
-    Lines end at ``\\n`` (or ``\\r\\n``) only: other line separators of Unicode occur as pieces.
+    Lines end at ``\\n`` (or ``\\r\\n``) only: other line separators of Unicode occur as pieces. An empty line is no
+    piece, and of a piece that stands there twice the last line counts, as in transformers; a warning says so.
 
     Raises:
-        CheckpointError: If a line is empty or there twice; all of them are named.
+        CheckpointError: If the file is empty, too large or not UTF-8.
     """
+    data = read_bounded(path)
+    check_size(data.count(b"\n"), str(path))
     try:
-        lines = path.read_bytes().decode("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); fetch the file again") from error
     lines = [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] in ("", "\r") else lines)]
-    vocab: dict[str, int] = {}
+    vocab = {line: index for index, line in enumerate(lines) if line}
+    if not vocab:
+        raise CheckpointError(f"{path}: the file is empty; expected one piece a line. Fetch it again")
+    if len(vocab) < len(lines):
+        _warn_of_lines(path, lines, vocab)
+    return vocab
+
+
+def _warn_of_lines(path: Path, lines: list[str], vocab: Mapping[str, int]) -> None:
     problems = []
     for index, line in enumerate(lines):
         if not line:
             problems.append(f"line {index + 1} is empty")
-        elif vocab.setdefault(line, index) != index:
-            problems.append(f"line {index + 1} repeats line {vocab[line] + 1} ({line!r})")
-    if problems or not vocab:
-        found = ", ".join(problems[:5]) or "the file is empty"
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise CheckpointError(
-            f"{path}: {found}{more}; expected one different piece a line, because the index is the line's number. "
-            "Restore the file from the checkpoint's source"
-        )
-    return vocab
+        elif vocab[line] != index:
+            problems.append(f"line {vocab[line] + 1} repeats line {index + 1} ({line!r:.60})")
+    more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+    _logger.warning(
+        "%s", one_line(f"{path}: {', '.join(problems[:3])}{more}; every line keeps its index, and the last one counts")
+    )
+
+
+def read_merges(path: Path) -> list[tuple[str, str]]:
+    """Read RoBERTa's merges: two pieces a line, with a space between; a first line ``#version`` is skipped.
+
+    Raises:
+        CheckpointError: If a line is no pair, or the file is too large or not UTF-8.
+    """
+    data = read_bounded(path)
+    check_size(data.count(b"\n"), str(path))
+    try:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); fetch the file again") from error
+    merges = []
+    for number, line in enumerate(lines, start=1):
+        line = line.removesuffix("\r")
+        if not line or line.startswith("#version"):
+            continue
+        first, _, second = line.partition(" ")
+        if not first or not second or " " in second:
+            raise CheckpointError(f"{path}:{number}: {line!r:.60}; expected two pieces with a space between")
+        merges.append((first, second))
+    return merges
 
 
 def read_vocabulary(folder: Path) -> tuple[dict[str, int], str]:
@@ -238,12 +275,13 @@ def read_vocabulary(folder: Path) -> tuple[dict[str, int], str]:
     Raises:
         CheckpointError: If there is none, or it is malformed.
     """
-    if (folder / TOKENIZER_JSON).is_file():
-        return _vocab_of_json(read_json_object(folder / TOKENIZER_JSON), folder / TOKENIZER_JSON), TOKENIZER_JSON
-    if (folder / VOCAB_TXT).is_file():
+    if (folder / TOKENIZER_JSON).exists():
+        return _vocab_of_json(read_object(folder / TOKENIZER_JSON), folder / TOKENIZER_JSON), TOKENIZER_JSON
+    if (folder / VOCAB_TXT).exists():
         return read_vocab_txt(folder / VOCAB_TXT), VOCAB_TXT
-    if (folder / VOCAB_JSON).is_file():
-        return read_json_object(folder / VOCAB_JSON), VOCAB_JSON
+    if (folder / VOCAB_JSON).exists():
+        path = folder / VOCAB_JSON
+        return checked_vocabulary(read_object(path, is_strict=False), str(path)), VOCAB_JSON
     raise no_tokenizer(folder)
 
 
@@ -251,11 +289,11 @@ def _vocab_of_json(whole: Mapping[str, Any], path: Path) -> dict[str, int]:
     try:
         vocab = whole["model"]["vocab"]
         pairs = vocab.items() if isinstance(vocab, Mapping) else ((piece, i) for i, (piece, _) in enumerate(vocab))
-        found = {str(piece): int(index) for piece, index in pairs}
+        found = dict(pairs)
         found.update((added["content"], added["id"]) for added in whole.get("added_tokens") or ())
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: no vocabulary under model.vocab; fetch the file again") from error
-    return found
+    return checked_vocabulary(found, str(path))
 
 
 def no_tokenizer(folder: Path) -> CheckpointError:

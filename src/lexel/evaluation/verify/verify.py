@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from lexel.checkpoint import Checkpoint
-from lexel.checkpoint.jsonfile import read_object
 from lexel.disk import sha256_of
 from lexel.errors import LexelError
 from lexel.evaluation.verify.claimed_data import Labelled, match
 from lexel.evaluation.verify.claims import Claim, DataKey, Figure, figure_of
 from lexel.evaluation.verify.reruns import ClassRuns, How, Runs, TagRuns, VerifyOptions
+from lexel.jsonfile import read_object
 from lexel.metrics.scores import Estimate
 from lexel.tasks.classify import Classifier
 from lexel.tasks.tag import Tagger

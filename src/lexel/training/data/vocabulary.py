@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.errors import CheckpointError, DataError, OptionError
+from lexel.jsonfile import read_object
 from lexel.tasks.base import gather_blocks
 from lexel.text.char_tokenizer import CharTokenizer
 from lexel.text.pieces import Tokenizer
@@ -27,7 +28,6 @@ from lexel.text.tokenizer_files import (
     CONFIG,
     TOKENIZER_JSON,
     VOCAB_TXT,
-    read_json_object,
     read_tokenizer_files,
     read_vocabulary,
 )
@@ -101,7 +101,7 @@ def write_vocabulary(folder: Path, to: Path, kept: IntArray) -> None:
         CheckpointError: If its vocabulary is none that can be cut.
     """
     vocab, name = read_vocabulary(folder)
-    model = read_json_object(folder / TOKENIZER_JSON)["model"] if name == TOKENIZER_JSON else {"type": "WordPiece"}
+    model = read_object(folder / TOKENIZER_JSON)["model"] if name == TOKENIZER_JSON else {"type": "WordPiece"}
     if model.get("type") not in _CUT or name not in (TOKENIZER_JSON, VOCAB_TXT):
         raise CheckpointError(
             f"{folder / name}: a vocabulary of type {model.get('type', 'BPE')} cannot be cut to what a text uses; "
@@ -120,7 +120,7 @@ def _copy(path: Path, to: Path, new: Mapping[str, int]) -> None:
     if path.name == VOCAB_TXT:
         to.write_bytes("".join(f"{piece}\n" for piece in new).encode())
     elif path.name in (TOKENIZER_JSON, CONFIG, _ADDED):
-        renewed = _RENEWED[path.name](read_json_object(path), new)
+        renewed = _RENEWED[path.name](read_object(path), new)
         to.write_text(json.dumps(renewed, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     else:
         shutil.copyfile(path, to)

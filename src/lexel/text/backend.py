@@ -1,0 +1,262 @@
+"""The tokenizers library's tokenizer of a model folder, from whichever files it has.
+
+What a file may ask of the library is checked before the library reads it, see ``tokenizer_rules``; what the library
+still refuses is said in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+
+from lexel.errors import CheckpointError
+from lexel.jsonfile import UTF8_MARK, parse_object, read_bounded, read_object
+from lexel.text.pieces import SpecialPieces
+from lexel.text.tokenizer_files import (
+    MERGES,
+    ROLES,
+    TOKENIZER_JSON,
+    VOCAB_JSON,
+    VOCAB_TXT,
+    AddedPiece,
+    TokenizerFiles,
+    no_tokenizer,
+    read_merges,
+    read_vocab_txt,
+)
+from lexel.text.tokenizer_rules import check_tokenizer, checked_vocabulary
+
+_BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert")
+_ROBERTA_CLASSES = ("Roberta",)
+_ANY_CLASSES = ("PreTrained", "TokenizersBackend")
+
+
+@contextmanager
+def library_errors(where: str, advice: str) -> Iterator[None]:
+    """Say what the library raises in one line; its panics are no ``Exception``.
+
+    Raises:
+        CheckpointError: Whatever the library raised.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except BaseException as error:  # the library raises bare Exceptions, and panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise CheckpointError(f"{where}: {error}; {advice}") from error
+
+
+def steps_of(part: Any) -> list[Any]:
+    """The steps of a normaliser or pre-tokeniser: the members of a sequence, itself, or none."""
+    if part is None:
+        return []
+    if not isinstance(part, normalizers.Sequence | pre_tokenizers.Sequence):
+        return [part]
+    steps: list[Any] = []
+    while True:
+        try:
+            step = part[len(steps)]
+        except IndexError:
+            return list(chain.from_iterable(map(steps_of, steps)))
+        steps.append(step)
+
+
+def set_all(steps: Iterable[Any], kind: type, **values: Any) -> None:
+    """Set values of the steps of a kind."""
+    for step in steps:
+        if isinstance(step, kind):
+            for name, value in values.items():
+                setattr(step, name, value)
+
+
+def build_backend(files: TokenizerFiles) -> tuple[tokenizers.Tokenizer, str]:
+    """The library's tokenizer with the name of the file that made it."""
+    folder = files.folder
+    if (folder / TOKENIZER_JSON).exists():
+        return _from_json(files), TOKENIZER_JSON
+    if (folder / VOCAB_TXT).exists():
+        _check_class(files, VOCAB_TXT, _BERT_CLASSES)
+        return _from_vocab_txt(files), VOCAB_TXT
+    if (folder / VOCAB_JSON).exists() and (folder / MERGES).exists():
+        _check_class(files, VOCAB_JSON, _ROBERTA_CLASSES)
+        return _from_merges(files), VOCAB_JSON
+    raise no_tokenizer(folder)
+
+
+def _check_class(files: TokenizerFiles, name: str, known: tuple[str, ...]) -> None:
+    """Refuse a vocabulary that another kind of tokenizer reads in its own way (Japanese BERT's word splitter, say)."""
+    found = files.config.get("tokenizer_class")
+    if found is None:
+        return
+    if not str(found).startswith((*known, *_ANY_CLASSES)) or "Japanese" in str(found):
+        raise CheckpointError(
+            f"{files.folder}: tokenizer_class {found!r} with {name} but no tokenizer.json; {name} alone is enough for "
+            f"{', '.join(f'{kind}Tokenizer' for kind in known)}. Save the tokenizer as tokenizer.json with transformers"
+        )
+
+
+def _from_json(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    path = files.folder / TOKENIZER_JSON
+    data = read_bounded(path)
+    check_tokenizer(parse_object(data, where=str(path)), str(path))
+    with library_errors(str(path), "not a tokenizer that the tokenizers library can read. Fetch it again"):
+        backend = tokenizers.Tokenizer.from_buffer(data.removeprefix(UTF8_MARK))
+    flags = {
+        "lowercase": files.flag("do_lower_case"),
+        "strip_accents": files.flag("strip_accents"),
+        "handle_chinese_chars": files.flag("tokenize_chinese_chars"),
+    }
+    explicit: dict[str, bool | None] = {name: flag for name, flag in flags.items() if flag is not None}
+    if "strip_accents" in files.config:  # null is a value of its own: as lower-casing does
+        explicit["strip_accents"] = flags["strip_accents"]
+    set_all(steps_of(backend.normalizer), normalizers.BertNormalizer, **explicit)
+    if (prefix := files.flag("add_prefix_space")) is not None:
+        set_all(steps_of(backend.pre_tokenizer), pre_tokenizers.ByteLevel, add_prefix_space=prefix)
+        set_all([backend.post_processor], processors.RobertaProcessing, add_prefix_space=prefix)
+    if (trim := files.flag("trim_offsets")) is not None:
+        set_all([backend.post_processor], processors.RobertaProcessing, trim_offsets=trim)
+    return backend
+
+
+def _from_vocab_txt(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    """BERT's WordPiece, the way transformers builds it."""
+    path = files.folder / VOCAB_TXT
+    vocab = read_vocab_txt(path)
+    unk = files.role("unk_token", vocab) or files.roles.get("unk_token", "[UNK]")
+    with library_errors(str(path), "not a WordPiece vocabulary. Fetch it again"):
+        backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk))
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=files.flag("tokenize_chinese_chars") is not False,
+        strip_accents=files.flag("strip_accents"),
+        lowercase=files.flag("do_lower_case") is not False,
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(prefix="##")
+    return backend
+
+
+def _from_merges(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    """RoBERTa's byte-level BPE, the way transformers builds it."""
+    path, merges_path = files.folder / VOCAB_JSON, files.folder / MERGES
+    vocab, merges = checked_vocabulary(read_object(path, is_strict=False), str(path)), read_merges(merges_path)
+    with library_errors(f"{path}, {MERGES}", "not a byte-level BPE vocabulary. Fetch both again"):
+        backend = tokenizers.Tokenizer(models.BPE(vocab, merges, continuing_subword_prefix="", end_of_word_suffix=""))
+    prefix = bool(files.flag("add_prefix_space"))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    backend.decoder = decoders.ByteLevel()
+    cls, sep = files.role("cls_token", vocab), files.role("sep_token", vocab)
+    if cls is not None and sep is not None:
+        backend.post_processor = processors.RobertaProcessing(
+            (sep, vocab[sep]),
+            (cls, vocab[cls]),
+            trim_offsets=files.flag("trim_offsets") is not False,
+            add_prefix_space=prefix,
+        )
+    return backend
+
+
+def add_pieces(backend: tokenizers.Tokenizer, files: TokenizerFiles) -> dict[str, int]:
+    """Add what the files name beside the vocabulary. A special piece that has no index anywhere is not invented.
+
+    Returns:
+        All pieces with their indexes.
+
+    Raises:
+        CheckpointError: If the library gives a piece another index than the files say.
+    """
+    there = {piece.content for piece in backend.get_added_tokens_decoder().values()}
+    vocab: dict[str, int] = backend.get_vocab(with_added_tokens=True)
+    usual = (AddedPiece(name) for name in (files.role(role, vocab) for role in ROLES) if name is not None)
+    named = {piece.content: piece for piece in (*usual, *files.added)}
+    wanted = [
+        piece
+        for piece in named.values()
+        if piece.content and piece.content not in there and (piece.id is not None or piece.content in vocab)
+    ]
+    if not wanted:
+        return vocab
+    backend.add_tokens(list(map(_library_piece, wanted)))  # in one go: each call builds the search for all of them anew
+    for piece in wanted:
+        found = backend.token_to_id(piece.content)
+        if piece.id is not None and found != piece.id:
+            raise CheckpointError(
+                f"{files.folder}: added piece {piece.content!r} has index {piece.id} in the tokenizer files, but the "
+                f"vocabulary puts it at {found}; the files are not of one model. Fetch the tokenizer files again"
+            )
+    whole: dict[str, int] = backend.get_vocab(with_added_tokens=True)
+    return whole
+
+
+def _library_piece(piece: AddedPiece) -> tokenizers.AddedToken:
+    return tokenizers.AddedToken(
+        piece.content,
+        lstrip=piece.lstrip,
+        rstrip=piece.rstrip,
+        single_word=piece.single_word,
+        normalized=not piece.special if piece.normalized is None else piece.normalized,
+        special=piece.special,
+    )
+
+
+def find_special_pieces(
+    backend: tokenizers.Tokenizer,
+    files: TokenizerFiles,
+    *,
+    vocab: Mapping[str, int],
+    model_type: str,
+    where: str,
+) -> SpecialPieces:
+    """The special pieces: those that the tokenizer's own template puts, else those of the family's custom."""
+    text = _probe_text(backend, where)
+    single, pair = backend.encode(text), backend.encode(text, text)
+    around = _special_runs(single)
+    if len(around) != 2 or not any(around):
+        return files.template(vocab, model_type=model_type, where=where)
+    prefix, middle, suffix = _special_runs(pair)
+    ids = {role: vocab[name] for role in ROLES if (name := files.role(role, vocab)) is not None}
+    return SpecialPieces(
+        prefix=around[0],
+        suffix=around[1],
+        pair_prefix=prefix,
+        pair_middle=middle,
+        pair_suffix=suffix,
+        pair_type_id=pair.type_ids[pair.sequence_ids.index(1)],
+        pad=ids.get("pad_token", 0),
+        unk=ids.get("unk_token"),
+        mask=ids.get("mask_token"),
+    )
+
+
+def _probe_text(backend: tokenizers.Tokenizer, where: str) -> str:
+    """A text of at least one piece.
+
+    Raises:
+        CheckpointError: If the vocabulary cannot take unknown characters, or takes none of some usual texts.
+    """
+    with library_errors(where, "characters outside the vocabulary need a piece. Fetch the file again"):
+        backend.encode("\U0010fffd")
+    for text in ("a", "0", ".", "的", "[UNK]", "<unk>"):
+        if len(backend.encode(text, add_special_tokens=False)):
+            return text
+    raise CheckpointError(f"{where}: no piece for 'a', '0', '.' or '的'; expected a vocabulary. Fetch the file again")
+
+
+def _special_runs(encoding: tokenizers.Encoding) -> list[tuple[int, ...]]:
+    """The special pieces before, between and after the texts of an encoding."""
+    runs: list[list[int]] = [[]]
+    last: int | None = None
+    for piece, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
+        if sequence is None:
+            runs[-1].append(piece)
+        elif sequence != last:
+            runs.append([])
+            last = sequence
+    return [tuple(run) for run in runs]

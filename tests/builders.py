@@ -283,6 +283,25 @@ RECIPES = {
         }
         | {"activation": "gelu", "initializer_range": 0.02},
     ),
+    "ernie": Recipe("ernie", {**SIZES, "max_position_embeddings": 64, "use_task_id": True, "task_type_vocab_size": 3}),
+    "ernie-1": Recipe("ernie", {**SIZES, "max_position_embeddings": 64, "num_hidden_layers": 1}),
+    "data2vec": Recipe(
+        "data2vec-text",
+        {**SIZES, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    ),
+    "roberta-prelayernorm": Recipe(
+        "roberta-prelayernorm",
+        {**SIZES, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    ),
+    "xlm-roberta-xl": Recipe(
+        "xlm-roberta-xl",
+        {**SIZES, "max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    ),
+    "megatron-bert": Recipe("megatron-bert", {**SIZES, "max_position_embeddings": 64, "initializer_range": 0.1}),
+    "rembert": Recipe(
+        "rembert",
+        {**SIZES, "max_position_embeddings": 64, "input_embedding_size": 16, "output_embedding_size": 24},
+    ),
 }
 """The tiny models that every engine is compared on; together they have every family and several activations."""
 
@@ -305,7 +324,8 @@ def build_reference(folder: Path, recipe: Recipe, *, seed: int = 0) -> Any:
             if name == "classifier.weight":
                 parameter.normal_(std=0.5)
             elif parameter.ndim == 1:
-                mean = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
+                is_norm = "norm" in name.lower() or name.endswith("ln.weight")
+                mean = 1.0 if is_norm and name.endswith("weight") else 0.0
                 parameter.normal_(mean=mean, std=0.1)
     model.save_pretrained(folder)
     return model

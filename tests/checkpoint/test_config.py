@@ -19,6 +19,12 @@ TRANSFORMERS = {
     "albert": transformers.AlbertConfig,
     "electra": transformers.ElectraConfig,
     "distilbert": transformers.DistilBertConfig,
+    "ernie": transformers.ErnieConfig,
+    "data2vec-text": transformers.Data2VecTextConfig,
+    "roberta-prelayernorm": transformers.RobertaPreLayerNormConfig,
+    "xlm-roberta-xl": transformers.XLMRobertaXLConfig,
+    "megatron-bert": transformers.MegatronBertConfig,
+    "rembert": transformers.RemBertConfig,
 }
 
 
@@ -33,7 +39,8 @@ def test_config_saved_by_transformers_is_read_as_transformers_reads_it(model_typ
     ours = read_config(tmp_path)
     assert (ours.vocab_size, ours.hidden_size) == (theirs.vocab_size, theirs.hidden_size)
     assert (ours.n_layers, ours.n_heads) == (theirs.num_hidden_layers, theirs.num_attention_heads)
-    assert ours.embedding_size == getattr(theirs, "embedding_size", theirs.hidden_size)
+    narrow = getattr(theirs, "embedding_size", getattr(theirs, "input_embedding_size", theirs.hidden_size))
+    assert ours.embedding_size == narrow
     assert ours.intermediate_size == getattr(theirs, "hidden_dim", getattr(theirs, "intermediate_size", None))
     assert ours.n_types == getattr(theirs, "type_vocab_size", 0)
     assert ours.layer_norm_eps == getattr(theirs, "layer_norm_eps", 1e-12)
@@ -101,7 +108,7 @@ def test_missing_model_type_is_inferred_from_the_architecture(build_folder, arch
     assert read_config(folder).model_type == model_type
 
 
-@pytest.mark.parametrize("architectures", [None, [], ["MobileBertModel"], ["MegatronBertForMaskedLM"], "BertModel"])
+@pytest.mark.parametrize("architectures", [None, [], ["MobileBertModel"], ["LukeForMaskedLM"], "BertModel"])
 def test_model_type_that_nothing_tells_is_refused(build_folder: FolderBuilder, architectures: object) -> None:
     with pytest.raises(CheckpointError, match=r"no model_type.*albert, bert, camembert"):
         read_config(build_folder({"model_type": None, "architectures": architectures}))
@@ -112,7 +119,7 @@ def test_model_type_that_nothing_tells_is_refused(build_folder: FolderBuilder, a
     [
         ({"model_type": "deberta-v2"}, r"'deberta-v2' is not a supported model_type \(albert, bert"),
         ({"model_type": 3}, "3 is not a supported model_type"),
-        ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'"),
+        ({"position_embedding_type": "rotary"}, "position_embedding_type is 'rotary'"),
         ({"is_decoder": True}, "is_decoder is set"),
         ({"pruned_heads": {"0": [1]}}, "pruned_heads is set"),
         ({"hidden_act": "mish"}, "hidden_act is 'mish'; expected one of gelu"),

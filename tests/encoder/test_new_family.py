@@ -55,7 +55,7 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     return Encoder(
         ops,
         bert.read_embeddings(ops, config, base),
-        [read_layer(ops, config, base.at(name), family.layer, norm_first=True) for name in names],
+        [read_layer(ops, config, base.at(name), family.layer) for name in names],
         norm=read_layer_norm(ops, base, "last_norm", config.hidden_size, config.layer_norm_eps),
     )
 
@@ -78,7 +78,7 @@ FAMILY = Family(
     prefix="toy",
     embeddings=EmbeddingNames("table.token", "table.place", None, "table.norm"),
     layers="blocks.*",
-    layer=LayerNames("att.q", "att.k", "att.v", "att.o", "norm_1", "mlp.up", "mlp.down", "norm_2"),
+    layer=LayerNames("att.q", "att.k", "att.v", "att.o", "norm_1", "mlp.up", "mlp.down", "norm_2", norm_first=True),
     fill=FillNames("lm", "lm.dense", "lm.norm", "lm.decoder", "lm.bias"),
     classify=ClassifyNames("pre", "classifier"),
     skips_padding_position=True,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lexel.encoder.families import BY_MODEL_TYPE, family_of
-from lexel.encoder.family import Family, ModelConfig
+from lexel.encoder.family import Family, ModelConfig, PositionType
+from lexel.encoder.values import Values
 from lexel.errors import CheckpointError, LabelError
 from lexel.jsonfile import read_object
 
@@ -47,20 +48,22 @@ def read_config(folder: Path) -> ModelConfig:
     where = str(path)
     model_type = _model_type(values, where)
     family = family_of(model_type)
-    _refuse_other_models(values, where)
+    _refuse_other_models(values, where, family)
+    asked = Values(values, where)
     found = _required(values, where, family) | _optional(values, where, family)
     activation = _activation(found.pop("activation"), where, key=family.required["activation"])
+    eps = _eps(found.pop("layer_norm_eps"), where)
     sizes = {name: _size(value, where, name=name, family=family) for name, value in found.items()}
-    eps = _eps(sizes.pop("layer_norm_eps"), where)
     _check_sizes(sizes, where, family)
     offset = family.position_offset(sizes["pad_id"])
+    embedding_size = sizes.get("embedding_size", sizes["hidden_size"])
     return ModelConfig(
         model_type=model_type,
         family=family,
         architecture=_architecture(values),
         vocab_size=sizes["vocab_size"],
         hidden_size=sizes["hidden_size"],
-        embedding_size=sizes.get("embedding_size", sizes["hidden_size"]),
+        embedding_size=embedding_size,
         n_layers=sizes["n_layers"],
         n_heads=sizes["n_heads"],
         intermediate_size=sizes["intermediate_size"],
@@ -75,13 +78,16 @@ def read_config(folder: Path) -> ModelConfig:
         labels=_labels(values, where),
         problem_type=_text(values, "problem_type", where),
         tie_word_embeddings=values.get("tie_word_embeddings") is not False,
+        fill_size=sizes.get("fill_size", embedding_size),
+        position_type=values.get("position_embedding_type") or "absolute",
+        more=None if family.read_more is None else family.read_more(asked),
     )
 
 
 def _model_type(values: Mapping[str, Any], where: str) -> str:
     named = values.get("model_type")
     if named is None:
-        match = re.fullmatch(r"([A-Za-z]+?)(?:For[A-Za-z]+|Model)", _architecture(values) or "")
+        match = re.fullmatch(r"(\w+?)(?:For[A-Za-z]+|Model)", _architecture(values) or "")
         named = next((name for name, classes in _class_prefixes() if match and match[1] == classes), None)
     if named is None:
         raise CheckpointError(
@@ -108,10 +114,13 @@ def _architecture(values: Mapping[str, Any]) -> str | None:
     return first if isinstance(first, str) else None
 
 
-def _refuse_other_models(values: Mapping[str, Any], where: str) -> None:
-    kind = values.get("position_embedding_type", "absolute")
-    if kind != "absolute":
-        raise CheckpointError(f"{where}: position_embedding_type is {kind!r}; only 'absolute' positions are computed")
+def _refuse_other_models(values: Mapping[str, Any], where: str, family: Family) -> None:
+    kind = values.get("position_embedding_type") or "absolute"
+    known = get_args(PositionType) if family.layer.distances is not None else ("absolute",)
+    if kind not in known:
+        raise CheckpointError(
+            f"{where}: position_embedding_type is {kind!r}; expected {', '.join(known)} for a {family.name} model"
+        )
     for key, meaning in _REFUSED.items():
         if values.get(key):
             raise CheckpointError(f"{where}: {key} is set, so the model {meaning}; expected a plain encoder")
@@ -138,9 +147,7 @@ def _activation(name: Any, where: str, *, key: str) -> str:
 
 
 def _size(value: Any, where: str, *, name: str, family: Family) -> Any:
-    """A whole number of at least 1 (0 for ids and types), or the one real number, unchanged."""
-    if name == "layer_norm_eps":
-        return value
+    """A whole number of at least 1 (0 for ids and types)."""
     least = 0 if name in ("pad_id", "n_types") else 1
     if type(value) is not int or value < least:
         key = {**family.required, **family.optional}.get(name, name)

@@ -36,7 +36,7 @@ PLAIN_CLASSIFIER = "classifier"
 """Where a plain folder keeps the labels' outputs, of pieces and of texts."""
 
 _ARCHITECTURE = re.compile(
-    r"[A-Za-z]+?For(TokenClassification|MaskedLM|PreTraining|SequenceClassification|QuestionAnswering)"
+    r"\w+?For(TokenClassification|MaskedLM|PreTraining|SequenceClassification|QuestionAnswering)"
 )
 _DETECTED: dict[str, tuple[str, Task]] = {
     "words": ("words", "words"),

@@ -6,14 +6,17 @@ config, finding heads, framing pairs of texts, training, saving and cards all ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
 from lexel.encoder.layers import Encoder
 from lexel.encoder.ops import Ops
+from lexel.encoder.values import Values
+
+PositionType = Literal["absolute", "relative_key", "relative_key_query"]
 
 
 class Weights(Protocol):
@@ -61,9 +64,13 @@ class ModelType:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingNames:
-    """What a family calls its tables, under the encoder's prefix; a table that it does not have is ``None``.
+    """What a family calls its tables, under the encoder's prefix; what it does not have is ``None``.
 
     Attributes:
+        pieces: The table of pieces.
+        positions: The table of positions.
+        types: The table of sentence types.
+        norm: The normalisation of their sum.
         project: The map from the tables' width to the encoder's.
         always_projects: Whether that map is there even if both are equal.
     """
@@ -71,14 +78,19 @@ class EmbeddingNames:
     pieces: str
     positions: str | None
     types: str | None
-    norm: str
+    norm: str | None
     project: str | None = None
     always_projects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
-    """What a family calls the parts of an encoder layer."""
+    """What a family calls the parts of an encoder layer.
+
+    Attributes:
+        norm_first: Whether norms stand before attention and feed-forward part, and not behind their sums.
+        distances: The table of distances of a model with relative positions, where the family may have one.
+    """
 
     query: str
     key: str
@@ -88,6 +100,8 @@ class LayerNames:
     inner: str
     outer: str
     feed_forward_norm: str
+    norm_first: bool = False
+    distances: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +145,12 @@ class Family:
         required: What its ``config.json`` must have: the fields of ``ModelConfig``, and the file's keys.
         optional: What the file may leave out.
         defaults: What it means if the file leaves it out: the family's own definition, as transformers has it.
+        read_more: Reads what only this family's file has; it becomes ``ModelConfig.more``.
         prefix: Where a task model keeps the encoder's tensors.
         embeddings: Names of its tables.
         layers: Where the layers with weights of their own stand, under the prefix; ``*`` is a number.
         layer: Names of the parts of a layer.
+        last_norm: The normalisation behind the last layer, if there is one.
         fill: Names of its masked-language-model head in a plain folder.
         classify: Names of its text classifier in a plain folder.
         missing_heads: Endings of architectures whose head Lexel does not compute, with what the head does.
@@ -155,10 +171,12 @@ class Family:
     required: Mapping[str, str]
     optional: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, float | int] = field(default_factory=dict)
+    read_more: Callable[[Values], object] | None = None
     prefix: str
     embeddings: EmbeddingNames
     layers: str
     layer: LayerNames
+    last_norm: str | None = None
     fill: FillNames
     classify: ClassifyNames
     missing_heads: Mapping[str, str] = field(default_factory=dict)
@@ -199,6 +217,10 @@ class ModelConfig:
         labels: Names of the head's outputs in order; empty if the file gives none.
         problem_type: How a text classifier's outputs are meant, if the file says so.
         tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
+        fill_size: What a masked-language model's decoder takes; elsewhere than in RemBERT that is ``embedding_size``.
+        position_type: How BERT's layers count positions: by a table of them (``absolute``), or by a table of distances
+            (https://arxiv.org/abs/2009.13658) for queries, or for queries and keys.
+        more: What the family's ``read_more`` gave.
     """
 
     model_type: str
@@ -221,6 +243,14 @@ class ModelConfig:
     labels: tuple[str, ...]
     problem_type: str | None
     tie_word_embeddings: bool = True
+    fill_size: int = 0
+    position_type: PositionType = "absolute"
+    more: object = None
+
+    @property
+    def fits_segments(self) -> bool:
+        """Whether its attention can be computed by a kernel of variable length, which takes no bias."""
+        return self.family.fits_segments and self.position_type == "absolute"
 
     @property
     def head_size(self) -> int:

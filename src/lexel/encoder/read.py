@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from lexel.encoder.family import LayerNames, ModelConfig, Weights
-from lexel.encoder.layers import FeedForward, Layer, LayerNorm, Linear, Rotary, SelfAttention
+from lexel.encoder.layers import FeedForward, Layer, LayerNorm, Linear, Relative, Rotary, SelfAttention
 from lexel.encoder.ops import Ops
 
 T = TypeVar("T")
@@ -50,9 +50,9 @@ def build_rotary(ops: Ops[T], *, base: float, size: int, n_positions: int, is_in
 
 
 def read_layer(
-    ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames, *, norm_first: bool = False
+    ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames, *, relative: Relative[T] | None = None
 ) -> Layer[T]:
-    """A layer of BERT's kind, by the family's names for its parts."""
+    """A layer of BERT's kind, by the family's names for its parts; ``relative`` gives it scores by distance."""
     hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
     return Layer(
         ops,
@@ -64,6 +64,7 @@ def read_layer(
             output=read_linear(ops, weights, names.attention_output, (hidden, hidden)),
             n_heads=config.n_heads,
             head_size=config.head_size,
+            relative=relative,
         ),
         attention_norm=read_layer_norm(ops, weights, names.attention_norm, hidden, eps),
         feed_forward=FeedForward(
@@ -73,5 +74,5 @@ def read_layer(
             activation=config.activation,
         ),
         feed_forward_norm=read_layer_norm(ops, weights, names.feed_forward_norm, hidden, eps),
-        norm_first=norm_first,
+        norm_first=names.norm_first,
     )

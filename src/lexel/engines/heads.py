@@ -126,7 +126,7 @@ def _fill_names(head: Head, config: ModelConfig) -> FillNames:
 
 
 def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Brick[T]:
-    size = config.embedding_size
+    size = config.fill_size
     return Chain(
         (
             read_linear(ops, weights, names.dense, (size, config.hidden_size)),
@@ -142,9 +142,9 @@ def _read_decoder(ops: Ops[T], names: FillNames, weights: Weights, config: Model
 
     A file that has the decoder's weight is followed, whatever the config says of tying: that is what transformers does.
     """
-    shape = (config.vocab_size, config.embedding_size)
+    shape = (config.vocab_size, config.fill_size)
     own = f"{names.decoder}.weight"
-    tied = config.tie_word_embeddings and not weights.has(own)
+    tied = config.fill_size == config.embedding_size and config.tie_word_embeddings and not weights.has(own)
     bias = f"{names.decoder}.bias" if weights.has(f"{names.decoder}.bias") else names.bias
     weight = embeddings if tied else read_constant(ops, weights, own, shape)
     return Linear(ops, weight, read_constant(ops, weights, bias, shape[:1], is_exact=True))

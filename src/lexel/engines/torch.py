@@ -110,7 +110,7 @@ class TorchEngine:
         self.device = ", ".join(map(name_of, devices))
         config, dtype = checkpoint.config, PRECISIONS[precision]
         self.batch_pieces = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
-        head_size = config.head_size if config.family.fits_segments else None
+        head_size = config.head_size if config.fits_segments else None
         self._plan = plan or plan_for(devices, dtype, head_size=head_size, slots=self.batch_pieces)
         self._workers = [
             Worker(checkpoint, one, dtype=dtype, heads=heads, kernel=self._plan.kernel, is_compiled=is_compiled)

@@ -5,10 +5,34 @@ To add one, write its file and name its record here. See "Add a family" in CONTR
 
 from __future__ import annotations
 
-from lexel.encoder.families import albert, bert, distilbert, electra, roberta
+from lexel.encoder.families import (
+    albert,
+    bert,
+    data2vec,
+    distilbert,
+    electra,
+    ernie,
+    megatron_bert,
+    rembert,
+    roberta,
+    roberta_prelayernorm,
+    xlm_roberta_xl,
+)
 from lexel.encoder.family import Family
 
-FAMILIES = (albert.FAMILY, bert.FAMILY, distilbert.FAMILY, electra.FAMILY, roberta.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    albert.FAMILY,
+    bert.FAMILY,
+    data2vec.FAMILY,
+    distilbert.FAMILY,
+    electra.FAMILY,
+    ernie.FAMILY,
+    megatron_bert.FAMILY,
+    rembert.FAMILY,
+    roberta.FAMILY,
+    roberta_prelayernorm.FAMILY,
+    xlm_roberta_xl.FAMILY,
+)
 
 BY_MODEL_TYPE: dict[str, Family] = {model_type: family for family in FAMILIES for model_type in family.model_types}
 """The family that reads each ``model_type``."""

@@ -41,12 +41,15 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     groups = [_read_group(ops, config, base.at(f"encoder.albert_layer_groups.{i}")) for i in range(config.n_groups)]
     turns_per_group = config.n_layers / config.n_groups
     turns = [groups[int(turn / turns_per_group)] for turn in range(config.n_layers)]
-    return Encoder(ops, bert.read_embeddings(ops, config, base), turns)
+    return Encoder(ops, bert.read_embeddings(ops, config, base), turns, scopes=[bert.build_scope(ops, config)])
 
 
 def _read_group(ops: Ops[T], config: ModelConfig, weights: Weights) -> Group[T]:
     layers = [weights.at(f"albert_layers.{i}") for i in range(config.layers_per_group)]
-    return Group([read_layer(ops, config, layer, config.family.layer) for layer in layers])
+    names = config.family.layer
+    return Group(
+        [read_layer(ops, config, layer, names, relative=bert.read_relative(ops, config, layer)) for layer in layers]
+    )
 
 
 FAMILY = Family(
@@ -68,6 +71,7 @@ FAMILY = Family(
         inner="ffn",
         outer="ffn_output",
         feed_forward_norm="full_layer_layer_norm",
+        distances="attention.distance_embedding",
     ),
     fill=FillNames(
         "predictions",
@@ -77,5 +81,5 @@ FAMILY = Family(
         bias="predictions.bias",
     ),
     classify=ClassifyNames("albert.pooler", "classifier"),
-    unused=[("predictions.*", "its pre-training head"), ("sop_classifier.*", "its sentence-order head")],
+    unused=[*bert.UNUSED, ("predictions.*", "its pre-training head"), ("sop_classifier.*", "its sentence-order head")],
 )

@@ -32,6 +32,7 @@ FAMILY = Family(
         "Take the generator (ElectraForMaskedLM)"
     },
     unused=[
+        *bert.UNUSED,
         ("discriminator_predictions.*", "the head of the discriminator"),
         ("generator_predictions.*", "the head of the generator"),
         ("generator_lm_head.*", "the generator's map to the vocabulary"),

@@ -32,7 +32,7 @@ FAMILY = Family(
         activation="gelu",
     ),
     classify=ClassifyNames("classifier.dense", "classifier.out_proj"),
-    unused=[("lm_head.*", "its pre-training head")],
+    unused=[*bert.UNUSED, ("lm_head.*", "its pre-training head")],
     skips_padding_position=True,
     pair_type_id=0,
     doubles_separator=True,

@@ -36,12 +36,18 @@ def packed_mask(
     return torch.zeros(apart.shape, dtype=dtype, device=sequences.device).masked_fill_(apart, _FAR)
 
 
-def refuse_lost_window(config: PretrainedConfig, *, max_length: int) -> None:
-    """Refuse an encoder that would lose its local window, since it takes one mask for all layers.
+def refuse_mistrained(config: PretrainedConfig, *, max_length: int) -> None:
+    """Refuse an encoder that transformers' classes would compute otherwise than the model means it.
 
     Raises:
-        OptionError: If sequences may be longer than what a layer sees.
+        OptionError: If it has relative positions, or a local window that one mask for all layers would replace.
     """
+    positions = getattr(config, "position_embedding_type", None) or "absolute"
+    if positions != "absolute":
+        raise OptionError(
+            f"model: position_embedding_type is {positions!r}, which training does not compute; expected 'absolute'. "
+            "Train another model"
+        )
     family = family_of(config.model_type)
     window = None if family.window is None else getattr(config, family.window)
     if window is None or family.masks or max_length - 1 <= window // 2:

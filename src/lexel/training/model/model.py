@@ -12,6 +12,7 @@ from transformers.activations import ACT2FN
 
 from lexel.encoder.families import family_of
 from lexel.encoder.family import Family, FillNames
+from lexel.errors import OptionError
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.rows import HIDDEN, Batch, teacher_key
 from lexel.training.model.attention import NAME as ATTENTION
@@ -198,8 +199,9 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
     family = family_of(config.model_type)
     if head.task == "fill":
         plain = family.fill.activation if is_plain else None
-        embedding = getattr(config, "embedding_size", None) or hidden
-        eps = getattr(config, "layer_norm_eps", 1e-12)
+        embedding = getattr(config, family.required.get("embedding_size", family.required["hidden_size"]))
+        _refuse_own_decoder(config, family, embedding)
+        eps = getattr(config, family.optional.get("layer_norm_eps", ""), 1e-12)
         activation = plain or getattr(config, family.required["activation"])
         module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
     elif head.modules is not None:
@@ -214,6 +216,16 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
         module = TaggingHead(hidden, 2 if head.task == "answer" else len(head.labels), dropout=dropout)
     _draw(module, getattr(config, "initializer_range", 0.02))
     return module
+
+
+def _refuse_own_decoder(config: PretrainedConfig, family: Family, embedding_size: int) -> None:
+    """Refuse a masked-language model whose decoder cannot be the table of embeddings, as it is in training."""
+    key = family.required.get("fill_size")
+    if key is not None and getattr(config, key) != embedding_size:
+        raise OptionError(
+            f"heads: fill of a {family.name} model, whose decoder takes {getattr(config, key)} numbers ({key}) and the "
+            f"embeddings {embedding_size}; training ties them. Train another task, or another family"
+        )
 
 
 def _draw(module: nn.Module, scale: float) -> None:

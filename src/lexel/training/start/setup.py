@@ -39,7 +39,7 @@ from lexel.training.data.text_examples import (
 )
 from lexel.training.distributed import ProcessGroup
 from lexel.training.model import model as models
-from lexel.training.model.attention import refuse_lost_window
+from lexel.training.model.attention import refuse_mistrained
 from lexel.training.model.methods import apply_method
 from lexel.training.model.student import (
     check_data,
@@ -159,7 +159,7 @@ def prepare(options: TrainingOptions, *, process_group: ProcessGroup, cache: Pat
     longest = _longest(config, tokenizer)
     said_longest = modules.max_length if modules is not None else None
     max_length = min(longest, options.window or longest, said_longest or longest)
-    refuse_lost_window(config, max_length=max_length)
+    refuse_mistrained(config, max_length=max_length)
     if any(head.task in TEXT_TASKS for head in options.heads.values()):
         windower = build_windower(options, tokenizer, family=family_of(config.model_type), max_length=max_length)
         heads, text_files = _text_head(options, base, windower=windower, modules=modules)

@@ -28,7 +28,7 @@ def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDAr
     sides = table[np.minimum(codes, len(table) - 1)]
     meet = sides[1:] + sides[:-1] == _IDEOGRAPH + _OTHER_SIDE
     meet[bounds[(bounds > 0) & (bounds < len(codes))] - 1] = False
-    return np.flatnonzero(meet) + 1
+    return np.asarray(meet.nonzero()[0] + 1)
 
 
 @cache

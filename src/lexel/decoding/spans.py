@@ -50,10 +50,10 @@ def decode_spans(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSe
     """
     inside = label_set.inside[tags]
     begins = unit_begins(tags, bounds, label_set)
-    start = np.flatnonzero(begins & inside)
+    start = (begins & inside).nonzero()[0]
     last = np.ones_like(begins)
     last[:-1] = begins[1:]  # a unit, or a stretch outside, begins right after its last piece
-    end = np.flatnonzero(last & inside) + 1
+    end = (last & inside).nonzero()[0] + 1
     return SpanTable(text_of(start, bounds), start, end, label_set.type_ids[tags[start]])
 
 

@@ -178,20 +178,20 @@ def _faults(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleA
         return np.zeros(0, np.int64)
     outside = len(label_set)
     heads = bounds[:-1][bounds[:-1] < bounds[1:]]
-    tails = np.append(heads[1:], len(tags)) - 1
+    tails = np.empty_like(heads)
+    tails[:-1], tails[-1:] = heads[1:] - 1, len(tags) - 1
     faulty = np.empty(len(tags), bool)
-    faulty[1:] = _are_faulty(np.arange(1, len(tags)), tags, label_set, cuts)
+    faulty[1:] = _are_faulty(tags[:-1], tags[1:], label_set, None if cuts is None else cuts[1:])
     faulty[heads] = ~label_set.allowed[outside, tags[heads]]
     faulty[tails] |= ~label_set.allowed[tags[tails], outside]
-    return np.flatnonzero(faulty)
+    return faulty.nonzero()[0]
 
 
-def _are_faulty(pieces: IntArray, tags: TagArray, label_set: LabelSet, cuts: DoubleArray | None) -> BoolArray:
-    """Is the transition to a piece from the one before it not allowed, or its bonus not earned? ``[pieces]``"""
-    before, after = tags[pieces - 1], tags[pieces]
+def _are_faulty(before: TagArray, after: TagArray, label_set: LabelSet, bonus: DoubleArray | None) -> BoolArray:
+    """Is the transition between two tags not allowed, or the bonus for an edge there not earned? ``[transitions]``"""
     faulty = ~look_up(label_set.allowed, before, after)
-    if cuts is not None:
-        parted, bonus = look_up(label_set.unit_edges, before, after), cuts[pieces]
+    if bonus is not None:
+        parted = look_up(label_set.unit_edges, before, after)
         faulty |= np.where(parted, bonus < 0, bonus > 0)
     return faulty
 
@@ -326,13 +326,18 @@ class _Search:
             text = text_of(starts, bounds)
             opens, closes = starts == bounds[text], ends == bounds[text + 1]
             lost = self._search(starts, ends, tags, opens=opens, closes=closes)
-            lost[~opens] |= _are_faulty(starts[~opens], tags, self.label_set, self.cuts)
-            lost[~closes] |= _are_faulty(ends[~closes], tags, self.label_set, self.cuts)
+            lost[~opens] |= self._are_faulty(starts[~opens], tags)
+            lost[~closes] |= self._are_faulty(ends[~closes], tags)
             if not lost.any():
                 return
             faults = faults[np.isin(text_of(faults, bounds), text[lost])]
         texts = np.unique(text_of(faults, bounds))
         self.decode(bounds[texts], bounds[texts + 1], tags)
+
+    def _are_faulty(self, pieces: IntArray, tags: TagArray) -> BoolArray:
+        """Is the transition to each piece from the one before it at fault? ``[pieces]``"""
+        bonus = None if self.cuts is None else self.cuts[pieces]
+        return _are_faulty(tags[pieces - 1], tags[pieces], self.label_set, bonus)
 
     def decode(self, starts: IntArray, ends: IntArray, tags: TagArray) -> None:
         """Write the best tags of the texts ``[starts, ends)`` into ``tags``."""

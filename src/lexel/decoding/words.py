@@ -92,11 +92,11 @@ def decode_words(
     opens = begins & black
     if covered is not None and not covered.all():
         opens &= covered & ~_after_dropped(run_begins, covered)
-    start = np.flatnonzero(opens | run_begins)
-    stops = ~black
-    stops[1:] |= opens[1:] | run_begins[1:]
-    stops = np.append(stops[1:], True)  # stops[i]: does a word end after character i
-    end = np.flatnonzero(stops & black) + 1
+    begins_word = opens | run_begins
+    start = begins_word.nonzero()[0]
+    stops = np.ones_like(black)  # stops[i]: does a word end after character i
+    stops[:-1] = begins_word[1:] | ~black[1:]
+    end = (stops & black).nonzero()[0] + 1
     return WordTable(start, end, text_of(start, bounds))
 
 
@@ -117,7 +117,7 @@ def words_by_piece(piece_begins: BoolArray, piece_of_char: NDArray[np.integer]) 
         piece_of_char: The piece that covers each character, -1 where none, ``[chars]``.
     """
     begins = np.zeros(len(piece_of_char), bool)
-    covered = np.flatnonzero(piece_of_char >= 0)
+    covered = (piece_of_char >= 0).nonzero()[0]
     pieces = piece_of_char[covered]
     first = np.ones(len(pieces), bool)
     first[1:] = pieces[1:] != pieces[:-1]

@@ -94,6 +94,8 @@ def lay_out(
         special: The special pieces.
         partners: What stands beside the texts, for pairs.
     """
+    if partners is None and len(windows) == 1:
+        return _lay_out_one(ids, windows, special)
     own = windows.start, windows.end - windows.start
     around: tuple[tuple[int, ...], ...]
     if partners is None:
@@ -116,6 +118,23 @@ def lay_out(
         windows=windows,
         window=np.repeat(np.arange(len(windows), dtype=np.int32), lengths),
         piece=np.where(order < len(ids), order, -1).astype(np.int32),
+    )
+
+
+def _lay_out_one(ids: NDArray[np.int32], windows: Windows, special: SpecialPieces) -> Layout:
+    """The layout of a single window without a partner, as most lone texts have it."""
+    start, end = int(windows.start[0]), int(windows.end[0])
+    before, after = len(special.prefix), len(special.suffix)
+    n_slots = before + end - start + after
+    piece = np.full(n_slots, -1, np.int32)
+    piece[before : n_slots - after] = np.arange(start, end, dtype=np.int32)
+    return Layout(
+        ids=np.array((*special.prefix, *ids[start:end].tolist(), *special.suffix), np.int32),
+        type_ids=np.zeros(n_slots, np.int32),
+        bounds=np.array((0, n_slots)),
+        windows=windows,
+        window=np.zeros(n_slots, np.int32),
+        piece=piece,
     )
 
 

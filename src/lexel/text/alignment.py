@@ -58,7 +58,7 @@ def bounds_of(lengths: object, n: int) -> Int64Array:
 
 def flat_ranges(chars: Chars, pieces: Pieces) -> tuple[Int64Array, Int64Array]:
     """Start and end of each piece as flat character indexes, ``[pieces]`` each."""
-    shift = np.repeat(chars.bounds[:-1], np.diff(pieces.bounds))
+    shift = chars.bounds[:-1].repeat(pieces.bounds[1:] - pieces.bounds[:-1])
     return pieces.starts + shift, pieces.ends + shift
 
 
@@ -78,9 +78,9 @@ def piece_of_char(chars: Chars, pieces: Pieces) -> Int32Array:
 
 def ranges_to_indexes(starts: Int64Array, lengths: Int64Array) -> Int64Array:
     """The indexes in the ranges ``[start, start + length)``, one range after the other."""
-    ends: Int64Array = np.cumsum(lengths)
+    ends: Int64Array = lengths.cumsum()
     total = int(ends[-1]) if len(ends) else 0
-    indexes: Int64Array = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    indexes: Int64Array = np.arange(total) + (starts - (ends - lengths)).repeat(lengths)
     return indexes
 
 
@@ -94,7 +94,8 @@ def trim_blanks(chars: Chars, starts: Int64Array, ends: Int64Array) -> tuple[Int
         starts: Flat start of each range, ``[ranges]``.
         ends: Flat end of each range, at least its start, ``[ranges]``.
     """
-    blank = np.append(chars.space, False)
+    blank = np.zeros(len(chars) + 1, np.bool_)
+    blank[:-1] = chars.space
     if not (blank[starts] | ((starts < ends) & blank[ends - 1])).any():
         return starts, ends
     index = np.arange(len(blank))

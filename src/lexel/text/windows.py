@@ -62,12 +62,10 @@ def plan_batch(
     """
     bounds = np.asarray(bounds, np.int64)
     lengths = np.diff(bounds)
-    sizes, overlaps = np.broadcast_to(size, lengths.shape), np.broadcast_to(overlap, lengths.shape)
-    for wrong in np.flatnonzero((overlaps < 0) | (overlaps >= sizes))[:1]:
-        most = sizes[wrong]
-        raise ValueError(f"overlap {overlaps[wrong]} does not fit windows of {most} pieces; it must be in [0, {most})")
-    if (lengths <= sizes).all() and (read_empty or lengths.all()):  # one window for each text
+    _check_overlap(size, overlap)
+    if (lengths <= size).all() and (read_empty or lengths.all()):  # one window for each text
         return Windows(np.arange(len(lengths)), bounds[:-1], bounds[1:], bounds[:-1], bounds[1:])
+    sizes, overlaps = np.broadcast_to(size, lengths.shape), np.broadcast_to(overlap, lengths.shape)
     strides = sizes - overlaps
     # The last window is the first that reaches the end, so none but the last does.
     counts = np.where(lengths > 0, np.maximum(-((overlaps - lengths) // strides), 1), int(read_empty))
@@ -79,3 +77,12 @@ def plan_batch(
     seam = start + (overlaps[text] + 1) // 2
     keep_end = np.where(last, end, np.append(seam[1:], 0)[: len(seam)])
     return Windows(text, start, end, np.where(first, start, seam), keep_end)
+
+
+def _check_overlap(size: int | Int64Array, overlap: int | Int64Array) -> None:
+    if isinstance(size, int) and isinstance(overlap, int) and 0 <= overlap < size:
+        return
+    overlaps, sizes = np.broadcast_arrays(np.atleast_1d(overlap), size)
+    for wrong in np.flatnonzero((overlaps < 0) | (overlaps >= sizes))[:1]:
+        most = sizes[wrong]
+        raise ValueError(f"overlap {overlaps[wrong]} does not fit windows of {most} pieces; it must be in [0, {most})")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint, open_checkpoint
     from lexel.decoding.lexicon import Lexicon
     from lexel.document import Document, Span, Spans, Word, Words
+    from lexel.engines.choose import EngineOptions
     from lexel.errors import (
         CheckpointError,
         DataError,
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
         WeightError,
     )
     from lexel.pipelines.pipeline import pipeline
-    from lexel.tasks.answer import Answerer
-    from lexel.tasks.classify import Classifier
+    from lexel.tasks.answer import Answerer, AnswerOptions
+    from lexel.tasks.classify import Classifier, ClassifyOptions
     from lexel.tasks.embed import Embedder
-    from lexel.tasks.fill import Filler
+    from lexel.tasks.fill import Filler, FillOptions
+    from lexel.tasks.layers import TagOptions
+    from lexel.tasks.pooling_choice import EmbedOptions
     from lexel.tasks.tag import Tagger
-    from lexel.tasks.zero_shot import ZeroShotClassifier
+    from lexel.tasks.zero_shot import ZeroShotClassifier, ZeroShotOptions
 
     load = Tagger.load
 
@@ -48,14 +51,19 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __all__ = [
+    "AnswerOptions",
     "Answerer",
     "Checkpoint",
     "CheckpointError",
     "Classifier",
+    "ClassifyOptions",
     "DataError",
     "Document",
+    "EmbedOptions",
     "Embedder",
     "EngineError",
+    "EngineOptions",
+    "FillOptions",
     "Filler",
     "LabelError",
     "LexelError",
@@ -65,11 +73,13 @@ __all__ = [
     "Overloaded",
     "Span",
     "Spans",
+    "TagOptions",
     "Tagger",
     "WeightError",
     "Word",
     "Words",
     "ZeroShotClassifier",
+    "ZeroShotOptions",
     "__version__",
     "load",
     "open_checkpoint",
@@ -80,13 +90,16 @@ _HOMES = {
     "lexel.checkpoint": ("Checkpoint", "open_checkpoint"),
     "lexel.decoding.lexicon": ("Lexicon",),
     "lexel.document": ("Document", "Span", "Spans", "Word", "Words"),
-    "lexel.tasks.answer": ("Answerer",),
-    "lexel.tasks.classify": ("Classifier",),
+    "lexel.engines.choose": ("EngineOptions",),
+    "lexel.tasks.answer": ("AnswerOptions", "Answerer"),
+    "lexel.tasks.classify": ("Classifier", "ClassifyOptions"),
     "lexel.tasks.embed": ("Embedder",),
-    "lexel.tasks.fill": ("Filler",),
+    "lexel.tasks.fill": ("FillOptions", "Filler"),
     "lexel.pipelines.pipeline": ("pipeline",),
+    "lexel.tasks.layers": ("TagOptions",),
+    "lexel.tasks.pooling_choice": ("EmbedOptions",),
     "lexel.tasks.tag": ("Tagger",),
-    "lexel.tasks.zero_shot": ("ZeroShotClassifier",),
+    "lexel.tasks.zero_shot": ("ZeroShotClassifier", "ZeroShotOptions"),
 }
 """Where each public name lives; the errors are the rest."""
 

@@ -16,7 +16,7 @@ from lexel import CheckpointError, DataError, Document, Embedder, LexelError, Sp
 from lexel.checkpoint import open_checkpoint
 from lexel.engines.fake import FakeEngine
 from lexel.tasks.base import Flow
-from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
+from lexel.tasks.pooling_choice import EmbedOptions, plan_pooling
 from tests.builders import ENTITIES, VOCAB, build_tagger, write_json
 from tests.embed.conftest import HIDDEN, TEXTS
 
@@ -56,7 +56,7 @@ def add_head(folder: Path, encoder: Path, *, dense: int | None = 6, attention: b
 def faked(folder: Path, pooling: str | None) -> Embedder:
     """An embedder whose hidden states are looked up by piece, so that the right answer is plain."""
     checkpoint = open_checkpoint(folder)
-    plan = plan_pooling(checkpoint, None, PoolingOptions(pooling))
+    plan = plan_pooling(checkpoint, None, EmbedOptions(pooling))
     engine = FakeEngine({"hidden.2": lambda ids: TABLE[ids], "vec": lambda ids: SHARES[ids]})
     return Embedder(Flow("fake", checkpoint, engine, outputs=plan.outputs, batch_pieces=128), plan)
 

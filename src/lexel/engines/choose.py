@@ -1,7 +1,7 @@
-"""Which engine, precision and number of threads: what the caller said, else what this machine's own flags say.
+"""Chooses the engine, its precision and its threads: what the caller asks for, else what the machine's flags allow.
 
-bf16 is taken only where the processor names it as native (``amx_bf16``, ``avx512_bf16``, Arm's ``bf16``). OpenVINO's
-list of capabilities also names it where it is emulated, and slow, so it is not asked.
+bf16 and int8 are taken only where the processor's flags name them as native (``NATIVE_BF16``, ``NATIVE_INT8``).
+OpenVINO's list of capabilities also names them where they are emulated, and slow, so it is not asked.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypedDict
 
 from lexel.checkpoint import Checkpoint
 from lexel.engines.base import Engine
@@ -28,17 +29,38 @@ NATIVE_INT8 = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm
 _DEVICES = r"cpu|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+"
 
 
+class EngineKeywords(TypedDict, total=False):
+    """The fields of ``EngineOptions`` as keywords of ``load``."""
+
+    engine: str
+    precision: str
+    threads: int | None
+    device: str | None
+    batch_pieces: int | None
+    is_compiled: bool
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What a caller asks of an engine.
+    """What computes, in which precision, and on what. Every ``load`` takes these, together or as single keywords.
+
+    Precision ``auto`` is the first of these that is there:
+
+    - ``int8``, on the engine OpenVINO, where the model's folder has a quantised graph of everything that is computed
+      and the processor has products of eight-bit numbers;
+    - ``bf16``, where the processor or the GPU multiplies it natively;
+    - ``float32``. On the engine numpy it is always ``float64``.
+
+    Ask for ``float32`` where results must be equal from machine to machine, and whatever is read together.
 
     Attributes:
-        engine: One of ``ENGINES``; ``auto`` is OpenVINO.
-        precision: One of ``PRECISIONS``; ``auto`` is int8 where the folder has a quantised graph of what is computed,
-            bf16 else, each only where the processor or GPU has it natively, else float32.
-        threads: Threads to compute with; by default ``available_threads()``.
-        device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; a GPU makes ``auto`` take torch.
-        batch_pieces: Most slots that a GPU is given at once; by default what keeps it busy and fits.
+        engine: ``auto``, ``openvino``, ``torch`` or ``numpy``; ``auto`` is OpenVINO, or torch where ``device`` is a
+            GPU.
+        precision: ``auto`` (see above), ``float32``, ``bf16``, ``int8``, ``float16`` or ``float64``.
+        threads: Threads to compute with; by default the physical cores that this process may use.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or with
+            the engine torch a GPU if there is one.
+        batch_pieces: Most piece slots in one batch; by default what keeps the engine busy and fits its memory.
         is_compiled: Whether torch compiles the layers for a GPU; see ``lexel.engines.torch``.
     """
 
@@ -55,6 +77,8 @@ class EngineOptions:
                 raise EngineError(f"{name} {value!r} is not known; expected one of {', '.join(known)}")
         if self.threads is not None and self.threads < 1:
             raise EngineError(f"threads is {self.threads}; expected 1 or more")
+        if self.batch_pieces is not None and self.batch_pieces < 1:
+            raise EngineError(f"batch_pieces is {self.batch_pieces}; expected 1 or more")
         if self.device is not None and not re.fullmatch(_DEVICES, self.device):
             raise EngineError(
                 f"device {self.device!r} is not known; expected cpu, cuda, cuda:N, or several as cuda:0,cuda:1"

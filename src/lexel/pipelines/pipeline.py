@@ -35,7 +35,7 @@ from lexel.pipelines.zero_shot_classification import ZeroShotClassificationPipel
 from lexel.tasks.base import Flow
 from lexel.tasks.embed import Embedder
 from lexel.tasks.loading import find_head, start_flow
-from lexel.tasks.pooling_choice import PoolingOptions, plan_pooling
+from lexel.tasks.pooling_choice import EmbedOptions, plan_pooling
 from lexel.tasks.unknown_arguments import refuse_unknown
 
 
@@ -99,7 +99,7 @@ def _feature_extraction(checkpoint: Checkpoint, engine: EngineOptions, options: 
 
 def _sentence_similarity(checkpoint: Checkpoint, engine: EngineOptions, options: Mapping[str, Any]) -> Pipeline:
     modules = read_sentence_modules(checkpoint.source.folder, hidden_size=checkpoint.config.hidden_size)
-    plan = plan_pooling(checkpoint, modules, PoolingOptions(**options))
+    plan = plan_pooling(checkpoint, modules, EmbedOptions(**options))
     return SentenceSimilarityPipeline(Embedder(start_flow(checkpoint, plan.outputs, engine), plan))
 
 

@@ -12,19 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.data.offsets import unit_positions
 from lexel.decoding.answers import WindowScores, join_windows, log_total, rule_out, take_best
-from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError
 from lexel.tasks.base import Block, Flow, Pair, gather_pairs
 from lexel.tasks.checks import check_length
 from lexel.tasks.framing import Layout, firsts, windowed
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
+from lexel.tasks.options import options_of_call, options_of_load
 
 Align = Literal["words"]
 
@@ -94,9 +95,26 @@ class Answers:
         }
 
 
+class AnswerKeywords(TypedDict, total=False):
+    """The fields of ``AnswerOptions`` as keywords of ``load`` and of calls."""
+
+    top_k: int
+    max_answer_pieces: int
+    max_answer_chars: int | None
+    null_threshold: float | None
+    align: Align | None
+    window: int | None
+    overlap: int | None
+    max_chars: int | None
+
+
+class AnswerLoadKeywords(EngineKeywords, AnswerKeywords, total=False):
+    """What ``Answerer.load`` takes beside the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How answers are looked for.
+    """How answers are looked for: defaults of an answerer, or the options of one call.
 
     Attributes:
         top_k: Most spans to give for a question.
@@ -135,7 +153,7 @@ class Answerer:
     Made by ``Answerer.load``.
 
     Attributes:
-        options: How answers are looked for.
+        options: How answers are looked for, unless a call says otherwise.
     """
 
     def __init__(self, flow: Flow, options: AnswerOptions) -> None:
@@ -149,21 +167,10 @@ class Answerer:
         *,
         revision: str | None = None,
         head: str | None = None,
-        top_k: int = 1,
-        max_answer_pieces: int = MAX_ANSWER_PIECES,
-        max_answer_chars: int | None = None,
-        null_threshold: float | None = None,
-        align: Align | None = None,
-        window: int | None = None,
-        overlap: int | None = None,
-        max_chars: int | None = None,
         script: str = "as-is",
-        engine: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str | None = None,
-        batch_pieces: int | None = None,
         pieces: str | None = None,
+        options: EngineOptions | None = None,
+        **keywords: Unpack[AnswerLoadKeywords],
     ) -> Answerer:
         """Load a checkpoint with a head for answers.
 
@@ -171,63 +178,54 @@ class Answerer:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
             head: Which head, where a folder has several for answers.
-            top_k: Most spans to give for a question.
-            max_answer_pieces: Most pieces of an answer.
-            max_answer_chars: Most characters of an answer.
-            null_threshold: Take the null answer where its margin is above this; if not given, it is never taken.
-            align: ``words`` widens answers to whole words of the tokenizer.
-            window: Most pieces read together, the question's among them; by default what the model takes.
-            overlap: Pieces of the context that neighbouring windows share.
-            max_chars: Refuse longer contexts.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
-            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
-            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
-            threads: Threads to compute with; by default the physical cores this process may use.
-            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
-                with the engine torch a GPU if there is one.
-            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            options: What computes, and how precisely.
+            keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
+                ``batch_pieces``), and of ``AnswerOptions`` (``top_k``, ``max_answer_pieces``, ``max_answer_chars``,
+                ``null_threshold``, ``align``, ``window``, ``overlap``, ``max_chars``); the latter are defaults that a
+                call may change.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
             LabelError: If it has no head for answers; the message says which it has.
             EngineError: If this machine cannot run what was asked.
         """
-        options = AnswerOptions(
-            top_k=top_k,
-            max_answer_pieces=max_answer_pieces,
-            max_answer_chars=max_answer_chars,
-            null_threshold=null_threshold,
-            align=align,
-            window=window,
-            overlap=overlap,
-            max_chars=max_chars,
-        )
+        computing, usual = options_of_load(AnswerOptions(), options, keywords, load=cls.load)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         outputs = [find_head(checkpoint, "answer", name=head).name]
-        computing = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
-        flow = start_flow(checkpoint, outputs, computing, batch_pieces=batch_pieces, script=script)
+        flow = start_flow(checkpoint, outputs, computing, script=script)
         announce(flow)
-        return cls(flow, options)
+        return cls(flow, usual)
 
-    def __call__(self, question: str, context: str) -> Answers:
+    def __call__(
+        self, question: str, context: str, *, options: AnswerOptions | None = None, **changes: Unpack[AnswerKeywords]
+    ) -> Answers:
         """Look for the answer to one question in its context.
 
+        Args:
+            question: The question.
+            context: The text that may answer it.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call: ``top_k``, ``max_answer_pieces``, ``max_answer_chars``,
+                ``null_threshold``, ``align``, ``window``, ``overlap``, ``max_chars``; see ``AnswerOptions``.
+
         Raises:
-            TypeError: If either is not a string.
+            TypeError: If either is not a string, or an option is unknown.
             DataError: If the question is blank or leaves no room for the context in a window, or the context is longer
                 than ``max_chars``.
         """
-        return next(self.stream([(question, context)]))
+        return next(self.stream([(question, context)], options=options, **changes))
 
-    def stream(self, questions: Iterable[tuple[str, str]]) -> Iterator[Answers]:
+    def stream(
+        self,
+        questions: Iterable[tuple[str, str]],
+        *,
+        options: AnswerOptions | None = None,
+        **changes: Unpack[AnswerKeywords],
+    ) -> Iterator[Answers]:
         """Answer (question, context) pairs lazily: one ``Answers`` each, in order; otherwise as a call."""
-        size, options = self.options.window, self.options
-        if size is not None:
-            size = max(size - n_special_of_pairs(self._flow), 1)
-        blocks = gather_pairs(self._checked(questions))
-        for block in self._flow.read(blocks, window=size, overlap=options.overlap, picks=candidates, read_empty=True):
-            yield from self._of_block(block)
+        return self._answers(questions, options_of_call(self.options, options, changes, where="Answerer"))
 
     @cached_property
     def description(self) -> str:
@@ -242,46 +240,53 @@ class Answerer:
         """The checkpoint that is read with, and its engine."""
         return self._flow
 
-    def _checked(self, questions: Iterable[tuple[str, str]]) -> Iterator[Pair]:
-        for number, (question, context) in enumerate(questions):
-            for name, text in (("question", question), ("context", context)):
-                if not isinstance(text, str):
-                    raise TypeError(f"{name} {number}: expected str, found {type(text).__name__}")
-            if not question.strip():
-                raise DataError(f"question {number}: is blank; expected a question about its context")
-            check_length(context, what=f"context {number}", max_chars=self.options.max_chars)
-            yield Pair(context, partner=question, partner_first=True)
+    def _answers(self, questions: Iterable[tuple[str, str]], options: AnswerOptions) -> Iterator[Answers]:
+        size = options.window
+        if size is not None:
+            size = max(size - n_special_of_pairs(self._flow), 1)
+        blocks = gather_pairs(_checked(questions, max_chars=options.max_chars))
+        for block in self._flow.read(blocks, window=size, overlap=options.overlap, picks=candidates, read_empty=True):
+            asked: Sequence[str] = () if block.partners is None else block.partners.texts
+            for question, read in zip(asked, read_contexts(block, self._flow), strict=True):
+                yield _of_context(question, read.without_blanks(), options)
 
-    def _of_block(self, block: Block) -> Iterator[Answers]:
-        questions: Sequence[str] = () if block.partners is None else block.partners.texts
-        for question, read in zip(questions, read_contexts(block, self._flow), strict=True):
-            yield self._of_context(question, read.without_blanks())
 
-    def _of_context(self, question: str, read: ReadContext) -> Answers:
-        options, n_pieces = self.options, len(read.starts)
-        longest = max(min(options.max_answer_pieces, n_pieces), 1)
-        band = join_windows(read.windows, n_pieces=n_pieces, longest=longest)
-        rule_out(band, read.starts, read.ends, max_chars=options.max_answer_chars)
-        null = float(read.nulls.min())
-        total = log_total(band, null)
-        edges = read.words_of if options.align == "words" else read.chars_of
-        found = take_best(band, n=options.top_k, reach=lambda first, end: read.pieces_in(*edges(first, end)))
-        answers = tuple(
-            Answer(start, stop, read.context[start:stop], float(np.exp(score - total)))
-            for first, end, score in found
-            for start, stop in [edges(first, end)]
-        )
-        margin = null - (found[0][2] if found else -np.inf)
-        refused = options.null_threshold is not None and margin > options.null_threshold
-        return Answers(
-            question=question,
-            context=read.context,
-            answers=answers,
-            null_score=float(np.exp(null - total)),
-            null_margin=margin,
-            n_windows=len(read.windows),
-            best=None if refused or not answers else answers[0],
-        )
+def _checked(questions: Iterable[tuple[str, str]], *, max_chars: int | None) -> Iterator[Pair]:
+    for number, (question, context) in enumerate(questions):
+        for name, text in (("question", question), ("context", context)):
+            if not isinstance(text, str):
+                raise TypeError(f"{name} {number}: expected str, found {type(text).__name__}")
+        if not question.strip():
+            raise DataError(f"question {number}: is blank; expected a question about its context")
+        check_length(context, what=f"context {number}", max_chars=max_chars)
+        yield Pair(context, partner=question, partner_first=True)
+
+
+def _of_context(question: str, read: ReadContext, options: AnswerOptions) -> Answers:
+    n_pieces = len(read.starts)
+    longest = max(min(options.max_answer_pieces, n_pieces), 1)
+    band = join_windows(read.windows, n_pieces=n_pieces, longest=longest)
+    rule_out(band, read.starts, read.ends, max_chars=options.max_answer_chars)
+    null = float(read.nulls.min())
+    total = log_total(band, null)
+    edges = read.words_of if options.align == "words" else read.chars_of
+    found = take_best(band, n=options.top_k, reach=lambda first, end: read.pieces_in(*edges(first, end)))
+    answers = tuple(
+        Answer(start, stop, read.context[start:stop], float(np.exp(score - total)))
+        for first, end, score in found
+        for start, stop in [edges(first, end)]
+    )
+    margin = null - (found[0][2] if found else -np.inf)
+    refused = options.null_threshold is not None and margin > options.null_threshold
+    return Answers(
+        question=question,
+        context=read.context,
+        answers=answers,
+        null_score=float(np.exp(null - total)),
+        null_margin=margin,
+        n_windows=len(read.windows),
+        best=None if refused or not answers else answers[0],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from lexel.decoding.classes import (
     fit_temperature,
     join_windows,
 )
-from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, LabelError
 from lexel.names import Problem
 from lexel.tasks.base import Flow, Pair, gather_pairs
@@ -35,7 +35,7 @@ from lexel.tasks.calibration import Calibration
 from lexel.tasks.checks import check_length, check_several
 from lexel.tasks.framing import firsts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
-from lexel.tasks.unknown_arguments import refuse_unknown
+from lexel.tasks.options import options_of_call, options_of_load
 
 Text = str | tuple[str, str]
 """What is classified: a text, or a pair of texts."""
@@ -90,9 +90,24 @@ class Classification:
         }
 
 
+class ClassifyKeywords(TypedDict, total=False):
+    """The fields of ``ClassifyOptions`` as keywords of ``load`` and of calls; a calibration may be its file."""
+
+    top_k: int | None
+    function: Function | None
+    multi_label: bool | None
+    threshold: float | Mapping[str, float] | None
+    calibration: Calibration | str | os.PathLike[str] | None
+    max_chars: int | None
+
+
+class ClassifyLoadKeywords(EngineKeywords, ClassifyKeywords, total=False):
+    """What ``Classifier.load`` takes beside the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassifyOptions:
-    """How scores become classes.
+    """How scores become classes: defaults of a classifier, or the options of one call.
 
     Attributes:
         top_k: How many classes ``ranked`` has; by default all.
@@ -100,12 +115,16 @@ class ClassifyOptions:
         multi_label: Whether a text may have any number of labels; by default as the head was trained.
         threshold: The least score with which a label is given: one for all, or by label. By default 0.5 (for ``none``
             0), or the calibration's; where a text has one label, whatever is best.
+        calibration: What ``Classifier.calibrate`` found: scores are divided by its temperature.
+        max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
     top_k: int | None = None
     function: Function | None = None
     multi_label: bool | None = None
     threshold: float | Mapping[str, float] | None = None
+    calibration: Calibration | None = None
+    max_chars: int | None = None
 
     def __post_init__(self) -> None:
         if self.function is not None and self.function not in FUNCTIONS:
@@ -113,18 +132,13 @@ class ClassifyOptions:
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k is {self.top_k}; expected 1 or more")
 
-    def changed(self, given: Mapping[str, Any], *, where: str) -> ClassifyOptions:
-        """The same options but for those given.
-
-        Raises:
-            TypeError: If an argument is unknown.
-            ValueError: If a value is.
-        """
-        refuse_unknown(given, known=OPTIONS, refused={}, where=where)
-        return replace(self, **given)
-
-
-OPTIONS = tuple(part.name for part in fields(ClassifyOptions))
+    @classmethod
+    def read(cls, keywords: ClassifyKeywords) -> dict[str, Any]:
+        """Keywords as fields: the file of a calibration is read."""
+        read: dict[str, Any] = dict(keywords)
+        if isinstance(read.get("calibration"), str | os.PathLike):
+            read["calibration"] = Calibration.load(read["calibration"])
+        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,24 +208,12 @@ class Classifier:
     Attributes:
         head: The head that is read.
         options: What a call does unless it says otherwise.
-        calibration: What scores are scaled by, and labels given by.
-        max_chars: The longest text that is taken; ``None`` for no limit.
     """
 
-    def __init__(
-        self,
-        flow: Flow,
-        options: ClassifyOptions,
-        *,
-        calibration: Calibration | None = None,
-        max_chars: int | None = None,
-    ) -> None:
+    def __init__(self, flow: Flow, options: ClassifyOptions) -> None:
         self._flow = flow
         self.head: Head = flow.checkpoint.heads[flow.outputs[0]]
         self.options = options
-        self.calibration = calibration or Calibration()
-        self.max_chars = max_chars
-        self._check_labels(self.calibration.thresholds, "calibration")
         self._rule(options)
 
     @classmethod
@@ -220,35 +222,24 @@ class Classifier:
         source: Source | None = None,
         *,
         revision: str | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str | None = None,
-        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
         head: str | None = None,
-        calibration: Calibration | str | os.PathLike[str] | None = None,
-        max_chars: int | None = None,
-        **options: Any,
+        options: EngineOptions | None = None,
+        **keywords: Unpack[ClassifyLoadKeywords],
     ) -> Classifier:
         """Load a text classifier.
 
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
-            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
-            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
-            threads: Threads to compute with; by default the physical cores this process may use.
-            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
-                with the engine torch a GPU if there is one.
-            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
-            calibration: What ``calibrate`` found, or its file.
-            max_chars: Refuse longer texts.
-            options: What is usual for the calls, see ``ClassifyOptions``.
+            options: What computes, and how precisely.
+            keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
+                ``batch_pieces``), and of ``ClassifyOptions`` (``top_k``, ``function``, ``multi_label``, ``threshold``,
+                ``calibration``, ``max_chars``); the latter are defaults that a call may change.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
@@ -256,23 +247,25 @@ class Classifier:
             EngineError: If this machine cannot run what was asked.
             DataError: If the calibration's file cannot be read.
         """
-        usual = ClassifyOptions().changed(options, where="Classifier.load")
-        if isinstance(calibration, str | os.PathLike):
-            calibration = Calibration.load(calibration)
+        given = ClassifyOptions.read(keywords)
+        computing, usual = options_of_load(ClassifyOptions(), options, given, load=cls.load)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         name = find_head(checkpoint, "classify", name=head).name
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
-        flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces, script=script)
-        classifier = cls(flow, usual, calibration=calibration, max_chars=max_chars)
+        flow = start_flow(checkpoint, [name], computing, script=script)
+        classifier = cls(flow, usual)
         announce(flow)
         return classifier
 
-    def __call__(self, text: Text, **options: Any) -> Classification:
+    def __call__(
+        self, text: Text, *, options: ClassifyOptions | None = None, **changes: Unpack[ClassifyKeywords]
+    ) -> Classification:
         """Classify one text or pair.
 
         Args:
             text: A text, or a tuple of two.
-            options: Changes to ``self.options`` for this call.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call: ``top_k``, ``function``, ``multi_label``, ``threshold``,
+                ``calibration``, ``max_chars``; see ``ClassifyOptions``.
 
         Raises:
             TypeError: If it is neither a text nor a pair, or an option is unknown.
@@ -283,23 +276,26 @@ class Classifier:
                 f"expected one text (str) or a pair of texts (tuple), found {type(text).__name__}; "
                 "for several, iterate over stream(texts)"
             )
-        return next(self.stream([text], **options))
+        return next(self.stream([text], options=options, **changes))
 
-    def stream(self, texts: Iterable[Text], **options: Any) -> Iterator[Classification]:
+    def stream(
+        self, texts: Iterable[Text], *, options: ClassifyOptions | None = None, **changes: Unpack[ClassifyKeywords]
+    ) -> Iterator[Classification]:
         """Classify texts and pairs lazily: one result for each, in order, read about a block ahead."""
         check_several(texts, reader="classifier")
-        rule = self._rule(self.options.changed(options, where="Classifier"))
-        return self._classifications(texts, rule)
+        asked = options_of_call(self.options, options, ClassifyOptions.read(changes), where="Classifier")
+        return self._classifications(checked_texts(texts, max_chars=asked.max_chars), self._rule(asked))
 
     def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
         """The scores of some texts before any function, ``[texts, labels]``."""
-        blocks = score_texts(self._flow, map(pair_of, checked_texts(texts, max_chars=self.max_chars)))
+        blocks = score_texts(self._flow, map(pair_of, checked_texts(texts, max_chars=self.options.max_chars)))
         return np.concatenate([np.empty((0, len(self.head.labels))), *(block.scores for block in blocks)])
 
     def calibrate(self, examples: Iterable[Classified]) -> Calibration:
         """Find the temperature, and for several labels a text the thresholds with the best F1, on labelled texts.
 
-        Use texts that the model was not trained on. ``self.calibration`` is not changed: load with what is given back.
+        Use texts that the model was not trained on. No option is changed: pass the result as
+        ``calibration`` to ``load`` or to a call.
 
         Args:
             examples: The texts with their labels; see ``lexel.data.classified``.
@@ -351,18 +347,19 @@ class Classifier:
         if options.multi_label is not None and problem != "regression":
             problem = "multi" if options.multi_label else "single"
         function = options.function or FUNCTION_OF[problem]
-        threshold = options.threshold
+        threshold, calibration = options.threshold, options.calibration or Calibration()
+        self._check_labels(calibration.thresholds, "calibration")
         if isinstance(threshold, Mapping):
             self._check_labels(threshold, "threshold")
         if threshold is None and problem == "multi":
-            threshold = self.calibration.thresholds
+            threshold = calibration.thresholds
         return Rule(
             self.head.labels,
             function,
             is_multi=problem == "multi",
             is_number=problem == "regression" and options.threshold is None,
             thresholds=_by_label(threshold, self.head.labels, function),
-            temperature=self.calibration.temperature,
+            temperature=calibration.temperature,
             top_k=options.top_k,
         )
 
@@ -385,7 +382,7 @@ class Classifier:
         waiting: deque[Text] = deque()
 
         def pairs() -> Iterator[Pair]:
-            for text in checked_texts(texts, max_chars=self.max_chars):
+            for text in texts:
                 waiting.append(text)
                 yield pair_of(text)
 

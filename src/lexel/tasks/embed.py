@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,15 @@ from lexel.checkpoint.sentence_transformers import SentenceModules, read_sentenc
 from lexel.decoding.words import WordTable, mean_over, pieces_of_words
 from lexel.document import Document
 from lexel.engines.base import Scores
-from lexel.engines.choose import EngineOptions
-from lexel.errors import DataError
+from lexel.engines.choose import EngineKeywords, EngineOptions
+from lexel.errors import DataError, OptionError
 from lexel.tasks.base import Block, Flow, gather_blocks
 from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.framing import Layout
 from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint, start_flow
+from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.pooling import Pool, apply_steps, normalise, pooled_slots
-from lexel.tasks.pooling_choice import PoolingOptions, PoolingPlan, choose_prompt, plan_pooling
+from lexel.tasks.pooling_choice import EmbedKeywords, EmbedOptions, PoolingPlan, plan_pooling
 from lexel.tasks.slot_positions import Floats, Ints, Places, text_places
 from lexel.text.alignment import piece_of_char, read_chars
 
@@ -57,6 +57,10 @@ class EmbeddedBlock(NamedTuple):
     n_windows: Ints
 
 
+class EmbedLoadKeywords(EngineKeywords, EmbedKeywords, total=False):
+    """What ``Embedder.load`` takes beside the model."""
+
+
 class Embedder:
     """Makes a vector of a text, and of its words and entities. Safe to call from several threads.
 
@@ -64,15 +68,23 @@ class Embedder:
 
     Attributes:
         plan: How it is done.
-        options: What was asked for.
+        options: What was asked for; a call may change it.
     """
 
-    def __init__(self, flow: Flow, plan: PoolingPlan, options: PoolingOptions | None = None) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        plan: PoolingPlan,
+        options: EmbedOptions | None = None,
+        *,
+        modules: SentenceModules | None = None,
+    ) -> None:
         special = len(flow.tokenizer.special.prefix) + len(flow.tokenizer.special.suffix)
         self._flow = flow
         self._window = None if plan.max_length is None else max(1, plan.max_length - special)
         self.plan = plan
-        self.options = options or PoolingOptions()
+        self.options = options or EmbedOptions()
+        self._modules = modules
 
     @classmethod
     def load(
@@ -80,18 +92,10 @@ class Embedder:
         source: Source | None = None,
         *,
         revision: str | None = None,
-        pooling: str | None = None,
-        layer: int = -1,
-        normalise: bool | None = None,
-        dimensions: int | None = None,
-        prompt: str | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str | None = None,
-        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
+        options: EngineOptions | None = None,
+        **keywords: Unpack[EmbedLoadKeywords],
     ) -> Embedder:
         """Load a checkpoint, ready to embed.
 
@@ -99,72 +103,96 @@ class Embedder:
             source: A model folder (of sentence-transformers too), a hub id (also ``owner/name@revision``), or an opened
                 checkpoint; nothing is the bundled Chinese model.
             revision: Branch, tag or commit of a hub id.
-            pooling: ``mean``, ``cls``, ``max``, ``last-4`` (the mean of the last four layers, then of the pieces) or
-                ``learned``, among others; by default what the folder says, else ``mean``.
-            layer: Which hidden layer: -1 is the last, 0 the embeddings.
-            normalise: Whether vectors are brought to length 1; by default what the folder says, else not.
-            dimensions: How many of the numbers to keep, from the first on, for models that were trained to have their
-                vectors cut.
-            prompt: What goes before each text: the name of a prompt of the folder, or the words; by default what the
-                folder says.
-            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
-            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
-            threads: Threads to compute with; by default the physical cores this process may use.
-            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
-                with the engine torch a GPU if there is one.
-            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
+            options: What computes, and how precisely.
+            keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
+                ``batch_pieces``), and of ``EmbedOptions`` (``pooling``, ``layer``, ``normalise``, ``dimensions``,
+                ``prompt``, ``max_chars``); the latter are defaults that a call may change.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used, or has no weights for the pooling asked for.
             EngineError: If this machine cannot run what was asked.
             OptionError: If an argument has a value that it cannot have.
         """
+        computing, usual = options_of_load(EmbedOptions(), options, keywords, load=cls.load)
         checkpoint, modules = open_embedder(source, revision=revision, pieces=pieces)
-        options = PoolingOptions(pooling, layer, normalise, dimensions, prompt)
-        plan = plan_pooling(checkpoint, modules, options)
-        computing = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
-        flow = start_flow(checkpoint, plan.outputs, computing, batch_pieces=batch_pieces, script=script)
-        embedder = cls(flow, plan, options)
+        plan = plan_pooling(checkpoint, modules, usual)
+        flow = start_flow(checkpoint, plan.outputs, computing, script=script)
+        embedder = cls(flow, plan, usual, modules=modules)
         announce(embedder._flow)
         _logger.info("pooling: %s", plan.said)
         if plan.prompt:
             _logger.info("prompt: %r before each text", plan.prompt)
         return embedder
 
-    def with_prompt(self, prompt: str) -> Embedder:
-        """The same embedder with another prompt: the name of one of ``plan.prompts``, words, or ``""`` for none.
+    def with_options(self, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]) -> Embedder:
+        """The same model with other options; nothing is loaded again.
+
+        Args:
+            options: What to take in place of ``self.options``.
+            changes: Single options that differ: ``pooling``, ``layer``, ``normalise``, ``dimensions``, ``prompt``,
+                ``max_chars``; see ``EmbedOptions``.
 
         Raises:
-            OptionError: If the model has no prompt of that name.
+            OptionError: If an option has a value that it cannot have, or needs layers that were not loaded.
         """
-        return Embedder(self._flow, replace(self.plan, prompt=choose_prompt(self.plan.prompts, prompt)), self.options)
+        asked = options_of_call(self.options, options, changes, where="Embedder")
+        if asked == self.options:
+            return self
+        plan = plan_pooling(self._flow.checkpoint, self._modules, asked)
+        if missing := sorted(set(plan.outputs).difference(self._flow.outputs)):
+            raise OptionError(
+                f"pooling {plan.said}: {', '.join(missing)} not loaded; loaded are {', '.join(self._flow.outputs)}. "
+                "Pass pooling and layer to load"
+            )
+        return Embedder(self._flow, plan, asked, modules=self._modules)
 
-    def __call__(self, text: str) -> Embedding:
+    def __call__(
+        self, text: str, *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
+    ) -> Embedding:
         """The vector of one text.
 
+        Args:
+            text: The text.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call; see ``with_options``.
+
         Raises:
-            TypeError: If ``text`` is not a string.
+            TypeError: If ``text`` is not a string, or an option is unknown.
         """
         check_one(text)
-        return next(self.stream([text]))
+        return next(self.stream([text], options=options, **changes))
 
-    def stream(self, texts: Iterable[str]) -> Iterator[Embedding]:
+    def stream(
+        self, texts: Iterable[str], *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
+    ) -> Iterator[Embedding]:
         """The vectors of texts, lazily: one for each, in order, in memory that does not grow with their number."""
-        for block in self.stream_blocks(texts):
-            yield from map(Embedding, block.vectors, block.n_pieces.tolist(), block.n_windows.tolist())
+        blocks = self.stream_blocks(texts, options=options, **changes)
+        return (
+            one
+            for block in blocks
+            for one in map(Embedding, block.vectors, block.n_pieces.tolist(), block.n_windows.tolist())
+        )
 
-    def encode(self, texts: Iterable[str]) -> Floats:
+    def encode(
+        self, texts: Iterable[str], *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
+    ) -> Floats:
         """The vectors of texts as one array, float32 ``[texts, dims]``, in order."""
-        vectors = [block.vectors for block in self.stream_blocks(texts)]
-        return np.concatenate(vectors) if vectors else np.empty((0, self.plan.size), np.float32)
+        asked = self.with_options(options, **changes)
+        vectors = [block.vectors for block in asked.stream_blocks(texts)]
+        return np.concatenate(vectors) if vectors else np.empty((0, asked.plan.size), np.float32)
 
-    def stream_blocks(self, texts: Iterable[str]) -> Iterator[EmbeddedBlock]:
+    def stream_blocks(
+        self, texts: Iterable[str], *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
+    ) -> Iterator[EmbeddedBlock]:
         """As ``stream``, but many texts at a time, as they are computed."""
         check_several(texts, reader="embedder")
+        return self.with_options(options, **changes)._blocks(texts)
+
+    def _blocks(self, texts: Iterable[str]) -> Iterator[EmbeddedBlock]:
         blocks = self._flow.read(
-            gather_blocks(map(self._prepared, check_each(texts))),
+            gather_blocks(map(self._prepared, check_each(texts, max_chars=self.options.max_chars))),
             window=self._window,
             picks=lambda layout: pooled_slots(self._places(layout), self.plan.ways),
             read_empty=True,

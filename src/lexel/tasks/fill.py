@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate, product
 from math import exp
-from typing import Any, get_args
+from typing import Any, TypedDict, Unpack, get_args
 
 from lexel.checkpoint import Checkpoint
 from lexel.data.offsets import unit_positions
@@ -26,15 +26,15 @@ from lexel.decoding.masks import (
     score_fillings,
     search_fillings,
 )
-from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, OptionError
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.candidate_words import Targets
 from lexel.tasks.checks import check_each, check_one, check_several
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.masked import Blank, Mask, MaskedModel, MaskReader
+from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.perplexity import Perplexity, stream_perplexities
-from lexel.tasks.unknown_arguments import refuse_unknown
 
 TOP_K = 5
 MAX_LAYOUTS = 256
@@ -139,9 +139,28 @@ class Filling:
         return _replaced(self.text, [mask for mask, _ in found], [text for _, text in found])[0]
 
 
+class FillKeywords(TypedDict, total=False):
+    """The fields of ``FillOptions`` as keywords of ``load`` and of calls."""
+
+    top_k: int | None
+    targets: Sequence[str] | None
+    joint: bool
+    length: int | tuple[int, int]
+    mask: str | None
+    beam: int
+    order: Order
+    rank: Rank
+    length_penalty: float
+    max_chars: int | None
+
+
+class FillLoadKeywords(EngineKeywords, FillKeywords, total=False):
+    """What ``Filler.load`` takes beside the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class FillOptions:
-    """How masks are filled.
+    """How masks are filled: defaults of a filler, or the options of one call.
 
     Attributes:
         top_k: How many candidates; by default 5, or all targets.
@@ -154,6 +173,7 @@ class FillOptions:
         rank: Rank by the ``chain``'s probability or by the pseudo-log-likelihood (``pll``).
         length_penalty: Its logarithm is divided by the number of pieces to this power: 0 favours short fillings, 1 is
             the mean of a piece.
+        max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
     top_k: int | None = None
@@ -165,6 +185,7 @@ class FillOptions:
     order: Order = "certain"
     rank: Rank = "chain"
     length_penalty: float = LENGTH_PENALTY
+    max_chars: int | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("order", self.order, get_args(Order)), ("rank", self.rank, get_args(Rank))):
@@ -200,9 +221,6 @@ def _is_range(length: object) -> bool:
     return bool(1 <= ends[0] <= ends[1])
 
 
-_OPTIONS = tuple(field.name for field in fields(FillOptions))
-
-
 class Filler:
     """Fills masks. Safe to call from several threads.
 
@@ -211,14 +229,12 @@ class Filler:
     Attributes:
         flow: The checkpoint, with its engine.
         options: What a call does unless it says otherwise.
-        max_chars: The longest text that is taken; ``None`` for no limit.
     """
 
-    def __init__(self, flow: Flow, options: FillOptions, *, max_chars: int | None = None) -> None:
+    def __init__(self, flow: Flow, options: FillOptions) -> None:
         self.flow = flow
         self._model = MaskedModel(flow)
         self.options = options
-        self.max_chars = max_chars
 
     @classmethod
     def load(
@@ -226,55 +242,48 @@ class Filler:
         source: Source | None = None,
         *,
         revision: str | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str | None = None,
-        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
         head: str | None = None,
-        max_chars: int | None = None,
-        **options: Any,
+        options: EngineOptions | None = None,
+        **keywords: Unpack[FillLoadKeywords],
     ) -> Filler:
         """Load a masked-language model.
 
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
-            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
-            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
-            threads: Threads to compute with; by default the physical cores this process may use.
-            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
-                with the engine torch a GPU if there is one.
-            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other; what masks
                 are filled with is in the model's.
             head: Which head, where a folder has several that fill.
-            max_chars: Refuse longer texts.
-            options: What is usual for the calls, see ``FillOptions``.
+            options: What computes, and how precisely.
+            keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
+                ``batch_pieces``), and of ``FillOptions`` (``top_k``, ``targets``, ``joint``, ``length``, ``mask``,
+                ``beam``, ``order``, ``rank``, ``length_penalty``, ``max_chars``); the latter are defaults that a call
+                may change.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
             LabelError: If it has no head that fills masks.
             EngineError: If this machine cannot run what was asked.
         """
-        usual = _changed(FillOptions(), options, where="Filler.load")
+        computing, usual = options_of_load(FillOptions(), options, keywords, load=cls.load)
         checkpoint: Checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         name = find_head(checkpoint, "fill", name=head).name
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
-        flow = start_flow(checkpoint, [name], engine_options, batch_pieces=batch_pieces, script=script)
-        filler = cls(flow, usual, max_chars=max_chars)
+        flow = start_flow(checkpoint, [name], computing, script=script)
+        filler = cls(flow, usual)
         announce(flow)
         return filler
 
-    def __call__(self, text: str, **options: Any) -> Filling:
+    def __call__(self, text: str, *, options: FillOptions | None = None, **changes: Unpack[FillKeywords]) -> Filling:
         """Fill the masks of one text.
 
         Args:
             text: A text with masks: ``[MASK]``, ``[MASK:3]`` (a stretch of three pieces), ``[MASK:1-4]``.
-            options: Changes to ``self.options`` for this call.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call: ``top_k``, ``targets``, ``joint``, ``length``, ``mask``, ``beam``,
+                ``order``, ``rank``, ``length_penalty``, ``max_chars``; see ``FillOptions``.
 
         Raises:
             TypeError: If ``text`` is not a string, or an option is unknown.
@@ -282,20 +291,26 @@ class Filler:
             DataError: If there is no mask, or one longer than the model reads.
         """
         check_one(text)
-        return next(self.stream([text], **options))
+        return next(self.stream([text], options=options, **changes))
 
     def stream(
-        self, texts: Iterable[str], *, where: Callable[[int], str] = "text {}".format, **options: Any
+        self,
+        texts: Iterable[str],
+        *,
+        where: Callable[[int], str] = "text {}".format,
+        options: FillOptions | None = None,
+        **changes: Unpack[FillKeywords],
     ) -> Iterator[Filling]:
         """Fill the masks of texts lazily: one result for each, in order, read about a block ahead.
 
         Args:
             texts: Texts with masks; a blank one may have none.
             where: What messages call a text, by its number from 0.
-            options: Changes to ``self.options`` for this call.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
         """
         check_several(texts, reader="filler")
-        return self._fillings(texts, where, _changed(self.options, options, where="Filler"))
+        return self._fillings(texts, where, options_of_call(self.options, options, changes, where="Filler"))
 
     def perplexity(self, text: str, *, whole_words: bool = False) -> Perplexity:
         """How little a text surprises the model, each piece masked in turn; see ``lexel.tasks.perplexity``."""
@@ -306,7 +321,10 @@ class Filler:
         """The perplexities of texts, lazily and in order."""
         check_several(texts, reader="filler")
         return stream_perplexities(
-            self.flow, check_each(texts, max_chars=self.max_chars), mask=self._model.mask, whole_words=whole_words
+            self.flow,
+            check_each(texts, max_chars=self.options.max_chars),
+            mask=self._model.mask,
+            whole_words=whole_words,
         )
 
     @cached_property
@@ -326,7 +344,7 @@ class Filler:
         if options.targets is not None and not targets:
             raise OptionError("targets: an empty list; expected words to choose from")
         first = 0
-        for block in gather_blocks(check_each(texts, max_chars=self.max_chars)):
+        for block in gather_blocks(check_each(texts, max_chars=options.max_chars)):
             names = [where(first + n) for n in range(len(block.texts))]
             first += len(block.texts)
             blanks = [
@@ -471,8 +489,3 @@ def _replaced(text: str, masks: Sequence[tuple[int, int]], words: Sequence[str])
         length = starts[-1] + len(word)
         done = end
     return "".join((*parts, text[done:])), starts
-
-
-def _changed(options: FillOptions, given: dict[str, Any], *, where: str) -> FillOptions:
-    refuse_unknown(given, known=_OPTIONS, refused={}, where=where)
-    return replace(options, **given)

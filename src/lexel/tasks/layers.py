@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,22 @@ class LayerHead:
         return self.calibrated(mean_over(probs_of(scores[inside], tags[inside]), places - lengths, places))
 
 
+class TagKeywords(TypedDict, total=False):
+    """The fields of ``TagOptions`` as keywords of ``load`` and of calls; a lexicon may be its file or a list."""
+
+    decode: Method
+    lexicon: Lexicon | str | os.PathLike[str] | Iterable[str] | None
+    biases: Mapping[str, NDArray[np.floating[Any]]] | None
+    joint: bool
+    entities_on_words: bool
+    min_score: float | None
+    ignore: Collection[str]
+    max_chars: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class TagOptions:
-    """How scores become words, tags and entities.
+    """How scores become words, tags and entities: defaults of a tagger, or the options of one call.
 
     Attributes:
         decode: ``viterbi`` (the best valid tags) or ``argmax`` (the best tag of each piece).
@@ -79,6 +93,7 @@ class TagOptions:
         entities_on_words: Widen entities to whole words.
         min_score: Leave out entities with a lower score; ``None`` for the least score that the model's folder names
             (``lexel calibrate``), 0 for all.
+        ignore: Labels of entities to leave out.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -88,6 +103,7 @@ class TagOptions:
     joint: bool = True
     entities_on_words: bool = False
     min_score: float | None = None
+    ignore: Collection[str] = ()
     max_chars: int | None = None
 
     def __post_init__(self) -> None:
@@ -98,10 +114,26 @@ class TagOptions:
             raise ValueError(f"biases for {min(unknown)!r}; expected layers: {', '.join(get_args(Layer))}")
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise ValueError(f"min_score is {self.min_score}; expected a score from 0 to 1")
+        if isinstance(self.ignore, str):
+            raise TypeError(f"ignore is the str {self.ignore!r}; expected a list of labels")
 
     def least_score(self, layer: LayerHead) -> float:
         """The least score of an entity that is kept."""
         return layer.head.tuned.min_score if self.min_score is None else self.min_score
+
+    @classmethod
+    def read(cls, keywords: TagKeywords) -> dict[str, Any]:
+        """Keywords as fields: a lexicon that is a file or a list of words is made a ``Lexicon``."""
+        read: dict[str, Any] = dict(keywords)
+        if "lexicon" in read:
+            read["lexicon"] = _lexicon(read["lexicon"])
+        return read
+
+
+def _lexicon(given: Lexicon | str | os.PathLike[str] | Iterable[str] | None) -> Lexicon | None:
+    if given is None or isinstance(given, Lexicon):
+        return given
+    return Lexicon.load(os.fspath(given)) if isinstance(given, str | os.PathLike) else Lexicon(given)
 
 
 def decode_block(block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> Iterator[Document]:
@@ -242,6 +274,7 @@ class _Decoder:
         starts, ends = trim_blanks(self._chars, starts, np.maximum(starts, ends))  # white space may be a piece
         scores = layer.span_scores(self._scores(layer), tags, starts=spans.start, ends=spans.end)
         solid = (ends > starts) & (scores >= self._options.least_score(layer))
+        solid &= ~self._ignored(layer.label_set)[spans.type_id]
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
             solid &= _apart(starts, ends, scores)
@@ -262,6 +295,10 @@ class _Decoder:
         if self._ranges is None or self._ranges[0] is not owner:
             self._ranges = owner, pieces_of_words(words, owner)
         return self._ranges[1]
+
+    def _ignored(self, label_set: LabelSet) -> NDArray[np.bool_]:
+        """Is a type of entity left out? ``[types]``"""
+        return np.array([name in self._options.ignore for name in label_set.types], np.bool_)
 
     def _scores(self, layer: LayerHead) -> NDArray[np.float32]:
         return self._block.readings[layer.flow].scores[layer.head.name].astype(np.float32, copy=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
 from lexel.engines.choose import EngineOptions, describe, start_engine
@@ -82,7 +81,6 @@ def start_flow(
     outputs: Sequence[str],
     options: EngineOptions,
     *,
-    batch_pieces: int | None = None,
     script: str = "as-is",
 ) -> Flow:
     """A flow of a checkpoint with the heads among its outputs, and no others, loaded.
@@ -91,17 +89,15 @@ def start_flow(
         checkpoint: The model.
         outputs: Names of heads, or ``hidden.N``.
         options: Which engine.
-        batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
         script: Which Chinese script the model reads; see ``Flow``.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
         EngineError: If this machine cannot run what was asked.
     """
-    given = options.batch_pieces if batch_pieces is None else batch_pieces
-    engine = start_engine(checkpoint, replace(options, batch_pieces=given), heads=outputs)
+    engine = start_engine(checkpoint, options, heads=outputs)
     name = str(checkpoint.source.folder)
-    batch_pieces = engine.batch_pieces if given is None else given
+    batch_pieces = engine.batch_pieces if options.batch_pieces is None else options.batch_pieces
     return Flow(name, checkpoint, engine, outputs=outputs, batch_pieces=batch_pieces, script=script)
 
 

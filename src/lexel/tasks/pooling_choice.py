@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypedDict, get_args
 
 from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.sentence_transformers import Dense, PoolingMode, SentenceModules, Step
@@ -19,9 +19,22 @@ _LAST_LAYERS = re.compile(r"last-([1-9]\d*)")
 _NAME = re.compile(r"[\w.-]+")
 
 
+class EmbedKeywords(TypedDict, total=False):
+    """The fields of ``EmbedOptions`` as keywords of ``load`` and of calls."""
+
+    pooling: str | None
+    layer: int
+    normalise: bool | None
+    dimensions: int | None
+    prompt: str | None
+    max_chars: int | None
+
+
 @dataclass(frozen=True, slots=True)
-class PoolingOptions:
-    """What a caller asks; ``None`` is what the folder says.
+class EmbedOptions:
+    """How texts become vectors: defaults of an embedder, or the options of one call; ``None`` is what the folder says.
+
+    A call can change ``pooling`` and ``layer`` as far as the layers that they need were loaded.
 
     Attributes:
         pooling: ``mean``, ``cls``, ``max``, ``last-4`` (the mean of the last four layers, then of the pieces),
@@ -32,6 +45,7 @@ class PoolingOptions:
         dimensions: How many of the numbers are kept, from the first on.
         prompt: What goes before each text: the name of one of the folder's prompts, or the words themselves; an empty
             one is none.
+        max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
     pooling: str | None = None
@@ -39,6 +53,7 @@ class PoolingOptions:
     normalise: bool | None = None
     dimensions: int | None = None
     prompt: str | None = None
+    max_chars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,7 @@ class PoolingPlan:
         return self.layers if self.attention is None else (*self.layers, self.attention)
 
 
-def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, options: PoolingOptions) -> PoolingPlan:
+def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, options: EmbedOptions) -> PoolingPlan:
     """Settle how texts become vectors.
 
     Args:

@@ -7,27 +7,25 @@ several checkpoints act as one.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
-from lexel.decoding.lexicon import Lexicon
-from lexel.decoding.tags import Method
 from lexel.document import Document
-from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.names import Layer
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.tasks.checks import check_each, check_one, check_several
-from lexel.tasks.layers import LayerHead, TagOptions, decode_block
+from lexel.tasks.layers import LayerHead, TagKeywords, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
+from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.with_inputs import beside
 from lexel.text.sentences import split_sentences
 
@@ -41,6 +39,10 @@ TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
 _logger = logging.getLogger("lexel")
 
 
+class TagLoadKeywords(EngineKeywords, TagKeywords, total=False):
+    """What ``Tagger.load`` takes beside the model."""
+
+
 class Tagger:
     """Reads words, part-of-speech tags and named entities. Safe to call from several threads.
 
@@ -48,13 +50,14 @@ class Tagger:
 
     Attributes:
         layers: Where each layer comes from; a layer that no head gives is absent.
-        options: How scores are decoded.
+        options: How scores are decoded, unless a call says otherwise.
     """
 
     def __init__(self, flows: Sequence[Flow], layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
         self._flows = tuple(flows)
         self.layers = dict(layers)
         self.options = options
+        self._check_ignored(options)
 
     @classmethod
     def load(
@@ -65,22 +68,12 @@ class Tagger:
         words: Source | None = None,
         pos: Source | None = None,
         entities: Source | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str | None = None,
-        batch_pieces: int | None = None,
         scheme: str | None = None,
         labels: Sequence[str] | None = None,
         pieces: str | None = None,
-        decode: Method = "viterbi",
-        lexicon: Lexicon | str | os.PathLike[str] | Iterable[str] | None = None,
-        biases: Mapping[str, NDArray[np.floating[Any]]] | None = None,
-        joint: bool = True,
-        entities_on_words: bool = False,
-        min_score: float | None = None,
-        max_chars: int | None = None,
         script: str = "as-is",
+        options: EngineOptions | None = None,
+        **keywords: Unpack[TagLoadKeywords],
     ) -> Tagger:
         """Load one checkpoint, or one for each layer, ready to read.
 
@@ -91,40 +84,23 @@ class Tagger:
             words: Another checkpoint for words.
             pos: Another checkpoint for part-of-speech tags.
             entities: Another checkpoint for entities.
-            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
-            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
-            threads: Threads to compute with; by default the physical cores this process may use.
-            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
-                with the engine torch a GPU if there is one.
-            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             scheme: What the labels' scheme is, where detection should be overruled.
             labels: The labels by index, where the config's should be overruled.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
-            decode: ``viterbi`` or ``argmax``.
-            lexicon: Words to force or prefer: a ``Lexicon``, the path of its file, or plain words to force.
-            biases: By layer, scores added to transitions between tags.
-            joint: Decode words and entities together, where one model reads both from the same pieces.
-            entities_on_words: Widen entities to whole words.
-            min_score: Leave out entities with a lower score; by default the model's own least score, 0 for all.
-            max_chars: Refuse longer texts.
             script: ``simplified`` or ``traditional`` if the models read that and texts may be in the other; results
                 index the texts as they are. ``as-is`` converts nothing.
+            options: What computes, and how precisely.
+            keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
+                ``batch_pieces``), and of ``TagOptions`` (``decode``, ``lexicon``, ``biases``, ``joint``,
+                ``entities_on_words``, ``min_score``, ``ignore``, ``max_chars``); the latter are defaults that a
+                call may change.
 
         Raises:
             CheckpointError: If a checkpoint cannot be used.
             LabelError: If a checkpoint has no head for a layer asked of it, or labels that nobody can read.
             EngineError: If this machine cannot run what was asked.
         """
-        options = TagOptions(
-            decode=decode,
-            lexicon=_lexicon(lexicon),
-            biases=biases,
-            joint=joint,
-            entities_on_words=entities_on_words,
-            min_score=min_score,
-            max_chars=max_chars,
-        )
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
+        computing, usual = options_of_load(TagOptions(), options, TagOptions.read(keywords), load=cls.load)
         parts: dict[Layer, Source | None] = {"words": words, "pos": pos, "entities": entities}
 
         def opened(part: Source | None, revision: str | None) -> Checkpoint:
@@ -135,66 +111,102 @@ class Tagger:
         given = {layer: opened(part, None) for layer, part in parts.items() if part is not None}
         main = opened(source, revision) if source is not None or not given else None
         chosen = _choose_heads(main, given)
-        flows = _start_flows(chosen, engine_options, batch_pieces=batch_pieces, script=script)
+        flows = _start_flows(chosen, computing, script=script)
         layers = {
             layer: LayerHead(str(checkpoint.source.folder), head, _label_set(checkpoint, head))
             for layer, (checkpoint, head) in chosen.items()
         }
-        tagger = cls(flows, layers, options)
+        tagger = cls(flows, layers, usual)
         tagger._say()
         return tagger
 
-    def __call__(self, text: str) -> Document:
+    def __call__(self, text: str, *, options: TagOptions | None = None, **changes: Unpack[TagKeywords]) -> Document:
         """Read one text.
 
+        Args:
+            text: The text.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call: ``decode``, ``lexicon``, ``biases``, ``joint``,
+                ``entities_on_words``, ``min_score``, ``ignore``, ``max_chars``; see ``TagOptions``.
+
         Raises:
-            TypeError: If ``text`` is not a string.
+            TypeError: If ``text`` is not a string, or an option is unknown.
         """
         check_one(text)
-        return next(self.stream([text]))
+        return next(self.stream([text], options=options, **changes))
 
-    def stream(self, texts: Iterable[str]) -> Iterator[Document]:
+    def stream(
+        self, texts: Iterable[str], *, options: TagOptions | None = None, **changes: Unpack[TagKeywords]
+    ) -> Iterator[Document]:
         """Read texts lazily: one Document for each, in order, in memory that does not grow with their number."""
         check_several(texts, reader="tagger")
         self._check_words_known()
-        return self._documents(gather_blocks(self._checked(texts)))
+        asked = self._asked(options, changes)
+        return self._documents(gather_blocks(check_each(texts, max_chars=asked.max_chars)), asked)
 
-    def tag_words(self, words: Sequence[str], *, delimiter: str = "") -> Document:
+    def tag_words(
+        self,
+        words: Sequence[str],
+        *,
+        delimiter: str = "",
+        options: TagOptions | None = None,
+        **changes: Unpack[TagKeywords],
+    ) -> Document:
         """Read one text whose words are known.
 
         Args:
             words: The words in order.
             delimiter: What stands between them in the Document's text.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
         """
         if isinstance(words, str):
             raise TypeError(
                 "expected the words of one text (a list of str), found a str; to find words, call the tagger"
             )
-        return next(self.stream_words([words], delimiter=delimiter))
+        return next(self.stream_words([words], delimiter=delimiter, options=options, **changes))
 
-    def stream_words(self, texts: Iterable[Sequence[str]], *, delimiter: str = "") -> Iterator[Document]:
+    def stream_words(
+        self,
+        texts: Iterable[Sequence[str]],
+        *,
+        delimiter: str = "",
+        options: TagOptions | None = None,
+        **changes: Unpack[TagKeywords],
+    ) -> Iterator[Document]:
         """Read texts whose words are known; otherwise as ``stream``."""
         joined = (_joined(words, number, delimiter=delimiter) for number, words in enumerate(texts))
-        return self._documents(gather_given(joined, self._checked))
+        return self._given(joined, self._asked(options, changes))
 
-    def stream_documents(self, documents: Iterable[Document], *, given_words: bool = False) -> Iterator[Document]:
+    def stream_documents(
+        self,
+        documents: Iterable[Document],
+        *,
+        given_words: bool = False,
+        options: TagOptions | None = None,
+        **changes: Unpack[TagKeywords],
+    ) -> Iterator[Document]:
         """Read the texts of documents; otherwise as ``stream``.
 
         Args:
             documents: Documents from data. A result keeps its document's ``id``, and nothing else that was annotated.
             given_words: Keep the documents' words as well, and tag these.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
 
         Raises:
             DataError: With ``given_words``, if a document that is not blank has no words.
         """
+        asked = self._asked(options, changes)
 
         def read(given: Iterator[Document]) -> Iterator[Document]:
             if given_words:
-                return self._documents(gather_given(map(_text_and_words, count(), given), self._checked))
-            return self.stream(document.text for document in given)
+                return self._given(map(_text_and_words, count(), given), asked)
+            return self.stream((document.text for document in given), options=asked)
 
-        for document, found in beside(documents, read):
-            yield found if document.id is None else _named(found, document.id)
+        return (
+            found if document.id is None else _named(found, document.id) for document, found in beside(documents, read)
+        )
 
     @cached_property
     def description(self) -> str:
@@ -232,14 +244,28 @@ class Tagger:
                 "well, or give the words to tag_words or stream_words"
             )
 
-    def _checked(self, texts: Iterable[str]) -> Iterator[str]:
-        return check_each(texts, max_chars=self.options.max_chars)
+    def _asked(self, options: TagOptions | None, changes: TagKeywords) -> TagOptions:
+        """The options of one call."""
+        asked = options_of_call(self.options, options, TagOptions.read(changes), where="Tagger")
+        self._check_ignored(asked)
+        return asked
 
-    def _documents(self, blocks: Iterator[Block]) -> Iterator[Document]:
+    def _check_ignored(self, options: TagOptions) -> None:
+        labels = self.layers["entities"].label_set.types if "entities" in self.layers else ()
+        for label in options.ignore:
+            if label not in labels:
+                raise LabelError(f"ignore: label {label!r}; expected labels of entities: {', '.join(labels) or 'none'}")
+
+    def _given(self, texts: Iterable[tuple[str, NDArray[np.int32]]], options: TagOptions) -> Iterator[Document]:
+        """Read texts whose words are given."""
+        blocks = gather_given(texts, partial(check_each, max_chars=options.max_chars))
+        return self._documents(blocks, options)
+
+    def _documents(self, blocks: Iterator[Block], options: TagOptions) -> Iterator[Document]:
         for flow in self._flows:
             blocks = flow.read(blocks)
         for block in blocks:
-            yield from decode_block(block, self.layers, self.options)
+            yield from decode_block(block, self.layers, options)
 
 
 def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) -> dict[Layer, tuple[Checkpoint, Head]]:
@@ -269,9 +295,7 @@ def _label_set(checkpoint: Checkpoint, head: Head) -> LabelSet:
     return detect(head.labels, scheme=head.scheme, where=f"{checkpoint.source.folder}: head {head.name}")
 
 
-def _start_flows(
-    chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, batch_pieces: int | None, script: str
-) -> list[Flow]:
+def _start_flows(chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, script: str) -> list[Flow]:
     """One flow for each checkpoint, computing the heads that are used."""
     outputs: dict[str, list[str]] = {}
     checkpoints: dict[str, Checkpoint] = {}
@@ -280,16 +304,7 @@ def _start_flows(
         checkpoints[name] = checkpoint
         if head.name not in outputs.setdefault(name, []):
             outputs[name].append(head.name)
-    return [
-        start_flow(checkpoint, outputs[name], options, batch_pieces=batch_pieces, script=script)
-        for name, checkpoint in checkpoints.items()
-    ]
-
-
-def _lexicon(given: Lexicon | str | os.PathLike[str] | Iterable[str] | None) -> Lexicon | None:
-    if given is None or isinstance(given, Lexicon):
-        return given
-    return Lexicon.load(os.fspath(given)) if isinstance(given, str | os.PathLike) else Lexicon(given)
+    return [start_flow(checkpoint, outputs[name], options, script=script) for name, checkpoint in checkpoints.items()]
 
 
 def _joined(words: Sequence[str], number: int, *, delimiter: str) -> tuple[str, NDArray[np.int32]]:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.decoding.classes import DEFAULT_THRESHOLD, apply_function
-from lexel.engines.choose import EngineOptions, describe
+from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import LabelError
 from lexel.tasks.base import Flow, Pair
 from lexel.tasks.checks import check_one, check_several
-from lexel.tasks.classify import Classification, Rule, TextScores, checked_texts, score_texts
+from lexel.tasks.classify import Classification, Rule, Text, TextScores, checked_texts, score_texts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
-from lexel.tasks.unknown_arguments import refuse_unknown
+from lexel.tasks.options import options_of_call, options_of_load
 
 TEMPLATE = "This example is {}."
 CHINESE_TEMPLATE = "这段话是关于{}的。"
@@ -34,9 +34,23 @@ _CONTRADICTION = ("contradict", "not_entail", "non_entail", "not entail", "矛�
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
+class ZeroShotKeywords(TypedDict, total=False):
+    """The fields of ``ZeroShotOptions`` as keywords of ``load`` and of calls."""
+
+    template: str | None
+    multi_label: bool
+    threshold: float | None
+    top_k: int | None
+    max_chars: int | None
+
+
+class ZeroShotLoadKeywords(EngineKeywords, ZeroShotKeywords, total=False):
+    """What ``ZeroShotClassifier.load`` takes beside the model and the labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class ZeroShotOptions:
-    """How texts are classified.
+    """How texts are classified: defaults of a classifier, or the options of one call.
 
     Attributes:
         template: The hypothesis, with ``{}`` where the label goes; by default in the labels' language, see above.
@@ -44,25 +58,18 @@ class ZeroShotOptions:
         threshold: With ``multi_label``, the least probability with which a label is given; without, the least with
             which the best is.
         top_k: How many labels ``ranked`` has; by default all.
+        max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
     template: str | None = None
     multi_label: bool = False
     threshold: float | None = None
     top_k: int | None = None
+    max_chars: int | None = None
 
     def __post_init__(self) -> None:
         if self.top_k is not None and self.top_k < 1:
             raise ValueError(f"top_k is {self.top_k}; expected 1 or more")
-
-    def changed(self, given: dict[str, Any], *, where: str) -> ZeroShotOptions:
-        """The same options but for those given.
-
-        Raises:
-            TypeError: If an argument is unknown.
-        """
-        refuse_unknown(given, known=OPTIONS, refused={}, where=where)
-        return replace(self, **given)
 
     def rule(self, labels: Sequence[str]) -> Rule:
         """How probabilities of these labels become classes; one label alone has nothing to compete with."""
@@ -70,9 +77,6 @@ class ZeroShotOptions:
         least = DEFAULT_THRESHOLD if self.threshold is None and is_multi else self.threshold
         thresholds = None if least is None else np.full(len(labels), least)
         return Rule(labels, "none", is_multi=is_multi, thresholds=thresholds, top_k=self.top_k)
-
-
-OPTIONS = tuple(part.name for part in fields(ZeroShotOptions))
 
 
 def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
@@ -173,19 +177,15 @@ class ZeroShotClassifier:
     Attributes:
         labels: What texts are classified into unless a call says otherwise.
         options: What a call does unless it says otherwise.
-        max_chars: The longest text that is taken; ``None`` for no limit.
     """
 
-    def __init__(
-        self, flow: Flow, labels: Sequence[str], *, options: ZeroShotOptions, max_chars: int | None = None
-    ) -> None:
+    def __init__(self, flow: Flow, labels: Sequence[str], *, options: ZeroShotOptions) -> None:
         self._flow = flow
         head = flow.checkpoint.heads[flow.outputs[0]]
         self._inference = Inference.of(head.labels, f"{flow.checkpoint.source.folder}: head {head.name}")
         hypotheses_of(labels, options.template)
         self.labels = tuple(labels)
         self.options = options
-        self.max_chars = max_chars
 
     @classmethod
     def load(
@@ -194,16 +194,11 @@ class ZeroShotClassifier:
         *,
         labels: Sequence[str],
         revision: str | None = None,
-        engine: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str | None = None,
-        batch_pieces: int | None = None,
         pieces: str | None = None,
         script: str = "as-is",
         head: str | None = None,
-        max_chars: int | None = None,
-        **options: Any,
+        options: EngineOptions | None = None,
+        **keywords: Unpack[ZeroShotLoadKeywords],
     ) -> ZeroShotClassifier:
         """Load a model of natural language inference.
 
@@ -211,17 +206,13 @@ class ZeroShotClassifier:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             labels: What texts are classified into.
             revision: Branch, tag or commit of a hub id.
-            engine: ``auto`` (OpenVINO), ``openvino``, ``torch`` or ``numpy``.
-            precision: ``auto`` (bf16 where the processor has it natively, else float32), or one of its names.
-            threads: Threads to compute with; by default the physical cores this process may use.
-            device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or
-                with the engine torch a GPU if there is one.
-            batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
-            max_chars: Refuse longer texts.
-            options: What is usual for the calls, see ``ZeroShotOptions``.
+            options: What computes, and how precisely.
+            keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
+                ``batch_pieces``), and of ``ZeroShotOptions`` (``template``, ``multi_label``, ``threshold``, ``top_k``,
+                ``max_chars``); the latter are defaults that a call may change.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
@@ -229,24 +220,32 @@ class ZeroShotClassifier:
                 template cannot be used.
             EngineError: If this machine cannot run what was asked.
         """
-        usual = ZeroShotOptions().changed(options, where="ZeroShotClassifier.load")
+        computing, usual = options_of_load(ZeroShotOptions(), options, keywords, load=cls.load)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
         found = find_head(checkpoint, "classify", name=head)
         Inference.of(found.labels, f"{checkpoint.source.folder}: head {found.name}")  # before anything is computed
         hypotheses_of(labels, usual.template)
-        engine_options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device)
-        flow = start_flow(checkpoint, [found.name], engine_options, batch_pieces=batch_pieces, script=script)
-        classifier = cls(flow, labels, options=usual, max_chars=max_chars)
+        flow = start_flow(checkpoint, [found.name], computing, script=script)
+        classifier = cls(flow, labels, options=usual)
         announce(flow)
         return classifier
 
-    def __call__(self, text: str, labels: Sequence[str] | None = None, **options: Any) -> Classification:
+    def __call__(
+        self,
+        text: str,
+        labels: Sequence[str] | None = None,
+        *,
+        options: ZeroShotOptions | None = None,
+        **changes: Unpack[ZeroShotKeywords],
+    ) -> Classification:
         """Classify one text.
 
         Args:
             text: The text.
             labels: Other labels than ``self.labels``.
-            options: Changes to ``self.options`` for this call.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call: ``template``, ``multi_label``, ``threshold``, ``top_k``,
+                ``max_chars``; see ``ZeroShotOptions``.
 
         Raises:
             TypeError: If ``text`` is not a string, or an option is unknown.
@@ -254,16 +253,23 @@ class ZeroShotClassifier:
             DataError: If a hypothesis is too long for a window.
         """
         check_one(text)
-        return next(self.stream([text], labels, **options))
+        return next(self.stream([text], labels, options=options, **changes))
 
     def stream(
-        self, texts: Iterable[str], labels: Sequence[str] | None = None, **options: Any
+        self,
+        texts: Iterable[str],
+        labels: Sequence[str] | None = None,
+        *,
+        options: ZeroShotOptions | None = None,
+        **changes: Unpack[ZeroShotKeywords],
     ) -> Iterator[Classification]:
         """Classify texts lazily: one result for each, in order, read about a block ahead."""
         check_several(texts, reader="classifier")
-        changed = self.options.changed(options, where="ZeroShotClassifier")
-        asked = self.labels if labels is None else labels
-        return self._classifications(texts, hypotheses_of(asked, changed.template), changed.rule(tuple(asked)))
+        asked = options_of_call(self.options, options, changes, where="ZeroShotClassifier")
+        chosen = self.labels if labels is None else labels
+        hypotheses = hypotheses_of(chosen, asked.template)
+        given = checked_texts(texts, max_chars=asked.max_chars)
+        return self._classifications(given, hypotheses, asked.rule(tuple(chosen)))
 
     @cached_property
     def description(self) -> str:
@@ -274,11 +280,18 @@ class ZeroShotClassifier:
     def __repr__(self) -> str:
         return f"<ZeroShotClassifier of {', '.join(self.labels)}: {describe(self._flow.engine)}>"
 
-    def _classifications(self, texts: Iterable[str], hypotheses: Sequence[str], rule: Rule) -> Iterator[Classification]:
+    @property
+    def flow(self) -> Flow:
+        """The checkpoint that is read with, and its engine."""
+        return self._flow
+
+    def _classifications(
+        self, texts: Iterable[Text], hypotheses: Sequence[str], rule: Rule
+    ) -> Iterator[Classification]:
         waiting: deque[str] = deque()
 
         def checked() -> Iterator[str]:
-            for number, text in enumerate(checked_texts(texts, max_chars=self.max_chars)):
+            for number, text in enumerate(texts):
                 if not isinstance(text, str):
                     raise TypeError(f"text {number}: expected a str, found a pair; hypotheses are made of the labels")
                 waiting.append(text)

@@ -52,6 +52,6 @@ def search(
         if prompt is None and "query" in embedder.plan.prompts:
             prompt = "query"
             note(f"queries get the model's prompt for them, {embedder.plan.prompts['query']!r}; --prompt '' for none")
-        asker = embedder if prompt is None else embedder.with_prompt(prompt)
+        asker = embedder if prompt is None else embedder.with_options(prompt=prompt)
         found = search_corpus(corpus, embedder, asker, queries, top_k=asked.top_k, metric=asked.metric)
         show_found(queries, found)

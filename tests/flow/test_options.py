@@ -1,4 +1,4 @@
-"""``load`` sets the defaults of options, a call changes them for itself; the engine's options are the same everywhere."""
+"""``load`` sets the defaults of options, a call changes them for itself; the engine has the same options everywhere."""
 
 from __future__ import annotations
 

@@ -9,8 +9,10 @@ such a folder with random scores.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +235,17 @@ SIZES = {
 }
 
 
+MODERN = {
+    **SIZES,
+    "num_hidden_layers": 4,
+    "max_position_embeddings": 64,
+    "local_attention": 8,
+    "initializer_range": 0.1,
+    **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0),
+}
+"""Settings of a tiny ModernBERT, whose layers see the whole sequence, twice a window of 4 to either side, and all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How transformers makes a tiny model: its ``model_type`` and its config's settings."""
@@ -302,6 +315,14 @@ RECIPES = {
         "rembert",
         {**SIZES, "max_position_embeddings": 64, "input_embedding_size": 16, "output_embedding_size": 24},
     ),
+    "modernbert": Recipe("modernbert", MODERN),
+    "modernbert-biased": Recipe(
+        "modernbert",
+        {**MODERN, "num_hidden_layers": 3, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
+        | dict.fromkeys(("attention_bias", "mlp_bias", "norm_bias", "classifier_bias"), True)
+        | {"hidden_activation": "silu", "classifier_activation": "tanh", "classifier_pooling": "mean"}
+        | {"decoder_bias": False},
+    ),
 }
 """The tiny models that every engine is compared on; together they have every family and several activations."""
 
@@ -329,6 +350,36 @@ def build_reference(folder: Path, recipe: Recipe, *, seed: int = 0) -> Any:
                 parameter.normal_(mean=mean, std=0.1)
     model.save_pretrained(folder)
     return model
+
+
+def in_float64(model: Any) -> Any:
+    """transformers' model in float64, with rotary positions that are no longer of float32."""
+    import torch
+
+    def exact(module: Any, x: torch.Tensor, position_ids: torch.Tensor, layer_type: str) -> Any:
+        config = module.config
+        size, base = config.hidden_size // config.num_attention_heads, config.rope_parameters[layer_type]["rope_theta"]
+        angles = position_ids[..., None].double() / base ** (torch.arange(0, size, 2).double() / size)
+        whole = torch.cat((angles, angles), dim=-1)
+        return whole.cos(), whole.sin()
+
+    for name, module in model.named_modules():
+        if name.endswith("rotary_emb"):
+            module.forward = partial(exact, module)
+            sys.modules[type(module).__module__].apply_rotary_pos_emb = _turned  # theirs is of float32, too
+    return model.double()
+
+
+def _turned(q: Any, k: Any, cos: Any, sin: Any, unsqueeze_dim: int = 1) -> Any:
+    cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+    return tuple(x * cos + _half_turned(x) * sin for x in (q, k))
+
+
+def _half_turned(x: Any) -> Any:
+    import torch
+
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((-second, first), dim=-1)
 
 
 _CLASSES = {"classify": "SequenceClassification", "fill": "MaskedLM", "answer": "QuestionAnswering"}

@@ -25,6 +25,7 @@ TRANSFORMERS = {
     "xlm-roberta-xl": transformers.XLMRobertaXLConfig,
     "megatron-bert": transformers.MegatronBertConfig,
     "rembert": transformers.RemBertConfig,
+    "modernbert": transformers.ModernBertConfig,
 }
 
 
@@ -43,7 +44,7 @@ def test_config_saved_by_transformers_is_read_as_transformers_reads_it(model_typ
     assert ours.embedding_size == narrow
     assert ours.intermediate_size == getattr(theirs, "hidden_dim", getattr(theirs, "intermediate_size", None))
     assert ours.n_types == getattr(theirs, "type_vocab_size", 0)
-    assert ours.layer_norm_eps == getattr(theirs, "layer_norm_eps", 1e-12)
+    assert ours.layer_norm_eps == getattr(theirs, "layer_norm_eps", getattr(theirs, "norm_eps", 1e-12))
     assert ours.labels == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 

@@ -21,7 +21,7 @@ from lexel.encoder.families import FAMILIES, family_of
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import Sequences
 from lexel.errors import EngineError
-from tests.builders import RECIPES, build_reference, compute, openvino_has_bf16, random_sequences
+from tests.builders import RECIPES, build_reference, compute, in_float64, openvino_has_bf16, random_sequences
 
 LENGTHS = (64, 1, 2, 17, 30, 5, 40, 9, 3, 23)
 """From a single piece to as many as the models have positions."""
@@ -65,7 +65,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     checkpoint = open_checkpoint(folder)
     sequences = random_sequences(LENGTHS, n_types=checkpoint.config.n_types)
     approximate = read_alone(model, checkpoint, sequences)
-    exact = read_alone(model.double(), checkpoint, sequences)
+    exact = read_alone(in_float64(model), checkpoint, sequences)
     error = max(float(np.abs(approximate[name] - exact[name]).max()) for name in exact)
     return Case(checkpoint, sequences, exact, error)
 

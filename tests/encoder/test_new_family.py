@@ -25,10 +25,10 @@ import lexel
 from lexel.checkpoint import open_checkpoint
 from lexel.encoder.families import BY_MODEL_TYPE, bert
 from lexel.encoder.family import (
-    ClassifyNames,
     EmbeddingNames,
     Family,
     FillNames,
+    HeadNames,
     LayerNames,
     ModelConfig,
     ModelType,
@@ -80,7 +80,7 @@ FAMILY = Family(
     layers="blocks.*",
     layer=LayerNames("att.q", "att.k", "att.v", "att.o", "norm_1", "mlp.up", "mlp.down", "norm_2", norm_first=True),
     fill=FillNames("lm", "lm.dense", "lm.norm", "lm.decoder", "lm.bias"),
-    classify=ClassifyNames("pre", "classifier"),
+    classify=HeadNames("pre", "classifier"),
     skips_padding_position=True,
     has_pooler=False,
 )

@@ -26,15 +26,20 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.encoder.families import FAMILIES
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import Sequences
-from tests.builders import RECIPES, compute, random_sequences
+from tests.builders import RECIPES, compute, in_float64, random_sequences
 
 LENGTHS = (64, 1, 2, 17, 30, 5)
 LABELS = ("good", "bad", "so so")
-RECIPE_OF = (
-    {"bert": "bert-sharp", "roberta": "roberta", "albert": "albert", "electra": "electra"}
-    | {name: name for name in ("distilbert", "ernie", "data2vec", "rembert")}
-    | {name: name.replace("_", "-") for name in ("roberta_prelayernorm", "xlm_roberta_xl", "megatron_bert")}
-)
+RECIPE_OF = {
+    "bert": "bert-sharp",
+    "modernbert means": "modernbert-biased",
+    **{
+        name: name
+        for name in ("roberta", "albert", "electra", "distilbert", "ernie", "data2vec", "rembert", "modernbert")
+    },
+    **{name: name.replace("_", "-") for name in ("roberta_prelayernorm", "xlm_roberta_xl", "megatron_bert")},
+}
+"""The tiny models by family; a family with heads of several kinds has several."""
 CLASSES: Mapping[str, Any] = {
     "fill": AutoModelForMaskedLM,
     "fill untied": AutoModelForMaskedLM,
@@ -79,7 +84,7 @@ def build_model(folder: Path, family: str, kind: str) -> Any:
             is_norm = "norm" in name.lower() and name.endswith("weight")
             parameter.normal_(mean=1.0 if is_norm else 0.0, std=0.1)
     model.save_pretrained(folder)
-    return model.double()
+    return model
 
 
 def read_alone(model: Any, checkpoint: Checkpoint, sequences: Sequences, kind: str) -> NDArray[np.float64]:
@@ -107,7 +112,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     checkpoint = open_checkpoint(folder)
     sequences = random_sequences(LENGTHS, n_types=checkpoint.config.n_types)
     approximate = read_alone(model.float(), checkpoint, sequences, kind)
-    exact = read_alone(model.double(), checkpoint, sequences, kind)
+    exact = read_alone(in_float64(model), checkpoint, sequences, kind)
     error = float(np.abs(approximate - exact).max())
     if kind == "classify":
         sequences.picked[:] = False
@@ -126,4 +131,4 @@ def test_float32_agrees_to_five_digits_or_as_theirs_does(case: Case, engine: str
 
 
 def test_every_family_has_every_head() -> None:
-    assert set(RECIPE_OF) == {family.name for family in FAMILIES}
+    assert {name.split()[0] for name in RECIPE_OF} == {family.name for family in FAMILIES}

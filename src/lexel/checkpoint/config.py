@@ -52,6 +52,7 @@ def read_config(folder: Path) -> ModelConfig:
     asked = Values(values, where)
     found = _required(values, where, family) | _optional(values, where, family)
     activation = _activation(found.pop("activation"), where, key=family.required["activation"])
+    of_heads = found.pop("head_activation", None)
     eps = _eps(found.pop("layer_norm_eps"), where)
     sizes = {name: _size(value, where, name=name, family=family) for name, value in found.items()}
     _check_sizes(sizes, where, family)
@@ -79,6 +80,10 @@ def read_config(folder: Path) -> ModelConfig:
         problem_type=_text(values, "problem_type", where),
         tie_word_embeddings=values.get("tie_word_embeddings") is not False,
         fill_size=sizes.get("fill_size", embedding_size),
+        head_activation=activation
+        if of_heads is None
+        else _activation(of_heads, where, key=family.optional["head_activation"]),
+        pools_mean=_pools_mean(asked, family),
         position_type=values.get("position_embedding_type") or "absolute",
         more=None if family.read_more is None else family.read_more(asked),
     )
@@ -138,6 +143,10 @@ def _required(values: Mapping[str, Any], where: str, family: Family) -> dict[str
 def _optional(values: Mapping[str, Any], where: str, family: Family) -> dict[str, Any]:
     given = {name: values.get(key) for name, key in family.optional.items()}
     return {**family.defaults} | {name: value for name, value in given.items() if value is not None}
+
+
+def _pools_mean(values: Values, family: Family) -> bool:
+    return family.pooling is not None and values.choice(family.pooling, ("cls", "mean"), default="cls") == "mean"
 
 
 def _activation(name: Any, where: str, *, key: str) -> str:

@@ -211,7 +211,7 @@ def _other_head(kind: str | None, config: ModelConfig, where: str) -> Head | Non
         )
         return Head("classify", "classify", labels, None, PLAIN_CLASSIFIER, problem=problem)
     if kind == "QuestionAnswering":
-        return Head("answer", "answer", (), None, "qa_outputs")
+        return Head("answer", "answer", (), None, config.family.answer.output)
     if kind in ("MaskedLM", "PreTraining") and f"For{kind}" not in config.family.missing_heads:
         return Head("fill", "fill", (), None, config.family.fill.prefix)
     return None

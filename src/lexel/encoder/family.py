@@ -105,12 +105,24 @@ class LayerNames:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifyNames:
-    """What a text classifier calls its two linear maps, and the activation between them."""
+class HeadNames:
+    """What a head that gives labels, or starts and ends of answers, calls its parts.
 
-    dense: str
+    Attributes:
+        dense: The first of two maps; ``None`` if there is only one.
+        output: The map to the outputs.
+        activation: Between the maps; ``None`` is the config's for heads.
+        norm: Behind the activation, if there is one.
+        dense_bias: The config's key for whether the first map has a bias; ``None``: it always has.
+        norm_bias: The same for the norm.
+    """
+
+    dense: str | None
     output: str
-    activation: str = "tanh"
+    activation: str | None = "tanh"
+    norm: str | None = None
+    dense_bias: str | None = None
+    norm_bias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,10 @@ class FillNames:
         norm: The normalisation behind its activation.
         decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
         bias: Where the decoder's bias stands, if it has none under its own name.
-        activation: ``None`` is the encoder's.
+        activation: ``None`` is the config's for heads.
+        dense_bias: The config's key for whether the first map has a bias; ``None``: it always has.
+        norm_bias: The same for the normalisation.
+        decoder_bias: The same for the decoder.
     """
 
     prefix: str
@@ -132,6 +147,9 @@ class FillNames:
     decoder: str
     bias: str
     activation: str | None = None
+    dense_bias: str | None = None
+    norm_bias: str | None = None
+    decoder_bias: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +171,9 @@ class Family:
         last_norm: The normalisation behind the last layer, if there is one.
         fill: Names of its masked-language-model head in a plain folder.
         classify: Names of its text classifier in a plain folder.
+        tagging: Names of its classifier of pieces in a plain folder.
+        answer: Names of its head for answers in a plain folder.
+        pooling: The config's key for what a text classifier looks at, ``cls`` or ``mean``; ``None``: always ``cls``.
         missing_heads: Endings of architectures whose head Lexel does not compute, with what the head does.
         unused: Patterns of tensors that may go unused, with the reason.
         skips_padding_position: The first rows of its position table, up to the padding piece's, are never used.
@@ -178,7 +199,10 @@ class Family:
     layer: LayerNames
     last_norm: str | None = None
     fill: FillNames
-    classify: ClassifyNames
+    classify: HeadNames
+    tagging: HeadNames = HeadNames(None, "classifier")
+    answer: HeadNames = HeadNames(None, "qa_outputs")
+    pooling: str | None = None
     missing_heads: Mapping[str, str] = field(default_factory=dict)
     unused: Sequence[tuple[str, str]] = ()
     skips_padding_position: bool = False
@@ -218,6 +242,8 @@ class ModelConfig:
         problem_type: How a text classifier's outputs are meant, if the file says so.
         tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
         fill_size: What a masked-language model's decoder takes; elsewhere than in RemBERT that is ``embedding_size``.
+        head_activation: The activation in heads whose names give none.
+        pools_mean: Whether a plain text classifier looks at the mean of its sequence instead of the first piece.
         position_type: How BERT's layers count positions: by a table of them (``absolute``), or by a table of distances
             (https://arxiv.org/abs/2009.13658) for queries, or for queries and keys.
         more: What the family's ``read_more`` gave.
@@ -244,6 +270,8 @@ class ModelConfig:
     problem_type: str | None
     tie_word_embeddings: bool = True
     fill_size: int = 0
+    head_activation: str = "gelu"
+    pools_mean: bool = False
     position_type: PositionType = "absolute"
     more: object = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +21,32 @@ def read_linear(
     weight = read_constant(ops, weights, f"{name}.weight", shape)
     bias = read_constant(ops, weights, f"{name}.bias", shape[:1], is_exact=True) if has_bias else None
     return Linear(ops, weight, bias)
+
+
+def read_parts(
+    ops: Ops[T], weights: Weights, name: str, shape: tuple[int, int], parts: Sequence[str], has_bias: bool
+) -> list[Linear[T]]:
+    """Linear maps of one shape whose weights a checkpoint keeps in one tensor, one below the other.
+
+    Args:
+        ops: What computes.
+        weights: Where they stand.
+        name: The tensor's name without ``.weight``.
+        shape: Of each map.
+        parts: What to call them.
+        has_bias: Whether there are biases.
+    """
+    n, full = len(parts), weights.full_name(name)
+    whole = weights.tensor(f"{name}.weight", (n * shape[0], shape[1])).reshape(n, *shape)
+    biases = weights.tensor(f"{name}.bias", (n * shape[0],)).reshape(n, shape[0]) if has_bias else [None] * n
+    return [
+        Linear(
+            ops,
+            ops.constant(weight, name=f"{full}.weight.{part}"),
+            None if bias is None else ops.constant(bias, name=f"{full}.bias.{part}", is_exact=True),
+        )
+        for weight, bias, part in zip(whole, biases, parts, strict=True)
+    ]
 
 
 def read_layer_norm(

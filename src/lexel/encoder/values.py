@@ -18,7 +18,11 @@ class Values:
 
     def __init__(self, values: Mapping[str, Any], where: str) -> None:
         self._values = values
-        self._where = where
+        self.where = where
+
+    def has(self, key: str) -> bool:
+        """Is the key there, whatever its value?"""
+        return key in self._values
 
     def get(self, key: str) -> Any:
         """A value as it is, or ``None``."""
@@ -70,7 +74,7 @@ class Values:
 
     def error(self, key: str, expected: str) -> CheckpointError:
         """What to say of a value that is not what it must be."""
-        return CheckpointError(f"{self._where}: {key} is {self._values.get(key)!r}; expected {expected}")
+        return CheckpointError(f"{self.where}: {key} is {self._values.get(key)!r}; expected {expected}")
 
     def _or(self, key: str, default: Any) -> Any:
         value = self._values.get(key)

@@ -3,6 +3,7 @@
     tagging    linear                                             [picks, labels]
     classify   linear, activation, linear; on first pieces        [picks, labels]
     answer     linear                                             [picks, 2]: start, end
+               (in some families linear, activation and norm stand before the linear map of each of these)
     fill       linear, activation, norm, embeddings transposed    [picks, vocab]
     embed      linear                                             [picks, 1]: a piece's share before the softmax
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint.heads import PLAIN_CLASSIFIER, Head
 from lexel.checkpoint.weights import Weights
-from lexel.encoder.family import ClassifyNames, FillNames, ModelConfig
+from lexel.encoder.family import FillNames, HeadNames, ModelConfig
 from lexel.encoder.layers import Brick, Linear
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_constant, read_layer_norm, read_linear
@@ -68,11 +69,15 @@ def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *
     """
     if head.task == "fill":
         return _build_fill(ops, _fill_names(head, config), weights, config, embeddings)
-    if head.task == "classify":
-        return _build_classify(ops, _classify_names(head, config), weights, (len(head.labels), config.hidden_size))
     if head.task == "embed":
         return read_linear(ops, weights, f"{head.prefix}.attention", (1, config.hidden_size))
-    return read_linear(ops, weights, head.prefix, (output_width(head, config), config.hidden_size))
+    return _build_outputs(ops, _output_names(head, config), weights, config, width=output_width(head, config))
+
+
+def is_plain(head: Head, config: ModelConfig) -> bool:
+    """Whether a head has the tensors that its family gives it in a plain Hugging Face folder."""
+    plain = {"fill": config.family.fill.prefix, "answer": config.family.answer.output}
+    return head.prefix == plain.get(head.task, PLAIN_CLASSIFIER)
 
 
 def output_width(head: Head, config: ModelConfig) -> int:
@@ -102,36 +107,51 @@ def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArr
 def tensor_patterns(head: Head, config: ModelConfig) -> tuple[str, ...]:
     """Patterns of the names of a head's tensors, for a model that does without it."""
     own = f"{head.prefix}.*"
-    if head.task == "classify" and head.prefix == PLAIN_CLASSIFIER:
-        return own, f"{config.family.classify.dense}.*"
-    return (own,)
+    if head.task in ("fill", "embed") or not is_plain(head, config):
+        return (own,)
+    names = _output_names(head, config)
+    return own, *(f"{part}.*" for part in (names.dense, names.norm) if part is not None)
 
 
-def _classify_names(head: Head, config: ModelConfig) -> ClassifyNames:
-    if head.prefix == PLAIN_CLASSIFIER:
-        return config.family.classify
-    return ClassifyNames(f"{head.prefix}.dense", f"{head.prefix}.out_proj")
+def _output_names(head: Head, config: ModelConfig) -> HeadNames:
+    family, prefix = config.family, head.prefix
+    if is_plain(head, config):
+        return {"classify": family.classify, "answer": family.answer}.get(head.task, family.tagging)
+    return HeadNames(f"{prefix}.dense", f"{prefix}.out_proj") if head.task == "classify" else HeadNames(None, prefix)
 
 
-def _build_classify(ops: Ops[T], names: ClassifyNames, weights: Weights, shape: tuple[int, int]) -> Brick[T]:
-    dense = read_linear(ops, weights, names.dense, (shape[1], shape[1]))
-    return Chain((dense, Activation(ops, names.activation), read_linear(ops, weights, names.output, shape)))
+def _build_outputs(ops: Ops[T], names: HeadNames, weights: Weights, config: ModelConfig, *, width: int) -> Brick[T]:
+    """The map to the outputs, and what stands before it."""
+    hidden = config.hidden_size
+    output = read_linear(ops, weights, names.output, (width, hidden))
+    if names.dense is None:
+        return output
+    has_bias = names.dense_bias is None or weights.has(f"{names.dense}.bias")
+    dense = read_linear(ops, weights, names.dense, (hidden, hidden), has_bias=has_bias)
+    activation = Activation(ops, names.activation or config.head_activation)
+    if names.norm is None:
+        return Chain((dense, activation, output))
+    has_bias = names.norm_bias is None or weights.has(f"{names.norm}.bias")
+    norm = read_layer_norm(ops, weights, names.norm, hidden, config.layer_norm_eps, has_bias=has_bias)
+    return Chain((dense, activation, norm, output))
 
 
 def _fill_names(head: Head, config: ModelConfig) -> FillNames:
     prefix = head.prefix
-    if prefix == config.family.fill.prefix:
+    if is_plain(head, config):
         return config.family.fill
     return FillNames(prefix, f"{prefix}.dense", f"{prefix}.layer_norm", f"{prefix}.decoder", f"{prefix}.bias")
 
 
 def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Brick[T]:
-    size = config.fill_size
+    size, eps = config.fill_size, config.layer_norm_eps
+    dense_bias = names.dense_bias is None or weights.has(f"{names.dense}.bias")
+    norm_bias = names.norm_bias is None or weights.has(f"{names.norm}.bias")
     return Chain(
         (
-            read_linear(ops, weights, names.dense, (size, config.hidden_size)),
-            Activation(ops, names.activation or config.activation),
-            read_layer_norm(ops, weights, names.norm, size, config.layer_norm_eps),
+            read_linear(ops, weights, names.dense, (size, config.hidden_size), has_bias=dense_bias),
+            Activation(ops, names.activation or config.head_activation),
+            read_layer_norm(ops, weights, names.norm, size, eps, has_bias=norm_bias),
             _read_decoder(ops, names, weights, config, embeddings),
         )
     )
@@ -147,4 +167,6 @@ def _read_decoder(ops: Ops[T], names: FillNames, weights: Weights, config: Model
     tied = config.fill_size == config.embedding_size and config.tie_word_embeddings and not weights.has(own)
     bias = f"{names.decoder}.bias" if weights.has(f"{names.decoder}.bias") else names.bias
     weight = embeddings if tied else read_constant(ops, weights, own, shape)
+    if names.decoder_bias is not None and not weights.has(bias):
+        return Linear(ops, weight, None)
     return Linear(ops, weight, read_constant(ops, weights, bias, shape[:1], is_exact=True))

@@ -7,25 +7,33 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from lexel.checkpoint import Checkpoint, Weights
 from lexel.checkpoint.adapter import AdapterConfig
+from lexel.encoder.family import ModelConfig
 from lexel.encoder.layers import Adapter, Brick, Encoder, Inputs, LayerAdapters
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_linear
-from lexel.engines.heads import build_head, computed_heads, tensor_patterns
+from lexel.engines.heads import build_head, computed_heads, is_plain, tensor_patterns
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Model(Generic[T]):
-    """An encoder with its heads, holding an engine's tensors, and the weights that these were read from."""
+    """An encoder with its heads, holding an engine's tensors, and the weights that these were read from.
+
+    Attributes:
+        of_means: The heads that look at the mean of a sequence instead of its picked pieces.
+    """
 
     ops: Ops[T]
     encoder: Encoder[T]
     heads: Mapping[str, Brick[T]]
     weights: Weights
-    hidden_size: int
+    config: ModelConfig
+    of_means: Collection[str] = ()
 
     def __call__(self, inputs: Inputs[T], picks: T, outputs: Sequence[str]) -> list[T]:
         """What was asked for, at the picked pieces only.
@@ -40,16 +48,26 @@ class Model(Generic[T]):
         """
         states = self.encoder(inputs)
         last = self._pick(states[-1], picks)
+        means = None
+        if any(name in self.of_means for name in outputs):
+            means = self._pick(self._means(states[-1], inputs), picks)
         results = []
         for name in outputs:
             if name.startswith("hidden."):
                 results.append(self._pick(states[int(name.removeprefix("hidden."))], picks))
             else:
-                results.append(self.heads[name](last))
+                results.append(self.heads[name](means if means is not None and name in self.of_means else last))
         return results
 
     def _pick(self, states: T, picks: T) -> T:
-        return self.ops.pick(states, picks, hidden_size=self.hidden_size)
+        return self.ops.pick(states, picks, hidden_size=self.config.hidden_size)
+
+    def _means(self, states: T, inputs: Inputs[T]) -> T:
+        """The mean of its sequence's states at each piece: attention that sees all pieces alike."""
+        mask = self.ops.mask(inputs.sequence_ids, inputs.position_ids)
+        zeros = self.ops.multiply(states, self.ops.constant(np.zeros(1, np.float32), name="no scores", is_exact=True))
+        config = self.config
+        return self.ops.attention(zeros, zeros, states, mask, n_heads=config.n_heads, head_size=config.head_size)
 
 
 def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | None = None) -> Model[T]:
@@ -75,7 +93,10 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     }
     of_heads = (tensor_patterns(head, config) for head in checkpoint.heads.values())
     weights.check_used([*(pattern for pattern, _ in config.family.unused), *chain.from_iterable(of_heads)])
-    return Model(ops, encoder, bricks, weights, config.hidden_size)
+    of_means = {
+        head.name for head in wanted if head.task == "classify" and config.pools_mean and is_plain(head, config)
+    }
+    return Model(ops, encoder, bricks, weights, config, of_means)
 
 
 def _read_adapters(

@@ -136,6 +136,7 @@ class TorchOps:
             return attend_in_rows(query, key, value, mask, scale=scale, bias=bias, **sizes)
         if self._kernel is None or bias is not None:
             raise EngineError("torch: segments need a kernel of variable length, and scores without a bias; give rows")
+        query, key, value = (x.to(self._dtype) for x in (query, key, value))
         return attend_in_segments(query, key, value, mask, scale=scale, kernel=self._kernel, **sizes)
 
     def pick(self, x: torch.Tensor, picks: torch.Tensor, *, hidden_size: int) -> torch.Tensor:

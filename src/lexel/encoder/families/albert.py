@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from lexel.encoder.families import bert
-from lexel.encoder.family import ClassifyNames, Family, FillNames, LayerNames, ModelConfig, ModelType, Weights
+from lexel.encoder.family import Family, FillNames, HeadNames, LayerNames, ModelConfig, ModelType, Weights
 from lexel.encoder.layers import Context, Encoder, Layer, LayerAdapters
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_layer
@@ -80,6 +80,6 @@ FAMILY = Family(
         decoder="predictions.decoder",
         bias="predictions.bias",
     ),
-    classify=ClassifyNames("albert.pooler", "classifier"),
+    classify=HeadNames("albert.pooler", "classifier"),
     unused=[*bert.UNUSED, ("predictions.*", "its pre-training head"), ("sop_classifier.*", "its sentence-order head")],
 )

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from lexel.encoder.family import (
-    ClassifyNames,
     EmbeddingNames,
     Family,
     FillNames,
+    HeadNames,
     LayerNames,
     ModelConfig,
     ModelType,
@@ -171,6 +171,6 @@ FAMILY = Family(
         decoder="cls.predictions.decoder",
         bias="cls.predictions.bias",
     ),
-    classify=ClassifyNames("bert.pooler.dense", "classifier"),
+    classify=HeadNames("bert.pooler.dense", "classifier"),
     unused=[*UNUSED, ("cls.*", "its pre-training heads (masked pieces, next sentence)")],
 )

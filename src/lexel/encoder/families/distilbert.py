@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lexel.encoder.families import bert
-from lexel.encoder.family import ClassifyNames, Family, FillNames, LayerNames, ModelType
+from lexel.encoder.family import Family, FillNames, HeadNames, LayerNames, ModelType
 
 FAMILY = Family(
     name="distilbert",
@@ -42,7 +42,7 @@ FAMILY = Family(
         decoder="vocab_projector",
         bias="vocab_projector.bias",
     ),
-    classify=ClassifyNames("pre_classifier", "classifier", "relu"),
+    classify=HeadNames("pre_classifier", "classifier", "relu"),
     unused=[
         ("vocab_transform.*", "its pre-training head"),
         ("vocab_layer_norm.*", "the same"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lexel.encoder.families import bert
-from lexel.encoder.family import ClassifyNames, Family, FillNames, ModelType
+from lexel.encoder.family import Family, FillNames, HeadNames, ModelType
 
 FAMILY = Family(
     name="electra",
@@ -26,7 +26,7 @@ FAMILY = Family(
         bias="generator_lm_head.bias",
         activation="gelu",
     ),
-    classify=ClassifyNames("classifier.dense", "classifier.out_proj", "gelu"),
+    classify=HeadNames("classifier.dense", "classifier.out_proj", "gelu"),
     missing_heads={
         "ForPreTraining": "ELECTRA's discriminator, which tells replaced pieces from original ones and predicts none. "
         "Take the generator (ElectraForMaskedLM)"

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from lexel.encoder.families import bert
-from lexel.encoder.family import ClassifyNames, ModelConfig, ModelType, Weights
+from lexel.encoder.family import HeadNames, ModelConfig, ModelType, Weights
 from lexel.encoder.layers import Encoder
 from lexel.encoder.ops import Ops
 from lexel.encoder.values import Values
@@ -54,5 +54,5 @@ FAMILY = replace(
     build=build,
     read_more=read_tasks,
     prefix="ernie",
-    classify=ClassifyNames("ernie.pooler.dense", "classifier"),
+    classify=HeadNames("ernie.pooler.dense", "classifier"),
 )

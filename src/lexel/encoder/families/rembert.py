@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lexel.encoder.families import bert
-from lexel.encoder.family import ClassifyNames, FillNames, ModelType
+from lexel.encoder.family import FillNames, HeadNames, ModelType
 
 FAMILY = replace(
     bert.FAMILY,
@@ -22,5 +22,5 @@ FAMILY = replace(
         decoder="cls.predictions.decoder",
         bias="cls.predictions.decoder.bias",
     ),
-    classify=ClassifyNames("rembert.pooler.dense", "classifier"),
+    classify=HeadNames("rembert.pooler.dense", "classifier"),
 )

@@ -6,7 +6,7 @@ The first rows of the position table are kept for padding. Both texts of a pair 
 from __future__ import annotations
 
 from lexel.encoder.families import bert
-from lexel.encoder.family import ClassifyNames, Family, FillNames, ModelType
+from lexel.encoder.family import Family, FillNames, HeadNames, ModelType
 
 FAMILY = Family(
     name="roberta",
@@ -31,7 +31,7 @@ FAMILY = Family(
         bias="lm_head.bias",
         activation="gelu",
     ),
-    classify=ClassifyNames("classifier.dense", "classifier.out_proj"),
+    classify=HeadNames("classifier.dense", "classifier.out_proj"),
     unused=[*bert.UNUSED, ("lm_head.*", "its pre-training head")],
     skips_padding_position=True,
     pair_type_id=0,

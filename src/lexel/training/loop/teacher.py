@@ -94,16 +94,18 @@ class Teacher:
         slots = torch.nonzero(ordinary.view(-1))[:, 0]
         targets = dict(batch.targets)
         for head in self._heads:
-            targets[head.name] = self._target(head, targets[head.name], last, slots)
+            targets[head.name] = self._target(head, targets[head.name], last, slots, asked)
         used = batch.sequences.view(-1) > 0
         hidden = torch.stack([layers[layer][used] for layer in self._layers])
         return replace(batch, targets=targets, hidden=hidden)
 
-    def _target(self, head: TrainedHead, target: Target, states: torch.Tensor, slots: torch.Tensor) -> Target:
+    def _target(
+        self, head: TrainedHead, target: Target, states: torch.Tensor, slots: torch.Tensor, batch: Batch
+    ) -> Target:
         """What a head should say, with the teacher's scores; those that tag are asked at all pieces of the text."""
         if head.is_tagging:
             return replace(target, soft=TeacherScores(self._model.score(head.name, states[slots]), slots))
-        picked = states if target.slots is None else states[target.slots]
+        picked = self._model.picked(head.name, states, batch, target.slots)
         if target.pools is not None:
             return replace(target, soft=TeacherScores(self._model.vectors(head.name, picked, target.pools)))
         scores = self._model.score(head.name, picked)

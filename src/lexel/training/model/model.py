@@ -11,7 +11,7 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
 from lexel.encoder.families import family_of
-from lexel.encoder.family import Family, FillNames
+from lexel.encoder.family import Family, FillNames, HeadNames
 from lexel.errors import OptionError
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.rows import HIDDEN, Batch, teacher_key
@@ -104,12 +104,18 @@ class MultiHead(nn.Module):  # type: ignore[misc]
             own = (layers[layer][used] for layer in self._compared)
             scores[HIDDEN] = torch.stack([to(one) for to, one in zip(self.maps, own, strict=True)])
         for name, target in batch.targets.items():
-            picked = states if target.slots is None else states[target.slots]
+            picked = self.picked(name, states, batch, target.slots)
             head = self.head(name)
             if isinstance(head, VectorHead) and target.soft is not None and self.maps is not None:
                 scores[teacher_key(name)] = head.in_teacher_space(picked, target.pools, to=self.maps[-1])
             scores[name] = self.score(name, picked, pools=target.pools)
         return scores
+
+    def picked(self, name: str, states: torch.Tensor, batch: Batch, slots: torch.Tensor | None) -> torch.Tensor:
+        """What a head looks at: the states of all slots or of some, or the means of their sequences."""
+        if getattr(self.head(name), "pools_mean", False):
+            states = _means_of_sequences(states, batch.sequences)
+        return states if slots is None else states[slots]
 
     def score(self, name: str, states: torch.Tensor, *, pools: torch.Tensor | None = None) -> torch.Tensor:
         """A head's scores from hidden states ``[picks, hidden]``; ``pools`` says which of them make a vector."""
@@ -131,49 +137,77 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         return table
 
 
-class TaggingHead(nn.Module):  # type: ignore[misc]
-    """Dropout and a linear map, ``[slots, hidden]`` to ``[slots, labels]``; also for answers, with two outputs."""
+def _means_of_sequences(states: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
+    """The mean of its sequence at each slot, ``[slots, hidden]``."""
+    n = int(sequences.max()) + 1
+    number = (sequences + n * torch.arange(len(sequences), device=sequences.device)[:, None]).view(-1)
+    counts = number.bincount(minlength=n * len(sequences)).clamp(min=1)
+    sums = states.new_zeros(len(counts), states.shape[1]).index_add(0, number, states)
+    return (sums / counts[:, None].to(states.dtype))[number]
 
-    def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float) -> None:
+
+class OutputHead(nn.Module):  # type: ignore[misc]
+    """A linear map to labels, or to starts and ends of answers; in some heads another map stands before it.
+
+    Args:
+        hidden_size: Width of the states.
+        n_outputs: How many outputs there are.
+        dropout: Before the last map.
+        before: The map before it, with its activation and norm, if there is one.
+        pools_mean: Whether it looks at the mean of a sequence instead of the slots that it is asked at.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        n_outputs: int,
+        *,
+        dropout: float,
+        before: Transform | None = None,
+        pools_mean: bool = False,
+    ) -> None:
         super().__init__()
+        self.before = before
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, n_outputs)
+        self.pools_mean = pools_mean
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Scores."""
+        """Scores ``[slots, outputs]``."""
+        if self.before is not None:
+            states = self.before(states)
         scores: torch.Tensor = self.output(self.dropout(states))
         return scores
 
 
-class ClassifyHead(nn.Module):  # type: ignore[misc]
-    """A linear map, an activation, and another linear map, on first pieces."""
+class Transform(nn.Module):  # type: ignore[misc]
+    """A linear map, an activation and, in some families, a norm."""
 
-    def __init__(self, hidden_size: int, n_outputs: int, *, dropout: float, activation: str) -> None:
+    def __init__(
+        self, sizes: tuple[int, int], *, activation: str, has_bias: bool = True, norm: nn.LayerNorm | None = None
+    ) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.dense = nn.Linear(*sizes, bias=has_bias)
         self.activation = ACT2FN[activation]
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden_size, n_outputs)
+        self.norm = norm
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Scores."""
-        scores: torch.Tensor = self.output(self.dropout(self.activation(self.dense(states))))
-        return scores
+        """From ``[slots, sizes[0]]`` to ``[slots, sizes[1]]``."""
+        mapped: torch.Tensor = self.activation(self.dense(states))
+        return mapped if self.norm is None else self.norm(mapped)
 
 
 class FillHead(nn.Module):  # type: ignore[misc]
     """A transformation, then the encoder's own table of pieces as the map to the vocabulary."""
 
-    def __init__(self, hidden_size: int, embedding_size: int, vocab_size: int, *, activation: str, eps: float) -> None:
+    def __init__(self, before: Transform, vocab_size: int, *, has_bias: bool = True) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden_size, embedding_size)
-        self.activation = ACT2FN[activation]
-        self.norm = nn.LayerNorm(embedding_size, eps=eps)
-        self.bias = nn.Parameter(torch.zeros(vocab_size))
+        self.before = before
+        self.bias = nn.Parameter(torch.zeros(vocab_size)) if has_bias else None
 
     def forward(self, states: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
         """Scores ``[picks, vocab]``."""
-        return nn.functional.linear(self.norm(self.activation(self.dense(states))), embeddings, self.bias)
+        return nn.functional.linear(self.before(states), embeddings, self.bias)
 
 
 def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) -> PreTrainedModel:
@@ -195,27 +229,51 @@ def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) ->
 def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -> nn.Module:
     """A new head with weights drawn as the encoder's are."""
     hidden = config.hidden_size
-    dropout = next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1)
     family = family_of(config.model_type)
     if head.task == "fill":
-        plain = family.fill.activation if is_plain else None
-        embedding = getattr(config, family.required.get("embedding_size", family.required["hidden_size"]))
-        _refuse_own_decoder(config, family, embedding)
-        eps = getattr(config, family.optional.get("layer_norm_eps", ""), 1e-12)
-        activation = plain or getattr(config, family.required["activation"])
-        module: nn.Module = FillHead(hidden, embedding, config.vocab_size, activation=activation, eps=eps)
+        module: nn.Module = _build_fill(config, family, is_plain=is_plain)
     elif head.modules is not None:
         module = SentenceHead(hidden, len(head.labels), modules=head.modules)
     elif head.task == "embed":
         asked = head.options
         module = EmbedHead(hidden, len(head.labels), pooling=asked.pooling, dimensions=asked.dimensions)
-    elif head.task == "classify":
-        activation = family.classify.activation if is_plain else "tanh"
-        module = ClassifyHead(hidden, len(head.labels), dropout=dropout, activation=activation)
     else:
-        module = TaggingHead(hidden, 2 if head.task == "answer" else len(head.labels), dropout=dropout)
+        names = _output_names(head.task, family, prefix=None if is_plain else f"heads.{head.name}")
+        module = OutputHead(
+            hidden,
+            2 if head.task == "answer" else len(head.labels),
+            dropout=next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1),
+            before=None if names.dense is None else _transform(names, config, family, (hidden, hidden)),
+            pools_mean=head.task == "classify" and is_plain and _pools_mean(config, family),
+        )
     _draw(module, getattr(config, "initializer_range", 0.02))
     return module
+
+
+def _build_fill(config: PretrainedConfig, family: Family, *, is_plain: bool) -> FillHead:
+    names = family.fill if is_plain else FillNames("", "", "norm", "", "")
+    embedding = getattr(config, family.required.get("embedding_size", family.required["hidden_size"]))
+    _refuse_own_decoder(config, family, embedding)
+    before = _transform(names, config, family, (config.hidden_size, embedding))
+    return FillHead(before, config.vocab_size, has_bias=_flag(config, names.decoder_bias))
+
+
+def _transform(
+    names: HeadNames | FillNames, config: PretrainedConfig, family: Family, sizes: tuple[int, int]
+) -> Transform:
+    eps = getattr(config, family.optional.get("layer_norm_eps", ""), 1e-12)
+    key = family.optional.get("head_activation", family.required["activation"])
+    norm = None if names.norm is None else nn.LayerNorm(sizes[1], eps=eps, bias=_flag(config, names.norm_bias))
+    activation = names.activation or getattr(config, key)
+    return Transform(sizes, activation=activation, has_bias=_flag(config, names.dense_bias), norm=norm)
+
+
+def _flag(config: PretrainedConfig, key: str | None) -> bool:
+    return key is None or bool(getattr(config, key))
+
+
+def _pools_mean(config: PretrainedConfig, family: Family) -> bool:
+    return family.pooling is not None and getattr(config, family.pooling) == "mean"
 
 
 def _refuse_own_decoder(config: PretrainedConfig, family: Family, embedding_size: int) -> None:
@@ -238,35 +296,28 @@ def _draw(module: nn.Module, scale: float) -> None:
 
 def head_names(head: TrainedHead | Any, *, family: Family, prefix: str) -> Names:
     """What a folder calls the tensors of a head, by the module's own names; of an embed head those that it may have."""
+    is_plain = not prefix.startswith("heads.")
     if head.task == "fill":
-        return (
-            _fill_names(family.fill)
-            if not prefix.startswith("heads.")
-            else {
-                "dense.weight": f"{prefix}.dense.weight",
-                "dense.bias": f"{prefix}.dense.bias",
-                "norm.weight": f"{prefix}.layer_norm.weight",
-                "norm.bias": f"{prefix}.layer_norm.bias",
-                "bias": f"{prefix}.bias",
-            }
-        )
-    if head.task == "classify":
-        plain = family.classify
-        dense, output = (
-            (f"{prefix}.dense", f"{prefix}.out_proj") if prefix.startswith("heads.") else (plain.dense, plain.output)
-        )
-        return _linear("dense", dense) | _linear("output", output)
+        own = FillNames(prefix, f"{prefix}.dense", f"{prefix}.layer_norm", "", f"{prefix}.bias")
+        fill = family.fill if is_plain else own
+        return _linear("before.dense", fill.dense) | _linear("before.norm", fill.norm) | {"bias": fill.bias}
     if head.task == "embed":
         return _linear("attention", f"{prefix}.attention") | _linear("dense", f"{prefix}.dense")
-    return _linear("output", prefix)
+    names = _output_names(head.task, family, prefix=None if is_plain else prefix)
+    if is_plain and names.dense is None:
+        return _linear("output", prefix)
+    return _linear("before.dense", names.dense) | _linear("before.norm", names.norm) | _linear("output", names.output)
 
 
-def _fill_names(names: FillNames) -> Names:
-    return _linear("dense", names.dense) | _linear("norm", names.norm) | {"bias": names.bias}
+def _output_names(task: str, family: Family, *, prefix: str | None) -> HeadNames:
+    """Names of a head in a plain folder, or under a prefix of Lexel's."""
+    if prefix is None:
+        return {"classify": family.classify, "answer": family.answer}.get(task, family.tagging)
+    return HeadNames(f"{prefix}.dense", f"{prefix}.out_proj") if task == "classify" else HeadNames(None, prefix)
 
 
-def _linear(own: str, there: str) -> Names:
-    return {f"{own}.{part}": f"{there}.{part}" for part in ("weight", "bias")}
+def _linear(own: str, there: str | None) -> Names:
+    return {} if there is None else {f"{own}.{part}": f"{there}.{part}" for part in ("weight", "bias")}
 
 
 def tensors_of(module: nn.Module, names: Names) -> dict[str, torch.Tensor]:

@@ -54,7 +54,7 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
         slots = _slots(batch)
         (found,) = engine.run([_as_rows(batch, slots)], list(stored.values()))
         for name in names:
-            expected = _of_pieces(model, name, states[torch.from_numpy(slots)]).numpy()
+            expected = _of_pieces(model, name, model.picked(name, states, batch, torch.from_numpy(slots))).numpy()
             got = found[stored[name]]
             difference, largest = float(np.abs(got - expected).max()), float(np.abs(expected).max())
             if not difference <= tolerance * max(1.0, largest):

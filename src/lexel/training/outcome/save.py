@@ -38,7 +38,7 @@ def prefixes_of(heads: list[TrainedHead], *, family: Family) -> dict[str, str]:
     """Where each head's tensors stand: plain Hugging Face names for one that has them, else ``heads.<name>``."""
     if not is_plain(heads):
         return {head.name: f"heads.{head.name}" for head in heads}
-    plain = {"fill": family.fill.prefix, "answer": "qa_outputs"}
+    plain = {"fill": family.fill.prefix, "answer": family.answer.output}
     return {head.name: plain.get(head.task, PLAIN_CLASSIFIER) for head in heads}
 
 

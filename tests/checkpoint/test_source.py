@@ -100,7 +100,7 @@ def test_folder_wins_over_a_hub_id_of_the_same_name(build_folder, monkeypatch, t
 
 def test_nothing_and_its_name_are_the_bundled_model(build_folder, monkeypatch) -> None:
     folder = build_folder(name=BUNDLED)
-    monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda: folder)
+    monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": folder)
     assert fetch(None) == fetch(BUNDLED)
     assert fetch(None).folder == folder
 

@@ -12,7 +12,7 @@ from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import read_config
 from lexel.checkpoint.heads import Head, read_heads
 from lexel.checkpoint.quantised import Quantised
-from lexel.checkpoint.source import BUNDLED, Source, bundled_folder, fetch
+from lexel.checkpoint.source import Source, bundled_name, fetch
 from lexel.checkpoint.weights import Weights, open_weights
 from lexel.encoder.family import ModelConfig
 
@@ -51,8 +51,9 @@ class Checkpoint:
     def description(self) -> str:
         """What was found, a line each: source, commit and what pins it, licence, heads, pieces."""
         source = self.source
-        bundled = f"{BUNDLED}, bundled with Lexel" if source.folder == bundled_folder() else None
-        lines = [f"model: {source.repo_id or bundled or source.folder} ({self.config.model_type})"]
+        bundled = bundled_name(source.folder)
+        known = source.repo_id or (f"{bundled}, bundled with Lexel" if bundled else source.folder)
+        lines = [f"model: {known} ({self.config.model_type})"]
         if source.commit:
             lines.append(f"commit: {source.commit}; to pin it: {source.pin}")
         if self.card.notice:

@@ -1,4 +1,4 @@
-"""The models at hand: the bundled one, and those of the BERT family in the hub's cache."""
+"""The models at hand: the bundled ones, and those of the BERT family in the hub's cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lexel.checkpoint.card import read_card
 from lexel.checkpoint.config import read_config
 from lexel.checkpoint.heads import read_heads
 from lexel.checkpoint.hub_cache import cached_models
-from lexel.checkpoint.source import BUNDLED, bundled_folder
+from lexel.checkpoint.source import bundled_folder, bundled_names
 from lexel.errors import CheckpointError, LabelError
 
 
@@ -18,8 +18,8 @@ class ModelAtHand:
     """A model that loads without a download.
 
     Attributes:
-        id: The hub id, or the name of the bundled model.
-        commit: Its commit; ``None`` for the bundled model.
+        id: The hub id, or the name of a bundled model.
+        commit: Its commit; ``None`` for a bundled model.
         bytes: Size of its files.
         licence: As its card says.
         heads: Task of each head by its name; empty where the labels are unclear.
@@ -41,8 +41,7 @@ class ModelAtHand:
 def list_models() -> tuple[list[ModelAtHand], int]:
     """The models that Lexel can read, and the number of others in the cache."""
     found: list[ModelAtHand | None] = []
-    if (bundled_folder() / "config.json").is_file():
-        found.append(look_at(bundled_folder(), BUNDLED))
+    found += [look_at(bundled_folder(name), name) for name in bundled_names()]
     found += [look_at(model.folder, model.repo_id, commit=model.commit) for model in cached_models()]
     listed = [model for model in found if model is not None]
     return listed, len(found) - len(listed)

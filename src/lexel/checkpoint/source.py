@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,10 @@ from lexel.checkpoint.weights import BIN, BIN_INDEX, SAFETENSORS, SAFETENSORS_IN
 from lexel.errors import CheckpointError
 
 BUNDLED = "zh"
-"""The name of the bundled model."""
+"""The bundled model that is taken where none is named."""
+
+BUNDLED_SCRIPTS: Mapping[str, str] = {"zh": "Hani", "en": "Latn"}
+"""The bundled models by name, with the script that each reads (ISO 15924)."""
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -66,7 +69,7 @@ def fetch(
 ) -> Source:
     """Find a model folder, downloading it if it is on the hub and not in the cache.
 
-    A folder that exists is taken before a hub id of the same name; the name ``zh`` is the bundled model (``./zh`` is a
+    A folder that exists is taken before a hub id of the same name; ``zh`` and ``en`` are bundled models (``./zh`` is a
     folder). The hub library's own settings hold: ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HOME``; with
     ``LEXEL_CACHE`` set, downloads are kept there instead. Without network a cached revision is used as it is.
 
@@ -78,9 +81,9 @@ def fetch(
     Raises:
         CheckpointError: If it is neither a folder nor an id, cannot be had from the hub, or holds no model.
     """
-    if source is None or source == BUNDLED:
+    if source is None or source in BUNDLED_SCRIPTS:
         _refuse_revision(revision, "the bundled model")
-        return Source(_checked(bundled_folder()))
+        return Source(_bundled(BUNDLED if source is None else str(source)))
     name = os.fspath(source)
     folder = Path(os.path.expanduser(name))
     if name and _is_folder(folder):
@@ -100,9 +103,29 @@ def split_revision(source: str) -> tuple[str, str | None]:
     return (repo_id, revision) if at and revision else (source, None)
 
 
-def bundled_folder() -> Path:
-    """Where the bundled model lies in the installed package."""
-    return Path(str(files("lexel") / "models" / BUNDLED))
+def bundled_folder(name: str = BUNDLED) -> Path:
+    """Where a bundled model lies in the installed package."""
+    return Path(str(files("lexel") / "models" / name))
+
+
+def bundled_names() -> tuple[str, ...]:
+    """The bundled models that this installation has."""
+    return tuple(name for name in BUNDLED_SCRIPTS if (bundled_folder(name) / "config.json").is_file())
+
+
+def bundled_name(folder: Path) -> str | None:
+    """The name of the bundled model that lies in a folder; ``None`` if it is another model's."""
+    return next((name for name in BUNDLED_SCRIPTS if folder == bundled_folder(name)), None)
+
+
+def _bundled(name: str) -> Path:
+    if name not in bundled_names():
+        there = ", ".join(bundled_names()) or "no bundled model"
+        raise CheckpointError(
+            f"{name}: a bundled model that this installation lacks; it has {there}. Install Lexel from its wheel, or "
+            f"pass ./{name} for a folder of that name"
+        )
+    return bundled_folder(name)
 
 
 def _refuse_revision(revision: str | None, what: str) -> None:

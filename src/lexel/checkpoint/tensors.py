@@ -48,11 +48,13 @@ class StoredTensor:
         dtype: Element type, a key of ``DTYPES``.
         values: A view of the file's mapping in the tensor's shape, not always contiguous or aligned.
         file: Name of the file, for messages.
+        scale: Of a matrix stored in eight bits: what each row is multiplied by, ``[rows, 1]``; ``None`` for others.
     """
 
     dtype: str
     values: NDArray[Any]
     file: str
+    scale: NDArray[Any] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -60,14 +62,17 @@ class StoredTensor:
 
     @property
     def float_name(self) -> str | None:
-        """``float32`` and so on; ``None`` if the elements are not floating-point numbers."""
-        return _SPELLED.get(self.dtype)
+        """``float32`` and so on, ``int8`` with a scale; ``None`` if the elements are not floating-point numbers."""
+        return _SPELLED.get(self.dtype) if self.scale is None else "int8"
 
     def read(self) -> NDArray[Any]:
         """The tensor as a contiguous, aligned, writeable array: the view itself if it is so, else a copy.
 
-        bfloat16 is widened to float32, which holds each of its values exactly.
+        bfloat16 is widened to float32, which holds each of its values exactly; rows in eight bits are scaled.
         """
+        if self.scale is not None:
+            scaled: NDArray[Any] = np.multiply(self.values, self.scale, dtype=np.float32)
+            return scaled
         if self.dtype == "BF16":
             return (self.values.astype("<u4", order="C") << np.uint32(16)).view("<f4")
         return np.require(self.values, requirements=["C", "A", "W"])

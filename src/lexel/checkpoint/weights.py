@@ -15,7 +15,7 @@ import difflib
 import mmap
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from lexel.jsonfile import LARGEST_BYTES, parse_object, read_object
 
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
 BIN, BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+SCALE_ENDING = "_scale"
+"""What follows a matrix's name where its rows' scales are stored, as in the format compressed-tensors."""
 
 HARMLESS = (
     ("*position_ids", "a buffer 0, 1, 2 ... that transformers saved until 4.31"),
@@ -79,7 +81,7 @@ class Weights:
 
     @property
     def dtype(self) -> str:
-        """The floating-point type of most of the numbers: ``float32``, ``float16``, ``bfloat16`` or ``float64``."""
+        """The type of most numbers: ``float32``, ``float16``, ``bfloat16``, ``float64``, or ``int8`` with scales."""
         sizes: dict[str, int] = {}
         for tensor in self._store.tensors.values():
             if tensor.float_name:
@@ -247,7 +249,7 @@ def read_tensors(folder: Path, file: str) -> dict[str, StoredTensor]:
 def _read_files(folder: Path, file: str) -> dict[str, StoredTensor]:
     read: Callable[[Path], dict[str, StoredTensor]] = map_bin if file in (BIN, BIN_INDEX) else map_safetensors
     if file in (SAFETENSORS, BIN):
-        return read(folder / file)
+        return with_scales(read(folder / file))
     index, listed = folder / file, _weight_map(folder / file)
     tensors: dict[str, StoredTensor] = {}
     for shard in sorted(set(listed.values())):
@@ -259,7 +261,28 @@ def _read_files(folder: Path, file: str) -> dict[str, StoredTensor]:
     missing = [name for name, shard in listed.items() if name not in tensors or tensors[name].file != shard]
     if missing:
         raise WeightError(f"{index}: tensor {missing[0]!r} is not in {listed[missing[0]]!r}. Download the shards again")
-    return tensors
+    return with_scales(tensors)
+
+
+def with_scales(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+    """Tensors in which each ``NAME_scale`` has become the scale of the matrix ``NAME`` of eight-bit numbers.
+
+    Raises:
+        WeightError: If a scale does not have a number for each row.
+    """
+    found = dict(tensors)
+    for name, tensor in tensors.items():
+        scale = tensors.get(f"{name}{SCALE_ENDING}") if tensor.dtype == "I8" else None
+        if scale is None:
+            continue
+        if scale.float_name is None or len(tensor.shape) != 2 or scale.shape != (tensor.shape[0], 1):
+            raise WeightError(
+                f"{scale.file}: tensor {name + SCALE_ENDING!r} is {scale.dtype} {scale.shape}; expected a floating-point"
+                f" number for each row of {name!r}, {(*tensor.shape[:1], 1)}. Download the file again"
+            )
+        found[name] = replace(tensor, scale=scale.read())
+        del found[f"{name}{SCALE_ENDING}"]
+    return found
 
 
 def _weight_map(index: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lexel.checkpoint.source import BUNDLED, bundled_folder
+from lexel.checkpoint.source import bundled_name
 from lexel.checkpoint.weights import weight_checksums
 from lexel.data.vectors import Batch, VectorRecord
 from lexel.document import Document
@@ -33,7 +33,7 @@ def describe_vectors(embedder: Embedder, *, of: str = "text") -> dict[str, Any]:
     """
     checkpoint, plan = embedder.flow.checkpoint, embedder.plan
     source = checkpoint.source
-    bundled = BUNDLED if source.folder == bundled_folder() else None
+    bundled = bundled_name(source.folder)
     return {
         "format": FORMAT,
         "of": of,

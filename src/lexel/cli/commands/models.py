@@ -20,7 +20,7 @@ _WIDE_COLUMNS, _SHORT_COMMIT = 118, 10
 def models(*, messages: MessageOptions) -> None:
     """List the models that are at hand without a download.
 
-    These are the bundled one, and those of the BERT family in the hub's
+    These are the bundled ones, and those of the BERT family in the hub's
     cache. On a terminal they are a table; into a pipe go JSON lines, with
     the whole commit and the folder.
 

@@ -9,12 +9,14 @@ import typer
 from lexel.cli.jobs.labelled import open_labelled
 from lexel.cli.options.groups import InputOptions, MessageOptions, Revision, grouped
 from lexel.cli.options.labelled import LabelledOptions
-from lexel.cli.options.quantize import Calibration, Data, Dynamic, MaxDrop, MaxFlips
+from lexel.cli.options.quantize import Calibration, Data, Dynamic, MaxDrop, MaxFlips, WeightsOnly
 from lexel.cli.terminal.messages import note, reported
-from lexel.errors import DataError
+from lexel.errors import DataError, OptionError
 
 if TYPE_CHECKING:
-    pass
+    from pathlib import Path
+
+    from lexel.checkpoint import Checkpoint
 
 
 @grouped
@@ -27,6 +29,7 @@ def quantize(
     max_drop: MaxDrop = 0.2,
     max_flips: MaxFlips = 30.0,
     dynamic: Dynamic = False,
+    weights_only: WeightsOnly = False,
     revision: Revision = None,
     input: InputOptions,
     labelled: LabelledOptions,
@@ -48,6 +51,11 @@ def quantize(
         from lexel.export.quantize import quantize as quantize_checkpoint
         from lexel.tasks.loading import load_checkpoint
 
+        if weights_only:
+            if calibration or data or dynamic:
+                raise OptionError("--weights-only: goes without --calibration, --data and --dynamic; leave them out")
+            _compress(load_checkpoint(model, revision=revision), Path(out))
+            return
         texts = None if calibration is None else _texts(calibration, encoding=input.encoding)
         gold = [] if data is None else list(open_labelled(data, input, labelled).documents())
         cost = quantize_checkpoint(
@@ -60,6 +68,16 @@ def quantize(
         for line in described_quantised(cost):
             note(line)
         note(f"{out}: written; precision auto computes it in int8")
+
+
+def _compress(checkpoint: Checkpoint, out: Path) -> None:
+    from lexel.checkpoint.weights import weight_checksums
+    from lexel.export.compress import compress
+
+    folder = checkpoint.source.folder
+    compress(folder, out)
+    before, after = (sum((place / name).stat().st_size for name in weight_checksums(place)) for place in (folder, out))
+    note(f"{out}: written; weights of {after / 1e6:,.1f} MB, from {before / 1e6:,.1f} MB")
 
 
 def _texts(place: str, *, encoding: str) -> list[str]:

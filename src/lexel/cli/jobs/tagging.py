@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from lexel.cli.jobs.records import Inputs, Placed, find_inputs
+from lexel.cli.jobs.scripts import with_note_on_script
 from lexel.cli.jobs.results import Route, flush_output, goes_to_terminal
 from lexel.cli.options.groups import InputOptions, OutputOptions
 from lexel.cli.terminal.messages import is_terminal, note, say_losses
@@ -93,7 +94,7 @@ class TaggingJob:
         """
         losses, files = Losses(), InputFiles(self.inputs.places)
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
-        records = self._records(files, losses, given_words=given_words)
+        records = with_note_on_script(self._records(files, losses, given_words=given_words), tagger)
         if route.is_conversation:
             results = _one_by_one(tagger, records, given_words=given_words)
         else:

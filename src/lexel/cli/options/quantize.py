@@ -42,3 +42,12 @@ MaxFlips = Annotated[
 Dynamic = Annotated[
     bool, option("--dynamic", panel=_QUANTISING, help="Only the weights in advance, the rest while computing.")
 ]
+
+WeightsOnly = Annotated[
+    bool,
+    option(
+        "--weights-only",
+        panel=_QUANTISING,
+        help="Store the weights in eight bits and make no graph: a smaller folder, not a faster one.",
+    ),
+]

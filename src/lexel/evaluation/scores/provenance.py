@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lexel.checkpoint.source import BUNDLED, bundled_folder
+from lexel.checkpoint.source import bundled_name
 from lexel.checkpoint.weights import weight_checksums
 from lexel.disk import sha256_of
 from lexel.evaluation.scores.run import EvaluationOptions
@@ -78,7 +78,7 @@ def describe_flow(flow: Flow, *, layers: Sequence[str]) -> dict[str, Any]:
     """A checkpoint with its revision, the checksums of its weights, what it is read for, and what computes it."""
     checkpoint, engine = flow.checkpoint, flow.engine
     source = checkpoint.source
-    name = source.repo_id or (BUNDLED if source.folder == bundled_folder() else str(source.folder))
+    name = source.repo_id or bundled_name(source.folder) or str(source.folder)
     return {
         "name": name,
         "repo_id": source.repo_id,

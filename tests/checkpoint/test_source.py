@@ -14,7 +14,7 @@ import pytest
 
 import lexel
 from lexel.checkpoint import open_checkpoint
-from lexel.checkpoint.source import BUNDLED, bundled_folder, fetch
+from lexel.checkpoint.source import BUNDLED, bundled_folder, bundled_name, fetch
 from lexel.errors import CheckpointError
 from tests.builders import POS, WORDS, build_tagger
 
@@ -322,3 +322,16 @@ def test_package_loads_without_the_hub_library() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
+
+
+def test_bundled_models_are_found_by_name(build_folder, monkeypatch) -> None:
+    folders = {"zh": build_folder(name="a"), "en": build_folder(name="b")}
+    monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": folders[name])
+    assert fetch("en").folder == folders["en"]
+    assert [bundled_name(folder) for folder in (*folders.values(), Path("other"))] == ["zh", "en", None]
+
+
+def test_a_bundled_model_that_is_not_there_is_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": tmp_path / name)
+    with pytest.raises(CheckpointError, match="en: a bundled model that this installation lacks; it has no bundled"):
+        fetch("en")

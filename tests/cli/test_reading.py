@@ -149,3 +149,18 @@ def test_models_lists_what_is_at_hand(lexel: Run, model: Path, tmp_path: Path) -
     assert list(found["heads"]) == ["words", "pos", "entities"]
     assert found["bytes"] > (model / "model.safetensors").stat().st_size
     assert "1 other in it is not of the BERT family" in result.stderr.decode()
+
+
+def test_a_text_of_another_script_than_the_bundled_model_reads_is_noted(lexel: Run) -> None:
+    said = lexel("tag", "-m", "zh", input="The minister said on Monday that talks would resume.").stderr.decode()
+    assert "100 % of the letters are Latin letters; the model zh reads Chinese characters." in said
+
+
+def test_a_text_that_is_partly_of_another_script_is_not_noted(lexel: Run) -> None:
+    said = lexel("tag", "-m", "zh", input="王小明在臺北市工作，他喜歡用 iPhone。").stderr.decode()
+    assert "of the letters are" not in said
+
+
+def test_no_note_is_made_for_models_that_are_not_bundled(lexel: Run) -> None:
+    said = lexel("tag", input="The minister said on Monday that talks would resume.").stderr.decode()
+    assert "of the letters are" not in said

@@ -277,8 +277,8 @@ def with_scales(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
             continue
         if scale.float_name is None or len(tensor.shape) != 2 or scale.shape != (tensor.shape[0], 1):
             raise WeightError(
-                f"{scale.file}: tensor {name + SCALE_ENDING!r} is {scale.dtype} {scale.shape}; expected a floating-point"
-                f" number for each row of {name!r}, {(*tensor.shape[:1], 1)}. Download the file again"
+                f"{scale.file}: tensor {name + SCALE_ENDING!r} is {scale.dtype} {scale.shape}; expected a floating "
+                f"number for each row of {name!r}, {(*tensor.shape[:1], 1)}. Download the file again"
             )
         found[name] = replace(tensor, scale=scale.read())
         del found[f"{name}{SCALE_ENDING}"]

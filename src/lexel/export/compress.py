@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint.convert import write_safetensors
 from lexel.checkpoint.folder import copy_description, new_folder
-from lexel.checkpoint.jsonfile import read_object
 from lexel.checkpoint.tensors import StoredTensor
 from lexel.checkpoint.weights import SAFETENSORS, SCALE_ENDING, read_tensors, weight_file
 from lexel.disk import write_json
 from lexel.errors import WeightError
+from lexel.jsonfile import read_object
 
 LEAST_NUMBERS = 4096
 """Smaller matrices stay in float16; they take no room, and heads are among them."""

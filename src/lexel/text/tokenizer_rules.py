@@ -81,9 +81,10 @@ KNOWN_PATTERNS = frozenset(
         rf"\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}",
         r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)"
         r"|\s+",
+        r"(?i)(n['’]t\b|(?<=\bcan)not\b|(?<=\bgon|\bwan)na\b|(?<=\bgot)ta\b)",
     )
 )
-"""Regular expressions of GPT-2, Llama 3, Qwen 2, o200k and cl100k, which the rules below would refuse."""
+"""Regular expressions of GPT-2, Llama 3, Qwen 2, o200k, cl100k and ``recipes/en``, which the rules would refuse."""
 
 _CLASS = r"\[(?:[^\[\]\\]|\\.)*\]|\\[pP]\{[^{}]*\}|\\.|[^\\\[\](){}|*+?]"
 """One character of a pattern: a class, a property, an escape, or a plain one."""

@@ -20,7 +20,7 @@ _LETTERS = {"Hani": "Chinese characters", "Latn": "Latin letters"}
 
 
 def with_note_on_script(records: Iterable[Document], tagger: Tagger) -> Iterator[Document]:
-    """The records as they are; a note if most of their first letters are not of the script that a bundled model reads."""
+    """The records as they are; a note if most letters are not of the script that the bundled model in use reads."""
     read = {bundled_name(flow.checkpoint.source.folder) for flow in tagger.flows}
     (name,) = read if len(read) == 1 else (None,)
     if name is None:

@@ -164,3 +164,13 @@ def test_a_text_that_is_partly_of_another_script_is_not_noted(lexel: Run) -> Non
 def test_no_note_is_made_for_models_that_are_not_bundled(lexel: Run) -> None:
     said = lexel("tag", input="The minister said on Monday that talks would resume.").stderr.decode()
     assert "of the letters are" not in said
+
+
+def test_entities_with_low_scores_are_left_out_on_request(lexel: Run) -> None:
+    text = "王小明在臺北市工作，他和李大華去上海。" * 3
+    found = {
+        least: records(lexel("tag", "-m", "zh", "-q", "--min-score", least, input=text).stdout)[0]["entities"]
+        for least in ("0", "0.5", "1")
+    }
+    assert len(found["0"]) >= len(found["0.5"]) > 0
+    assert found["1"] == []

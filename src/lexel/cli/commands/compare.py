@@ -107,6 +107,7 @@ def _loading(reading: ReadingOptions, tagging: TagOptions, compute: ComputeOptio
         "decode": reading.decode,
         "lexicon": reading.lexicon,
         "entities_on_words": tagging.entities_on_words,
+        "min_score": tagging.min_score,
     }
 
 

@@ -45,6 +45,7 @@ def load_tagger(
         pos=layers.pos,
         entities=layers.entities,
         entities_on_words=tagging.entities_on_words,
+        min_score=tagging.min_score,
         **_common(labels, reading, compute),
     )
 

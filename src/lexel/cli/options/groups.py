@@ -218,6 +218,17 @@ class TagOptions:
     entities_on_words: Annotated[
         bool, option("--entities-on-words", panel=_READING, help="Widen entities to whole words.")
     ] = False
+    min_score: Annotated[
+        float | None,
+        option(
+            "--min-score",
+            panel=_READING,
+            value="SCORE",
+            min=0,
+            max=1,
+            help="Leave out entities with a lower score; the model's own least score if not given, 0 for all.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,21 @@ MODERN = {
 """Settings of a tiny ModernBERT, whose layers see the whole sequence, twice a window of 4 to either side, and all."""
 
 
+DEBERTA_V3 = {
+    **SIZES,
+    "max_position_embeddings": 64,
+    "type_vocab_size": 0,
+    "relative_attention": True,
+    "position_buckets": 16,
+    "max_relative_positions": -1,
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+    "pos_att_type": "p2c|c2p",
+    "position_biased_input": False,
+    "initializer_range": 0.1,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How transformers makes a tiny model: its ``model_type`` and its config's settings."""
@@ -323,6 +338,14 @@ RECIPES = {
         | {"hidden_activation": "silu", "classifier_activation": "tanh", "classifier_pooling": "mean"}
         | {"decoder_bias": False},
     ),
+    "deberta-v3": Recipe("deberta-v2", DEBERTA_V3),
+    "deberta-v2": Recipe(
+        "deberta-v2",
+        {**DEBERTA_V3, "share_att_key": False, "norm_rel_ebd": "none", "position_biased_input": True}
+        | {"position_buckets": -1, "max_relative_positions": 24, "type_vocab_size": 2, "pooler_hidden_act": "tanh"},
+    ),
+    "deberta-c2p": Recipe("deberta-v2", {**DEBERTA_V3, "pos_att_type": "c2p", "hidden_act": "relu"}),
+    "deberta-plain": Recipe("deberta-v2", {**SIZES, "max_position_embeddings": 64, "num_hidden_layers": 1}),
 }
 """The tiny models that every engine is compared on; together they have every family and several activations."""
 

@@ -26,6 +26,7 @@ TRANSFORMERS = {
     "megatron-bert": transformers.MegatronBertConfig,
     "rembert": transformers.RemBertConfig,
     "modernbert": transformers.ModernBertConfig,
+    "deberta-v2": transformers.DebertaV2Config,
 }
 
 
@@ -118,7 +119,7 @@ def test_model_type_that_nothing_tells_is_refused(build_folder: FolderBuilder, a
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "deberta-v2"}, r"'deberta-v2' is not a supported model_type \(albert, bert"),
+        ({"model_type": "luke"}, r"'luke' is not a supported model_type \(albert, bert"),
         ({"model_type": 3}, "3 is not a supported model_type"),
         ({"position_embedding_type": "rotary"}, "position_embedding_type is 'rotary'"),
         ({"is_decoder": True}, "is_decoder is set"),

@@ -91,7 +91,7 @@ def bare_encoder(folder: Path) -> None:
 
 
 def unknown_type(folder: Path) -> None:
-    change_config(folder, model_type="deberta-v2")
+    change_config(folder, model_type="luke")
 
 
 def unknown_activation(folder: Path) -> None:
@@ -124,7 +124,7 @@ CASES: dict[Callable[[Path], None], tuple[type[LexelError], str]] = {
     a_layer_too_many: (WeightError, r"tensors belong to no part .*bert\.encoder\.layer\.1\.attention"),
     no_head: (WeightError, r"no tensor 'classifier\.weight'; the folder holds a bare encoder"),
     bare_encoder: (LabelError, r"no head gives words, pos or entities; it holds a bare encoder"),
-    unknown_type: (CheckpointError, r"'deberta-v2' is not a supported model_type \(albert, bert,"),
+    unknown_type: (CheckpointError, r"'luke' is not a supported model_type \(albert, bert,"),
     unknown_activation: (CheckpointError, r"hidden_act is 'mish'; expected one of gelu"),
     broken_config: (CheckpointError, r"config\.json"),
     no_config: (CheckpointError, r"config\.json"),

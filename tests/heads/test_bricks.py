@@ -33,6 +33,8 @@ LABELS = ("good", "bad", "so so")
 RECIPE_OF = {
     "bert": "bert-sharp",
     "modernbert means": "modernbert-biased",
+    "deberta": "deberta-v3",
+    "deberta v2": "deberta-v2",
     **{
         name: name
         for name in ("roberta", "albert", "electra", "distilbert", "ernie", "data2vec", "rembert", "modernbert")

@@ -135,7 +135,8 @@ class FillNames:
         norm: The normalisation behind its activation.
         decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
         bias: Where the decoder's bias stands, if it has none under its own name.
-        activation: ``None`` is the config's for heads.
+        activation: ``None`` is the encoder's.
+        is_like_heads: Whether ``None`` is the config's activation for heads instead.
         dense_bias: The config's key for whether the first map has a bias; ``None``: it always has.
         norm_bias: The same for the normalisation.
         decoder_bias: The same for the decoder.
@@ -147,6 +148,7 @@ class FillNames:
     decoder: str
     bias: str
     activation: str | None = None
+    is_like_heads: bool = False
     dense_bias: str | None = None
     norm_bias: str | None = None
     decoder_bias: str | None = None
@@ -181,6 +183,8 @@ class Family:
         doubles_separator: Whether two separators stand between the texts of a pair, where no file says it.
         fits_segments: Whether its attention can be computed by a kernel of variable length, which takes no bias.
         has_pooler: Whether transformers' encoder takes ``add_pooling_layer``.
+        mask_maker: A method of transformers' encoder that makes the mask of attention (true where a piece is seen), for
+            families whose classes take no mask of their own; training puts its own in its place.
         window: The config's key for the width of the local window that some layers attend in, if they do.
         masks: The masks that transformers' encoder takes by name, with whether each is limited to the window; empty if
             it takes one mask for all layers. Training needs them where there is a window.
@@ -210,6 +214,7 @@ class Family:
     doubles_separator: bool = False
     fits_segments: bool = True
     has_pooler: bool = True
+    mask_maker: str | None = None
     window: str | None = None
     masks: Mapping[str, bool] = field(default_factory=dict)
 

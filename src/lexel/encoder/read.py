@@ -77,9 +77,15 @@ def build_rotary(ops: Ops[T], *, base: float, size: int, n_positions: int, is_in
 
 
 def read_layer(
-    ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames, *, relative: Relative[T] | None = None
+    ops: Ops[T],
+    config: ModelConfig,
+    weights: Weights,
+    names: LayerNames,
+    *,
+    relative: Relative[T] | None = None,
+    scale: float | None = None,
 ) -> Layer[T]:
-    """A layer of BERT's kind, by the family's names for its parts; ``relative`` gives it scores by distance."""
+    """A layer of BERT's kind, by the family's names for its parts; see ``SelfAttention`` for the options."""
     hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
     return Layer(
         ops,
@@ -92,6 +98,7 @@ def read_layer(
             n_heads=config.n_heads,
             head_size=config.head_size,
             relative=relative,
+            scale=scale,
         ),
         attention_norm=read_layer_norm(ops, weights, names.attention_norm, hidden, eps),
         feed_forward=FeedForward(

@@ -145,12 +145,13 @@ def _fill_names(head: Head, config: ModelConfig) -> FillNames:
 
 def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Brick[T]:
     size, eps = config.fill_size, config.layer_norm_eps
+    usual = config.head_activation if names.is_like_heads else config.activation
     dense_bias = names.dense_bias is None or weights.has(f"{names.dense}.bias")
     norm_bias = names.norm_bias is None or weights.has(f"{names.norm}.bias")
     return Chain(
         (
             read_linear(ops, weights, names.dense, (size, config.hidden_size), has_bias=dense_bias),
-            Activation(ops, names.activation or config.head_activation),
+            Activation(ops, names.activation or usual),
             read_layer_norm(ops, weights, names.norm, size, eps, has_bias=norm_bias),
             _read_decoder(ops, names, weights, config, embeddings),
         )

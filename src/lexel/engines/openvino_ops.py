@@ -27,6 +27,8 @@ class OpenVinoOps:
     """
 
     def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> Any:
+        if array.dtype == np.float64:  # computed when the model is read
+            array = array.astype(np.float32)
         node = op.constant(array, shared_memory=array.flags.writeable)
         node.set_friendly_name(name)
         return node if array.dtype.kind == "i" or array.dtype == np.float32 else op.convert(node, "f32")

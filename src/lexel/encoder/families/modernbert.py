@@ -191,6 +191,7 @@ FAMILY = Family(
         norm="head.norm",
         decoder="decoder",
         bias="decoder.bias",
+        is_like_heads=True,
         dense_bias="classifier_bias",
         norm_bias="norm_bias",
         decoder_bias="decoder_bias",

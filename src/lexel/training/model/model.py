@@ -69,18 +69,23 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         return [states.view(-1, states.shape[-1]) for states in found]
 
     def _run(self, batch: Batch, **asked: bool) -> Any:
-        dtype = next(self.encoder.parameters()).dtype
         inputs = {"token_type_ids": batch.types} if self._has_types else {}
         return self.encoder(
             input_ids=batch.ids,
-            attention_mask=self._masks(batch, dtype),
+            attention_mask=self._masks(batch),
             position_ids=batch.positions + self._offset,
             **inputs,
             **asked,
         )
 
-    def _masks(self, batch: Batch, dtype: torch.dtype) -> torch.Tensor | dict[str, torch.Tensor]:
+    def _masks(self, batch: Batch) -> torch.Tensor | dict[str, torch.Tensor]:
         """The mask for all layers, or those that the encoder takes by name."""
+        dtype = next(self.encoder.parameters()).dtype
+        if self._family.mask_maker is not None:
+            module, _, method = self._family.mask_maker.rpartition(".")
+            seen = packed_mask(batch.sequences, dtype) == 0
+            setattr(self.encoder.get_submodule(module), method, lambda _: seen)
+            return torch.ones_like(batch.ids)
         key = self._family.window
         window = None if key is None else getattr(self.encoder.config, key)
         if not self._family.masks:
@@ -262,7 +267,9 @@ def _transform(
     names: HeadNames | FillNames, config: PretrainedConfig, family: Family, sizes: tuple[int, int]
 ) -> Transform:
     eps = getattr(config, family.optional.get("layer_norm_eps", ""), 1e-12)
-    key = family.optional.get("head_activation", family.required["activation"])
+    key = family.required["activation"]
+    if isinstance(names, HeadNames) or names.is_like_heads:
+        key = family.optional.get("head_activation", key)
     norm = None if names.norm is None else nn.LayerNorm(sizes[1], eps=eps, bias=_flag(config, names.norm_bias))
     activation = names.activation or getattr(config, key)
     return Transform(sizes, activation=activation, has_bias=_flag(config, names.dense_bias), norm=norm)

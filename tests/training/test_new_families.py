@@ -1,4 +1,4 @@
-"""ModernBERT trained with heads of each kind: transformers and Lexel then read the folder alike."""
+"""ModernBERT and DeBERTa trained with heads of each kind: transformers and Lexel then read the folder alike."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.loop.fit import train
-from tests.builders import ENTITIES, MODERN, VOCAB, compute, random_sequences, write_json, write_vocab
+from tests.builders import DEBERTA_V3, ENTITIES, MODERN, VOCAB, compute, random_sequences, write_json, write_vocab
 
 TAGGED = {"text": "我在臺北 他不在", "words": [[0, 1], [1, 2], [2, 4], [5, 6], [6, 8]], "entities": [[2, 4, "LOC"]]}
 CLASSIFIED = [{"text": "我在臺北", "label": "yes"}, {"text": "他不在", "label": "no"}]
 YARN = {"full_attention": {"rope_type": "yarn"}}
 CONFIG = {**MODERN, "vocab_size": len(VOCAB), "model_type": "modernbert", "hidden_activation": "gelu"}
+DEBERTA = {**DEBERTA_V3, "vocab_size": len(VOCAB), "model_type": "deberta-v2"}
+CONFIGS = {"ModernBert": CONFIG, "DebertaV2": DEBERTA}
 HEADS = {
     "entities": HeadOptions(task="entities", labels=ENTITIES),
     "classify": HeadOptions(task="classify"),
@@ -61,21 +63,26 @@ def lexels(folder: Path, head: str, *, firsts: bool) -> tuple[np.ndarray[Any, An
         ("entities", "TokenClassification", {}),
         ("entities", "TokenClassification", {"method": "lora"}),
         ("classify", "SequenceClassification", {}),
-        ("classify", "SequenceClassification", {"config": {**CONFIG, "classifier_pooling": "mean"}}),
+        ("classify", "SequenceClassification", {"config": {"classifier_pooling": "mean"}}),
         ("fill", "MaskedLM", {}),
     ],
 )
-def test_transformers_reads_what_training_saved(tmp_path: Path, head: str, kind: str, more: dict[str, Any]) -> None:
-    folder = trained(tmp_path, {head: HEADS[head]}, **more)
-    theirs = getattr(transformers, f"ModernBertFor{kind}").from_pretrained(folder).eval()
+@pytest.mark.parametrize("family", CONFIGS)
+def test_transformers_reads_what_training_saved(
+    tmp_path: Path, family: str, head: str, kind: str, more: dict[str, Any]
+) -> None:
+    folder = trained(tmp_path, {head: HEADS[head]}, **{**more, "config": CONFIGS[family] | more.get("config", {})})
+    theirs = getattr(transformers, f"{family}For{kind}").from_pretrained(folder).eval()
     found, parts = lexels(folder, head, firsts=head == "classify")
     with torch.no_grad():
         expected = torch.cat([theirs(part).logits.flatten(0, -2) for part in parts])
     assert np.abs(found - expected.numpy()).max() <= 1e-5 * float(expected.abs().max())
 
 
-def test_several_heads_stand_on_it_together(tmp_path: Path) -> None:
-    folder = trained(tmp_path, {"words": HeadOptions(task="words"), "entities": HEADS["entities"]}, method="adapter")
+@pytest.mark.parametrize("family", CONFIGS)
+def test_several_heads_stand_on_it_together(tmp_path: Path, family: str) -> None:
+    heads = {"words": HeadOptions(task="words"), "entities": HEADS["entities"]}
+    folder = trained(tmp_path, heads, method="adapter", config=CONFIGS[family])
     assert {"words", "entities"} <= lexel.load(folder)("我在臺北").layers
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
@@ -27,7 +27,7 @@ from benchmarks.growth import measure_growth
 from benchmarks.host import measure_host
 from benchmarks.lengths import measure_lengths
 from benchmarks.machine import Machine, describe_machine
-from benchmarks.measure import console
+from benchmarks.measure import CLOCKS, console, use_clock
 from benchmarks.memory import measure_memory
 from benchmarks.mixture import measure_mixture
 from benchmarks.models import Folders
@@ -59,6 +59,9 @@ def main() -> None:
     """Run the parts asked for, all by default."""
     options = _arguments().parse_args()
     sizes, names = (QUICK if options.quick else FULL), options.parts or list(PARTS)
+    if options.repetitions:
+        sizes = replace(sizes, repetitions=options.repetitions, fewer_repetitions=options.repetitions)
+    use_clock(options.clock)
     begin, machine = time.monotonic(), describe_machine()
     floors = {} if options.quick else _floors(machine, threads=options.threads)
     with tempfile.TemporaryDirectory(prefix="lexel-bench-") as folder:
@@ -67,6 +70,7 @@ def main() -> None:
     print_report(machine, parts, seconds=seconds, floors={figure: floor.value for figure, floor in floors.items()})
     if options.save:
         settings = {"parts": names, "quick": options.quick, "threads": options.threads, "sizes": asdict(sizes)}
+        settings["clock"] = options.clock
         path = save_report(machine, parts, folder=options.save, seconds=seconds, settings=settings)
         print(path, file=sys.stderr)
     if lines := fallen(parts, floors):
@@ -112,6 +116,15 @@ def _arguments() -> argparse.ArgumentParser:
         const=RESULTS,
         metavar="FOLDER",
         help=f"keep the figures as JSON ({RESULTS.name}/)",
+    )
+    parser.add_argument(
+        "--clock",
+        choices=CLOCKS,
+        default="wall",
+        help="processor: on a machine that does other work, with --threads 1 (default: wall)",
+    )
+    parser.add_argument(
+        "--repetitions", type=int, metavar="N", help=f"how often each is measured (default: {FULL.repetitions})"
     )
     parser.add_argument("--threads", type=int, default=available_threads(), help="threads of everyone")
     return parser

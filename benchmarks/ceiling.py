@@ -6,13 +6,13 @@ weighted over the three shapes that a BERT layer has. Two libraries are asked, a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measure import now
 from benchmarks.models import Shape
 
 ROWS = 1024
@@ -100,10 +100,10 @@ def _best_seconds(product: Product, repeats: int) -> float:
     product()
     best = float("inf")
     for _ in range(BEST_OF):
-        begin = time.perf_counter()
+        begin = now()
         for _ in range(repeats):
             product()
-        best = min(best, (time.perf_counter() - begin) / repeats)
+        best = min(best, (now() - begin) / repeats)
     return best
 
 

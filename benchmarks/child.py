@@ -21,7 +21,8 @@ def main() -> None:
     options = _arguments().parse_args()
     if options.one_core:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    extra = {name: getattr(options, name) for name in ("precision", "batch") if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in ("precision", "batch", "dtype")}
+    extra = {name: value for name, value in given.items() if value is not None}
     sentences = SENTENCES[options.texts]
     read = READERS[options.reader](options.folder, threads=options.threads, **extra)
     read(sentences(1))
@@ -56,6 +57,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--precision")
     parser.add_argument("--batch", type=int)
+    parser.add_argument("--dtype", help="precision of a peer on torch")
     parser.add_argument("--texts", choices=SENTENCES, default="chinese", help="which sentences (default: chinese)")
     parser.add_argument("--warm-up", type=int, default=0, help="sentences read before the clock starts")
     parser.add_argument("--sentences", type=int, default=0, help="sentences read while it runs")

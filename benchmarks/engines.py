@@ -9,7 +9,16 @@ from functools import partial
 from benchmarks.machine import has_int8, precisions
 from benchmarks.measure import Series, in_turns, rate
 from benchmarks.models import Shape
-from benchmarks.peers import PIPELINE, Peer, best_exported, best_pipeline, by_batch, choose, exported_name
+from benchmarks.peers import (
+    PIPELINE,
+    Peer,
+    best_exported,
+    best_pipeline,
+    by_batch_and_precision,
+    choose,
+    exported_name,
+    pipeline_name,
+)
 from benchmarks.readers import Reader, lexel_reader, transformers_reader
 from benchmarks.report import Part, Row
 from benchmarks.setting import Setting
@@ -25,23 +34,23 @@ def measure_engines(setting: Setting) -> Part:
     folders, sizes = setting.folders, setting.sizes
     int8, small_int8 = (folders.int8, folders.small_int8) if has_int8() else (None, None)
     peers = {exported_name(precision): best_exported(setting, precision) for precision in precisions()}
-    pipelines = [best_pipeline(setting), _small_pipeline(setting)]
+    pipelines = {pipeline_name(precision): best_pipeline(setting, precision) for precision in precisions()}
+    small = _small_pipeline(setting)
     contests = [
-        _Contest(
-            folders.shape, sizes.fewer_sentences, _ours(setting, folders.bert, int8), peers | {PIPELINE: pipelines[0]}
-        ),
+        _Contest(folders.shape, sizes.fewer_sentences, _ours(setting, folders.bert, int8), peers | pipelines),
         _Contest(
             folders.small_shape,
             sizes.small_sentences,
             _ours(setting, folders.small, small_int8),
-            {PIPELINE: pipelines[1]},
+            {PIPELINE: small},
             reference=lexel_reader(folders.small, threads=setting.threads, engine="numpy"),
             n_for_reference=sizes.fewer_sentences,
         ),
     ]
     rows = [row for contest in contests for row in contest.rows(repetitions=sizes.fewer_repetitions)]
     note = f"{REFERENCE}: the first {sizes.fewer_sentences:,} of the sentences"
-    return Part("Engines and precisions", rows, [], [*(pipeline.note for pipeline in pipelines), note])
+    notes = [*(pipeline.note for pipeline in pipelines.values()), small.note, note]
+    return Part("Engines and precisions", rows, [], notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class _Contest:
         texts = list(sentences(self.n_sentences))
         readers = {**self.ours, **{name: peer.read for name, peer in self.peers.items()}}
         for name, read in readers.items():  # whoever compiles for shapes has then seen them
-            read(texts[:8] if name == PIPELINE else texts)
+            read(texts[:8] if name.startswith(PIPELINE) else texts)
         contestants = {name: partial(rate, read, texts) for name, read in readers.items()}
         if self.reference is not None:
             contestants[REFERENCE] = partial(rate, self.reference, texts[: self.n_for_reference])
@@ -84,4 +93,4 @@ def _ours(setting: Setting, folder: str, int8: str | None) -> dict[str, Reader]:
 def _small_pipeline(setting: Setting) -> Peer:
     make = partial(transformers_reader, setting.folders.small, threads=setting.threads)
     trial = list(sentences(setting.sizes.trial_sentences))
-    return choose(f"{PIPELINE}, small model", by_batch(make, setting.sizes.pipeline_batches), trial)
+    return choose(f"{PIPELINE}, small model", by_batch_and_precision(make, setting.sizes.pipeline_batches), trial)

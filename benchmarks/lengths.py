@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.machine import precisions
 from benchmarks.measure import Series, in_turns, rate
-from benchmarks.peers import PIPELINE, by_batch, choose
+from benchmarks.peers import PIPELINE, by_batch_and_precision, choose
 from benchmarks.readers import lexel_reader, transformers_long_reader
 from benchmarks.report import Part, Row
 from benchmarks.setting import Setting
@@ -17,7 +17,7 @@ RATE = "chars/s"
 
 
 def measure_lengths(setting: Setting) -> Part:
-    """Lexel, and the pipeline with windows and the batch size that is best at that length, in turns."""
+    """Lexel, and the pipeline with windows and the batch size and precision that are best at that length, in turns."""
     sizes, precision = setting.sizes, precisions()[0]
     lexel = f"Lexel {precision}"
     ours = lexel_reader(setting.folders.bert, threads=setting.threads, precision=precision)
@@ -29,7 +29,7 @@ def measure_lengths(setting: Setting) -> Part:
         ours(texts)  # compiles for the shapes
         peer = choose(
             f"{PIPELINE}, {length:,} characters a text",
-            by_batch(make, sizes.pipeline_batches),
+            by_batch_and_precision(make, sizes.pipeline_batches),
             texts[: -(-len(texts) // 4)],
         )
         notes.append(peer.note)

@@ -1,4 +1,4 @@
-"""The most memory that fresh processes hold while they read, beside transformers'."""
+"""The most memory that fresh processes hold while they read, beside transformers' in the same precision."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from benchmarks.machine import precisions
 from benchmarks.measure import Series, in_turns, run_child
+from benchmarks.peers import DTYPES, pipeline_name
 from benchmarks.report import Bar, Part, Row, ratio
 from benchmarks.setting import Setting
 
-PIPELINE = "transformers pipeline, batch 8"
 MIB = 2**20
 
 
@@ -28,21 +28,27 @@ def measure_memory(setting: Setting) -> Part:
         return float(child.values["peak_bytes"]) / MIB
 
     contestants = {f"Lexel {precision}": partial(peak, "lexel", precision=precision) for precision in precisions()}
+    peers = {
+        f"{pipeline_name(precision)}, batches of 8": partial(peak, "transformers", batch=8, dtype=DTYPES[precision])
+        for precision in precisions()
+    }
     found = in_turns(
-        contestants | {PIPELINE: partial(peak, "transformers", batch=8)},
+        contestants | peers,
         repetitions=setting.sizes.fewer_repetitions,
         what="memory",
     )
     peaks = Series.each(found)
     bars = [
         Bar(
-            f"peak memory, {precision}, against transformers' pipeline at batch 8",
+            f"peak memory, {precision}, against transformers' pipeline in {precision} at batch 8",
             bar,
-            ratio(peaks[f"Lexel {precision}"], peaks[PIPELINE]) if precision in precisions() else None,
+            ratio(peaks[f"Lexel {precision}"], peaks[f"{pipeline_name(precision)}, batches of 8"])
+            if precision in precisions()
+            else None,
             at_most=True,
         )
         for precision, bar in (("bf16", 1.0), ("float32", 1.15))
     ]
     return Part(
-        "Peak memory", [Row(name, series, "MiB", is_peer=name == PIPELINE) for name, series in peaks.items()], bars
+        "Peak memory", [Row(name, series, "MiB", is_peer=name in peers) for name, series in peaks.items()], bars
     )

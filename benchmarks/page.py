@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.plots import Bar, BarPanel, Line, LinePanel, draw_bars, draw_lines
 from benchmarks.record import Record, RecordError, newest_full, read_record
-from benchmarks.report import Part, Row, shown, shown_bar, shown_series
+from benchmarks.report import Part, Row, shown, shown_bar, shown_series, shown_shares
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -27,7 +27,9 @@ What `make bench` found on one machine. Everyone who is measured takes turns: ea
 so on, so that a busy moment falls on all alike. A figure is the median of its turns: {repetitions} where a bar is
 decided on a rate, {fewer_repetitions} for memory and for what is drawn only. Texts are real sentences, read from
 strings to words that are looked at; models have random weights in the shape of real ones, unless they are named. Peers
-run at the setting that was fastest in a trial on {trial_sentences} sentences, with as many threads as Lexel.
+run at the batch size and precision that were fastest in a trial on {trial_sentences} sentences, with as many threads as
+Lexel; [how a peer is treated](../CONTRIBUTING.md#peers). A multiple says as much of the machine as of the programs, so
+beside it stands how much of the machine's ceiling, its bf16 matrix products, both reach.
 """
 AGAIN = """\
 ## Measure it again
@@ -150,7 +152,7 @@ SECTIONS = (
         "lengths",
         "Throughput by length",
         "Everyone reads {length_chars:,} characters, cut into texts of one length. The pipeline has the batch size "
-        "that is best at that length, and windows where a text is longer than the model takes.",
+        "and precision that are best at that length, and windows where a text is longer than the model takes.",
         "lengths",
         "characters a second over the length of a text, Lexel and transformers' pipeline",
         draw_lengths,
@@ -281,11 +283,11 @@ def _is_drawn(part: Part) -> bool:
 
 
 def _bar_cells(parts: Iterable[Part]) -> Iterator[Sequence[str]]:
-    yield "figure", "", "bar", "here", "beside"
+    yield "figure", "", "bar", "here", "of the ceiling: Lexel / peer", "beside"
     verdicts = {True: "met", False: "**missed**", None: "not on this machine"}
     for bar in (bar for part in parts for bar in part.bars):
         value = "" if bar.value is None else f"{shown(bar.value)}{bar.unit}"
-        yield bar.figure, verdicts[bar.is_met], shown_bar(bar), value, bar.note
+        yield bar.figure, verdicts[bar.is_met], shown_bar(bar), value, shown_shares(bar), bar.note
 
 
 def _row_cells(rows: Iterable[Row]) -> Iterator[Sequence[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from benchmarks.machine import precisions
 from benchmarks.measure import fastest
 from benchmarks.readers import Reader, ckip_reader, exported_reader, transformers_reader
 from benchmarks.setting import Setting
@@ -13,6 +14,8 @@ from benchmarks.texts import sentences
 
 PIPELINE = "transformers pipeline"
 CKIP = "ckip-transformers driver"
+DTYPES = {"float32": "float32", "bf16": "bfloat16"}
+"""What torch calls a precision."""
 _FEW = 8
 
 
@@ -52,11 +55,25 @@ def by_batch(make: Callable[..., Reader], batches: Sequence[int]) -> dict[str, C
     return {f"batches of {batch}": partial(make, batch=batch) for batch in batches}
 
 
+def by_batch_and_precision(make: Callable[..., Reader], batches: Sequence[int]) -> dict[str, Callable[..., Reader]]:
+    """Settings that differ in the batch size and the precision, each that the processor computes."""
+    return {
+        f"{batch}, {precision}": partial(maker, dtype=DTYPES[precision])
+        for batch, maker in by_batch(make, batches).items()
+        for precision in precisions()
+    }
+
+
 @cache
-def best_pipeline(setting: Setting) -> Peer:
-    """transformers' pipeline for token classification."""
-    make = partial(transformers_reader, setting.folders.bert, threads=setting.threads)
-    return choose(PIPELINE, by_batch(make, setting.sizes.pipeline_batches), _trial(setting))
+def best_pipeline(setting: Setting, precision: str) -> Peer:
+    """transformers' pipeline for token classification in one precision."""
+    make = partial(transformers_reader, setting.folders.bert, threads=setting.threads, dtype=DTYPES[precision])
+    return choose(pipeline_name(precision), by_batch(make, setting.sizes.pipeline_batches), _trial(setting))
+
+
+def pipeline_name(precision: str) -> str:
+    """How transformers' pipeline is called in a report."""
+    return f"{PIPELINE}, {precision}"
 
 
 @cache

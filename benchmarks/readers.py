@@ -108,7 +108,7 @@ def transformers_reader(
     return read
 
 
-def transformers_long_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
+def transformers_long_reader(folder: str, *, threads: int, batch: int = 1, dtype: str = "float32") -> Reader:
     """The pipeline on texts longer than the model takes: it has windows only where it puts pieces together."""
     import torch
     from transformers import pipeline
@@ -118,6 +118,7 @@ def transformers_long_reader(folder: str, *, threads: int, batch: int = 1) -> Re
         "token-classification",
         model=folder,
         device="cpu",
+        dtype=dtype,
         ignore_labels=[],
         aggregation_strategy="simple",
         stride=128,
@@ -199,7 +200,7 @@ def jieba_reader(folder: None = None, *, threads: int = 1) -> Reader:
     import jieba.posseg
 
     jieba.setLogLevel("ERROR")
-    return lambda texts: len([(word, flag) for text in texts for word, flag in jieba.posseg.cut(text)])
+    return lambda texts: sum(1 for text in texts for word in jieba.posseg.cut(text) if (word.word, word.flag))
 
 
 def jieba_words_reader(folder: None = None, *, threads: int = 1) -> Reader:
@@ -207,7 +208,7 @@ def jieba_words_reader(folder: None = None, *, threads: int = 1) -> Reader:
     import jieba
 
     jieba.setLogLevel("ERROR")
-    return lambda texts: len([word for text in texts for word in jieba.cut(text)])
+    return lambda texts: sum(1 for text in texts for word in jieba.cut(text) if word)
 
 
 def lexel_embedding_reader(folder: str, *, threads: int, precision: str = "auto") -> Reader:
@@ -218,17 +219,17 @@ def lexel_embedding_reader(folder: str, *, threads: int, precision: str = "auto"
     return lambda texts: len(embedder.encode(texts))
 
 
-def feature_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
+def feature_reader(folder: str, *, threads: int, batch: int = 1, dtype: str = "float32") -> Reader:
     """transformers' pipeline for hidden states, and their mean over each text's pieces."""
     import torch
     from transformers import pipeline
 
     torch.set_num_threads(threads)
-    pipe = pipeline("feature-extraction", model=folder, device="cpu")
+    pipe = pipeline("feature-extraction", model=folder, device="cpu", dtype=dtype)
 
     def read(texts: Iterable[str]) -> int:
         states = pipe(list(texts), batch_size=batch, return_tensors=True)
-        return len([state[0].mean(dim=0).numpy() for state in states])
+        return len([state[0].float().mean(dim=0).numpy() for state in states])
 
     return read
 
@@ -241,24 +242,24 @@ def lexel_classifier_reader(folder: str, *, threads: int, precision: str = "auto
     return lambda texts: sum(1 for found in classifier.stream(texts) if found.labels)
 
 
-def text_classification_reader(folder: str, *, threads: int, batch: int = 1) -> Reader:
+def text_classification_reader(folder: str, *, threads: int, batch: int = 1, dtype: str = "float32") -> Reader:
     """transformers' pipeline for classes of texts."""
     import torch
     from transformers import pipeline
 
     torch.set_num_threads(threads)
-    pipe = pipeline("text-classification", model=folder, device="cpu")
+    pipe = pipeline("text-classification", model=folder, device="cpu", dtype=dtype)
     return lambda texts: sum(1 for found in pipe(list(texts), batch_size=batch) if found["label"])
 
 
-def sentence_transformers_reader(folder: str, *, threads: int) -> Reader:
-    """sentence-transformers on torch, as it comes: batches of 32, sorted by length."""
+def sentence_transformers_reader(folder: str, *, threads: int, batch: int = 32, dtype: str = "float32") -> Reader:
+    """sentence-transformers on torch, which sorts texts by length itself."""
     import torch
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(threads)
-    model = SentenceTransformer(folder, device="cpu")
-    return lambda texts: len(model.encode(list(texts), show_progress_bar=False))
+    model = SentenceTransformer(folder, device="cpu", model_kwargs={"dtype": getattr(torch, dtype)})
+    return lambda texts: len(model.encode(list(texts), batch_size=batch, show_progress_bar=False))
 
 
 READERS: Mapping[str, Callable[..., Reader]] = {

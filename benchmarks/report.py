@@ -29,6 +29,8 @@ class Bar:
         at_most: Whether less is better.
         unit: What is printed after both numbers.
         note: What a reader must know beside it.
+        share: Percent of the machine's bf16 products that Lexel reached, for a multiple of a peer's rate.
+        peer_share: Percent of them that the peer reached.
     """
 
     figure: str
@@ -37,6 +39,8 @@ class Bar:
     at_most: bool = False
     unit: str = "x"
     note: str = ""
+    share: float | None = None
+    peer_share: float | None = None
 
     @property
     def is_met(self) -> bool | None:
@@ -140,18 +144,25 @@ def _table_of_rows(part: Part) -> Table:
 
 def _table_of_bars(parts: Iterable[Part], floors: Mapping[str, float] | None) -> Table:
     table = Table(title="Bars", title_justify="left", title_style="bold")
-    columns = ("figure", "bar", "measured", "", *(("floor",) if floors else ()), "note")
+    columns = ("figure", "bar", "measured", "of the ceiling", "", *(("floor",) if floors else ()), "note")
     for name in columns:
-        table.add_column(name, justify="right" if name in ("bar", "measured", "floor") else "left")
+        table.add_column(name, justify="right" if name in ("bar", "measured", "of the ceiling", "floor") else "left")
     colours = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "not here"}
     for bar in (bar for part in parts for bar in part.bars):
         value = "-" if bar.value is None else f"{shown(bar.value)}{bar.unit}"
-        cells = [bar.figure, shown_bar(bar), value, colours[bar.is_met]]
+        cells = [bar.figure, shown_bar(bar), value, shown_shares(bar), colours[bar.is_met]]
         if floors:
             floor = floors.get(bar.figure)
             cells.append("-" if floor is None else f"{shown(floor)}{bar.unit}")
         table.add_row(*cells, bar.note)
     return table
+
+
+def shown_shares(bar: Bar) -> str:
+    """Lexel's and the peer's share of the ceiling; empty where there are none."""
+    if bar.share is None or bar.peer_share is None:
+        return ""
+    return f"{shown(bar.share)} % / {shown(bar.peer_share)} %"
 
 
 def shown_bar(bar: Bar) -> str:

@@ -30,6 +30,7 @@ class Sizes:
         trial_sentences: Sentences on which a peer's batch size is chosen.
         pipeline_batches: The batch sizes that transformers' pipelines may choose from.
         driver_batches: Those of ckip-transformers' driver.
+        library_batches: Those of sentence-transformers.
         exported_batches: Those of the exported graph.
         product_repeats: How often the ceiling's product is computed in one go.
     """
@@ -49,6 +50,7 @@ class Sizes:
     trial_sentences: int
     pipeline_batches: tuple[int, ...]
     driver_batches: tuple[int, ...]
+    library_batches: tuple[int, ...]
     exported_batches: tuple[int, ...]
     product_repeats: int
 
@@ -69,6 +71,7 @@ FULL = Sizes(
     trial_sentences=48,
     pipeline_batches=(1, 8, 32),
     driver_batches=(8, 32, 256),
+    library_batches=(8, 32, 128),
     exported_batches=(8, 16, 32),
     product_repeats=20,
 )
@@ -90,6 +93,7 @@ QUICK = Sizes(
     trial_sentences=4,
     pipeline_batches=(8,),
     driver_batches=(8,),
+    library_batches=(8,),
     exported_batches=(8,),
     product_repeats=1,
 )

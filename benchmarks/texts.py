@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from itertools import chain, cycle, islice
 from pathlib import Path
 
@@ -45,10 +45,28 @@ def mixed_sentences(n: int) -> Iterator[str]:
     return islice(chain.from_iterable(zip(cycle(all_sentences()), cycle(all_english_sentences()), strict=False)), n)
 
 
+SCRIPTS = {"simplified": "zh_gsdsimp.jsonl", "traditional": "zh_gsd.jsonl"}
+
+
+@cache
+def all_of_script(script: str) -> tuple[str, ...]:
+    """Chinese sentences of one script, in a fixed order without an order of subjects."""
+    lines = (DATA / SCRIPTS[script]).read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    random.Random(SEED).shuffle(texts)
+    return tuple(texts)
+
+
+def sentences_of_script(n: int, *, script: str) -> Iterator[str]:
+    """The first ``n`` Chinese sentences of one script; they begin again where there are no more."""
+    return islice(cycle(all_of_script(script)), n)
+
+
 SENTENCES: Mapping[str, Callable[[int], Iterator[str]]] = {
     "chinese": sentences,
     "english": english_sentences,
     "mixed": mixed_sentences,
+    **{script: partial(sentences_of_script, script=script) for script in SCRIPTS},
 }
 """What a process can be told to read."""
 

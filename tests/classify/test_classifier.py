@@ -101,7 +101,7 @@ def test_the_function_follows_from_the_problem(tmp_path: Path, problem: str, tot
 
 
 def test_a_single_output_is_a_number(tmp_path: Path) -> None:
-    classifier = of(build_classifier(tmp_path, ("rating",)))
+    classifier = of(build_classifier(tmp_path, ("rating",), problem_type="regression"))
     found = classifier("天")
     assert found.labels == ()
     assert found.score == pytest.approx(classifier.scores(["天"])[0, 0])

@@ -78,6 +78,7 @@ def read_config(folder: Path) -> ModelConfig:
         layers_per_group=sizes.get("layers_per_group", 1),
         labels=_labels(values, where),
         problem_type=_text(values, "problem_type", where),
+        score_function=_score_function(values, where),
         tie_word_embeddings=values.get("tie_word_embeddings") is not False,
         fill_size=sizes.get("fill_size", embedding_size),
         head_activation=activation
@@ -87,6 +88,15 @@ def read_config(folder: Path) -> ModelConfig:
         position_type=values.get("position_embedding_type") or "absolute",
         more=None if family.read_more is None else family.read_more(asked),
     )
+
+
+def _score_function(values: Mapping[str, Any], where: str) -> str | None:
+    """What a cross-encoder of sentence-transformers says (4.0 and later, then before), or a pipeline's setting."""
+    section = values.get("sentence_transformers")
+    if isinstance(section, Mapping) and section.get("activation_fn") is not None:
+        return _text(section, "activation_fn", f"{where}: sentence_transformers")
+    old = _text(values, "sbert_ce_default_activation_function", where)
+    return old or _text(values, "function_to_apply", where)
 
 
 def _model_type(values: Mapping[str, Any], where: str) -> str:

@@ -245,6 +245,8 @@ class ModelConfig:
         layers_per_group: Layers inside a group.
         labels: Names of the head's outputs in order; empty if the file gives none.
         problem_type: How a text classifier's outputs are meant, if the file says so.
+        score_function: What turns a text classifier's outputs into scores, if the file says so: the name of a torch
+            module (cross-encoders of sentence-transformers), or ``function_to_apply``.
         tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
         fill_size: What a masked-language model's decoder takes; elsewhere than in RemBERT that is ``embedding_size``.
         head_activation: The activation in heads whose names give none.
@@ -273,6 +275,7 @@ class ModelConfig:
     layers_per_group: int
     labels: tuple[str, ...]
     problem_type: str | None
+    score_function: str | None = None
     tie_word_embeddings: bool = True
     fill_size: int = 0
     head_activation: str = "gelu"

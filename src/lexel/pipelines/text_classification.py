@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint.heads import PLAIN_CLASSIFIER
 from lexel.decoding.classes import FUNCTIONS, Function, apply_function
-from lexel.names import PROBLEMS
 from lexel.tasks.base import Flow, Pair
-from lexel.tasks.classify import FUNCTION_OF, Text, pair_of, score_texts
+from lexel.tasks.classify import Text, function_of_problem, pair_of, score_texts
 from lexel.tasks.loading import describe_flow
 from lexel.tasks.unknown_arguments import refuse_unknown
 
@@ -125,16 +123,9 @@ class TextClassificationPipeline:
 
     @cached_property
     def _usual_function(self) -> Function:
-        """As transformers has it: a single output is a probability unless it is said to be a number."""
+        """As transformers' pipeline has it, which does not look at what a cross-encoder's folder says."""
         checkpoint = self._flow.checkpoint
-        head = checkpoint.heads[self._flow.outputs[0]]
-        said = checkpoint.config.problem_type
-        problem = head.problem or "single"
-        if head.prefix == PLAIN_CLASSIFIER:
-            problem = "single" if said is None else PROBLEMS[said]
-        if len(head.labels) == 1 and problem != "regression":
-            return "sigmoid"
-        return FUNCTION_OF[problem]
+        return function_of_problem(checkpoint, checkpoint.heads[self._flow.outputs[0]])
 
     def _window(self, options: ReadOptions) -> int | None:
         if options.max_length is None:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint import Head
+from lexel.checkpoint import Checkpoint, Head
+from lexel.checkpoint.heads import PLAIN_CLASSIFIER
 from lexel.data.classified import Classified
 from lexel.decoding.classes import (
     DEFAULT_THRESHOLD,
@@ -28,8 +29,8 @@ from lexel.decoding.classes import (
     join_windows,
 )
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
-from lexel.errors import DataError, LabelError
-from lexel.names import Problem
+from lexel.errors import CheckpointError, DataError, LabelError
+from lexel.names import PROBLEMS, Problem
 from lexel.tasks.base import Flow, Pair, gather_pairs
 from lexel.tasks.calibration import Calibration
 from lexel.tasks.checks import check_length, check_several
@@ -41,6 +42,40 @@ Text = str | tuple[str, str]
 """What is classified: a text, or a pair of texts."""
 
 FUNCTION_OF: Mapping[Problem, Function] = {"single": "softmax", "multi": "sigmoid", "regression": "none"}
+_SAID: Mapping[str, Function] = {"softmax": "softmax", "sigmoid": "sigmoid", "identity": "none", "none": "none"}
+"""What a config calls a function, a torch module by the last part of its name."""
+
+
+def function_of_problem(checkpoint: Checkpoint, head: Head) -> Function:
+    """What turns a head's outputs into scores where nobody says so, as transformers has it.
+
+    A single output is a probability, unless the config says that it is a number.
+    """
+    problem = head.problem or "single"
+    if head.prefix == PLAIN_CLASSIFIER:
+        said = checkpoint.config.problem_type
+        problem = "single" if said is None else PROBLEMS[said]
+    if len(head.labels) == 1 and problem != "regression":
+        return "sigmoid"
+    return FUNCTION_OF[problem]
+
+
+def function_of_folder(checkpoint: Checkpoint, head: Head) -> Function:
+    """What turns a head's outputs into scores: what the folder says, such as a reranker's, else by its problem.
+
+    Raises:
+        CheckpointError: If the folder names a function that is not one of Lexel's.
+    """
+    said = checkpoint.config.score_function
+    if said is None or head.prefix != PLAIN_CLASSIFIER:
+        return function_of_problem(checkpoint, head)
+    function = _SAID.get(said.rpartition(".")[2].lower())
+    if function is None:
+        raise CheckpointError(
+            f"{checkpoint.source.folder / 'config.json'}: scores by {said!r:.80}; expected a softmax, a sigmoid or "
+            "the identity. Say which to use: function='none' gives the outputs as they are"
+        )
+    return function
 
 
 class LabelScore(NamedTuple):
@@ -111,7 +146,8 @@ class ClassifyOptions:
 
     Attributes:
         top_k: How many classes ``ranked`` has; by default all.
-        function: ``softmax``, ``sigmoid`` or ``none``; by default what the head's problem asks for.
+        function: ``softmax``, ``sigmoid`` or ``none``; by default what the folder says, else what the head's problem
+            asks for.
         multi_label: Whether a text may have any number of labels; by default as the head was trained.
         threshold: The least score with which a label is given: one for all, or by label. By default 0.5 (for ``none``
             0), or the calibration's; where a text has one label, whatever is best.
@@ -250,8 +286,11 @@ class Classifier:
         given = ClassifyOptions.read(keywords)
         computing, usual = options_of_load(ClassifyOptions(), options, given, load=cls.load)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
-        name = find_head(checkpoint, "classify", name=head).name
-        flow = start_flow(checkpoint, [name], computing, script=script)
+        found = find_head(checkpoint, "classify", name=head)
+        is_raw = (usual.function or function_of_folder(checkpoint, found)) == "none"
+        if is_raw and computing.precision == "auto" and computing.engine != "numpy":
+            computing = replace(computing, precision="float32")  # no softmax hides what bf16 rounds
+        flow = start_flow(checkpoint, [found.name], computing, script=script)
         classifier = cls(flow, usual)
         announce(flow)
         return classifier
@@ -346,7 +385,7 @@ class Classifier:
         problem = self.head.problem or "single"
         if options.multi_label is not None and problem != "regression":
             problem = "multi" if options.multi_label else "single"
-        function = options.function or FUNCTION_OF[problem]
+        function = options.function or self._function(problem)
         threshold, calibration = options.threshold, options.calibration or Calibration()
         self._check_labels(calibration.thresholds, "calibration")
         if isinstance(threshold, Mapping):
@@ -362,6 +401,11 @@ class Classifier:
             temperature=calibration.temperature,
             top_k=options.top_k,
         )
+
+    def _function(self, problem: Problem) -> Function:
+        if problem != (self.head.problem or "single"):  # the caller wants other labels than the head was trained for
+            return FUNCTION_OF[problem]
+        return function_of_folder(self._flow.checkpoint, self.head)
 
     def _check_labels(self, given: Mapping[str, float], what: str) -> None:
         for label in given:

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lexel.cards import read_claims
-from lexel.cards.licences import demand_of, identifier_of, kind_of
 from lexel.cards.metadata import read_metadata
 from lexel.cli.app import app
 from lexel.data import write_jsonl
+from lexel.licences import demand_of, identifier_of, kind_of
 from lexel.text.letters import script_of
 from tests.builders import ENTITIES, POS, build_tagger
 from tests.cards.conftest import Trained

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lexel.checkpoint.card import LICENCES, front_matter, read_card
+from lexel.checkpoint.card import read_card
+from lexel.checkpoint.front_matter import front_matter_of, read_keys
+from lexel.licences.names import LICENCES
 
 
 def card(folder: Path, text: str) -> Path:
@@ -64,13 +66,14 @@ def test_text_that_is_not_front_matter_says_nothing(tmp_path: Path, text: str) -
         ("agpl-3.0", "copyleft"),
         ("cc-by-nc-sa-4.0", "non-commercial"),
         ("other", "unknown"),
-        ("openrail", "unknown"),
+        ("openrail", "use-restricted"),
         ("unknown", "unknown"),
-        ("cc-by-nd-4.0", "unknown"),
+        ("cc-by-nd-4.0", "use-restricted"),
+        ("mpl-2.0", "weak-copyleft"),
     ],
 )
 def test_licence_has_the_kind_of_the_table(tmp_path: Path, licence: str, kind: str) -> None:
-    assert read_card(card(tmp_path, f"---\nlicense: {licence}\n---\n")).licence_kind == kind
+    assert read_card(card(tmp_path, f"---\nlicense: {licence}\n---\n")).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_other_licence_is_said_aloud_in_one_line_that_names_it(tmp_path: Path, l
 
 
 def test_of_several_licences_the_strictest_counts(tmp_path: Path) -> None:
-    assert read_card(card(tmp_path, "---\nlicense: [mit, gpl-3.0]\n---\n")).licence_kind == "copyleft"
+    assert read_card(card(tmp_path, "---\nlicense: [mit, gpl-3.0]\n---\n")).kind == "copyleft"
 
 
 def test_name_and_link_of_another_licence_are_said(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_name_and_link_of_another_licence_are_said(tmp_path: Path) -> None:
 
 def test_folder_without_a_card_has_an_unknown_licence(tmp_path: Path) -> None:
     found = read_card(tmp_path)
-    assert (found.licence, found.licence_kind) == (None, "unknown")
+    assert (found.licence, found.kind) == (None, "unknown")
     assert "not stated" in (found.notice or "")
 
 
@@ -108,5 +111,20 @@ def test_card_that_is_not_utf8_is_read_as_far_as_it_goes(tmp_path: Path) -> None
     assert read_card(tmp_path).licence == "mit"
 
 
-def test_front_matter_keeps_only_top_level_keys() -> None:
-    assert front_matter("---\na: 1\nb:\n  c: 2\n---\n") == {"a": ["1"], "b": []}
+def test_only_top_level_keys_that_are_asked_for_are_read() -> None:
+    text = "---\na: 1\nb:\n  license: 2\nc: [x, y]\n---\n"
+    assert read_keys(text, ("a", "c", "license")) == {"a": 1, "c": ["x", "y"]}
+
+
+def test_a_card_that_is_not_yaml_elsewhere_still_says_its_licence(tmp_path: Path) -> None:
+    assert read_card(card(tmp_path, "---\ntitle: a: b: {\nlicense: mit\nx: [\n---\n")).licence == "mit"
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "&a [*a]", "!!python/object:os.system x", "{x: {y: z}}", "'open"])
+def test_a_licence_that_cannot_be_parsed_is_not_stated(tmp_path: Path, value: str) -> None:
+    found = read_card(card(tmp_path, f"---\nlicense: {value}\n---\n"))
+    assert (found.licence, found.kind) == (None, "unknown")
+
+
+def test_front_matter_without_an_end_is_none() -> None:
+    assert front_matter_of("---\nlicense: mit\n") is None

@@ -129,7 +129,7 @@ class Facts:
         """The licence of the weights, if it is known."""
         named = self.previous.get("license")
         if named == "other":
-            named = self.previous.get("license_name")
+            named = self.previous.get("license_name") or self.previous.get("license_link")
         return self.answer("licence", "license") or _joined(named)
 
     @cached_property

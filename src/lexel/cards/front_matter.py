@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lexel.cards.facts import Facts
-from lexel.cards.licences import identifier_of
 from lexel.cards.results import eval_results, slug
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
+from lexel.licences import identifier_of
 from lexel.names import TAGGING
 
 if TYPE_CHECKING:

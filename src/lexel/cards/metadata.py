@@ -1,4 +1,4 @@
-"""Front matter of a card as huggingface_hub reads it, and the claims in its ``model-index``."""
+"""Front matter of a card, and the claims in its ``model-index``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lexel.checkpoint.front_matter import front_matter_of
 from lexel.errors import CheckpointError
 from lexel.evaluation.verify.claims import Claim
 
@@ -55,13 +56,12 @@ def parse_metadata(text: str, *, where: str) -> dict[str, Any]:
         CheckpointError: If it is not YAML, or no mapping.
     """
     import yaml
-    from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-    match = REGEX_YAML_BLOCK.search(text)
-    if match is None:
+    front = front_matter_of(text)
+    if front is None:
         return {}
     try:
-        values = yaml.safe_load(match.group(2))
+        values = yaml.safe_load(front)
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise CheckpointError(f"{where}: its front matter is not YAML ({said}); repair it") from error

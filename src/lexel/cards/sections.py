@@ -12,8 +12,8 @@ from lexel.cards import markdown, reliability, results
 from lexel.cards.derived import distilled, eight_bits
 from lexel.cards.facts import EVALUATION, PLOT, TRAINING, DataSet, Facts
 from lexel.cards.languages import language_names, script_name
-from lexel.cards.licences import demand_of
 from lexel.checkpoint.heads import Head
+from lexel.licences import demand_of
 
 _READS = {
     "words": "words (segmentation)",

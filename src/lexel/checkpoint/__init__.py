@@ -101,7 +101,7 @@ def open_checkpoint(
         config=config,
         heads=found.heads,
         pieces=found.pieces,
-        card=read_card(place.folder),
+        card=read_card(place.folder, base=found.base),
         base=found.base,
         made=found.made,
         labels_from=found.labels_from,

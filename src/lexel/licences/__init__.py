@@ -1,0 +1,7 @@
+"""The one judge of licences: their names, what they ask of a user, and what a model's files say of its own."""
+
+from lexel.licences.names import Kind, identifier_of, kind_of, strictest
+from lexel.licences.texts import licence_of_text
+from lexel.licences.verdict import Verdict, demand_of, judge
+
+__all__ = ["Kind", "Verdict", "demand_of", "identifier_of", "judge", "kind_of", "licence_of_text", "strictest"]

@@ -1,0 +1,128 @@
+"""What a model's files say of its licence, and what that asks of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lexel.licences.names import Kind, identifier_of, kind_of, strictest
+
+_DEMANDS: Mapping[Kind, str] = {
+    "weak-copyleft": "weak copyleft: changed files are to be passed on under the same terms",
+    "share-alike": "share-alike: works on it are to be passed on under the same terms, their authors named",
+    "copyleft": "copyleft: passing on the model, or works on it, has conditions",
+    "use-restricted": "some uses or users are forbidden; read its terms before use",
+    "non-commercial": "not for commercial use",
+    "unknown": "Lexel does not know its terms; read them before use",
+}
+_QUIET: tuple[Kind, ...] = ("permissive", "share-alike")
+"""What loading a model does not mention."""
+_NO_NAMES = ("other", "unknown")
+_LONGEST_NOTICE = 480
+_MOST_CHARS, _MOST_ITEMS = 120, 8
+"""More of a value than this is no name of a licence, and would fill the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a model's licence.
+
+    Attributes:
+        licence: The names that the card gives, several joined by ``, ``, else that of the licence file; ``None`` if
+            nothing says anything.
+        kind: What it asks of a user; of several, and of the licence file, the strictest.
+        notice: One line to print when the model is loaded; ``None`` where the licence asks nothing of who computes
+            with the model.
+    """
+
+    licence: str | None
+    kind: Kind
+    notice: str | None
+
+
+def judge(
+    card: Mapping[str, Any], *, file: tuple[str, str] | None = None, base: Mapping[str, Any] | None = None
+) -> Verdict:
+    """Judge what a folder's files say.
+
+    Args:
+        card: Values of the card's front matter: ``license``, ``license_name``, ``license_link``.
+        file: Name of the licence file in the folder, and the licence that its text is.
+        base: The model that it was made from: its ``id`` and ``licence``.
+    """
+    names = texts_of(card.get("license"))
+    custom = [*texts_of(card.get("license_name")), *texts_of(card.get("license_link"))]
+    stated = [name for name in names if name.lower() not in _NO_NAMES] or _known(custom) or names
+    if not names:
+        stated = _known(custom) or custom[:1]
+    if file is not None and set(map(kind_of, stated)) == {"unknown"} and not _names_itself(names):
+        stated = [file[1]]
+    parts = [_mismatch(stated, file), _of_base(stated, base)]
+    licence = ", ".join(names or custom[:1]) or (None if file is None else file[1])
+    if licence is None:
+        return Verdict(
+            None,
+            "unknown",
+            _joined("licence not stated: the model's card names none, ask its author before use", parts),
+        )
+    kind = strictest([*map(kind_of, stated), *([] if file is None else [kind_of(file[1])])])
+    shown = f"{licence} ({', '.join(custom)})" if names and custom else licence
+    said = None if kind in _QUIET else f"licence {shown}: {_DEMANDS[kind]}"
+    return Verdict(licence, kind, _joined(said, parts))
+
+
+def demand_of(licence: str | None) -> str | None:
+    """What a licence asks of a user, as a card says it; nothing of a permissive one."""
+    if licence is None:
+        return "no licence is stated; ask its author before use"
+    return _DEMANDS.get(kind_of(licence))
+
+
+def texts_of(value: Any) -> list[str]:
+    """A value of a card's front matter as texts: of a list its items, of nothing none."""
+    items: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
+    texts = [" ".join(str(item)[:_MOST_CHARS].split()) for item in items[:_MOST_ITEMS] if isinstance(item, str | float)]
+    return [text for text in texts if text]
+
+
+def _names_itself(names: Sequence[str]) -> bool:
+    """Whether a card gives a name in place of ``other``."""
+    return any(name.lower() not in _NO_NAMES for name in names)
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    return [name for name in names if kind_of(name) != "unknown"][:1]
+
+
+def _mismatch(stated: Sequence[str], file: tuple[str, str] | None) -> str | None:
+    """The licence file and the card name different licences."""
+    if file is None or not stated:
+        return None
+    name, found = file
+    identifiers = {identifier_of(each) or each.lower() for each in stated}
+    if found in identifiers or any(found.startswith(f"{each}-") for each in identifiers):
+        return None
+    return (
+        f"the card says {', '.join(stated)}, but the text of {name} is {found}; the stricter one counts, ask its author"
+    )
+
+
+def _of_base(stated: Sequence[str], base: Mapping[str, Any] | None) -> str | None:
+    """The model was made from one whose licence asks more."""
+    licence = (base or {}).get("licence")
+    if not isinstance(licence, str) or not licence or not base:
+        return None
+    kind = kind_of(licence)
+    if (
+        kind in ("permissive", "unknown")
+        or strictest([kind, *map(kind_of, stated)]) != kind
+        or kind in map(kind_of, stated)
+    ):
+        return None
+    return f"made from {base.get('id') or 'a model'}, whose licence is {licence} ({_DEMANDS[kind]})"
+
+
+def _joined(said: str | None, parts: Sequence[str | None]) -> str | None:
+    line = "; ".join(part for part in (said, *parts) if part)
+    return (line if len(line) <= _LONGEST_NOTICE else f"{line[:_LONGEST_NOTICE]}…") or None

@@ -24,10 +24,9 @@ Sizes = Mapping[str, Any]
 
 INTRODUCTION = """\
 What `make bench` found on one machine. Everyone who is measured takes turns: each once, then each a second time, and
-so on, so that a busy moment falls on all alike. A figure is the median of its turns: {repetitions} where a bar is
-decided on a rate, {fewer_repetitions} for memory and for what is drawn only. Texts are real sentences, read from
-strings to words that are looked at; models have random weights in the shape of real ones, unless they are named. Peers
-run at the batch size and precision that were fastest in a trial on {trial_sentences} sentences, with as many threads as
+so on, so that a busy moment falls on all alike. A figure is the median of its turns. Texts are real sentences, read
+from strings to words that are looked at; models have random weights in the shape of real ones, unless they are named.
+Peers run at the batch size and precision that were fastest in a trial on {trial_sentences} sentences, with as many threads as
 Lexel; [how a peer is treated](../CONTRIBUTING.md#peers). A multiple says as much of the machine as of the programs, so
 beside it stands how much of the machine's ceiling, its bf16 matrix products, both reach.
 """
@@ -231,7 +230,7 @@ def _check(records: Sequence[Record]) -> None:
     for record in records:
         if "sizes" not in record.settings:
             raise RecordError(f"{record.path}: says nothing of its sizes; an older benchmark made it. Measure again")
-        if record.kind != first.kind:
+        if (record.kind.processor, record.kind.flags) != (first.kind.processor, first.kind.flags):
             raise RecordError(
                 f"{record.path}: measured on {record.kind}, but {first.path} on {first.kind}; "
                 "expected one kind of processor, so give files of one"
@@ -244,7 +243,7 @@ def _page(records: Sequence[Record], parts: Mapping[str, Part], sections: Sequen
         f"<!-- `{command}` made this page; change the benchmark, not the page. -->",
         "# Speed and memory",
         INTRODUCTION.format(**sizes).strip(),
-        *(_machine(record) for record in records),
+        *(_machine(record, _given_by(record, records)) for record in records),
         "## Figures and their bars",
         _table(_bar_cells(parts.values()), right=2),
     ]
@@ -253,13 +252,22 @@ def _page(records: Sequence[Record], parts: Mapping[str, Part], sections: Sequen
     return "\n\n".join([*blocks, AGAIN])
 
 
-def _machine(record: Record) -> str:
+def _given_by(record: Record, records: Sequence[Record]) -> list[str]:
+    """The parts of the page that a record gives: those that no later one has."""
+    later = records[[each.path for each in records].index(record.path) + 1 :]
+    return [name for name in record.parts if not any(name in other.parts for other in later)]
+
+
+def _machine(record: Record, parts: Sequence[str]) -> str:
     """What was measured on what, and with what."""
     machine, kind = record.machine, record.kind
     small = " **In small, to see that it runs: these figures say nothing.**" if record.is_quick else ""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    sizes = record.settings["sizes"]
+    turns = f"{sizes['repetitions']} turns where a bar is decided on a rate, else {sizes['fewer_repetitions']}"
+    clock = "; rates by the processor's time" if record.settings.get("clock") == "processor" else ""
     return (
-        f"`{_named(record.path)}`: {record.date}, {record.seconds:,} s.{small}  \n"
+        f"`{_named(record.path)}` ({', '.join(parts)}): {record.date}, {record.seconds:,} s; {turns}{clock}.{small}  \n"
         f"{kind}; {machine.system}; load average before {shown(machine.load_average)}.  \n"
         f"{versions}."
     )

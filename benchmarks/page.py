@@ -26,9 +26,9 @@ INTRODUCTION = """\
 What `make bench` found on one machine. Everyone who is measured takes turns: each once, then each a second time, and
 so on, so that a busy moment falls on all alike. A figure is the median of its turns. Texts are real sentences, read
 from strings to words that are looked at; models have random weights in the shape of real ones, unless they are named.
-Peers run at the batch size and precision that were fastest in a trial on {trial_sentences} sentences, with as many threads as
-Lexel; [how a peer is treated](../CONTRIBUTING.md#peers). A multiple says as much of the machine as of the programs, so
-beside it stands how much of the machine's ceiling, its bf16 matrix products, both reach.
+Peers run at the batch size and precision that were fastest in a trial on {trial_sentences} sentences, with as many
+threads as Lexel; [how a peer is treated](../CONTRIBUTING.md#peers). A multiple says as much of the machine as of the
+programs, so beside it stands how much of the machine's ceiling, its bf16 matrix products, both reach.
 """
 AGAIN = """\
 ## Measure it again

@@ -31,7 +31,7 @@ _OPERATIONS = frozenset(
         *("Clamp", "Cos", "Erf", "Exp", "Gelu", "HSwish", "Log", "Mish", "Relu", "Sigmoid", "Sin", "Swish", "Tanh"),
         *("Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "Select"),
         *("Concat", "Gather", "GatherElements", "ReduceMean", "ReduceSum", "Reshape", "ShapeOf", "Slice", "Split"),
-        *("Squeeze", "StridedSlice", "Transpose", "Unsqueeze", "VariadicSplit"),
+        *("Range", "Squeeze", "StridedSlice", "Transpose", "Unsqueeze", "VariadicSplit"),
     )
 )
 """What a quantised encoder consists of: no loop, no state, no part that another library would compute."""

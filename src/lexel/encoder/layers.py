@@ -170,7 +170,7 @@ class View(Generic[T]):
     Attributes:
         mask: What ``Ops.mask`` gave.
         rotation: Cosines and sines ``[rows, length, head size]``, or ``None``.
-        distances: Buckets of distances ``[rows, length, length]``, or ``None``.
+        distances: What ``Ops.distances`` gave, or ``None``.
     """
 
     mask: T

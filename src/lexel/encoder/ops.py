@@ -70,15 +70,13 @@ class Ops(Protocol[T]):
         ...
 
     def distances(self, position_ids: T, buckets: T, *, n_positions: int) -> T:
-        """The bucket of the distance between any two pieces of a row, ``[rows, length, length]``.
+        """What ``relative_scores`` needs to know of the distances between the pieces of a sequence.
 
         Args:
-            position_ids: Positions ``[rows, length]``, each below ``n_positions``.
+            position_ids: Positions ``[rows, length]``. Neighbours in a sequence are neighbours in the row, so an engine
+                may take the distance of their slots instead.
             buckets: The bucket of each distance from ``1 - n_positions`` to ``n_positions - 1``, ascending.
-            n_positions: How many positions there are.
-
-        Returns:
-            At ``[row, i, j]`` the bucket of position i minus position j. Across sequences it means nothing.
+            n_positions: How many positions a sequence may have.
         """
         ...
 
@@ -109,8 +107,8 @@ class Ops(Protocol[T]):
     ) -> T:
         """Scores between pieces that depend on their distance, ``[rows, heads, length, length]``.
 
-        At ``[row, head, i, j]`` stands the product of ``table[distances[row, i, j]]`` with piece i of ``x`` (side
-        ``query``) or with piece j (side ``key``).
+        At ``[row, head, i, j]`` stands a product with piece i of ``x`` (side ``query``) or with piece j (side ``key``):
+        that of the row of ``table`` for the bucket of position i minus position j. Across sequences it means nothing.
 
         Args:
             x: Queries or keys ``[rows, length, heads * head_size]``.

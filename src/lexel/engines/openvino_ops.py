@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,15 @@ class OpenVinoOps:
         return op.unsqueeze(op.select(seen, _real(0.0), _real(_MASKED)), _number(1))
 
     def distances(self, position_ids: Any, buckets: Any, *, n_positions: int) -> Any:
-        places = op.add(_differences(position_ids), op.constant(np.int32(n_positions - 1)))
-        return op.gather(buckets, places, _number(0))
+        length = op.gather(op.shape_of(position_ids, "i64"), _number(1), _number(0))
+        away = op.range(op.subtract(_number(1), length), op.add(length, _number(1)), _number(1), "i64")
+
+        def rows(signed: Any) -> Any:
+            places = op.add(signed, _number(n_positions - 1))
+            clipped = op.maximum(op.minimum(places, _number(2 * n_positions - 2)), _number(0))
+            return op.gather(buckets, clipped, _number(0))
+
+        return _Distances(length, {"query": rows(op.negative(away)), "key": rows(away)})
 
     def rotate(self, x: Any, cos: Any, sin: Any, *, n_heads: int, head_size: int, is_interleaved: bool = False) -> Any:
         whole = _numbers(0, 0, n_heads, head_size)
@@ -93,11 +101,11 @@ class OpenVinoOps:
         side: Literal["query", "key"],
         is_shared: bool = False,
     ) -> Any:
-        tables = op.reshape(table, _numbers(0, 1 if is_shared else n_heads, head_size), True)
-        by_bucket = op.matmul(_by_head(x, n_heads, head_size), op.transpose(tables, _numbers(1, 2, 0)), False, False)
-        index = distances if side == "query" else op.transpose(distances, _numbers(0, 2, 1))
-        index = op.tile(op.unsqueeze(index, _number(1)), _numbers(1, n_heads, 1, 1))
-        scores = op.gather_elements(by_bucket, index, -1)
+        rows = op.gather(table, distances.rows[side], _number(0))
+        by_head = op.transpose(
+            op.reshape(rows, _numbers(0, 1 if is_shared else n_heads, head_size), True), _numbers(1, 2, 0)
+        )
+        scores = _sheared(op.matmul(_by_head(x, n_heads, head_size), by_head, False, False), distances.length)
         return scores if side == "query" else op.transpose(scores, _numbers(0, 1, 3, 2))
 
     def attention(
@@ -127,6 +135,29 @@ class OpenVinoOps:
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:
         return op.gather(op.reshape(x, _numbers(-1, hidden_size), False), picks, _number(0))
+
+
+class _Distances(NamedTuple):
+    """The length of the rows; by side, the bucket of each distance between slots that a row has."""
+
+    length: Any
+    rows: Mapping[str, Any]
+
+
+def _sheared(scores: Any, length: Any) -> Any:
+    """From ``[..., length, 2 * length]`` by distance, from ``1 - length`` on, to ``[..., length, length]`` by slot.
+
+    Slot j stands in row i at ``j - i + length - 1``: one further to the left in each row, as in a flat array whose rows
+    are one shorter.
+    """
+    width = op.subtract(op.multiply(length, _number(2)), _number(1))
+    start = op.subtract(length, _number(1))
+    flat = op.reshape(scores, _numbers(0, 0, -1), True)
+    axis = _numbers(0)
+    begin, end = (op.unsqueeze(x, axis) for x in (start, op.add(start, op.multiply(length, width))))
+    flat = op.slice(flat, begin, end, _numbers(1), _numbers(2))
+    shape = op.concat([_numbers(0, 0), op.unsqueeze(length, axis), op.unsqueeze(width, axis)], 0)
+    return op.slice(op.reshape(flat, shape, True), _numbers(0), op.unsqueeze(length, axis), _numbers(1), _numbers(3))
 
 
 def _by_head(x: Any, n_heads: int, head_size: int) -> Any:

@@ -80,7 +80,10 @@ class TorchOps:
         return seen[:, None]
 
     def distances(self, position_ids: torch.Tensor, buckets: torch.Tensor, *, n_positions: int) -> torch.Tensor:
-        return buckets[_differences(position_ids) + (n_positions - 1)]
+        length = position_ids.shape[1]
+        away = torch.arange(1 - length, length + 1, device=buckets.device)
+        places = torch.stack((-away, away)) + (n_positions - 1)
+        return buckets[places.clamp(0, 2 * n_positions - 2)]
 
     def rotate(
         self,
@@ -111,11 +114,9 @@ class TorchOps:
         side: Literal["query", "key"],
         is_shared: bool = False,
     ) -> torch.Tensor:
-        tables = table.reshape(len(table), 1 if is_shared else n_heads, head_size).permute(1, 2, 0)
-        by_head = x.reshape(*x.shape[:2], n_heads, head_size).transpose(1, 2)
-        by_bucket = by_head.to(table.dtype) @ tables
-        index = distances if side == "query" else distances.transpose(-1, -2)
-        scores = by_bucket.gather(-1, index[:, None].expand(-1, n_heads, -1, -1).long())
+        rows = table[distances[0 if side == "query" else 1]]
+        by_head = rows.reshape(len(rows), 1 if is_shared else n_heads, head_size).permute(1, 2, 0)
+        scores = _sheared(x.reshape(*x.shape[:2], n_heads, head_size).transpose(1, 2).to(table.dtype) @ by_head)
         return scores if side == "query" else scores.transpose(-1, -2)
 
     def attention(
@@ -146,3 +147,14 @@ class TorchOps:
 def _differences(position_ids: torch.Tensor) -> torch.Tensor:
     """Position i minus position j, ``[rows, length, length]``."""
     return position_ids[:, :, None] - position_ids[:, None, :]
+
+
+def _sheared(scores: torch.Tensor) -> torch.Tensor:
+    """From ``[..., length, 2 * length]`` by distance, from ``1 - length`` on, to ``[..., length, length]`` by slot.
+
+    Slot j stands in row i at ``j - i + length - 1``: one further to the left in each row, as in a flat array whose rows
+    are one shorter.
+    """
+    length = scores.shape[-2]
+    flat = scores.flatten(-2)[..., length - 1 : length - 1 + length * (2 * length - 1)]
+    return flat.reshape(*scores.shape[:-2], length, 2 * length - 1)[..., :length]

@@ -258,11 +258,35 @@ def _pseudo_log_likelihoods(complete: Sequence[Hypothesis]) -> Generator[list[Qu
 def run_together(
     searches: Sequence[Search], answer: Callable[[list[tuple[int, Query]]], list[Answer]]
 ) -> list[list[Hypothesis]]:
-    """Run searches side by side, so that what all of them want to know at a time is computed at once.
+    """Run searches side by side, and answer their queries; see ``search_together``.
 
     Args:
         searches: Fresh searches.
         answer: Answers queries in order, each with the number of the search that asks.
+
+    Returns:
+        What each search found.
+    """
+    running = search_together(searches)
+    try:
+        asked = next(running)
+        while True:
+            asked = running.send(answer(asked))
+    except StopIteration as end:
+        found: list[list[Hypothesis]] = end.value
+        return found
+
+
+def search_together(
+    searches: Sequence[Search],
+) -> Generator[list[tuple[int, Query]], list[Answer], list[list[Hypothesis]]]:
+    """Searches side by side: gives what all of them want to know at a time, and is sent the answers.
+
+    Args:
+        searches: Fresh searches.
+
+    Yields:
+        Queries, each with the number of the search that asks; answers are in the same order.
 
     Returns:
         What each search found.
@@ -280,7 +304,7 @@ def run_together(
     for n in range(len(searches)):
         advance(n, None)
     while asking:
-        answers = iter(answer([(n, query) for n, queries in asking.items() for query in queries]))
+        answers = iter((yield [(n, query) for n, queries in asking.items() for query in queries]))
         for n, queries in list(asking.items()):
             advance(n, [next(answers) for _ in queries])
     return found

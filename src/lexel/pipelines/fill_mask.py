@@ -119,12 +119,9 @@ class FillMaskPipeline:
         targets = self._targets(options)
         first = 0
         for block in gather_blocks(check_each(texts)):
-            names = [f"text {first + n}" for n in range(len(block.texts))]
+            found = [self._reader.find(text, f"text {number}") for number, text in enumerate(block.texts, first)]
             first += len(block.texts)
-            blanks = [
-                [Blank(text, (mask,)) for mask in range(len(text.masks))]
-                for text in self._reader.read(block.texts, names)
-            ]
+            blanks = [[Blank(text, (mask,)) for mask in range(len(text.masks))] for text in self._reader.read(found)]
             answers = iter(
                 self._model.answer([(blank, self._query(options, targets)) for own in blanks for blank in own])
             )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
@@ -21,11 +21,12 @@ from lexel.data.offsets import unit_positions
 from lexel.decoding.answers import WindowScores, join_windows, log_total, rule_out, take_best
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError
-from lexel.tasks.base import Block, Flow, Pair, gather_pairs
+from lexel.tasks.base import Block, Flow, Pair, block_of_pairs
 from lexel.tasks.checks import check_length
 from lexel.tasks.framing import Layout, firsts, windowed
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
+from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
 
 Align = Literal["words"]
 
@@ -215,17 +216,28 @@ class Answerer:
             DataError: If the question is blank or leaves no room for the context in a window, or the context is longer
                 than ``max_chars``.
         """
-        return next(self.stream([(question, context)], options=options, **changes))
+        return read_one(self._steps(self._asked(options, changes)), (question, context))
 
     def stream(
         self,
         questions: Iterable[tuple[str, str]],
         *,
+        on_error: OnError = "raise",
+        live: bool | None = None,
         options: AnswerOptions | None = None,
         **changes: Unpack[AnswerKeywords],
     ) -> Iterator[Answers]:
-        """Answer (question, context) pairs lazily: one ``Answers`` each, in order; otherwise as a call."""
-        return self._answers(questions, options_of_call(self.options, options, changes, where="Answerer"))
+        """Answer (question, context) pairs lazily: one ``Answers`` each, in order; otherwise as a call.
+
+        Args:
+            questions: Pairs of a question and its context.
+            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
+                it in the place of a result. See ``Tagger.stream``.
+            live: False reads the inputs in your own thread. See ``Tagger.stream``.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
+        """
+        return stream_results(self._steps(self._asked(options, changes)), questions, on_error=on_error, live=live)
 
     @cached_property
     def description(self) -> str:
@@ -240,26 +252,44 @@ class Answerer:
         """The checkpoint that is read with, and its engine."""
         return self._flow
 
-    def _answers(self, questions: Iterable[tuple[str, str]], options: AnswerOptions) -> Iterator[Answers]:
+    def _asked(self, options: AnswerOptions | None, changes: AnswerKeywords) -> AnswerOptions:
+        """The options of one call."""
+        return options_of_call(self.options, options, changes, where="Answerer")
+
+    def _steps(self, options: AnswerOptions) -> FlowSteps[tuple[str, str], Pair, Answers]:
+        """How questions are read with their contexts."""
         size = options.window
         if size is not None:
             size = max(size - n_special_of_pairs(self._flow), 1)
-        blocks = gather_pairs(_checked(questions, max_chars=options.max_chars))
-        for block in self._flow.read(blocks, window=size, overlap=options.overlap, picks=candidates, read_empty=True):
-            asked: Sequence[str] = () if block.partners is None else block.partners.texts
-            for question, read in zip(asked, read_contexts(block, self._flow), strict=True):
-                yield _of_context(question, read.without_blanks(), options)
+
+        def results_of(pairs: Sequence[Pair], block: Block) -> list[Answers]:
+            read = read_contexts(block, self._flow)
+            return [
+                _of_context(pair.partner or "", one.without_blanks(), options)
+                for pair, one in zip(pairs, read, strict=True)
+            ]
+
+        return FlowSteps(
+            (self._flow,),
+            check=partial(_check_question, max_chars=options.max_chars),
+            size=lambda pair: len(pair.text) + len(pair.partner or ""),
+            block_of=block_of_pairs,
+            results_of=results_of,
+            how={"window": size, "overlap": options.overlap, "picks": candidates, "read_empty": True},
+        )
 
 
-def _checked(questions: Iterable[tuple[str, str]], *, max_chars: int | None) -> Iterator[Pair]:
-    for number, (question, context) in enumerate(questions):
-        for name, text in (("question", question), ("context", context)):
-            if not isinstance(text, str):
-                raise TypeError(f"{name} {number}: expected str, found {type(text).__name__}")
-        if not question.strip():
-            raise DataError(f"question {number}: is blank; expected a question about its context")
-        check_length(context, what=f"context {number}", max_chars=max_chars)
-        yield Pair(context, partner=question, partner_first=True)
+def _check_question(number: int, asked: tuple[str, str], *, max_chars: int | None) -> Pair:
+    if not isinstance(asked, tuple | list) or len(asked) != 2:
+        raise TypeError(f"question {number}: expected a question and its context, found {asked!r:.60}")
+    question, context = asked
+    for name, text in (("question", question), ("context", context)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} {number}: expected str, found {type(text).__name__}")
+    if not question.strip():
+        raise DataError(f"question {number}: is blank; expected a question about its context")
+    check_length(context, what=f"context {number}", max_chars=max_chars)
+    return Pair(context, partner=question, partner_first=True)
 
 
 def _of_context(question: str, read: ReadContext, options: AnswerOptions) -> Answers:

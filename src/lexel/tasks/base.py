@@ -28,7 +28,7 @@ from lexel.engines.heads import output_width
 from lexel.engines.packing import Sequences
 from lexel.errors import CheckpointError, EngineError
 from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside
-from lexel.tasks.work import Batch, Collector, InOrder, Part, Work, make_batches
+from lexel.tasks.work import Batch, Collector, HandingOver, InOrder, Part, Work, make_batches
 from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.tokenizer_rules import MOST_ADDED
@@ -136,22 +136,23 @@ class Pair(NamedTuple):
 
 def gather_pairs(pairs: Iterable[Pair], *, block_chars: int = BLOCK_CHARS) -> Iterator[Block]:
     """Gather pairs, in order, into blocks; a block holds pairs only, or single texts only."""
-    for alone, group in groupby(pairs, key=lambda pair: pair.partner is None):
+    for _, group in groupby(pairs, key=lambda pair: pair.partner is None):
         block: list[Pair] = []
         n_chars = 0
         for pair in group:
             block.append(pair)
             n_chars += len(pair.text) + len(pair.partner or "") + 1
             if n_chars >= block_chars:
-                yield _block_of(block, alone=alone)
+                yield block_of_pairs(block)
                 block, n_chars = [], 0
         if block:
-            yield _block_of(block, alone=alone)
+            yield block_of_pairs(block)
 
 
-def _block_of(pairs: Sequence[Pair], *, alone: bool) -> Block:
+def block_of_pairs(pairs: Sequence[Pair]) -> Block:
+    """A block of pairs only, or of single texts only."""
     texts = [pair.text for pair in pairs]
-    if alone:
+    if pairs[0].partner is None:
         return Block(texts)
     first = np.array([pair.partner_first for pair in pairs], np.bool_)
     return Block(texts, partners=Partners([pair.partner or "" for pair in pairs], first))
@@ -334,6 +335,16 @@ class Flow:
             while given and given[0].is_done:
                 yield given.popleft()
 
+    def compute_alone(self, work: Work) -> None:
+        """Compute one work; most are one batch, which needs no stream."""
+        batches = list(self.batches([work]))
+        if len(batches) == 1:
+            batches[0].deliver(self.engine.submit(batches[0].rows, self.outputs).result())
+            return
+        found = self.engine.run((batch.rows for batch in batches), self.outputs)
+        for batch, scores in zip(batches, found, strict=True):
+            batch.deliver(scores)
+
     def finish(self, prepared: Prepared) -> Reading:
         """Step 3: the reading of a block whose scores are all there; it is added to the block."""
         layout, picked = prepared.layout, prepared.sequences.picked
@@ -343,13 +354,13 @@ class Flow:
         prepared.block.readings[self.name] = reading
         return reading
 
-    def compute_sequences(self, sequences: Iterable[Sequences]) -> Iterator[Scores]:
-        """The outputs at the picked pieces of each set of sequences, in order, ``[picks, width]``.
+    def work_of(self, sequences: Sequences, take: Callable[[Scores], None]) -> Work:
+        """A work whose scores go to a function, in the order of the picked pieces, ``[picks, width]``.
 
         Sequences hold the special pieces, and none is longer than the model takes.
         """
-        for work in self.compute(Work(some, self._in_order(some)) for some in sequences):
-            yield work.scores()
+        n_picks = int(np.count_nonzero(sequences.picked))
+        return Work(sequences, HandingOver(self._in_order(sequences), n_picks, take))
 
     def _in_order(self, sequences: Sequences) -> Collector:
         return InOrder(sequences.picked, {output: self._width(output) for output in self.outputs})

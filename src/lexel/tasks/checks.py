@@ -1,8 +1,9 @@
-"""Looking at what a task is asked to read: one text, several, and each of them."""
+"""Checks of what a task is asked to read: one text, several, and each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 
 from lexel.errors import DataError
 
@@ -33,18 +34,31 @@ def check_several(texts: object, *, reader: str) -> None:
         raise TypeError(f"expected several texts, found one str; call the {reader} on it")
 
 
-def check_each(texts: Iterable[str], *, max_chars: int | None = None) -> Iterator[str]:
-    """The texts as they come, each one looked at.
+def check_text(number: int, text: object, *, max_chars: int | None = None) -> str:
+    """The text, if it is one that can be read.
+
+    Args:
+        number: Which text it is, from 0, for messages.
+        text: The text.
+        max_chars: The longest text that is taken.
+
+    Raises:
+        TypeError: If it is no text.
+        DataError: If it is too long.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
+    check_length(text, what=f"text {number}", max_chars=max_chars)
+    return text
+
+
+def check_each(texts: Iterable[str]) -> Iterator[str]:
+    """The texts as they come, each one checked.
 
     Raises:
         TypeError: For what is no text.
-        DataError: For a text that is too long.
     """
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"text {number}: expected str, found {type(text).__name__}")
-        check_length(text, what=f"text {number}", max_chars=max_chars)
-        yield text
+    return map(check_text, count(), texts)
 
 
 def check_length(*texts: str, what: str, max_chars: int | None) -> None:

@@ -7,10 +7,10 @@ Of a long pair the longer text is read in windows, and the other stands whole be
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import count
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -31,15 +31,19 @@ from lexel.decoding.classes import (
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import CheckpointError, DataError, LabelError
 from lexel.names import PROBLEMS, Problem
-from lexel.tasks.base import Flow, Pair, gather_pairs
+from lexel.tasks.base import Block, Flow, Pair, block_of_pairs, gather_pairs
 from lexel.tasks.calibration import Calibration
 from lexel.tasks.checks import check_length, check_several
 from lexel.tasks.framing import firsts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
+from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
 
 Text = str | tuple[str, str]
 """What is classified: a text, or a pair of texts."""
+
+HOW: Mapping[str, Any] = {"picks": firsts, "read_empty": True}
+"""How a flow reads texts that are classified; see ``Flow.prepare``."""
 
 FUNCTION_OF: Mapping[Problem, Function] = {"single": "softmax", "multi": "sigmoid", "regression": "none"}
 _SAID: Mapping[str, Function] = {"softmax": "softmax", "sigmoid": "sigmoid", "identity": "none", "none": "none"}
@@ -201,16 +205,20 @@ def score_texts(
         window: Smaller windows than the model's.
         first_window: Whether what lies beyond a text's first window is left out.
     """
+    for block in flow.read(gather_pairs(pairs), **HOW, window=window):
+        yield scores_of(block, flow, first_window=first_window)
+
+
+def scores_of(block: Block, flow: Flow, *, first_window: bool = False) -> TextScores:
+    """The scores of a block that was read with ``HOW``; see ``score_texts``."""
     (output,) = flow.outputs
-    for block in flow.read(gather_pairs(pairs), picks=firsts, read_empty=True, window=window):
-        reading = block.readings[flow.name]
-        windows, scores = reading.windows, reading.scores[output]
-        weights = np.maximum(windows.keep_end - windows.keep_start, 1)
-        if first_window:
-            weights = np.where(np.diff(windows.text, prepend=-1) > 0, weights, 0)
-        yield TextScores(
-            join_windows(scores, windows.text, weights), np.bincount(windows.text, minlength=len(block.texts))
-        )
+    reading = block.readings[flow.name]
+    windows, scores = reading.windows, reading.scores[output]
+    weights = np.maximum(windows.keep_end - windows.keep_start, 1)
+    if first_window:
+        weights = np.where(np.diff(windows.text, prepend=-1) > 0, weights, 0)
+    n_windows = np.bincount(windows.text, minlength=len(block.texts))
+    return TextScores(join_windows(scores, windows.text, weights), n_windows)
 
 
 def pair_of(text: Text) -> Pair:
@@ -221,19 +229,20 @@ def pair_of(text: Text) -> Pair:
     return Pair(first, second) if len(first) >= len(second) else Pair(second, first, partner_first=True)
 
 
-def checked_texts(texts: Iterable[Any], *, max_chars: int | None = None) -> Iterator[Text]:
-    """The texts as they come, each one looked at.
+def check_text_or_pair(number: int, text: Any, *, max_chars: int | None = None) -> Text:
+    """The text or pair, if it can be read.
 
     Raises:
-        TypeError: For what is neither a text nor a pair.
-        DataError: For a text that is too long.
+        TypeError: If it is neither a text nor a pair.
+        DataError: If it is too long.
     """
-    for number, text in enumerate(texts):
-        parts = (text,) if isinstance(text, str) else text
-        if not isinstance(parts, tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
-            raise TypeError(f"text {number}: expected a str or a tuple of two, found {text!r:.60}")
-        check_length(*parts, what=f"text {number}", max_chars=max_chars)
-        yield text
+    is_pair = isinstance(text, tuple) and len(text) == 2 and all(isinstance(part, str) for part in text)
+    if not (isinstance(text, str) or is_pair):
+        raise TypeError(f"text {number}: expected a str or a tuple of two, found {text!r:.60}")
+    parts: tuple[str, ...] = (text,) if isinstance(text, str) else text
+    check_length(*parts, what=f"text {number}", max_chars=max_chars)
+    checked: Text = text
+    return checked
 
 
 class Classifier:
@@ -315,19 +324,34 @@ class Classifier:
                 f"expected one text (str) or a pair of texts (tuple), found {type(text).__name__}; "
                 "for several, iterate over stream(texts)"
             )
-        return next(self.stream([text], options=options, **changes))
+        return read_one(self._steps(self._asked(options, changes)), text)
 
     def stream(
-        self, texts: Iterable[Text], *, options: ClassifyOptions | None = None, **changes: Unpack[ClassifyKeywords]
+        self,
+        texts: Iterable[Text],
+        *,
+        on_error: OnError = "raise",
+        live: bool | None = None,
+        options: ClassifyOptions | None = None,
+        **changes: Unpack[ClassifyKeywords],
     ) -> Iterator[Classification]:
-        """Classify texts and pairs lazily: one result for each, in order, read about a block ahead."""
+        """Classify texts and pairs lazily: one result for each, in order.
+
+        Args:
+            texts: Texts, and tuples of two.
+            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
+                it in the place of a result. See ``Tagger.stream``.
+            live: False reads the inputs in your own thread. See ``Tagger.stream``.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
+        """
         check_several(texts, reader="classifier")
-        asked = options_of_call(self.options, options, ClassifyOptions.read(changes), where="Classifier")
-        return self._classifications(checked_texts(texts, max_chars=asked.max_chars), self._rule(asked))
+        return stream_results(self._steps(self._asked(options, changes)), texts, on_error=on_error, live=live)
 
     def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
         """The scores of some texts before any function, ``[texts, labels]``."""
-        blocks = score_texts(self._flow, map(pair_of, checked_texts(texts, max_chars=self.options.max_chars)))
+        check = partial(check_text_or_pair, max_chars=self.options.max_chars)
+        blocks = score_texts(self._flow, map(pair_of, map(check, count(), texts)))
         return np.concatenate([np.empty((0, len(self.head.labels))), *(block.scores for block in blocks)])
 
     def calibrate(self, examples: Iterable[Classified]) -> Calibration:
@@ -422,16 +446,22 @@ class Classifier:
             raise LabelError(f"{example.where}: {len(example.labels)} labels; expected one, as {self._where} gives")
         return [label in example.labels for label in self.head.labels]
 
-    def _classifications(self, texts: Iterable[Text], rule: Rule) -> Iterator[Classification]:
-        waiting: deque[Text] = deque()
+    def _asked(self, options: ClassifyOptions | None, changes: ClassifyKeywords) -> ClassifyOptions:
+        """The options of one call."""
+        return options_of_call(self.options, options, ClassifyOptions.read(changes), where="Classifier")
 
-        def pairs() -> Iterator[Pair]:
-            for text in texts:
-                waiting.append(text)
-                yield pair_of(text)
-
-        for block in score_texts(self._flow, pairs()):
-            yield from rule.decide(block, waiting.popleft)
+    def _steps(self, options: ClassifyOptions) -> FlowSteps[Text, Text, Classification]:
+        """How texts and pairs are read."""
+        rule = self._rule(options)
+        return FlowSteps(
+            (self._flow,),
+            check=partial(check_text_or_pair, max_chars=options.max_chars),
+            size=lambda text: len(text) if isinstance(text, str) else sum(map(len, text)),
+            kind=type,
+            block_of=lambda texts: block_of_pairs(list(map(pair_of, texts))),
+            results_of=lambda texts, block: list(rule.decide(scores_of(block, self._flow), iter(texts).__next__)),
+            how=HOW,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,15 @@ from lexel.document import Document
 from lexel.engines.base import Scores
 from lexel.engines.choose import EngineKeywords, EngineOptions
 from lexel.errors import DataError, OptionError
-from lexel.tasks.base import Block, Flow, gather_blocks
-from lexel.tasks.checks import check_each, check_one, check_several
+from lexel.tasks.base import Block, Flow
+from lexel.tasks.checks import check_one, check_several, check_text
 from lexel.tasks.framing import Layout
 from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.pooling import Pool, apply_steps, normalise, pooled_slots
 from lexel.tasks.pooling_choice import EmbedKeywords, EmbedOptions, PoolingPlan, plan_pooling
 from lexel.tasks.slot_positions import Floats, Ints, Places, text_places
+from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_lists, stream_results
 from lexel.text.alignment import piece_of_char, read_chars
 
 Part = Literal["word", "entity"]
@@ -59,6 +60,24 @@ class EmbeddedBlock(NamedTuple):
 
 class EmbedLoadKeywords(EngineKeywords, EmbedKeywords, total=False):
     """What ``Embedder.load`` takes beside the model."""
+
+
+class _Embeddings(Sequence[Embedding]):
+    """The vectors of a block, one by one."""
+
+    def __init__(self, block: EmbeddedBlock) -> None:
+        self.block = block
+
+    def __len__(self) -> int:
+        return len(self.block.vectors)
+
+    def __getitem__(self, index: Any) -> Any:
+        vectors, n_pieces, n_windows = self.block
+        return Embedding(vectors[index], int(n_pieces[index]), int(n_windows[index]))
+
+    def __iter__(self) -> Iterator[Embedding]:
+        vectors, n_pieces, n_windows = self.block
+        return map(Embedding, vectors, n_pieces.tolist(), n_windows.tolist())
 
 
 class Embedder:
@@ -162,47 +181,75 @@ class Embedder:
             TypeError: If ``text`` is not a string, or an option is unknown.
         """
         check_one(text)
-        return next(self.stream([text], options=options, **changes))
+        return read_one(self.with_options(options, **changes)._steps, text)
 
     def stream(
-        self, texts: Iterable[str], *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
+        self,
+        texts: Iterable[str],
+        *,
+        on_error: OnError = "raise",
+        live: bool | None = None,
+        options: EmbedOptions | None = None,
+        **changes: Unpack[EmbedKeywords],
     ) -> Iterator[Embedding]:
-        """The vectors of texts, lazily: one for each, in order, in memory that does not grow with their number."""
-        blocks = self.stream_blocks(texts, options=options, **changes)
-        return (
-            one
-            for block in blocks
-            for one in map(Embedding, block.vectors, block.n_pieces.tolist(), block.n_windows.tolist())
-        )
+        """The vectors of texts, lazily: one for each, in order, in memory that does not grow with their number.
+
+        Args:
+            texts: The texts.
+            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
+                it in the place of a result. See ``Tagger.stream``.
+            live: False reads the inputs in your own thread. See ``Tagger.stream``.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call; see ``with_options``.
+        """
+        check_several(texts, reader="embedder")
+        return stream_results(self.with_options(options, **changes)._steps, texts, on_error=on_error, live=live)
 
     def encode(
         self, texts: Iterable[str], *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
     ) -> Floats:
         """The vectors of texts as one array, float32 ``[texts, dims]``, in order."""
         asked = self.with_options(options, **changes)
-        vectors = [block.vectors for block in asked.stream_blocks(texts)]
+        vectors = [block.vectors for block in asked.stream_blocks(texts, live=False)]
         return np.concatenate(vectors) if vectors else np.empty((0, asked.plan.size), np.float32)
 
     def stream_blocks(
-        self, texts: Iterable[str], *, options: EmbedOptions | None = None, **changes: Unpack[EmbedKeywords]
+        self,
+        texts: Iterable[str],
+        *,
+        live: bool | None = None,
+        options: EmbedOptions | None = None,
+        **changes: Unpack[EmbedKeywords],
     ) -> Iterator[EmbeddedBlock]:
         """As ``stream``, but many texts at a time, as they are computed."""
         check_several(texts, reader="embedder")
-        return self.with_options(options, **changes)._blocks(texts)
+        steps = self.with_options(options, **changes)._steps
+        return (cast(_Embeddings, found).block for found in stream_lists(steps, texts, live=live))
 
-    def _blocks(self, texts: Iterable[str]) -> Iterator[EmbeddedBlock]:
-        blocks = self._flow.read(
-            gather_blocks(map(self._prepared, check_each(texts, max_chars=self.options.max_chars))),
-            window=self._window,
-            picks=lambda layout: pooled_slots(self._places(layout), self.plan.ways),
-            read_empty=True,
-            collect=lambda layout: _TextPool(self._places(layout), self.plan, self._flow.checkpoint.config.hidden_size),
+    @cached_property
+    def _steps(self) -> FlowSteps[str, str, Embedding]:
+        """How texts are read."""
+        return FlowSteps(
+            (self._flow,),
+            check=lambda number, text: self._prepared(check_text(number, text, max_chars=self.options.max_chars)),
+            size=len,
+            block_of=Block,
+            results_of=lambda _, block: _Embeddings(self._embedded(block)),
+            how={
+                "window": self._window,
+                "picks": lambda layout: pooled_slots(self._places(layout), self.plan.ways),
+                "read_empty": True,
+                "collect": lambda layout: _TextPool(
+                    self._places(layout), self.plan, self._flow.checkpoint.config.hidden_size
+                ),
+            },
         )
-        for block in blocks:
-            reading = block.readings[self._flow.name]
-            pooled = np.asarray(reading.scores[_VECTORS], np.float32)
-            n_windows = np.bincount(reading.windows.text, minlength=len(block.texts))
-            yield EmbeddedBlock(self._finished(pooled), np.diff(reading.pieces.bounds), n_windows)
+
+    def _embedded(self, block: Block) -> EmbeddedBlock:
+        reading = block.readings[self._flow.name]
+        pooled = np.asarray(reading.scores[_VECTORS], np.float32)
+        n_windows = np.bincount(reading.windows.text, minlength=len(block.texts))
+        return EmbeddedBlock(self._finished(pooled), np.diff(reading.pieces.bounds), n_windows)
 
     def similarity(self, sentence: str, sentences: Sequence[str]) -> Floats:
         """How like a sentence several others are: the cosine of their vectors, ``[sentences]``."""
@@ -214,13 +261,15 @@ class Embedder:
 
     def words(self, document: Document) -> Floats:
         """A vector for each word of a document, float32 ``[words, hidden]``; see ``stream_parts``."""
-        return next(self.stream_parts([document], part="word"))
+        return read_one(self._part_steps("word"), document)
 
     def entities(self, document: Document) -> Floats:
         """A vector for each entity of a document, float32 ``[entities, hidden]``; see ``stream_parts``."""
-        return next(self.stream_parts([document], part="entity"))
+        return read_one(self._part_steps("entity"), document)
 
-    def stream_parts(self, documents: Iterable[Document], *, part: Part) -> Iterator[Floats]:
+    def stream_parts(
+        self, documents: Iterable[Document], *, part: Part, on_error: OnError = "raise", live: bool | None = None
+    ) -> Iterator[Floats]:
         """A vector for each word or entity: the mean of the states of its pieces, read in its whole text.
 
         Neither a prompt nor the folder's maps of whole texts are applied; the layers, ``normalise`` and ``dimensions``
@@ -229,22 +278,32 @@ class Embedder:
         Args:
             documents: Documents with that layer.
             part: ``word`` or ``entity``.
+            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
+                it in the place of a result. See ``Tagger.stream``.
+            live: False reads the inputs in your own thread. See ``Tagger.stream``.
 
         Raises:
             DataError: If a document that is not blank lacks the layer.
         """
-        waiting: list[NDArray[np.int32]] = []
+        return stream_results(self._part_steps(part), documents, on_error=on_error, live=live)
 
-        def noted() -> Iterator[str]:
-            for number, document in enumerate(documents):
-                waiting.append(_parts_of(document, part, number))
-                yield document.text
+    def _part_steps(self, part: Part) -> FlowSteps[Document, tuple[str, NDArray[np.int32]], Floats]:
+        """How words or entities are read."""
 
-        for block in self._flow.read(gather_blocks(noted()), window=self._window):
-            spans, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
+        def results_of(items: Sequence[tuple[str, NDArray[np.int32]]], block: Block) -> list[Floats]:
+            spans = [own for _, own in items]
             vectors = self._pool_parts(block, spans)[:, : self.part_size]
             vectors = normalise(vectors) if self.plan.is_normalised else vectors
-            yield from np.split(vectors, np.cumsum([len(own) for own in spans])[:-1])
+            return np.split(vectors, np.cumsum([len(own) for own in spans])[:-1])
+
+        return FlowSteps(
+            (self._flow,),
+            check=lambda number, document: (_parts_of(document, part, number), document.text)[::-1],
+            size=lambda item: len(item[0]),
+            block_of=lambda items: Block([text for text, _ in items]),
+            results_of=results_of,
+            how={"window": self._window},
+        )
 
     @cached_property
     def description(self) -> str:
@@ -324,6 +383,8 @@ def _lowered(text: str) -> str:
 
 def _parts_of(document: Document, part: Part, number: int) -> NDArray[np.int32]:
     """Where a document's words or entities stand, ``[parts, 2]``."""
+    if not isinstance(document, Document):
+        raise TypeError(f"document {number}: expected Document, found {type(document).__name__}")
     layer = "words" if part == "word" else "entities"
     if layer not in document.layers and document.text.strip():
         name = f"text {number}" if document.id is None else f"document {document.id!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, product
 from math import exp
 from typing import Any, TypedDict, Unpack, get_args
@@ -13,28 +13,27 @@ from lexel.checkpoint import Checkpoint
 from lexel.data.offsets import unit_positions
 from lexel.decoding.masks import (
     LENGTH_PENALTY,
-    Answer,
     Hypothesis,
     Layout,
     Order,
-    Query,
     Rank,
     Ranking,
     Search,
     layouts_of,
-    run_together,
     score_fillings,
     search_fillings,
+    search_together,
 )
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, OptionError
-from lexel.tasks.base import Flow, gather_blocks
+from lexel.tasks.base import Flow
 from lexel.tasks.candidate_words import Targets
-from lexel.tasks.checks import check_each, check_one, check_several
+from lexel.tasks.checks import check_one, check_several, check_text
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
-from lexel.tasks.masked import Blank, Mask, MaskedModel, MaskReader
+from lexel.tasks.masked import Blank, FoundMasks, Mask, MaskedModel, MaskedText, MaskReader
 from lexel.tasks.options import options_of_call, options_of_load
-from lexel.tasks.perplexity import Perplexity, stream_perplexities
+from lexel.tasks.perplexity import Perplexity, measuring
+from lexel.tasks.streaming import Job, JobSteps, OnError, read_one, stream_results
 
 TOP_K = 5
 MAX_LAYOUTS = 256
@@ -291,41 +290,48 @@ class Filler:
             DataError: If there is no mask, or one longer than the model reads.
         """
         check_one(text)
-        return next(self.stream([text], options=options, **changes))
+        return read_one(self._steps("text {}".format, self._asked(options, changes)), text)
 
     def stream(
         self,
         texts: Iterable[str],
         *,
         where: Callable[[int], str] = "text {}".format,
+        on_error: OnError = "raise",
+        live: bool | None = None,
         options: FillOptions | None = None,
         **changes: Unpack[FillKeywords],
     ) -> Iterator[Filling]:
-        """Fill the masks of texts lazily: one result for each, in order, read about a block ahead.
+        """Fill the masks of texts lazily: one result for each, in order.
 
         Args:
             texts: Texts with masks; a blank one may have none.
             where: What messages call a text, by its number from 0.
+            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
+                it in the place of a result. See ``Tagger.stream``.
+            live: False reads the inputs in your own thread. See ``Tagger.stream``.
             options: What to take in place of ``self.options``.
             changes: Single options of this call.
         """
         check_several(texts, reader="filler")
-        return self._fillings(texts, where, options_of_call(self.options, options, changes, where="Filler"))
+        return stream_results(self._steps(where, self._asked(options, changes)), texts, on_error=on_error, live=live)
 
     def perplexity(self, text: str, *, whole_words: bool = False) -> Perplexity:
         """How little a text surprises the model, each piece masked in turn; see ``lexel.tasks.perplexity``."""
         check_one(text)
-        return next(self.stream_perplexities([text], whole_words=whole_words))
+        return read_one(self._perplexity_steps(whole_words=whole_words), text)
 
-    def stream_perplexities(self, texts: Iterable[str], *, whole_words: bool = False) -> Iterator[Perplexity]:
-        """The perplexities of texts, lazily and in order."""
+    def stream_perplexities(
+        self,
+        texts: Iterable[str],
+        *,
+        whole_words: bool = False,
+        on_error: OnError = "raise",
+        live: bool | None = None,
+    ) -> Iterator[Perplexity]:
+        """The perplexities of texts, lazily and in order; ``on_error`` and ``live`` as in ``stream``."""
         check_several(texts, reader="filler")
-        return stream_perplexities(
-            self.flow,
-            check_each(texts, max_chars=self.options.max_chars),
-            mask=self._model.mask,
-            whole_words=whole_words,
-        )
+        return stream_results(self._perplexity_steps(whole_words=whole_words), texts, on_error=on_error, live=live)
 
     @cached_property
     def description(self) -> str:
@@ -335,7 +341,19 @@ class Filler:
     def __repr__(self) -> str:
         return f"<Filler: {describe(self.flow.engine)}>"
 
-    def _fillings(self, texts: Iterable[str], where: Callable[[int], str], options: FillOptions) -> Iterator[Filling]:
+    def _asked(self, options: FillOptions | None, changes: FillKeywords) -> FillOptions:
+        """The options of one call."""
+        return options_of_call(self.options, options, changes, where="Filler")
+
+    def _perplexity_steps(self, *, whole_words: bool) -> JobSteps[str, str, Perplexity]:
+        return JobSteps(
+            check=partial(check_text, max_chars=self.options.max_chars),
+            size=len,
+            job=partial(measuring, self.flow, mask=self._model.mask, whole_words=whole_words),
+        )
+
+    def _steps(self, where: Callable[[int], str], options: FillOptions) -> JobSteps[str, FoundMasks, Filling]:
+        """How texts with masks are read."""
         flow = self.flow
         reader = MaskReader(flow.tokenizer, symbol=options.mask, length=options.lengths, window=flow.window)
         targets = options.targets and Targets(
@@ -343,29 +361,34 @@ class Filler:
         )
         if options.targets is not None and not targets:
             raise OptionError("targets: an empty list; expected words to choose from")
-        first = 0
-        for block in gather_blocks(check_each(texts, max_chars=options.max_chars)):
-            names = [where(first + n) for n in range(len(block.texts))]
-            first += len(block.texts)
-            blanks = [
-                [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)]
-                for text in reader.read(block.texts, names)
-            ]
-            yield from self._filled(block.texts, blanks, options, targets or None)
 
-    def _filled(
-        self, texts: Sequence[str], blanks: Sequence[Sequence[Blank]], options: FillOptions, targets: Targets | None
-    ) -> Iterator[Filling]:
-        """The fillings of a block, whose blanks are all decided side by side."""
+        def check(number: int, text: str) -> FoundMasks:
+            return reader.find(check_text(number, text, max_chars=options.max_chars), where(number))
+
+        def job(texts: Sequence[FoundMasks]) -> Job[Filling]:
+            return self._filling(reader.read(texts), options, targets or None)
+
+        return JobSteps(check=check, size=lambda found: len(found.text), job=job)
+
+    def _filling(self, texts: Sequence[MaskedText], options: FillOptions, targets: Targets | None) -> Job[Filling]:
+        """The fillings of some texts, whose blanks are all decided side by side."""
+        blanks = [
+            [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)] for text in texts
+        ]
         flat = [blank for own in blanks for blank in own]
         problems = [_Problem(blank, options, targets) for blank in flat]
-
-        def answer(asked: list[tuple[int, Query]]) -> list[Answer]:
-            return self._model.answer([(flat[n], query) for n, query in asked])
-
-        found = iter(zip(problems, run_together([one.search() for one in problems], answer), strict=True))
-        for text, own in zip(texts, blanks, strict=True):
-            yield Filling(text, tuple(self._result(*next(found)) for _ in own))
+        searching = search_together([problem.search() for problem in problems])
+        try:
+            asked = next(searching)
+            while True:
+                answers = yield from self._model.answering([(flat[n], query) for n, query in asked])
+                asked = searching.send(list(answers))
+        except StopIteration as end:
+            found = iter(zip(problems, end.value, strict=True))
+        return [
+            Filling(text.text, tuple(self._result(*next(found)) for _ in own))
+            for text, own in zip(texts, blanks, strict=True)
+        ]
 
     def _result(self, problem: _Problem, found: Sequence[Hypothesis]) -> FilledBlank:
         """The candidates, each once, however many ways lead to the same words."""

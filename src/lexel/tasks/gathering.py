@@ -86,8 +86,8 @@ class LiveGatherer(Generic[T]):
     """Gathers inputs as ``gather`` does, in a thread, and gives out shorter lists where their source is slow.
 
     It is an iterator over lists, used in a ``with`` block. An empty list says that the source is waiting: it comes
-    once, before the next list is waited for. No more than one list is ready, and one being filled. An error of the
-    source is raised behind the inputs before it.
+    once, before the next list is waited for. No more than one list is ready, and the source is not read on before it
+    is taken. An error of the source is raised behind the inputs before it.
 
     Leaving the block ends the iterator, also where another thread waits for it, and closes the source in the thread
     that reads it. A source that is waiting cannot be closed: its thread closes it when it gives its next input.
@@ -177,20 +177,20 @@ class LiveGatherer(Generic[T]):
                         return
 
     def _put(self, one: Input[T]) -> bool:
-        """Add an input to the list, when there is room; false if nobody wants it any more."""
-        if self._filling.differs(one) and not self._hand_over():
-            return False
+        """Add an input to the list, and wait for room for the next; false if nobody wants it any more."""
+        if self._filling.differs(one):
+            self._hand_over()
         if not self._filling.items:
             self._begun = time.monotonic()
             self._changed.notify_all()
         self._filling.add(one)
-        return not self._filling.is_full or self._hand_over()
+        if self._filling.is_full:
+            self._hand_over()
+        return not self._stopped
 
-    def _hand_over(self) -> bool:
-        """Make the list that is being filled the one that is ready, when the one before it is taken."""
+    def _hand_over(self) -> None:
+        """Make the list that is full the one that is ready, and wait until it is taken."""
+        self._ready = self._filling.take()
+        self._changed.notify_all()
         while self._ready is not None and not self._stopped:
             self._changed.wait()
-        if self._filling.items:  # else it was taken meanwhile
-            self._ready = self._filling.take()
-            self._changed.notify_all()
-        return not self._stopped

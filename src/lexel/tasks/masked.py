@@ -27,9 +27,12 @@ from lexel.decoding.vocabulary import (
     log_normalisers,
     top_pieces,
 )
+from lexel.engines.base import Scores
 from lexel.engines.packing import Sequences
 from lexel.errors import CheckpointError, DataError, OptionError
 from lexel.tasks.base import Flow
+from lexel.tasks.streaming import Job, run_job
+from lexel.tasks.work import Work
 from lexel.text.tokenizer import Tokenizer
 
 SET_SLOTS = 4096
@@ -45,6 +48,14 @@ class Mask(NamedTuple):
     end: int
     fewest: int
     most: int
+
+
+class FoundMasks(NamedTuple):
+    """A text and its masks, and what messages call it."""
+
+    text: str
+    masks: tuple[Mask, ...]
+    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +102,29 @@ class MaskReader:
         self._pattern = re.compile("|".join(map(_pattern_of, self._symbols)))
         self._is_read = tokenizer.encode([self.own]).ids.tolist() == [mask]
 
-    def read(self, texts: Sequence[str], where: Sequence[str]) -> list[MaskedText]:
-        """Find the masks of texts, and cut the texts into pieces, each mask as one; a blank text may have none.
-
-        Args:
-            texts: The texts.
-            where: What messages call each of them.
-
-        Raises:
-            DataError: If a text has no mask, or one that cannot be.
-        """
-        masks = [self._find(text, place) for text, place in zip(texts, where, strict=True)]
+    def read(self, texts: Sequence[FoundMasks]) -> list[MaskedText]:
+        """Cut texts into pieces, each mask as one."""
         encode = self._encode_spelt if self._is_read else self._encode_between
-        found = encode([_between(text, own) for text, own in zip(texts, masks, strict=True)])
+        pieces = encode([_between(found.text, found.masks) for found in texts])
         return [
-            MaskedText(text, own, ids, np.flatnonzero(ids == self._mask), place)
-            for text, own, ids, place in zip(texts, masks, found, where, strict=True)
+            MaskedText(found.text, found.masks, ids, np.flatnonzero(ids == self._mask), found.where)
+            for found, ids in zip(texts, pieces, strict=True)
         ]
 
-    def _find(self, text: str, where: str) -> tuple[Mask, ...]:
+    def find(self, text: str, where: str) -> FoundMasks:
+        """Find the masks of a text; a blank text may have none.
+
+        Args:
+            text: The text.
+            where: What messages call it.
+
+        Raises:
+            DataError: If it has no mask, or one that cannot be.
+        """
         masks = tuple(self._mask_at(match, where) for match in self._pattern.finditer(text))
         if not masks and text.strip():
             raise DataError(f"{where}: no mask in {_shown(text)}; expected {' or '.join(self._symbols)}")
-        return masks
+        return FoundMasks(text, masks, where)
 
     def _mask_at(self, match: re.Match[str], where: str) -> Mask:
         fewest, most = next(((a, b or a) for a, b in _pairs(match.groups()) if a), self._length)
@@ -232,13 +243,22 @@ class MaskedModel:
         self.strings = [_spelling_of(flow.tokenizer, index) for index in range(flow.tokenizer.n_pieces)]
         self._penalties = self._find_penalties() if constrained else None
 
-    def answer(self, asked: Sequence[tuple[Blank, Query]]) -> list[Answer]:
+    def answer(self, asked: Sequence[tuple[Blank, Query]]) -> Sequence[Answer]:
         """Predictions for queries, each with the blank that it is about."""
+        return run_job(self.answering(asked))
+
+    def answering(self, asked: Sequence[tuple[Blank, Query]]) -> Job[Answer]:
+        """``answer`` as a job. A work has as many slots as scores over the vocabulary may be held."""
         answers = [_empty_answer(query, self.flow.checkpoint.config.vocab_size) for _, query in asked]
         parts = [part for n, (blank, query) in enumerate(asked) for part in self._parts(n, blank, query)]
-        sets = list(_in_sets(parts))
-        for some, scores in zip(sets, self.flow.compute_sequences(map(self._sequences, sets)), strict=True):
-            self._reduce(some, scores[self.flow.outputs[0]], asked, answers)
+
+        def work_of(some: Sequence[_Part]) -> Work:
+            def take(scores: Scores) -> None:
+                self._reduce(some, scores[self.flow.outputs[0]], asked, answers)
+
+            return self.flow.work_of(self._sequences(some), take)
+
+        yield ((self.flow, work_of(some)) for some in _in_sets(parts))
         return answers
 
     def _parts(self, n: int, blank: Blank, query: Query) -> Iterator[_Part]:

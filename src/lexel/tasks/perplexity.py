@@ -16,18 +16,21 @@ farthest from a cut. Each piece costs the reading of its window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexel.decoding.vocabulary import log_normalisers
+from lexel.engines.base import Scores
 from lexel.engines.packing import Sequences
-from lexel.tasks.base import Block, Flow, gather_blocks
+from lexel.tasks.base import Flow
 from lexel.tasks.masked import SET_SLOTS
+from lexel.tasks.streaming import Job
+from lexel.tasks.work import Work
 from lexel.text.pieces import Pieces
 from lexel.text.windows import Windows, plan_batch
 
@@ -67,8 +70,8 @@ class Perplexity:
         return len(self.log_probs)
 
 
-def stream_perplexities(flow: Flow, texts: Iterable[str], *, mask: int, whole_words: bool) -> Iterator[Perplexity]:
-    """The perplexity of each text, lazily and in order.
+def measuring(flow: Flow, texts: Sequence[str], *, mask: int, whole_words: bool) -> Job[Perplexity]:
+    """The perplexity of each text, as a job; a work has as many slots as scores over the vocabulary may be held.
 
     Args:
         flow: A masked-language model, with the head that fills masks as its one output.
@@ -76,30 +79,28 @@ def stream_perplexities(flow: Flow, texts: Iterable[str], *, mask: int, whole_wo
         mask: The piece that masks.
         whole_words: Mask the rest of the same word too.
     """
-    for block in gather_blocks(texts):
-        pieces = flow.tokenizer.encode(block.texts)
-        log_probs = _log_probs(flow, pieces, mask=mask, whole_words=whole_words)
-        yield from _of_each_text(block, pieces, log_probs)
-
-
-def _of_each_text(block: Block, pieces: Pieces, log_probs: NDArray[np.float64]) -> Iterator[Perplexity]:
-    bounds = pieces.bounds.tolist()
-    for text, low, high in zip(block.texts, bounds[:-1], bounds[1:], strict=True):
-        yield Perplexity(text, pieces.starts[low:high], pieces.ends[low:high], log_probs[low:high])
-
-
-def _log_probs(flow: Flow, pieces: Pieces, *, mask: int, whole_words: bool) -> NDArray[np.float64]:
-    """Of each piece, ``[pieces]``; only as many scores are held as a set has slots."""
+    pieces = flow.tokenizer.encode(texts)
     windows = plan_batch(pieces.bounds, size=flow.window, overlap=flow.overlap)
     words = pieces.words if whole_words else None
-    found = np.empty(len(pieces), np.float64)
-    done = 0
-    for part in flow.compute_sequences(_in_sets(_masked(flow, pieces, windows, mask=mask, words=words))):
-        scores = part[flow.outputs[0]]
-        ids = pieces.ids[done : done + len(scores)]
-        found[done : done + len(scores)] = scores[np.arange(len(ids)), ids] - log_normalisers(scores)
-        done += len(scores)
-    return found
+    log_probs = np.empty(len(pieces), np.float64)
+
+    def works() -> Iterator[tuple[Flow, Work]]:
+        done = 0
+        for some in _in_sets(_masked(flow, pieces, windows, mask=mask, words=words)):
+            n_asked = int(np.count_nonzero(some.picked))
+            yield flow, flow.work_of(some, partial(take, slice(done, done + n_asked)))
+            done += n_asked
+
+    def take(asked: slice, scores: Scores) -> None:
+        found, ids = scores[flow.outputs[0]], pieces.ids[asked]
+        log_probs[asked] = found[np.arange(len(ids)), ids] - log_normalisers(found)
+
+    yield works()
+    bounds = pieces.bounds.tolist()
+    return [
+        Perplexity(text, pieces.starts[low:high], pieces.ends[low:high], log_probs[low:high])
+        for text, low, high in zip(texts, bounds[:-1], bounds[1:], strict=True)
+    ]
 
 
 def _masked(

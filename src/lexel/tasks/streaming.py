@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from lexel.errors import EngineError, LexelError
@@ -26,8 +27,11 @@ Given = TypeVar("Given", contravariant=True)
 Item = TypeVar("Item")
 Result = TypeVar("Result", covariant=True)
 
-Round = Sequence[tuple[Flow, Work]]
-"""What is to be computed before a job can go on: works, each with the flow that computes it."""
+Round = Iterable[tuple[Flow, Work]]
+"""What is to be computed before a job can go on: works, each with the flow that computes it.
+
+Works of one flow stand together. They may be made while the works before them are computed.
+"""
 
 Job = Generator[Round, None, Sequence[Result]]
 """Reads some inputs: gives what is to be computed, is sent on when that is done, and returns the results."""
@@ -84,7 +88,7 @@ class FlowSteps(Generic[Given, Item, Result]):
     check: Callable[[int, Given], Item]
     size: Callable[[Item], int]
     block_of: Callable[[Sequence[Item]], Block]
-    results_of: Callable[[Sequence[Item], Block], Iterable[Result]]
+    results_of: Callable[[Sequence[Item], Block], Sequence[Result]]
     how: Mapping[str, Any] = field(default_factory=dict)
     kind: Callable[[Item], object] = lambda item: None
 
@@ -102,7 +106,7 @@ class FlowSteps(Generic[Given, Item, Result]):
             read = flow.read(read, **self.how)
         for block in read:
             items = waiting.popleft()
-            yield list(self.results_of(items, block)) if items else ()
+            yield self.results_of(items, block) if items else ()
 
     def job(self, items: Sequence[Item]) -> Job[Result]:
         """See ``Steps.job``."""
@@ -111,7 +115,48 @@ class FlowSteps(Generic[Given, Item, Result]):
         yield list(zip(self.flows, prepared, strict=True))
         for flow, one in zip(self.flows, prepared, strict=True):
             flow.finish(one)
-        return list(self.results_of(items, block))
+        return self.results_of(items, block)
+
+
+@dataclass(frozen=True)
+class JobSteps(Generic[Given, Item, Result]):
+    """Steps of a task whose reading depends on what was read before: each list is read to its end before the next.
+
+    Attributes:
+        check: See ``Steps.check``.
+        size: See ``Steps.size``.
+        job: See ``Steps.job``.
+    """
+
+    check: Callable[[int, Given], Item]
+    size: Callable[[Item], int]
+    job: Callable[[Sequence[Item]], Job[Result]]
+
+    def kind(self, item: Item) -> object:
+        """See ``Steps.kind``."""
+        return None
+
+    def read(self, lists: Iterable[Sequence[Item]]) -> Iterator[Sequence[Result]]:
+        """See ``Steps.read``."""
+        for items in lists:
+            yield run_job(self.job(items)) if items else ()
+
+
+def run_job(job: Job[Result]) -> Sequence[Result]:
+    """Compute what a job asks for until it returns its results."""
+    try:
+        while True:
+            asked = next(job)
+            if isinstance(asked, list) and len(asked) == 1:
+                flow, work = asked[0]
+                flow.compute_alone(work)
+                continue
+            for flow, works in groupby(asked, key=lambda one: one[0]):
+                for _ in flow.compute(work for _, work in works):
+                    pass
+    except StopIteration as end:
+        results: Sequence[Result] = end.value
+        return results
 
 
 class _Failed(NamedTuple):
@@ -160,10 +205,21 @@ def _in_places(read: Iterator[tuple[Places[Any], Sequence[Result]]], on_error: O
                 yield place.error  # type: ignore[misc]  # what "yield" asks for
 
 
+def stream_lists(
+    steps: Steps[Given, Item, Result], given: Iterable[Given], *, live: bool | None = None
+) -> Iterator[Sequence[Result]]:
+    """The results as ``stream_results`` gives them, many at a time as they are computed."""
+    for places, results in read_lists(steps, given, on_error="raise", live=live):
+        if len(results):
+            yield results
+        for place in places[-1:]:
+            if isinstance(place, _Failed):
+                raise place.error
+
+
 def read_one(steps: Steps[Given, Item, Result], given: Given) -> Result:
-    """The result of one input."""
-    (results,) = steps.read([[steps.check(0, given)]])
-    return results[0]
+    """The result of one input, computed in the caller's thread."""
+    return run_job(steps.job([steps.check(0, given)]))[0]
 
 
 def read_lists(

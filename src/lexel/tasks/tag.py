@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import count
 from typing import Unpack
 
 import numpy as np
@@ -21,12 +20,12 @@ from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, LabelError
 from lexel.labels import LabelSet, detect
 from lexel.names import Layer
-from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
-from lexel.tasks.checks import check_each, check_one, check_several
+from lexel.tasks.base import Block, Flow, join_words
+from lexel.tasks.checks import check_one, check_several, check_text
 from lexel.tasks.layers import LayerHead, TagKeywords, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
-from lexel.tasks.with_inputs import beside
+from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
 from lexel.text.sentences import split_sentences
 
 TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
@@ -133,16 +132,33 @@ class Tagger:
             TypeError: If ``text`` is not a string, or an option is unknown.
         """
         check_one(text)
-        return next(self.stream([text], options=options, **changes))
+        self._check_words_known()
+        return read_one(self._steps(self._asked(options, changes)), text)
 
     def stream(
-        self, texts: Iterable[str], *, options: TagOptions | None = None, **changes: Unpack[TagKeywords]
+        self,
+        texts: Iterable[str],
+        *,
+        on_error: OnError = "raise",
+        live: bool | None = None,
+        options: TagOptions | None = None,
+        **changes: Unpack[TagKeywords],
     ) -> Iterator[Document]:
-        """Read texts lazily: one Document for each, in order, in memory that does not grow with their number."""
+        """Read texts lazily: one Document for each, in order, in memory that does not grow with their number.
+
+        Args:
+            texts: The texts. An iterable without a length is read in a thread of its own, so that Documents come out
+                while it waits for the next text.
+            on_error: ``raise`` the error of a text that cannot be read, behind the Documents before it; or ``yield``
+                the error (a ``LexelError`` or ``TypeError``) in the place of its Document, and go on.
+            live: False reads ``texts`` in your own thread and always fills the batches; True does not, even if
+                ``texts`` has a length.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
+        """
         check_several(texts, reader="tagger")
         self._check_words_known()
-        asked = self._asked(options, changes)
-        return self._documents(gather_blocks(check_each(texts, max_chars=asked.max_chars)), asked)
+        return stream_results(self._steps(self._asked(options, changes)), texts, on_error=on_error, live=live)
 
     def tag_words(
         self,
@@ -164,25 +180,29 @@ class Tagger:
             raise TypeError(
                 "expected the words of one text (a list of str), found a str; to find words, call the tagger"
             )
-        return next(self.stream_words([words], delimiter=delimiter, options=options, **changes))
+        return read_one(self._word_steps(self._asked(options, changes), delimiter), words)
 
     def stream_words(
         self,
         texts: Iterable[Sequence[str]],
         *,
         delimiter: str = "",
+        on_error: OnError = "raise",
+        live: bool | None = None,
         options: TagOptions | None = None,
         **changes: Unpack[TagKeywords],
     ) -> Iterator[Document]:
         """Read texts whose words are known; otherwise as ``stream``."""
-        joined = (_joined(words, number, delimiter=delimiter) for number, words in enumerate(texts))
-        return self._given(joined, self._asked(options, changes))
+        steps = self._word_steps(self._asked(options, changes), delimiter)
+        return stream_results(steps, texts, on_error=on_error, live=live)
 
     def stream_documents(
         self,
         documents: Iterable[Document],
         *,
         given_words: bool = False,
+        on_error: OnError = "raise",
+        live: bool | None = None,
         options: TagOptions | None = None,
         **changes: Unpack[TagKeywords],
     ) -> Iterator[Document]:
@@ -191,22 +211,18 @@ class Tagger:
         Args:
             documents: Documents from data. A result keeps its document's ``id``, and nothing else that was annotated.
             given_words: Keep the documents' words as well, and tag these.
+            on_error: See ``stream``.
+            live: See ``stream``.
             options: What to take in place of ``self.options``.
             changes: Single options of this call.
 
         Raises:
             DataError: With ``given_words``, if a document that is not blank has no words.
         """
-        asked = self._asked(options, changes)
-
-        def read(given: Iterator[Document]) -> Iterator[Document]:
-            if given_words:
-                return self._given(map(_text_and_words, count(), given), asked)
-            return self.stream((document.text for document in given), options=asked)
-
-        return (
-            found if document.id is None else _named(found, document.id) for document, found in beside(documents, read)
-        )
+        if not given_words:
+            self._check_words_known()
+        steps = self._document_steps(self._asked(options, changes), given_words=given_words)
+        return stream_results(steps, documents, on_error=on_error, live=live)
 
     @cached_property
     def description(self) -> str:
@@ -256,16 +272,58 @@ class Tagger:
             if label not in labels:
                 raise LabelError(f"ignore: label {label!r}; expected labels of entities: {', '.join(labels) or 'none'}")
 
-    def _given(self, texts: Iterable[tuple[str, NDArray[np.int32]]], options: TagOptions) -> Iterator[Document]:
-        """Read texts whose words are given."""
-        blocks = gather_given(texts, partial(check_each, max_chars=options.max_chars))
-        return self._documents(blocks, options)
+    def _steps(self, options: TagOptions) -> FlowSteps[str, str, Document]:
+        """How texts are read."""
+        return FlowSteps(
+            self._flows,
+            check=partial(check_text, max_chars=options.max_chars),
+            size=len,
+            block_of=Block,
+            results_of=lambda _, block: self._documents(block, options),
+        )
 
-    def _documents(self, blocks: Iterator[Block], options: TagOptions) -> Iterator[Document]:
-        for flow in self._flows:
-            blocks = flow.read(blocks)
-        for block in blocks:
-            yield from decode_block(block, self.layers, options)
+    def _word_steps(
+        self, options: TagOptions, delimiter: str
+    ) -> FlowSteps[Sequence[str], tuple[str, NDArray[np.int32]], Document]:
+        """How texts are read whose words are given."""
+
+        def check(number: int, words: Sequence[str]) -> tuple[str, NDArray[np.int32]]:
+            text, places = _joined(words, number, delimiter=delimiter)
+            return check_text(number, text, max_chars=options.max_chars), places
+
+        return FlowSteps(
+            self._flows,
+            check=check,
+            size=lambda item: len(item[0]),
+            block_of=lambda items: Block([text for text, _ in items], [places for _, places in items]),
+            results_of=lambda _, block: self._documents(block, options),
+        )
+
+    def _document_steps(self, options: TagOptions, *, given_words: bool) -> FlowSteps[Document, Document, Document]:
+        """How the texts of documents are read."""
+
+        def check(number: int, document: Document) -> Document:
+            if not isinstance(document, Document):
+                raise TypeError(f"document {number}: expected Document, found {type(document).__name__}")
+            check_text(number, document.text, max_chars=options.max_chars)
+            if given_words:
+                _check_has_words(number, document)
+            return document
+
+        def block_of(documents: Sequence[Document]) -> Block:
+            texts = [document.text for document in documents]
+            return Block(texts, [_places_of(document) for document in documents] if given_words else None)
+
+        return FlowSteps(
+            self._flows,
+            check=check,
+            size=lambda document: len(document.text),
+            block_of=block_of,
+            results_of=lambda documents, block: list(map(_named_as, documents, self._documents(block, options))),
+        )
+
+    def _documents(self, block: Block, options: TagOptions) -> list[Document]:
+        return list(decode_block(block, self.layers, options))
 
 
 def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) -> dict[Layer, tuple[Checkpoint, Head]]:
@@ -316,11 +374,20 @@ def _joined(words: Sequence[str], number: int, *, delimiter: str) -> tuple[str, 
     return join_words(words, delimiter)
 
 
-def _text_and_words(number: int, document: Document) -> tuple[str, NDArray[np.int32]]:
+def _check_has_words(number: int, document: Document) -> None:
     if "words" not in document.layers and document.text.strip():
         name = f"text {number}" if document.id is None else f"document {document.id!r}"
         raise DataError(f"{name}: has no words; expected words to keep (given_words); or let the model find them")
-    return document.text, np.stack((document.words.starts, document.words.ends), axis=1)
+
+
+def _places_of(document: Document) -> NDArray[np.int32]:
+    """Where the words of a document stand, ``[words, 2]``."""
+    return np.stack((document.words.starts, document.words.ends), axis=1)
+
+
+def _named_as(given: Document, found: Document) -> Document:
+    """A result with the name of the document that was given."""
+    return found if given.id is None else _named(found, given.id)
 
 
 def _named(document: Document, id: str) -> Document:

@@ -6,7 +6,7 @@ hands the scores to each work it holds sequences of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -58,6 +58,34 @@ class InOrder:
         ordered = np.empty_like(scores)
         ordered[places] = scores
         return ordered
+
+
+class HandingOver:
+    """Hands the scores of all picks to a function as soon as they are there, and keeps none.
+
+    Args:
+        collector: What collects them.
+        n_picks: How many there are.
+        take: What they are handed to.
+    """
+
+    def __init__(self, collector: Collector, n_picks: int, take: Callable[[Scores], None]) -> None:
+        self._collector: Collector | None = collector
+        self._n_left = n_picks
+        self._take = take
+
+    def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
+        """See ``Collector.receive``."""
+        assert self._collector is not None
+        self._collector.receive(scores, slots)
+        self._n_left -= len(slots)
+        if not self._n_left:
+            found, self._collector = self._collector.result(), None
+            self._take(found)
+
+    def result(self) -> Scores:
+        """Nothing: the scores were handed over."""
+        return {}
 
 
 class Work:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from lexel.decoding.classes import DEFAULT_THRESHOLD, apply_function
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import LabelError
-from lexel.tasks.base import Flow, Pair
-from lexel.tasks.checks import check_one, check_several
-from lexel.tasks.classify import Classification, Rule, Text, TextScores, checked_texts, score_texts
+from lexel.tasks.base import Block, Flow, Pair, gather_pairs
+from lexel.tasks.checks import check_one, check_several, check_text
+from lexel.tasks.classify import HOW, Classification, Rule, TextScores, score_texts, scores_of
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
+from lexel.tasks.streaming import Job, OnError, read_one, stream_results
 
 TEMPLATE = "This example is {}."
 CHINESE_TEMPLATE = "这段话是关于{}的。"
@@ -253,23 +254,31 @@ class ZeroShotClassifier:
             DataError: If a hypothesis is too long for a window.
         """
         check_one(text)
-        return next(self.stream([text], labels, options=options, **changes))
+        return read_one(self._steps(labels, options, changes), text)
 
     def stream(
         self,
         texts: Iterable[str],
         labels: Sequence[str] | None = None,
         *,
+        on_error: OnError = "raise",
+        live: bool | None = None,
         options: ZeroShotOptions | None = None,
         **changes: Unpack[ZeroShotKeywords],
     ) -> Iterator[Classification]:
-        """Classify texts lazily: one result for each, in order, read about a block ahead."""
+        """Classify texts lazily: one result for each, in order.
+
+        Args:
+            texts: The texts.
+            labels: Other labels than ``self.labels``.
+            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
+                it in the place of a result. See ``Tagger.stream``.
+            live: False reads the inputs in your own thread. See ``Tagger.stream``.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
+        """
         check_several(texts, reader="classifier")
-        asked = options_of_call(self.options, options, changes, where="ZeroShotClassifier")
-        chosen = self.labels if labels is None else labels
-        hypotheses = hypotheses_of(chosen, asked.template)
-        given = checked_texts(texts, max_chars=asked.max_chars)
-        return self._classifications(given, hypotheses, asked.rule(tuple(chosen)))
+        return stream_results(self._steps(labels, options, changes), texts, on_error=on_error, live=live)
 
     @cached_property
     def description(self) -> str:
@@ -285,18 +294,76 @@ class ZeroShotClassifier:
         """The checkpoint that is read with, and its engine."""
         return self._flow
 
-    def _classifications(
-        self, texts: Iterable[Text], hypotheses: Sequence[str], rule: Rule
-    ) -> Iterator[Classification]:
-        waiting: deque[str] = deque()
+    def _steps(
+        self, labels: Sequence[str] | None, options: ZeroShotOptions | None, changes: ZeroShotKeywords
+    ) -> _Steps:
+        """How texts are read."""
+        asked = options_of_call(self.options, options, changes, where="ZeroShotClassifier")
+        chosen = self.labels if labels is None else labels
+        hypotheses, rule = hypotheses_of(chosen, asked.template), asked.rule(tuple(chosen))
+        return _Steps(self._flow, hypotheses, rule, self._inference, max_chars=asked.max_chars)
 
-        def checked() -> Iterator[str]:
-            for number, text in enumerate(texts):
-                if not isinstance(text, str):
-                    raise TypeError(f"text {number}: expected a str, found a pair; hypotheses are made of the labels")
-                waiting.append(text)
-                yield text
 
-        for one in score_hypotheses(self._flow, checked(), hypotheses):
-            probs = self._inference.probs(one.scores, each=rule.is_multi)
-            yield from rule.decide(TextScores(probs, one.n_windows), waiting.popleft)
+class _Steps:
+    """How texts are read beside every hypothesis; a text with many may take several blocks."""
+
+    def __init__(
+        self, flow: Flow, hypotheses: Sequence[str], rule: Rule, inference: Inference, *, max_chars: int | None
+    ) -> None:
+        self._flow = flow
+        self._hypotheses = hypotheses
+        self._rule = rule
+        self._inference = inference
+        self._max_chars = max_chars
+
+    def check(self, number: int, text: str) -> str:
+        """See ``Steps.check``."""
+        if isinstance(text, tuple):
+            raise TypeError(f"text {number}: expected a str, found a pair; hypotheses are made of the labels")
+        return check_text(number, text, max_chars=self._max_chars)
+
+    def size(self, text: str) -> int:
+        """See ``Steps.size``."""
+        return len(self._hypotheses) * len(text) + sum(map(len, self._hypotheses))
+
+    def kind(self, text: str) -> object:
+        """See ``Steps.kind``."""
+        return None
+
+    def read(self, lists: Iterable[Sequence[str]]) -> Iterator[Sequence[Classification]]:
+        """See ``Steps.read``."""
+        waiting: deque[Sequence[str]] = deque()
+        found: list[TextScores] = []
+
+        def blocks() -> Iterator[Block]:
+            for texts in lists:
+                waiting.append(texts)
+                yield from self._blocks(texts) if texts else (Block(()),)
+
+        for block in self._flow.read(blocks(), **HOW):
+            if not block.texts:
+                waiting.popleft()
+                yield ()
+                continue
+            found.append(scores_of(block, self._flow))
+            if sum(len(scores.n_windows) for scores in found) == len(waiting[0]) * len(self._hypotheses):
+                yield self._classifications(waiting.popleft(), found)
+                found = []
+
+    def job(self, texts: Sequence[str]) -> Job[Classification]:
+        """See ``Steps.job``."""
+        prepared = [self._flow.prepare(block, **HOW) for block in self._blocks(texts)]
+        yield [(self._flow, one) for one in prepared]
+        for one in prepared:
+            self._flow.finish(one)
+        return self._classifications(texts, [scores_of(one.block, self._flow) for one in prepared])
+
+    def _blocks(self, texts: Sequence[str]) -> Iterator[Block]:
+        return gather_pairs(Pair(text, hypothesis) for text in texts for hypothesis in self._hypotheses)
+
+    def _classifications(self, texts: Sequence[str], found: Sequence[TextScores]) -> list[Classification]:
+        shape = len(texts), len(self._hypotheses)
+        scores = np.concatenate([one.scores for one in found]).reshape(*shape, -1)
+        n_windows = np.concatenate([one.n_windows for one in found]).reshape(shape).max(axis=1)
+        probs = self._inference.probs(scores, each=self._rule.is_multi)
+        return list(self._rule.decide(TextScores(probs, n_windows), iter(texts).__next__))

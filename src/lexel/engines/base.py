@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -109,8 +110,9 @@ def run_ahead(
         while running:
             yield running.popleft().result()
     finally:
-        if running:
-            wait(running)
+        for future in running:
+            with suppress(CancelledError):
+                future.exception()
 
 
 def computed(engine: str, rows: Rows, compute: Callable[[], Scores]) -> Future[Scores]:

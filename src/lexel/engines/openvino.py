@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 
@@ -120,6 +121,9 @@ class _Flight(Future[Scores]):
 
     OpenVINO calls back only when a request succeeds. Whoever waits for a flight waits for its request as well, and so
     finds out that it failed; flights that nobody waits for are looked at when the next batch is submitted.
+
+    A callback waits for Python's lock, and the next batch of its stream waits for the callback. So a stream of batches,
+    which waits for each of them anyway, does without.
     """
 
     def __init__(self, request: Any, rows: Rows, land: Callable[[Any], Scores]) -> None:
@@ -130,19 +134,23 @@ class _Flight(Future[Scores]):
         self._inputs = inputs_of(rows)
         self._land = land
 
-    def start(self) -> None:
+    def start(self, *, calls_back: bool) -> None:
         """Begin to compute."""
         _IN_FLIGHT.add(self)
         try:
             _check_shapes(self._inputs)
-            self._request.set_callback(_arrive, self)
+            if calls_back:
+                self._request.set_callback(_arrive, self)
             self._request.start_async(self._inputs, share_inputs=True)
         except (RuntimeError, ValueError) as error:
             self._fail(error)
 
     def arrive(self) -> None:
-        """Take the scores; OpenVINO's threads call this."""
-        _IN_FLIGHT.discard(self)
+        """Take the scores of a request that is done, unless another thread has taken them."""
+        try:
+            _IN_FLIGHT.remove(self)
+        except KeyError:
+            return
         try:
             scores = self._land(self._request)
         except Exception as error:  # noqa: BLE001 (the future raises it)
@@ -151,16 +159,21 @@ class _Flight(Future[Scores]):
             self.set_result(scores)
 
     def look(self, timeout: float | None = 0) -> None:
-        """Find out whether the request failed, after at most ``timeout`` seconds."""
-        if self.done():
+        """Find out what became of the request, after at most ``timeout`` seconds."""
+        if super().done():
             return
         try:
-            if timeout is None:
-                self._request.wait()
-            else:
-                self._request.wait_for(int(timeout * 1000))
+            is_done = self._request.wait() is None if timeout is None else self._request.wait_for(int(timeout * 1000))
         except RuntimeError as error:
             self._fail(error)
+        else:
+            if is_done:
+                self.arrive()
+
+    def done(self) -> bool:
+        """See ``Future.done``."""
+        self.look()
+        return super().done()
 
     def result(self, timeout: float | None = None) -> Scores:
         """See ``Future.result``."""
@@ -237,38 +250,43 @@ class OpenVinoEngine:
             QuantisedGraphs(self._core, checkpoint) if precision == "int8" else BuiltGraphs(checkpoint, heads)
         )
         self._compiled: dict[tuple[str, ...], Any] = {}
-        self._free: dict[tuple[str, ...], list[Any]] = defaultdict(list)
+        self._free: dict[tuple[tuple[str, ...], bool], list[Any]] = defaultdict(list)  # by outputs and callback
         self._settled: set[tuple[str, ...]] = set()
         self._lock = Lock()
 
     def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
         """See ``lexel.engines.base.Engine.submit``."""
-        names = tuple(outputs)
         for other in tuple(_IN_FLIGHT):
             other.look()
-        flight = _Flight(self._request(names), rows, lambda request: self._land(request, rows, names))
-        flight.start()
-        return flight
+        return self._start(rows, tuple(outputs), calls_back=True)
 
     def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
         """See ``lexel.engines.base.Engine.run``."""
-        return run_ahead(lambda rows: self.submit(rows, outputs), batches, in_flight=self._streams * _PER_STREAM)
+        names = tuple(outputs)
+        start = partial(self._start, names=names, calls_back=False)
+        return run_ahead(start, batches, in_flight=self._streams * _PER_STREAM)
 
-    def _land(self, request: Any, rows: Rows, names: tuple[str, ...]) -> Scores:
+    def _start(self, rows: Rows, names: tuple[str, ...], *, calls_back: bool) -> Future[Scores]:
+        free = self._free[names, calls_back]
+        request = self._request(names, free)
+        flight = _Flight(request, rows, partial(self._land, rows=rows, names=names, free=free))
+        flight.start(calls_back=calls_back)
+        return flight
+
+    def _land(self, request: Any, *, rows: Rows, names: tuple[str, ...], free: list[Any]) -> Scores:
         """Take the scores out of a request that is done, and give the request back."""
         scores = {name: request.get_output_tensor(i).data[: len(rows.picks)].copy() for i, name in enumerate(names)}
         if names not in self._settled:  # by its first result a graph has laid the weights out anew for itself
             self._graphs.release()
             self._settled.add(names)
-        self._free[names].append(request)
+        free.append(request)
         return scores
 
-    def _request(self, names: tuple[str, ...]) -> Any:
+    def _request(self, names: tuple[str, ...], free: list[Any]) -> Any:
         """A request that nobody uses; a caller that is held up keeps its own without holding up others."""
         with self._lock:
             if names not in self._compiled:
                 self._compiled[names] = self._compile(names)
-            free = self._free[names]
             return free.pop() if free else self._compiled[names].create_infer_request()
 
     def _compile(self, names: tuple[str, ...]) -> Any:

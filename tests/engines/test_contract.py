@@ -292,3 +292,17 @@ def test_a_finished_result_comes_out_before_another_batch_is_taken() -> None:
     for future in futures[2:]:
         future.set_result({})
     answers.close()  # type: ignore[attr-defined]
+
+
+def test_many_threads_that_submit_and_stream_get_their_own_answers(engine: Engine) -> None:
+    given = [rows for seed in range(4) for rows in batches(seed=seed)]
+    expected = [scores["entities"] for scores in engine.run(given, ["entities"])]
+
+    def ask(number: int) -> list[Any]:
+        if number % 2:
+            return [scores["entities"] for scores in engine.run(given, ["entities"])]
+        return [engine.submit(rows, ["entities"]).result()["entities"] for rows in given]
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(ask, range(16)):
+            assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))

@@ -9,8 +9,7 @@ from __future__ import annotations
 import atexit
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from functools import partial
 from threading import Lock
 from typing import Any, Protocol
@@ -133,6 +132,7 @@ class _Flight(Future[Scores]):
         self._rows = rows
         self._inputs = inputs_of(rows)
         self._land = land
+        self._is_started = False  # before that, the request still says that its last batch is done
 
     def start(self, *, calls_back: bool) -> None:
         """Begin to compute."""
@@ -142,25 +142,24 @@ class _Flight(Future[Scores]):
             if calls_back:
                 self._request.set_callback(_arrive, self)
             self._request.start_async(self._inputs, share_inputs=True)
+            self._is_started = True
         except (RuntimeError, ValueError) as error:
             self._fail(error)
 
     def arrive(self) -> None:
         """Take the scores of a request that is done, unless another thread has taken them."""
-        try:
-            _IN_FLIGHT.remove(self)
-        except KeyError:
+        if not self._claim():
             return
         try:
             scores = self._land(self._request)
         except Exception as error:  # noqa: BLE001 (the future raises it)
-            self._fail(error)
+            self.set_exception(failure("openvino", self._rows, error))
         else:
             self.set_result(scores)
 
     def look(self, timeout: float | None = 0) -> None:
         """Find out what became of the request, after at most ``timeout`` seconds."""
-        if super().done():
+        if super().done() or not self._is_started:
             return
         try:
             is_done = self._request.wait() is None if timeout is None else self._request.wait_for(int(timeout * 1000))
@@ -186,9 +185,16 @@ class _Flight(Future[Scores]):
         return super().exception(timeout)
 
     def _fail(self, error: Exception) -> None:
-        _IN_FLIGHT.discard(self)
-        with suppress(InvalidStateError):  # another thread has seen it first, or the request computes another batch
+        if self._claim():  # else the batch is done, and its request computes another one
             self.set_exception(failure("openvino", self._rows, error))
+
+    def _claim(self) -> bool:
+        """Whether this thread is the one that ends the flight."""
+        try:
+            _IN_FLIGHT.remove(self)
+        except KeyError:
+            return False
+        return True
 
 
 def _check_shapes(inputs: dict[str, NDArray[np.int32]]) -> None:

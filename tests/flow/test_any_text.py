@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lexel.decoding.lexicon import Entry, Lexicon
 from lexel.document import Document
+from lexel.engines.fake import FakeEngine
 from lexel.tasks.layers import TagOptions
 from lexel.tasks.tag import Tagger
 from tests.builders import (
@@ -94,6 +98,9 @@ KINDS: dict[str, Callable[[Path], Tagger]] = {
         build_tagger(folder, heads=LAYERS, pieces="chars"), precision="float32", threads=1
     ),
     "int8": lambda _: Tagger.load(quantised_tagger(pieces="chars"), precision="int8", threads=1),
+    "clusters": lambda folder: fake_tagger(
+        _with(write_byte_level_tokenizer, build_tagger(folder, heads=LAYERS, config=WIDE)), snap="grapheme"
+    ),
     "entities on words": lambda folder: fake_tagger(build_tagger(folder, heads=LAYERS), entities_on_words=True),
 }
 WIDE = {"vocab_size": 400}
@@ -113,13 +120,13 @@ def check(document: Document, text: str, *, with_spaces: bool = False) -> None:
     """What holds of every result."""
     assert document.text is text
     check_words(document, with_spaces=with_spaces)
+    position = 0
     for entity in document.entities:
-        assert 0 <= entity.start < entity.end <= len(text)
+        assert position <= entity.start < entity.end <= len(text)
+        position = entity.end
         assert text[entity.start : entity.end] == entity.text
         assert entity.label in ("PER", "LOC")
         assert 0 <= entity.score <= 1
-    starts = [entity.start for entity in document.entities]
-    assert starts == sorted(starts)
 
 
 def check_words(document: Document, *, with_spaces: bool) -> None:
@@ -128,11 +135,34 @@ def check_words(document: Document, *, with_spaces: bool) -> None:
         assert position <= word.start < word.end <= len(text)
         assert text[position : word.start].strip() == ""
         assert text[word.start : word.end] == word.text
-        assert with_spaces or not any(map(str.isspace, word.text))
+        assert with_spaces or not any(map(str.isspace, word.text)) or _is_cluster_with_blank(word.text)
         assert word.score is None or 0 <= word.score <= 1
         assert word.pos is None or word.pos in (*POS, "Na", "VC", "_")
         position = word.end
     assert text[position:].strip() == ""
+
+
+def _is_cluster_with_blank(word: str) -> bool:
+    """A blank that carries a mark is no blank to a reader, so it is in a word where clusters are kept."""
+    return any(len(cluster) > 1 and not cluster.isspace() and re.search(r"\s", cluster) for cluster in clusters(word))
+
+
+def clusters(text: str) -> list[str]:
+    return regex.findall(r"\X", text)
+
+
+@given(texts=BATCHES)
+@example(texts=["\u0301 \u0301", " \u0301a", "a \u0301", "👩\u200d👩\u200d👧 🇹🇼🇹🇼", "\u0600 a", "\r\n\u0301"])
+@settings(max_examples=200)
+def test_no_span_cuts_a_grapheme_cluster_where_that_is_asked_for(clustered: Tagger, texts: list[str]) -> None:
+    for document in clustered.stream(texts, entities_on_words=False):
+        edges = set(itertools.accumulate(map(len, clusters(document.text)), initial=0))
+        assert {edge for span in (*document.words, *document.entities) for edge in span[:2]} <= edges
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
+    return KINDS["clusters"](tmp_path_factory.mktemp("clusters"))
 
 
 @given(texts=BATCHES)
@@ -145,6 +175,17 @@ def test_offsets_slice_back_and_words_tile(tagger: Tagger, texts: list[str]) -> 
     assert len(documents) == len(texts)
     for document, text in zip(documents, texts, strict=True):
         check(document, text)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "unigrams"])
+def test_a_character_of_several_pieces_is_in_one_entity(kind: str, tmp_path: Path) -> None:
+    tagger = KINDS[kind](tmp_path)
+    engine, begin = tagger.flows[0].engine, ENTITIES.index("B-PER")
+    assert isinstance(engine, FakeEngine)
+    engine._rules = engine._rules | {
+        "entities": lambda ids: np.eye(len(ENTITIES), dtype=np.float32)[begin][None].repeat(len(ids), 0)
+    }
+    assert [(one.start, one.end) for one in tagger("⭢ 張 ㍿").entities] == [(0, 1), (2, 3), (4, 5)]
 
 
 @given(texts=BATCHES)

@@ -26,7 +26,7 @@ from lexel.tasks.zero_shot import ZeroShotClassifier, ZeroShotKeywords, ZeroShot
 from tests.builders import ENTITIES, POS, WORDS, build_plain, build_tagger
 from tests.classify.conftest import NLI, build_classifier
 
-TEXT = "天下的人 the new york liveing 王小明在台北市 天下[MASK][MASK]的人"
+TEXT = "天下的人 the new york liveing 王小明在台北市 天下[MASK][MASK]的人👩\u200d👩\u200d👧"
 
 READERS: dict[str, tuple[Any, Any, Any]] = {
     "Tagger": (Tagger, TagOptions, TagKeywords),
@@ -46,6 +46,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "entities_on_words": True,
         "min_score": 0.9,
         "ignore": ["PER"],
+        "snap": "grapheme",
     },
     "Classifier": {
         "top_k": 1,

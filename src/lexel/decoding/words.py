@@ -183,6 +183,28 @@ def _begin_odds(scores: FloatArray, label_set: LabelSet, cuts: DoubleArray | Non
     return odds if cuts is None else odds + cuts
 
 
+def keep_clusters(
+    begins: BoolArray, edges: BoolArray, *, space: BoolArray, joined: BoolArray | None
+) -> tuple[BoolArray, BoolArray | None]:
+    """Words that cut no grapheme cluster: begins, and white space inside words, both ``[chars]``.
+
+    Args:
+        begins: Does a word begin at this character? ``[chars]``
+        edges: Does a cluster begin at this character? ``[chars + 1]``
+        space: Is it whitespace? ``[chars]``
+        joined: Is it whitespace inside a lexicon's word? ``[chars]``
+    """
+    edges = edges[:-1]
+    if edges.all():
+        return begins, joined
+    cluster = np.cumsum(edges) - 1
+    is_black = np.zeros(int(cluster[-1]) + 1, bool)
+    is_black[cluster[~space]] = True
+    inside = space & is_black[cluster]  # a blank that carries a combining mark is a word's
+    begins = (begins | inside) & edges
+    return begins, inside if joined is None else joined | inside
+
+
 def force_matches(begins: BoolArray, matches: Matches, *, covered: BoolArray) -> BoolArray:
     """Make every forced match a word: a begin at its start and after its end, none within, ``[chars]``."""
     begins = begins.copy()

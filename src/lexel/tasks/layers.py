@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from lexel.decoding.words import (
     decode_words,
     force_matches,
     joined_by,
+    keep_clusters,
     mean_over,
     pieces_of_words,
     words_by_piece,
@@ -34,8 +35,20 @@ from lexel.labels import LabelSet
 from lexel.metrics.calibration import calibrated
 from lexel.names import Layer
 from lexel.tasks.base import Block
-from lexel.text.alignment import Chars, flat_ranges, piece_of_char, ranges_to_indexes, read_chars, trim_blanks
+from lexel.text.alignment import (
+    Chars,
+    flat_ranges,
+    merge_pieces,
+    piece_of_char,
+    ranges_to_indexes,
+    read_chars,
+    trim_blanks,
+)
+from lexel.text.graphemes import cluster_edges, widen_to_clusters
+from lexel.text.pieces import Pieces
 from lexel.text.sentences import split_sentences
+
+Snap = Literal["grapheme"]
 
 UNKNOWN_POS = "_"
 """The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""
@@ -77,6 +90,7 @@ class TagKeywords(TypedDict, total=False):
     entities_on_words: bool
     min_score: float | None
     ignore: Collection[str]
+    snap: Snap | None
     max_chars: int | None
 
 
@@ -94,6 +108,8 @@ class TagOptions:
         min_score: Leave out entities with a lower score; ``None`` for the least score that the model's folder names
             (``lexel calibrate``), 0 for all.
         ignore: Labels of entities to leave out.
+        snap: ``grapheme`` keeps what a reader sees as one character (an emoji with its joiners, a flag, a letter with
+            its marks) in one word and one entity, whatever the model or a lexicon says; given words stay as they are.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -104,6 +120,7 @@ class TagOptions:
     entities_on_words: bool = False
     min_score: float | None = None
     ignore: Collection[str] = ()
+    snap: Snap | None = None
     max_chars: int | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +131,8 @@ class TagOptions:
             raise ValueError(f"biases for {min(unknown)!r}; expected layers: {', '.join(get_args(Layer))}")
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise ValueError(f"min_score is {self.min_score}; expected a score from 0 to 1")
+        if self.snap not in (None, *get_args(Snap)):
+            raise ValueError(f"snap is {self.snap!r}; expected 'grapheme', or None")
         if isinstance(self.ignore, str):
             raise TypeError(f"ignore is the str {self.ignore!r}; expected a list of labels")
 
@@ -151,6 +170,8 @@ class _Decoder:
         self._chars: Chars = read_chars(block.texts)
         self._found: WordBegins | None = None
         self._decoded: dict[Layer, NDArray[np.int32]] = {}
+        self._edges = cluster_edges(block.texts, self._chars) if options.snap == "grapheme" else None
+        self._pieces_by_flow: dict[str, tuple[Pieces, NDArray[np.int64] | None]] = {}
         self._owners: dict[str, NDArray[np.int32]] = {}
         self._ranges: tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
@@ -178,7 +199,7 @@ class _Decoder:
         layer = self._layers.get("words")
         if layer is None:
             return self._pre_tokenised(), None
-        chars, pieces = self._chars, self._block.readings[layer.flow].pieces
+        chars, pieces = self._chars, self._pieces(layer.flow)
         found = decode_word_begins(
             self._word_scores(layer),
             layer.label_set,
@@ -190,7 +211,7 @@ class _Decoder:
             biases=self._biases("words"),
         )
         found = self._found = self._agreed(found, layer)
-        words = decode_words(found.begins, chars.space, chars.bounds, joined=found.joined, covered=found.covered)
+        words = self._tiled(found.begins, joined=found.joined, covered=found.covered)
         scores = mean_over(found.probs, *self._pieces_of(words, found.unit_of_char))
         return words, layer.calibrated(scores)
 
@@ -214,7 +235,7 @@ class _Decoder:
             return found
         if not options.joint or options.decode != "viterbi":
             return found
-        bounds, owner = self._block.readings[layer.flow].pieces.bounds, self._owner(layer.flow)
+        bounds, owner = self._pieces(layer.flow).bounds, self._owner(layer.flow)
         tags = decode_with_words(
             self._scores(layer), bounds, layer.label_set, odds=found.odds, biases=self._biases("entities")
         )
@@ -231,7 +252,7 @@ class _Decoder:
         """The words of the first flow's pre-tokeniser, with a lexicon's forced words in them."""
         chars, matches = self._chars, self._matches()
         flow = next(iter(self._block.readings))
-        pieces, owner = self._block.readings[flow].pieces, self._owner(flow)
+        pieces, owner = self._pieces(flow), self._owner(flow)
         changes = np.ones(len(pieces), np.bool_)
         changes[1:] = (pieces.words[1:] != pieces.words[:-1]) | (np.diff(pieces.texts) != 0)
         begins, joined, covered = words_by_piece(changes, owner), None, owner >= 0
@@ -239,7 +260,7 @@ class _Decoder:
             begins = force_matches(begins, matches, covered=covered)
             covered[matches.start[np.isinf(matches.weight)]] = True
             joined = joined_by(begins, matches, space=chars.space)
-        return decode_words(begins, chars.space, chars.bounds, joined=joined, covered=covered)
+        return self._tiled(begins, joined=joined, covered=covered)
 
     def _pos(self, words: WordTable) -> _Pos | None:
         layer = self._layers.get("pos")
@@ -267,7 +288,7 @@ class _Decoder:
         layer = self._layers.get("entities")
         if layer is None:
             return None
-        pieces, tags = self._block.readings[layer.flow].pieces, self._tags("entities", layer)
+        pieces, tags = self._pieces(layer.flow), self._tags("entities", layer)
         spans = decode_spans(tags, pieces.bounds, layer.label_set)
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
         starts, ends = piece_starts[spans.start], piece_ends[spans.end - 1]
@@ -275,19 +296,25 @@ class _Decoder:
         scores = layer.span_scores(self._scores(layer), tags, starts=spans.start, ends=spans.end)
         solid = (ends > starts) & (scores >= self._options.least_score(layer))
         solid &= ~self._ignored(layer.label_set)[spans.type_id]
+        kept = np.flatnonzero(solid)
+        starts, ends, scores = starts[kept], ends[kept], scores[kept]
         if self._options.entities_on_words:
             starts, ends = _widen(starts, ends, words)
-            solid &= _apart(starts, ends, scores)
-        text = spans.text[solid]
+        if self._edges is not None:
+            starts, ends = widen_to_clusters(self._edges, starts, ends)
+        if self._options.entities_on_words or self._edges is not None:
+            apart = np.flatnonzero(_apart(starts, ends, scores))
+            kept, starts, ends, scores = kept[apart], starts[apart], ends[apart], scores[apart]
+        text = spans.text[kept]
         shift, texts = self._chars.bounds[text], self._block.texts
         return Spans.of_texts(
             texts,
             _bounds_of(text, len(texts)),
-            starts=starts[solid] - shift,
-            ends=ends[solid] - shift,
-            label_ids=spans.type_id[solid],
+            starts=starts - shift,
+            ends=ends - shift,
+            label_ids=spans.type_id[kept],
             labels=layer.label_set.types,
-            scores=scores[solid],
+            scores=scores,
         )
 
     def _pieces_of(self, words: WordTable, owner: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -301,12 +328,32 @@ class _Decoder:
         return np.array([name in self._options.ignore for name in label_set.types], np.bool_)
 
     def _scores(self, layer: LayerHead) -> NDArray[np.float32]:
-        return self._block.readings[layer.flow].scores[layer.head.name].astype(np.float32, copy=False)
+        scores, (_, firsts) = self._block.readings[layer.flow].scores[layer.head.name], self._merged(layer.flow)
+        return (scores if firsts is None else scores[firsts]).astype(np.float32, copy=False)
+
+    def _pieces(self, flow: str) -> Pieces:
+        """A flow's pieces; those that share a character are one, which its first piece decides, as in training."""
+        return self._merged(flow)[0]
+
+    def _merged(self, flow: str) -> tuple[Pieces, NDArray[np.int64] | None]:
+        if flow not in self._pieces_by_flow:
+            self._pieces_by_flow[flow] = merge_pieces(self._block.readings[flow].pieces)
+        return self._pieces_by_flow[flow]
+
+    def _tiled(
+        self, begins: NDArray[np.bool_], *, joined: NDArray[np.bool_] | None, covered: NDArray[np.bool_]
+    ) -> WordTable:
+        """The words that tile the texts."""
+        chars = self._chars
+        if self._edges is not None:
+            begins, joined = keep_clusters(begins, self._edges, space=chars.space, joined=joined)
+            covered = covered | begins
+        return decode_words(begins, chars.space, chars.bounds, joined=joined, covered=covered)
 
     def _tags(self, name: Layer, layer: LayerHead) -> NDArray[np.int32]:
         if name in self._decoded:
             return self._decoded[name]
-        bounds = self._block.readings[layer.flow].pieces.bounds
+        bounds = self._pieces(layer.flow).bounds
         method, biases = self._options.decode, self._biases(name)
         return decode_tags(self._scores(layer), bounds, layer.label_set, method=method, biases=biases)
 
@@ -320,7 +367,7 @@ class _Decoder:
     def _owner(self, flow: str) -> NDArray[np.int32]:
         """Which of a flow's pieces covers each character, ``[chars]``."""
         if flow not in self._owners:
-            self._owners[flow] = piece_of_char(self._chars, self._block.readings[flow].pieces)
+            self._owners[flow] = piece_of_char(self._chars, self._pieces(flow))
         return self._owners[flow]
 
 

@@ -91,8 +91,8 @@ class Tagger:
             options: What computes, and how precisely.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``TagOptions`` (``decode``, ``lexicon``, ``biases``, ``joint``,
-                ``entities_on_words``, ``min_score``, ``ignore``, ``max_chars``); the latter are defaults that a
-                call may change.
+                ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``); the latter are defaults
+                that a call may change.
 
         Raises:
             CheckpointError: If a checkpoint cannot be used.
@@ -126,7 +126,7 @@ class Tagger:
             text: The text.
             options: What to take in place of ``self.options``.
             changes: Single options of this call: ``decode``, ``lexicon``, ``biases``, ``joint``,
-                ``entities_on_words``, ``min_score``, ``ignore``, ``max_chars``; see ``TagOptions``.
+                ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``; see ``TagOptions``.
 
         Raises:
             TypeError: If ``text`` is not a string, or an option is unknown.

@@ -62,6 +62,29 @@ def flat_ranges(chars: Chars, pieces: Pieces) -> tuple[Int64Array, Int64Array]:
     return pieces.starts + shift, pieces.ends + shift
 
 
+def merge_pieces(pieces: Pieces) -> tuple[Pieces, Int64Array | None]:
+    """The pieces, where those that share a character are one: it stands where all of them do, and the first speaks.
+
+    Byte-level pieces of one character share it, and so do the unigram pieces of a character that a normaliser spells
+    out (``㍿``).
+
+    Returns:
+        The merged pieces, which do not overlap, and which piece each begins with, ``[merged]``; ``None`` where no two
+        pieces share a character.
+    """
+    shared = pieces.starts[1:] < pieces.ends[:-1]
+    borders = pieces.bounds[1:-1]
+    shared[borders[(borders > 0) & (borders < len(pieces))] - 1] = False  # a text's first piece shares none
+    if not shared.any():
+        return pieces, None
+    shift = pieces.texts * (int(pieces.ends.max()) + 1)  # so that ends of one text lie before starts of the next
+    covered = np.maximum.accumulate(pieces.ends + shift)
+    firsts = np.flatnonzero(np.append(True, (pieces.starts + shift)[1:] >= covered[:-1]))
+    ends = np.maximum.reduceat(pieces.ends, firsts)
+    bounds = np.searchsorted(firsts, pieces.bounds)
+    return Pieces(pieces.ids[firsts], pieces.starts[firsts], ends, pieces.words[firsts], bounds), firsts
+
+
 def piece_of_char(chars: Chars, pieces: Pieces) -> Int32Array:
     """Flat index of the piece that covers each character, ``[chars]``; -1 where none does.
 

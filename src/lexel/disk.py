@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from lexel.errors import DataError
@@ -59,8 +60,21 @@ def _sha256_of(path: str, size: int, modified_ns: int) -> str:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write a small JSON file for people and programs."""
-    path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    """Write a small JSON file for people and programs; an old one stays as it was until the new one is whole.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def sync(paths: Iterable[Path]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lexel.cards.facts import ANSWERS, RELIABILITY_PLOT, Facts, gather
+from lexel.cards.facts import ANSWERS, RELIABILITY_PLOT, Facts, gather, keep
 from lexel.cards.front_matter import build_metadata
 from lexel.cards.metadata import CARD
 from lexel.cards.questions import asked_of, check_answers
@@ -15,7 +15,6 @@ from lexel.cards.reliability import plot_of
 from lexel.cards.sections import SECTIONS, provenance, summary
 from lexel.cards.speed import Speed, made_up_texts, measure_speed
 from lexel.data.files import open_output
-from lexel.disk import write_json
 from lexel.errors import CheckpointError
 
 FORMAT = 1
@@ -70,7 +69,7 @@ def write_card(
     with open_output(folder / CARD) as output:
         output.write(card_text(facts))
     if facts.answers:
-        write_json(folder / ANSWERS, {"format": FORMAT, "answers": dict(facts.answers)})
+        keep(folder / ANSWERS, {"format": FORMAT, "answers": dict(facts.answers)})
     return CardResult(folder / CARD, asked_of(facts))
 
 

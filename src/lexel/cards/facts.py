@@ -15,7 +15,9 @@ from lexel.cards.speed import Speed
 from lexel.checkpoint.config import read_config
 from lexel.checkpoint.heads import FolderHeads, Head, read_heads
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
+from lexel.disk import write_json
 from lexel.encoder.family import ModelConfig
+from lexel.errors import CheckpointError
 from lexel.jsonfile import read_object
 from lexel.names import TAGGING
 
@@ -218,6 +220,20 @@ def gather(folder: Path, *, answers: Values) -> Facts:
         previous=read_metadata(folder),
         answers={**_texts(asked), **_texts(earlier), **_texts(answers)},
     )
+
+
+def keep(path: Path, values: Values) -> None:
+    """Keep facts in a file of the folder, in place of earlier ones.
+
+    Raises:
+        CheckpointError: If the disk refuses; the earlier file is then unchanged.
+    """
+    try:
+        write_json(path, values)
+    except OSError as cause:
+        raise CheckpointError(
+            f"{path}: cannot be written ({cause.strerror}); the file is as it was. Make room and try again"
+        ) from cause
 
 
 def _data_rows(training: Values, reports: Sequence[Values]) -> Iterator[DataSet]:

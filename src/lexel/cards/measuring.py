@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lexel.cards.facts import EVALUATION
-from lexel.disk import write_json
+from lexel.cards.facts import EVALUATION, keep
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.evaluation.reports.report import as_json
@@ -67,7 +66,7 @@ def add_reports(
     earlier = read_object(path).get("reports", []) if path.is_file() else []
     measured = {report["data"]["sha256"] for report in made}
     kept = [report for report in earlier if (report.get("data") or {}).get("sha256") not in measured]
-    write_json(path, {"format": FORMAT, "reports": [*kept, *made]})
+    keep(path, {"format": FORMAT, "reports": [*kept, *made]})
     return [*kept, *made]
 
 

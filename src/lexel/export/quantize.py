@@ -8,6 +8,7 @@ measurement, and if that does not help nothing is written.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import shutil
@@ -168,7 +169,7 @@ class _Quantising:
 
     def _write(self, graph: Any, *, kept: Sequence[str] = ()) -> Loss:
         """Write a graph, and measure what it loses."""
-        ov.save_model(graph, self._folder / GRAPH, compress_to_fp16=False)
+        _save_graph(graph, self._folder / GRAPH)
         self._kept = kept
         self._record(None)
         return self._scorer.loss(self._folder)
@@ -192,6 +193,19 @@ class _Quantising:
             "nncf": version("nncf"),
         }
         write_json(self._folder / "lexel.json", describe_heads(self._checkpoint) | {"quantised": entry})
+
+
+def _save_graph(graph: Any, path: Path) -> None:
+    """Write a graph.
+
+    Raises:
+        OSError: If the disk refuses, for which OpenVINO has only its own error.
+    """
+    try:
+        ov.save_model(graph, path, compress_to_fp16=False)
+    except RuntimeError as cause:
+        said = " ".join(str(cause).split())[:200]
+        raise OSError(errno.EIO, f"{path.name} cannot be written, the disk may be full: {said}") from cause
 
 
 def _copy_model(checkpoint: Checkpoint, folder: Path) -> None:

@@ -32,9 +32,7 @@ def test_answers_that_find_no_room_leave_the_earlier_ones(tmp_path: Path, monkey
     write_card(folder, answers={"licence": "mit"}, measure=False)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(Path, "replace", full_for(ANSWERS))
-    with pytest.raises(
-        CheckpointError, match=r"card\.json: cannot be written \(No space left on device\); the"
-    ):
+    with pytest.raises(CheckpointError, match=r"card\.json: cannot be written \(No space left on device\); the"):
         write_card(folder, answers={"licence": "apache-2.0"}, measure=False)
     assert sorted(before) == sorted(path.name for path in folder.iterdir())
     assert (folder / ANSWERS).read_bytes() == before[ANSWERS]

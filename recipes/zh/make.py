@@ -83,7 +83,7 @@ def make(corpora: Path, out: Path, *, work: Path, processes: int, fast: bool) ->
     """
     sources = yaml.safe_load((HERE / "sources.yaml").read_text(encoding="utf-8"))
     if fast:
-        sources = {name: source for name, source in sources.items() if _raw(corpora, name).exists()}
+        sources = {name: source for name, source in sources.items() if raw_file(corpora, name).exists()}
     silver, gold, tokenizer = work / "silver", work / "gold", work / "tokenizer"
     prepare.write_silver(corpora, silver, list(sources), processes=processes, limit=200 if fast else None)
     prepare.write_tokenizer(silver, tokenizer, n_pieces=PIECES)
@@ -134,7 +134,8 @@ def card(sources: dict[str, Any]) -> dict[str, Any]:
     return answers | {"attribution": f"{(HERE / 'attribution.md').read_text(encoding='utf-8')}\n{table}"}
 
 
-def _raw(corpora: Path, name: str) -> Path:
+def raw_file(corpora: Path, name: str) -> Path:
+    """Where the raw text of a name is."""
     plain = corpora / "raw" / f"{name}.txt"
     return plain if plain.exists() else plain.with_name(f"{name}.txt.xz")
 

@@ -326,12 +326,12 @@ def test_package_loads_without_the_hub_library() -> None:
 
 def test_bundled_models_are_found_by_name(build_folder, monkeypatch) -> None:
     folders = {"zh": build_folder(name="a"), "en": build_folder(name="b")}
-    monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": folders[name])
+    monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": folders.get(name, Path("none")))
     assert fetch("en").folder == folders["en"]
     assert [bundled_name(folder) for folder in (*folders.values(), Path("other"))] == ["zh", "en", None]
 
 
 def test_a_bundled_model_that_is_not_there_is_said(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": tmp_path / name)
-    with pytest.raises(CheckpointError, match="en: a bundled model that this installation lacks; it has no bundled"):
+    with pytest.raises(CheckpointError, match="en: a bundled model that is not in this installation; found no bundled"):
         fetch("en")

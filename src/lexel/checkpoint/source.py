@@ -17,7 +17,7 @@ from lexel.errors import CheckpointError
 BUNDLED = "zh"
 """The bundled model that is taken where none is named."""
 
-BUNDLED_SCRIPTS: Mapping[str, str] = {"zh": "Hani", "en": "Latn"}
+BUNDLED_SCRIPTS: Mapping[str, str] = {"zh": "Hani", "en": "Latn", "zh-fast": "Hani"}
 """The bundled models by name, with the script that each reads (ISO 15924)."""
 
 TOKENIZER_FILES = (
@@ -69,8 +69,8 @@ def fetch(
 ) -> Source:
     """Find a model folder, downloading it if it is on the hub and not in the cache.
 
-    A folder that exists is taken before a hub id of the same name; ``zh`` and ``en`` are bundled models (``./zh`` is a
-    folder). The hub library's own settings hold: ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HOME``; with
+    A folder that exists is taken before a hub id of the same name; the names of ``BUNDLED_SCRIPTS`` are bundled models
+    (``./zh`` is a folder). The hub library's own settings hold: ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HOME``; with
     ``LEXEL_CACHE`` set, downloads are kept there instead. Without network a cached revision is used as it is.
 
     Args:
@@ -122,8 +122,8 @@ def _bundled(name: str) -> Path:
     if name not in bundled_names():
         there = ", ".join(bundled_names()) or "no bundled model"
         raise CheckpointError(
-            f"{name}: a bundled model that this installation lacks; it has {there}. Install Lexel from its wheel, or "
-            f"pass ./{name} for a folder of that name"
+            f"{name}: a bundled model that is not in this installation; found {there}. Name another model, or pass "
+            f"./{name} for a folder of that name"
         )
     return bundled_folder(name)
 

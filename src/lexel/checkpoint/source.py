@@ -71,8 +71,8 @@ def fetch(
 
     A folder that exists is taken before a hub id of the same name; the names of ``BUNDLED_SCRIPTS`` are bundled models
     (``./zh`` is a folder). The hub library's own settings hold: ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT``,
-    ``HF_HOME``; with ``LEXEL_CACHE`` set, downloads are kept there instead. Without network a cached revision is used as
-    it is.
+    ``HF_HOME``; with ``LEXEL_CACHE`` set, downloads are kept there instead. Without network a cached revision is used
+    as it is.
 
     Args:
         source: A folder, a hub id (``owner/name``, or ``owner/name@revision``), or nothing for the bundled model.

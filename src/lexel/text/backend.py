@@ -6,6 +6,7 @@ still refuses is said in one line.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -17,9 +18,11 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from lexel.errors import CheckpointError
 from lexel.jsonfile import UTF8_MARK, parse_object, read_bounded, read_object
 from lexel.text.pieces import SpecialPieces
+from lexel.text.sentencepiece_file import read_sentencepiece
 from lexel.text.tokenizer_files import (
     MERGES,
     ROLES,
+    SPM,
     TOKENIZER_JSON,
     VOCAB_JSON,
     VOCAB_TXT,
@@ -33,6 +36,7 @@ from lexel.text.tokenizer_rules import check_tokenizer, checked_vocabulary
 
 _BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert")
 _ROBERTA_CLASSES = ("Roberta",)
+_DEBERTA_CLASSES = ("Deberta",)
 _ANY_CLASSES = ("PreTrained", "TokenizersBackend")
 
 
@@ -87,6 +91,9 @@ def build_backend(files: TokenizerFiles) -> tuple[tokenizers.Tokenizer, str]:
     if (folder / VOCAB_JSON).exists() and (folder / MERGES).exists():
         _check_class(files, VOCAB_JSON, _ROBERTA_CLASSES)
         return _from_merges(files), VOCAB_JSON
+    if (folder / SPM).exists():
+        _check_class(files, SPM, _DEBERTA_CLASSES)
+        return _from_sentencepiece(files), SPM
     raise no_tokenizer(folder)
 
 
@@ -160,6 +167,23 @@ def _from_merges(files: TokenizerFiles) -> tokenizers.Tokenizer:
             trim_offsets=files.flag("trim_offsets") is not False,
             add_prefix_space=prefix,
         )
+    return backend
+
+
+def _from_sentencepiece(files: TokenizerFiles) -> tokenizers.Tokenizer:
+    """DeBERTa's unigram pieces; the file has no mask, which follows the pieces unless another file says where."""
+    path = files.folder / SPM
+    if files.flag("split_by_punct"):
+        raise CheckpointError(
+            f"{path}: split_by_punct is set in tokenizer_config.json; expected pieces that may hold punctuation. "
+            "Save the tokenizer as tokenizer.json with transformers"
+        )
+    whole = read_sentencepiece(path, lowercase=bool(files.flag("do_lower_case")))
+    check_tokenizer(whole, str(path))
+    with library_errors(str(path), "not pieces that the tokenizers library can read. Fetch it again"):
+        backend = tokenizers.Tokenizer.from_str(json.dumps(whole))
+        if not any(piece.content == "[MASK]" for piece in files.added if piece.id is not None):
+            backend.add_special_tokens(["[MASK]"])
     return backend
 
 

@@ -351,8 +351,9 @@ def _after_fork() -> None:
 def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int | None = None) -> Tokenizer:
     """The tokenizer of a model folder, from whichever files it has.
 
-    tokenizer.json, else vocab.txt, else vocab.json with merges.txt; what tokenizer_config.json says explicitly of
-    lower-casing, accents, Chinese characters or the prefix space goes before tokenizer.json, as in transformers.
+    tokenizer.json, else vocab.txt, else vocab.json with merges.txt, else spm.model (DeBERTa's); what
+    tokenizer_config.json says explicitly of lower-casing, accents, Chinese characters or the prefix space goes before
+    tokenizer.json, as in transformers.
 
     Args:
         folder: The model folder.

@@ -1,0 +1,143 @@
+"""A SentencePiece file of unigram pieces (``spm.model``) as the object that ``tokenizer.json`` would hold.
+
+The file is a protocol buffer (https://github.com/google/sentencepiece, ``sentencepiece_model.proto``), of which a few
+fields matter. Its wire format is small enough to be read here (https://protobuf.dev/programming-guides/encoding):
+each field is a number that says which one it is and how its value is stored, then the value.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lexel.errors import CheckpointError
+from lexel.jsonfile import read_bounded
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_PIECES, _TRAINER, _NORMALIZER = 1, 2, 3
+_TEXT, _SCORE, _KIND = 1, 2, 3
+_MODEL_TYPE, _BYTE_FALLBACK, _UNKNOWN = 3, 35, 40
+_CHARACTER_MAP = 2
+_UNIGRAM = 1
+_CONTROL, _USER_DEFINED = 3, 4
+_MOST_PIECES = 2_000_000
+
+_Value = int | bytes
+
+
+def read_sentencepiece(path: Path, *, lowercase: bool) -> dict[str, Any]:
+    """Read the file as the object of a ``tokenizer.json``.
+
+    White space is kept as ``▁``, one before the first word too; control and user-defined pieces are found in the text
+    before anything else.
+
+    Args:
+        path: The file.
+        lowercase: Whether text is lower-cased first.
+
+    Raises:
+        CheckpointError: If it is damaged, or not of unigram pieces.
+    """
+    try:
+        return _tokenizer(read_bounded(path), lowercase=lowercase)
+    except (ValueError, IndexError, struct.error) as error:
+        raise CheckpointError(f"{path}: {error}; expected a SentencePiece model. Fetch it again") from error
+
+
+def _tokenizer(data: bytes, *, lowercase: bool) -> dict[str, Any]:
+    pieces: list[tuple[str, float, int]] = []
+    trainer: dict[int, _Value] = {}
+    normalizer: dict[int, _Value] = {}
+    for number, value in _fields(data):
+        if number == _PIECES:
+            pieces.append(_piece(_message(value)))
+        elif number in (_TRAINER, _NORMALIZER):
+            (trainer if number == _TRAINER else normalizer).update(_message(value))
+    if not 0 < len(pieces) <= _MOST_PIECES:
+        raise ValueError(f"{len(pieces):,} pieces")
+    if trainer.get(_MODEL_TYPE, _UNIGRAM) != _UNIGRAM or trainer.get(_BYTE_FALLBACK):
+        raise ValueError("pieces that are no unigrams, or that fall back to bytes")
+    steps: list[dict[str, Any]] = [{"type": "Lowercase"}] if lowercase else []
+    if characters := normalizer.get(_CHARACTER_MAP):
+        if not isinstance(characters, bytes):
+            raise ValueError("a map of characters that is no bytes")
+        encoded = base64.b64encode(characters).decode("ascii")
+        steps.append({"type": "Precompiled", "precompiled_charsmap": encoded})
+    steps.append({"type": "Strip", "strip_left": True, "strip_right": True})
+    steps.append({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "})
+    spaces = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added(i, text, kind) for i, (text, _, kind) in enumerate(pieces) if kind in _FOUND_FIRST],
+        "normalizer": {"type": "Sequence", "normalizers": steps},
+        "pre_tokenizer": spaces,
+        "post_processor": None,
+        "decoder": spaces,
+        "model": {
+            "type": "Unigram",
+            "unk_id": trainer.get(_UNKNOWN, 0),
+            "vocab": [[text, score] for text, score, _ in pieces],
+            "byte_fallback": False,
+        },
+    }
+
+
+_FOUND_FIRST = (_CONTROL, _USER_DEFINED)
+
+
+def _added(index: int, text: str, kind: int) -> dict[str, Any]:
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": index, "content": text, **flags, "special": kind == _CONTROL}
+
+
+def _piece(fields: dict[int, _Value]) -> tuple[str, float, int]:
+    text, score, kind = fields.get(_TEXT, b""), fields.get(_SCORE, b"\0\0\0\0"), fields.get(_KIND, 1)
+    if not isinstance(text, bytes) or not isinstance(score, bytes) or not isinstance(kind, int):
+        raise ValueError("a piece whose fields are of other types")
+    return text.decode("utf-8"), struct.unpack("<f", score)[0], kind
+
+
+def _message(value: _Value) -> dict[int, _Value]:
+    """The fields of a message inside another; the last of each number counts."""
+    if not isinstance(value, bytes):
+        raise ValueError("a number where a message is expected")
+    return dict(_fields(value))
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, _Value]]:
+    """The fields of a message: their numbers and values."""
+    place = 0
+    while place < len(data):
+        key, place = _varint(data, place)
+        kind, value = key & 7, 0
+        if kind == _VARINT:
+            value, place = _varint(data, place)
+            yield key >> 3, value
+            continue
+        if kind == _BYTES:
+            size, place = _varint(data, place)
+        elif kind in (_FIXED32, _FIXED64):
+            size = 4 if kind == _FIXED32 else 8
+        else:
+            raise ValueError(f"a field of kind {kind}")
+        if place + size > len(data):
+            raise ValueError(f"a field that ends {place + size - len(data):,} bytes behind the file")
+        yield key >> 3, data[place : place + size]
+        place += size
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """A number of seven bits a byte, the lowest first, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+    raise ValueError("a number of more than ten bytes")

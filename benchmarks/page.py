@@ -20,6 +20,8 @@ from benchmarks.report import Part, Row, shown, shown_bar, shown_series, shown_s
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGE, PLOTS = "speed.md", "speed"
+_BUSY = 2
+"""Load average for each core from which a machine counts as busy."""
 Sizes = Mapping[str, Any]
 
 INTRODUCTION = """\
@@ -189,19 +191,20 @@ def main() -> None:
     options = _arguments().parse_args()
     try:
         records = [read_record(path) for path in options.results] or [newest_full(each.part for each in SECTIONS)]
-        written = write_page(records, options.out)
+        written = write_page(records, options.out, without=options.without)
     except RecordError as error:
         sys.exit(str(error))
     for path in written:
         print(path)
 
 
-def write_page(records: Sequence[Record], folder: Path) -> list[Path]:
+def write_page(records: Sequence[Record], folder: Path, *, without: Sequence[str] = ()) -> list[Path]:
     """Write the page and its plots into a folder.
 
     Args:
         records: Where the parts come from; the last that has a part gives it.
         folder: Where the page goes; the plots go into ``speed/`` in it.
+        without: Parts to leave out, such as those whose peers were not measured at their best.
 
     Returns:
         What was written.
@@ -210,10 +213,10 @@ def write_page(records: Sequence[Record], folder: Path) -> list[Path]:
         RecordError: If the records are of different kinds of processor, or of a benchmark without these plots.
     """
     _check(records)
-    parts = {name: part for record in records for name, part in record.parts.items()}
+    parts = {name: part for record in records for name, part in record.parts.items() if name not in without}
     sizes: Sizes = {name: size for record in records for name, size in record.settings["sizes"].items()}
     sections = [section for section in SECTIONS if section.part in parts]
-    texts = {PAGE: _page(records, parts, sections, sizes)}
+    texts = {PAGE: _page(records, parts, sections, sizes, without=without)}
     texts |= {
         f"{PLOTS}/{section.plot}.svg": section.draw(part)
         for section in sections
@@ -237,13 +240,21 @@ def _check(records: Sequence[Record]) -> None:
             )
 
 
-def _page(records: Sequence[Record], parts: Mapping[str, Part], sections: Sequence[Section], sizes: Sizes) -> str:
-    command = " ".join(["python -m benchmarks.page", *(_named(record.path) for record in records)])
+def _page(
+    records: Sequence[Record],
+    parts: Mapping[str, Part],
+    sections: Sequence[Section],
+    sizes: Sizes,
+    *,
+    without: Sequence[str],
+) -> str:
+    left_out = ["--without", *without] if without else []
+    command = " ".join(["python -m benchmarks.page", *(_named(record.path) for record in records), *left_out])
     blocks = [
         f"<!-- `{command}` made this page; change the benchmark, not the page. -->",
         "# Speed and memory",
         INTRODUCTION.format(**sizes).strip(),
-        *(_machine(record, _given_by(record, records)) for record in records),
+        *(_machine(record, _given_by(record, records, parts)) for record in records),
         "## Figures and their bars",
         _table(_bar_cells(parts.values()), right=2),
     ]
@@ -252,10 +263,15 @@ def _page(records: Sequence[Record], parts: Mapping[str, Part], sections: Sequen
     return "\n\n".join([*blocks, AGAIN])
 
 
-def _given_by(record: Record, records: Sequence[Record]) -> list[str]:
+def _given_by(record: Record, records: Sequence[Record], parts: Mapping[str, Part]) -> list[str]:
     """The parts of the page that a record gives: those that no later one has."""
     later = records[[each.path for each in records].index(record.path) + 1 :]
-    return [name for name in record.parts if not any(name in other.parts for other in later)]
+    return [name for name in record.parts if name in parts and not any(name in other.parts for other in later)]
+
+
+def _is_processors_time(record: Record) -> bool:
+    """Whether rates are by the processor's time, which other work on the machine hardly changes."""
+    return record.settings.get("clock") == "processor"
 
 
 def _machine(record: Record, parts: Sequence[str]) -> str:
@@ -263,9 +279,11 @@ def _machine(record: Record, parts: Sequence[str]) -> str:
     machine, kind = record.machine, record.kind
     small = " **In small, to see that it runs: these figures say nothing.**" if record.is_quick else ""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    if not _is_processors_time(record) and machine.load_average > _BUSY * kind.cores:
+        small += " **The machine did other work: rates by the wall clock are far too low, the others hold.**"
     sizes = record.settings["sizes"]
     turns = f"{sizes['repetitions']} turns where a bar is decided on a rate, else {sizes['fewer_repetitions']}"
-    clock = "; rates by the processor's time" if record.settings.get("clock") == "processor" else ""
+    clock = "; rates by the processor's time" if _is_processors_time(record) else ""
     return (
         f"`{_named(record.path)}` ({', '.join(parts)}): {record.date}, {record.seconds:,} s; {turns}{clock}.{small}  \n"
         f"{kind}; {machine.system}; load average before {shown(machine.load_average)}.  \n"
@@ -340,6 +358,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "results", nargs="*", type=Path, metavar="RESULT", help="kept results (default: the newest with all parts)"
     )
+    parser.add_argument("--without", nargs="+", default=[], metavar="PART", help="parts to leave out")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="FOLDER", help="where the page goes (default: docs)")
     return parser
 

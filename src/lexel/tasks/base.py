@@ -28,14 +28,12 @@ from lexel.engines.heads import output_width
 from lexel.engines.packing import Sequences
 from lexel.errors import CheckpointError, EngineError
 from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside
+from lexel.tasks.gathering import BLOCK_CHARS
 from lexel.tasks.work import Batch, Collector, HandingOver, InOrder, Part, Work, make_batches
 from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
 from lexel.text.tokenizer_rules import MOST_ADDED
 from lexel.text.windows import Windows, plan_batch
-
-BLOCK_CHARS = 16_384
-"""Characters gathered into a block; a longer text is a block of its own."""
 
 OVERLAP = 128
 """Pieces that neighbouring windows of a long text share; at most a quarter of the window in small models."""
@@ -105,15 +103,8 @@ def gather_blocks(texts: Iterable[str], *, block_chars: int = BLOCK_CHARS) -> It
         yield Block(block)
 
 
-def gather_given(
-    texts: Iterable[tuple[str, NDArray[np.int32]]], check: Callable[[Iterable[str]], Iterator[str]] = iter
-) -> Iterator[Block]:
-    """Gather texts with the places of their words, ``[words, 2]`` for each, into blocks.
-
-    Args:
-        texts: Each text and its words.
-        check: What the texts go through, one out for each in.
-    """
+def gather_given(texts: Iterable[tuple[str, NDArray[np.int32]]]) -> Iterator[Block]:
+    """Gather texts with the places of their words, ``[words, 2]`` for each, into blocks."""
     waiting: list[NDArray[np.int32]] = []
 
     def alone() -> Iterator[str]:
@@ -121,7 +112,7 @@ def gather_given(
             waiting.append(words)
             yield text
 
-    for block in gather_blocks(check(alone())):
+    for block in gather_blocks(alone()):
         given, waiting[:] = waiting[: len(block.texts)], waiting[len(block.texts) :]
         yield Block(block.texts, given)
 

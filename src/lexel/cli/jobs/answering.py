@@ -83,7 +83,7 @@ class AnsweringJob:
         """
         files = InputFiles(self.places)
         route = Route(self.places, self.output.out, self.output.line_buffered, by_line=False)
-        results = _results(answerer, self._questions(files), one_by_one=route.is_conversation)
+        results = _results(answerer, self._questions(files), route=route)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
             if self.format == "terminal":
                 write_terminal(map(_as_document, watched(results)), self.output.out or "-")
@@ -109,11 +109,11 @@ class AnsweringJob:
         yield Question(None if place == "-" else name, self.questions.question, context, (), name)
 
 
-def _results(answerer: Answerer, questions: Iterable[Question], *, one_by_one: bool) -> Iterator[Result]:
+def _results(answerer: Answerer, questions: Iterable[Question], *, route: Route) -> Iterator[Result]:
     def read(asked: Iterable[Question]) -> Iterator[Answers]:
-        return answerer.stream((one.question, one.context) for one in asked)
+        return answerer.stream(((one.question, one.context) for one in asked), live=route.may_wait)
 
-    for question, answers in stream_found(questions, read, one_by_one=one_by_one):
+    for question, answers in stream_found(questions, read, one_by_one=route.is_conversation):
         yield Result(question.id, question.context, answers)
 
 

@@ -157,7 +157,7 @@ class ClassifyingJob:
         route = Route(self._places, self.output.out, self.output.line_buffered)
         records = self._records(files, labelled=False)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
-            results = watched(_results(classifier, records, one_by_one=route.is_conversation))
+            results = watched(_results(classifier, records, route=route))
             route.write(results, WRITERS[self.format])
 
     def calibrate(self, classifier: Classifier) -> None:
@@ -202,11 +202,11 @@ class ClassifyingJob:
         return tuple(place for place, _ in self.sources)
 
 
-def _results(classifier: AnyClassifier, records: Iterable[Classified], *, one_by_one: bool) -> Iterator[Result]:
+def _results(classifier: AnyClassifier, records: Iterable[Classified], *, route: Route) -> Iterator[Result]:
     def read(given: Iterable[Classified]) -> Iterator[Classification]:
-        return classifier.stream(_text_of(record, classifier) for record in given)
+        return classifier.stream((_text_of(record, classifier) for record in given), live=route.may_wait)
 
-    for record, found in stream_found(records, read, one_by_one=one_by_one):
+    for record, found in stream_found(records, read, one_by_one=route.is_conversation):
         yield Result(record.id, record.text, found)
 
 

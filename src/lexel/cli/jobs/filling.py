@@ -127,7 +127,9 @@ class FillingJob:
         """
         files, losses = InputFiles(self.inputs.places), Losses()
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
-        read = partial(_perplexities if self.perplexity.perplexity else _fillings, filler, self.perplexity)
+        read = partial(
+            _perplexities if self.perplexity.perplexity else _fillings, filler, self.perplexity, live=route.may_wait
+        )
         with route.in_sight(files, is_quiet=is_quiet) as watched:
             found = stream_found(self.inputs.read(files, losses), read, one_by_one=route.is_conversation)
             results = (Result(record.document.id, record.document.text, result) for record, result in found)
@@ -143,7 +145,7 @@ class FillingJob:
         return json_writer(partial(Filling.record, unit=self.output.offsets))
 
 
-def _fillings(filler: Filler, _: PerplexityOptions, records: Iterable[Placed]) -> Iterator[Filling]:
+def _fillings(filler: Filler, _: PerplexityOptions, records: Iterable[Placed], *, live: bool) -> Iterator[Filling]:
     places: dict[int, str] = {}  # of the records that are being read
 
     def texts() -> Iterator[str]:
@@ -151,14 +153,16 @@ def _fillings(filler: Filler, _: PerplexityOptions, records: Iterable[Placed]) -
             places[number] = where
             yield document.text
 
-    for number, filling in enumerate(filler.stream(texts(), where=lambda number: places[number])):
+    for number, filling in enumerate(filler.stream(texts(), where=lambda number: places[number], live=live)):
         del places[number]
         yield filling
 
 
-def _perplexities(filler: Filler, options: PerplexityOptions, records: Iterable[Placed]) -> Iterator[Perplexity]:
+def _perplexities(
+    filler: Filler, options: PerplexityOptions, records: Iterable[Placed], *, live: bool
+) -> Iterator[Perplexity]:
     texts = (record.document.text for record in records)
-    return filler.stream_perplexities(texts, whole_words=options.whole_words)
+    return filler.stream_perplexities(texts, whole_words=options.whole_words, live=live)
 
 
 # Formats -------------------------------------------------------------------------------------------------------------

@@ -54,6 +54,11 @@ class Route:
         return self.line_buffered or self.asks_a_person
 
     @property
+    def may_wait(self) -> bool:
+        """Whether records may come slowly: from a pipe, or from a person. Files are always read in the same batches."""
+        return not all(map(os.path.isfile, self.places))
+
+    @property
     def leaves_stderr_free(self) -> bool:
         """Whether a progress bar on stderr would not stand in the results or in the person's own lines."""
         return not goes_to_terminal(self.out) and not self.is_conversation

@@ -98,7 +98,7 @@ class TaggingJob:
         if route.is_conversation:
             results = _one_by_one(tagger, records, given_words=given_words)
         else:
-            results = tagger.stream_documents(records, given_words=given_words)
+            results = tagger.stream_documents(records, given_words=given_words, live=route.may_wait)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
             written = self._write(watched(results))
         if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):

@@ -107,7 +107,7 @@ class LocalModel:
     def seconds(self, documents: Sequence[Document], *, given_words: bool) -> float:
         """See ``ComparedModel.seconds``."""
         began = perf_counter()
-        for _ in self._tagger.stream_documents(documents, given_words=given_words):
+        for _ in self._tagger.stream_documents(documents, given_words=given_words, live=False):
             pass
         return perf_counter() - began
 

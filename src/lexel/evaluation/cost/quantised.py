@@ -40,7 +40,7 @@ class Scorer:
         with without_announcements():
             self._tagger = Tagger.load(checkpoint, precision="float32") if gold or _tags(checkpoint) else None
         self._has_gold = bool(gold)
-        self._documents = gold or ([] if self._tagger is None else list(self._tagger.stream(texts)))
+        self._documents = gold or ([] if self._tagger is None else list(self._tagger.stream(texts, live=False)))
         self._outputs = read_outputs(_flow(checkpoint, "float32"), texts)
 
     def loss(self, folder: Path) -> Loss:

@@ -148,7 +148,7 @@ def _tag_loss(
 
 def _class_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
     """Accuracy, or, of numbers, the correlation; texts of a thousand that are given other classes."""
-    found = [[given.labels for given in reader.stream(texts)] for reader in readers]
+    found = [[given.labels for given in reader.stream(texts, live=False)] for reader in readers]
     flips = {name: _share_apart(*found)} if texts else {}
     if not gold.classified:
         return Loss(flips=flips)
@@ -163,7 +163,7 @@ def _answer_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequenc
     if not gold.questions:
         return Loss()
     asked = [(question.question, question.context) for question in gold.questions]
-    answers = [[found.best and found.best.text for found in reader.stream(asked)] for reader in readers]
+    answers = [[found.best and found.best.text for found in reader.stream(asked, live=False)] for reader in readers]
     found = [evaluate_answerer(reader, gold.questions).answers for reader in readers]
     before, after = (scores for scores in found if scores is not None)
     layers = {name: _beside(before.f1, after.f1), f"{name}, exact": _beside(before.exact, after.exact, score="share")}

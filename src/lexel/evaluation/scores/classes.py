@@ -90,7 +90,7 @@ def score_classes(classifier: Classifier, examples: Iterable[Classified], *, sam
     if not set(head.labels) & {label for example in given for label in example.labels}:
         raise LabelError(f"the gold labels are {', '.join(names[len(head.labels) :])}; the model has none of them")
     texts = [example.text if example.pair is None else (example.text, example.pair) for example in given]
-    predicted = _indicators([found.labels for found in classifier.stream(texts)], names)
+    predicted = _indicators([found.labels for found in classifier.stream(texts, live=False)], names)
     gold = _indicators([example.labels for example in given], names)
     right = are_right(gold, predicted)
     columns = [right[:, None], np.ones((len(given), 1)), count_labels(gold, predicted).reshape(len(given), -1)]

@@ -53,7 +53,7 @@ def read_pairs(
             watch.expect(document)
             yield document
 
-    for number, predicted in enumerate(watch.tagger.stream_documents(noted(), given_words=given_words), 1):
+    for number, predicted in enumerate(watch.tagger.stream_documents(noted(), given_words=given_words, live=False), 1):
         is_strict, losses = watch.seen(len(predicted.entities))
         yield Pair(number, waiting.popleft(), predicted, is_strict, losses)
 

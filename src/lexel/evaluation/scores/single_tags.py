@@ -34,7 +34,7 @@ def single_tag_accuracy(
         The accuracy; ``None`` if no document carries the layer.
     """
     gold = [document for document in documents if layer in document.layers]
-    predicted = tagger.stream_documents(gold)
+    predicted = tagger.stream_documents(gold, live=False)
     counts = np.array([_count(*pair, layer) for pair in zip(gold, predicted, strict=True)], np.int64).reshape(-1, 2)
     if not counts[:, 1].any():
         return None

@@ -6,7 +6,7 @@ texts by these counts alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from time import perf_counter
@@ -124,7 +124,7 @@ def evaluate_classifier(
         DataError: If there are no texts, or a text has no class, or several where the model gives one.
     """
     began, tally = perf_counter(), _ClassTally(classifier)
-    for example, found in beside(examples, lambda texts: classifier.stream(map(_text_of, texts))):
+    for example, found in beside(examples, lambda texts: classifier.stream(map(_text_of, texts), live=False)):
         tally.add(example, found)
     return tally.results(sampling or Sampling(), seconds=perf_counter() - began)
 
@@ -311,7 +311,11 @@ def evaluate_answerer(
         raise DataError("no questions; expected some with their answers (--data)")
     rule = choose_rule(question.context for question in first)
     tally = _AnswerTally(rule)
-    for question, found in beside(chain(first, given), lambda asked: answerer.stream(map(_question_of, asked))):
+
+    def read(asked: Iterable[Question]) -> Iterator[Answers]:
+        return answerer.stream(map(_question_of, asked), live=False)
+
+    for question, found in beside(chain(first, given), read):
         tally.add(question, found)
     return tally.results(
         sampling, seconds=perf_counter() - began, takes_null=answerer.options.null_threshold is not None

@@ -26,6 +26,7 @@ from benchmarks.floor import FloorError, Floors, fallen, read_floors
 from benchmarks.growth import measure_growth
 from benchmarks.host import measure_host
 from benchmarks.lengths import measure_lengths
+from benchmarks.lone import measure_lone
 from benchmarks.machine import Machine, describe_machine
 from benchmarks.measure import CLOCKS, console, use_clock
 from benchmarks.memory import measure_memory
@@ -51,6 +52,7 @@ PARTS: Mapping[str, Callable[[Setting], Part]] = {
     "growth": measure_growth,
     "engines": measure_engines,
     "lengths": measure_lengths,
+    "lone": measure_lone,
     "budgets": measure_budgets,
 }
 

@@ -295,7 +295,7 @@ def test_description_says_commit_pin_licence_heads_and_pieces(hub: Hub) -> None:
     assert lines == [
         "model: owner/model (bert)",
         f"commit: {NEW}; to pin it: owner/model@{NEW}",
-        "licence gpl-3.0: copyleft, passing the model or works on it on has conditions",
+        "licence gpl-3.0: copyleft: passing on the model, or works on it, has conditions",
         "head words: words in BI, 2 labels",
         "pieces: the tokenizer's",
     ]

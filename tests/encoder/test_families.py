@@ -59,9 +59,13 @@ class Case:
 
 @pytest.fixture(scope="module", params=RECIPES)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return build_case(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def build_case(folder: Path, recipe: str) -> Case:
+    """A recipe's tiny model, and what transformers computes with it."""
     logging.disable_progress_bar()
-    folder = tmp_path_factory.mktemp(request.param)
-    model = build_reference(folder, RECIPES[request.param])
+    model = build_reference(folder, RECIPES[recipe])
     checkpoint = open_checkpoint(folder)
     sequences = random_sequences(LENGTHS, n_types=checkpoint.config.n_types)
     approximate = read_alone(model, checkpoint, sequences)

@@ -107,9 +107,13 @@ def read_alone(model: Any, checkpoint: Checkpoint, sequences: Sequences, kind: s
 
 @pytest.fixture(scope="module", params=[(family, kind) for family in RECIPE_OF for kind in CLASSES], ids="-".join)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    logging.disable_progress_bar()
     family, kind = request.param
-    folder = tmp_path_factory.mktemp(family)
+    return build_case(tmp_path_factory.mktemp(family), family, kind)
+
+
+def build_case(folder: Path, family: str, kind: str) -> Case:
+    """A family's tiny model with one head, and what transformers computes with it."""
+    logging.disable_progress_bar()
     model = build_model(folder, family, kind)
     checkpoint = open_checkpoint(folder)
     sequences = random_sequences(LENGTHS, n_types=checkpoint.config.n_types)

@@ -86,6 +86,15 @@ def test_several_heads_stand_on_it_together(tmp_path: Path, family: str) -> None
     assert {"words", "entities"} <= lexel.load(folder)("我在臺北").layers
 
 
+@pytest.mark.parametrize("family", CONFIGS)
+def test_a_student_with_fewer_layers_learns_from_it(tmp_path: Path, family: str) -> None:
+    teacher = trained(tmp_path, {"entities": HEADS["entities"]}, config=CONFIGS[family])
+    (tmp_path / "b").mkdir()
+    heads, sizes = {"entities": HeadOptions(task="entities")}, {"num_hidden_layers": 2}
+    student = trained(tmp_path / "b", heads, config=sizes, teacher=str(teacher), tokenizer=None)
+    assert open_checkpoint(student).config.n_layers == 2
+
+
 def test_its_card_calls_it_by_its_name(tmp_path: Path) -> None:
     card = (trained(tmp_path, {"entities": HEADS["entities"]}) / "README.md").read_text(encoding="utf-8")
     assert "ModernBERT (4 layers of 32" in card

@@ -21,7 +21,7 @@ from lexel.training.model.adapters import insert_adapters, layers_of
 from tests.builders import ENTITIES, RECIPES, build_reference, compute, random_sequences
 
 LENGTHS = (20, 1, 7, 33)
-FAMILIES = ("bert", "roberta", "electra", "albert-groups", "distilbert")
+FAMILIES = ("bert", "roberta", "electra", "albert-groups", "distilbert", "modernbert", "deberta-v3", "megatron-bert")
 SIZE = 5
 
 

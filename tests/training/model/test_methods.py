@@ -16,7 +16,7 @@ from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.model.methods import ADAPTER_WEIGHTS, apply_method, merge_method, save_unmerged
 from tests.builders import RECIPES, build_reference
 
-FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert")
+FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3", "xlm-roberta-xl", "ernie")
 IDS = torch.arange(5, 25)[None]
 
 

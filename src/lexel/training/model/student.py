@@ -124,9 +124,13 @@ def _inner_key(config: PretrainedConfig) -> str:
 
 
 def _own_names(config: PretrainedConfig, values: Mapping[str, object]) -> dict[str, object]:
-    """Values under the names of a family; DistilBERT calls the inner size hidden_dim."""
+    """Values under the names of a family; DistilBERT calls the inner size hidden_dim, ModernBERT lists its layers."""
     inner = _inner_key(config)
-    return {inner if name == "intermediate_size" else name: value for name, value in values.items()}
+    own = {inner if name == "intermediate_size" else name: value for name, value in values.items()}
+    kinds, n = getattr(config, "layer_types", None), values.get("num_hidden_layers")
+    if kinds is not None and isinstance(n, int):
+        own.setdefault("layer_types", kinds[:n])
+    return own
 
 
 def check_size(config: PretrainedConfig, teacher: Checkpoint) -> None:

@@ -202,7 +202,7 @@ def plan_training(options: TrainingOptions) -> Plan:
             setup = prepare(options, process_group=group, cache=Path(folder), problems=problems)
         except DataError as error:
             raise DataError(_with_count(str(error), options)) from error
-        options = setup.options
+        asked, options = options, setup.options
         with problems.caught():
             metric_of(setup.heads, options.metric_for_best_model)
         examples = setup.examples("train")
@@ -230,7 +230,7 @@ def plan_training(options: TrainingOptions) -> Plan:
             n_trainable=n_trainable,
             memory_bytes=_memory_bytes(options, setup.config, n_parameters, n_trainable, n_pieces=most_pieces),
             notes=setup.notes,
-            problems=[_with_count(problem, options) for problem in problems.found],
+            problems=[_with_count(problem, asked) for problem in problems.found],
         )
 
 

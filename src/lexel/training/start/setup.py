@@ -284,6 +284,10 @@ def build_model(setup: Setup) -> models.MultiHead:
         )
     torch.manual_seed(options.seed)
     is_plain = len(setup.heads) == 1
+    if options.gradient_checkpointing:
+        # Older versions of transformers have the second name only.
+        enable = getattr(encoder, "activation_checkpointing_enable", None) or encoder.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     heads: dict[str, nn.Module] = {}
     for head in setup.heads:
         module = models.build_head(head, setup.config, is_plain=is_plain)

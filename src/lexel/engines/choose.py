@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +29,10 @@ NATIVE_INT8 = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm
 _DEVICES = r"cpu|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+"
 
 
+StartEngine = Callable[["Checkpoint", "EngineOptions", "Collection[str] | None"], Engine]
+"""Starts an engine for a checkpoint and some of its heads, or gives one that was started before."""
+
+
 class EngineKeywords(TypedDict, total=False):
     """The fields of ``EngineOptions`` as keywords of ``load``."""
 
@@ -38,6 +42,7 @@ class EngineKeywords(TypedDict, total=False):
     device: str | None
     batch_pieces: int | None
     is_compiled: bool
+    start: StartEngine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class EngineOptions:
             the engine torch a GPU if there is one.
         batch_pieces: Most piece slots in one batch; by default what keeps the engine busy and fits its memory.
         is_compiled: Whether torch compiles the layers for a GPU; see ``lexel.engines.torch``.
+        start: Starts the engine in place of ``start_engine``, for programs that share engines among readers.
     """
 
     engine: str = "auto"
@@ -70,6 +76,7 @@ class EngineOptions:
     device: str | None = None
     batch_pieces: int | None = None
     is_compiled: bool = False
+    start: StartEngine | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("precision", self.precision, PRECISIONS)):
@@ -104,6 +111,8 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
         EngineError: If the engine cannot compute in the precision asked for.
         MissingExtra: If the engine's library is not installed.
     """
+    if options.start is not None:
+        return options.start(checkpoint, options, heads)
     name = ("torch" if options.on_gpu else "openvino") if options.engine == "auto" else options.engine
     threads = options.threads or available_threads()
     if name == "numpy":

@@ -27,6 +27,7 @@ from lexel.cli.commands.probe import probe
 from lexel.cli.commands.quantize import quantize
 from lexel.cli.commands.search import search
 from lexel.cli.commands.segment import segment
+from lexel.cli.commands.serve import serve
 from lexel.cli.commands.tag import tag
 from lexel.cli.commands.train import train
 from lexel.cli.commands.verify import verify
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Read": (tag, segment, classify, fill, answer),
+    "Serve": (serve,),
     "Find": (embed, search, cluster),
     "Measure": (evaluate, compare, probe, verify),
     "Make": (train, calibrate, distill, quantize, convert),

@@ -1,0 +1,50 @@
+"""``lexel serve``: a model as a service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from lexel.cli.options.groups import ComputeOptions, MessageOptions, grouped, option
+from lexel.cli.options.serve import LimitOptions, ListenOptions
+from lexel.cli.terminal.messages import reported
+
+_MODEL = "Model"
+
+
+@grouped
+def serve(
+    *,
+    models: Annotated[
+        list[str] | None,
+        option(
+            "--model",
+            "-m",
+            panel=_MODEL,
+            value="[NAME=]MODEL",
+            help="A folder or hub id, also several; else the bundled model.",
+        ),
+    ] = None,
+    listen: ListenOptions,
+    limits: LimitOptions,
+    compute: ComputeOptions,
+    messages: MessageOptions,
+) -> None:
+    """Serve models over HTTP, with a page to try them.
+
+    Listens on this machine only, unless --host says otherwise. SIGTERM stops
+    it: what was accepted is answered first.
+
+    [dim]The bundled model, with its page at http://127.0.0.1:8000/:[/]
+    [bold]lexel serve[/]
+
+    [dim]Two models, for holders of a key:[/]
+    [bold]lexel serve -m ner=dslim/bert-base-NER -m zh --api-key-file keys[/]
+
+    [dim]A question to it:[/]
+    [bold]curl -s localhost:8000/v1/tag -d '{"text": "他在北京。"}' \\
+        -H 'Content-Type: application/json'[/]
+    """
+    with reported(messages):
+        from lexel.cli.jobs.serving import run_server
+
+        run_server(models or [], listen, limits=limits, compute=compute, is_quiet=messages.quiet)

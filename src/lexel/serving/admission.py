@@ -1,0 +1,84 @@
+"""Which requests are let in: bounded in pieces and in bytes, refused at once beyond that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from lexel.errors import Overloaded
+from lexel.serving.failures import Draining
+from lexel.serving.options import ServerOptions
+
+RATE_WINDOW_S = 10.0
+"""Seconds over which the rate of answers is measured, for ``Retry-After``."""
+
+
+class Admission:
+    """Counts what is being worked on. For one thread: the event loop's.
+
+    Args:
+        options: The server's limits.
+
+    Attributes:
+        n_requests: Requests that are let in and not yet answered.
+        n_pieces: Their pieces.
+        n_bytes: Their bytes.
+        is_draining: Whether nobody is let in any more.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self.n_requests = self.n_pieces = self.n_bytes = 0
+        self.is_draining = False
+        self._done_pieces = 0.0
+        self._since = monotonic()
+
+    @contextmanager
+    def admit(self, *, n_pieces: int, n_bytes: int) -> Iterator[None]:
+        """Let a request in, for as long as the block lasts.
+
+        A request is always let in when nothing else is there, however large it is.
+
+        Raises:
+            Draining: If the server is stopping.
+            Overloaded: If there is no room; the message says when to try again.
+        """
+        if self.is_draining:
+            raise Draining("the server is stopping; try again on another one")
+        for what, held, more, most in (
+            ("pieces", self.n_pieces, n_pieces, self._options.max_queued_pieces),
+            ("bytes", self.n_bytes, n_bytes, self._options.max_queued_bytes),
+        ):
+            if held and held + more > most:
+                raise Overloaded(
+                    f"{held:,} {what} are waiting, at most {most:,} may; try again in {self.retry_after_s} s"
+                )
+        self.n_requests, self.n_pieces, self.n_bytes = (
+            self.n_requests + 1,
+            self.n_pieces + n_pieces,
+            self.n_bytes + n_bytes,
+        )
+        try:
+            yield
+        finally:
+            self.n_requests, self.n_pieces, self.n_bytes = (
+                self.n_requests - 1,
+                self.n_pieces - n_pieces,
+                self.n_bytes - n_bytes,
+            )
+            self._count(n_pieces)
+
+    @property
+    def retry_after_s(self) -> int:
+        """Seconds until about half of what waits is answered, at the present rate; from 1 to 60."""
+        elapsed = max(monotonic() - self._since, 0.1)
+        rate = self._done_pieces / elapsed
+        return 1 if rate <= 0 else min(60, max(1, round(self.n_pieces / 2 / rate)))
+
+    def _count(self, n_pieces: int) -> None:
+        now = monotonic()
+        if now - self._since > RATE_WINDOW_S:  # forget half, so that the rate is that of the last seconds
+            self._done_pieces /= 2
+            self._since += (now - self._since) / 2
+        self._done_pieces += n_pieces

@@ -1,0 +1,231 @@
+"""The server as an ASGI application: wires on a service, the routes for operators, the page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+import lexel
+from lexel.engines.choose import EngineOptions, describe
+from lexel.errors import DataError, LexelError, Overloaded
+from lexel.serving import page
+from lexel.serving.access import ApiKeys
+from lexel.serving.failures import KINDS, message_of, status_of
+from lexel.serving.front import Front
+from lexel.serving.metrics import Metrics
+from lexel.serving.models import Models, ServedModel
+from lexel.serving.options import ModelSpec, ServerOptions
+from lexel.serving.scheduler import Scheduler
+from lexel.serving.service import ClientGone, Service
+from lexel.serving.turns import Turns
+from lexel.serving.wires import huggingface, kserve, native, openai, presidio, tei
+
+IN_FLIGHT = 4
+"""Batches that engines hold at a time: what keeps two streams busy."""
+
+WARM_TEXTS = ("暖機。", "預熱一下這個模型，這樣第一個請求就不用等。" * 3, "Warm up. " * 40)
+
+_logger = logging.getLogger("lexel.serving")
+
+
+def build_app(
+    specs: Sequence[ModelSpec] = (ModelSpec("zh", None),),
+    *,
+    options: ServerOptions | None = None,
+    engine: EngineOptions | None = None,
+) -> FastAPI:
+    """The application: models opened, nothing computed yet; starting it warms them.
+
+    Args:
+        specs: The models to serve; the first is the default.
+        options: Limits and habits.
+        engine: What engines are started with.
+
+    Raises:
+        CheckpointError: If a model cannot be used.
+        OptionError: If the file of API keys cannot be read.
+    """
+    options = options or ServerOptions()
+    metrics = Metrics()
+    scheduler = Scheduler(watch=metrics.count_batch)
+    models = Models(specs, engine or EngineOptions(), turns=Turns(IN_FLIGHT), check=scheduler.check_wanted)
+    service = Service(models, scheduler, options=options, metrics=metrics)
+    admission = service.admission
+    metrics.follow(n_pieces=lambda: admission.n_pieces, n_requests=lambda: admission.n_requests)
+    keys = None if options.api_key_file is None else ApiKeys(options.api_key_file)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.ensure_future(asyncio.to_thread(_warm, service))
+        warming.add_done_callback(_stop_if_failed)
+        try:
+            yield
+        finally:
+            await asyncio.wait((warming,))
+            await asyncio.to_thread(scheduler.close)
+
+    app = FastAPI(title="Lexel", version=lexel.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service, app.state.keys = service, keys
+    for wire in (native, openai, tei, kserve, presidio):
+        app.include_router(wire.routes(service))
+    _add_operation(app, service)
+    page.add_page(app, shown=options.has_page)
+    app.include_router(huggingface.routes(service))
+    _add_failures(app, service)
+    if options.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Front, options=options, keys=keys, metrics=metrics)
+    return app
+
+
+def _stop_if_failed(warming: asyncio.Future[None]) -> None:
+    """A server whose models cannot be computed stops, with a line that says why."""
+    if (error := warming.exception()) is not None:
+        _logger.error("error: %s", message_of(error) if isinstance(error, LexelError) else error)
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _warm(service: Service) -> None:
+    """Load each model's readers and have each engine compute the shapes that short texts have."""
+    for model in service.models:
+        for task in model.tasks[:1]:
+            lane = model.lane(task, {"labels": ["a"]} if task == "zero-shot" else None)
+            list(lane.read([_warm_item(task, text) for text in WARM_TEXTS]))
+    service.is_ready = True
+    _logger.info("ready: %s", ", ".join(f"{model.name} ({', '.join(model.tasks)})" for model in service.models))
+
+
+def _warm_item(task: str, text: str) -> Any:
+    return (text, text) if task == "answer" else text
+
+
+def _add_operation(app: FastAPI, service: Service) -> None:
+    """Routes for operators and probes."""
+
+    @app.get("/health", tags=["operation"], summary="Whether the server is alive")
+    @app.get("/ping", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/ready", tags=["operation"], summary="Whether the server takes requests")
+    async def ready() -> Response:
+        is_draining = service.admission.is_draining
+        said = "draining" if is_draining else "ready" if service.is_ready else "warming"
+        return JSONResponse({"status": said}, 200 if said == "ready" else 503)
+
+    @app.get("/metrics", tags=["operation"], summary="Counters for Prometheus")
+    async def metrics() -> Response:
+        text, kind = service.metrics.text()
+        return Response(text, media_type=kind)
+
+    @app.get("/info", tags=["operation"], summary="What is served, and within which limits")
+    async def info() -> dict[str, Any]:
+        return server_info(service)
+
+
+def server_info(service: Service) -> dict[str, Any]:
+    """What is served: text-embeddings-inference's keys for the default model, and every model beside them."""
+    options, default = service.options, service.models.default
+    config, source = default.checkpoint.config, default.checkpoint.source
+    return {
+        "model_id": source.repo_id or default.name,
+        "model_sha": source.commit,
+        "model_dtype": default.engines[0].precision if default.engines else None,
+        "served_model_name": default.name,
+        "model_type": _tei_type(default),
+        "max_concurrent_requests": options.max_queued_pieces,
+        "max_input_length": config.max_positions,
+        "max_batch_tokens": options.max_queued_pieces,
+        "max_client_batch_size": options.max_texts,
+        "auto_truncate": False,
+        "version": lexel.__version__,
+        "models": [_described(model) for model in service.models],
+        "limits": {
+            "max_body_bytes": options.max_body_bytes,
+            "max_queued_pieces": options.max_queued_pieces,
+            "max_texts": options.max_texts,
+            "timeout_s": options.timeout_s,
+        },
+    }
+
+
+def _tei_type(model: ServedModel) -> dict[str, Any]:
+    heads = [head for head in model.checkpoint.heads.values() if head.task == "classify"]
+    if not heads:
+        return {"embedding": {"pooling": "mean"}}
+    labels = heads[0].labels
+    kind = "reranker" if len(labels) == 1 else "classifier"
+    return {kind: {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}}
+
+
+def _described(model: ServedModel) -> dict[str, Any]:
+    checkpoint = model.checkpoint
+    return {
+        "name": model.name,
+        "id": checkpoint.source.repo_id,
+        "revision": checkpoint.source.commit,
+        "licence": checkpoint.card.licence,
+        "tasks": model.tasks,
+        "labels": {head.name: head.labels for head in checkpoint.heads.values()},
+        "engines": sorted({describe(engine) for engine in model.engines}),
+        "max_positions": checkpoint.config.max_positions,
+    }
+
+
+def _add_failures(app: FastAPI, service: Service) -> None:
+    """One answer for every failure: a status, and one line that says what was expected."""
+
+    def answer(request: Request, status: int, said: str, **headers: str) -> Response:
+        kind = KINDS.get(status, "error")
+        if request.url.path.startswith(openai.PATHS):
+            return JSONResponse({"error": {"message": said, "type": kind, "code": status}}, status, headers)
+        return JSONResponse({"error": said, "error_type": kind}, status, headers)
+
+    @app.exception_handler(Overloaded)
+    async def overloaded(request: Request, error: Exception) -> Response:
+        return answer(
+            request, status_of(error), message_of(error), **{"Retry-After": str(service.admission.retry_after_s)}
+        )
+
+    @app.exception_handler(ClientGone)
+    async def gone(request: Request, error: Exception) -> Response:
+        service.metrics.abandoned.inc()
+        return Response(status_code=499)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first, *more = error.errors()
+        where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+        kind = 400 if first["type"] == "json_invalid" else 422
+        rest = f" ({len(more)} more)" if more else ""
+        return answer(request, kind, message_of(DataError(f"{where}: {first['msg']}{rest}")))
+
+    @app.exception_handler(HTTPException)
+    async def not_served(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 400:  # what FastAPI says of a body that cannot be parsed
+            return answer(request, 400, "body: not JSON in UTF-8")
+        said = f"{request.method} {request.url.path[:200]}: {error.detail}; see /openapi.json for what is served"
+        return answer(request, error.status_code, said)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        status = status_of(error)
+        if status == 500:
+            _logger.error("request failed", exc_info=error)
+        return answer(request, status, message_of(error))
+
+    for kind in (LexelError, TypeError, ValueError):
+        app.add_exception_handler(kind, failed)

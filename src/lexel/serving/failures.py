@@ -1,0 +1,80 @@
+"""Failures of requests, and the one table from errors to HTTP statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lexel.errors import (
+    CheckpointError,
+    DataError,
+    EngineError,
+    LabelError,
+    LexelError,
+    MissingExtra,
+    OptionError,
+    Overloaded,
+)
+
+
+class UnknownModel(LexelError):  # noqa: N818 (the unknown thing names it)
+    """A model or task that this server does not have."""
+
+
+class BodyTooLarge(LexelError):  # noqa: N818
+    """A request body beyond the limit."""
+
+
+class Draining(Overloaded):
+    """The server is stopping and accepts no more work."""
+
+
+class TimedOut(LexelError):  # noqa: N818
+    """A request that took longer than the server allows."""
+
+
+STATUSES: Mapping[type[Exception], int] = {
+    UnknownModel: 404,
+    BodyTooLarge: 413,
+    DataError: 422,
+    OptionError: 422,
+    LabelError: 422,
+    TypeError: 422,
+    ValueError: 422,
+    Draining: 503,
+    Overloaded: 429,
+    TimedOut: 504,
+    MissingExtra: 501,
+    EngineError: 500,
+    CheckpointError: 500,
+}
+"""The first class that an error is an instance of decides; any other error is a fault of the server, 500."""
+
+KINDS: Mapping[int, str] = {
+    400: "bad_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "overloaded",
+    500: "internal",
+    501: "not_installed",
+    503: "draining",
+    504: "timeout",
+}
+LONGEST = 500
+"""Most characters of a message."""
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error."""
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+
+
+def message_of(error: Exception) -> str:
+    """One line for the client; a fault of the server shows nothing of its inside."""
+    if not isinstance(error, tuple(STATUSES)):
+        return "internal error; the server's log has the details"
+    line = " ".join(str(error).split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 4] + " ..."

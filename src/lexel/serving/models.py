@@ -1,0 +1,236 @@
+"""The models of a server: each opened once, its readers made when they are first asked for.
+
+A reader is a task of ``lexel.tasks``, or a pipeline of ``lexel.pipelines`` for the wires that speak its shapes. All
+readers of a model that compute the same heads share one engine.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.engines.base import Engine
+from lexel.engines.choose import EngineOptions, start_engine
+from lexel.errors import LexelError
+from lexel.pipelines.pipeline import TASKS
+from lexel.serving.failures import UnknownModel
+from lexel.serving.options import ModelSpec
+from lexel.serving.turns import SharedEngine, Turns
+from lexel.tasks.answer import Answerer
+from lexel.tasks.classify import Classifier
+from lexel.tasks.embed import Embedder
+from lexel.tasks.fill import Filler
+from lexel.tasks.tag import TASKS_OF_LAYER, Tagger
+from lexel.tasks.zero_shot import ZeroShotClassifier
+
+Read = Callable[[Any, Sequence[Any], Mapping[str, Any]], Iterator[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a task is loaded, and how it reads items.
+
+    Attributes:
+        heads: Tasks of the heads that it needs, one of them; empty for an encoder alone.
+        load: Makes it from an opened checkpoint.
+        read: Reads items with the options of a call.
+    """
+
+    heads: tuple[str, ...]
+    load: Callable[[Checkpoint, EngineOptions], Any]
+    read: Read
+
+
+def _stream(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
+    results: Iterator[Any] = reader.stream(items, on_error="yield", **options)
+    return results
+
+
+def _zero_shot(reader: ZeroShotClassifier, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
+    own = dict(options)
+    return reader.stream(items, own.pop("labels"), on_error="yield", **own)
+
+
+def _call(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
+    results: Iterator[Any] = reader(iter(items), **options)
+    return results
+
+
+def _zero_shot_call(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
+    own = dict(options)
+    results: Iterator[Any] = reader(iter(items), own.pop("candidate_labels"), **own)
+    return results
+
+
+def _questions(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
+    return (reader(question=question, context=context, **options) for question, context in items)
+
+
+def _task(load: Callable[..., Any]) -> Callable[[Checkpoint, EngineOptions], Any]:
+    return lambda checkpoint, options: load(checkpoint, options=options)
+
+
+def _pipeline(task: str) -> Callable[[Checkpoint, EngineOptions], Any]:
+    return lambda checkpoint, options: TASKS[task].build(checkpoint, options, {})
+
+
+_TAGGING = tuple(dict.fromkeys(task for tasks in TASKS_OF_LAYER.values() for task in tasks))
+
+READERS: Mapping[str, Reader] = {
+    "tag": Reader(_TAGGING, _task(Tagger.load), _stream),
+    "fill": Reader(("fill",), _task(Filler.load), _stream),
+    "classify": Reader(("classify",), _task(Classifier.load), _stream),
+    "zero-shot": Reader(("classify",), _task(partial(ZeroShotClassifier.load, labels=("a label",))), _zero_shot),
+    "answer": Reader(("answer",), _task(Answerer.load), _stream),
+    "embed": Reader((), _task(Embedder.load), _stream),
+    "token-classification": Reader(_TAGGING, _pipeline("token-classification"), _call),
+    "text-classification": Reader(("classify",), _pipeline("text-classification"), _call),
+    "fill-mask": Reader(("fill",), _pipeline("fill-mask"), _call),
+    "feature-extraction": Reader((), _pipeline("feature-extraction"), _call),
+    "zero-shot-classification": Reader(("classify",), _pipeline("zero-shot-classification"), _zero_shot_call),
+    "question-answering": Reader(("answer",), _pipeline("question-answering"), _questions),
+}
+"""Every task that a server knows: its own names, and transformers' names for its shapes."""
+
+OWN_TASKS = ("tag", "fill", "classify", "zero-shot", "answer", "embed")
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLane:
+    """Items for one reader with the same options; see ``lexel.serving.scheduler.Lane``."""
+
+    key: Hashable
+    reader: Any
+    how: Read
+    options: Mapping[str, Any]
+
+    def read(self, items: Sequence[Any]) -> Iterator[Any]:
+        """A result for each item."""
+        return self.how(self.reader, items, self.options)
+
+
+class ServedModel:
+    """One model of a server.
+
+    Args:
+        spec: Its name and where it is.
+        options: What its engines are started with.
+        share: Wraps an engine so that it is shared fairly.
+
+    Attributes:
+        name: What requests call it.
+        checkpoint: The opened checkpoint.
+        tasks: The tasks of ``OWN_TASKS`` that its heads allow.
+    """
+
+    def __init__(self, spec: ModelSpec, options: EngineOptions, *, share: Callable[[Engine], Engine]) -> None:
+        self.name = spec.name
+        self.checkpoint = open_checkpoint(spec.source)
+        self._options = replace(options, start=self._engine)
+        self._share = share
+        self._engines: dict[frozenset[str], Engine] = {}
+        self._readers: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        has = {head.task for head in self.checkpoint.heads.values()}
+        self.tasks = tuple(
+            task for task in OWN_TASKS if not READERS[task].heads or not has.isdisjoint(READERS[task].heads)
+        )
+
+    def reader(self, task: str) -> Any:
+        """The reader of a task, loaded at the first call.
+
+        Raises:
+            UnknownModel: If the model has no head for it.
+        """
+        with self._lock:
+            if task not in self._readers:
+                if task not in READERS:
+                    raise UnknownModel(f"no task {task!r}; expected one of {', '.join(READERS)}")
+                try:
+                    self._readers[task] = READERS[task].load(self.checkpoint, self._options)
+                except LexelError as error:
+                    raise UnknownModel(f"model {self.name!r} cannot {task}: {error}") from error
+            return self._readers[task]
+
+    def has_reader(self, task: str) -> bool:
+        """Whether the reader of a task is loaded."""
+        return task in self._readers
+
+    def lane(self, task: str, options: Mapping[str, Any] | None = None) -> ReaderLane:
+        """A lane for a task with options; equal options are equal lanes.
+
+        Raises:
+            UnknownModel: If the model has no head for it.
+        """
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        key = (self.name, task, json.dumps(given, sort_keys=True, default=id))
+        return ReaderLane(key, self.reader(task), READERS[task].read, given)
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines that were started."""
+        return tuple(self._engines.values())
+
+    def _engine(self, checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str] | None) -> Engine:
+        key = frozenset(heads or ())
+        if key not in self._engines:
+            self._engines[key] = self._share(start_engine(checkpoint, replace(options, start=None), heads=heads))
+        return self._engines[key]
+
+
+class Models:
+    """The models of a server by name; the first is the default.
+
+    Args:
+        specs: Which models.
+        options: What their engines are started with.
+        turns: Shared by all engines.
+        check: Called before each batch that an engine is given.
+    """
+
+    def __init__(
+        self, specs: Sequence[ModelSpec], options: EngineOptions, *, turns: Turns, check: Callable[[], None]
+    ) -> None:
+        def share(engine: Engine) -> Engine:
+            return SharedEngine(engine, turns, check)
+
+        self._models = {spec.name: ServedModel(spec, options, share=share) for spec in specs}
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._models.values())
+
+    @property
+    def default(self) -> ServedModel:
+        """The first model."""
+        return next(iter(self._models.values()))
+
+    def __getitem__(self, name: str | None) -> ServedModel:
+        """The model of a name; ``None`` or an empty name is the default.
+
+        Raises:
+            UnknownModel: If there is none of that name.
+        """
+        if not name:
+            return self.default
+        if name not in self._models:
+            raise UnknownModel(f"no model {name!r}; this server has {', '.join(self._models)}")
+        return self._models[name]
+
+    def able(self, name: str | None, task: str) -> ServedModel:
+        """The model of a name, or without a name the first that has a head for the task.
+
+        Raises:
+            UnknownModel: If there is none.
+        """
+        if name:
+            return self[name]
+        needs = READERS[task].heads
+        for model in self:
+            if not needs or any(head.task in needs for head in model.checkpoint.heads.values()):
+                return model
+        raise UnknownModel(f"no model of this server can {task}; it has {', '.join(self._models)}")

@@ -1,0 +1,165 @@
+"""Running the server: uvicorn with a graceful end, keys that can be reloaded, and one process or several."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from typing import Any
+
+import uvicorn
+
+from lexel.engines.choose import EngineOptions
+from lexel.errors import OptionError
+from lexel.serving.app import build_app
+from lexel.serving.options import ModelSpec, ServerOptions
+
+_logger = logging.getLogger("lexel.serving")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a server listens.
+
+    Attributes:
+        host: The address; only this machine's own unless told otherwise.
+        port: The port; 0 is any free one.
+        workers: Processes that answer; each has the models and its share of the cores.
+        tls_certificate: A certificate file, for HTTPS.
+        tls_key: Its key file.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+
+def serve(specs: Sequence[ModelSpec], *, listening: Listening, options: ServerOptions, engine: EngineOptions) -> None:
+    """Serve until SIGTERM or SIGINT; then admit nobody, answer what was accepted, and return.
+
+    Raises:
+        OptionError: If nothing can listen at the address.
+        CheckpointError: If a model cannot be used.
+    """
+    bound = _bind(listening)
+    if listening.workers == 1:
+        _serve(bound, specs, listening, options, engine)
+    else:
+        Workers(listening.workers, partial(_serve, bound, specs, listening, options, engine)).run()
+
+
+class Workers:
+    """Processes that answer side by side; one that dies is started again.
+
+    Args:
+        number: How many.
+        work: What each does; it is pickled.
+    """
+
+    def __init__(self, number: int, work: Callable[[], None]) -> None:
+        self._context = get_context("spawn")
+        self._number = number
+        self._work = work
+        self._running: list[Any] = []
+        self._is_stopping = False
+
+    def run(self) -> None:
+        """Run until told to stop, then until all have ended."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._pass_on)
+        while self._running or not self._is_stopping:
+            while len(self._running) < self._number and not self._is_stopping:
+                process = self._context.Process(target=self._work)
+                process.start()
+                self._running.append(process)
+            wait([process.sentinel for process in self._running], timeout=1)
+            for process in [one for one in self._running if one.exitcode is not None]:
+                self._running.remove(process)
+                if not self._is_stopping:
+                    _logger.error("worker %d ended with status %s; another is started", process.pid, process.exitcode)
+
+    def _pass_on(self, number: int, frame: Any) -> None:
+        self._is_stopping = self._is_stopping or number != signal.SIGHUP
+        for process in self._running:
+            if process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, number)
+
+
+def _bind(listening: Listening) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((listening.host, listening.port))
+    except OSError as error:
+        bound.close()
+        at = f"{listening.host}:{listening.port}"
+        raise OptionError(f"cannot listen on {at}: {error.strerror}; choose another --port or --host") from error
+    bound.listen(2048)
+    return bound
+
+
+def _serve(
+    bound: socket.socket,
+    specs: Sequence[ModelSpec],
+    listening: Listening,
+    options: ServerOptions,
+    engine: EngineOptions,
+) -> None:
+    app = build_app(specs, options=options, engine=engine)
+    address = "http{}://{}:{}/".format("s" if listening.tls_certificate else "", *bound.getsockname()[:2])
+    _logger.info("listening on %s", address)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(options.drain_s),
+        ssl_certfile=listening.tls_certificate,
+        ssl_keyfile=listening.tls_key,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    Server(config, app).run(sockets=[bound])
+
+
+class Server(uvicorn.Server):
+    """A server that refuses new work as soon as it is told to stop, and reads its keys again on SIGHUP."""
+
+    def __init__(self, config: uvicorn.Config, app: Any) -> None:
+        super().__init__(config)
+        self._service = app.state.service
+        self._keys = app.state.keys
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals by the event loop, so that a stop that was asked for ends with status 0."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        yield
+
+    def _stop(self, number: int) -> None:
+        if self._service.admission.is_draining and number == signal.SIGINT:
+            self.force_exit = True
+        _logger.info("stopping; %d requests are still to be answered", self._service.admission.n_requests)
+        self._service.admission.is_draining = True
+        self.should_exit = True
+
+    def _reload(self) -> None:
+        try:
+            if self._keys is not None:
+                self._keys.reload()
+                _logger.info("API keys read again")
+        except OptionError as error:
+            _logger.error("%s; the keys stay as they were", error)

@@ -1,0 +1,161 @@
+"""The Open Inference Protocol (KServe v2) over HTTP: texts in as BYTES, records out as BYTES.
+
+https://github.com/kserve/open-inference-protocol. Text goes in as one tensor of datatype BYTES, shape ``[n]``; a
+tensor ``output`` of shape ``[n]`` comes out, a JSON record each, with offsets. tritonclient sends the binary form by
+default: the JSON's length stands in ``Inference-Header-Content-Length``, and behind the JSON each string follows its
+length in four bytes, little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+import lexel
+from lexel.errors import DataError
+from lexel.serving.failures import UnknownModel
+from lexel.serving.models import ServedModel
+from lexel.serving.records import document_record, error_record, json_bytes
+from lexel.serving.service import Service
+
+HEADER = "inference-header-content-length"
+PLATFORM = "lexel"
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of this wire."""
+    router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+
+    @router.get("", summary="Server metadata")
+    async def server() -> dict[str, Any]:
+        return {"name": "lexel", "version": lexel.__version__, "extensions": ["binary_tensor_data"]}
+
+    @router.get("/health/live", summary="Whether the server is alive")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @router.get("/health/ready", summary="Whether the server takes requests")
+    async def ready() -> Response:
+        is_ready = service.is_ready and not service.admission.is_draining
+        return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
+
+    @router.get("/models/{name}", summary="Model metadata")
+    @router.get("/models/{name}/versions/{version}", include_in_schema=False)
+    async def metadata(name: str, version: str = "1") -> dict[str, Any]:
+        model = service.models[name]
+        text = {"name": "text", "datatype": "BYTES", "shape": [-1]}
+        output = {"name": "output", "datatype": "BYTES", "shape": [-1]}
+        return {"name": model.name, "versions": ["1"], "platform": PLATFORM, "inputs": [text], "outputs": [output]}
+
+    @router.get("/models/{name}/ready", summary="Whether a model takes requests")
+    @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)
+    async def model_ready(name: str, version: str = "1") -> Response:
+        is_ready = service.is_ready and service.models[name] is not None
+        return JSONResponse({"name": name, "ready": is_ready}, 200 if is_ready else 503)
+
+    @router.post("/models/{name}/infer", summary="Read texts")
+    @router.post("/models/{name}/versions/{version}/infer", include_in_schema=False)
+    async def infer(name: str, request: Request, version: str = "1") -> Response:
+        return await _infer(service, service.models[name], request)
+
+    return router
+
+
+async def _infer(service: Service, model: ServedModel, request: Request) -> Response:
+    body = await request.body()
+    asked, tail = split_body(body, request.headers.get(HEADER))
+    texts = texts_of(asked, tail)
+    task = "tag" if "tag" in model.tasks else model.tasks[0]
+    found = await service.read(await service.lane(model, task), texts, request=request)
+    records = [error_record(one) if isinstance(one, Exception) else _record(one) for one in found]
+    strings = [json_bytes(record) for record in records]
+    head: dict[str, Any] = {"model_name": model.name, "model_version": "1"}
+    if "id" in asked:
+        head["id"] = asked["id"]
+    output: dict[str, Any] = {"name": "output", "datatype": "BYTES", "shape": [len(strings)]}
+    if not wants_binary(asked):
+        return Response(
+            json_bytes(head | {"outputs": [output | {"data": [s.decode() for s in strings]}]}),
+            media_type="application/json",
+        )
+    packed = b"".join(struct.pack("<I", len(string)) + string for string in strings)
+    answer = json_bytes(head | {"outputs": [output | {"parameters": {"binary_data_size": len(packed)}}]})
+    headers = {"Inference-Header-Content-Length": str(len(answer))}
+    return Response(answer + packed, media_type="application/octet-stream", headers=headers)
+
+
+def split_body(body: bytes, header: str | None) -> tuple[Mapping[str, Any], bytes]:
+    """The JSON of a request, and the binary tensors behind it."""
+    if header is not None and not (header.isascii() and header.isdigit() and int(header[:12]) <= len(body)):
+        raise DataError(f"Inference-Header-Content-Length is {header[:20]!r}; expected the length of the JSON in bytes")
+    n_json = len(body) if header is None else int(header)
+    try:
+        asked = json.loads(body[:n_json])
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}; expected an inference request") from error
+    if not isinstance(asked, dict) or not isinstance(asked.get("inputs"), list):
+        raise DataError("no inputs; expected a list with one BYTES tensor of texts")
+    return asked, body[n_json:]
+
+
+def texts_of(asked: Mapping[str, Any], tail: bytes) -> list[str]:
+    """The texts of the one input tensor."""
+    inputs = asked["inputs"]
+    if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("datatype") != "BYTES":
+        raise DataError("inputs: expected one tensor of datatype BYTES, a text each")
+    tensor = inputs[0]
+    size = (tensor.get("parameters") or {}).get("binary_data_size")
+    if size is not None:
+        if not isinstance(size, int) or size != len(tail):
+            raise DataError(
+                f"inputs: binary_data_size is {size!r}, {len(tail)} bytes follow the JSON; expected the same"
+            )
+        return [_decoded(string) for string in unpacked(tail)]
+    data = tensor.get("data")
+    if not isinstance(data, list) or not all(isinstance(text, str) for text in data):
+        raise DataError("inputs: expected data, a list of strings")
+    return data
+
+
+def unpacked(tail: bytes) -> list[bytes]:
+    """Strings, each behind its length in four bytes, little-endian."""
+    strings, at = [], 0
+    while at < len(tail):
+        length = int.from_bytes(tail[at : at + 4], "little")
+        if at + 4 + length > len(tail):
+            raise DataError(f"inputs: a string of {length} bytes at byte {at} goes beyond the tensor's {len(tail)}")
+        strings.append(tail[at + 4 : at + 4 + length])
+        at += 4 + length
+    return strings
+
+
+def wants_binary(asked: Mapping[str, Any]) -> bool:
+    """Whether the outputs are asked for in binary form."""
+    outputs: Sequence[Any] = asked.get("outputs") or ()
+    by_output = [o.get("parameters", {}).get("binary_data") for o in outputs if isinstance(o, dict)]
+    if any(value is not None for value in by_output):
+        return any(by_output)
+    return bool((asked.get("parameters") or {}).get("binary_data_output"))
+
+
+def _decoded(string: bytes) -> str:
+    try:
+        return string.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"inputs: not UTF-8 ({error.reason} at byte {error.start}); expected texts in UTF-8") from error
+
+
+def _record(found: Any) -> dict[str, Any]:
+    if hasattr(found, "entities"):
+        return document_record(found)
+    if hasattr(found, "vector"):
+        return {"vector": found.vector.tolist()}
+    if hasattr(found, "record"):
+        record: dict[str, Any] = found.record()
+        return record
+    raise UnknownModel("this model's task has no record for the Open Inference Protocol")

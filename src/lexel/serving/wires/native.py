@@ -1,0 +1,267 @@
+"""Lexel's own wire: ``/v1/tag``, ``segment``, ``classify``, ``fill``, ``answer``, ``embed``, ``similarity``.
+
+Requests and answers are JSON. With ``Content-Type: application/x-ndjson`` a request is a stream of lines, a text or an
+object each, and so is the answer: a line as soon as it is ready, in order, and never more than a few ahead. The
+WebSocket ``/v1/ws/tag`` answers message by message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from functools import lru_cache
+from typing import Any
+
+from fastapi import APIRouter, Request, Response, WebSocket, WebSocketDisconnect
+from pydantic import BaseModel, ValidationError
+from starlette.types import Receive, Scope, Send
+
+from lexel.decoding.lexicon import DEFAULT_WEIGHT, Action, Lexicon
+from lexel.errors import DataError, LexelError
+from lexel.serving.failures import BodyTooLarge
+from lexel.serving.records import answers_record, document_record, error_record, json_bytes, words_record
+from lexel.serving.schemas import (
+    AnswerRequest,
+    ClassifyRequest,
+    EmbedRequest,
+    FillRequest,
+    LexiconEntry,
+    Results,
+    SimilarityRequest,
+    TagOptions,
+    TagRequest,
+)
+from lexel.serving.service import Service
+from lexel.serving.vectors import shaped, similarities
+
+NDJSON = "application/x-ndjson"
+AHEAD = 64
+"""Lines of a stream that are being read at a time."""
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of this wire."""
+    router = APIRouter(prefix="/v1", tags=["lexel"])
+    native = Native(service)
+
+    @router.post("/tag", response_model=Results, summary="Words, part-of-speech tags and entities")
+    async def tag(body: TagRequest, request: Request) -> Response:
+        return await native.tag(body, request, document_record)
+
+    @router.post("/segment", response_model=Results, summary="Words alone")
+    async def segment(body: TagRequest, request: Request) -> Response:
+        return await native.tag(body, request, words_record)
+
+    @router.post("/fill", response_model=Results, summary="Masked words")
+    async def fill(body: FillRequest, request: Request) -> Response:
+        options = _given(body.options, "offsets")
+        if isinstance(options.get("length"), list):
+            options["length"] = tuple(options["length"])
+        unit = body.options.offsets
+        return await native.answer("fill", body, request, options, lambda filling: filling.record(unit=unit))
+
+    @router.post("/classify", response_model=Results, summary="Classes, trained or named in the request")
+    async def classify(body: ClassifyRequest, request: Request) -> Response:
+        task = "classify" if body.options.labels is None else "zero-shot"
+        return await native.answer(task, body, request, _given(body.options), lambda found: found.record())
+
+    @router.post("/answer", response_model=Results, summary="Answers as spans of contexts")
+    async def answer(body: AnswerRequest, request: Request) -> Response:
+        unit = body.options.offsets
+        return await native.answer(
+            "answer", body, request, _given(body.options, "offsets"), lambda answers: answers_record(answers, unit=unit)
+        )
+
+    @router.post("/embed", response_model=Results, summary="Vectors of texts")
+    async def embed(body: EmbedRequest, request: Request) -> Response:
+        def vector(found: Any) -> dict[str, Any]:
+            return {"vector": shaped(found.vector, **_given(body.options)).tolist(), "n_pieces": found.n_pieces}
+
+        return await native.answer("embed", body, request, {}, vector)
+
+    @router.post("/similarity", summary="How like a text several others are")
+    async def similarity(body: SimilarityRequest, request: Request) -> Response:
+        model = service.models.able(body.model, "embed")
+        scores = await similarities(service, model, body.text, body.texts, request)
+        return _json({"model": model.name, "similarities": scores})
+
+    @router.post("/stream/{task}", summary="JSON lines in, JSON lines out")
+    async def stream(task: str, request: Request) -> Response:
+        record = {"tag": document_record, "segment": words_record}.get(task)
+        if record is None:
+            raise DataError(f"/v1/stream/{task}: no such stream; expected tag or segment")
+        return LineStream(native.stream(request, record))
+
+    @router.websocket("/ws/tag")
+    async def chat(socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            while True:
+                await socket.send_text((await native.message(await socket.receive_text())).decode())
+        except WebSocketDisconnect:
+            return
+
+    return router
+
+
+class LineStream(Response):
+    """An answer that is sent line by line while the request is still being read.
+
+    Starlette's own streaming response watches for the client to leave by reading the request, and so would take lines
+    away from the one who answers them.
+    """
+
+    media_type = NDJSON
+
+    def __init__(self, lines: AsyncGenerator[bytes, None]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer; see the ASGI specification."""
+        headers = [(b"content-type", NDJSON.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async with aclosing(self._lines) as lines:
+            async for line in lines:
+                await send({"type": "http.response.body", "body": line, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Native:
+    """What the routes of this wire share."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def tag(self, body: TagRequest, request: Request, record: Callable[..., dict[str, Any]]) -> Response:
+        """Tag the texts of a request."""
+        unit = body.options.offsets
+        return await self.answer("tag", body, request, tag_options(body.options), lambda doc: record(doc, unit=unit))
+
+    async def answer(
+        self,
+        task: str,
+        body: Any,
+        request: Request,
+        options: Mapping[str, Any],
+        record: Callable[[Any], dict[str, Any]],
+    ) -> Response:
+        """Read the items of a request and make a record of each result."""
+        items = body.items()
+        model = self._service.models.able(body.model, task)
+        lane = await self._service.lane(model, task, options)
+        results = await self._service.read(lane, items, request=request)
+        records = [error_record(found) if isinstance(found, Exception) else record(found) for found in results]
+        _raise_alone(results, body)
+        return _json({"model": model.name, "results": records})
+
+    async def stream(self, request: Request, record: Callable[..., dict[str, Any]]) -> AsyncGenerator[bytes, None]:
+        """Answer line by line, each as soon as it is ready, in order; at most ``AHEAD`` lines are being read."""
+        waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AHEAD)
+
+        async def take() -> None:
+            async for line in _lines(request, self._service.options.max_body_bytes):
+                await waiting.put(asyncio.ensure_future(self._line(line, None, record)))
+            await waiting.put(None)
+
+        taking = asyncio.ensure_future(take())
+        try:
+            while (line := await _next(waiting, taking)) is not None:
+                yield await line
+        finally:
+            taking.cancel()
+            while not waiting.empty():
+                if (line := waiting.get_nowait()) is not None:
+                    line.cancel()
+
+    async def message(self, text: str) -> bytes:
+        """Answer a message of a WebSocket: a JSON object as for ``/v1/tag``."""
+        return (await self._line(text.encode("utf-8", "surrogatepass"), None, document_record)).rstrip(b"\n")
+
+    async def _line(self, line: bytes, request: Request | None, record: Callable[..., dict[str, Any]]) -> bytes:
+        try:
+            body = TagRequest.model_validate(_object(line))
+            model = self._service.models.able(body.model, "tag")
+            lane = await self._service.lane(model, "tag", tag_options(body.options))
+            (found,) = await self._service.read(lane, body.items(), request=request)
+        except (LexelError, ValueError) as error:
+            return json_bytes(error_record(_plain(error))) + b"\n"
+        made = error_record(found) if isinstance(found, Exception) else record(found, unit=body.options.offsets)
+        return json_bytes(made) + b"\n"
+
+
+def tag_options(options: TagOptions) -> dict[str, Any]:
+    """The options of a call to ``Tagger.stream``."""
+    given = _given(options, "offsets")
+    if "lexicon" in given:
+        given["lexicon"] = _lexicon(tuple(map(_entry, options.lexicon or ())))
+    return given
+
+
+@lru_cache(maxsize=64)
+def _lexicon(entries: tuple[tuple[str, Action, float], ...]) -> Lexicon:
+    """The lexicon of a request; requests with the same entries share one, and are read together."""
+    return Lexicon(entries)
+
+
+def _entry(entry: str | LexiconEntry) -> tuple[str, Action, float]:
+    if isinstance(entry, str):
+        return entry, "force", DEFAULT_WEIGHT
+    return entry.word, entry.action, DEFAULT_WEIGHT if entry.weight is None else entry.weight
+
+
+def _given(options: BaseModel, *without: str) -> dict[str, Any]:
+    """The options that a request sets."""
+    return {name: value for name, value in options.model_dump(exclude_none=True).items() if name not in without}
+
+
+def _json(value: Any) -> Response:
+    return Response(json_bytes(value), media_type="application/json")
+
+
+def _raise_alone(results: Sequence[Any], body: Any) -> None:
+    """The error of a request with one item is the request's own."""
+    if len(results) == 1 and isinstance(results[0], Exception) and getattr(body, "texts", None) is None:
+        raise results[0]
+
+
+def _object(line: bytes) -> Any:
+    """A line of a stream as a request: a JSON object, or a JSON string, which is a text."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}; expected an object or a string a line") from error
+    return {"text": value} if isinstance(value, str) else value
+
+
+def _plain(error: Exception) -> Exception:
+    if not isinstance(error, ValidationError):
+        return error
+    first = error.errors(include_url=False, include_input=False)[0]
+    return DataError(f"{'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}")
+
+
+async def _lines(request: Request, longest: int) -> AsyncIterator[bytes]:
+    """The lines of a body while it comes in; blank ones are passed over."""
+    held = b""
+    async for chunk in request.stream():
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield line
+        if len(held) > longest:
+            raise BodyTooLarge(f"a line of more than {longest:,} bytes; send shorter ones")
+    if held.strip():
+        yield held
+
+
+async def _next(waiting: asyncio.Queue[Any], taking: asyncio.Task[None]) -> Any:
+    """The next line's answer; what ended the reading of lines, if anything did, is raised."""
+    getting = asyncio.ensure_future(waiting.get())
+    await asyncio.wait((getting, taking), return_when=asyncio.FIRST_COMPLETED)
+    if getting.done() or taking.exception() is None:
+        return await getting
+    getting.cancel()
+    return await taking

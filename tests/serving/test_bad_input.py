@@ -1,0 +1,127 @@
+"""Bad requests: the right status, one line that says what was expected, and the server goes on."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections import defaultdict
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.serving.live import Failed, LiveServer
+
+BAD = [
+    ("/v1/tag", b"{", 400, "JSON"),
+    ("/v1/tag", b"", 422, "body"),
+    ("/v1/tag", b'{"text": 1}', 422, "text"),
+    ("/v1/tag", b'{"texts": "abc"}', 422, "texts"),
+    ("/v1/tag", b'{"text": "a", "texts": ["b"]}', 422, "either text"),
+    ("/v1/tag", b'{"text": "a", "optionz": {}}', 422, "optionz"),
+    ("/v1/tag", b'{"text": "a", "options": {"decode": "best"}}', 422, "decode"),
+    ("/v1/tag", b'{"text": "a", "options": {"min_score": NaN}}', 422, "min_score"),
+    ("/v1/tag", b'{"text": "\xff"}', 400, "JSON"),
+    ("/v1/tag", b'{"text": "a", "options": {"lexicon": [" "]}}', 422, "blank"),
+    ("/v1/tag", b'{"texts": [' + b'"a",' * 2000 + b'"a"]}', 422, "1,000"),
+    ("/v1/fill", b'{"text": "no mask here", "model": "joint"}', 422, "mask"),
+    ("/v1/nothing", b"{}", 404, "/v1/nothing"),
+    ("/v1/stream/fly", b"{}", 422, "tag or segment"),
+    ("/embed", b'{"inputs": {}}', 422, "inputs"),
+    ("/embed", b'{"inputs": []}', 422, "inputs"),
+    ("/predict", b'{"inputs": ["a", "b", "c"], "model": "nli"}', 422, "inputs"),
+    ("/models/zh/pipeline/summarization", b'{"inputs": "a"}', 422, "summarization"),
+    ("/models/..%2f..%2fetc/pipeline/fill-mask", b'{"inputs": "a"}', 404, "no model"),
+    ("/v2/models/zh/infer", b'{"inputs": []}', 422, "one tensor"),
+    ("/analyze", b'{"text": 5}', 422, "text"),
+    ("/embed", b'{"inputs": [[1, 2]]}', 422, "token ids"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "said"), BAD)
+def test_a_bad_request_gets_its_status_and_one_line(
+    server: LiveServer, path: str, body: bytes, status: int, said: str
+) -> None:
+    with pytest.raises(Failed) as failed:
+        server.post(path, body)
+    assert failed.value.status == status, failed.value
+    assert said in failed.value.body["error"]
+    assert "\n" not in failed.value.body["error"]
+    assert server.get("/health") == {"status": "alive"}
+
+
+def test_a_wrong_method_is_405(server: LiveServer) -> None:
+    assert server.status("/v1/tag") == 405
+
+
+def test_deep_nesting_is_refused(server: LiveServer) -> None:
+    with pytest.raises(Failed) as failed:
+        server.post("/v1/tag", b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    assert failed.value.status in (400, 422)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x00\x01\x02\x03\r\n\r\n",
+        b"POST /v1/tag HTTP/1.1\r\n" + b"X: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /page/..%2f..%2frun.py HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"POST /v1/tag HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /v1/tag HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nContent-Type: application/json\r\n\r\n{",
+    ],
+)
+def test_broken_http_does_not_stop_the_server(server: LiveServer, raw: bytes) -> None:
+    place = urlsplit(server.url)
+    with socket.create_connection((str(place.hostname), place.port), timeout=10) as broken:
+        broken.settimeout(2)
+        try:
+            broken.sendall(raw)
+            broken.shutdown(socket.SHUT_WR)
+            answer = broken.recv(1000)
+        except OSError:
+            answer = b""
+    assert b"root:" not in answer
+    assert b" 200 " not in answer[:20]
+    assert server.post("/v1/segment", {"text": "好"})["results"]
+
+
+def test_random_bodies_never_give_a_fault_of_the_server(server: LiveServer) -> None:
+    random.seed(7)
+    paths = [path for path in server.get("/openapi.json")["paths"] if "{" not in path]
+    posts = [path for path in paths if "post" in server.get("/openapi.json")["paths"][path]]
+    leaves = [
+        None,
+        True,
+        0,
+        -1,
+        1e308,
+        "",
+        "好",
+        "\ud800",
+        [],
+        {},
+        ["a"],
+        [["a", "b"]],
+        {"question": "a", "context": "b"},
+    ]
+    names = [
+        "text",
+        "texts",
+        "inputs",
+        "input",
+        "options",
+        "parameters",
+        "model",
+        "query",
+        "ids",
+        "question",
+        "context",
+        "pairs",
+    ]
+    seen = defaultdict(list)
+    for _ in range(400):
+        path = random.choice(posts)
+        body = {random.choice(names): random.choice(leaves) for _ in range(random.randrange(4))}
+        seen[server.outcome(path, body)].append((path, body))
+    assert {status for status in seen if status >= 500} == set(), seen
+    assert set(seen) >= {200, 422}

@@ -1,0 +1,47 @@
+"""The Open Inference Protocol, by tritonclient, which sends binary tensors."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from tests.serving.live import Failed, LiveServer
+
+httpclient = pytest.importorskip("tritonclient.http")
+
+
+@pytest.mark.parametrize("is_binary", [True, False])
+def test_texts_in_and_records_out(server: LiveServer, is_binary: bool) -> None:
+    client = httpclient.InferenceServerClient(urlsplit(server.url).netloc)
+    try:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("zh")
+        text = httpclient.InferInput("text", [2], "BYTES")
+        text.set_data_from_numpy(np.array(["他在北京。".encode(), b"ok"], dtype=np.object_), binary_data=is_binary)
+        asked = [httpclient.InferRequestedOutput("output", binary_data=is_binary)]
+        records = [json.loads(one) for one in client.infer("zh", [text], outputs=asked).as_numpy("output")]
+    finally:
+        client.close()
+    assert [record["text"] for record in records] == ["他在北京。", "ok"]
+    assert records[0]["words"][0] == {**records[0]["words"][0], "start": 0, "end": 1, "text": "他"}
+
+
+def test_metadata_names_the_tensors(server: LiveServer) -> None:
+    found = server.get("/v2/models/zh")
+    assert found["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+
+
+def test_a_tensor_that_ends_too_early_is_refused(server: LiveServer) -> None:
+    head = json.dumps(
+        {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 6}}]}
+    ).encode()
+    with pytest.raises(Failed) as failed:
+        server.post(
+            "/v2/models/zh/infer", head + b"\x09\x00\x00\x00ab", {"Inference-Header-Content-Length": str(len(head))}
+        )
+    assert failed.value.status == 422
+    assert "9 bytes" in failed.value.body["error"]

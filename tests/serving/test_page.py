@@ -1,0 +1,130 @@
+"""The page in a real browser: what it shows, by mouse and by keyboard, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.evaluation.conftest import CHROMIUM, SWITCHES
+from tests.serving.live import LiveServer
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+
+
+@pytest.fixture
+def page(server: LiveServer, tmp_path: Path) -> Iterator[Page]:
+    """The page, open; anything that its scripts or its policy complain about is an error of the test."""
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path / "profile", executable_path=CHROMIUM, args=SWITCHES.split(), headless=True, locale="en-GB"
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type == "error" and "429" not in said.text else None,
+        )
+        foreign: list[str] = []
+        page.on(
+            "request", lambda asked: None if asked.url.startswith((server.url, "data:")) else foreign.append(asked.url)
+        )
+        page.goto(server.url + "/")
+        page.wait_for_selector("#tasks button")
+        yield page
+        context.close()
+    assert complaints == []
+    assert [url for url in foreign if not url.startswith((server.url, "data:"))] == []
+
+
+def run(page: Page, text: str) -> None:
+    page.fill("#text", text)
+    page.click("#run")
+    expect(page.locator("#status")).to_contain_text("ms")
+
+
+def test_words_and_entities_are_drawn_over_the_text(page: Page) -> None:
+    run(page, "臺北市長蔣萬安昨天在市政府會見來自日本東京的訪問團。")
+    assert (
+        page.locator(".reading").inner_text().replace("\n", "")
+        == "臺北市長蔣萬安昨天在市政府會見來自日本東京的訪問團。"
+    )
+    assert page.locator(".entity").count() == page.locator("#result tbody tr").count() > 0
+
+
+def test_characters_beyond_the_basic_plane_do_not_shift_the_words(page: Page) -> None:
+    run(page, "😀😀北京")
+    assert "".join(page.locator(".word").all_inner_texts()) == "😀😀北京"
+
+
+def test_a_lexicon_changes_the_words(page: Page) -> None:
+    page.get_by_role("tab", name="Words", exact=True).click()
+    page.fill("#lexicon", "京工")
+    run(page, "他在北京工作。")
+    assert "京工" in page.locator(".word").all_inner_texts()
+
+
+def test_scores_are_shown_on_keyboard_focus(page: Page) -> None:
+    run(page, "他在北京。")
+    page.locator(".word").first.focus()
+    expect(page.locator(".tip")).to_contain_text("score")
+
+
+def test_control_and_enter_run_and_arrows_change_the_task(page: Page) -> None:
+    page.fill("#text", "好")
+    page.press("#text", "Control+Enter")
+    expect(page.locator(".word")).to_have_count(1)
+    page.get_by_role("tab", selected=True).press("ArrowRight")
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Words")
+
+
+def test_it_speaks_chinese_when_asked(page: Page) -> None:
+    page.click("#language")
+    expect(page.locator("#run")).to_have_text("运行")
+    expect(page.locator("html")).to_have_attribute("lang", "zh")
+
+
+def test_every_task_of_a_model_answers(page: Page) -> None:
+    page.select_option("#model", "joint")
+    for name, text in {
+        "Classify": "天下的人",
+        "Fill": "天下的[MASK]",
+        "Answer": "new york live",
+        "Embed": "天下",
+    }.items():
+        page.get_by_role("tab", name=name).click()
+        run(page, text)
+        assert page.locator("#result").inner_text()
+
+
+def test_an_error_is_shown_as_one_line(page: Page) -> None:
+    page.get_by_role("tab", name="Words", exact=True).click()
+    page.route("**/v1/segment", lambda route: route.fulfill(status=429, json={"error": "too much; try again"}))
+    page.click("#run")
+    expect(page.locator("#status")).to_have_text("too much; try again")
+
+
+def test_the_request_can_be_copied_as_curl(page: Page) -> None:
+    run(page, "他在北京。")
+    page.get_by_role("button", name="Copy curl").click()
+    expect(page.locator("#status")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("curl -s http://127.0.0.1")
+
+
+def test_nothing_is_wider_than_a_narrow_window(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 700})
+    run(page, "臺北市長蔣萬安昨天在市政府會見來自日本東京的訪問團。" * 3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_page_comes_with_a_strict_policy(server: LiveServer) -> None:
+    import urllib.request
+
+    with urllib.request.urlopen(server.url + "/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy

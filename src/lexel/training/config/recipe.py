@@ -32,7 +32,7 @@ from lexel.training.config.values import Value, parse_yaml
 _DATA = ("train", "validation", "test")
 _MAPPINGS = ("config", "card", "distill")
 """Options with keys of their own, which a later layer replaces key by key."""
-_LISTS = ("columns", "report_to", "target_modules")
+_LISTS = ("report_to", "target_modules")
 
 
 # Reading -------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,6 @@ from lexel.errors import DataError
 from lexel.names import LAYERS
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.features import read_documents, shared_texts
-from lexel.training.start.problems import Problems
 
 if TYPE_CHECKING:
     from lexel.training.data.heads import TrainedHead
@@ -110,13 +110,18 @@ def _n_ill_formed(file: DataFile) -> int:
     return sum(loss.count for loss in losses if loss.what == ILL_FORMED)
 
 
-def _with_count(problem: str, options: TrainingOptions) -> str:
-    """Add the number of ill-formed tags of a file to the error about the first."""
-    files = (file for files in (options.train, options.validation, options.test) for file in files)
-    file = next((file for file in files if problem.startswith(f"{file.path}:")), None)
-    if file is None or "cannot stand here" not in problem:
-        return problem
-    return f"{problem}. {_n_ill_formed(file):,} tags of the file are ill-formed; --repair reads them as conlleval does"
+@contextmanager
+def _counting_ill_formed(options: TrainingOptions) -> Iterator[None]:
+    """Have the error that names an ill-formed tag name the number of them in its file, too."""
+    try:
+        yield
+    except DataError as error:
+        files = (file for files in (options.train, options.validation, options.test) for file in files)
+        file = next((file for file in files if str(error).startswith(f"{file.path}:")), None)
+        if file is None or "cannot stand here" not in str(error):
+            raise
+        found = f"{_n_ill_formed(file):,} tags of the file are ill-formed"
+        raise DataError(f"{error}. {found}; --repair reads them as conlleval does") from error
 
 
 # The run -------------------------------------------------------------------------------------------------------------
@@ -147,8 +152,7 @@ class Plan:
         n_parameters: Numbers in the model.
         n_trainable: Those that are trained.
         memory_bytes: About how much memory weights, optimiser and one batch take.
-        notes: What a user should know.
-        problems: What would stop the run.
+        said: What was settled on the way.
     """
 
     files: Sequence[FileSummary]
@@ -161,8 +165,7 @@ class Plan:
     n_parameters: int
     n_trainable: int
     memory_bytes: int
-    notes: Sequence[str]
-    problems: Sequence[str]
+    said: Sequence[str]
 
     def lines(self) -> list[str]:
         """The plan for people."""
@@ -175,19 +178,18 @@ class Plan:
             f"steps: {self.n_steps:,}, {self.steps_per_epoch:,} an epoch",
             f"parameters: {self.n_parameters:,}, of which {self.n_trainable:,} are trained",
             f"memory: about {self.memory_bytes / 1e9:.1f} GB a process",
-            *self.notes,
-            *(f"problem: {problem}" for problem in self.problems),
+            *self.said,
         ]
 
 
 def plan_training(options: TrainingOptions) -> Plan:
-    """Prepare a run without training; nothing is written.
-
-    Problems of files and heads are collected; the plan leaves out what has one.
+    """Settle all that a run settles before its first step, writing nothing that stays.
 
     Raises:
-        DataError: With all problems, if a training file cannot be read or no head is left.
+        DataError: If a file cannot be read.
+        LabelError: If labels and heads do not fit together.
         CheckpointError: If the model or tokenizer cannot be used.
+        OptionError: If measuring does not give the figure that is to decide.
     """
     from accelerate import PartialState
 
@@ -195,16 +197,9 @@ def plan_training(options: TrainingOptions) -> Plan:
     from lexel.training.objective.scoring import metric_of
     from lexel.training.start.setup import build_model, prepare
 
-    problems = Problems(collects=True)
-    with TemporaryDirectory() as folder:
-        group = ProcessGroup(PartialState(cpu=True))
-        try:
-            setup = prepare(options, process_group=group, cache=Path(folder), problems=problems)
-        except DataError as error:
-            raise DataError(_with_count(str(error), options)) from error
-        asked, options = options, setup.options
-        with problems.caught():
-            metric_of(setup.heads, options.metric_for_best_model)
+    with TemporaryDirectory() as folder, _counting_ill_formed(options):
+        setup = prepare(options, process_group=ProcessGroup(PartialState(cpu=True)), cache=Path(folder))
+        metric_of(setup.heads, options.metric_for_best_model)
         examples = setup.examples("train")
         steps_per_epoch, n_steps, most_pieces = _steps(options, setup, examples)
         model = build_model(setup)
@@ -229,8 +224,7 @@ def plan_training(options: TrainingOptions) -> Plan:
             n_parameters=n_parameters,
             n_trainable=n_trainable,
             memory_bytes=_memory_bytes(options, setup.config, n_parameters, n_trainable, n_pieces=most_pieces),
-            notes=setup.notes,
-            problems=[_with_count(problem, asked) for problem in problems.found],
+            said=setup.said,
         )
 
 

@@ -13,12 +13,13 @@ import subprocess
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypedDict
 
 from lexel.checkpoint import Checkpoint
 from lexel.engines.base import Engine
+from lexel.engines.processes import ProcessEngine
 from lexel.errors import EngineError, MissingExtra
 
 ENGINES = ("auto", "openvino", "torch", "numpy")
@@ -102,6 +103,8 @@ class EngineOptions:
 def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Collection[str] | None = None) -> Engine:
     """Start the engine that the options and this machine call for.
 
+    It can be pickled, and a forked child starts its own (see ``lexel.engines.processes``).
+
     Args:
         checkpoint: What to run.
         options: What the caller asks.
@@ -113,6 +116,11 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
     """
     if options.start is not None:
         return options.start(checkpoint, options, heads)
+    kept = None if heads is None else tuple(heads)
+    return ProcessEngine(partial(_start, checkpoint, options, kept))
+
+
+def _start(checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str] | None) -> Engine:
     name = ("torch" if options.on_gpu else "openvino") if options.engine == "auto" else options.engine
     threads = options.threads or available_threads()
     if name == "numpy":

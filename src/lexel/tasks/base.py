@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,6 +229,14 @@ class Flow:
                 "correct max_position_embeddings in config.json or model_max_length in tokenizer_config.json"
             )
         self.overlap = min(OVERLAP, self.window // 4)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By the model's folder and what was asked of it: an unpickled flow reads the files again."""
+        again = partial(Flow, outputs=self.outputs, batch_pieces=self._batch_pieces, script=self.script)
+        return again, (self.name, self.checkpoint, self.engine)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Flow:
+        return self  # nothing of it changes, and threads may share it
 
     def read(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Unpack, cast
 
@@ -104,6 +104,9 @@ class Embedder:
         self.plan = plan
         self.options = options or EmbedOptions()
         self._modules = modules
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Embedder, modules=self._modules), (self._flow, self.plan, self.options)
 
     @classmethod
     def load(

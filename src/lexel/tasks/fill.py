@@ -235,6 +235,9 @@ class Filler:
         self._model = MaskedModel(flow)
         self.options = options
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Filler, (self.flow, self.options)
+
     @classmethod
     def load(
         cls,

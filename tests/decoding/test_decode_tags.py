@@ -275,3 +275,22 @@ def test_probabilities_of_infinite_scores_are_none_or_all():
     scores = np.array([[np.inf, 0], [-np.inf, 0], [-1e38, 1e38]], np.float32)
     assert softmax(scores).tolist() == [[1, 0], [0, 1], [0, 1]]
     assert probs_of(scores, np.array([0, 0, 1])).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("name", LABEL_SETS)
+@pytest.mark.parametrize("has_biases", [False, True])
+@pytest.mark.parametrize("has_cuts", [False, True])
+def test_short_texts_are_searched_number_by_number_with_the_same_result(
+    name: str, has_biases: bool, has_cuts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_set, random = LABEL_SETS[name], np.random.default_rng(5)
+    lengths = random.integers(0, 9, size=200)
+    bounds = np.append(0, np.cumsum(lengths))
+    scores = random_scores(label_set, n_pieces=int(bounds[-1]), seed=6)
+    biases = random.normal(size=label_set.allowed.shape) if has_biases else None
+    cuts = random.choice([0.0, -np.inf, np.inf, 2.0, -3.0], size=len(scores)) if has_cuts else None
+    found = {}
+    for few in (0, 1 << 60):
+        monkeypatch.setattr(tags_module, "_FEW_OFFERS", few)
+        found[few] = decode_tags(scores, bounds, label_set, biases=biases, cuts=cuts)
+    np.testing.assert_array_equal(found[0], found[1 << 60])

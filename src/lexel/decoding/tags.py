@@ -11,9 +11,10 @@ ended with (``docs/design/decoding.md``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -38,6 +39,9 @@ WARM_UP = 64
 
 REACHES = (6, 24)
 """Pieces on either side of a fault that are searched before the whole text is."""
+
+_FEW_OFFERS = 4096
+"""Transitions for which array operations cost more than looking at them one by one."""
 
 _CACHED = 1 << 18  # scores that are turned into columns at a time
 _FEW = 4096  # scores for which columns are not worth their price
@@ -224,6 +228,29 @@ class _Transitions:
             prices = kinds[tags, members[:, None]]
             self.groups.append((members, tags, prices if prices.any() else None))
 
+    @cached_property
+    def predecessors(self) -> tuple[tuple[tuple[int, float], ...], ...]:
+        """By tag, the tags that it may follow, in order, each with its price."""
+        found: list[tuple[tuple[int, float], ...]] = [()] * self.n_kinds
+        for kinds, tags, prices in self.groups:
+            for row, kind in enumerate(kinds.tolist()):
+                costs = [0.0] * tags.shape[1] if prices is None else prices[row].tolist()
+                found[kind] = tuple(zip(tags[row].tolist(), costs, strict=True))
+        return tuple(found[kind] for kind in self.kind_of_tag.tolist())
+
+    def step_one(self, worths: list[float]) -> tuple[list[float], list[int]]:
+        """As ``step``, for one row of plain numbers."""
+        best, origin = [], []
+        for offers in self.predecessors:
+            chosen, most = 0, -math.inf
+            for tag, price in offers:
+                worth = worths[tag] + price
+                if worth > most:
+                    chosen, most = tag, worth
+            best.append(most)
+            origin.append(chosen)
+        return best, origin
+
     def step(self, worths: DoubleArray) -> tuple[DoubleArray, IntArray]:
         """Best worth before each tag and the tag it comes from, both ``[rows, labels]``, from ``[rows, labels]``."""
         best = np.full((len(worths), self.n_kinds), -np.inf)
@@ -364,7 +391,11 @@ class _Search:
         Returns:
             Has a range no valid path? ``[ranges]``
         """
-        n_chunks = -(-(ends - starts) // CHUNK)
+        sizes = ends - starts
+        if int(sizes.sum()) * self.n_labels * self.n_labels <= _FEW_OFFERS and int(sizes.max()) <= CHUNK:
+            ranges = zip(starts.tolist(), ends.tolist(), opens.tolist(), closes.tolist(), strict=True)
+            return np.array([self._search_one(*one, tags) for one in ranges], bool)
+        n_chunks = -(-sizes // CHUNK)
         first = np.cumsum(n_chunks) - n_chunks  # each range's first row
         offset = (np.arange(n_chunks.sum()) - np.repeat(first, n_chunks)) * CHUNK
         begin = np.repeat(starts, n_chunks) + offset
@@ -378,6 +409,40 @@ class _Search:
         _read_back(last_tag, begin, (length, place, origins), tags)
         lost: BoolArray = ~np.isfinite(final.max(axis=1))
         return lost
+
+    def _search_one(self, start: int, end: int, opens: bool, closes: bool, tags: TagArray) -> bool:
+        """``_search`` of one short range, in plain numbers."""
+        emissions = self._emissions(np.arange(start, end)).tolist()
+        cuts = [0.0] * len(emissions) if self.cuts is None else self.cuts[start:end].tolist()
+        entry = self.steps.at_start.tolist() if opens else [0.0] * self.n_labels
+        worths = [opening + emission for opening, emission in zip(entry, emissions[0], strict=True)]
+        origins = []
+        for emission, cut in zip(emissions[1:], cuts[1:], strict=True):
+            best, origin = self.steps.free.step_one(worths) if cut == 0 else self._step_one(worths, cut)
+            worths = [before + own for before, own in zip(best, emission, strict=True)]
+            origins.append(origin)
+        peak = max(worths)
+        exits = self.steps.at_end.tolist() if closes else [0.0] * self.n_labels
+        final = [worth - (peak if math.isfinite(peak) else 0) + cost for worth, cost in zip(worths, exits, strict=True)]
+        most = max(final)
+        path = [final.index(most)]
+        for origin in reversed(origins):
+            path.append(origin[path[-1]])
+        tags[start:end] = path[::-1]
+        return not math.isfinite(most)
+
+    def _step_one(self, worths: list[float], bonus: float) -> tuple[list[float], list[int]]:
+        """``_step`` of one row, with a bonus for an edge, or against one."""
+        cut, cut_origin = self.steps.cutting.step_one(worths)
+        join, join_origin = self.steps.joining.step_one(worths)
+        if_cut = -math.inf if bonus == -math.inf else 0.0 if math.isinf(bonus) else max(bonus, 0.0)
+        if_join = -math.inf if bonus == math.inf else 0.0 if math.isinf(bonus) else max(-bonus, 0.0)
+        best, origin = [], []
+        for cut_worth, join_worth, cut_tag, join_tag in zip(cut, join, cut_origin, join_origin, strict=True):
+            is_cut = cut_worth + if_cut > join_worth + if_join
+            best.append(cut_worth + if_cut if is_cut else join_worth + if_join)
+            origin.append(cut_tag if is_cut else join_tag)
+        return best, origin
 
     def _run_chunks(self, chunks: _Chunks, place: IntArray, origins: NDArray[np.unsignedinteger]) -> DoubleArray:
         """Run all rows, each from a guess of its entry, until every entry is what the row before it ended with.

@@ -50,7 +50,7 @@ _UNNAMED = ("LABEL_0", "LABEL_1")
 """What transformers takes a config without labels to mean."""
 
 _FILE_KEYS = {"format", "pieces", "heads", "adapter", "quantised", "base", "made"}
-_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem", "tuned"}
+_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem", "tuned", "crf"}
 _NAME = re.compile(r"[A-Za-z][\w+-]*")
 _PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -69,6 +69,7 @@ class Head:
         problem: Of a text classifier: one label a text (``single``), any number (``multi``), or numbers
             (``regression``); ``None`` for others.
         tuned: What development data chose for it.
+        crf: Whether transition scores of a CRF stand beside it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Head:
     word_label: WordLabel | None = None
     problem: Problem | None = None
     tuned: Tuned = field(default_factory=Tuned)
+    crf: bool = False
 
 
 class FolderHeads(NamedTuple):
@@ -290,7 +292,12 @@ def _read_head(name: str, entry: Any, path: Path, config: ModelConfig, asked: _A
         return Head(name, task, labels, scheme, prefix, how)
     _check_config(labels, prefix, config, where)
     tuned = read_tuned(entry.get("tuned"), f"{where}: tuned")
-    return Head(name, task, labels, _scheme(task, labels, scheme, where), prefix, how, tuned=tuned)
+    crf = entry.get("crf", False)
+    if not isinstance(crf, bool) or (crf and task not in SPAN_TASKS):
+        raise CheckpointError(
+            f"{where}: crf is {crf!r} of a head for {task}; expected true for {', '.join(SPAN_TASKS)}"
+        )
+    return Head(name, task, labels, _scheme(task, labels, scheme, where), prefix, how, tuned=tuned, crf=crf)
 
 
 def _text_classifier(name: str, problem: Any, labels: tuple[str, ...], prefix: str, where: str) -> Head:

@@ -56,11 +56,19 @@ UNKNOWN_POS = "_"
 
 @dataclass(frozen=True, slots=True)
 class LayerHead:
-    """Where a layer comes from: a flow's output, and what its labels mean."""
+    """Where a layer comes from: a flow's output, and what its labels mean.
+
+    Attributes:
+        flow: The name of the flow.
+        head: The head.
+        label_set: Its labels as tags.
+        transitions: Scores of its CRF, ``[labels + 1, labels + 1]``; ``None`` for a head without one.
+    """
 
     flow: str
     head: Head
     label_set: LabelSet
+    transitions: NDArray[np.floating[Any]] | None = None
 
     def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """The head's scores as calibrated probabilities, ``[...]``."""
@@ -358,7 +366,10 @@ class _Decoder:
         return decode_tags(self._scores(layer), bounds, layer.label_set, method=method, biases=biases)
 
     def _biases(self, layer: Layer) -> NDArray[np.floating[Any]] | None:
-        return None if self._options.biases is None else self._options.biases.get(layer)
+        asked = None if self._options.biases is None else self._options.biases.get(layer)
+        source = self._layers.get(layer)
+        own = None if source is None else source.transitions
+        return asked if own is None else own if asked is None else own + asked
 
     def _matches(self) -> Matches | None:
         lexicon = self._options.lexicon

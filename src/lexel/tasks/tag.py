@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
+from lexel.checkpoint.transitions import read_transitions
 from lexel.document import Document
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, LabelError
@@ -112,7 +113,12 @@ class Tagger:
         chosen = _choose_heads(main, given)
         flows = _start_flows(chosen, computing, script=script)
         layers = {
-            layer: LayerHead(str(checkpoint.source.folder), head, _label_set(checkpoint, head))
+            layer: LayerHead(
+                str(checkpoint.source.folder),
+                head,
+                _label_set(checkpoint, head),
+                read_transitions(head, checkpoint.open_weights()) if head.crf else None,
+            )
             for layer, (checkpoint, head) in chosen.items()
         }
         tagger = cls(flows, layers, usual)

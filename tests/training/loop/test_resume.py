@@ -138,3 +138,38 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, name: str) -> N
     (tmp_path / "out" / "checkpoints" / "step-3" / name).write_bytes(b"\x00\x01")
     with pytest.raises(CheckpointError, match=f"step-3/{name}: cannot be read"):
         train(runs.options(tmp_path, save_strategy="steps", save_steps=3))
+
+
+def test_a_full_disk_leaves_earlier_checkpoints_and_the_run_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = runs.options(tmp_path, save_strategy="steps", save_steps=3)
+    whole = train(runs.options(tmp_path, output_dir=str(tmp_path / "whole"))).folder
+    save = torch.save
+
+    def full(values: Any, path: Path) -> None:
+        if "step-6" in str(path):
+            raise OSError(28, "No space left on device")
+        save(values, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", full)
+        with pytest.raises(CheckpointError, match=r"step-6: not written .*No space left on device.*Free disk space"):
+            train(options)
+    assert [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()] == ["step-3"]
+    assert runs.weights(train(options).folder) == runs.weights(whole)
+
+
+def test_a_full_disk_while_the_model_is_written_is_said_and_the_run_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    options = runs.options(tmp_path, save_strategy="steps", save_steps=3)
+    with monkeypatch.context() as patched:
+        patched.setattr("lexel.training.outcome.finish.write_model", full)
+        with pytest.raises(CheckpointError, match=r"out: .*No space left on device"):
+            train(options)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    assert (train(options).folder / "model.safetensors").exists()

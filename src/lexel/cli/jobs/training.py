@@ -55,10 +55,26 @@ def train_with(options: TrainingOptions, *, is_quiet: bool) -> None:
     from lexel.cli.terminal.train_progress import show_training
     from lexel.training.loop.fit import train as fit
 
+    if options.folds and options.fold_number is None:
+        _cross_validate(options, is_quiet=is_quiet)
+        return
     with show_training(is_wanted=not is_quiet) as progress:
         result = fit(options, progress=progress)
     if not is_quiet:
         _say_what_next(options, result)
+
+
+def _cross_validate(options: TrainingOptions, *, is_quiet: bool) -> None:
+    """Train once for each fold, and print the mean and the standard deviation of each figure."""
+    from lexel.cli.terminal.train_progress import show_training
+    from lexel.training.loop.cross_validation import cross_validate
+    from lexel.training.outcome.tables import title_of
+
+    with show_training(is_wanted=not is_quiet) as progress:
+        result = cross_validate(options, progress=progress)
+    print(f"{result.folder}")
+    for name, figure in result.figures.items():
+        print(f"  {title_of(name)}: {figure.mean:.4f} ± {figure.deviation:.4f} ({len(figure.values)} folds)")
 
 
 def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:

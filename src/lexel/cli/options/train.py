@@ -32,6 +32,8 @@ _NAMES = {
     "test": ("--test-file", "--test"),
     "output_dir": ("--output-dir", "-o"),
     "model": ("--model", "-m"),
+    "data_format": ("--from",),
+    "data_fold": ("--fold",),
     "group_by_length": ("--group-by-length/--no-grouping",),
     "load_best_model_at_end": ("--load-best-model-at-end/--load-last",),
     "greater_is_better": ("--greater-is-better/--lower-is-better",),
@@ -42,6 +44,7 @@ _VALUES = {
     "train": "FILE", "validation": "FILE", "test": "FILE", "output_dir": "FOLDER", "model": "MODEL", "heads": "TASKS",
     "tokenizer": "FOLDER", "teacher": "MODEL", "distill": "KEY=VALUE", "revision": "REV",
     "config": "KEY=VALUE", "card": "KEY=VALUE", "report_to": "NAMES",
+    "columns": "A,B,...", "data_fold": "RULE", "separator": "TEXT",
     "class_weights": "WEIGHTS", "target_modules": "NAMES", "metric_for_best_model": "NAME",
 }  # fmt: skip
 

@@ -154,5 +154,9 @@ def check_together(options: Any) -> None:
     number = options.fold_number
     if number is not None and not (options.folds and is_count(number) and number <= options.folds):
         raise OptionError(f"fold_number: {number} with folds {options.folds}; expected a number from 1 to folds")
+    if any(head.crf for head in options.heads.values()):
+        for name in ("class_weights", "label_smoothing_factor", "focal_gamma"):
+            if getattr(options, name):
+                raise OptionError(f"{name}: {getattr(options, name)} with a CRF head; expected heads without crf")
     if options.fp16 and options.bf16:
         raise OptionError("fp16: true, and bf16 true; expected one of them")

@@ -27,6 +27,9 @@ from lexel.training.data.heads import TrainedHead
 IntArray = NDArray[np.int64]
 _BLOCK_PIECES = 1 << 20
 
+TEXT_START, TEXT_END = 1, 2
+"""Bits of a piece's edge: the first piece of a text, the last piece of a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class GatheredSequences:
@@ -41,6 +44,7 @@ class GatheredSequences:
         bounds: Where each sequence begins and ends, ``[sequences + 1]``.
         targets: By head what it should say of each sequence: a class, ``[sequences]``; classes or a number as
             ``[sequences, labels]``; first and last slot of an answer in its sequence, ``[sequences, 2]``.
+        text_edges: For a CRF, 1 at the first piece of a text, 2 at the last, ``[pieces]``.
     """
 
     ids: NDArray[np.int32]
@@ -50,6 +54,7 @@ class GatheredSequences:
     decided: NDArray[np.bool_]
     bounds: IntArray
     targets: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    text_edges: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
 class WindowExamples:
@@ -132,7 +137,17 @@ class WindowExamples:
             column[slots] = np.concatenate([file.labels[head.name][a:b] for file, a, b, _, _ in ranges])
             column[~framed.picked] = IGNORE
             labels[head.name] = column
-        return GatheredSequences(framed.ids, framed.type_ids, labels, begins, framed.picked, framed.bounds)
+        text_edges = np.zeros(len(framed.ids), np.uint8)
+        for (file, k), (a, c, d), first in zip(
+            spans, ((a, c, d) for _, a, _, c, d in ranges), slots[starts.clip(max=len(slots) - 1)], strict=True
+        ):
+            start, end = file.features.bounds[file.windows.text[k] : file.windows.text[k] + 2]
+            if d > c:
+                text_edges[first + c - a] |= TEXT_START * (c == start)
+                text_edges[first + d - 1 - a] |= TEXT_END * (d == end)
+        return GatheredSequences(
+            framed.ids, framed.type_ids, labels, begins, framed.picked, framed.bounds, text_edges=text_edges
+        )
 
     def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
         """All sequences in order with their documents' numbers, in chunks of whole documents of about ``n_pieces``."""

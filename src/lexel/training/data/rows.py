@@ -28,6 +28,11 @@ def teacher_key(head: str) -> str:
     return f"{head}/teacher"
 
 
+def crf_key(head: str) -> str:
+    """The name of a CRF's loss among the scores of heads, whose names have no slash."""
+    return f"{head}/crf"
+
+
 _MASKED, _RANDOM = 0.8, 0.9
 """Of the pieces to be guessed, BERT masks 80 %, changes 10 % at random, and leaves 10 %."""
 
@@ -110,6 +115,7 @@ class Target:
             ``[rows * length]``.
         soft: What a teacher says, if there is one.
         pools: Of vectors, the number of the sequence that each of ``slots`` is pooled into, ``[picks]``.
+        edges: For a CRF, which slots hold the first (1) and the last (2) piece of a text, ``[rows * length]``.
     """
 
     slots: torch.Tensor | None
@@ -117,6 +123,7 @@ class Target:
     segments: torch.Tensor | None = None
     soft: TeacherScores | None = None
     pools: torch.Tensor | None = None
+    edges: torch.Tensor | None = None
 
     @property
     def n(self) -> int:
@@ -128,9 +135,9 @@ class Target:
 
     def to(self, device: torch.device) -> Target:
         """The same on a device."""
-        parts = (self.slots, self.segments, self.soft, self.pools)
-        slots, segments, soft, pools = (None if part is None else part.to(device) for part in parts)
-        return Target(slots, self.labels.to(device), segments, soft, pools)
+        parts = (self.slots, self.segments, self.soft, self.pools, self.edges)
+        slots, segments, soft, pools, edges = (None if part is None else part.to(device) for part in parts)
+        return Target(slots, self.labels.to(device), segments, soft, pools, edges)
 
 
 class RowBuilder:
@@ -190,7 +197,9 @@ class RowBuilder:
             ids = self._made_unknown(ids, gathered, random)
         for head in self._heads:
             if head.is_tagging:
-                targets[head.name] = Target(None, spread(gathered.labels[head.name], IGNORE).view(-1))
+                edges = spread(gathered.text_edges, 0).view(-1) if head.options.crf else None
+                labels = spread(gathered.labels[head.name], IGNORE).view(-1)
+                targets[head.name] = Target(None, labels, edges=edges)
             elif head.task in ("classify", "answer", "embed"):
                 targets[head.name] = _of_sequences(head, gathered, slots, n_slots=shape[0] * shape[1])
         return Batch(

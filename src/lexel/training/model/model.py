@@ -14,15 +14,19 @@ from lexel.encoder.families import family_of
 from lexel.encoder.family import Family, FillNames, HeadNames
 from lexel.errors import OptionError
 from lexel.training.data.heads import TrainedHead
-from lexel.training.data.rows import HIDDEN, Batch, teacher_key
+from lexel.training.data.rows import HIDDEN, Batch, crf_key, teacher_key
 from lexel.training.model.attention import NAME as ATTENTION
 from lexel.training.model.attention import packed_mask
+from lexel.training.model.crf import Crf
 from lexel.training.model.vectors import EmbedHead, SentenceHead, VectorHead
 
 Names = dict[str, str]
 """What a module calls a tensor, and what a folder calls it."""
 
 _DROPOUTS = ("classifier_dropout", "classifier_dropout_prob", "seq_classif_dropout", "hidden_dropout_prob", "dropout")
+
+
+CRF_TENSORS = ("transitions", "start_transitions", "end_transitions")
 
 
 class MultiHead(nn.Module):  # type: ignore[misc]
@@ -114,6 +118,10 @@ class MultiHead(nn.Module):  # type: ignore[misc]
             if isinstance(head, VectorHead) and target.soft is not None and self.maps is not None:
                 scores[teacher_key(name)] = head.in_teacher_space(picked, target.pools, to=self.maps[-1])
             scores[name] = self.score(name, picked, pools=target.pools)
+            crf = getattr(head, "crf", None)
+            if crf is not None and target.edges is not None:
+                sequences = unique_sequences(batch.sequences)
+                scores[crf_key(name)] = crf(scores[name], target.labels, sequences=sequences, edges=target.edges)
         return scores
 
     def picked(self, name: str, states: torch.Tensor, batch: Batch, slots: torch.Tensor | None) -> torch.Tensor:
@@ -142,6 +150,12 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         return table
 
 
+def unique_sequences(sequences: torch.Tensor) -> torch.Tensor:
+    """Numbers of sequences that differ between rows, too, ``[rows * length]``, from ``[rows, length]``."""
+    rows = torch.arange(len(sequences), device=sequences.device)[:, None]
+    return (sequences + rows * (int(sequences.max()) + 1)).view(-1)
+
+
 def _means_of_sequences(states: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
     """The mean of its sequence at each slot, ``[slots, hidden]``."""
     n = int(sequences.max()) + 1
@@ -160,6 +174,7 @@ class OutputHead(nn.Module):  # type: ignore[misc]
         dropout: Before the last map.
         before: The map before it, with its activation and norm, if there is one.
         pools_mean: Whether it looks at the mean of a sequence instead of the slots that it is asked at.
+        crf: Transition scores that are trained with its tags, if there are any.
     """
 
     def __init__(
@@ -170,8 +185,10 @@ class OutputHead(nn.Module):  # type: ignore[misc]
         dropout: float,
         before: Transform | None = None,
         pools_mean: bool = False,
+        crf: Crf | None = None,
     ) -> None:
         super().__init__()
+        self.crf = crf
         self.before = before
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, n_outputs)
@@ -250,6 +267,7 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
             dropout=next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1),
             before=None if names.dense is None else _transform(names, config, family, (hidden, hidden)),
             pools_mean=head.task == "classify" and is_plain and _pools_mean(config, family),
+            crf=Crf(head.label_set) if head.options.crf and head.label_set is not None else None,
         )
     _draw(module, getattr(config, "initializer_range", 0.02))
     return module
@@ -311,6 +329,8 @@ def head_names(head: TrainedHead | Any, *, family: Family, prefix: str) -> Names
     if head.task == "embed":
         return _linear("attention", f"{prefix}.attention") | _linear("dense", f"{prefix}.dense")
     names = _output_names(head.task, family, prefix=None if is_plain else prefix)
+    if getattr(head, "crf", False) or getattr(head.options if isinstance(head, TrainedHead) else head, "crf", False):
+        return _linear("output", prefix) | {f"crf.{name}": f"{prefix}.crf.{name}" for name in CRF_TENSORS}
     if is_plain and names.dense is None:
         return _linear("output", prefix)
     return _linear("before.dense", names.dense) | _linear("before.norm", names.norm) | _linear("output", names.output)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lexel.tasks.gold import IGNORE
 from lexel.training.config.options import DistillOptions
 from lexel.training.data.heads import TrainedHead
-from lexel.training.data.rows import HIDDEN, Batch, Examples, Target, teacher_key
+from lexel.training.data.rows import HIDDEN, Batch, Examples, Target, crf_key, teacher_key
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
@@ -243,6 +243,8 @@ class Losses:
                 return vector_loss(scores[name], target.soft.scores) / total
             problem = self._problems.get(head)
             return soft_loss(scores[head], target, temperature=self._temperature, problem=problem) / total
+        if crf_key(name) in scores:
+            return scores[crf_key(name)] / total
         return self._one(name, scores[name], target, total)
 
     def weighted(self, losses: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lexel.decoding.tags import decode_tags
 from lexel.errors import OptionError
 from lexel.metrics.spans import FlatSpans, Rule, count_spans, flat_spans, spans_of_tags
 from lexel.tasks.gold import IGNORE
@@ -24,6 +25,7 @@ from lexel.training.model.model import MultiHead
 from lexel.training.objective.losses import Losses
 
 IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float32]
 _CHUNK_PIECES = 65_536
 """Documents of about this many pieces are packed together."""
 
@@ -91,6 +93,8 @@ class Scorer:
         tagging = [head for head in self._heads if head.is_tagging]
         gold = {head.name: np.full(int(lengths.sum()), IGNORE, np.int64) for head in tagging}
         best = {head.name: np.zeros(int(lengths.sum()), np.int64) for head in tagging}
+        chained = [head for head in tagging if head.options.crf]
+        emissions = {head.name: np.zeros((int(lengths.sum()), len(head.labels)), np.float32) for head in chained}
         place = {int(sequence): int(start) for sequence, start in zip(sequences, starts, strict=True)}
         for batch in self._batches(sequences):
             scores = model(batch.to(self._process_group.device))
@@ -102,7 +106,12 @@ class Scorer:
             for head in tagging:
                 best[head.name][at] = scores[head.name].argmax(-1).cpu().numpy()[batch.slots]
                 gold[head.name][at] = batch.targets[head.name].labels.cpu().numpy()[batch.slots]
+            for head in chained:
+                emissions[head.name][at] = scores[head.name].float().cpu().numpy()[batch.slots]
         document = np.repeat(documents, lengths)
+        for head in chained:
+            biases = model.head(head.name).crf.biases()
+            _decode(head, emissions[head.name], gold[head.name], document, biases, best[head.name])
         for head in tagging:
             _count(head, gold[head.name], best[head.name], document, counts[head.name])
 
@@ -146,6 +155,16 @@ def _best_in(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.T
     best = torch.zeros(n + 1, dtype=torch.int64)
     best[segments[at]] = at
     return best[:n]
+
+
+def _decode(
+    head: TrainedHead, emissions: FloatArray, gold: IntArray, document: IntArray, biases: FloatArray, best: IntArray
+) -> None:
+    """Write the best tags of whole documents by a CRF into ``best``."""
+    assert head.label_set is not None
+    at = np.flatnonzero(gold != IGNORE)
+    bounds = np.append(np.flatnonzero(np.diff(document[at], prepend=-1)), len(at)).astype(np.int64)
+    best[at] = decode_tags(emissions[at], bounds, head.label_set, biases=biases)
 
 
 def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray, counts: _Counts) -> None:

@@ -31,7 +31,7 @@ _PROBLEMS = {
 
 def is_plain(heads: Sequence[TrainedHead]) -> bool:
     """Whether a folder is one as Hugging Face has them: with one head, of a kind that is known there."""
-    return len(heads) == 1 and heads[0].task != "embed"
+    return len(heads) == 1 and heads[0].task != "embed" and not heads[0].options.crf
 
 
 def prefixes_of(heads: list[TrainedHead], *, family: Family) -> dict[str, str]:
@@ -125,6 +125,8 @@ def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, A
             entry["scheme"] = head.label_set.scheme
         if head.word_label is not None:
             entry["word_label"] = head.word_label
+        if head.options.crf:
+            entry["crf"] = True
         if head.options.problem is not None:
             entry["problem"] = head.options.problem
         heads[head.name] = entry

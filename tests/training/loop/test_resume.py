@@ -84,7 +84,7 @@ def test_a_run_killed_while_its_folder_is_put_together_is_finished_the_next_time
 def test_a_folder_that_another_run_is_training_into_is_refused(tmp_path: Path) -> None:
     with (
         exclusive_lock(tmp_path / "out" / "features" / "lock"),
-        pytest.raises(OptionError, match="out: in use by another run"),
+        pytest.raises(OptionError, match="out: another run is training into this folder"),
     ):
         train(runs.options(tmp_path))
     assert train(runs.options(tmp_path)).folder.joinpath("model.safetensors").exists()

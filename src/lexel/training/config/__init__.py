@@ -1,1 +1,1 @@
-"""What a run is asked to do: options, and recipes that hold them."""
+"""Options of a run, and recipes that hold them."""

@@ -1,1 +1,1 @@
-"""From labelled files to batches: features, the heads with their labels, sequences, rows."""
+"""From labelled files to batches: columns, heads with their labels, sequences and rows."""

@@ -1,6 +1,6 @@
-"""Which sequences a step reads: an epoch planned ahead, the same on every run, in rows without padding.
+"""The sequences of each step: every epoch is planned ahead, the same in every run, in rows without padding.
 
-An epoch's plan follows from the seed and the epoch's number alone. It is a list of rows, each a few whole sequences,
+The plan of an epoch depends on the seed and the epoch's number alone. It is a list of rows, each a few whole sequences,
 and of parts, each a run of rows; step ``s`` of an epoch is the parts ``[s * n_parts, (s + 1) * n_parts)``, one for each
 process and accumulated batch. So a position is two numbers, and any process can look up what any other reads.
 """
@@ -35,7 +35,7 @@ class Budget:
 
     Attributes:
         pieces: Slots of a part; ``None`` to count sequences.
-        sequences: Sequences of a part, where slots are not counted.
+        sequences: Sequences of a part, if slots are not counted.
         n_parts: Parts a step: processes times accumulated batches.
         packing: Put several sequences into a row.
         by_length: Sequences of like length into one part.

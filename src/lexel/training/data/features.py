@@ -1,13 +1,13 @@
-"""Labelled files as columns of pieces, read once, kept on disk, and looked at through memory maps.
+"""Labelled files as columns of pieces, cached on disk and memory-mapped.
 
-A file of documents becomes a few arrays in a folder named by the checksum of everything that they depend on: the
-file's bytes, the tokenizer, how its layers are taken. Nothing of a document stays in memory; several processes share
-the pages. A second run, or a resumed one, finds the folder and reads nothing.
+A file of documents becomes a few arrays in a folder whose name is a checksum of everything they depend on: the file's
+bytes, the tokenizer, and how the file is read. No document stays in memory, and processes share the pages. A second or
+resumed run finds the folder and does not read the file again.
 
     ids          the pieces, document after document
     bounds       where each document's pieces begin
     texts        a checksum of each document's text
-    words        edges and types of the words' units (see ``targets``)
+    words        edges and types of the words' units (see ``lexel.tasks.gold``)
     entities     the same of the entities
 """
 
@@ -38,7 +38,7 @@ from lexel.text.tokenizer import Tokenizer
 from lexel.training.config.options import DataFile
 
 VERSION = 2
-"""Counts up when the columns change, so that older folders are not taken for new ones."""
+"""Increased when the columns change, so that older folders are not used."""
 
 _COLUMNS: dict[str, type[Any]] = {
     "ids": np.int32,
@@ -172,7 +172,7 @@ def is_held_out(text: str, fraction: float) -> bool:
 
 
 def _taken(file: DataFile) -> list[Any]:
-    """What of a data file's options changes its columns."""
+    """The options of a data file on which its columns depend."""
     fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
     return [file.format, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
 

@@ -20,11 +20,11 @@ from lexel.training.data.text_examples import TextExamples
 Examples = WindowExamples | TextExamples
 
 HIDDEN = "teacher/hidden"
-"""What hidden states are called among the scores of heads, whose names have no slash."""
+"""The name of hidden states among the scores of heads, whose names have no slash."""
 
 
 def teacher_key(head: str) -> str:
-    """What a teacher's part of a head is called, among losses and, of vectors, among the scores."""
+    """The name of a teacher's part of a head among losses and, for vectors, among scores."""
     return f"{head}/teacher"
 
 
@@ -42,14 +42,14 @@ _WHOLE_WORDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one length for the encoder, ``[rows, length]`` each, and what the heads should say.
+    """Rows of one length for the encoder, ``[rows, length]`` each, with the targets of the heads.
 
     Attributes:
         ids: The pieces.
         positions: Position of each in its sequence, from 0.
         types: BERT's sentence A or B.
         sequences: Which sequence of its row a slot belongs to, from 1; 0 is unused.
-        targets: By head, what it should say.
+        targets: The target of each head.
         hidden: A teacher's hidden states at the slots in use, ``[layers, pieces, hidden]``, if there is one.
         members: The sequences in it, in the order in which they stand there.
         slots: The flat slot of each of their pieces, ``[pieces]``.
@@ -87,7 +87,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class TeacherScores:
-    """What a teacher says where a head is asked.
+    """A teacher's scores for a head.
 
     Attributes:
         scores: The teacher's, ``[asked, labels]``; of vectors those of the sequences, ``[sequences, size]``.
@@ -104,7 +104,7 @@ class TeacherScores:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a head should say.
+    """The target of a head.
 
     Attributes:
         slots: Flat slots that it is asked at, ``[picks]``; ``None`` for all.
@@ -244,7 +244,7 @@ class RowBuilder:
 
 
 def _of_sequences(head: TrainedHead, gathered: GatheredSequences, slots: NDArray[np.int64], *, n_slots: int) -> Target:
-    """What a head should say of whole sequences."""
+    """The target of a head for whole sequences."""
     firsts, values = gathered.bounds[:-1], torch.from_numpy(gathered.targets[head.name])
     if head.task == "classify":
         return Target(torch.from_numpy(slots[firsts]), values)

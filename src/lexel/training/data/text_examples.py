@@ -1,7 +1,8 @@
 """Texts and pairs with their classes, and questions with their answers, as sequences to learn from.
 
-They are framed and windowed as for prediction: of a pair the longer text in windows beside the other, of a question the
-context. Every window of a text is an example of its classes; a window without the answer says so by its first piece.
+Windows are those of prediction: the longer text of a pair is cut into windows beside the other text, and the context
+beside the question. Every window of a text is an example of its classes; in a window without the answer, the first
+piece is the answer.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
 
 
 class _Reader:
-    """Frames records and counts what is in them."""
+    """Turns records into sequences, and counts them."""
 
     def __init__(self, file: DataFile, windower: Windower, *, labelled: bool = True) -> None:
         self._windower = windower
@@ -312,7 +313,7 @@ def _problem_of(files: Sequence[TextFeatures]) -> Problem:
 
 
 class TextExamples:
-    """The sequences of several files, for one head; the same face as ``WindowExamples``."""
+    """The sequences of several files, for one head; the same interface as ``WindowExamples``."""
 
     def __init__(
         self,
@@ -338,7 +339,7 @@ class TextExamples:
         return len(self.lengths)
 
     def _targets_of(self, file: TextFeatures) -> NDArray[Any]:
-        """What the head should say of each sequence."""
+        """The gold labels of each sequence."""
         head = self._head
         if head.task == "answer":
             return file.answers

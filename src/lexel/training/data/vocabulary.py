@@ -50,7 +50,7 @@ def count_pieces(texts: Iterable[str], tokenizer: Tokenizer) -> IntArray:
 
 
 def check_texts(texts: Iterable[str], tokenizer: Tokenizer, *, where: str) -> None:
-    """Refuse texts that teach nothing, from their first pieces.
+    """Refuse texts that the teacher does not read, judged by their first pieces.
 
     Raises:
         DataError: If there are none, or they are of a script that the model does not read.

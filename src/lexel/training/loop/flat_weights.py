@@ -1,9 +1,9 @@
-"""All trained weights in one buffer: float32 masters, and the copies and gradients that the model works with.
+"""All trained weights in one buffer: float32 masters, working copies and gradients.
 
-In bf16 the model's parameters are views of one bf16 buffer and their gradients of another, which autograd fills in
-place; the step is taken on the float32 masters. In float32 the parameters are the masters themselves. The order of
-the weights makes matrices of one shape a stack (which Muon wants), and keeps a layer's query, key and value side by
-side, so that they can be one product.
+In 16 bits the model's parameters are views of one buffer and their gradients views of another, which autograd fills in
+place; the optimizer updates the float32 masters. In float32 the parameters are the masters. The order of the weights
+makes matrices of one shape contiguous (for Muon), and keeps a layer's query, key and value together, so that they are
+computed in one product.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Entry:
 
 
 class FlatWeights:
-    """A model's trained weights as flat buffers; the model works on views of them.
+    """A model's trained weights as flat buffers; the model's parameters are views of them.
 
     Args:
         model: Any module; parameters that need no gradient stay where they are, in ``dtype``.
         order: What parameters are sorted by, from their names and tensors.
         dtype: What the model computes in.
-        process_group: Whose processes share the buffers.
+        process_group: The processes that share the buffers.
 
     Attributes:
         entries: The parameters in order.
@@ -98,7 +98,7 @@ class FlatWeights:
             parameter.grad = self.grad[entry.start : entry.end].view(entry.shape)
 
     def refresh(self, part: slice) -> None:
-        """Give a part of the masters to the model."""
+        """Copy a part of the masters to the working weights."""
         if self.work is not self.master:
             with torch.no_grad():
                 self.work[part].copy_(self.master[part])
@@ -112,7 +112,7 @@ class FlatWeights:
         return self._places.get(name)
 
     def release(self, weights: torch.Tensor) -> None:
-        """Give the model float32 weights of this order for good, the frozen ones as they were, and its own forwards."""
+        """Detach the model from the buffers, with float32 weights of this order."""
         for module in self._model.modules():
             if isinstance(module, nn.Linear):
                 module.__dict__.pop("forward", None)

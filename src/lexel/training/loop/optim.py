@@ -1,8 +1,8 @@
-"""The step: AdamW or Muon on flat weights, each process for its share of them.
+"""The optimizer: AdamW or Muon on flat weights, each process for its share of them.
 
-Muon (https://kellerjordan.github.io/posts/muon/): momentum, made orthogonal by five Newton-Schulz steps in bf16, for
-the matrices inside the layers; its step is scaled to be about as long as AdamW's
-(https://arxiv.org/abs/2502.16982), so both take one learning rate.
+Muon (https://kellerjordan.github.io/posts/muon/) orthogonalises the momentum of the layers' matrices by five
+Newton-Schulz steps in bf16. Its update is scaled to about the length of AdamW's (https://arxiv.org/abs/2502.16982), so
+both use one learning rate.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a parameter's step is taken; parameters of one kind stand side by side.
+    """How a parameter is updated; parameters of one kind are contiguous.
 
     Attributes:
         is_matrix: By Muon.
@@ -66,7 +66,7 @@ class Kinds:
         return Kind(self._muon and decays and match is not None, decays, depth if self._decay != 1 else 0)
 
     def order(self, name: str, parameter: torch.Tensor) -> tuple[Any, ...]:
-        """What parameters are sorted by."""
+        """The sort key of a parameter."""
         kind = self(name, parameter.shape)
         return not kind.is_matrix, not kind.decays, kind.depth, tuple(parameter.shape) if kind.is_matrix else ()
 
@@ -77,7 +77,7 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Matrices of one shape that this process takes the step for."""
+    """Matrices of one shape that this process updates."""
 
     place: slice
     shape: tuple[int, int, int]
@@ -85,13 +85,13 @@ class _Stack:
 
 
 class Optimizer:
-    """Takes steps.
+    """Updates the weights.
 
     Args:
         flat: The weights.
-        kinds: What each is.
-        options: Rates, decays and the rest.
-        process_group: Whose processes share the work.
+        kinds: The kind of each parameter.
+        options: The options of the run.
+        process_group: The processes that share the work.
 
     Attributes:
         momentum: Muon's momentum, ``[weights]`` of which the stacks' are used.
@@ -222,7 +222,7 @@ class Optimizer:
             self._flat.refresh(place)
 
     def _follow(self, average: torch.Tensor) -> None:
-        """Move the average towards the weights."""
+        """Update the moving average."""
         self.n_averaged += 1
         share = 1 - average_decay(self._options.ema_decay or 0.0, n_steps=self.n_averaged)
         for place in self._places:
@@ -236,7 +236,7 @@ class Optimizer:
         matrices.mul_(1 - rate * self._options.weight_decay).sub_(step, alpha=rate * length)
 
     def state(self) -> dict[str, Any]:
-        """What this process must keep to go on."""
+        """The state of this process, for a checkpoint."""
         return {
             "momentum": self.momentum,
             "n_averaged": self.n_averaged,
@@ -244,7 +244,7 @@ class Optimizer:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         self.momentum.copy_(state["momentum"])
         self.n_averaged = state["n_averaged"]
         if self.adamw is not None:

@@ -1,4 +1,4 @@
-"""What training tells while it runs."""
+"""Callbacks of the training loop."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 
 class Progress(Protocol):
-    """Told by the training loop what happens, by the main process only, in this order."""
+    """Called by the training loop, in the main process only, in this order."""
 
     def on_start(self, total: int, *, done: int = 0) -> None:
-        """Training begins: steps in total, and how many of them an earlier run has made."""
+        """Training begins: all steps, and the steps that an earlier run has taken."""
         ...
 
     def on_step(self, step: int, loss: float, rate: float) -> None:
-        """A step is made: its number from 1 on, its loss, and examples a second so far."""
+        """A step is taken: its number from 1, its loss, and examples per second so far."""
         ...
 
     def on_evaluation(self, row: Mapping[str, Any]) -> None:
@@ -28,7 +28,7 @@ class Progress(Protocol):
 
 
 class NoProgress:
-    """Says nothing."""
+    """Ignores everything."""
 
     def on_start(self, total: int, *, done: int = 0) -> None:
         """Nothing."""

@@ -1,8 +1,8 @@
-"""Learning from a teacher: its probabilities and hidden states as targets of a batch, and what a student takes from it.
+"""Distillation: a teacher's probabilities and hidden states as targets of a batch, and a student's first weights.
 
-The teacher is computed on the very rows that the student reads, masks and unknown pieces included, without dropout; of
-what a student is taught nothing is kept, so a run resumes as any other. Where the student's vocabulary is a part of the
-teacher's, pieces find each other by their spelling.
+The teacher computes the same rows as the student, masks and unknown pieces included, without dropout. Its outputs are
+not stored, so a run resumes like any other. If the student's vocabulary is a part of the teacher's, pieces are matched
+by their spelling.
 
 Sources: soft labels with a temperature (https://arxiv.org/abs/1503.02531), hidden states through a learned map
 (https://arxiv.org/abs/1909.10351), vectors of texts by their directions (see ``vector_loss``), layers to begin with
@@ -35,13 +35,13 @@ from lexel.training.start.setup import Setup, quiet_transformers, read_weights
 
 
 class Teacher:
-    """A model that a student learns from.
+    """The teacher of a student.
 
     Args:
-        setup: What the run starts from.
+        setup: The setup of the run.
         checkpoint: The teacher's folder.
-        device: Where it computes.
-        dtype: What it computes in.
+        device: The device.
+        dtype: The number type to compute in.
     """
 
     def __init__(self, setup: Setup, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -61,7 +61,7 @@ class Teacher:
         self._layers = [heights[layer - 1] + 1 for layer in self._student_layers]
 
     def prepare(self, student: models.MultiHead) -> None:
-        """Give a student what it begins with: weights, if it has none of its own, and maps to the teacher's width."""
+        """Initialise a student: weights, if it has none of its own, and maps to the teacher's hidden size."""
         setup = self._setup
         torch.manual_seed(setup.options.seed)
         if setup.base is None:
@@ -72,7 +72,7 @@ class Teacher:
             student.compare(self._student_layers, nn.ModuleList(maps))
 
     def _give_weights(self, student: models.MultiHead) -> None:
-        """Copy every tensor that fits, layers from the teacher's at their height; none where the width differs."""
+        """Copy every tensor that fits, each layer from the same relative depth; none if the hidden size differs."""
         own, config = self._setup.config, self._config
         if (own.hidden_size, own.num_attention_heads) != (config.hidden_size, config.num_attention_heads):
             return
@@ -86,7 +86,7 @@ class Teacher:
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def teach(self, batch: Batch) -> Batch:
-        """The batch with what the teacher says of it."""
+        """Add the teacher's outputs to a batch."""
         asked = replace(batch, ids=self._pieces[batch.ids])
         layers = self._model.layers(asked)
         last = layers[-1]
@@ -102,7 +102,7 @@ class Teacher:
     def _target(
         self, head: TrainedHead, target: Target, states: torch.Tensor, slots: torch.Tensor, batch: Batch
     ) -> Target:
-        """What a head should say, with the teacher's scores; those that tag are asked at all pieces of the text."""
+        """A target with the teacher's scores; heads that tag are compared at all pieces of the text."""
         if head.is_tagging:
             return replace(target, soft=TeacherScores(self._model.score(head.name, states[slots]), slots))
         picked = self._model.picked(head.name, states, batch, target.slots)
@@ -113,13 +113,13 @@ class Teacher:
 
 
 class TeacherRowBuilder:
-    """Builds batches that a teacher has looked at; the same face as ``RowBuilder``."""
+    """Builds batches with a teacher's outputs; the same interface as ``RowBuilder``."""
 
     def __init__(self, builder: RowBuilder, teacher: Teacher, *, device: torch.device) -> None:
         self._builder, self._teacher, self._device = builder, teacher, device
 
     def build(self, rows: Sequence[Row], random: np.random.Generator | None) -> Batch:
-        """Lay rows out, and have the teacher say what it thinks of them."""
+        """Build a batch, and add the teacher's outputs."""
         taught: Batch = self._teacher.teach(self._builder.build(rows, random).to(self._device))
         return taught
 
@@ -167,8 +167,8 @@ def _common_pieces(setup: Setup, checkpoint: Checkpoint) -> torch.Tensor:
     strange = [piece for piece in own if piece not in theirs]
     if strange:
         raise CheckpointError(
-            f"{setup.tokenizer_folder}: {len(strange):,} of its {len(own):,} pieces are none of the teacher's "
-            f"({', '.join(map(repr, strange[:3]))} ...); expected the teacher's pieces, or a part of them"
+            f"{setup.tokenizer_folder}: {len(strange):,} of its {len(own):,} pieces are not in the teacher's "
+            f"vocabulary ({', '.join(map(repr, strange[:3]))} ...); expected the teacher's pieces, or a part of them"
         )
     pieces = torch.zeros(setup.config.vocab_size, dtype=torch.int64)
     for piece, index in own.items():

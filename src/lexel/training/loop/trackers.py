@@ -1,6 +1,6 @@
-"""Trackers that draw a run's figures, by accelerate: TensorBoard, Weights & Biases and others.
+"""Experiment trackers, through accelerate: TensorBoard, Weights & Biases and others.
 
-What they write lies beside the output folder, in ``<output_dir>-logs``, so that the model's folder holds a model only.
+They write into ``<output_dir>-logs``, so that the output folder holds nothing but the model.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PACKAGES = {
     "trackio": "trackio",
     "wandb": "wandb",
 }
-"""The package that each tracker is."""
+"""The package of each tracker."""
 
 
 def start_trackers(options: TrainingOptions, **settings: Any) -> Accelerator:
-    """An accelerator whose ``log`` tells the figures to the trackers asked for.
+    """Make an accelerator whose ``log`` reports to the trackers in the options.
 
     Args:
         options: ``report_to`` names the trackers, ``output_dir`` the run.
@@ -50,13 +50,13 @@ def start_trackers(options: TrainingOptions, **settings: Any) -> Accelerator:
 
 def _check(name: str) -> None:
     if name not in PACKAGES:
-        raise OptionError(f"report_to: {name!r} is no tracker; expected some of {', '.join(PACKAGES)}")
+        raise OptionError(f"report_to: {name!r} is not a tracker; expected some of {', '.join(PACKAGES)}")
     if find_spec(PACKAGES[name]) is None:
         raise MissingExtra(f"report_to: {name} is not installed: pip install {PACKAGES[name]}")
 
 
 def _flat(options: TrainingOptions) -> dict[str, Any]:
-    """The options as trackers take them: numbers, texts, true and false."""
+    """The options as plain values, which trackers take."""
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {
         name: value if isinstance(value, (bool, int, float, str)) else str(value)

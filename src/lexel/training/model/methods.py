@@ -1,4 +1,4 @@
-"""Which weights are trained, or what is put in beside them.
+"""Which weights are trained, or which adapters are added.
 
     full          every weight
     head          the heads, on a frozen encoder
@@ -37,7 +37,7 @@ _TASK_TYPES = {"classify": "SEQ_CLS", "answer": "QUESTION_ANS", "fill": "FEATURE
 
 
 def apply_method(encoder: nn.Module, options: TrainingOptions) -> nn.ModuleList | None:
-    """Say which of an encoder's parameters are trained, and put in what the method puts in.
+    """Freeze parameters of an encoder, and add the adapters of the method.
 
     Args:
         encoder: A model of transformers without a head, such as ``BertModel``.

@@ -1,4 +1,4 @@
-"""One encoder of transformers' with any number of heads on it, and what their tensors are called in a folder."""
+"""An encoder of transformers with any number of heads, and the names of their tensors in a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a student is before it learns: its sizes, its pieces and its heads, all of them from its teacher."""
+"""The sizes, pieces and heads of a student, which come from its teacher."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What training minimises, and the scores that it watches."""
+"""Losses, and the figures of evaluation during training."""

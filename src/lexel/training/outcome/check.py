@@ -1,4 +1,4 @@
-"""The saved folder, loaded again, must say what the trained model says."""
+"""The saved folder, loaded again, must give the scores of the trained model."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
             if not difference <= tolerance * max(1.0, largest):
                 raise CheckpointError(
                     f"{folder}: loaded again, head {name} differs by {difference:.3g} (scores up to {largest:.3g}); "
-                    f"expected at most {tolerance:g} of that. The folder is kept aside; it is a fault of Lexel, or of "
-                    "the disk: please report it"
+                    f"expected at most {tolerance:g} of that. The folder is kept aside. This is a bug of Lexel, or a "
+                    "fault of the disk: please report it"
                 )
 
 

@@ -1,4 +1,4 @@
-"""From the last step to the finished folder: written aside, checked, described, and put in its place at once."""
+"""The finished folder: written aside, checked, described, and moved into its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WEIGHTS = "model.safetensors"
 """The file that is put in its place last: a folder that has it is whole."""
 
 TELLING_SIZE = 1_000_000
-"""Numbers in the smallest model whose speed the card tells; a toy's is that of the calls around it."""
+"""The card of a smaller model has no speed, which would be that of Python's calls."""
 
 
 def write_folder(
@@ -46,7 +46,7 @@ def write_folder(
     n_trained: int,
     threads: int,
 ) -> tuple[str, ...]:
-    """Write the model with everything that is said of it; gives what its card still asks.
+    """Write the model with its records and card.
 
     Args:
         folder: The output folder.
@@ -95,7 +95,7 @@ def clear(folder: Path, *, keep: int) -> None:
 
 
 class _About:
-    """What is said of a run."""
+    """The records of a run."""
 
     def __init__(self, setup: Setup, run: Mapping[str, Any], parameters: Mapping[str, int]) -> None:
         self._setup, self._run, self._parameters = setup, run, parameters
@@ -121,7 +121,7 @@ class _About:
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Say in one line that the disk refused."""
+    """Report a full or failing disk in one line."""
     try:
         yield
     except (OSError, SafetensorError) as cause:

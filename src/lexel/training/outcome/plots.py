@@ -1,4 +1,4 @@
-"""The plot of a training run: losses and scores over the steps, as an SVG file that needs nothing else."""
+"""The plot of a training run: losses and scores over the steps, as a self-contained SVG file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The finished folder: weights under the names that others know, its tokenizer, and what it is."""
+"""Saving a model: weights under their usual names, config, tokenizer files and ``lexel.json``."""
 
 from __future__ import annotations
 

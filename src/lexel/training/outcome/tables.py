@@ -1,4 +1,4 @@
-"""The table of a training run: a row an evaluation, as text in columns and as Markdown.
+"""The table of a training run, a row for each evaluation, as text in columns and as Markdown.
 
 A row has ``step``, ``epoch``, ``training_loss``, ``learning_rate``, ``validation_loss`` and figures of the heads
 (``f1``, or ``words/f1`` where there are several). What no row has is left out.

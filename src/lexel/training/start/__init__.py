@@ -1,1 +1,1 @@
-"""Everything that a run settles before its first step."""
+"""What happens before the first step: files, labels, the model, and the plan of a dry run."""

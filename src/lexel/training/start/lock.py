@@ -12,7 +12,7 @@ from lexel.errors import OptionError
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold a file's lock; the system lets go of it when the process ends, however it ends. On Windows nothing is held.
+    """Hold a lock file; the system releases it when the process ends, however it ends. On Windows nothing is locked.
 
     Raises:
         OptionError: If another run holds it.
@@ -26,7 +26,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise OptionError(
-                    f"{path.parent.parent}: in use by another run that is training into it; wait for it, or choose "
+                    f"{path.parent.parent}: another run is training into this folder; wait for it, or choose "
                     "another output_dir"
                 ) from error
         yield

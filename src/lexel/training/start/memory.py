@@ -1,7 +1,4 @@
-"""Keep the C library from giving large blocks back after every operation.
-
-Each step would pay for fresh pages: a fifth of the time on a CPU.
-"""
+"""Make the C library keep freed memory: new pages for each step take a fifth of its time on a CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ _PAD = 64 << 20
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep what was freed; elsewhere nothing."""
+    """Tell glibc to keep freed memory; does nothing on other systems."""
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

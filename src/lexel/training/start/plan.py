@@ -1,4 +1,4 @@
-"""What a training run would do, before it does it: the data, the labels, the steps, the memory."""
+"""The plan of a run, for ``--dry-run``: data, labels, steps and memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lexel.training.start.setup import Setup
 
 _LOOKED_AT = 200
-"""Documents whose layers say what a file has."""
+"""The layers of so many documents stand for a file."""
 
 _SHOWN_LABELS = 12
 
@@ -35,9 +35,7 @@ _SHOWN_LABELS = 12
 
 
 def layers_of_data(file: DataFile) -> tuple[str, ...]:
-    """The layers that the first documents of a file have and that heads can be trained on: words, pos, entities.
-
-    A file of another kind of examples has none.
+    """The layers of a file's first documents: words, pos, entities; none for files of other examples.
 
     Raises:
         DataError: If the file cannot be read.
@@ -59,7 +57,7 @@ def _holds_documents(file: DataFile) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """What is in a data file.
+    """The contents of a data file.
 
     Attributes:
         role: ``train``, ``validation`` or ``test``.
@@ -129,7 +127,7 @@ def _counting_ill_formed(options: TrainingOptions) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlan:
-    """A head and the labels it would learn, with how often each stands in the training data."""
+    """A head with its labels and their counts in the training data."""
 
     name: str
     task: str
@@ -139,11 +137,11 @@ class HeadPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do.
+    """The plan of a run.
 
     Attributes:
-        files: What is in the data.
-        heads: What would be learnt.
+        files: The contents of the data files.
+        heads: The heads with their labels.
         n_windows: Windows that an epoch may read.
         n_long: Windows beyond the first of their document.
         window: Longest window in pieces.
@@ -168,12 +166,12 @@ class Plan:
     said: Sequence[str]
 
     def lines(self) -> list[str]:
-        """The plan for people."""
+        """The plan as lines of text."""
         return [
             *_file_lines(self.files),
             *(line for head in self.heads for line in _head_lines(head)),
             f"windows: {self.n_windows:,} of at most {self.window:,} pieces"
-            + (f", {self.n_long:,} of them for what is too long for one" if self.n_long else "")
+            + (f", {self.n_long:,} of them for documents that need several" if self.n_long else "")
             + "; no label is dropped",
             f"steps: {self.n_steps:,}, {self.steps_per_epoch:,} an epoch",
             f"parameters: {self.n_parameters:,}, of which {self.n_trainable:,} are trained",
@@ -271,7 +269,7 @@ def _memory_bytes(options: TrainingOptions, config: Any, n_parameters: int, n_tr
     return int(weights + kept)
 
 
-# For people ----------------------------------------------------------------------------------------------------------
+# Text ----------------------------------------------------------------------------------------------------------------
 
 
 def _file_lines(files: Sequence[FileSummary]) -> Iterator[str]:
@@ -281,12 +279,12 @@ def _file_lines(files: Sequence[FileSummary]) -> Iterator[str]:
         weight = "" if found.file.weight == 1 else f", read {found.file.weight:g} times an epoch"
         yield f"{found.role}: {found.file.path}: {', '.join(counts)}, the longest of {found.longest_chars:,}{weight}"
         if found.empty:
-            yield f"  {found.empty:,} empty documents, which teach nothing"
+            yield f"  {found.empty:,} empty documents"
         if found.ill_formed:
             yield f"  {found.ill_formed:,} ill-formed tags, repaired as conlleval reads them"
         if found.in_training:
             share = found.in_training / found.documents
-            yield f"  {found.in_training:,} documents ({share:.1%}) are also in the training data: scores will flatter"
+            yield f"  {found.in_training:,} documents ({share:.1%}) are also in the training data: scores are too high"
 
 
 def _head_lines(head: HeadPlan) -> Iterator[str]:

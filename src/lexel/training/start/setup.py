@@ -1,4 +1,4 @@
-"""What a run starts from: the base model, its tokenizer, the files as columns, the heads with their labels."""
+"""The setup of a run: base model, tokenizer, files and heads with their labels."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ from lexel.training.model.student import (
 
 @dataclass
 class Setup:
-    """Everything settled before the first step.
+    """Everything that is known before the first step.
 
     Attributes:
-        options: What was asked.
+        options: The options of the run.
         base: The base model, if there is one.
         tokenizer_folder: Where the tokenizer files are.
         tokenizer: The tokenizer.
@@ -282,7 +282,7 @@ def read_weights(folder: Path) -> Mapping[str, torch.Tensor]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from speaking of tensors that are meant to be new or unused."""
+    """Silence transformers' warnings about tensors that are new or unused on purpose."""
     before: Any = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

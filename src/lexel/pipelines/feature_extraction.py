@@ -14,7 +14,7 @@ import numpy as np
 from lexel.tasks.base import Block, Flow, gather_blocks
 from lexel.tasks.framing import Layout
 from lexel.tasks.loading import describe_flow
-from lexel.tasks.slot_positions import text_places
+from lexel.tasks.slot_positions import text_positions
 from lexel.tasks.unknown_arguments import refuse_unknown
 
 OPTIONS = ("return_tensors", "truncation", "tokenize_kwargs", "batch_size", "num_workers")
@@ -82,7 +82,7 @@ class FeatureExtractionPipeline:
         n_prefix = len(self._flow.tokenizer.special.prefix)
 
         def picks(layout: Layout) -> Any:
-            return text_places(layout, n_prefix=n_prefix).place > 0
+            return text_positions(layout, n_prefix=n_prefix).place > 0
 
         for block in self._flow.read(gather_blocks(_checked(texts)), picks=picks, read_empty=True):
             for states in self._by_text(block):

@@ -15,7 +15,7 @@ from lexel.text.tokenizer import Tokenizer
 _logger = logging.getLogger("lexel")
 
 
-class Targets:
+class CandidateWords:
     """Words to choose from, each as long as it is.
 
     Args:

@@ -26,7 +26,7 @@ from lexel.tasks.loading import Source, announce, describe_flow, load_checkpoint
 from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.pooling import Pool, apply_steps, normalise, pooled_slots
 from lexel.tasks.pooling_choice import EmbedKeywords, EmbedOptions, PoolingPlan, plan_pooling
-from lexel.tasks.slot_positions import Floats, Ints, Places, text_places
+from lexel.tasks.slot_positions import Floats, Ints, SlotPositions, text_positions
 from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_lists, stream_results
 from lexel.text.alignment import piece_of_char, read_chars
 
@@ -240,10 +240,10 @@ class Embedder:
             results_of=lambda _, block: _Embeddings(self._embedded(block)),
             how={
                 "window": self._window,
-                "picks": lambda layout: pooled_slots(self._places(layout), self.plan.ways),
+                "picks": lambda layout: pooled_slots(self._positions(layout), self.plan.ways),
                 "read_empty": True,
                 "collect": lambda layout: _TextPool(
-                    self._places(layout), self.plan, self._flow.checkpoint.config.hidden_size
+                    self._positions(layout), self.plan, self._flow.checkpoint.config.hidden_size
                 ),
             },
         )
@@ -328,7 +328,7 @@ class Embedder:
         return f"<Embedder: {self.plan.said}>"
 
     @cached_property
-    def _first_place(self) -> int:
+    def _first_position(self) -> int:
         """The first place of a text that is pooled, from 1; a prompt may be left out."""
         if self.plan.include_prompt or not self.plan.prompt:
             return 1
@@ -338,8 +338,8 @@ class Embedder:
     def _n_prefix(self) -> int:
         return len(self._flow.tokenizer.special.prefix)
 
-    def _places(self, layout: Layout) -> Places:
-        return text_places(layout, n_prefix=self._n_prefix, first=self._first_place)
+    def _positions(self, layout: Layout) -> SlotPositions:
+        return text_positions(layout, n_prefix=self._n_prefix, first=self._first_position)
 
     def _prepared(self, text: str) -> str:
         text = self.plan.prompt + text
@@ -405,16 +405,16 @@ def _states(scores: Scores, plan: PoolingPlan) -> Floats:
 class _TextPool:
     """Collects a block's states into one vector a text."""
 
-    def __init__(self, places: Places, plan: PoolingPlan, hidden_size: int) -> None:
-        n_texts = int(places.group[-1]) + 1  # each text has a window, and each window a slot
-        self._places = places
+    def __init__(self, positions: SlotPositions, plan: PoolingPlan, hidden_size: int) -> None:
+        n_texts = int(positions.group[-1]) + 1  # each text has a window, and each window a slot
+        self._positions = positions
         self._plan = plan
         self._pool = Pool(plan.ways, n_groups=n_texts, size=hidden_size)
 
     def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
         attention = self._plan.attention
         shares = None if attention is None else np.asarray(scores[attention][:, 0], np.float32)
-        self._pool.add(_states(scores, self._plan), self._places[slots], shares=shares)
+        self._pool.add(_states(scores, self._plan), self._positions[slots], shares=shares)
 
     def result(self) -> Scores:
         return {_VECTORS: self._pool.vectors()}

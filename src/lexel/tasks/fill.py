@@ -27,7 +27,7 @@ from lexel.decoding.masks import (
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, OptionError
 from lexel.tasks.base import Flow
-from lexel.tasks.candidate_words import Targets
+from lexel.tasks.candidate_words import CandidateWords
 from lexel.tasks.checks import check_one, check_several, check_text
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.masked import Blank, FoundMasks, Mask, MaskedModel, MaskedText, MaskReader
@@ -359,7 +359,7 @@ class Filler:
         """How texts with masks are read."""
         flow = self.flow
         reader = MaskReader(flow.tokenizer, symbol=options.mask, length=options.lengths, window=flow.window)
-        targets = options.targets and Targets(
+        targets = options.targets and CandidateWords(
             options.targets, tokenizer=flow.tokenizer, spelling=self._model.spelling, most=flow.window
         )
         if options.targets is not None and not targets:
@@ -373,7 +373,9 @@ class Filler:
 
         return JobSteps(check=check, size=lambda found: len(found.text), job=job)
 
-    def _filling(self, texts: Sequence[MaskedText], options: FillOptions, targets: Targets | None) -> Job[Filling]:
+    def _filling(
+        self, texts: Sequence[MaskedText], options: FillOptions, targets: CandidateWords | None
+    ) -> Job[Filling]:
         """The fillings of some texts, whose blanks are all decided side by side."""
         blanks = [
             [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)] for text in texts
@@ -433,7 +435,7 @@ class _Problem:
 
     blank: Blank
     options: FillOptions
-    targets: Targets | None
+    targets: CandidateWords | None
 
     @cached_property
     def masks(self) -> list[Mask]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint.sentence_transformers import Activation, Dense, PoolingMode, Scale, Step
-from lexel.tasks.slot_positions import Floats, Ints, Places
+from lexel.tasks.slot_positions import Floats, Ints, SlotPositions
 
 Pooling = PoolingMode | Literal["attention"]
 POOLINGS: tuple[Pooling, ...] = (*get_args(PoolingMode), "attention")
@@ -47,15 +47,15 @@ class _Runs:
             self.peak.append(peak)
 
 
-def pooled_slots(places: Places, ways: Sequence[Pooling]) -> NDArray[np.bool_]:
+def pooled_slots(positions: SlotPositions, ways: Sequence[Pooling]) -> NDArray[np.bool_]:
     """Which slots some ways to pool need, ``[slots]``."""
     if "cls" not in ways:
-        return np.asarray(places.place > 0)
+        return np.asarray(positions.place > 0)
     if len(ways) > 1:
-        return np.asarray(places.place >= 0)
-    counted = np.flatnonzero(places.place > 0)
-    picked = places.place == 0
-    picked[counted[np.diff(places.group[counted], prepend=-1) != 0]] = True  # where each text begins
+        return np.asarray(positions.place >= 0)
+    counted = np.flatnonzero(positions.place > 0)
+    picked = positions.place == 0
+    picked[counted[np.diff(positions.group[counted], prepend=-1) != 0]] = True  # where each text begins
     return np.asarray(picked)
 
 
@@ -74,42 +74,42 @@ class Pool:
         self._size = size
         self._runs = {way: _Runs() for way in self._ways}
 
-    def add(self, states: Floats, places: Places, *, shares: Floats | None = None) -> None:
+    def add(self, states: Floats, positions: SlotPositions, *, shares: Floats | None = None) -> None:
         """Pool some states.
 
         Args:
             states: ``[slots, hidden]``.
-            places: Where they belong.
+            positions: Where they belong.
             shares: For ``attention``, each slot's score before the softmax, ``[slots]``.
         """
         if "cls" in self._runs:
-            self._keep("cls", states, places, places.run_starts, weight=places.decided)
-            within = places.place > 0
-            states, places, shares = states[within], places[within], None if shares is None else shares[within]
-        starts = places.run_starts
+            self._keep("cls", states, positions, positions.run_starts, weight=positions.decided)
+            within = positions.place > 0
+            states, positions, shares = states[within], positions[within], None if shares is None else shares[within]
+        starts = positions.run_starts
         for way in self._runs:
             if way == "last":
                 ends = np.append(starts[1:], len(states)) - 1
-                self._keep(way, states, places, ends[ends >= 0], weight=places.place)
+                self._keep(way, states, positions, ends[ends >= 0], weight=positions.place)
             elif way == "max":
-                self._runs[way].put(places.group[starts], _over_runs(np.maximum, states, starts))
+                self._runs[way].put(positions.group[starts], _over_runs(np.maximum, states, starts))
             elif way != "cls":
-                self._sum(way, states, places, starts, shares)
+                self._sum(way, states, positions, starts, shares)
 
-    def _keep(self, way: Pooling, states: Floats, places: Places, at: Ints, *, weight: Ints) -> None:
-        self._runs[way].put(places.group[at], states[at], weight[at].astype(np.float32))
+    def _keep(self, way: Pooling, states: Floats, positions: SlotPositions, at: Ints, *, weight: Ints) -> None:
+        self._runs[way].put(positions.group[at], states[at], weight[at].astype(np.float32))
 
-    def _sum(self, way: Pooling, states: Floats, places: Places, starts: Ints, shares: Floats | None) -> None:
+    def _sum(self, way: Pooling, states: Floats, positions: SlotPositions, starts: Ints, shares: Floats | None) -> None:
         weights, peak = np.ones(len(states), np.float32), None
         if way == "weighted_mean":
-            weights = places.place.astype(np.float32)
+            weights = positions.place.astype(np.float32)
         elif way == "attention" and shares is not None and len(starts):
             peak = np.maximum.reduceat(shares, starts)
             weights = np.exp(shares - np.repeat(peak, np.diff(np.append(starts, len(states)))))
         if way in ("weighted_mean", "attention"):
             states = states * weights[:, None]
         total = np.add.reduceat(weights, starts) if len(starts) else weights
-        self._runs[way].put(places.group[starts], _over_runs(np.add, states, starts), total, peak)
+        self._runs[way].put(positions.group[starts], _over_runs(np.add, states, starts), total, peak)
 
     def vectors(self) -> Floats:
         """The groups' vectors, ``[groups, ways * hidden]``; zeros for a group without a slot."""

@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SlotPositions:
     """What pooled slots are to their groups, each ``[slots]``.
 
     Attributes:
@@ -34,8 +34,8 @@ class Places:
     place: Ints
     decided: Ints
 
-    def __getitem__(self, chosen: NDArray[np.bool_] | Ints) -> Places:
-        return Places(self.group[chosen], self.window[chosen], self.place[chosen], self.decided[chosen])
+    def __getitem__(self, chosen: NDArray[np.bool_] | Ints) -> SlotPositions:
+        return SlotPositions(self.group[chosen], self.window[chosen], self.place[chosen], self.decided[chosen])
 
     @property
     def run_starts(self) -> Ints:
@@ -44,7 +44,7 @@ class Places:
         return np.flatnonzero(changes)
 
 
-def text_places(layout: Layout, *, n_prefix: int, first: int = 1) -> Places:
+def text_positions(layout: Layout, *, n_prefix: int, first: int = 1) -> SlotPositions:
     """Where all slots of a block stand in their texts.
 
     Args:
@@ -63,7 +63,7 @@ def text_places(layout: Layout, *, n_prefix: int, first: int = 1) -> Places:
     place[~counts | (place < first)] = -1
     place[(column == 0) & ~is_first[window]] = 0
     n_decided = np.maximum(windows.keep_end - windows.keep_start, 1)
-    return Places(windows.text[window], window.astype(np.int64), place, n_decided[window])
+    return SlotPositions(windows.text[window], window.astype(np.int64), place, n_decided[window])
 
 
 def _ends_of_texts(text: Ints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

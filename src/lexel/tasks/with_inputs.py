@@ -1,4 +1,4 @@
-"""Each thing that was read beside what was read of it, while both stream."""
+"""Inputs paired with their results, while both stream."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 
-def beside(given: Iterable[Given], read: Callable[[Iterator[Given]], Iterable[Found]]) -> Iterator[tuple[Given, Found]]:
-    """Each item with what is found in it; only what is on its way is kept.
+def with_inputs(
+    given: Iterable[Given], read: Callable[[Iterator[Given]], Iterable[Found]]
+) -> Iterator[tuple[Given, Found]]:
+    """Pair each item with what is found in it, while both stream; only items in flight are kept.
 
     Args:
         given: What is read, lazily.

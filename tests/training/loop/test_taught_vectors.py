@@ -18,7 +18,7 @@ from lexel.errors import LabelError, OptionError
 from lexel.evaluation.cost.agreement import vector_agreement
 from lexel.evaluation.cost.cost import Agreement
 from lexel.tasks.pooling import Pool, apply_steps
-from lexel.tasks.slot_positions import Places
+from lexel.tasks.slot_positions import SlotPositions
 from lexel.training import train
 from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
 from lexel.training.model.vectors import SentenceHead
@@ -75,7 +75,7 @@ def pooled_as_for_prediction(modules: SentenceModules, states: np.ndarray, pools
     counts = np.bincount(pools)
     place = np.concatenate([np.arange(1, n + 1) for n in counts])
     pool = Pool(modules.pooling, n_groups=len(counts), size=states.shape[1])
-    pool.add(states, Places(pools, pools, place, counts[pools]))
+    pool.add(states, SlotPositions(pools, pools, place, counts[pools]))
     return apply_steps(pool.vectors(), modules.steps)
 
 

@@ -16,7 +16,7 @@ from lexel.cli.terminal.progress import InputFiles, Watch, show_progress
 from lexel.data.files import TextOutput, ending_of, open_output, write_errors
 from lexel.data.jsonl import json_line
 from lexel.data.render import visible
-from lexel.tasks.with_inputs import beside
+from lexel.tasks.with_inputs import with_inputs
 
 Record = TypeVar("Record")
 Found = TypeVar("Found")
@@ -114,7 +114,7 @@ def stream_found(
         for record in records:
             yield from stream_found([record], read, one_by_one=False)
         return
-    yield from beside(records, read)
+    yield from with_inputs(records, read)
 
 
 def choose_format(to: str | None, out: str | None, *, endings: Mapping[str, str] | None = None) -> str:

@@ -30,7 +30,7 @@ from lexel.metrics.scores import Estimate, SpanScore
 from lexel.metrics.tags import Confusion
 from lexel.tasks.answer import Answerer, Answers
 from lexel.tasks.classify import Classification, Classifier
-from lexel.tasks.with_inputs import beside
+from lexel.tasks.with_inputs import with_inputs
 
 _SHOWN_CHARS = 120
 _RULE_SAMPLE = 200
@@ -124,7 +124,7 @@ def evaluate_classifier(
         DataError: If there are no texts, or a text has no class, or several where the model gives one.
     """
     began, tally = perf_counter(), _ClassTally(classifier)
-    for example, found in beside(examples, lambda texts: classifier.stream(map(_text_of, texts), live=False)):
+    for example, found in with_inputs(examples, lambda texts: classifier.stream(map(_text_of, texts), live=False)):
         tally.add(example, found)
     return tally.results(sampling or Sampling(), seconds=perf_counter() - began)
 
@@ -315,7 +315,7 @@ def evaluate_answerer(
     def read(asked: Iterable[Question]) -> Iterator[Answers]:
         return answerer.stream(map(_question_of, asked), live=False)
 
-    for question, found in beside(chain(first, given), read):
+    for question, found in with_inputs(chain(first, given), read):
         tally.add(question, found)
     return tally.results(
         sampling, seconds=perf_counter() - began, takes_null=answerer.options.null_threshold is not None

@@ -375,7 +375,7 @@ def test_stream_of_another_version_or_machine_is_refused(tmp_path: Path, version
     [
         ([1, 2], "holds a list; expected a dictionary of tensors"),
         ({"epoch": 3}, "entry 'epoch' is a int, expected a tensor"),
-        ({"model": {"a": torch.ones(1)}}, "entry 'model' is a dict, expected a tensor. Save only its 'model'"),
+        ({"net": {"a": torch.ones(1)}}, "entry 'net' is a dict, expected a tensor. Save only its 'net'"),
         ({3: torch.ones(1)}, "entry '3' is a _Tensor"),
     ],
 )

@@ -134,9 +134,17 @@ def _planted(random: Random) -> Any:
     )
 
 
-def torch_archive(tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
-    """Tensors as ``torch.save`` writes them, byte by byte, so that nothing here needs torch."""
-    return _zipped(_program(tensors), {str(i): value.tobytes() for i, value in enumerate(tensors.values())})
+def torch_archive(tensors: Mapping[str, NDArray[np.float32]], *, inside: str | None = None) -> bytes:
+    """Tensors as ``torch.save`` writes them, byte by byte, so that nothing here needs torch.
+
+    Args:
+        tensors: The tensors by name.
+        inside: A key of the dictionary that holds them beside other things, as in a checkpoint of training.
+    """
+    program = _program(tensors)
+    if inside is not None:
+        program = b"\x80\x02}(" + _string("epoch") + _number(3) + _string(inside) + program[2:-1] + b"u."
+    return _zipped(program, {str(i): value.tobytes() for i, value in enumerate(tensors.values())})
 
 
 def _program(tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
@@ -204,7 +212,19 @@ def broken_archive(random: Random, data: bytes) -> bytes:
 
 # Tokenizers ----------------------------------------------------------------------------------------------------------
 
-_PATTERNS = ("(a+)+$", "(a|aa)*b", "(.*)*x", r"(\w+\s?)*:", ".*.*.*x", "a{1,999}{1,999}", "(?<=a+)b", "(", "x*", r"\p{L}+", "[^")
+_PATTERNS = (
+    "(a+)+$",
+    "(a|aa)*b",
+    "(.*)*x",
+    r"(\w+\s?)*:",
+    ".*.*.*x",
+    "a{1,999}{1,999}",
+    "(?<=a+)b",
+    "(",
+    "x*",
+    r"\p{L}+",
+    "[^",
+)
 
 
 def _hostile_steps(random: Random) -> tuple[str, Any]:
@@ -258,7 +278,7 @@ def broken_lines(random: Random, data: bytes) -> bytes:
             lambda: b"\r\n".join(lines),
             lambda: data + b"a\n" * random.choice((1, 1000, 3_000_000)),
             lambda: data + b"x" * 1_000_000,
-            lambda: b"\n".join(lines[:at] + [b"\xff\xfe"] + lines[at:]),
+            lambda: b"\n".join([*lines[:at], b"\xff\xfe", *lines[at:]]),
             lambda: b"\n".join(sorted(lines)),
         )
     )()

@@ -3,9 +3,9 @@
     python -m tests.fuzz.folders --cases 20000 --seed 7
 
 Each case is a good tiny folder in which one to three files are broken, see ``breaking``. A child process reads many
-of them, one after the other. It may take 2 GB of memory and, for a case, 20 s of a processor (five minutes of the clock,
-since the machine may be busy); opening a file elsewhere to write, starting a program or running code that a file holds is
-a fault. If a case ends the child, the next child goes on after it.
+of them, one after the other. It may take 2 GB of memory and, for a case, 20 s of a processor (five minutes of the
+clock, since the machine may be busy); opening a file elsewhere to write, starting a program or running code that a
+file holds is a fault. If a case ends the child, the next child goes on after it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ def good_folders() -> dict[str, Folder]:
     found["sentence"]["3_Dense/model.safetensors"] = _dense_weights()
     found["joint"]["README.md"] = b"---\nlicense: mit\ntags:\n- a\n---\n# A model\n"
     recipe = (ROOT / "recipes/cross_lingual/finetune.yaml").read_bytes()
-    found["recipe"] = {"recipe.yaml": b"train: a.conllu\noutput_dir: out\ntokenizer: tokenizer\nvalidation: b.conllu\n" + recipe}
+    found["recipe"] = {
+        "recipe.yaml": b"train: a.conllu\noutput_dir: out\ntokenizer: tokenizer\nvalidation: b.conllu\n" + recipe
+    }
     return found
 
 
@@ -189,7 +191,15 @@ def write_case(name: str, changed: Folder, folders: Mapping[str, Folder], place:
 
 # The child -----------------------------------------------------------------------------------------------------------
 
-_FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pickle.find_class")
+_FORBIDDEN = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.forkpty",
+    "pickle.find_class",
+)
 _CODE = ("exec", "compile", "marshal.loads", "ctypes.dlopen")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 

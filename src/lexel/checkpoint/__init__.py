@@ -10,7 +10,7 @@ from typing import Any
 from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import read_config
-from lexel.checkpoint.heads import Head, read_heads
+from lexel.checkpoint.heads import Head, describe_tensors, read_heads
 from lexel.checkpoint.quantised import Quantised
 from lexel.checkpoint.source import Source, bundled_name, fetch
 from lexel.checkpoint.weights import Weights, open_weights
@@ -70,6 +70,10 @@ class Checkpoint:
         """
         labelled = {head.prefix: self.labels_from for head in self.heads.values() if head.labels}
         return open_weights(self.source.folder, heads=labelled)
+
+    def unread_tensors(self) -> str:
+        """Tensors that belong neither to the encoder nor to its family's heads, with their shapes; for messages."""
+        return describe_tensors(self.open_weights().shapes, self.config)
 
 
 def open_checkpoint(

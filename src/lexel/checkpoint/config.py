@@ -19,12 +19,20 @@ ACTIVATIONS = {
     "gelu_new": "gelu_new",
     "gelu_pytorch_tanh": "gelu_pytorch_tanh",
     "gelu_fast": "gelu_pytorch_tanh",
+    "quick_gelu": "quick_gelu",
     "relu": "relu",
     "silu": "silu",
     "swish": "silu",
     "tanh": "tanh",
 }
 """The activation functions by all their names; two names on one line are one function."""
+
+MOST_LAYERS = 1_000
+LARGEST_SIZE = 2**31 - 1
+
+_UNSAID: Mapping[str, Any] = {"activation": "gelu", "embedding_size": 128}
+_UNSAID_OF: Mapping[tuple[str, str], Any] = {("albert", "activation"): "gelu_new"}
+"""What transformers takes a required value to be where an old config leaves it out."""
 
 _REFUSED = {
     "is_decoder": "reads only leftwards",
@@ -73,7 +81,7 @@ def read_config(folder: Path) -> ModelConfig:
         layer_norm_eps=eps,
         max_positions=sizes["max_positions"] - offset,
         position_offset=offset,
-        pad_id=sizes["pad_id"],
+        pad_id=max(sizes["pad_id"], 0),
         n_groups=sizes.get("n_groups", sizes["n_layers"]),
         layers_per_group=sizes.get("layers_per_group", 1),
         labels=_labels(values, where),
@@ -142,12 +150,14 @@ def _refuse_other_models(values: Mapping[str, Any], where: str, family: Family) 
 
 
 def _required(values: Mapping[str, Any], where: str, family: Family) -> dict[str, Any]:
-    missing = [key for key in family.required.values() if values.get(key) is None]
+    unsaid = {name: _UNSAID_OF.get((family.name, name), _UNSAID[name]) for name in family.required if name in _UNSAID}
+    missing = [key for name, key in family.required.items() if values.get(key) is None and name not in unsaid]
     if missing:
         raise CheckpointError(
             f"{where}: no {', '.join(missing)}; a {family.name} model's config needs it. Download it again"
         )
-    return {name: values[key] for name, key in family.required.items()}
+    found = {name: values.get(key) for name, key in family.required.items()}
+    return {name: unsaid[name] if value is None else value for name, value in found.items()}
 
 
 def _optional(values: Mapping[str, Any], where: str, family: Family) -> dict[str, Any]:
@@ -167,10 +177,11 @@ def _activation(name: Any, where: str, *, key: str) -> str:
 
 def _size(value: Any, where: str, *, name: str, family: Family) -> Any:
     """A whole number of at least 1 (0 for ids and types)."""
-    least = 0 if name in ("pad_id", "n_types") else 1
-    if type(value) is not int or value < least:
+    least = {"pad_id": -1, "n_types": 0}.get(name, 1)
+    most = MOST_LAYERS if name in ("n_layers", "n_groups", "layers_per_group") else LARGEST_SIZE
+    if type(value) is not int or not least <= value <= most:
         key = {**family.required, **family.optional}.get(name, name)
-        raise CheckpointError(f"{where}: {key} is {value!r}; expected a whole number of at least {least}")
+        raise CheckpointError(f"{where}: {key} is {value!r}; expected a whole number from {least} to {most:,}")
     return value
 
 
@@ -210,9 +221,10 @@ def _labels(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
     if names is None:
         n = values.get("num_labels")
         return tuple(f"LABEL_{i}" for i in range(n)) if type(n) is int and 0 < n < 100_000 else ()
-    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+    if not isinstance(names, dict) or not all(type(name) in (str, int) for name in names.values()):
         raise LabelError(f'{where}: id2label is not an object of names; expected {{"0": "B", "1": "I", ...}}')
-    wrong = [key for key in names if not (key.isascii() and key.isdigit() and str(int(key)) == key)]
+    names = {key: str(name) for key, name in names.items()}
+    wrong = [key for key in names if not _NUMBER.fullmatch(key)]
     if wrong or sorted(map(int, names)) != list(range(len(names))):
         missing = wrong[:3] or sorted(set(range(len(names))) - set(map(int, names)))[:3]
         raise LabelError(
@@ -220,6 +232,9 @@ def _labels(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
             f"{', '.join(map(repr, missing))}); expected one name for each output. Pass them in order with labels="
         )
     return tuple(names[str(i)] for i in range(len(names)))
+
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def _text(values: Mapping[str, Any], key: str, where: str) -> str | None:

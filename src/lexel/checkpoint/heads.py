@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from lexel.checkpoint.adapter import AdapterConfig, read_adapter
 from lexel.checkpoint.quantised import Quantised, read_quantised
 from lexel.checkpoint.tuned import Tuned, read_tuned
+from lexel.checkpoint.weights import HARMLESS, open_weights
 from lexel.encoder.family import ModelConfig
 from lexel.errors import CheckpointError, LabelError
 from lexel.jsonfile import read_object
@@ -28,6 +30,8 @@ _Choice = TypeVar("_Choice", bound=str)
 
 FORMAT = 1
 """The ``lexel.json`` format that this version writes, and the newest it reads."""
+
+MOST_HEADS = 64
 
 CHARACTER_OWNERS = ("ckiplab",)
 """Hub owners whose checkpoints were trained on single characters, which nothing in their files says."""
@@ -179,8 +183,11 @@ def _derive(folder: Path, config: ModelConfig, asked: _Asked, *, repo_id: str | 
     where = str(folder / "config.json")
     kind = _kind_of(config, asked)
     if asked.anything and kind != "TokenClassification":
-        raise LabelError(f"{where}: {config.architecture} has no tagging head that labels or a scheme could be for")
-    head = _tagging_head(config, asked, where) if kind == "TokenClassification" else _other_head(kind, config, where)
+        head: Head | None = _head_in_weights(folder, config, asked, where)
+    elif kind == "TokenClassification":
+        head = _tagging_head(config, asked, where, prefix=PLAIN_CLASSIFIER)
+    else:
+        head = _other_head(kind, config, where)
     owner = (repo_id or "").partition("/")[0]
     pieces: Pieces = "chars" if owner in CHARACTER_OWNERS else "tokenizer"
     labels_from = "config.json" if asked.labels is None else "the labels given"
@@ -195,11 +202,47 @@ def _kind_of(config: ModelConfig, asked: _Asked) -> str | None:
     return "TokenClassification" if config.architecture is None and asked.anything else None
 
 
-def _tagging_head(config: ModelConfig, asked: _Asked, where: str) -> Head:
+def _head_in_weights(folder: Path, config: ModelConfig, asked: _Asked, where: str) -> Head:
+    """A tagging head that the architecture's name does not tell of, found by the shape of its tensors.
+
+    Raises:
+        LabelError: If there is none, or several; with the tensors that belong to no encoder.
+    """
+    shapes = open_weights(folder).shapes
+    n_labels = len(asked.labels_in_place_of(config.labels, where))
+    found = [
+        name.removesuffix(".weight")
+        for name, shape in shapes.items()
+        if name.endswith(".weight")
+        and shape == (n_labels, config.hidden_size)
+        and shapes.get(f"{name.removesuffix('.weight')}.bias") == (n_labels,)
+        and not name.startswith(f"{config.family.prefix}.")
+    ]
+    prefix = PLAIN_CLASSIFIER if PLAIN_CLASSIFIER in found else found[0] if len(found) == 1 else None
+    if prefix is None:
+        raise LabelError(
+            f"{where}: {config.architecture} has no tagging head, and of the weights outside the encoder "
+            f"({describe_tensors(shapes, config) or 'none'}) no single map has an output for each of {n_labels} "
+            "labels. Give one label for each output"
+        )
+    return _tagging_head(config, asked, where, prefix=prefix)
+
+
+def describe_tensors(shapes: Mapping[str, tuple[int, ...]], config: ModelConfig) -> str:
+    """Tensors that belong to no encoder and to no head of its family, with their shapes; empty if there are none."""
+    own = [pattern for pattern, _ in (*HARMLESS, *config.family.unused)] + [f"{config.family.prefix}.*"]
+    is_own = re.compile("|".join(map(translate, own))).match
+    if not any(name.startswith(f"{config.family.prefix}.") for name in shapes):
+        return ""  # a bare encoder, whose tensors have no prefix
+    others = [f"{name} {list(shape)}" for name, shape in shapes.items() if not is_own(name)]
+    return _some(others)
+
+
+def _tagging_head(config: ModelConfig, asked: _Asked, where: str, *, prefix: str) -> Head:
     labels = asked.labels_in_place_of(config.labels, where) or _UNNAMED
     label_set = detect(labels, scheme=asked.scheme, where="labels" if asked.labels is not None else where)
     name, task = _DETECTED[label_set.task]
-    return Head(name, task, labels, label_set.scheme, PLAIN_CLASSIFIER, _default_word_label(task))
+    return Head(name, task, labels, label_set.scheme, prefix, _default_word_label(task))
 
 
 def _other_head(kind: str | None, config: ModelConfig, where: str) -> Head | None:
@@ -243,6 +286,8 @@ def _read_file(path: Path, config: ModelConfig, asked: _Asked) -> FolderHeads:
     _check_keys(values, _FILE_KEYS, str(path), required=("pieces", "heads"))
     pieces = _one_of(values["pieces"], PIECES, f"{path}: pieces")
     entries = _mapping(values["heads"], f"{path}: heads")
+    if len(entries) > MOST_HEADS:
+        raise CheckpointError(f"{path}: {len(entries):,} heads; expected at most {MOST_HEADS}")
     only = _only_tagging(entries, path) if asked.anything else None
     heads = {
         name: _read_head(name, entry, path, config, asked if name == only else _Asked(None, None))

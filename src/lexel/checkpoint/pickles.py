@@ -58,6 +58,9 @@ A model of 100 layers needs about 200 kB, 100 kB and 100,000.
 _MOST_DIMENSIONS = 32
 _END_OF_DIRECTORY, _END_OF_DIRECTORY_64 = b"PK\5\6", b"PK\6\6"
 _LONGEST_COMMENT = 1 << 16
+STATE_DICTS = ("state_dict", "model_state_dict", "model")
+"""Where the dictionary of tensors stands if a file holds more, such as the state of the optimiser."""
+
 _ADVICE = "Take the file from a source you trust, or a model.safetensors instead"
 _ZIP_ENTRY = struct.Struct("<4s22xHH")
 _COUNT = struct.Struct("<q")
@@ -415,8 +418,14 @@ def _stream_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
 # From descriptions to arrays -----------------------------------------------------------------------------------------
 
 
+def _is_state_dict(value: Any) -> bool:
+    return type(value) is dict and bool(value) and all(isinstance(inner, _Tensor) for inner in value.values())
+
+
 def _tensors_of(path: Path, found: Any) -> dict[str, _Tensor]:
     """What the program left, if it is a dictionary of tensors by name."""
+    if type(found) is dict:
+        found = next((found[key] for key in STATE_DICTS if _is_state_dict(found.get(key))), found)
     if type(found) is not dict:
         raise WeightError(f"{path}: holds a {type(found).__name__}; expected a dictionary of tensors (a state_dict)")
     for name, value in found.items():

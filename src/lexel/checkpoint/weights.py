@@ -12,6 +12,7 @@ numpy loader copies every tensor; these are views of the mapped file.
 from __future__ import annotations
 
 import difflib
+import logging
 import mmap
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -40,6 +41,9 @@ HARMLESS = (
     ("pooler.*", "the pooler of a bare encoder, which tagging does not use"),
     ("*.pooler.*", "the same in a task model"),
     ("qa_outputs.*", "a head that answers questions, where another task is asked for"),
+    ("loss_fct.*", "weights of a training loss"),
+    ("loss_fn.*", "the same"),
+    ("criterion.*", "the same"),
 )
 """Tensors that may go unused in any family, as patterns with the reason; each family has more of its own."""
 
@@ -50,8 +54,14 @@ _LONGEST_NAME = 500
 _MOST_COMPARED = 2_000
 """Names among which the nearest to a missing one is looked for."""
 
+WRAPPERS = ("module.", "_orig_mod.", "model.")
+"""What wrappers put before every name: torch's parallel training and compilation, Lightning's modules."""
+
 _OLD_NAMES = {"weight": "gamma", "bias": "beta"}
 _HEADER_LENGTH_BYTES = 8
+
+
+_logger = logging.getLogger("lexel")
 
 
 @dataclass(slots=True)
@@ -78,6 +88,11 @@ class Weights:
         """The names under the prefix, without it, in order of name."""
         n = len(self._prefix)
         return tuple(name[n:] for name in sorted(self._store.tensors) if name.startswith(self._prefix))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the tensors under the prefix, by name without it."""
+        return {name: self._store.tensors[self._prefix + name].shape for name in self.names}
 
     @property
     def dtype(self) -> str:
@@ -133,7 +148,12 @@ class Weights:
                 + self._source_of_shape(found)
             )
         self._store.used.add(found)
-        return stored.read()
+        values = stored.read()
+        if (
+            stored.float_name and values.size and np.isnan(values.min())
+        ):  # the least of numbers of which one is NaN is NaN
+            raise WeightError(f"{stored.file}: tensor {found!r} holds NaN; expected numbers. Download the file again")
+        return values
 
     def linear(self, name: str, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Weight ``[outputs, inputs]`` and bias ``[outputs]`` of a linear map."""
@@ -234,7 +254,7 @@ def read_tensors(folder: Path, file: str) -> dict[str, StoredTensor]:
     Raises:
         WeightError: If a file is damaged, or the names are too many, too long or not printable.
     """
-    tensors = _read_files(folder, file)
+    tensors = _unwrapped(_read_files(folder, file), folder / file)
     if len(tensors) > MOST_TENSORS:
         raise WeightError(f"{folder / file}: {len(tensors):,} tensors; expected at most {MOST_TENSORS:,}")
     odd = next((name for name in tensors if len(name) > _LONGEST_NAME or not name.isprintable()), None)
@@ -244,6 +264,21 @@ def read_tensors(folder: Path, file: str) -> dict[str, StoredTensor]:
             "characters"
         )
     return tensors
+
+
+def _unwrapped(tensors: dict[str, StoredTensor], path: Path) -> dict[str, StoredTensor]:
+    """The tensors without what a wrapper put before all of their names."""
+    taken_off = ""
+    while tensors and (wrapper := next((one for one in WRAPPERS if all(map(_begins(one), tensors))), None)):
+        tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
+        taken_off += wrapper
+    if taken_off:
+        _logger.info("%s: all names begin with %r, which a wrapper put there; it is taken off", path, taken_off)
+    return tensors
+
+
+def _begins(prefix: str) -> Callable[[str], bool]:
+    return lambda name: name.startswith(prefix)
 
 
 def _read_files(folder: Path, file: str) -> dict[str, StoredTensor]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh")
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "tanh")
 """The activation functions every engine has, by the names that Hugging Face's configs use."""
 
 

@@ -25,11 +25,13 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import NDArray
 
 from lexel.checkpoint.heads import PLAIN_CLASSIFIER, Head
+from lexel.checkpoint.transitions import transition_prefixes
 from lexel.checkpoint.weights import Weights
 from lexel.encoder.family import FillNames, HeadNames, ModelConfig
 from lexel.encoder.layers import Brick, Linear
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_constant, read_layer_norm, read_linear
+from lexel.names import TAGGING
 
 T = TypeVar("T")
 
@@ -106,11 +108,13 @@ def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArr
 
 def tensor_patterns(head: Head, config: ModelConfig) -> tuple[str, ...]:
     """Patterns of the names of a head's tensors, for a model that does without it."""
-    own = f"{head.prefix}.*"
+    own: tuple[str, ...] = (f"{head.prefix}.*",)
+    if head.task in TAGGING:  # decoding reads them
+        own += tuple(f"{prefix}.*" for prefix in transition_prefixes(head))
     if head.task in ("fill", "embed") or not is_plain(head, config):
-        return (own,)
+        return own
     names = _output_names(head, config)
-    return own, *(f"{part}.*" for part in (names.dense, names.norm) if part is not None)
+    return *own, *(f"{part}.*" for part in (names.dense, names.norm) if part is not None)
 
 
 def _output_names(head: Head, config: ModelConfig) -> HeadNames:

@@ -23,6 +23,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: np.asarray(0.5 * x * (1 + _erf(x / math.sqrt(2)))),
     "gelu_new": _gelu_tanh,
     "gelu_pytorch_tanh": _gelu_tanh,
+    "quick_gelu": lambda x: np.asarray(x / (1 + np.exp(-1.702 * x))),
     "relu": lambda x: np.asarray(np.maximum(x, 0)),
     "silu": lambda x: np.asarray(x / (1 + np.exp(-x))),
     "tanh": lambda x: np.asarray(np.tanh(x)),

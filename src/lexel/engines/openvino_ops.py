@@ -15,6 +15,7 @@ ACTIVATIONS = {
     "gelu": lambda x: op.gelu(x, "erf"),
     "gelu_new": lambda x: op.gelu(x, "tanh"),
     "gelu_pytorch_tanh": lambda x: op.gelu(x, "tanh"),
+    "quick_gelu": lambda x: op.swish(x, np.float32(1.702)),
     "relu": op.relu,
     "silu": op.swish,
     "tanh": op.tanh,

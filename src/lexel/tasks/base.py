@@ -425,8 +425,6 @@ def _check_pieces(tokenizer: Tokenizer, *, n_known: int, folder: str) -> None:
         CheckpointError: If it has not, or not the special pieces.
     """
     special = tokenizer.special
-    if tokenizer.n_pieces <= n_known:
-        return
     if tokenizer.n_own_pieces > n_known or tokenizer.n_pieces > n_known + MOST_ADDED:
         raise CheckpointError(
             f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {n_known}; they are not of one "

@@ -117,7 +117,7 @@ class Tagger:
                 str(checkpoint.source.folder),
                 head,
                 _label_set(checkpoint, head),
-                read_transitions(head, checkpoint.open_weights()) if head.crf else None,
+                read_transitions(head, checkpoint.open_weights()),
             )
             for layer, (checkpoint, head) in chosen.items()
         }
@@ -343,8 +343,12 @@ def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) ->
         elif layer in given:
             raise LabelError(f"{given[layer].source.folder}: no head gives {layer}; {heads_of(given[layer])}")
     if not chosen and main is not None:
+        others = main.unread_tensors()
+        advice = (
+            f"; its weights hold {others} besides: if they are a tagging head, pass labels or scheme" if others else ""
+        )
         raise LabelError(
-            f"{main.source.folder}: no head gives words, pos or entities; {heads_of(main)}. "
+            f"{main.source.folder}: no head gives words, pos or entities; {heads_of(main)}{advice}. "
             "Train a tagging head first, or choose another checkpoint"
         )
     return chosen

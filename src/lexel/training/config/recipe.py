@@ -23,11 +23,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from lexel.disk import open_regular
 from lexel.errors import MissingExtra, OptionError
 from lexel.names import TASKS
 from lexel.training.config.options import DataFile, TrainingOptions, as_plain
 from lexel.training.config.validation import data_files, validate
 from lexel.training.config.values import Value, parse_yaml
+
+LARGEST_BYTES = 100_000
+"""A recipe has a few thousand bytes; reading YAML takes time."""
 
 _DATA = ("train", "validation", "test")
 _MAPPINGS = ("config", "card", "distill")
@@ -47,11 +51,15 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Value]:
     """
     place = Path(path)
     try:
-        text = place.read_text(encoding="utf-8")
+        with open_regular(place) as file:
+            data = file.read(LARGEST_BYTES + 1)
+        text = data.decode("utf-8")
     except OSError as error:
         raise OptionError(f"{place}: cannot be read ({error.strerror}); expected a recipe in YAML") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"{place}: is not UTF-8 ({error.reason}); expected a recipe in YAML") from error
+    if len(data) > LARGEST_BYTES:
+        raise OptionError(f"{place}: has more than {LARGEST_BYTES:,} bytes; expected a recipe in YAML")
     recipe = parse_yaml(text, str(place))
     if not isinstance(recipe.content, dict):
         raise OptionError(f"{recipe.where}: expected options, one on each line, such as 'train: train.conllu'")

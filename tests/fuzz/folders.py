@@ -200,7 +200,9 @@ _FORBIDDEN = (
     "os.forkpty",
     "pickle.find_class",
 )
-_CODE = ("exec", "compile", "marshal.loads", "ctypes.dlopen")
+_CODE = ("exec", "compile", "ctypes.dlopen")
+_LIBRARIES = (sys.base_prefix, sys.prefix, str(ROOT / "src"))
+"""Where modules lie that may still be imported while a folder is read."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -216,7 +218,9 @@ class Guard:
     def _see(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.is_watching:
             return
-        if event in _FORBIDDEN or event in _CODE or event.startswith("socket."):
+        file = str(getattr(arguments[0], "co_filename", "")) if event == "exec" else ""
+        is_code = event in _CODE and not file.startswith(_LIBRARIES)
+        if event in _FORBIDDEN or is_code or event.startswith("socket."):
             self.seen.append(f"{event} {str(arguments)[:200]}")
         if event == "open":
             path, _, flags = arguments

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lexel.data.faults import Faults, OnError
 from lexel.data.questions import Question, read_questions
 from lexel.errors import DataError
 
@@ -118,3 +119,54 @@ def test_what_is_wrong_with_a_line_is_said_with_its_place(tmp_path: Path, record
 def test_what_is_wrong_with_squads_json_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read(tmp_path, text)
+
+
+CMRC = [
+    {
+        "context_id": "TRAIN_1",
+        "context_text": "他在北京，不在上海。",
+        "qas": [{"query_id": "q1", "query_text": "他在哪？", "answers": ["北京", "在北京"]}],
+    }
+]
+
+
+def misplaced(context: str, *answers: tuple[str, int], path: Path) -> Path:
+    """A file with one question."""
+    found = [{"text": text, "answer_start": start} for text, start in answers]
+    qas = [{"id": "q1", "question": "在哪？", "answers": found}]
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": context, "qas": qas}]}]}), encoding="utf-8")
+    return path
+
+
+def test_cmrc_as_it_was_first_published_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cmrc.json"
+    path.write_text(json.dumps(CMRC, indent=1, ensure_ascii=False), encoding="utf-8")
+    (question,) = read_questions(path)
+    assert (question.id, question.question, question.answer_texts) == ("q1", "他在哪？", ["北京", "在北京"])
+    assert question.answers == ((2, 4), (1, 4))
+
+
+def test_a_misplaced_answer_is_repaired_to_its_nearest_place(tmp_path: Path) -> None:
+    path = misplaced("北京。他在北京。北京", ("北京", 6), path=tmp_path / "q.json")
+    faults = Faults("repair")
+    (question,) = read_questions(path, faults=faults)
+    assert question.answers == ((5, 7),)
+    assert (faults.count, faults.n_repaired) == (0, 1)
+    assert faults.lines() == ["1 record repaired (--on-error repair)"]
+
+
+@pytest.mark.parametrize("rule", ["skip", "repair"])
+def test_an_answer_that_stands_nowhere_costs_its_question_and_is_counted(tmp_path: Path, rule: OnError) -> None:
+    faults = Faults(rule)
+    assert list(read_questions(misplaced("他在北京。", ("上海", 2), path=tmp_path / "q.json"), faults=faults)) == []
+    assert (faults.count, faults.n_repaired) == (1, 0)
+    assert "data[0].paragraphs[0].qas[0]" in str(faults.first)
+
+
+def test_a_question_that_cannot_be_read_costs_one_line(tmp_path: Path) -> None:
+    good = json.dumps({"question": "a", "context": "b"})
+    path = tmp_path / "q.jsonl"
+    path.write_text(f"{good}\n[1]\n{good}\n", encoding="utf-8")
+    faults = Faults("skip")
+    assert len(list(read_questions(path, faults=faults))) == 2
+    assert faults.lines()[0].startswith(f"1 record skipped (--on-error skip); the first: {path}:2: not a JSON object")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -254,3 +255,25 @@ def test_a_word_that_cannot_be_a_cell_is_an_error(word: str) -> None:
 def test_real_sentences_come_back_from_columns() -> None:
     text = written(*sentences(), comments=True, scheme="BILOU")
     assert read(text, scheme="BILOU") == sentences()
+
+
+@pytest.mark.parametrize(
+    "first", ["# newdoc", "# newdoc id = weibo-1", "# newpar", "# newpar id = 3", "# global.columns = ID"]
+)
+def test_a_comment_may_be_the_first_line(first: str) -> None:
+    (document,) = read_conll(io.StringIO(f"{first}\n我\tO\n在\tO\n"))
+    assert document.words.texts == ["我", "在"]
+
+
+def test_tabs_at_the_end_of_rows_are_no_columns() -> None:
+    (document,) = read_conll(io.StringIO("我\tB-PER\t\n在\tO\n家\tO\t\t\n"))
+    assert document.words.texts == ["我", "在", "家"]
+    assert [span.text for span in document.entities] == ["我"]
+
+
+@pytest.mark.parametrize("ending", ["bioes", "bmes"])
+def test_an_ending_says_the_scheme(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_text("我 S-PER\n臺 B-LOC\n北 E-LOC\n", encoding="utf-8")
+    (document,) = read_conll(path)
+    assert [span.text for span in document.entities] == ["我", "臺北"]

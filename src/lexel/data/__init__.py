@@ -6,6 +6,7 @@ the final name only when whole, and gives back what the format could not hold. `
 
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
+from lexel.data.faults import Faults
 from lexel.data.folding import FOLDS, Fold, fold_of
 from lexel.data.formats import FORMATS, Format, by_ending, format_named, reader_of
 from lexel.data.html_page import write_html
@@ -19,6 +20,7 @@ from lexel.data.segmented import read_segmented, write_segmented
 __all__ = [
     "FOLDS",
     "FORMATS",
+    "Faults",
     "Fold",
     "Format",
     "Loss",

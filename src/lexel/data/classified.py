@@ -15,8 +15,10 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, ending_of, name_of
 from lexel.errors import DataError
 
@@ -78,6 +80,7 @@ def read_classified(
     format: str | None = None,
     columns: Columns = COLUMNS,
     labelled: bool = True,
+    faults: Faults | None = None,
 ) -> Iterator[Classified]:
     """Each text or pair, in order; blank lines are passed over, but in plain text, where each is a text.
 
@@ -87,6 +90,7 @@ def read_classified(
         format: One of ``FORMATS``; by default what the ending says, else JSON lines.
         columns: What the keys or columns are called.
         labelled: Whether a record without a label is refused, as it is in data to learn from or to score on.
+        faults: What happens at a record that cannot be read; by default it is an error.
 
     Raises:
         DataError: ``path:line`` of a record that is not what it should be.
@@ -99,8 +103,11 @@ def read_classified(
     lines = LineReader(source, encoding=encoding)
     if format == "text":
         return (Classified(line, None, (), f"{name}:{lines.number}") for line in lines)
-    records = _table(lines, columns, is_csv=format == "csv") if format in _TABLES else _objects(lines)
-    return (_classified(record, lines, columns, labelled=labelled) for record in records)
+    faults = Faults() if faults is None else faults
+    is_csv = format == "csv"
+    records = _table(lines, columns, faults, is_csv=is_csv) if format in _TABLES else _objects(lines, faults)
+    read = (faults.attempt(partial(_classified, record, lines, columns, labelled=labelled)) for record in records)
+    return (record for record in read if record is not None)
 
 
 def format_of(name: str) -> str:
@@ -108,20 +115,23 @@ def format_of(name: str) -> str:
     return _BY_ENDING.get(ending_of(name), "jsonl")
 
 
-def _objects(lines: LineReader) -> Iterator[Mapping[str, Any]]:
+def _objects(lines: LineReader, faults: Faults) -> Iterator[Mapping[str, Any]]:
     for line in lines:
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise lines.error(f"not JSON ({error}); expected one object a line, or a table in .tsv or .csv") from error
-        if not isinstance(record, dict):
-            raise lines.error(f"a JSON {type(record).__name__}; expected an object with 'text' and 'label'")
-        yield record
+        if line.strip() and (record := faults.attempt(partial(_object, line, lines))) is not None:
+            yield record
 
 
-def _table(lines: LineReader, columns: Columns, *, is_csv: bool) -> Iterator[Mapping[str, Any]]:
+def _object(line: str, lines: LineReader) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise lines.error(f"not JSON ({error}); expected one object a line, or a table in .tsv or .csv") from error
+    if not isinstance(record, dict):
+        raise lines.error(f"a JSON {type(record).__name__}; expected an object with 'text' and 'label'")
+    return record
+
+
+def _table(lines: LineReader, columns: Columns, faults: Faults, *, is_csv: bool) -> Iterator[Mapping[str, Any]]:
     rows = _csv_rows(lines) if is_csv else (line.split("\t") for line in lines if line.strip())
     header = next(rows, None)
     if header is None:
@@ -132,7 +142,8 @@ def _table(lines: LineReader, columns: Columns, *, is_csv: bool) -> Iterator[Map
         )
     for row in rows:
         if len(row) != len(header):
-            raise lines.error(f"{len(row)} cells, the header names {len(header)} columns; expected as many")
+            faults.take(lines.error(f"{len(row)} cells, the header names {len(header)} columns; expected as many"))
+            continue
         record: dict[str, Any] = dict(zip(header, row, strict=True))
         if columns.labels in record:
             record[columns.labels] = [label for part in record[columns.labels].split(",") if (label := part.strip())]

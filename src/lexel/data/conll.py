@@ -12,20 +12,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.char_rows import UNITS, RowUnit, blank_between_chars, settle_unit, warn_of_chars
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader, Source, Target, TextOutput, ending_of, open_output
 from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.tags import (
     ILL_FORMED,
     OFF_WORDS,
     TagError,
+    WordSpan,
     entity_words,
     n_ill_formed,
     scheme_named,
     spans_of_tags,
     tags_of_spans,
 )
-from lexel.data.words import align_words, document_of, words_joined, words_must_tile
+from lexel.data.words import align_words, blank_between, document_of, words_joined, words_must_tile
 from lexel.document import Document, Words
 
 FORMAT = "CoNLL columns"
@@ -33,7 +37,8 @@ COLUMNS_BY_COUNT = {1: ("word",), 2: ("word", "tag"), 3: ("word", "pos", "tag"),
 """What the columns are taken for when nobody says; four are those of CoNLL-2003 (its third holds chunks)."""
 _KNOWN_COLUMNS = ("word", "pos", "tag", "-")
 _DOCSTART = "-DOCSTART-"
-_COMMENT = re.compile(r"# (?:([\w.:-]+) = ?(.*)|newdoc|newpar)")
+_SCHEMES = {".bioes": "BIOES", ".bmes": "BIOES"}
+_COMMENT = re.compile(r"# (?:([\w.:-]+) = ?(.*)|(?:newdoc|newpar)(?: .*)?)")
 _BREAKS = re.compile(r"[\t\n\r]")
 
 
@@ -42,9 +47,11 @@ def read_conll(
     *,
     encoding: str = "utf-8",
     losses: Losses | None = None,
+    faults: Faults | None = None,
     columns: Sequence[str] | None = None,
     separator: str | None = None,
-    scheme: str = "BIO",
+    scheme: str | None = None,
+    unit: RowUnit | None = None,
     repair: bool = False,
     joiner: str | None = None,
 ) -> Iterator[Document]:
@@ -54,10 +61,14 @@ def read_conll(
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where columns, comments and ``-DOCSTART-`` lines that are passed over are counted.
+        faults: What happens at a sentence that cannot be read; by default it is an error.
         columns: What each column is: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (passed over); ``None`` goes by
             their number (`COLUMNS_BY_COUNT`).
         separator: What stands between columns; ``None`` is tab if the first row has one, else any run of blanks.
-        scheme: Scheme of the tags: BIO (IOB2), IOB1, IOE1, IOE2, BIOES or BILOU.
+        scheme: Scheme of the tags: BIO (IOB2), IOB1, IOE1, IOE2, BIOES or BILOU; ``None`` goes by the file's ending:
+            BIOES for ``.bioes`` and ``.bmes``, else BIO.
+        unit: What a row is: ``words``, or ``chars``, which gives Documents without words; ``None`` goes by the first
+            rows: ``chars`` if each is one Chinese character with a tag.
         repair: Read ill-formed tags by conlleval's rule instead of refusing them.
         joiner: What stands between two words of the text; ``None`` goes by their scripts.
 
@@ -66,12 +77,23 @@ def read_conll(
         ValueError: If a column's or the scheme's name is unknown.
     """
     names = None if columns is None else check_columns(columns)
-    scheme = scheme_named(scheme)
     lines = LineReader(source, encoding=encoding)
+    scheme = scheme_named(_SCHEMES.get(ending_of(lines.name), "BIO") if scheme is None else scheme)
+    if unit not in (None, *UNITS):
+        raise ValueError(f"unit {unit!r}; expected one of {', '.join(UNITS)}")
     layout = _Layout(names, separator)
     losses = Losses() if losses is None else losses
-    for block in _blocks(lines, layout, losses):
-        yield _document(block, lines, scheme=scheme, repair=losses if repair else None, joiner=joiner)
+    faults = Faults() if faults is None else faults
+    repaired = losses if repair or faults.repairs else None
+    blocks = _blocks(lines, layout, losses, faults)
+    if unit is None:
+        unit, blocks = settle_unit(blocks, name=lines.name)
+        if unit == "chars":
+            warn_of_chars(lines.name)
+    for block in blocks:
+        read = partial(_document, block, lines, scheme=scheme, unit=unit, repair=repaired, joiner=joiner)
+        if (document := faults.attempt(read)) is not None:
+            yield document
 
 
 @dataclass(slots=True)
@@ -85,6 +107,8 @@ class _Layout:
         if self.separator is None:
             self.separator = "\t" if "\t" in line else " "
         cells = [cell for cell in line.split(" ") if cell] if self.separator == " " else line.split(self.separator)
+        while len(cells) > (1 if self.columns is None else len(self.columns)) and not cells[-1].strip():
+            cells.pop()  # tabs at the end of a row
         if self.columns is None:
             self.columns = COLUMNS_BY_COUNT.get(len(cells))
         if self.columns is None or len(cells) != len(self.columns):
@@ -111,22 +135,27 @@ class _Block:
     line: int = 0
     numbers: list[int] = field(default_factory=list)
     columns: dict[str, list[str]] = field(default_factory=dict)
+    is_whole: bool = True
 
 
-def _blocks(lines: LineReader, layout: _Layout, losses: Losses) -> Iterator[_Block]:
+def _blocks(lines: LineReader, layout: _Layout, losses: Losses, faults: Faults) -> Iterator[_Block]:
     block = _Block()
     for line in lines:
         if not line.strip(" \t"):
-            if block.numbers:
+            if block.numbers and block.is_whole:
                 yield block
             block = _Block()
+        elif not block.is_whole:
+            continue
         elif not block.numbers and line.startswith(_DOCSTART):
             losses.add("-DOCSTART- lines", 1, format="documents")
         elif not block.numbers and (comment := layout.comment(line)) is not None:
             _take_comment(block, comment, lines, losses)
+        elif (cells := faults.attempt(partial(layout.cells, line, lines))) is None:
+            block.is_whole = False
         else:
-            _take_row(block, layout.cells(line, lines), layout.columns or (), lines, losses)
-    if block.numbers:
+            _take_row(block, cells, layout.columns or (), lines, losses)
+    if block.numbers and block.is_whole:
         yield block
 
 
@@ -149,7 +178,9 @@ def _take_row(block: _Block, cells: list[str], columns: Sequence[str], lines: Li
             block.columns.setdefault(name, []).append(cell)
 
 
-def _document(block: _Block, lines: LineReader, *, scheme: str, repair: Losses | None, joiner: str | None) -> Document:
+def _document(
+    block: _Block, lines: LineReader, *, scheme: str, unit: RowUnit, repair: Losses | None, joiner: str | None
+) -> Document:
     """A sentence as a Document; with ``repair``, ill-formed tags are counted there instead of refused."""
     texts, pos, tags = (block.columns.get(name) for name in ("word", "pos", "tag"))
     texts = texts or []
@@ -161,8 +192,23 @@ def _document(block: _Block, lines: LineReader, *, scheme: str, repair: Losses |
             raise lines.error(str(fault), line=block.numbers[fault.index]) from fault
         if repair is not None:
             repair.add(ILL_FORMED, n_ill_formed(tags, entities, scheme=scheme), format=FORMAT)
+    document = _of_words(block, lines, texts, pos, entities, joiner=joiner, unit=unit)
+    return document if unit == "words" else Document(document.text, None, document.entities, id=document.id)
+
+
+def _of_words(
+    block: _Block,
+    lines: LineReader,
+    texts: list[str],
+    pos: list[str] | None,
+    entities: list[WordSpan] | None,
+    *,
+    joiner: str | None,
+    unit: RowUnit,
+) -> Document:
     if block.text is None:
-        return words_joined(texts, joiner=joiner, pos=pos, entities=entities, id=block.id)
+        between = blank_between if unit == "words" else blank_between_chars
+        return words_joined(texts, joiner=joiner, between=between, pos=pos, entities=entities, id=block.id)
     spans = align_words(texts, block.text)
     if spans is None:
         raise lines.error(f"# text = {block.text!r} is not what the words {' '.join(texts)!r} spell", line=block.line)

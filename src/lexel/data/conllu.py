@@ -22,9 +22,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
 from lexel.data.omissions import Loss, Losses, n_scores
@@ -37,6 +39,7 @@ from lexel.data.tags import (
     spans_of_tags,
     tags_of_spans,
 )
+from lexel.data.unread import Unread
 from lexel.data.words import align_words, words_must_tile
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError
@@ -66,6 +69,7 @@ class _Sentence:
     comments: dict[str, tuple[int, str]] = field(default_factory=dict)
     words: list[_Node] = field(default_factory=list)
     tokens: list[_Node] = field(default_factory=list)
+    is_whole: bool = True
 
 
 class _Surface(NamedTuple):
@@ -81,6 +85,7 @@ def read_conllu(
     *,
     encoding: str = "utf-8",
     losses: Losses | None = None,
+    faults: Faults | None = None,
     pos: str = "upos",
     entity_key: str = "Entity",
     repair: bool = False,
@@ -92,6 +97,7 @@ def read_conllu(
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where everything that a Document does not hold is counted.
+        faults: What happens at a sentence that cannot be read; by default it is an error.
         pos: Which column the tags are from, ``upos`` or ``xpos``.
         entity_key: The key of entity tags in MISC.
         repair: Read ill-formed entity tags by conlleval's rule instead of refusing them.
@@ -105,12 +111,15 @@ def read_conllu(
         raise ValueError(f"pos {pos!r}; expected upos or xpos")
     if fold is not None and pos != "upos":
         raise ValueError(f"fold with pos {pos!r}; expected upos, which the rule folds")
+    lines = LineReader(source, encoding=encoding)
     reading = _Reading(
-        LineReader(source, encoding=encoding),
+        lines,
         Losses() if losses is None else losses,
+        Faults() if faults is None else faults,
+        Unread(lines.name),
         pos,
         entity_key,
-        repair,
+        repair or (faults is not None and faults.repairs),
         None if fold is None else fold_of(fold),
     )
     return reading.documents()
@@ -122,24 +131,33 @@ class _Reading:
 
     lines: LineReader
     losses: Losses
+    faults: Faults
+    unread: Unread
     pos: str
     entity_key: str
     repair: bool
     fold: Fold | None
 
     def documents(self) -> Iterator[Document]:
+        for sentence in self._sentences():
+            if (document := self.faults.attempt(partial(self._document, sentence))) is not None:
+                yield document
+
+    def _sentences(self) -> Iterator[_Sentence]:
         sentence = _Sentence()
         for line in self.lines:
             if not line:
-                if sentence.words:
-                    yield self._document(sentence)
+                if sentence.words and sentence.is_whole:
+                    yield sentence
                 sentence = _Sentence()
+            elif not sentence.is_whole:
+                continue
             elif line.startswith("#") and not sentence.words:
                 self._take_comment(line, sentence)
-            else:
-                self._take_row(line, sentence)
-        if sentence.words:
-            yield self._document(sentence)
+            elif self.faults.attempt(partial(self._take_row, line, sentence)) is None:
+                sentence.is_whole = False
+        if sentence.words and sentence.is_whole:
+            yield sentence
 
     def _lost(self, what: str, count: int) -> None:
         self.losses.add(what, count, format="documents")
@@ -151,8 +169,11 @@ class _Reading:
         else:
             self._lost("comments", 1)
 
-    def _take_row(self, line: str, sentence: _Sentence) -> None:
+    def _take_row(self, line: str, sentence: _Sentence) -> bool:
+        """Add a row to a sentence; gives True."""
         cells = line.split("\t")
+        while len(cells) > _N_COLUMNS and not cells[-1].strip():
+            cells.pop()  # tabs at the end of a row
         if len(cells) != _N_COLUMNS:
             raise self.lines.error(f"{len(cells)} columns; expected the ten of CoNLL-U, with a tab between two")
         match = _ID.fullmatch(cells[0])
@@ -162,7 +183,7 @@ class _Reading:
             )
         if match[3]:
             self._lost("empty nodes", 1)
-            return
+            return True
         due, first, end = len(sentence.words) + 1, int(match[1]), int(match[2] or match[1])
         if first != due or end < first:
             raise self.lines.error(f"ID {cells[0]!r}; expected {due}, since words are numbered from 1 in each sentence")
@@ -171,6 +192,7 @@ class _Reading:
             raise self.lines.error("FORM is empty; expected a word in every row")
         (sentence.tokens if match[2] else sentence.words).append(node)
         self._count_losses(node)
+        return True
 
     def _count_losses(self, node: _Node) -> None:
         for column, what in _OTHER_COLUMNS.items():
@@ -178,6 +200,7 @@ class _Reading:
         column, what = (4, "XPOS tags") if self.pos == "upos" else (3, "UPOS tags")
         if self.fold is None:
             self._lost(what, int(node.cells[column] != "_"))
+        self.unread.look_at_misc(node.misc, entity_key=self.entity_key)
         self._lost("MISC entries", sum(key not in _HELD_MISC and key != self.entity_key for key in node.misc))
 
     def _document(self, sentence: _Sentence) -> Document:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
+from lexel.data.faults import Faults
 from lexel.data.files import Source, Target, ending_of
 from lexel.data.folding import Fold, fold_of
 from lexel.data.html_page import write_html
@@ -27,7 +28,13 @@ class Reader(Protocol):
     """Every ``read_x``: documents from a source, in order, one at a time; options of its own come after these."""
 
     def __call__(
-        self, source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None
+        self,
+        source: Source,
+        /,
+        *,
+        encoding: str = "utf-8",
+        losses: Losses | None = None,
+        faults: Faults | None = None,
     ) -> Iterator[Document]: ...
 
 
@@ -63,7 +70,7 @@ def _rows() -> Iterator[Format]:
     tagged = frozenset(("words", "pos", "entities"))
     yield Format("text", read_lines, write_lines, (".txt",), frozenset())
     yield Format("segmented", read_segmented, write_segmented, (".seg",), frozenset(("words",)))
-    yield Format("conll", read_conll, write_conll, (".conll", ".bio", ".iob", ".iob2", ".bioes"), tagged)
+    yield Format("conll", read_conll, write_conll, (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), tagged)
     yield Format("conllu", read_conllu, write_conllu, (".conllu",), tagged | {"id"})
     yield Format("jsonl", read_jsonl, write_jsonl, (".jsonl", ".json", ".ndjson"), every)
     yield Format("parquet", read_parquet, write_parquet, (".parquet",), every)

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
 from lexel.data.offsets import OFFSET_UNITS, chars_of, check_order, pairs_of, unit_positions
 from lexel.data.omissions import Loss, Losses
+from lexel.data.unread import Unread
 from lexel.document import Document, Spans, Words
 
 FORMAT = "JSON lines"
@@ -30,7 +33,12 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def read_jsonl(
-    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, fold: Fold | str | None = None
+    source: Source,
+    *,
+    encoding: str = "utf-8",
+    losses: Losses | None = None,
+    faults: Faults | None = None,
+    fold: Fold | str | None = None,
 ) -> Iterator[Document]:
     """Each line's record as a Document; lines of whitespace are passed over.
 
@@ -41,6 +49,7 @@ def read_jsonl(
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where keys that Lexel does not know are counted.
+        faults: What happens at a record that cannot be read; by default it is an error.
         fold: A rule that folds the tags by ``xpos``, a list of one a word.
 
     Raises:
@@ -50,21 +59,34 @@ def read_jsonl(
     known = {*_KEYS} if rule is None else {*_KEYS, "xpos"}
     lines = LineReader(source, encoding=encoding)
     losses = Losses() if losses is None else losses
-    for line in lines:
-        if not line or line.isspace():
-            continue
+    faults = Faults() if faults is None else faults
+    unread = Unread(lines.name)
+
+    def read(line: str) -> tuple[Document, Set[str]]:
+        record = _parsed(line, lines)
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise lines.error(f"not JSON ({error.msg} at column {error.colno}); expected one object a line") from error
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
-            raise lines.error(f"not a record ({error}); expected one object a line") from error
-        try:
-            yield document_of_record(record, fold=rule)
+            document = document_of_record(record, fold=rule)
         except ValueError as error:
             raise lines.error(str(error)) from error
-        for key in record.keys() - known:
+        others = record.keys() - known
+        unread.look_at_record(record, others)
+        return document, others
+
+    for line in lines:
+        if not line or line.isspace() or (found := faults.attempt(partial(read, line))) is None:
+            continue
+        yield found[0]
+        for key in sorted(found[1]):
             losses.add(f"key {key!r}", 1, format="documents")
+
+
+def _parsed(line: str, lines: LineReader) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise lines.error(f"not JSON ({error.msg} at column {error.colno}); expected one object a line") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
+        raise lines.error(f"not a record ({error}); expected one object a line") from error
 
 
 def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:

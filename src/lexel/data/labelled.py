@@ -7,6 +7,7 @@ for document in file.documents(): ...
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,17 +15,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lexel.data.char_rows import UNITS, RowUnit
+from lexel.data.classified import COLUMNS, Classified, Columns, read_classified
 from lexel.data.conll import check_columns
-from lexel.data.files import Source, check_encoding
+from lexel.data.faults import Faults, OnError
+from lexel.data.files import Source, check_encoding, ending_of
 from lexel.data.folding import Fold, fold_of
-from lexel.data.formats import Format, Reader, by_ending, format_named, reader_of
+from lexel.data.formats import FORMATS, Format, Reader, by_ending, format_named, reader_of
 from lexel.data.lines import read_lines
 from lexel.data.omissions import Losses
+from lexel.data.questions import Question, read_questions
 from lexel.data.tags import scheme_named
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
 
 _WITH_TAGS = ("conll", "conllu")
+
+_logger = logging.getLogger("lexel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +45,14 @@ class DataOptions:
         columns: CoNLL columns: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (ignored).
         separator: What separates CoNLL columns.
         scheme: Scheme of the tags in CoNLL columns.
+        unit: What a row of CoNLL columns is: ``words`` or ``chars``.
+        entity_key: Key of entity tags in CoNLL-U's MISC.
         repair: Read ill-formed tags by conlleval's rule instead of refusing them.
         fold: Rule that folds part-of-speech tags by XPOS.
+        on_error: What happens at a record that cannot be read: ``stop``, ``skip`` or ``repair`` (see `Faults`).
+        text_field: Key or column of the text, for texts with classes.
+        pair_field: Key or column of a pair's second text.
+        label_field: Key or column of the class.
 
     Raises:
         OptionError: If a value is unknown.
@@ -51,8 +64,14 @@ class DataOptions:
     columns: tuple[str, ...] | None = None
     separator: str | None = None
     scheme: str | None = None
+    unit: RowUnit | None = None
+    entity_key: str | None = None
     repair: bool = False
     fold: Fold | str | None = None
+    on_error: OnError = "stop"
+    text_field: str = COLUMNS.text
+    pair_field: str = COLUMNS.pair
+    label_field: str = COLUMNS.label
 
     def __post_init__(self) -> None:
         try:
@@ -60,14 +79,17 @@ class DataOptions:
                 check_columns(self.columns)
             if self.scheme is not None:
                 scheme_named(self.scheme)
+            if self.unit not in (None, *UNITS):
+                raise ValueError(f"unit is {self.unit!r}; expected one of {', '.join(UNITS)}")
         except ValueError as error:
             raise OptionError(str(error)) from error
         check_encoding(self.encoding, name="encoding")
+        Faults(self.on_error)
 
     @property
     def of_columns(self) -> dict[str, Any]:
         """The options that only CoNLL columns take, as far as they are given."""
-        given = {"columns": self.columns, "separator": self.separator, "scheme": self.scheme}
+        given = {"columns": self.columns, "separator": self.separator, "scheme": self.scheme, "unit": self.unit}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -85,22 +107,32 @@ class LabelledFile:
     format: Format
     options: DataOptions
 
-    def documents(self, source: Source | None = None, *, losses: Losses | None = None) -> Iterator[Document]:
+    def documents(
+        self, source: Source | None = None, *, losses: Losses | None = None, faults: Faults | None = None
+    ) -> Iterator[Document]:
         """The documents in order.
 
         Args:
             source: An open stream to read instead of the path.
             losses: Counts what the format holds and a Document does not.
+            faults: Counts skipped records, by the rule of the options; without it they are logged at the end.
 
         Raises:
             DataError: ``path:line`` of a record that cannot be read, or is too long.
         """
+        counted = Faults(self.options.on_error) if faults is None else faults
+        records = self._reader(source or self.path, encoding=self.options.encoding, losses=losses, faults=counted)
+        yield from self._short_enough(records, counted)
+        if faults is None:
+            log_faults(self.path, counted)
+
+    def _short_enough(self, documents: Iterator[Document], faults: Faults) -> Iterator[Document]:
         limit = self.options.max_chars
-        records = self._reader(source or self.path, encoding=self.options.encoding, losses=losses)
-        for number, document in enumerate(records, 1):
+        for number, document in enumerate(documents, 1):
             if limit is not None and len(document.text) > limit:
                 found = f"{len(document.text):,} characters; expected at most {limit:,} (--max-chars)"
-                raise DataError(f"{self.path}: document {number}: {found}")
+                faults.take(DataError(f"{self.path}: document {number}: {found}"))
+                continue
             yield document
 
     @property
@@ -111,6 +143,8 @@ class LabelledFile:
     @property
     def _reader(self) -> Reader:
         chosen = self.options.of_columns
+        if self.options.entity_key is not None:
+            chosen["entity_key"] = self.options.entity_key
         if self.options.repair and self.format.name in _WITH_TAGS:
             chosen["repair"] = True
         return partial(reader_of(self.format, fold=self.options.fold), **chosen)
@@ -126,7 +160,7 @@ def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = No
     options = DataOptions() if options is None else options
     place = os.fspath(path)
     check_file(place)
-    format = format_named(options.format) if options.format is not None else by_ending(place)
+    format = format_named(options.format) if options.format is not None else labelled_format(place)
     if format.reader is None or not format.layers:
         raise DataError(f"{place}: {format.name} holds no labels that can be read; expected conllu, jsonl, conll, ...")
     if options.of_columns and format.name != "conll":
@@ -134,8 +168,46 @@ def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = No
         raise OptionError(
             f"{place}: is {format.name}; {names}: only for CoNLL columns. Leave it out, or name the format"
         )
+    if options.entity_key is not None and format.name != "conllu":
+        raise OptionError(f"{place}: is {format.name}; entity_key: only for CoNLL-U. Leave it out, or name the format")
     reader_of(format, fold=options.fold)
     return LabelledFile(place, format, options)
+
+
+def labelled_format(path: str | os.PathLike[str]) -> Format:
+    """The format of labelled documents that an ending says; ``.tsv`` holds CoNLL columns.
+
+    Raises:
+        DataError: Listing the endings there are.
+    """
+    return FORMATS["conll"] if ending_of(path) in (".tsv", ".tab") else by_ending(path)
+
+
+def log_faults(path: str, faults: Faults) -> None:
+    """Log a warning for what was skipped and repaired in a file."""
+    for line in faults.lines():
+        _logger.warning("%s: %s", path, line)
+
+
+def read_labelled_texts(
+    path: str, options: DataOptions, *, labelled: bool = True, faults: Faults | None = None
+) -> Iterator[Classified]:
+    """Texts with their classes, as the options say; see `read_classified`."""
+    counted = Faults(options.on_error) if faults is None else faults
+    columns = Columns(options.text_field, options.pair_field, options.label_field)
+    yield from read_classified(
+        path, encoding=options.encoding, format=options.format, columns=columns, labelled=labelled, faults=counted
+    )
+    if faults is None:
+        log_faults(path, counted)
+
+
+def read_labelled_questions(path: str, options: DataOptions, *, faults: Faults | None = None) -> Iterator[Question]:
+    """Questions with their answers, as the options say; see `read_questions`."""
+    counted = Faults(options.on_error) if faults is None else faults
+    yield from read_questions(path, encoding=options.encoding, faults=counted)
+    if faults is None:
+        log_faults(path, counted)
 
 
 def check_file(place: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, open_output
 from lexel.data.omissions import Loss, Losses
 from lexel.document import Document
@@ -11,13 +12,16 @@ from lexel.document import Document
 FORMAT = "plain text"
 
 
-def read_lines(source: Source, *, encoding: str = "utf-8", losses: Losses | None = None) -> Iterator[Document]:
+def read_lines(
+    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
+) -> Iterator[Document]:
     r"""Each line as a Document without layers, in order and never stripped.
 
     Args:
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Accepted for the sake of one call for all formats; plain text has nothing to lose.
+        faults: Accepted for the same reason; every line is a text.
 
     Raises:
         DataError: ``path:line`` of a byte that is not in the encoding.

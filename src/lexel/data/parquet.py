@@ -14,8 +14,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
+from lexel.data.faults import Faults
 from lexel.data.files import Source, Target, name_of, open_binary, write_errors
 from lexel.data.jsonl import document_of_record, record_of_document
 from lexel.data.offsets import unit_positions
@@ -35,13 +37,16 @@ _LISTS = {
 }  # fmt: skip
 
 
-def read_parquet(source: Source, *, encoding: str = "utf-8", losses: Losses | None = None) -> Iterator[Document]:
+def read_parquet(
+    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
+) -> Iterator[Document]:
     """Each row as a Document.
 
     Args:
         source: A path or an open binary file; a stream that cannot seek will not do.
         encoding: Accepted for the sake of one call for all formats; Parquet is always UTF-8.
         losses: Where columns that Lexel does not know are counted, once a row.
+        faults: What happens at a row that cannot be read; by default it is an error.
 
     Raises:
         DataError: ``path:row`` of a row whose parts do not fit its text, or the path of a file that is not Parquet.
@@ -50,10 +55,11 @@ def read_parquet(source: Source, *, encoding: str = "utf-8", losses: Losses | No
     name = name_of(source)
     if source == "-":
         raise DataError(f"{name}: Parquet begins at its end; expected a file, not a pipe; give the path")
-    return _documents(source, name, Losses() if losses is None else losses)
+    losses, faults = (Losses() if losses is None else losses), (Faults() if faults is None else faults)
+    return _documents(source, name, losses, faults)
 
 
-def _documents(source: Source, name: str, losses: Losses) -> Iterator[Document]:
+def _documents(source: Source, name: str, losses: Losses, faults: Faults) -> Iterator[Document]:
     arrow, parquet = load_pyarrow()
     row = 0
     try:
@@ -62,7 +68,9 @@ def _documents(source: Source, name: str, losses: Losses) -> Iterator[Document]:
             for batch in file.iter_batches(batch_size=_READ_ROWS, columns=columns):
                 for record in batch.to_pylist():
                     row += 1
-                    yield _document(record, unit, name=name, row=row)
+                    read = partial(_document, record, unit, name=name, row=row)
+                    if (document := faults.attempt(read)) is not None:
+                        yield document
     except (arrow.ArrowException, OSError) as error:
         raise DataError(
             f"{name}: cannot be read as Parquet ({_first_line(error)}); expected a whole Parquet file"

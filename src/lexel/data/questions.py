@@ -10,17 +10,25 @@ One question a line is a JSON object too. Its answers may be ranges of the conte
 
     {"id": "q1", "question": "他在哪？", "context": "他在北京。", "answers": [[2, 4]], "offset_unit": "char"}
 
-A question with no answers is one that its context does not answer. Every answer is compared with its context.
+CMRC 2018 as it was first published is read too; its answers have no offsets, so the first place of each counts:
+
+    [{"context_text": "他在北京。", "qas": [{"query_id": "q1", "query_text": "他在哪？", "answers": ["北京"]}]}]
+
+A question with no answers is one that its context does not answer. Every answer is compared with its context; 2 % of
+CMRC's development set stand elsewhere than their offsets say, which ``Faults("repair")`` corrects.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source
 from lexel.data.offsets import OFFSET_UNITS, chars_of, pairs_of
 from lexel.errors import DataError
@@ -52,7 +60,7 @@ class Question:
         return [self.context[start:end] for start, end in self.answers]
 
 
-def read_questions(source: Source, *, encoding: str = "utf-8") -> Iterator[Question]:
+def read_questions(source: Source, *, encoding: str = "utf-8", faults: Faults | None = None) -> Iterator[Question]:
     """Each question, in order.
 
     A file of lines is read lazily; SQuAD's JSON is one object, so it is read whole.
@@ -60,28 +68,25 @@ def read_questions(source: Source, *, encoding: str = "utf-8") -> Iterator[Quest
     Args:
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream; which of the two it is, its first line says.
         encoding: How bytes are decoded.
+        faults: What happens at a question that cannot be read; by default it is an error. With ``repair`` an answer
+            that is not at its offset is taken from the nearest place where it is.
 
     Raises:
         DataError: ``path:line``, or the place in SQuAD's JSON, of what is not a question, or of an answer that does
             not stand at its offset.
     """
     lines = LineReader(source, encoding=encoding)
+    faults = Faults() if faults is None else faults
     given = iter(lines)
-    for line in given:
-        if not line.strip():
-            continue
-        record = _parsed(line)
-        if isinstance(record, dict) and "data" not in record:
-            yield _from_line(record, lines)
-            break
-        first = lines.number
-        yield from _from_squad("\n".join((line, *given)), lines, first=first)
-    for line in given:
-        if line.strip():
-            record = _parsed(line)
-            if not isinstance(record, dict):
-                raise lines.error("not a JSON object; expected one question a line: {'question': ..., 'context': ...}")
-            yield _from_line(record, lines)
+    first = next((line for line in given if line.strip()), "")
+    record = _parsed(first) if first else None
+    if first and (not isinstance(record, dict) or "data" in record):
+        number = lines.number
+        yield from _from_whole("\n".join((first, *given)), lines, faults, first=number)
+        return
+    for line in chain([first], given):
+        if line.strip() and (found := faults.attempt(partial(_from_line, line, lines, faults))) is not None:
+            yield found
 
 
 def _parsed(line: str) -> Any:
@@ -95,14 +100,17 @@ def _parsed(line: str) -> Any:
 # One question a line -------------------------------------------------------------------------------------------------
 
 
-def _from_line(record: Mapping[str, Any], lines: LineReader) -> Question:
+def _from_line(line: str, lines: LineReader, faults: Faults) -> Question:
+    record = _parsed(line)
+    if not isinstance(record, dict):
+        raise lines.error("not a JSON object; expected one question a line: {'question': ..., 'context': ...}")
     try:
-        return _question(record, _string(record, "context"), where=f"{lines.name}:{lines.number}")
+        return _question(record, _string(record, "context"), faults, where=f"{lines.name}:{lines.number}")
     except ValueError as error:
         raise lines.error(str(error)) from error
 
 
-def _question(record: Mapping[str, Any], context: str, *, where: str) -> Question:
+def _question(record: Mapping[str, Any], context: str, faults: Faults, *, where: str) -> Question:
     """A question from its object.
 
     Raises:
@@ -111,23 +119,54 @@ def _question(record: Mapping[str, Any], context: str, *, where: str) -> Questio
     id = record.get("id")
     if not (id is None or type(id) in (str, int)):
         raise ValueError(f"id is {id!r:.40}; expected a string")
-    answers = _answers(record, context)
+    answers, n_repaired = _answers(record, context, repair=faults.repairs)
     if record.get("is_impossible") is True and answers:
         raise ValueError(f"is_impossible is true, but there are {len(answers)} answers; expected none")
-    return Question(None if id is None else str(id), _string(record, "question"), context, answers, where)
+    question = Question(None if id is None else str(id), _string(record, "question"), context, answers, where)
+    faults.n_repaired += bool(n_repaired)
+    return question
 
 
-def _answers(record: Mapping[str, Any], context: str) -> Spans:
+def _answers(record: Mapping[str, Any], context: str, *, repair: bool) -> tuple[Spans, int]:
+    """The answers' ranges, and how many of them were repaired."""
     given = record.get("answers")
     if isinstance(given, dict):  # the columns of Hugging Face's data sets
         given = _rows_of(given)
     if given is None:
-        return ()
+        return (), 0
     if not isinstance(given, list):
         raise ValueError(f"answers is {given!r:.40}; expected a list, [] where the context does not answer")
     if all(isinstance(answer, list) for answer in given):
-        return _ranges(given, context, unit=record.get("offset_unit", "char"))
-    return tuple(_found(answer, context, f"answers[{i}]") for i, answer in enumerate(given))
+        return _ranges(given, context, unit=record.get("offset_unit", "char")), 0
+    found: list[tuple[int, int]] = []
+    n_repaired = 0
+    for i, answer in enumerate(given):
+        try:
+            found.append(_found(answer, context, f"answers[{i}]"))
+        except _MisplacedError as misplaced:
+            if not repair:
+                raise
+            n_repaired += 1
+            found += misplaced.nearest(context)
+    if given and not found:
+        raise ValueError(f"none of {len(given)} answers stands in the context; expected text of it")
+    return tuple(found), n_repaired
+
+
+class _MisplacedError(ValueError):
+    """An answer that does not stand where it says."""
+
+    def __init__(self, text: str, start: int, problem: str) -> None:
+        super().__init__(problem)
+        self._text, self._start = text, start
+
+    def nearest(self, context: str) -> list[tuple[int, int]]:
+        """Its nearest place in the context; nothing if it has none."""
+        starts = [match.start() for match in re.finditer(f"(?={re.escape(self._text)})", context)]
+        if not starts:
+            return []
+        start = min(starts, key=lambda start: abs(start - self._start))
+        return [(start, start + len(self._text))]
 
 
 def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -158,7 +197,8 @@ def _found(answer: Any, context: str, name: str) -> tuple[int, int]:
         raise ValueError(f"{name} is empty; expected text of the context, or no answer where it does not answer")
     there = context[start : start + len(text)] if start >= 0 else ""
     if there != text:
-        raise ValueError(f"{name} is {text!r} at {start}, but the context has {there!r} there; {_hint(text, context)}")
+        problem = f"{name} is {text!r} at {start}, but the context has {there!r} there; {_hint(text, context)}"
+        raise _MisplacedError(text, start, problem)
     return start, start + len(text)
 
 
@@ -166,7 +206,10 @@ def _hint(text: str, context: str) -> str:
     place = context.find(text)
     if place < 0:
         return "it stands nowhere in the context. Correct the text"
-    return f"it stands first at {place}. Correct the offset, which counts characters of the context as it is"
+    return (
+        f"it stands first at {place}. Correct the offset, which counts characters of the context as it is; or let it "
+        "be taken from where it stands (--on-error repair)"
+    )
 
 
 def _string(record: Mapping[str, Any], key: str, *, of: str = "") -> str:
@@ -177,11 +220,11 @@ def _string(record: Mapping[str, Any], key: str, *, of: str = "") -> str:
     return value
 
 
-# SQuAD's JSON --------------------------------------------------------------------------------------------------------
+# Files that are one JSON value ---------------------------------------------------------------------------------------
 
 
-def _from_squad(text: str, lines: LineReader, *, first: int) -> Iterator[Question]:
-    """The questions of SQuAD's object, which begins on line ``first``."""
+def _from_whole(text: str, lines: LineReader, faults: Faults, *, first: int) -> Iterator[Question]:
+    """The questions of SQuAD's object, or of CMRC's first list, which begins on line ``first``."""
     name = lines.name
     try:
         whole = json.loads(text)
@@ -190,24 +233,44 @@ def _from_squad(text: str, lines: LineReader, *, first: int) -> Iterator[Questio
         raise lines.error(problem, line=first + error.lineno - 1) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: not JSON ({error}); expected one question a line, or SQuAD's object") from error
+    if isinstance(whole, list) and whole:  # CMRC's first layout
+        whole = {"data": [{"paragraphs": whole}]}
     if not isinstance(whole, dict):
         raise DataError(f"{name}: a JSON {type(whole).__name__}; expected one question a line, or SQuAD's object")
     for article, in_data in _items(whole, "data", f"{name}: "):
         for paragraph, in_article in _items(article, "paragraphs", f"{in_data}."):
-            with _said_at(in_article):
-                context = _string(paragraph, "context")
+            if (context := faults.attempt(partial(_context, paragraph, where=in_article))) is None:
+                continue
             for record, where in _items(paragraph, "qas", f"{in_article}."):
-                with _said_at(where):
-                    question = _question(record, context, where=where)
-                yield question
+                asked = _of_cmrc(record, context) if "context_text" in paragraph else record
+                if (question := faults.attempt(partial(_placed, asked, context, faults, where=where))) is not None:
+                    yield question
 
 
-@contextmanager
-def _said_at(where: str) -> Iterator[None]:
+def _context(paragraph: Mapping[str, Any], *, where: str) -> str:
     try:
-        yield
+        return _string(paragraph, "context_text" if "context_text" in paragraph else "context")
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
+
+
+def _placed(record: Mapping[str, Any], context: str, faults: Faults, *, where: str) -> Question:
+    try:
+        return _question(record, context, faults, where=where)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _of_cmrc(record: Mapping[str, Any], context: str) -> dict[str, Any]:
+    """A question of CMRC's first layout by SQuAD's names, its answers at their first places."""
+    names = {"query_id": "id", "query_text": "question"}
+    renamed = {names.get(key, key): value for key, value in record.items()}
+    if isinstance(answers := renamed.get("answers"), list):
+        renamed["answers"] = [
+            {"text": answer, "answer_start": context.find(answer)} if isinstance(answer, str) else answer
+            for answer in answers
+        ]
+    return renamed
 
 
 def _items(holder: Mapping[str, Any], key: str, before: str) -> Iterator[tuple[dict[str, Any], str]]:

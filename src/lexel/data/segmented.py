@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, open_output
 from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.words import words_joined, words_must_tile
@@ -15,7 +16,12 @@ FORMAT = "segmented text"
 
 
 def read_segmented(
-    source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, joiner: str = ""
+    source: Source,
+    *,
+    encoding: str = "utf-8",
+    losses: Losses | None = None,
+    faults: Faults | None = None,
+    joiner: str = "",
 ) -> Iterator[Document]:
     """Each line as a Document with words.
 
@@ -26,6 +32,7 @@ def read_segmented(
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Accepted for the sake of one call for all formats.
+        faults: Accepted for the same reason; every line is a text.
         joiner: What stands between two words in the Document's text: nothing for Chinese, a blank for English.
 
     Raises:

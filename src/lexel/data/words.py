@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -30,6 +30,7 @@ def words_joined(
     texts: Sequence[str],
     *,
     joiner: str | None,
+    between: Callable[[str, str], str] = blank_between,
     pos: Sequence[str] | None = None,
     entities: Iterable[tuple[int, int, str]] | None = None,
     id: str | None = None,
@@ -38,15 +39,13 @@ def words_joined(
 
     Args:
         texts: The words, none of them empty.
-        joiner: What stands between two words; ``None`` goes by their scripts (`blank_between`).
+        joiner: What stands between two words; ``None`` asks ``between``.
+        between: What stands between a word and the next; by default their scripts decide.
         pos: One tag a word.
         entities: ``(first word, end word, label)``.
         id: The record's name.
     """
-    if joiner is None:
-        gaps = [blank_between(left, right) for left, right in pairwise(texts)]
-    else:
-        gaps = [joiner] * (len(texts) - 1)
+    gaps = [between(*pair) if joiner is None else joiner for pair in pairwise(texts)]
     parts = [part for pair in zip(texts, [*gaps, ""], strict=True) for part in pair] if texts else []
     ends = list(accumulate(map(len, parts)))
     spans = [(end - len(text), end) for text, end in zip(texts, ends[::2], strict=True)]

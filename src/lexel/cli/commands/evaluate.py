@@ -27,6 +27,7 @@ from lexel.cli.terminal.messages import reported, say_losses
 from lexel.errors import DataError
 
 if TYPE_CHECKING:
+    from lexel.data import Faults
     from lexel.data.labelled import LabelledFile
     from lexel.evaluation.scores.results import Results
     from lexel.evaluation.scores.run import EvaluationOptions
@@ -64,6 +65,7 @@ def evaluate(
     """
     with reported(messages):
         from lexel.cli.jobs.loading import load_tagger
+        from lexel.data import Faults
         from lexel.data.labelled import check_file
 
         check_file(data)
@@ -77,6 +79,7 @@ def evaluate(
                 model=chosen,
                 labels=labels,
                 input=input,
+                labelled=labelled,
                 compute=compute,
                 is_quiet=messages.quiet,
             )
@@ -86,7 +89,7 @@ def evaluate(
         tagger = load_tagger(
             chosen, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
         )
-        _report(_Run(tagger, file, options, is_quiet=messages.quiet), measure)
+        _report(_Run(tagger, file, options, Faults(input.on_error), is_quiet=messages.quiet), measure)
 
 
 def _has_parts(model: ModelOptions, layers: LayerOptions) -> bool:
@@ -119,6 +122,7 @@ class _Run:
     tagger: Tagger
     data: LabelledFile
     options: EvaluationOptions
+    faults: Faults
     is_quiet: bool
 
     def measure(self) -> Results:
@@ -130,8 +134,9 @@ class _Run:
         place = self.data.path
         losses, files = Losses(), InputFiles([place])
         with show_progress(files, is_wanted=not self.is_quiet) as watched, files.open(place) as source:
-            results = evaluate(self.tagger, watched(self.data.documents(source, losses=losses)), options=self.options)
-        say_losses(losses)
+            documents = self.data.documents(source, losses=losses, faults=self.faults)
+            results = evaluate(self.tagger, watched(documents), options=self.options)
+        say_losses(losses, self.faults)
         if not results.n_documents:
             raise DataError(f"{place}: no documents; expected labelled ones (--data)")
         if results.words is None and results.pos is None and results.entities is None:
@@ -149,8 +154,9 @@ def _report(run: _Run, measure: MeasureOptions) -> None:
     from lexel.evaluation.scores.results import Report
 
     command = shlex.join(["lexel", *sys.argv[1:]])
-    data = describe_data(run.data.path, format=run.data.format.name, fold=run.data.fold)
-    report = Report(run.measure(), describe_run(run.tagger, run.options, command=command, data=data))
+    results = run.measure()
+    data = describe_data(run.data.path, format=run.data.format.name, fold=run.data.fold, faults=run.faults)
+    report = Report(results, describe_run(run.tagger, run.options, command=command, data=data))
     if measure.out is not None:
         write_json(report, measure.out)
     if measure.html is not None:

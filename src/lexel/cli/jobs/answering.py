@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from lexel.cli.jobs.loading import load_reader
-from lexel.cli.jobs.records import check_length, check_places
+from lexel.cli.jobs.records import check_places, is_short_enough
 from lexel.cli.jobs.results import Result, Route, choose_format, json_writer, stream_found
 from lexel.cli.options.answer import AnswerOutputOptions, QuestionOptions, SpanOptions
 from lexel.cli.options.groups import ComputeOptions, HeadOptions, MessageOptions
+from lexel.cli.terminal.messages import say_losses
 from lexel.cli.terminal.progress import InputFiles
+from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, name_of
 from lexel.data.questions import Question, read_questions
 from lexel.data.render import write_terminal
@@ -81,28 +83,32 @@ class AnsweringJob:
         Raises:
             DataError: If a question cannot be read, or an answer not written.
         """
-        files = InputFiles(self.places)
+        files, faults = InputFiles(self.places), Faults(self.questions.on_error)
         route = Route(self.places, self.output.out, self.output.line_buffered, by_line=False)
-        results = _results(answerer, self._questions(files), route=route)
+        results = _results(answerer, self._questions(files, faults), route=route)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
             if self.format == "terminal":
                 write_terminal(map(_as_document, watched(results)), self.output.out or "-")
             else:
                 route.write(watched(results), json_writer(partial(Answers.record, unit=self.output.offsets)))
+        say_losses((), faults)
 
-    def _questions(self, files: InputFiles) -> Iterator[Question]:
+    def _questions(self, files: InputFiles, faults: Faults) -> Iterator[Question]:
         for place in self.places:
             with files.open(place) as source:
-                for question in self._read(source, place):
-                    check_length(len(question.context), where=question.where, limit=self.questions.max_chars)
+                for question in self._read(source, place, faults):
+                    limit, where = self.questions.max_chars, question.where
+                    if not is_short_enough(len(question.context), faults, where=where, limit=limit):
+                        continue
                     if not question.question.strip():
-                        raise DataError(f"{question.where}: question is blank; expected a question about its context")
+                        faults.take(DataError(f"{where}: question is blank; expected a question about its context"))
+                        continue
                     yield question
 
-    def _read(self, source: Source, place: str) -> Iterator[Question]:
+    def _read(self, source: Source, place: str, faults: Faults) -> Iterator[Question]:
         encoding = self.questions.encoding
         if self.questions.question is None:
-            yield from read_questions(source, encoding=encoding)
+            yield from read_questions(source, encoding=encoding, faults=faults)
             return
         context = "\n".join(LineReader(source, encoding=encoding))
         name = name_of(place)

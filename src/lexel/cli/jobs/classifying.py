@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from lexel.cli.jobs.loading import load_reader
-from lexel.cli.jobs.records import check_length, check_places
+from lexel.cli.jobs.records import check_places, is_short_enough
 from lexel.cli.jobs.results import (
     BOLD,
     DIM,
@@ -25,9 +25,9 @@ from lexel.cli.jobs.results import (
 )
 from lexel.cli.options.classify import ClassOptions, ClassOutputOptions, TextOptions
 from lexel.cli.options.groups import ComputeOptions, HeadOptions, MessageOptions
-from lexel.cli.terminal.messages import note
+from lexel.cli.terminal.messages import note, say_losses
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import FORMATS
+from lexel.data import FORMATS, Faults
 from lexel.data.classified import FORMATS as OWN_FORMATS
 from lexel.data.classified import Classified, Columns, format_of, read_classified
 from lexel.data.files import TextOutput
@@ -153,12 +153,13 @@ class ClassifyingJob:
         Raises:
             DataError: If a record cannot be read or written.
         """
-        files = InputFiles(self._places)
+        files, faults = InputFiles(self._places), Faults(self.texts.on_error)
         route = Route(self._places, self.output.out, self.output.line_buffered)
-        records = self._records(files, labelled=False)
+        records = self._records(files, faults, labelled=False)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
             results = watched(_results(classifier, records, route=route))
             route.write(results, WRITERS[self.format])
+        say_losses((), faults)
 
     def calibrate(self, classifier: Classifier) -> None:
         """Find what suits the labelled input, and write it.
@@ -167,34 +168,40 @@ class ClassifyingJob:
             DataError: If a record cannot be read, or there is none.
             LabelError: If labels do not fit the model's.
         """
-        files = InputFiles(self._places)
-        found = classifier.calibrate(self._records(files, labelled=True))
+        files, faults = InputFiles(self._places), Faults(self.texts.on_error)
+        found = classifier.calibrate(self._records(files, faults, labelled=True))
         found.save(self.output.out or "-")
+        say_losses((), faults)
         note(f"{found.n_examples:,} texts; temperature {found.temperature:.3f}")
         for label, threshold in found.thresholds.items():
             note(f"{label}: threshold {threshold:.4f}, F1 {100 * found.f1[label]:.1f}")
 
-    def _records(self, files: InputFiles, *, labelled: bool) -> Iterator[Classified]:
+    def _records(self, files: InputFiles, faults: Faults, *, labelled: bool) -> Iterator[Classified]:
         for place, format in self.sources:
             with files.open(place) as source:
-                for record in self._read(source, place, format, labelled=labelled):
+                for record in self._read(source, place, format, faults, labelled=labelled):
                     n_chars = len(record.text) + len(record.pair or "")
-                    check_length(n_chars, where=record.where, limit=self.texts.max_chars)
-                    yield record
+                    if is_short_enough(n_chars, faults, where=record.where, limit=self.texts.max_chars):
+                        yield record
 
-    def _read(self, source: Any, place: str, format: str, *, labelled: bool) -> Iterator[Classified]:
+    def _read(self, source: Any, place: str, format: str, faults: Faults, *, labelled: bool) -> Iterator[Classified]:
         texts = self.texts
         if format in OWN_FORMATS:
             columns = Columns(texts.text_field, texts.pair_field, texts.label_field)
             yield from read_classified(
-                source, encoding=texts.encoding, format=format, columns=columns, labelled=labelled
+                source,
+                encoding=texts.encoding,
+                format=format,
+                columns=columns,
+                labelled=labelled,
+                faults=faults,
             )
             return
         reader: Any = FORMATS[format].reader
         if labelled or reader is None:
             expected = "labelled texts in jsonl, tsv or csv" if labelled else "text; or name the format with --from"
             raise DataError(f"{place}: {format} is not read here; expected {expected}")
-        for number, document in enumerate(reader(source, encoding=texts.encoding), 1):
+        for number, document in enumerate(reader(source, encoding=texts.encoding, faults=faults), 1):
             yield Classified(document.text, None, (), f"{place}: record {number}", document.id)
 
     @property

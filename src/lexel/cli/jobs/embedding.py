@@ -12,7 +12,7 @@ from lexel.cli.options.embed import PartName, VectorOptions, VectorOutputOptions
 from lexel.cli.options.groups import ComputeOptions, EncoderOptions, InputOptions, MessageOptions
 from lexel.cli.terminal.messages import say_losses
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import Losses
+from lexel.data import Faults, Losses
 from lexel.data.vectors import VectorFormat, vector_format, write_vectors
 from lexel.errors import DataError
 from lexel.tasks.embed import Embedder
@@ -60,14 +60,15 @@ class EmbeddingJob:
     def run(self, embedder: Embedder, *, is_quiet: bool) -> int:
         """Embed everything and write it; returns the number of vectors."""
         files, losses = InputFiles(self.inputs.places), Losses()
+        faults = Faults(self.inputs.options.on_error)
         route = Route(self.inputs.places, self.out, by_line=False)
         made = describe_vectors(embedder, of=self.per)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
-            records = watched(record.document for record in self.inputs.read(files, losses))
+            records = watched(record.document for record in self.inputs.read(files, losses, faults))
             if self.per == "text":
                 batches = embed_texts(embedder, records)
             else:
                 batches = embed_parts(embedder, records, part=self.per)
             n = write_vectors(batches, self.out, dims=made["dimensions"], made=made, format=self.format)
-        say_losses(losses)
+        say_losses(losses, faults)
         return n

@@ -32,7 +32,7 @@ from lexel.cli.options.fill import DecideOptions, FillOutputOptions, MaskOptions
 from lexel.cli.options.groups import ComputeOptions, HeadOptions, InputOptions, MessageOptions
 from lexel.cli.terminal.messages import say_losses
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import Losses
+from lexel.data import Faults, Losses
 from lexel.data.files import LineReader, TextOutput
 from lexel.tasks.fill import Candidate, FilledBlank, Filler, Filling
 from lexel.tasks.perplexity import Perplexity
@@ -126,15 +126,17 @@ class FillingJob:
             DataError: If a record cannot be read, has no mask, or cannot be written.
         """
         files, losses = InputFiles(self.inputs.places), Losses()
+        faults = Faults(self.inputs.options.on_error)
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
         read = partial(
             _perplexities if self.perplexity.perplexity else _fillings, filler, self.perplexity, live=route.may_wait
         )
         with route.in_sight(files, is_quiet=is_quiet) as watched:
-            found = stream_found(self.inputs.read(files, losses), read, one_by_one=route.is_conversation)
+            records = self.inputs.read(files, losses, faults)
+            found = stream_found(records, read, one_by_one=route.is_conversation)
             results = (Result(record.document.id, record.document.text, result) for record, result in found)
             route.write(watched(results), self._writer)
-        say_losses(losses)
+        say_losses(losses, faults)
 
     @property
     def _writer(self) -> Callable[[TextOutput], Write]:

@@ -14,6 +14,9 @@ from lexel.errors import DataError, OptionError
 if TYPE_CHECKING:
     from lexel.data.labelled import DataOptions, LabelledFile
 
+_SEPARATORS = {"tab": "\t", "blank": " ", "\\t": "\t"}
+"""Separators that are hard to type."""
+
 
 def open_labelled(place: str, input: InputOptions, options: LabelledOptions) -> LabelledFile:
     """Look at a file and its options before a model is loaded.
@@ -43,9 +46,16 @@ def data_options(input: InputOptions, options: LabelledOptions) -> DataOptions:
         format=input.from_,
         encoding=input.encoding,
         max_chars=input.max_chars,
+        on_error=input.on_error,
+        separator=None if options.separator is None else _SEPARATORS.get(options.separator, options.separator),
         columns=None if columns is None else tuple(name.strip() for name in columns.split(",")),
         scheme=options.data_scheme,
         repair=options.repair,
+        unit=options.unit,
+        entity_key=options.entity_key,
+        text_field=options.text_field,
+        pair_field=options.pair_field,
+        label_field=options.label_field,
         fold=options.fold,
     )
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lexel.cli.options.groups import InputOptions
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import FORMATS, Format, Losses, by_ending
+from lexel.data import FORMATS, Faults, Format, Losses, by_ending
 from lexel.data.files import name_of
 from lexel.document import Document
 from lexel.errors import DataError
@@ -43,16 +43,18 @@ class Inputs:
         """The files; ``-`` is standard input."""
         return tuple(place for place, _ in self.sources)
 
-    def read(self, files: InputFiles, losses: Losses) -> Iterator[Placed]:
+    def read(self, files: InputFiles, losses: Losses, faults: Faults) -> Iterator[Placed]:
         """The records of all files, in order.
 
         Raises:
             DataError: If one cannot be read, or is too long.
         """
         for place, format in self.sources:
-            yield from self.read_file(place, format, files=files, losses=losses)
+            yield from self.read_file(place, format, files=files, losses=losses, faults=faults)
 
-    def read_file(self, place: str, format: Format, *, files: InputFiles, losses: Losses) -> Iterator[Placed]:
+    def read_file(
+        self, place: str, format: Format, *, files: InputFiles, losses: Losses, faults: Faults
+    ) -> Iterator[Placed]:
         """The records of one of the files."""
         if format.reader is None:
             return
@@ -60,10 +62,14 @@ class Inputs:
         options = {"repair": True} if format.name in _WITH_TAGS else {}  # tags of the input are not kept
         at = name_of(place) + (":" if format.name in _LINE_A_RECORD else ": record ")
         with files.open(place) as source:
-            records = reader(source, encoding=self.options.encoding, losses=losses, **options)
-            for number, record in enumerate(records, 1):
-                check_length(len(record.text), where=f"{at}{number}", limit=self.options.max_chars)
-                yield Placed(f"{at}{number}", record)
+            before, n_long = faults.count, 0  # the reader skips records, too, which have numbers of their own
+            records = reader(source, encoding=self.options.encoding, losses=losses, faults=faults, **options)
+            for n_read, record in enumerate(records, 1):
+                where = f"{at}{n_read + faults.count - before - n_long}"
+                if is_short_enough(len(record.text), faults, where=where, limit=self.options.max_chars):
+                    yield Placed(where, record)
+                else:
+                    n_long += 1
 
 
 def find_inputs(files: Sequence[str] | None, input: InputOptions, *, out: str | None = None) -> Inputs:
@@ -128,11 +134,13 @@ def _unreadable(place: str) -> str | None:
     return f"{place}: is a folder; expected files" if Path(place).is_dir() else None
 
 
-def check_length(n_chars: int, *, where: str, limit: int | None) -> None:
-    """Refuse a record that is too long (``--max-chars``).
+def is_short_enough(n_chars: int, faults: Faults, *, where: str, limit: int | None) -> bool:
+    """Whether a record is within ``--max-chars``; one that is not counts as a bad record.
 
     Raises:
-        DataError: Saying where it stands.
+        DataError: With its place, if reading stops at bad records.
     """
-    if limit is not None and n_chars > limit:
-        raise DataError(f"{where}: {n_chars:,} characters; expected at most {limit:,} (--max-chars)")
+    if limit is None or n_chars <= limit:
+        return True
+    faults.take(DataError(f"{where}: {n_chars:,} characters; expected at most {limit:,} (--max-chars)"))
+    return False

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexel.cli.jobs.labelled import check_folders
+from lexel.cli.jobs.labelled import check_folders, data_options
 from lexel.cli.options.evaluate import MeasureOptions, TaskName
 from lexel.cli.options.groups import ComputeOptions, InputOptions, LabelOptions, ModelOptions
+from lexel.cli.options.labelled import LabelledOptions
+from lexel.cli.terminal.messages import say_losses
 from lexel.errors import LabelError
 
 if TYPE_CHECKING:
+    from lexel.data import Faults
+    from lexel.data.labelled import DataOptions
     from lexel.evaluation.scores.tallies import Sampling
     from lexel.evaluation.scores.texts import TextResults
     from lexel.tasks.answer import Answerer
@@ -41,52 +46,68 @@ def evaluate_texts(
     model: ModelOptions,
     labels: LabelOptions,
     input: InputOptions,
+    labelled: LabelledOptions,
     compute: ComputeOptions,
     is_quiet: bool,
 ) -> None:
     """Score a classifier, or a model that answers questions, and report it."""
+    from lexel.data import Faults
     from lexel.evaluation.scores.tallies import Sampling
 
     check_folders(measure.out, measure.html)
     options: dict[str, Any] = {"revision": model.revision, "pieces": labels.pieces, "max_chars": input.max_chars}
     options |= compute.loading
-    sampling = Sampling(measure.samples, measure.seed)
+    sampling, faults = Sampling(measure.samples, measure.seed), Faults(input.on_error)
     run = _classify if task == "classify" else _answer
-    reader, results = run(model.model, data, options=options, sampling=sampling, encoding=input.encoding)
-    made = _made(reader, data, task=task, sampling=sampling)
+    gold = _Gold(data, data_options(input, labelled), faults)
+    reader, results = run(model.model, gold, options=options, sampling=sampling)
+    say_losses((), faults)
+    made = _made(reader, gold, task=task, sampling=sampling)
     _report(results, measure, made=made, is_quiet=is_quiet)
 
 
+@dataclass(frozen=True, slots=True)
+class _Gold:
+    """The data, how it is read, and what was skipped of it."""
+
+    path: str
+    options: DataOptions
+    faults: Faults
+
+
 def _classify(
-    model: str | None, data: str, *, options: dict[str, Any], sampling: Sampling, encoding: str
+    model: str | None, gold: _Gold, *, options: dict[str, Any], sampling: Sampling
 ) -> tuple[Classifier, TextResults]:
-    from lexel.data.classified import read_classified
+    from lexel.data.labelled import read_labelled_texts
     from lexel.evaluation.scores.texts import evaluate_classifier
     from lexel.tasks.classify import Classifier
 
     classifier = Classifier.load(model, **options)
-    return classifier, evaluate_classifier(classifier, read_classified(data, encoding=encoding), sampling=sampling)
+    texts = read_labelled_texts(gold.path, gold.options, faults=gold.faults)
+    return classifier, evaluate_classifier(classifier, texts, sampling=sampling)
 
 
 def _answer(
-    model: str | None, data: str, *, options: dict[str, Any], sampling: Sampling, encoding: str
+    model: str | None, gold: _Gold, *, options: dict[str, Any], sampling: Sampling
 ) -> tuple[Answerer, TextResults]:
-    from lexel.data.questions import read_questions
+    from lexel.data.labelled import read_labelled_questions
     from lexel.evaluation.scores.texts import evaluate_answerer
     from lexel.tasks.answer import Answerer
 
     answerer = Answerer.load(model, **options)
-    return answerer, evaluate_answerer(answerer, read_questions(data, encoding=encoding), sampling=sampling)
+    questions = read_labelled_questions(gold.path, gold.options, faults=gold.faults)
+    return answerer, evaluate_answerer(answerer, questions, sampling=sampling)
 
 
-def _made(reader: Classifier | Answerer, data: str, *, task: TaskName, sampling: Sampling) -> dict[str, Any]:
+def _made(reader: Classifier | Answerer, gold: _Gold, *, task: TaskName, sampling: Sampling) -> dict[str, Any]:
     """Where the numbers come from."""
     from lexel.evaluation.reports.text_report import describe_made
     from lexel.evaluation.scores.provenance import describe_data
 
     what: Literal["classes", "answers"] = "classes" if task == "classify" else "answers"
     command = shlex.join(["lexel", *sys.argv[1:]])
-    return describe_made(reader.flow, describe_data(data, format=what), what=what, sampling=sampling, command=command)
+    data = describe_data(gold.path, format=what, faults=gold.faults)
+    return describe_made(reader.flow, data, what=what, sampling=sampling, command=command)
 
 
 def _report(results: TextResults, measure: MeasureOptions, *, made: dict[str, Any], is_quiet: bool) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from lexel.cli.jobs.records import Inputs, find_inputs
 from lexel.cli.options.embed import VectorOptions
 from lexel.cli.options.groups import EncoderOptions, InputOptions
-from lexel.cli.terminal.messages import is_terminal
+from lexel.cli.terminal.messages import is_terminal, say_losses
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import Losses
+from lexel.data import Faults, Losses
 from lexel.data.jsonl import json_line
 from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, open_vectors
 from lexel.errors import OptionError
@@ -73,8 +73,10 @@ class Corpus:
             check_same(self.stored.made, embedder, where=self.stored.path)
             return self.stored.values, None
         assert self.inputs is not None
-        records = self.inputs.read(InputFiles(self.inputs.places), Losses())
+        faults = Faults(self.inputs.options.on_error)
+        records = self.inputs.read(InputFiles(self.inputs.places), Losses(), faults)
         batches = list(embed_texts(embedder, (record.document for record in records)))
+        say_losses((), faults)
         embedded = [record for some, _ in batches for record in some]
         arrays = [vectors for _, vectors in batches] or [np.empty((0, embedder.plan.size), np.float32)]
         return np.concatenate(arrays), dict(enumerate(embedded))
@@ -94,7 +96,8 @@ def read_queries(given: Sequence[str], file: str | None, input: InputOptions) ->
     queries = list(given)
     if file is not None:
         inputs = find_inputs([file], replace(input, from_=None))
-        queries += [record.document.text for record in inputs.read(InputFiles([file]), Losses())]
+        records = inputs.read(InputFiles([file]), Losses(), Faults())  # a query that is left out is no answer to it
+        queries += [record.document.text for record in records]
     if not queries:
         raise OptionError("no query; expected --query TEXT or --queries FILE")
     for number, query in enumerate(queries, 1):

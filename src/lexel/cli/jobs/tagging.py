@@ -15,7 +15,7 @@ from lexel.cli.jobs.scripts import with_note_on_script
 from lexel.cli.options.groups import InputOptions, OutputOptions
 from lexel.cli.terminal.messages import is_terminal, note, say_losses
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import FORMATS, Format, Losses, by_ending
+from lexel.data import FORMATS, Faults, Format, Losses, by_ending
 from lexel.data.files import name_of
 from lexel.document import Document
 from lexel.errors import DataError
@@ -93,8 +93,10 @@ class TaggingJob:
             DataError: If a record cannot be read or written.
         """
         losses, files = Losses(), InputFiles(self.inputs.places)
+        faults = Faults(self.inputs.options.on_error)
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
-        records = with_note_on_script(self._records(files, losses, given_words=given_words), tagger)
+        records = self._records(files, losses, faults, given_words=given_words)
+        records = with_note_on_script(records, tagger)
         if route.is_conversation:
             results = _one_by_one(tagger, records, given_words=given_words)
         else:
@@ -103,11 +105,12 @@ class TaggingJob:
             written = self._write(watched(results))
         if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):
             say_losses(loss for loss in (*losses, *written) if loss.what not in unasked)
+        say_losses((), faults)
 
-    def _records(self, files: InputFiles, losses: Losses, *, given_words: bool) -> Iterator[Document]:
+    def _records(self, files: InputFiles, losses: Losses, faults: Faults, *, given_words: bool) -> Iterator[Document]:
         for place, format in self.inputs.sources:
-            records = self.inputs.read_file(place, format, files=files, losses=losses)
-            yield from _with_words(records) if given_words else _with_note(records, place)
+            records = self.inputs.read_file(place, format, files=files, losses=losses, faults=faults)
+            yield from _with_words(records, faults) if given_words else _with_note(records, place)
 
     def _write(self, documents: Iterator[Document]) -> Sequence[Any]:
         options: dict[str, Any] = {}
@@ -122,12 +125,13 @@ class TaggingJob:
         return losses
 
 
-def _with_words(records: Iterable[Placed]) -> Iterator[Document]:
+def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Document]:
     """The records; one that has no words to keep is refused."""
     for where, document in records:
         if "words" not in document.layers and document.text.strip():
             expected = "expected words to keep (--given-words). Give segmented text, or leave the option out"
-            raise DataError(f"{where}: has no words; {expected}")
+            faults.take(DataError(f"{where}: has no words; {expected}"))
+            continue
         yield document
 
 

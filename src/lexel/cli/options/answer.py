@@ -10,6 +10,7 @@ from lexel.cli.options.groups import (
     LineBuffered,
     MaxChars,
     Offsets,
+    OnError,
     Out,
     format_option,
     option,
@@ -32,6 +33,7 @@ class QuestionOptions:
     ] = None
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
+    on_error: OnError = "stop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from lexel.cli.options.groups import (
     Encoding,
     LineBuffered,
     MaxChars,
+    OnError,
     Out,
     choices,
     format_option,
@@ -49,6 +50,7 @@ class TextOptions:
     ] = "label"
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
+    on_error: OnError = "stop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ DecodeName = Literal["viterbi", "argmax"]
 OffsetsName = Literal["char", "utf16", "byte"]
 ScriptName = Literal["simplified", "traditional", "as-is"]
 InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]
+OnErrorName = Literal["stop", "skip", "repair"]
 OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet", "html", "terminal"]
 
 
@@ -75,6 +76,15 @@ Encoding = Annotated[
     str, option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8.")
 ]
 MaxChars = Annotated[int | None, option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")]
+OnError = Annotated[
+    OnErrorName,
+    option(
+        "--on-error",
+        panel=_INPUT,
+        value="RULE",
+        help="Records that cannot be read: stop, if not given; skip and count them; or repair what can be.",
+    ),
+]
 Out = Annotated[
     str | None,
     option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
@@ -176,6 +186,7 @@ class InputOptions:
     ] = None
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
+    on_error: OnError = "stop"
 
 
 @dataclass(frozen=True, slots=True)

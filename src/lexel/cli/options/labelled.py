@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from lexel.cli.options.groups import option
 
 _LABELLED = "Labelled data"
+
+RowUnitName = Literal["words", "chars"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,46 @@ class LabelledOptions:
             help="CoNLL columns: word, pos, tag (of entities), - (passed over). If not given: by their number.",
         ),
     ] = None
+    separator: Annotated[
+        str | None,
+        option(
+            "--separator",
+            panel=_LABELLED,
+            value="NAME",
+            help="Between CoNLL columns: tab, blank, or any text; by the first row if not given.",
+        ),
+    ] = None
+    text_field: Annotated[
+        str, option("--text-field", panel=_LABELLED, value="NAME", help="Key or column of texts with classes; text.")
+    ] = "text"
+    pair_field: Annotated[
+        str, option("--pair-field", panel=_LABELLED, value="NAME", help="That of a pair's second text; text_pair.")
+    ] = "text_pair"
+    label_field: Annotated[
+        str, option("--label-field", panel=_LABELLED, value="NAME", help="That of the class; label if not given.")
+    ] = "label"
+    unit: Annotated[
+        RowUnitName | None,
+        option(
+            "--unit",
+            panel=_LABELLED,
+            value="NAME",
+            help="Rows of CoNLL columns: words, or chars, which hold no words. If not given: by the first rows.",
+        ),
+    ] = None
+    entity_key: Annotated[
+        str | None,
+        option(
+            "--entity-key", panel=_LABELLED, value="NAME", help="Entity tags in CoNLL-U's MISC; Entity if not given."
+        ),
+    ] = None
     data_scheme: Annotated[
         str | None,
         option(
             "--data-scheme",
             panel=_LABELLED,
             value="NAME",
-            help="Scheme of the tags in CoNLL columns: BIO if not given, IOB1, IOE1, IOE2, BIOES, BILOU.",
+            help="Scheme of the tags in CoNLL columns: BIO, IOB1, IOE1, IOE2, BIOES, BILOU; BIO if not given.",
         ),
     ] = None
     repair: Annotated[

@@ -20,7 +20,7 @@ from lexel.cli.terminal.statuses import FAILED, HUNG_UP, INTERRUPTED, PIPE_BROKE
 from lexel.errors import DataError, LexelError
 
 if TYPE_CHECKING:
-    from lexel.data import Loss
+    from lexel.data import Faults, Loss
 
 MISUSE = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The parser's error for whatever a person typed wrong; typer exports only this child of it."""
@@ -127,13 +127,15 @@ def note(message: str) -> None:
     _logger.info("note: %s", message)
 
 
-def say_losses(losses: Iterable[Loss]) -> None:
-    """Say once what formats could not hold."""
+def say_losses(losses: Iterable[Loss], faults: Faults | None = None) -> None:
+    """Say once what formats could not hold, and which records were skipped or repaired."""
     by_format: dict[str, list[str]] = {}
     for loss in losses:
         by_format.setdefault(loss.format, []).append(f"{loss.what} ({loss.count:,})")
     for format, kinds in by_format.items():
         note(f"not held by {format}: {', '.join(kinds)}")
+    for line in () if faults is None else faults.lines():
+        _logger.warning("%s", line)
 
 
 def _listen(options: MessageOptions) -> None:

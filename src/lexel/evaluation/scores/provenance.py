@@ -12,6 +12,7 @@ from typing import Any
 
 from lexel.checkpoint.source import bundled_name
 from lexel.checkpoint.weights import weight_checksums
+from lexel.data.faults import Faults
 from lexel.disk import sha256_of
 from lexel.evaluation.scores.run import EvaluationOptions
 from lexel.tasks.base import Flow
@@ -60,10 +61,21 @@ def describe_command(command: str) -> dict[str, Any]:
     }
 
 
-def describe_data(path: str | os.PathLike[str], *, format: str, fold: str | None = None) -> dict[str, Any]:
-    """A file of data: name, format, size and checksum, and the rule by which its tags were folded, if any."""
+def describe_data(
+    path: str | os.PathLike[str], *, format: str, fold: str | None = None, faults: Faults | None = None
+) -> dict[str, Any]:
+    """A file of data: name, format, size and checksum.
+
+    Args:
+        path: Where it is.
+        format: Its format.
+        fold: The rule by which its tags were folded, if any.
+        faults: What was skipped and repaired while it was read, if that is known.
+    """
     described = {"file": os.fspath(path), "format": format, "bytes": Path(path).stat().st_size}
-    return described | {"sha256": sha256_of(path)} | ({} if fold is None else {"fold": fold})
+    counts = {} if faults is None else {"skipped": faults.count, "repaired": faults.n_repaired}
+    left_out = {name: count for name, count in counts.items() if count}
+    return described | {"sha256": sha256_of(path)} | ({} if fold is None else {"fold": fold}) | left_out
 
 
 def describe_models(tagger: Tagger) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ def test_an_error_is_one_line(lexel: Run, arguments: list[str], variables: dict[
     [
         (["tag", "--modle", "x"], {}, "No such option: --modle; did you mean --model? See 'lexel tag --help'."),
         (["tga"], {}, "Did you mean 'tag'? See 'lexel --help'."),
+        (["tag", "--resume"], {}, "No such option: --resume. See 'lexel tag --help'."),
         (
             ["tag"],
             {"LEXEL_ENGINE": "cuda"},
@@ -74,7 +75,11 @@ def test_debug_shows_where_an_error_comes_from(lexel: Run) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("arguments", [["tag", "-q"], ["models", "-q"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["tag", "-q"], ["models", "-q"], ["--help"], ["--version"], ["train", "--help"], []],
+    ids=lambda arguments: " ".join(arguments) or "nothing",
+)
 def test_a_full_disk_is_one_line(environment: dict[str, str], arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         result = subprocess.run(
@@ -111,6 +116,16 @@ def test_an_interrupted_command_leaves_nothing_and_says_nothing(
     assert out.read_text(encoding="utf-8") == "what was there before"
 
 
+def test_help_that_nobody_reads_ends_like_the_rest(environment: dict[str, str]) -> None:
+    command = [*COMMAND, "train", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141
+        assert process.stderr.read() == b""
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly(environment: dict[str, str], tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text(TEXT * 10_000, encoding="utf-8")
@@ -138,3 +153,20 @@ def test_line_buffered_answers_before_the_next_record_is_sent(environment: dict[
         process.stdin.close()
         assert process.wait(timeout=60) == 0
         watchdog.cancel()
+
+
+@pytest.mark.parametrize("how", ["same", "symlink", "hardlink", "dotted"])
+@pytest.mark.parametrize("command", ["tag", "embed"])
+def test_a_file_that_is_read_is_not_replaced(lexel: Run, tmp_path: Path, how: str, command: str) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"text": "我在"}\n', encoding="utf-8")
+    if how == "symlink":
+        out.symlink_to(source)
+    elif how == "hardlink":
+        out.hardlink_to(source)
+    else:
+        out = source if how == "same" else tmp_path / "." / "in.jsonl"
+    said = one_error(lexel(command, "-q", source, "-o", out))
+    assert f"{out}: is read" in said
+    assert "would be replaced; expected another file to write" in said
+    assert source.read_text(encoding="utf-8") == '{"text": "我在"}\n'

@@ -293,3 +293,24 @@ def test_the_rights_of_an_older_file_stay(tmp_path: Path) -> None:
 def test_a_text_that_begins_with_a_mark_keeps_it(tmp_path: Path) -> None:
     written(tmp_path / "out.txt", "\ufeffa\n")
     assert list(LineReader(tmp_path / "out.txt")) == ["\ufeffa"]
+
+
+def test_what_is_being_written_is_never_more_readable_than_what_it_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "secret.txt"
+    path.write_text("before")
+    path.chmod(0o600)
+    with open_output(path) as output:
+        output.write("after")
+        (part,) = tmp_path.glob(".lexel-*.part")
+        assert part.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with open_output(tmp_path / "new.txt") as output:
+            output.write("a")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new.txt").stat().st_mode & 0o777 == 0o640

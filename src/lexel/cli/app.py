@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -32,8 +31,17 @@ from lexel.cli.commands.tag import tag
 from lexel.cli.commands.train import train
 from lexel.cli.commands.verify import verify
 from lexel.cli.options.train import spelled
-from lexel.cli.terminal.messages import MISUSE, end_on_signals, have_output_buffered, let_go_of_output, say_error
+from lexel.cli.terminal.messages import (
+    MISUSE,
+    end_on_signals,
+    flush_output,
+    have_output_buffered,
+    let_go_of_output,
+    output_reported,
+    say_error,
+)
 from lexel.cli.terminal.statuses import DONE, MISUSED
+from lexel.near import nearest_name
 
 _EPILOG = (
     "Every option can also be set by a variable: [bold]--batch-pieces[/] by [bold]LEXEL_BATCH_PIECES[/]. "
@@ -89,10 +97,15 @@ def run_app() -> int:
     end_on_signals()
     have_output_buffered()
     try:
-        status = app(sys.argv[1:] or ["--help"], prog_name="lexel", standalone_mode=False)
+        with output_reported():
+            status = app(sys.argv[1:] or ["--help"], prog_name="lexel", standalone_mode=False)
+            if not status:  # a command that failed has said so
+                flush_output()
     except MISUSE as misuse:
         say_error(_told(misuse))
         status = MISUSED
+    except typer.Exit as ending:
+        status = ending.exit_code
     finally:
         let_go_of_output()
     return status if isinstance(status, int) else DONE
@@ -102,9 +115,10 @@ def _told(misuse: Exception) -> str:
     """The misuse in a line, with the nearest thing that would have been right, and where to read on."""
     context, near = getattr(misuse, "ctx", None), getattr(misuse, "possibilities", None)
     said = str(getattr(misuse, "format_message", misuse.__str__)()).rstrip(".")
-    if near:
-        typed = getattr(misuse, "option_name", "")
-        said = f"{getattr(misuse, 'message', misuse)}; did you mean {get_close_matches(typed, near, n=1, cutoff=0)[0]}?"
+    if near is not None:  # the parser lists whatever is a little like it
+        said = str(getattr(misuse, "message", misuse)).partition(" Did you mean")[0].rstrip(".")
+        nearest = nearest_name(str(getattr(misuse, "option_name", "")), near)
+        said += "" if nearest is None else f"; did you mean {nearest}?"
     said = said.replace("Value error, ", "")  # the parser's own word for any value it does not take
     variable = getattr(getattr(misuse, "param", None), "envvar", None)
     if isinstance(variable, str) and variable in os.environ and not _is_given(misuse):

@@ -16,11 +16,13 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any, BinaryIO, cast
 
 from lexel.errors import DataError
+from lexel.visible import for_terminal_in_style
 
 Source = str | os.PathLike[str] | IO[Any]
 """What a reader takes: a path, ``"-"`` for standard input, or an open stream."""
@@ -204,6 +206,8 @@ class TextOutput:
             self._at_start = False
             if text[0] == "\ufeff":  # readers take one mark off the start; this one is text
                 text = "\ufeff" + text
+        if self.is_terminal:
+            text = for_terminal_in_style(text)
         try:
             data: Any = text if self._encode is None else self._encode(text)
             self._stream.write(data)
@@ -279,13 +283,11 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
     temporary = final.with_name(f".lexel-{token_hex(8)}.part")
     try:
         with write_errors(name):
-            file = open(temporary, "xb", buffering=BLOCK_BYTES)  # noqa: SIM115
+            file = open(temporary, "xb", buffering=BLOCK_BYTES, opener=partial(_open_like, final))  # noqa: SIM115
         with _closing(file, name=name):
             with _packing(file, ending=path.suffix.lower(), name=name) as stream:
                 yield stream
             with write_errors(name):
-                if final.exists():
-                    temporary.chmod(final.stat().st_mode & 0o7777)
                 file.flush()
                 os.fsync(file.fileno())
         with write_errors(name):
@@ -294,6 +296,16 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _open_like(final: Path, path: str, flags: int) -> int:
+    """Open a new file that nobody may read or write who may not read or write the one whose place it will take."""
+    if not final.exists():
+        return os.open(path, flags, 0o666)
+    mode = final.stat().st_mode & 0o7777
+    descriptor = os.open(path, flags, mode & 0o600)
+    os.chmod(path, mode)  # also what the umask would take away
+    return descriptor
 
 
 def _packing(file: BinaryIO, *, ending: str, name: str) -> AbstractContextManager[BinaryIO]:

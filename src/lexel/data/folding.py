@@ -7,7 +7,7 @@ only. A Document carries one tag a word, so the rule is applied by the reader, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lexel.errors import DataError
@@ -26,6 +26,11 @@ class Fold:
     name: str
     description: str
     tags: Mapping[tuple[str, str], str]
+
+    @property
+    def sources(self) -> str:
+        """The tags that it changes."""
+        return ", ".join(dict.fromkeys(tag for tag, _ in self.tags))
 
     def apply(self, tags: Sequence[str], xpos: Sequence[str]) -> list[str]:
         """The tags of a sentence, folded.
@@ -71,3 +76,11 @@ def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
     if fold not in FOLDS:
         raise DataError(f"fold {fold!r} is no rule; expected one of {', '.join(FOLDS)}")
     return FOLDS[fold]
+
+
+def fold_for(unknown: Collection[str], *, known: Collection[str]) -> Fold | None:
+    """The named rule that turns a tag which a model does not know into tags that it knows; ``None`` without one."""
+    for fold in FOLDS.values():
+        if {tag for tag, _ in fold.tags} & set(unknown) and set(fold.tags.values()) <= set(known):
+            return fold
+    return None

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from lexel.data.files import Target, open_output
 from lexel.data.omissions import Loss, Losses
-from lexel.data.render import Part, cut_into_parts, nested, visible
+from lexel.data.render import Part, cut_into_parts, nested
 from lexel.document import Document, Span
 from lexel.pages import fill_template
+from lexel.visible import visible
 
 HTML_FORMAT = "HTML"
 N_COLOURS = 10

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from lexel.data.files import Target, open_output
 from lexel.data.omissions import Loss, Losses
 from lexel.document import Document, Span
+from lexel.visible import for_terminal, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
 TERMINAL_FORMAT = "the terminal"
-_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {0x7F: 0x2421}
-_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-_DIRECTIONS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
-"""Characters that turn what follows them, which on a terminal is the rest of the line, tags and all."""
 _ANSI_COLOURS = (
     "cyan",
     "yellow",
@@ -47,11 +44,6 @@ class Part(NamedTuple):
     end: int
     word: int | None
     first_of_word: bool
-
-
-def visible(text: str) -> str:
-    """The text with control characters but tab and line feed as pictures."""
-    return text.translate(_PICTURES)
 
 
 def nested(entities: Iterable[Span]) -> list[Span]:
@@ -166,7 +158,7 @@ def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator
 
     text, pos = document.text, document.words.pos
     has_words = "words" in document.layers
-    text = text.translate(_DIRECTIONS)
+    text = for_terminal(text)
     at, gap, breaks = 0, 0, False
     for part in cut_into_parts(document, entities):
         while at < len(entities) and entities[at].end <= part.start:

@@ -188,7 +188,9 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     part, old = (final.with_name(f".lexel-{token_hex(8)}.{kind}") for kind in ("part", "old"))
     try:
         with write_errors(str(folder)):
-            part.mkdir()
+            part.mkdir(mode=0o700 if final.exists() else 0o777)
+            if final.exists():
+                part.chmod(final.stat().st_mode & 0o7777)
         yield part
         with write_errors(str(folder)):
             sync(part.iterdir())

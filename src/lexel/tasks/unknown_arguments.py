@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+
+from lexel.near import nearest_name
 
 
 def refuse_unknown(
@@ -18,14 +19,13 @@ def refuse_unknown(
         where: The call, for the message.
 
     Raises:
-        TypeError: For the first argument that is not known; it names what to do, or the nearest known name.
+        TypeError: For the first argument that is not known; it names what to do, or a similar name.
     """
     for name in given:
         if name in known:
             continue
         if name in refused:
             raise TypeError(f"{where}: argument {name!r} is not taken; {refused[name]}")
-        nearest = get_close_matches(name, known, n=1, cutoff=0.0)
-        raise TypeError(
-            f"{where}: unknown argument {name!r}, the nearest is {nearest[0]!r}; it takes {', '.join(sorted(known))}"
-        )
+        nearest = nearest_name(name, known)
+        hint = "" if nearest is None else f", the nearest is {nearest!r}"
+        raise TypeError(f"{where}: unknown argument {name!r}{hint}; it takes {', '.join(sorted(known))}")

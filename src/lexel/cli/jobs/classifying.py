@@ -32,10 +32,10 @@ from lexel.data.classified import FORMATS as OWN_FORMATS
 from lexel.data.classified import Classified, Columns, format_of, read_classified
 from lexel.data.files import TextOutput
 from lexel.data.formats import by_ending
-from lexel.data.render import visible
 from lexel.errors import DataError
 from lexel.tasks.classify import Classification, Classifier
 from lexel.tasks.zero_shot import ZeroShotClassifier
+from lexel.visible import for_terminal
 
 AnyClassifier = Classifier | ZeroShotClassifier
 _ENDINGS = {**JSON_ENDINGS, ".tsv": "tsv"}
@@ -256,7 +256,7 @@ def _terminal_writer(output: TextOutput) -> Write:
     def write(result: Result) -> None:
         found: Classification = result.found
         scores = [
-            in_style(f"{visible(label)} {score:.3f}", BOLD if label in found.labels else DIM)
+            in_style(f"{for_terminal(label)} {score:.3f}", BOLD if label in found.labels else DIM)
             for label, score in found.ranked
         ]
         parts = [found.text] if found.pair is None else [found.text, found.pair]

@@ -45,7 +45,7 @@ def plan_embedding(files: Sequence[str] | None, input: InputOptions, *, output: 
         raise DataError("<stdout>: npy is a folder; give its name with --out")
     if format == "parquet" and goes_to_terminal(place):
         raise DataError("<stdout>: parquet is not for terminals; add --out FILE")
-    return EmbeddingJob(find_inputs(files, input), place, format, output.per)
+    return EmbeddingJob(find_inputs(files, input, out=output.out), place, format, output.per)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from lexel.cli.terminal.messages import is_terminal, note
 from lexel.cli.terminal.progress import InputFiles, Watch, show_progress
 from lexel.data.files import TextOutput, ending_of, open_output, write_errors
 from lexel.data.jsonl import json_line
-from lexel.data.render import visible
 from lexel.tasks.with_inputs import with_inputs
+from lexel.visible import for_terminal
 
 Record = TypeVar("Record")
 Found = TypeVar("Found")
@@ -166,4 +166,4 @@ def styler(output: TextOutput) -> Callable[[str, str], str]:
 
 def on_one_line(text: str) -> str:
     """A text as it is shown in a line of a terminal."""
-    return visible(text.replace("\n", " ").replace("\t", " "))
+    return for_terminal(text.replace("\n", " ").replace("\t", " "))

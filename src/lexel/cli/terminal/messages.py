@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import signal
 import sys
 import traceback
@@ -18,6 +17,7 @@ import typer
 from lexel.cli.options.groups import MessageOptions
 from lexel.cli.terminal.statuses import FAILED, HUNG_UP, INTERRUPTED, PIPE_BROKEN, TERMINATED
 from lexel.errors import DataError, LexelError
+from lexel.visible import for_terminal, one_line
 
 if TYPE_CHECKING:
     from lexel.data import Faults, Loss
@@ -25,15 +25,26 @@ if TYPE_CHECKING:
 MISUSE = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The parser's error for whatever a person typed wrong; typer exports only this child of it."""
 
+LONGEST_MESSAGE = 500
+"""Most characters of a message; of a longer one the beginning and the end are shown."""
+
+_ERROR = "lexel: error:"
 _logger = logging.getLogger("lexel")
 
 
 def say_error(message: str) -> None:
     """Say what went wrong, in exactly one line."""
-    line = re.sub(r"\s*[\r\n]+\s*", " ", message.strip())
+    line = one_line(message, limit=LONGEST_MESSAGE - len(_ERROR) - 1)
+    _say(f"{_styled(_ERROR, '1;31')} {line}")
+
+
+def _say(line: str) -> None:
+    """Print a line to stderr, with escapes for characters that its encoding does not have."""
+    if sys.stderr is None:
+        return
+    encoding = sys.stderr.encoding or "utf-8"
     with suppress(OSError, ValueError):  # no one is left to be told
-        if sys.stderr is not None:
-            print(f"{_styled('lexel: error:', '1;31')} {line}", file=sys.stderr, flush=True)
+        print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -46,7 +57,7 @@ def reported(options: MessageOptions) -> Iterator[None]:
     _listen(options)
     try:
         yield
-        _flush_output()
+        flush_output()
     except (typer.Exit, MISUSE):
         raise
     except BrokenPipeError:
@@ -55,12 +66,45 @@ def reported(options: MessageOptions) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:  # noqa: BLE001  # whatever it is, a person is told in one line
         if options.debug:
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                _say(for_terminal(line))
         say_error(_told(error))
         raise typer.Exit(FAILED) from None
 
 
-def _flush_output() -> None:
+@contextmanager
+def output_reported() -> Iterator[None]:
+    """Report what goes wrong with standard output outside of `reported`, where help and version are printed.
+
+    Raises:
+        typer.Exit: With the status, if it did not go well.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise typer.Exit(PIPE_BROKEN) from None
+    except SystemExit as ending:  # rich ends the program when nobody reads its help
+        if isinstance(ending.__context__, BrokenPipeError):
+            raise typer.Exit(PIPE_BROKEN) from None
+        raise
+    except (OSError, LexelError) as error:
+        say_error(_told(refusal_of_output(error)))
+        raise typer.Exit(FAILED) from None
+
+
+def refusal_of_output(error: Exception) -> Exception:
+    """The error as standard output's, if the system raised it."""
+    if not isinstance(error, OSError):
+        return error
+    return DataError(f"<stdout>: cannot be written ({error.strerror}); expected a place with room")
+
+
+def flush_output() -> None:
+    """Have standard output really written.
+
+    Raises:
+        DataError: If there is no room.
+    """
     if sys.stdout is None:
         return
     try:
@@ -68,7 +112,7 @@ def _flush_output() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise DataError(f"<stdout>: cannot be written ({error.strerror}); expected a place with room") from error
+        raise refusal_of_output(error) from error
 
 
 def _told(error: Exception) -> str:
@@ -153,9 +197,7 @@ class _Teller(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "33" if record.levelno >= logging.WARNING else "2"
-        with suppress(OSError, ValueError):  # no one is left to be told
-            if sys.stderr is not None:
-                print(_styled(record.getMessage(), style), file=sys.stderr, flush=True)
+        _say(_styled(one_line(record.getMessage(), limit=LONGEST_MESSAGE), style))
 
 
 def _styled(text: str, style: str) -> str:

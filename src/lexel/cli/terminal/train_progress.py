@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lexel.cli.terminal.messages import is_terminal
 from lexel.training.loop.progress import NoProgress, Progress
 from lexel.training.outcome.tables import columns_of, lines_of
+from lexel.visible import for_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -66,6 +67,7 @@ class _Shown:
         """Nothing: the folder is named when it is done."""
 
     def _print(self, line: str) -> None:
+        line = for_terminal(line)
         if self._bar is not None:
             self._bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
         elif sys.stderr is not None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from lexel.data.folding import fold_for
 from lexel.decoding.tags import Method
 from lexel.document import Document
 from lexel.errors import LabelError
@@ -225,5 +226,9 @@ def _unknown_labels(results: Results, labels: Mapping[str, Sequence[str]]) -> li
                 "Map them with --map-labels FILE"
             )
         if unknown:
-            notes.append(f"{layer}: the model does not know {said}; these count as missed. --map-labels can map them")
+            rule = fold_for(unknown, known=labels[layer]) if layer == "pos" else None
+            fold = "" if rule is None else f"; --fold {rule.name} turns {rule.sources} by XPOS into tags that it knows"
+            notes.append(
+                f"{layer}: the model does not know {said}; these count as missed{fold}. --map-labels can map labels"
+            )
     return notes

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import typer
 
-from lexel.cli.terminal.messages import is_terminal, note
+from lexel.cli.terminal.messages import flush_output, is_terminal, note
 from lexel.cli.terminal.progress import InputFiles, Watch, show_progress
-from lexel.data.files import TextOutput, ending_of, open_output, write_errors
+from lexel.data.files import TextOutput, ending_of, open_output
 from lexel.data.jsonl import json_line
 from lexel.tasks.with_inputs import with_inputs
 from lexel.visible import for_terminal
@@ -149,13 +149,6 @@ def json_writer(record_of: Callable[[Any], Mapping[str, Any]]) -> Callable[[Text
 def goes_to_terminal(out: str | None) -> bool:
     """Whether a person sees what is written."""
     return out in (None, "-") and is_terminal(sys.stdout)
-
-
-def flush_output() -> None:
-    """Have what was written to standard output on its way."""
-    if sys.stdout is not None:
-        with write_errors("<stdout>"):
-            sys.stdout.flush()
 
 
 def styler(output: TextOutput) -> Callable[[str, str], str]:

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 
 from lexel.cli.jobs.records import Inputs, Placed, find_inputs
-from lexel.cli.jobs.results import Route, flush_output, goes_to_terminal
+from lexel.cli.jobs.results import Route, goes_to_terminal
 from lexel.cli.jobs.scripts import with_note_on_script
 from lexel.cli.options.groups import InputOptions, OutputOptions
-from lexel.cli.terminal.messages import is_terminal, note, say_losses
+from lexel.cli.terminal.messages import flush_output, is_terminal, note, say_losses
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
 from lexel.data.files import name_of

@@ -75,9 +75,7 @@ def main() -> int:
             for name in parts:
                 Path(folder, name).unlink()
         works = run(source, out) and out.read_bytes() == expected
-    print(
-        f"{options.times} moments, first result after {ready_s:.1f} s, all {options.lines:,} lines after {whole_s:.1f} s"
-    )
+    print(f"{options.times} moments; ready after {ready_s:.1f} s, {options.lines:,} lines after {whole_s:.1f} s")
     for what, count in sorted(found.items()):
         print(f"  {what}: {count}")
     print(f"  the same command afterwards: {'whole' if works else 'FAILED'}")

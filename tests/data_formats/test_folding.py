@@ -8,6 +8,7 @@ import json
 import pytest
 
 from lexel.data import FOLDS, FORMATS, Losses, fold_of, read_conllu, read_jsonl, reader_of
+from lexel.data.folding import fold_for
 from lexel.errors import DataError
 
 WORDS = ("也", "好", "的", "地", "如果")
@@ -98,3 +99,18 @@ def test_the_table_gives_a_reader_that_folds(name: str) -> None:
 def test_what_cannot_be_folded_is_said(name: str, fold: str | None, said: str) -> None:
     with pytest.raises(DataError, match=said):
         reader_of(FORMATS[name], fold=fold)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "known", "found"),
+    [
+        (["SCONJ"], ["ADV", "PART", "NOUN"], "ud-zh-2.12"),
+        (["SCONJ"], ["ADV", "NOUN"], None),
+        (["INTJ"], ["ADV", "PART"], None),
+    ],
+)
+def test_a_rule_is_named_where_it_turns_unknown_tags_into_known_ones(
+    unknown: list[str], known: list[str], found: str | None
+) -> None:
+    rule = fold_for(unknown, known=known)
+    assert (None if rule is None else rule.name) == found

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.table import Table
+from rich.text import Text
 
+from lexel.cli.terminal.console import output_console
 from lexel.near import edit_distance, nearest_name
 from lexel.visible import for_terminal, for_terminal_in_style, one_line
 from tests.cli.conftest import Run, one_error
@@ -70,17 +73,13 @@ def test_what_a_text_holds_is_shown_as_pictures_on_a_terminal(
     assert not _COMMANDS.search(re.sub("\x1b\\[[0-9;]*m", "", terminal.seen.replace("\r\n", "\n")))
 
 
-def test_a_card_cannot_speak_to_the_terminal(environment: dict[str, str], model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "hub" / "models--someone--tagger" / "snapshots" / ("0" * 40)
-    folder.mkdir(parents=True)
-    for name in ("config.json", "vocab.txt", "lexel.json", "model.safetensors"):
-        (folder / name).symlink_to(model / name)
-    (folder / "README.md").write_text(f"---\nlicense: mit{EVIL}\n---\n", encoding="utf-8")
-    terminal = Terminal("models", environment=environment | {"LEXEL_CACHE": str(tmp_path)})
-    assert terminal.end() == 0
-    assert "someone/tagger" in terminal.seen
-    assert "]0;owned" in terminal.seen  # that it was said, and to no effect
-    assert not re.search("\x1b[^\\[]|\x07|\x9b|\u202e|\x1b\\[2J", terminal.seen)
+def test_a_table_shows_what_cards_and_labels_hold_as_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("licence", "labels")
+    table.add_row(f"mit{EVIL.replace('[', '(')}", Text(f"B-{EVIL}"))
+    output_console(width=120).print(table)
+    shown = capsys.readouterr().out
+    assert not _COMMANDS.search(shown)
+    assert "␛]0;owned␇␛[2J" in shown
 
 
 # Suggestions ---------------------------------------------------------------------------------------------------------

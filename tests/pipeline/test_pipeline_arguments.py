@@ -85,7 +85,7 @@ def test_an_opened_checkpoint_is_a_model(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("agregation_strategy", "aggregation_strategy"), ("ignored", "ignore_labels"), ("strid", "stride")],
+    [("agregation_strategy", "aggregation_strategy"), ("ignore_label", "ignore_labels"), ("strid", "stride")],
 )
 def test_an_unknown_argument_is_named_with_the_nearest(name: str, nearest: str, folder: Path, pipe: Any) -> None:
     message = f"unknown argument '{name}', the nearest is '{nearest}'"

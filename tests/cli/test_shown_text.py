@@ -79,7 +79,7 @@ def test_a_table_shows_what_cards_and_labels_hold_as_pictures(capsys: pytest.Cap
     output_console(width=120).print(table)
     shown = capsys.readouterr().out
     assert not _COMMANDS.search(shown)
-    assert "␛]0;owned␇␛[2J" in shown
+    assert "␛]0;owned␛[2J" in shown
 
 
 # Suggestions ---------------------------------------------------------------------------------------------------------

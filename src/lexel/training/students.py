@@ -15,8 +15,6 @@ from typing import Any
 from lexel.cards import write_card
 from lexel.checkpoint import open_checkpoint
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
-from lexel.data.classified import read_classified
-from lexel.data.questions import read_questions
 from lexel.errors import LabelError, OptionError
 from lexel.evaluation.cost.cost import Cost
 from lexel.evaluation.cost.measure import without_announcements
@@ -26,6 +24,7 @@ from lexel.training.config.options import DataFile, DistillOptions, TrainingOpti
 from lexel.training.config.recipe import build_options, read_words
 from lexel.training.config.values import Value
 from lexel.training.data.features import read_documents
+from lexel.training.data.text_examples import classified_of, questions_of
 from lexel.training.loop.fit import train
 from lexel.training.model.student import texts_of
 from lexel.training.outcome.finish import TELLING_SIZE
@@ -170,8 +169,8 @@ def _gold(options: TrainingOptions) -> Gold:
     files = options.validation
     names = {label: to for file in files for label, to in (file.label_map or {}).items()}
     if tasks & {"classify", "embed"}:
-        reading = (read_classified(file.path, format=file.format, labelled="classify" in tasks) for file in files)
+        reading = (classified_of(file, labelled="classify" in tasks) for file in files)
         return Gold(classified=[record for records in reading for record in records])
     if "answer" in tasks:
-        return Gold(questions=[question for file in files for question in read_questions(file.path)])
+        return Gold(questions=[question for file in files for question in questions_of(file)])
     return Gold(documents=[document for file in files for document in read_documents(file)], label_map=names)

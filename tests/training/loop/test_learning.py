@@ -80,7 +80,7 @@ def test_every_label_of_a_long_document_is_learnt_in_one_window(tmp_path: Path) 
 def test_labels_outside_a_heads_set_are_all_listed_with_counts_and_places(tmp_path: Path) -> None:
     heads = {"pos": HeadOptions(task="pos", labels=("NOUN", "VERB"))}
     with pytest.raises(
-        LabelError, match=r"heads\.pos: labels outside its set: .*ADV \(\d+, first in record \d+ of .*PUNCT"
+        LabelError, match=r"heads\.pos: labels that the head does not have: .*ADV \(\d+, first in record \d+ of .*PUNCT"
     ):
         train(runs.options(tmp_path, heads=heads))
 

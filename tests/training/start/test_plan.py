@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lexel.errors import DataError, OptionError
+from lexel.errors import DataError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.start.plan import layers_of_data, plan_training
 from tests.builders import WORDS, build_tagger
@@ -125,7 +125,49 @@ def test_long_documents_are_windows_and_said(tmp_path: Path) -> None:
     assert plan.window == 64
 
 
-def test_a_metric_that_measuring_does_not_give_is_refused(tmp_path: Path) -> None:
+def test_a_metric_that_evaluation_does_not_give_is_a_problem(tmp_path: Path) -> None:
     file = written(tmp_path / "train.jsonl", *RECORDS)
-    with pytest.raises(OptionError, match=r"metric_for_best_model: 'pos/f1'; expected one of .*words/f1"):
-        plan_training(options(tmp_path, file, validation=(file,), metric_for_best_model="pos/f1"))
+    plan = plan_training(options(tmp_path, file, validation=(file,), metric_for_best_model="pos/f1"))
+    (problem,) = plan.problems
+    assert "metric_for_best_model: 'pos/f1'; expected one of" in problem
+    assert "words/f1" in problem
+    assert "entities/LOC/f1" in problem
+
+
+def test_the_plan_lists_every_problem_it_finds(tmp_path: Path) -> None:
+    train = written(tmp_path / "train.jsonl", *RECORDS)
+    broken, other = tmp_path / "dev.conll", tmp_path / "test.conll"
+    broken.write_text(ILL_FORMED, encoding="utf-8")
+    other.write_text("x\ty\tz\tw\tv\n", encoding="utf-8")
+    heads = {"words": HeadOptions(task="words"), "ner": HeadOptions(task="entities", labels=("O", "B-PER", "I-PER"))}
+    files = {"validation": (DataFile(path=str(broken)),), "test": (DataFile(path=str(other)),)}
+    plan = plan_training(options(tmp_path, train, heads=heads, **files))
+    assert [problem.partition(":")[0] for problem in plan.problems] == [str(broken), str(other), "heads.ner"]
+    assert "2 tags of the file are ill-formed" in plan.problems[0]
+    assert [head.name for head in plan.heads] == ["words"]
+    assert sum(line.startswith("problem: ") for line in plan.lines()) == 3
+
+
+def test_a_label_of_the_validation_data_alone_is_noted_and_does_not_stop_the_run(tmp_path: Path) -> None:
+    train, dev = written(tmp_path / "train.jsonl", RECORDS[0]), written(tmp_path / "dev.jsonl", RECORDS[1])
+    heads = {"pos": HeadOptions(task="pos")}
+    plan = plan_training(options(tmp_path, train, validation=(dev,), heads=heads))
+    assert plan.problems == []
+    (note,) = [note for note in plan.notes if note.startswith("validation")]
+    assert "head pos has no label VC (1, first in record 1 of" in note
+    assert "counted as missed" in note
+    both = plan_training(options(tmp_path, train, validation=(dev,), heads=heads, labels_from="all"))
+    assert [label for label, _ in both.heads[0].labels] == ["Na", "D"]
+    assert any("3 labels" in note for note in both.notes)
+
+
+def test_labels_that_a_rule_folds_away_name_the_rule(tmp_path: Path) -> None:
+    record = {"text": "因為在", "words": [[0, 2], [2, 3]], "pos": ["SCONJ", "ADV"]}
+    heads = {"pos": HeadOptions(task="pos", labels=("ADV", "PART"))}
+    plan = plan_training(
+        options(
+            tmp_path, written(tmp_path / "a.jsonl", record, *[]), heads=heads | {"words": HeadOptions(task="words")}
+        )
+    )
+    (problem,) = plan.problems
+    assert "or fold them with --fold ud-zh-2.12 (in a recipe: data_fold: ud-zh-2.12)" in problem

@@ -71,10 +71,10 @@ class FlipList:
                 self._add_layer(layer, first, second)
 
     def _add_layer(self, layer: Layer, first: Pair, second: Pair) -> None:
-        readings = [stretches_of(pair.predicted, layer) for pair in (first, second)]
+        spans = [stretches_of(pair.predicted, layer) for pair in (first, second)]
         gold = stretches_of(first.gold, layer) if layer in first.gold.layers else None
-        for region in regions_of(*readings, layer=layer):
-            verdict = _verdict(gold, readings, region)
+        for region in regions_of(*spans, layer=layer):
+            verdict = _verdict(gold, spans, region)
             change = _change(region, layer)
             self.verdicts[layer, verdict] += 1
             self.changes[layer, change] += 1
@@ -103,20 +103,20 @@ class FlipList:
 
 
 def _within(stretches: list[Stretch], region: Region) -> list[Stretch]:
-    """Those that touch a region."""
+    """Those that overlap a region."""
     return [each for each in stretches if each.start < region.end and each.end > region.start]
 
 
-def _verdict(gold: list[Stretch] | None, readings: Sequence[list[Stretch]], region: Region) -> Verdict:
+def _verdict(gold: list[Stretch] | None, spans: Sequence[list[Stretch]], region: Region) -> Verdict:
     if gold is None:
         return "no gold"
     right = _within(gold, region)
-    first, second = (_within(reading, region) == right for reading in readings)
+    first, second = (_within(found, region) == right for found in spans)
     return "first right" if first else "second right" if second else "both wrong"
 
 
 def _change(region: Region, layer: Layer) -> str:
-    """What becomes of the first model's reading in the second's."""
+    """How the second model differs from the first."""
     first, second = region.gold, region.predicted
     if layer == "words":
         return "split" if len(first) < len(second) else "merged" if len(first) > len(second) else "shifted"

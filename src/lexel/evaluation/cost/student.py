@@ -96,8 +96,8 @@ def student_cost(
     for name, task in shared.items():
         if task in _OF_TASK:
             load, compare = _OF_TASK[task]
-            readers = tuple(load(checkpoint, head=name, threads=threads) for checkpoint in (teacher, student))
-            parts.append(compare(name, readers, gold, alike if task == "fill" else sample))
+            models = tuple(load(checkpoint, head=name, threads=threads) for checkpoint in (teacher, student))
+            parts.append(compare(name, models, gold, alike if task == "fill" else sample))
     rates = speeds(*flows, sample)
     return Cost(
         loss=_joined(parts),
@@ -146,36 +146,39 @@ def _tag_loss(
     return Loss(tagged.layers(), flips, tagged.changed(), tagged.examples())
 
 
-def _class_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+def _class_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
     """Accuracy, or, of numbers, the correlation; texts of a thousand that are given other classes."""
-    found = [[given.labels for given in reader.stream(texts, live=False)] for reader in readers]
+    found = [[given.labels for given in model.stream(texts, live=False)] for model in models]
     flips = {name: _share_apart(*found)} if texts else {}
     if not gold.classified:
         return Loss(flips=flips)
-    scored = [evaluate_classifier(reader, gold.classified).classes for reader in readers]
+    scored = [evaluate_classifier(model, gold.classified).classes for model in models]
     before, after = (scores for scores in scored if scores is not None)
     score = "accuracy" if before.accuracy is not None else "pearson"
-    return Loss({name: _beside(getattr(before, score), getattr(after, score), score=score)}, flips)
+    return Loss({name: _compared(getattr(before, score), getattr(after, score), score=score)}, flips)
 
 
-def _answer_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+def _answer_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
     """Answers beside the right ones; answers of a thousand that are other than the teacher's."""
     if not gold.questions:
         return Loss()
     asked = [(question.question, question.context) for question in gold.questions]
-    answers = [[found.best and found.best.text for found in reader.stream(asked, live=False)] for reader in readers]
-    found = [evaluate_answerer(reader, gold.questions).answers for reader in readers]
+    answers = [[found.best and found.best.text for found in model.stream(asked, live=False)] for model in models]
+    found = [evaluate_answerer(model, gold.questions).answers for model in models]
     before, after = (scores for scores in found if scores is not None)
-    layers = {name: _beside(before.f1, after.f1), f"{name}, exact": _beside(before.exact, after.exact, score="share")}
+    layers = {
+        name: _compared(before.f1, after.f1),
+        f"{name}, exact": _compared(before.exact, after.exact, score="share"),
+    }
     return Loss(layers, {name: _share_apart(*answers)})
 
 
-def _fill_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+def _fill_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
     """How probable masked pieces are, in the geometric mean: 1 / pseudo-perplexity."""
     sample = list(cut_to(texts, n_chars=_GUESSED_CHARS))
     tables = [
-        np.array([(found.log_prob, len(found)) for found in reader.stream_perplexities(sample)]).reshape(-1, 2)
-        for reader in readers
+        np.array([(found.log_prob, len(found)) for found in model.stream_perplexities(sample)]).reshape(-1, 2)
+        for model in models
     ]
     if not sample or not tables[0][:, 1].any():
         return Loss()
@@ -196,9 +199,9 @@ def _load_embedder(checkpoint: Checkpoint, *, head: str, threads: int | None) ->
     return Embedder.load(checkpoint, threads=threads)
 
 
-def _vector_loss(name: str, readers: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
+def _vector_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
     """How far the vectors of texts agree."""
-    found = vector_agreement(*readers, texts)
+    found = vector_agreement(*models, texts)
     return Loss() if found is None else Loss(agreement={name: found})
 
 
@@ -211,7 +214,7 @@ _OF_TASK: Mapping[str, tuple[Callable[..., Any], _Compare]] = {
 }
 
 
-def _beside(before: Estimate, after: Estimate, *, score: str = "F1") -> LayerCost:
+def _compared(before: Estimate, after: Estimate, *, score: str = "F1") -> LayerCost:
     return LayerCost(before, after, Estimate(after.value - before.value), score)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
-from lexel.errors import OptionError
+from lexel.errors import DataError, OptionError
 from lexel.names import SPAN_TASKS, Pieces, Problem, Task, WordLabel
 from lexel.training.config.checks import (
     check_card,
@@ -105,14 +105,21 @@ class DataFile:
     """A file of examples.
 
     Attributes:
-        path: Where it is.
-        weight: How many times an epoch reads it; 0.5 reads another half of it each epoch.
-        format: Its format's name, where its ending does not say it.
-        name: What the card calls it; the file's name if not given.
+        path: The path of the file.
+        weight: How many times an epoch reads it; 0.5 reads a random half in each epoch.
+        format: The name of its format; by its ending if not given.
+        encoding: Its text encoding; UTF-8 if not given.
+        columns: For CoNLL files: what each column holds: word, pos, tag (of entities), or - to skip it.
+        separator: For CoNLL files: what separates columns.
+        scheme: For CoNLL files: the scheme of the tags.
+        text_field: For classified texts: key or column of the text.
+        pair_field: For classified texts: key or column of a pair's second text.
+        label_field: For classified texts: key or column of the label.
+        name: Its name in the card; the file's name if not given.
         licence: Its licence, for the card.
-        layers: The layers to learn from; all that it has if not given, none of them if empty.
-        label_map: Its labels to those that the heads have.
-        fold: How its part-of-speech tags become others by each word's second tag (``xpos``): a rule's name, or a table
+        layers: The layers to learn from; all if not given, none if empty.
+        label_map: Names of its labels and the heads' names for them.
+        fold: Fold part-of-speech tags by each word's second tag (``xpos``): a rule's name, or a table
             ``{SCONJ: {RB: ADV, DEC: PART}}``.
 
     Raises:
@@ -124,6 +131,13 @@ class DataFile:
     path: str
     weight: float = 1.0
     format: str | None = None
+    encoding: str | None = None
+    columns: tuple[str, ...] | None = None
+    separator: str | None = None
+    scheme: str | None = None
+    text_field: str | None = None
+    pair_field: str | None = None
+    label_field: str | None = None
     name: str | None = None
     licence: str | None = None
     layers: tuple[str, ...] | None = None
@@ -185,6 +199,15 @@ class TrainingOptions:
         dev_fraction: Hold out this share of the training documents for validation.
         folds: Cross-validate: train once for each of this many parts, which is held out for validation.
         fold_number: With folds: train for this part only, counted from 1.
+        data_format: Format of all files that do not name their own; by their endings if not given.
+        encoding: Encoding of all files that do not name their own; UTF-8 if not given.
+        columns: Columns of CoNLL files: word, pos, tag (of entities), or - to skip one; by their number if not given.
+        separator: What separates the columns of CoNLL files; any white space if not given.
+        data_scheme: Scheme of the tags in CoNLL files (BIO, IOB1, IOE1, IOE2, BIOES, BILOU); BIO if not given.
+        text_field: Key or column of the text in classified texts; text if not given.
+        pair_field: Key or column of a pair's second text; text_pair if not given.
+        label_field: Key or column of the label in classified texts; label if not given.
+        data_fold: Rule that folds part-of-speech tags by XPOS, such as ud-zh-2.12.
         labels_from: Take the labels of new heads from the training files, or from all files.
         heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, fill, classify,
             answer, embed).
@@ -266,6 +289,15 @@ class TrainingOptions:
     dev_fraction: float = 0.0
     folds: int | None = None
     fold_number: int | None = None
+    data_format: str | None = None
+    encoding: str | None = None
+    columns: tuple[str, ...] | None = None
+    separator: str | None = None
+    data_scheme: str | None = None
+    text_field: str | None = None
+    pair_field: str | None = None
+    label_field: str | None = None
+    data_fold: str | None = None
     labels_from: LabelsFrom = "train"
 
     heads: Mapping[str, HeadOptions]
@@ -338,11 +370,42 @@ class TrainingOptions:
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for role in ("train", "validation", "test"):
+            object.__setattr__(self, role, tuple(_with_defaults(file, self) for file in getattr(self, role)))
         check_method(self.method)
         check_ranges(self)
         check_choices(self)
         check_together(self)
         check_card(self.card)
+
+
+_FOR_ALL_FILES = {
+    "format": "data_format", "encoding": "encoding", "columns": "columns", "separator": "separator",
+    "scheme": "data_scheme", "text_field": "text_field", "pair_field": "pair_field", "label_field": "label_field",
+    "fold": "data_fold",
+}  # fmt: skip
+"""How a file is read, and the option that says it for all files."""
+
+_OF_COLUMNS = ("columns", "separator", "scheme")
+"""What applies to CoNLL files only."""
+
+
+def _with_defaults(file: DataFile, options: TrainingOptions) -> DataFile:
+    """The file with the options for all files, where it does not have its own and they apply to its format."""
+    given = {name: getattr(options, everywhere) for name, everywhere in _FOR_ALL_FILES.items()}
+    given = {name: value for name, value in given.items() if value is not None and getattr(file, name) is None}
+    if any(name in given for name in _OF_COLUMNS) and not _is_conll(given.get("format") or file.format, file.path):
+        given = {name: value for name, value in given.items() if name not in _OF_COLUMNS}
+    return replace(file, **given) if given else file
+
+
+def _is_conll(format: str | None, path: str) -> bool:
+    from lexel.data import by_ending
+
+    try:
+        return (format or by_ending(path).name) == "conll"
+    except DataError:  # reported when the file is read
+        return False
 
 
 def as_plain(options: TrainingOptions) -> dict[str, Any]:

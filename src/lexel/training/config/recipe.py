@@ -36,7 +36,7 @@ LARGEST_BYTES = 100_000
 _DATA = ("train", "validation", "test")
 _MAPPINGS = ("config", "card", "distill")
 """Options with keys of their own, which a later layer replaces key by key."""
-_LISTS = ("report_to", "target_modules")
+_LISTS = ("columns", "report_to", "target_modules")
 
 
 # Reading -------------------------------------------------------------------------------------------------------------

@@ -209,15 +209,15 @@ class _FileWindows:
 def _label_column(features: Features, head: TrainedHead) -> NDArray[np.int16]:
     """A head's labels of a whole file, ``[pieces]``; made block by block, and kept beside the columns."""
     assert head.label_set is not None
-    said = json.dumps([head.task, head.labels, head.label_set.scheme, head.word_label])
-    path = features.folder / f"labels-{hashlib.sha256(said.encode()).hexdigest()[:24]}"
+    key = json.dumps([head.task, head.gold_labels, head.label_set.scheme, head.word_label])
+    path = features.folder / f"labels-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
     if not path.exists():
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         with partial.open("wb") as file:
             for first, last in _document_blocks(features.bounds):
                 bounds = features.bounds[first : last + 1]
                 pieces = slice(int(bounds[0]), int(bounds[-1]))
-                file.write(head.targets(features, pieces, bounds - bounds[0]).tobytes())
+                file.write(head.piece_labels(features, pieces, bounds - bounds[0]).tobytes())
         partial.replace(path)
     return np.asarray(np.memmap(path, np.int16, "r")) if path.stat().st_size else np.zeros(0, np.int16)
 

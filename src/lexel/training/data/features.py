@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,8 +26,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.data import Losses, by_ending, format_named, read_conll, read_conllu, reader_of
+from lexel.data import Losses, by_ending, format_named
 from lexel.data.folding import fold_of
+from lexel.data.labelled import DataOptions, LabelledFile, open_labelled
 from lexel.disk import sha256_of
 from lexel.document import Document
 from lexel.errors import DataError
@@ -37,7 +38,7 @@ from lexel.text.letters import count_scripts
 from lexel.text.tokenizer import Tokenizer
 from lexel.training.config.options import DataFile
 
-VERSION = 2
+VERSION = 3
 """Increased when the columns change, so that older folders are not used."""
 
 _COLUMNS: dict[str, type[Any]] = {
@@ -49,12 +50,9 @@ _COLUMNS: dict[str, type[Any]] = {
     "entities_edges": np.uint8,
     "entities_types": np.int16,
 }
-_REPAIRING: dict[str, Callable[..., Iterator[Document]]] = {"conll": read_conll, "conllu": read_conllu}
 _BLOCK_CHARS = 1_000_000
 _BLOCK_DOCUMENTS = 4096
 _SHOWN_CHARS = 60
-_PARTS = 100_000
-"""What shares of documents are counted in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +136,33 @@ def open_features(folder: Path) -> Features:
 
 
 def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool = False) -> Iterator[Document]:
-    """The documents of a data file by its format.
+    """Read the documents of a data file.
 
     Args:
-        file: What to read.
-        losses: Where what the format holds and Lexel does not is counted.
-        repair: Read ill-formed tags as conlleval does.
+        file: The file and how it is read.
+        losses: Counts what the format holds and a Document does not.
+        repair: Repair ill-formed tags by conlleval's rule.
 
     Raises:
-        DataError: If the format cannot be read, the file is not of it, or it has no second tags to fold by.
+        DataError: If the format or the file cannot be read, or the file has no second tags to fold by.
+        OptionError: If an option does not apply to the format.
     """
-    row = format_named(file.format) if file.format else by_ending(file.path)
-    if repair and row.name in _REPAIRING:
-        return _REPAIRING[row.name](file.path, losses=losses, repair=True)
-    fold = None if file.fold is None else fold_of(file.fold)
-    return reader_of(row, fold=fold)(file.path, losses=losses)
+    return _labelled_file(file, repair=repair).documents(losses=losses)
+
+
+def _labelled_file(file: DataFile, *, repair: bool) -> LabelledFile:
+    format = format_named(file.format) if file.format else by_ending(file.path)
+    options = DataOptions(
+        format=file.format,
+        encoding=file.encoding or "utf-8",
+        columns=file.columns,
+        separator=file.separator,
+        scheme=file.scheme,
+        repair=repair,
+        fold=None if file.fold is None else fold_of(file.fold),
+    )
+    # A file of plain text has no labels to look for, but fill learns from it.
+    return open_labelled(file.path, options) if format.layers else LabelledFile(file.path, format, options)
 
 
 def shared_texts(features: Features, others: Sequence[Features]) -> int:
@@ -161,20 +171,11 @@ def shared_texts(features: Features, others: Sequence[Features]) -> int:
     return int(np.isin(features.column("texts"), theirs).sum())
 
 
-def held_out(features: Features, fraction: float) -> NDArray[np.bool_]:
-    """Which documents are kept for measuring, ``[documents]``; the same text is always on the same side."""
-    return np.asarray(features.column("texts") % np.uint64(_PARTS) < np.uint64(round(fraction * _PARTS)))
-
-
-def is_held_out(text: str, fraction: float) -> bool:
-    """Is a document with this text kept for measuring?"""
-    return bool(int.from_bytes(_text_checksum(text), "little") % _PARTS < round(fraction * _PARTS))
-
-
 def _taken(file: DataFile) -> list[Any]:
     """The options of a data file on which its columns depend."""
     fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
-    return [file.format, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
+    reading = [file.format, file.encoding, file.columns, file.separator, file.scheme]
+    return [*reading, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
 
 
 def _layers(file: DataFile) -> Sequence[str]:
@@ -243,7 +244,7 @@ class _Writer:
         units = PieceUnits(texts, pieces)
         self._put("ids", pieces.ids)
         self._put("bounds", pieces.bounds[1:] + self._counts["pieces"])
-        self._put("texts", np.frombuffer(b"".join(map(_text_checksum, texts)), np.uint64))
+        self._put("texts", np.frombuffer(b"".join(map(text_checksum, texts)), np.uint64))
         words = units.words(
             [document.words if self._has(document, "words") else None for document in documents],
             [
@@ -321,5 +322,6 @@ class _Writer:
         self._files[name].write(np.ascontiguousarray(values, _COLUMNS[name]).tobytes())
 
 
-def _text_checksum(text: str) -> bytes:
+def text_checksum(text: str) -> bytes:
+    """Eight bytes that tell texts apart."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

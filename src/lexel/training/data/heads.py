@@ -1,9 +1,10 @@
-"""The heads to be trained, with their labels settled: from the options, from the base model, or from the data."""
+"""The heads of a run with their labels, which come from the options, the base model or the data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,33 +12,39 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
 from lexel.checkpoint.sentence_transformers import SentenceModules
+from lexel.data.folding import FOLDS
 from lexel.errors import LabelError
 from lexel.labels import LabelSet, detect
-from lexel.names import TAGGING
+from lexel.names import SPAN_TASKS, TAGGING, Task
 from lexel.tasks.gold import Int16Array, Units, unit_labels, word_labels
+from lexel.training.config.choices import LabelsFrom
 from lexel.training.config.options import HeadOptions
 from lexel.training.data.features import Features, LabelCount
 
 LAYER_OF_TASK = {"words": "words", "pos": "pos", "words+pos": "pos", "labels": "pos", "entities": "entities",
                  "classify": "classify", "embed": "classify"}  # fmt: skip
-"""The layer of a document that a head learns from; texts' classes are read as one."""
+"""The layer that a head learns from; the classes of texts count as a layer."""
 
 _DEFAULT_SCHEMES = {"words": "BI", "words+pos": "BIO", "entities": "BIO"}
 _ROLES = {"BI": "BI", "BMES": "BMES", "BIO": "BI", "IOB1": "BI", "IOE1": "IE", "IOE2": "IE", "BIOES": "BIES",
           "BILOU": "BILU"}  # fmt: skip
 _SHOWN = 12
 
+FilesByRole = Mapping[str, Sequence[tuple[Features, str]]]
+"""By role (``train``, ``validation``, ``test``) the columns of each file, and its path."""
+
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head that is trained.
+    """A head with its labels.
 
     Attributes:
-        name: What it is called.
-        options: What was asked of it.
-        labels: Names of its outputs in order; empty for fill and answer. Of embed, the classes that it learns from.
-        label_set: What they mean, for tagging.
-        modules: Of embed, how its teacher pools, where the teacher has no head of its own for that.
+        name: The name of the head.
+        options: The options of the head.
+        labels: The labels in the order of the outputs; empty for fill and answer. For embed, the classes to learn from.
+        label_set: The labels as tags, for heads that tag.
+        modules: For embed, how the teacher pools, where the teacher has no head of its own for that.
+        missed: Labels of the validation and test data that the head does not have, and so always misses.
     """
 
     name: str
@@ -45,81 +52,97 @@ class TrainedHead:
     labels: tuple[str, ...] = ()
     label_set: LabelSet | None = None
     modules: SentenceModules | None = None
+    missed: tuple[str, ...] = ()
 
     @property
-    def task(self) -> str:
-        """What it is for."""
+    def task(self) -> Task:
+        """What the head predicts."""
         return self.options.task
 
     @property
     def is_tagging(self) -> bool:
-        """Does it give a label to pieces?"""
+        """Whether the head labels pieces."""
         return self.task in TAGGING
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """The labels of the data that the head can predict: its types for tags of spans, else its labels."""
+        is_span = self.task in SPAN_TASKS
+        return self.labels if not is_span else self.label_set.types if self.label_set is not None else ()
+
+    @cached_property
+    def gold_labels(self) -> tuple[str, ...]:
+        """The labels with those that the head misses, which come last."""
+        if not self.missed or self.task not in SPAN_TASKS:
+            return (*self.labels, *self.missed)
+        assert self.label_set is not None
+        if self.label_set.scheme not in _ROLES:  # bare: tags without roles
+            return (*self.labels, *self.missed)
+        roles = _ROLES[self.label_set.scheme]
+        return (*self.labels, *(f"{role}-{name}" for name in self.missed for role in roles))
+
+    @cached_property
+    def gold_label_set(self) -> LabelSet:
+        """The labels with those that the head misses, as tags; types keep their numbers."""
+        assert self.label_set is not None
+        return detect(self.gold_labels, scheme=self.label_set.scheme) if self.missed else self.label_set
+
+    @property
     def word_label(self) -> str | None:
-        """Where a word's label is read, for heads that label words."""
+        """Which piece gives a word its label, for heads that label words."""
         return self.options.word_label if self.task in ("pos", "labels", "words+pos") else None
 
-    def targets(self, features: Features, pieces: slice, bounds: NDArray[np.int64]) -> Int16Array:
-        """The labels of some pieces of a file, ``[pieces]``, ``IGNORE`` where there are none.
+    def piece_labels(self, features: Features, pieces: slice, bounds: NDArray[np.int64]) -> Int16Array:
+        """The gold labels of some pieces of a file by their index in ``gold_labels``, ``IGNORE`` where there are none.
 
         Args:
             features: The file's columns.
             pieces: Which pieces.
-            bounds: Where the documents among them begin and end, counted from the first piece.
+            bounds: Where the documents among them begin and end, counted from the first piece, ``[documents + 1]``.
+
+        Returns:
+            The labels, ``[pieces]``.
         """
-        assert self.label_set is not None
         layer = "entities" if self.task == "entities" else "words"
         whole = features.units(layer)
         units = Units(whole.edges[pieces], whole.types[pieces], 0)
-        if self.task in ("pos", "labels"):
-            return word_labels(units, label_ids=self._numbers(features), word_label=self.options.word_label)
-        return unit_labels(units, self.label_set, type_ids=self._numbers(features), bounds=bounds)
+        if self.task in SPAN_TASKS:
+            return unit_labels(units, self.gold_label_set, type_ids=self._numbers(features), bounds=bounds)
+        return word_labels(units, label_ids=self._numbers(features), word_label=self.options.word_label)
 
     def _numbers(self, features: Features) -> NDArray[np.int64]:
-        """Index of each of a file's labels among this head's, ``[file's labels]``."""
-        assert self.label_set is not None
+        """Index of each of a file's labels among the gold types or labels, ``[file's labels]``."""
         if self.task == "words":
             return np.zeros(0, np.int64)
-        names = self.labels if self.task in ("pos", "labels") else self.label_set.types
+        names = self.gold_label_set.types if self.task in SPAN_TASKS else self.gold_labels
         index = {name: i for i, name in enumerate(names)}
         return np.array([index[label] for label in features.labels[LAYER_OF_TASK[self.task]]] or [0], np.int64)
 
 
-def resolve_heads(
-    asked: Mapping[str, HeadOptions], files: Sequence[Features], paths: Sequence[str], *, base: Mapping[str, Head]
-) -> tuple[list[TrainedHead], list[str]]:
-    """The heads with their labels.
+def resolve_head(
+    name: str, options: HeadOptions, files: FilesByRole, *, start: Head | None, labels_from: LabelsFrom = "train"
+) -> TrainedHead:
+    """A head with its labels: as given, else of the base model, else of the data.
 
     Args:
-        asked: The heads by name.
-        files: The training files.
-        paths: Their names, for messages.
-        base: Heads of the base model.
-
-    Returns:
-        The heads, and what is to be said of them.
+        name: The name of the head.
+        options: Its options.
+        files: The columns of the files by role, each with its path.
+        start: The head of the base model that it starts from.
+        labels_from: Which files give new labels.
 
     Raises:
-        LabelError: If labels of the data are not in a head's set, or a head finds nothing to learn from.
+        LabelError: If training data has other labels, or none.
     """
-    heads, said = [], []
-    for name, options in asked.items():
-        if options.task not in TAGGING:
-            heads.append(TrainedHead(name, options, tuple(options.labels or ())))
-            continue
-        counts = _counts(options.task, files)
-        start = base_head(name, options, base)
-        labels = options.labels or _base_labels(start, options, counts) or _labels_from(options, counts)
-        head = TrainedHead(name, options, tuple(labels), _label_set(name, options, labels))
-        check_labels(head, files, paths)
-        heads.append(head)
-        reused = start is not None and start.labels == head.labels
-        said.append(
-            f"head {name}: {len(head.labels)} labels, {'weights of the base model' if reused else 'new weights'}"
-        )
-    return heads, said
+    if options.task not in TAGGING:
+        return TrainedHead(name, options, tuple(options.labels or ()))
+    counted = [found for role, found in files.items() if role == "train" or labels_from == "all"]
+    counts = _counts(options.task, [features for found in counted for features, _ in found])
+    labels = options.labels or _base_labels(start, options, counts) or _labels_from(options, counts)
+    head = TrainedHead(name, options, tuple(labels), _label_set(name, options, labels))
+    check_labels(head, files["train"])
+    others = [pair for role, found in files.items() if role != "train" for pair in found]
+    return replace(head, missed=tuple(dict.fromkeys(label for label, _ in unknown_labels(head, others))))
 
 
 def base_head(name: str, options: HeadOptions, base: Mapping[str, Head]) -> Head | None:
@@ -187,26 +210,47 @@ def label_counts(head: TrainedHead, files: Sequence[Features]) -> dict[str, Labe
     return _counts(head.task, files) if head.is_tagging or head.task in ("classify", "embed") else {}
 
 
-def check_labels(head: TrainedHead, files: Sequence[Features], paths: Sequence[str]) -> None:
-    """Refuse data with labels that a head has not.
+def unknown_labels(head: TrainedHead, files: Sequence[tuple[Any, str]]) -> Iterator[tuple[str, str]]:
+    """The labels of files that a head does not have, each with its count and first place."""
+    if head.task == "words" or head.task not in LAYER_OF_TASK:
+        return
+    for features, path in files:
+        for label, found in features.labels.get(LAYER_OF_TASK[head.task], {}).items():
+            if label not in head.types:
+                yield label, f"{label} ({found.count:,}, first in record {found.record} of {path})"
+
+
+def check_labels(head: TrainedHead, files: Sequence[tuple[Any, str]]) -> None:
+    """Refuse training data with labels that a head does not have.
 
     Raises:
-        LabelError: With all of them, their counts and where each stands first.
+        LabelError: With all of them, their counts and first places.
     """
-    if not head.is_tagging or head.task == "words":
+    unknown = list(unknown_labels(head, files))
+    if not unknown:
         return
-    assert head.label_set is not None
-    known = set(head.labels if head.task in ("pos", "labels") else head.label_set.types)
-    strange = [
-        f"{label} ({found.count:,}, first in record {found.record} of {path})"
-        for features, path in zip(files, paths, strict=True)
-        for label, found in features.labels[LAYER_OF_TASK[head.task]].items()
-        if label not in known
-    ]
-    if strange:
-        names = sorted(known)
-        shown = ", ".join(names[:_SHOWN]) + (f", ... {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-        raise LabelError(
-            f"heads.{head.name}: labels outside its set: {'; '.join(strange)}. The set is {shown}. "
-            "Map them with label_map, or give the head these labels"
-        )
+    raise LabelError(
+        f"heads.{head.name}: labels that the head does not have: {'; '.join(place for _, place in unknown)}. It has "
+        f"{_some(sorted(head.types))}. Rename them with label_map, or list all labels in the head's labels"
+        + fold_hint({label for label, _ in unknown}, head.types)
+    )
+
+
+def missed_notes(head: TrainedHead, role: str, files: Sequence[tuple[Any, str]]) -> Iterator[str]:
+    """A note for each label of validation or test data that a head does not have."""
+    for label, place in unknown_labels(head, files):
+        hint = fold_hint({label}, head.types)
+        yield f"{role}: head {head.name} has no label {place}: counted as missed; --labels-from all adds it{hint}"
+
+
+def fold_hint(unknown: Collection[str], known: Collection[str]) -> str:
+    """The rule that folds unknown labels into known ones, for the end of a message; empty if there is none."""
+    for rule in FOLDS.values():
+        folded = {tag for tag, _ in rule.tags}
+        if folded & set(unknown) and set(rule.tags.values()) <= set(known):
+            return f", or fold them with --fold {rule.name} (in a recipe: data_fold: {rule.name})"
+    return ""
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f", ... {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

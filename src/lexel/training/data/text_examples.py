@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.data.classified import Classified, read_classified
+from lexel.checkpoint import Head
+from lexel.checkpoint.sentence_transformers import SentenceModules
+from lexel.data.classified import Classified, Columns, read_classified
 from lexel.data.questions import Question, read_questions
 from lexel.decoding.words import WordTable, pieces_of_words
 from lexel.disk import sha256_of
@@ -32,10 +34,11 @@ from lexel.text.letters import count_scripts
 from lexel.text.pieces import SpecialPieces
 from lexel.text.tokenizer import Tokenizer
 from lexel.text.windows import plan_batch
-from lexel.training.config.options import DataFile, TrainingOptions
+from lexel.training.config.choices import LabelsFrom
+from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.data.examples import GatheredSequences
 from lexel.training.data.features import LabelCount
-from lexel.training.data.heads import TrainedHead
+from lexel.training.data.heads import TrainedHead, check_labels, unknown_labels
 
 IntArray = NDArray[np.int64]
 _BLOCK = 1024
@@ -138,12 +141,29 @@ def read_text_features(file: DataFile, windower: Windower, *, task: str, labelle
         DataError: If it cannot be read, or a pair is too long.
     """
     if task == "answer":
-        return _Reader(file, windower).read(read_questions(file.path))
-    records = read_classified(file.path, format=file.format, labelled=labelled)
+        return _Reader(file, windower).read(questions_of(file))
+    records = classified_of(file, labelled=labelled)
     if task == "embed":
         records = _single_texts(records)
     unlabelled = (replace(record, labels=()) for record in records) if file.layers == () else records
     return _Reader(file, windower, labelled=labelled).read(unlabelled)
+
+
+def classified_of(file: DataFile, *, labelled: bool = True) -> Iterator[Classified]:
+    """The classified texts of a data file."""
+    names = Columns()
+    columns = Columns(
+        text=file.text_field or names.text,
+        pair=file.pair_field or names.pair,
+        label=file.label_field or names.label,
+    )
+    encoding = file.encoding or "utf-8"
+    return read_classified(file.path, encoding=encoding, format=file.format, columns=columns, labelled=labelled)
+
+
+def questions_of(file: DataFile) -> Iterator[Question]:
+    """The questions of a data file."""
+    return read_questions(file.path, encoding=file.encoding or "utf-8")
 
 
 def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
@@ -263,45 +283,53 @@ def _answers(
     return found
 
 
-def resolve_text_labels(
-    head: TrainedHead,
-    files: Sequence[TextFeatures],
-    base_labels: Sequence[str],
-    data: Sequence[DataFile],
+def resolve_text_head(
+    name: str,
+    options: HeadOptions,
+    files: Mapping[str, Sequence[tuple[TextFeatures, str]]],
     *,
+    start: Head | None,
+    labels_from: LabelsFrom = "train",
     is_taught: bool = False,
-) -> tuple[tuple[str, ...], Problem | None]:
-    """The classes of a head and what kind of problem they are; vectors that a teacher teaches need none.
+    modules: SentenceModules | None = None,
+) -> TrainedHead:
+    """A head for whole texts with its classes: as given, else of the base model, else of the data.
+
+    Args:
+        name: The name of the head.
+        options: Its options.
+        files: The sequences of the files by role, each with its path.
+        start: The head of the base model that it starts from.
+        labels_from: Which files give new classes.
+        is_taught: Whether a teacher's vectors are learnt, for which no classes are needed.
+        modules: How the teacher pools, where it has no head of its own for that.
 
     Raises:
-        LabelError: If data has classes outside the set, or none at all.
+        LabelError: If training data has other classes, or none, or embed's texts have several.
     """
-    if head.task == "answer":
-        return (), None
-    counts = [label for file in files for label in file.labels["classify"]]
-    problem: Problem | None = head.options.problem or (_problem_of(files) if files else "single")
-    if head.task == "embed":
+    if options.task == "answer":
+        return TrainedHead(name, options)
+    train = [features for features, _ in files["train"]]
+    counted = [pair for role, found in files.items() if role == "train" or labels_from == "all" for pair in found]
+    counts = {label for features, _ in counted for label in features.labels["classify"]}
+    problem: Problem | None = options.problem or (_problem_of(train) if train else "single")
+    if options.task == "embed":
         if problem in _KINDS:
-            raise LabelError(
-                f"heads.{head.name}: the data's labels are {_KINDS[problem]}; embed learns from one class a text"
-            )
-        problem = None  # which only classify has
+            raise LabelError(f"heads.{name}: the data's labels are {_KINDS[problem]}; embed learns one class a text")
+        problem = None
+    base_labels = () if start is None else start.labels
     if problem == "regression":
-        return head.options.labels or tuple(base_labels) or ("score",), problem
-    reused = tuple(base_labels) if set(counts) <= set(base_labels) else ()
-    labels = head.options.labels or reused or tuple(sorted(set(counts)))
-    strange = [
-        f"{name} ({found.count:,}, first in record {found.record} of {read.path})"
-        for file, read in zip(files, data, strict=True)
-        for name, found in file.labels["classify"].items()
-        if name not in labels
-    ]
-    if strange or not (labels or (is_taught and head.task == "embed")):
-        raise LabelError(
-            f"heads.{head.name}: labels outside its set: {'; '.join(strange) or 'none at all'}. The set is "
-            f"{', '.join(labels) or 'empty'}. Map them with label_map, or give the head these labels"
-        )
-    return labels, problem
+        labels = options.labels or base_labels or ("score",)
+        return TrainedHead(name, replace(options, problem=problem, labels=labels), labels)
+    labels = options.labels or (base_labels if counts <= set(base_labels) else ()) or tuple(sorted(counts))
+    if not labels and not (is_taught and options.task == "embed"):
+        raise LabelError(f"heads.{name}: the training data has no classes; expected a label for each text")
+    head = TrainedHead(name, replace(options, problem=problem, labels=labels or None), labels, modules=modules)
+    if not labels:
+        return head
+    check_labels(head, files["train"])
+    others = [pair for role, found in files.items() if role != "train" for pair in found]
+    return replace(head, missed=tuple(dict.fromkeys(label for label, _ in unknown_labels(head, others))))
 
 
 def _problem_of(files: Sequence[TextFeatures]) -> Problem:
@@ -348,10 +376,10 @@ class TextExamples:
             if lacks.any():
                 raise DataError(f"heads.{head.name}: record {int(lacks.argmax()) + 1} has no number")
             return file.numbers[file.example][:, None]
-        index = {name: i for i, name in enumerate(head.labels)}
+        index = {name: i for i, name in enumerate(head.gold_labels)}
         own = [index[name] for name in file.labels["classify"]]
         if head.options.problem == "multi":
-            rows = np.zeros((len(file.classes), len(head.labels)), np.float32)
+            rows = np.zeros((len(file.classes), len(head.gold_labels)), np.float32)
             for row, classes in zip(rows, file.classes, strict=True):
                 row[:] = np.nan if classes is None else 0
                 row[[own[k] for k in classes or ()]] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from contextlib import nullcontext
@@ -36,6 +37,8 @@ from lexel.training.start.identity import check_same, run_identity
 from lexel.training.start.lock import exclusive_lock
 from lexel.training.start.memory import keep_freed_memory
 from lexel.training.start.setup import Setup, build_model, prepare
+
+_logger = logging.getLogger("lexel")
 
 _ASKING_STEPS = 20
 """The processes agree on whether a timed checkpoint is due once in so many steps."""
@@ -126,6 +129,9 @@ class _Run:
             setup = self._setup = prepare(
                 self._options, process_group=self._process_group, cache=self._folder / FEATURES
             )
+            if self._process_group.is_main:
+                for note in setup.notes:
+                    _logger.info("%s", note)
             self._selection = Selection(metric_of(setup.heads, self._options.metric_for_best_model), self._options)
             self._build(setup)
             resumed = self._resume()

@@ -12,8 +12,6 @@ from transformers import AutoConfig, PretrainedConfig
 from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.heads import Head
 from lexel.checkpoint.sentence_transformers import SentenceModules, read_sentence_modules
-from lexel.data.classified import read_classified
-from lexel.data.questions import read_questions
 from lexel.disk import sha256_of
 from lexel.encoder.families import family_of
 from lexel.engines.heads import read_dense
@@ -24,6 +22,7 @@ from lexel.text.tokenizer_files import read_vocabulary
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.data.features import read_documents
 from lexel.training.data.heads import base_head
+from lexel.training.data.text_examples import classified_of, questions_of
 from lexel.training.data.vocabulary import check_texts, count_pieces, kept_pieces, write_vocabulary
 from lexel.training.distributed import ProcessGroup
 
@@ -204,11 +203,11 @@ def renew_config(config: PretrainedConfig, folder: Path, cut: Path) -> None:
 
 
 def texts_of(file: DataFile, options: TrainingOptions) -> Iterator[str]:
-    """The texts of a file as the heads of a run read it."""
+    """The texts of a file, read for the heads of a run."""
     tasks: Sequence[str] = [head.task for head in options.heads.values()]
     if "answer" in tasks:
-        return (question.context for question in read_questions(file.path))
+        return (question.context for question in questions_of(file))
     if "classify" in tasks or "embed" in tasks:
-        records = read_classified(file.path, format=file.format, labelled=False)
+        records = classified_of(file, labelled=False)
         return (record.text if record.pair is None else f"{record.text} {record.pair}" for record in records)
     return (document.text for document in read_documents(file))

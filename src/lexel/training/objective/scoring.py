@@ -1,13 +1,13 @@
-"""Scores while training: the best tag of each piece, counted document by document, in constant memory.
+"""Evaluation during training: the best tag of each piece, counted document by document in constant memory.
 
-These are the scores of the tags alone (no Viterbi decoding, words and entities as runs of pieces), to choose a
-checkpoint by; ``lexel evaluate`` measures the finished folder.
+Tags are decided without Viterbi decoding, and words and entities are runs of pieces. The figures choose the best
+weights; ``lexel evaluate`` evaluates the finished folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lexel.decoding.tags import decode_tags
 from lexel.errors import OptionError
 from lexel.metrics.spans import FlatSpans, Rule, count_spans, flat_spans, spans_of_tags
+from lexel.names import SPAN_TASKS
 from lexel.tasks.gold import IGNORE
 from lexel.training.data.batches import Row, packed_rows
 from lexel.training.data.heads import TrainedHead
@@ -30,16 +31,41 @@ _CHUNK_PIECES = 65_536
 """Documents of about this many pieces are packed together."""
 
 
+_SUMS = 7
+
+
 @dataclass
 class _Counts:
-    """Sums of one head: spans in gold, predicted and in both; labels right and all; loss and what it is a mean over."""
+    """The sums of one head.
 
-    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(7))
+    Attributes:
+        values: Gold, predicted and correct spans or classes; correct labels and all labels; the loss and its total.
+        by_type: Gold, predicted and correct of each type or label, ``[types, 3]``.
+    """
+
+    by_type: NDArray[np.float64]
+    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(_SUMS))
 
     def add(
         self, *, spans: Sequence[float] = (0, 0, 0), right: float = 0, n: float = 0, loss: float = 0, total: float = 0
     ) -> None:
         self.values += (*spans, right, n, loss, total)
+
+    def add_labels(self, gold: IntArray, predicted: IntArray) -> None:
+        """Count labels position by position."""
+        n = len(self.by_type)
+        columns = (gold, predicted, gold[gold == predicted])
+        self.by_type += np.stack([np.bincount(labels, minlength=n)[:n] for labels in columns], 1)
+        self.add(right=float((gold == predicted).sum()), n=len(gold))
+
+    def flat(self) -> list[float]:
+        """All sums in a row, to be added over processes."""
+        return [*self.values.tolist(), *self.by_type.ravel().tolist()]
+
+    def restore(self, row: Sequence[float]) -> None:
+        """Take the sums from a row of ``flat``."""
+        self.values = np.array(row[:_SUMS])
+        self.by_type = np.array(row[_SUMS:]).reshape(-1, 3)
 
 
 class Scorer:
@@ -52,8 +78,8 @@ class Scorer:
         losses: Their losses.
         max_length: Longest sequence.
         batch_pieces: Slots of a batch.
-        packing: Whether several sequences share a row.
-        process_group: Who shares the work.
+        process_group: The processes that share the work.
+        metric: A figure to report beside the usual ones, such as ``entities/PER/f1``.
     """
 
     def __init__(
@@ -70,21 +96,26 @@ class Scorer:
     ) -> None:
         self._examples, self._builder, self._heads, self._losses = examples, builder, heads, losses
         self._max_length, self._batch_pieces, self._process_group = max_length, batch_pieces, process_group
+        self._metric = metric
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def measure(self, model: MultiHead) -> dict[str, float]:
         """The figures by column: ``validation_loss``, ``f1``, ``<head>/f1`` ..."""
         was_training = model.training
         model.eval()
-        counts = {head.name: _Counts() for head in self._heads}
+        counts = {head.name: _Counts(np.zeros((len(head.types), 3))) for head in self._heads}
         chunks = self._examples.document_chunks(_CHUNK_PIECES)
         for number, (sequences, documents) in enumerate(chunks):
             if number % self._process_group.size == self._process_group.rank:
                 self._chunk(model, sequences, documents, counts)
         model.train(was_training)
-        flat = np.concatenate([counts[head.name].values for head in self._heads])
-        summed = np.array(self._process_group.sum(flat.tolist())).reshape(len(self._heads), -1)
-        return columns(self._heads, {head.name: row for head, row in zip(self._heads, summed, strict=True)})
+        rows = [found.flat() for found in counts.values()]
+        summed = iter(self._process_group.sum([value for row in rows for value in row]))
+        for found, row in zip(counts.values(), rows, strict=True):
+            found.restore([next(summed) for _ in row])
+        figures = columns(self._heads, {name: found.values for name, found in counts.items()})
+        by_type = type_columns(self._heads, {name: found.by_type for name, found in counts.items()})
+        return figures | {name: value for name, value in by_type.items() if name == self._metric}
 
     def _chunk(self, model: MultiHead, sequences: IntArray, documents: IntArray, counts: Mapping[str, _Counts]) -> None:
         """Measure some whole documents."""
@@ -127,25 +158,49 @@ class Scorer:
             yield self._builder.build(batch, None)
 
     def _add_losses(self, scores: Mapping[str, torch.Tensor], batch: Batch, counts: Mapping[str, _Counts]) -> None:
-        totals = self._losses.totals(batch)
-        found = self._losses.of(scores, batch, totals)
+        known = replace(
+            batch, targets={head.name: _without_missed(batch.targets[head.name], head) for head in self._heads}
+        )
+        totals = self._losses.totals(known)
+        found = self._losses.of(scores, known, totals)
         for name, total in zip(self._losses.names, totals, strict=True):
             if name in found:
                 counts[name].add(loss=float(found[name]) * total, total=total)
-                _count_sequences(scores[name].float().cpu(), batch.targets[name].to(torch.device("cpu")), counts[name])
+        for head in self._heads:
+            target = batch.targets[head.name].to(torch.device("cpu"))
+            _count_sequences(scores[head.name].float().cpu(), target, counts[head.name])
+
+
+def _without_missed(target: Target, head: TrainedHead) -> Target:
+    """The target without labels that the head does not have, which have no loss."""
+    n = len(head.labels)
+    if not head.missed:
+        return target
+    if target.labels.is_floating_point():
+        return replace(target, labels=target.labels[:, :n])
+    return replace(target, labels=target.labels.masked_fill(target.labels >= n, IGNORE))
 
 
 def _count_sequences(scores: torch.Tensor, target: Target, counts: _Counts) -> None:
-    """Count what a head says of picked pieces or whole sequences; tags are counted over documents."""
+    """Count predictions at single slots and for whole sequences; tags are counted over documents."""
     labels = target.labels
     if target.segments is not None:
         found = torch.stack([_best_in(scores[:, k], target.segments, n=len(labels)) for k in (0, 1)], 1)
         counts.add(right=float((found == labels).all(1).sum()), n=len(labels))
     elif labels.is_floating_point() and labels.shape[1] > 1:
-        said, right = scores > 0, labels > 0
-        counts.add(spans=(float(right.sum()), float(said.sum()), float((said & right).sum())))
+        gold = labels > 0
+        predicted = torch.zeros_like(gold)
+        predicted[:, : scores.shape[1]] = scores > 0
+        by_label = torch.stack([gold.sum(0), predicted.sum(0), (gold & predicted).sum(0)], 1).double().numpy()
+        counts.by_type += by_label[: len(counts.by_type)]
+        counts.add(spans=by_label.sum(0).tolist())
     elif target.slots is not None and not labels.is_floating_point():
-        counts.add(right=float((scores.argmax(-1) == labels).sum()), n=len(labels))
+        known = labels != IGNORE
+        gold_ids, best = labels[known].numpy(), scores[known].argmax(-1).numpy()
+        if len(counts.by_type):
+            counts.add_labels(gold_ids, best)
+        else:
+            counts.add(right=float((gold_ids == best).sum()), n=len(gold_ids))
 
 
 def _best_in(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
@@ -168,23 +223,26 @@ def _decode(
 
 
 def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray, counts: _Counts) -> None:
-    """Count a head's right labels and spans over whole documents."""
+    """Count a head's correct labels and spans over whole documents."""
     at = np.flatnonzero(gold != IGNORE)
     gold, best, document = gold[at], best[at], document[at]
-    counts.add(right=float((gold == best).sum()), n=len(gold))
-    if head.label_set is None or head.task in ("pos", "labels") or not len(gold):
+    if head.task not in SPAN_TASKS:
+        counts.add_labels(gold, best)
         return
+    counts.add(right=float((gold == best).sum()), n=len(gold))
+    if not len(gold):
+        return
+    labels = head.gold_label_set
     breaks = np.flatnonzero((np.diff(at) > 1) | (np.diff(document) != 0)) + 1
     bounds = np.concatenate(([0], breaks, [len(gold)])).astype(np.int64)
     rule: Rule = "strict" if head.task == "entities" else "lenient"
-    tables: list[FlatSpans] = [spans_of_tags(tags, bounds, head.label_set, rule=rule) for tags in (gold, best)]
-    n_types = max(len(head.label_set.types), 1)
+    tables: list[FlatSpans] = [spans_of_tags(tags, bounds, labels, rule=rule) for tags in (gold, best)]
     labelled = [
-        flat_spans(np.zeros(t.n_spans, np.int64), t.start, t.end, t.label if head.label_set.types else None)
-        for t in tables
+        flat_spans(np.zeros(t.n_spans, np.int64), t.start, t.end, t.label if labels.types else None) for t in tables
     ]
-    spans = count_spans(labelled[0], labelled[1], n_documents=1, n_labels=n_types).sum((0, 1))
-    counts.add(spans=spans.tolist())
+    spans = count_spans(labelled[0], labelled[1], n_documents=1, n_labels=max(len(labels.types), 1)).sum(0)
+    counts.by_type += spans[: len(counts.by_type)]
+    counts.add(spans=spans.sum(0).tolist())
 
 
 def columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
@@ -211,20 +269,40 @@ def columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]
     return found
 
 
+def type_columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Precision, recall and F1 of each type or label: ``PER/f1``, with several heads ``entities/PER/f1``."""
+    found: dict[str, float] = {}
+    for head in heads:
+        start = f"{head.name}/" if len(heads) > 1 else ""
+        for name, row in zip(head.types, sums[head.name].tolist(), strict=True):
+            found |= {f"{start}{name}/{figure}": value for figure, value in _span_figures(*row).items()}
+    return found
+
+
+def _span_figures(gold: float, predicted: float, correct: float) -> dict[str, float]:
+    return {
+        "precision": correct / predicted if predicted else 0.0,
+        "recall": correct / gold if gold else 0.0,
+        "f1": 2 * correct / (gold + predicted) if gold + predicted else 0.0,
+    }
+
+
 def metric_of(heads: Sequence[TrainedHead], asked: str | None) -> str:
     """The column that decides which weights are best; ``eval_loss`` and the like are transformers' names.
 
     Raises:
         OptionError: If measuring these heads gives no such column.
     """
-    known = columns(heads, {head.name: np.ones(7) for head in heads})
+    known = columns(heads, {head.name: np.ones(_SUMS) for head in heads})
     if asked is None:
         usual = ("f1",) if all(head.task == "fill" for head in heads) else ("f1", "accuracy")
         return next((name for name in usual if name in known), "validation_loss")
     name = asked.removeprefix("eval_")
     name = "validation_loss" if name == "loss" else name
-    if name not in known:
-        raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(known))}")
+    by_type = type_columns(heads, {head.name: np.ones((len(head.types), 3)) for head in heads})
+    if name not in known and name not in by_type:
+        example = f", or of one label, such as {next(reversed(by_type))}" if by_type else ""
+        raise OptionError(f"metric_for_best_model: {asked!r}; expected one of {', '.join(sorted(known))}{example}")
     return name
 
 
@@ -233,14 +311,8 @@ def _figures(head: TrainedHead, sums: NDArray[np.float64]) -> dict[str, float]:
     figures: dict[str, float] = {}
     if total:
         figures["loss"] = loss / total
-    if head.is_tagging and head.task not in ("pos", "labels") and n:
-        figures["precision"] = correct / predicted if predicted else 0.0
-        figures["recall"] = correct / gold if gold else 0.0
-        figures["f1"] = 2 * correct / (gold + predicted) if gold + predicted else 0.0
-    if head.options.problem == "multi" and gold + predicted:
-        figures["precision"] = correct / predicted if predicted else 0.0
-        figures["recall"] = correct / gold if gold else 0.0
-        figures["f1"] = 2 * correct / (gold + predicted)
+    if (head.task in SPAN_TASKS and n) or (head.options.problem == "multi" and gold + predicted):
+        figures |= _span_figures(gold, predicted, correct)
     if n and head.options.problem not in ("multi", "regression"):
         figures["accuracy"] = right / n
     return figures

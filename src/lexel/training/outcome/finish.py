@@ -17,8 +17,9 @@ from lexel.training import checkpoints
 from lexel.training.data.rows import Examples, RowBuilder
 from lexel.training.model.model import MultiHead
 from lexel.training.outcome.check import check_saved
+from lexel.training.outcome.evaluation import evaluate_folder
 from lexel.training.outcome.plots import plot
-from lexel.training.outcome.record import evaluate_folder, training_record, without_folders
+from lexel.training.outcome.record import training_record, without_folders
 from lexel.training.outcome.save import write_model
 from lexel.training.start.setup import Setup
 
@@ -111,8 +112,8 @@ class _About:
 
     def write(self, folder: Path, *, name: str, threads: int) -> None:
         """Write the reports on the run's data, its record and its plot."""
-        reports, said = evaluate_folder(folder, self._setup, name=name, threads=threads)
-        self._setup.said.extend(said)
+        reports, notes = evaluate_folder(folder, self._setup, name=name, threads=threads)
+        self._setup.notes.extend(notes)
         if reports:
             write_json(folder / "evaluation.json", {"format": 1, "reports": without_folders(reports)})
         write_json(folder / "training.json", self.record())

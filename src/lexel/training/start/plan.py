@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from lexel.errors import DataError
 from lexel.names import LAYERS
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.features import read_documents, shared_texts
+from lexel.training.start.problems import Problems
 
 if TYPE_CHECKING:
     from lexel.training.data.heads import TrainedHead
@@ -108,18 +108,13 @@ def _n_ill_formed(file: DataFile) -> int:
     return sum(loss.count for loss in losses if loss.what == ILL_FORMED)
 
 
-@contextmanager
-def _counting_ill_formed(options: TrainingOptions) -> Iterator[None]:
-    """Have the error that names an ill-formed tag name the number of them in its file, too."""
-    try:
-        yield
-    except DataError as error:
-        files = (file for files in (options.train, options.validation, options.test) for file in files)
-        file = next((file for file in files if str(error).startswith(f"{file.path}:")), None)
-        if file is None or "cannot stand here" not in str(error):
-            raise
-        found = f"{_n_ill_formed(file):,} tags of the file are ill-formed"
-        raise DataError(f"{error}. {found}; --repair reads them as conlleval does") from error
+def _with_count(problem: str, options: TrainingOptions) -> str:
+    """Add the number of ill-formed tags of a file to the error about the first."""
+    files = (file for files in (options.train, options.validation, options.test) for file in files)
+    file = next((file for file in files if problem.startswith(f"{file.path}:")), None)
+    if file is None or "cannot stand here" not in problem:
+        return problem
+    return f"{problem}. {_n_ill_formed(file):,} tags of the file are ill-formed; --repair reads them as conlleval does"
 
 
 # The run -------------------------------------------------------------------------------------------------------------
@@ -150,7 +145,8 @@ class Plan:
         n_parameters: Numbers in the model.
         n_trainable: Those that are trained.
         memory_bytes: About how much memory weights, optimiser and one batch take.
-        said: What was settled on the way.
+        notes: What a user should know.
+        problems: What would stop the run.
     """
 
     files: Sequence[FileSummary]
@@ -163,7 +159,8 @@ class Plan:
     n_parameters: int
     n_trainable: int
     memory_bytes: int
-    said: Sequence[str]
+    notes: Sequence[str]
+    problems: Sequence[str]
 
     def lines(self) -> list[str]:
         """The plan as lines of text."""
@@ -176,18 +173,19 @@ class Plan:
             f"steps: {self.n_steps:,}, {self.steps_per_epoch:,} an epoch",
             f"parameters: {self.n_parameters:,}, of which {self.n_trainable:,} are trained",
             f"memory: about {self.memory_bytes / 1e9:.1f} GB a process",
-            *self.said,
+            *self.notes,
+            *(f"problem: {problem}" for problem in self.problems),
         ]
 
 
 def plan_training(options: TrainingOptions) -> Plan:
-    """Settle all that a run settles before its first step, writing nothing that stays.
+    """Prepare a run without training; nothing is written.
+
+    Problems of files and heads are collected; the plan leaves out what has one.
 
     Raises:
-        DataError: If a file cannot be read.
-        LabelError: If labels and heads do not fit together.
+        DataError: With all problems, if a training file cannot be read or no head is left.
         CheckpointError: If the model or tokenizer cannot be used.
-        OptionError: If measuring does not give the figure that is to decide.
     """
     from accelerate import PartialState
 
@@ -195,9 +193,16 @@ def plan_training(options: TrainingOptions) -> Plan:
     from lexel.training.objective.scoring import metric_of
     from lexel.training.start.setup import build_model, prepare
 
-    with TemporaryDirectory() as folder, _counting_ill_formed(options):
-        setup = prepare(options, process_group=ProcessGroup(PartialState(cpu=True)), cache=Path(folder))
-        metric_of(setup.heads, options.metric_for_best_model)
+    problems = Problems(collects=True)
+    with TemporaryDirectory() as folder:
+        group = ProcessGroup(PartialState(cpu=True))
+        try:
+            setup = prepare(options, process_group=group, cache=Path(folder), problems=problems)
+        except DataError as error:
+            raise DataError(_with_count(str(error), options)) from error
+        asked, options = options, setup.options
+        with problems.caught():
+            metric_of(setup.heads, options.metric_for_best_model)
         examples = setup.examples("train")
         steps_per_epoch, n_steps, most_pieces = _steps(options, setup, examples)
         model = build_model(setup)
@@ -222,7 +227,8 @@ def plan_training(options: TrainingOptions) -> Plan:
             n_parameters=n_parameters,
             n_trainable=n_trainable,
             memory_bytes=_memory_bytes(options, setup.config, n_parameters, n_trainable, n_pieces=most_pieces),
-            said=setup.said,
+            notes=setup.notes,
+            problems=[_with_count(problem, asked) for problem in problems.found],
         )
 
 

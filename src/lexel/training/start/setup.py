@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
-from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint import Checkpoint, Head, open_checkpoint
 from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.checkpoint.weights import read_tensors, weight_file
@@ -24,18 +24,15 @@ from lexel.encoder.family import Family
 from lexel.errors import CheckpointError, OptionError
 from lexel.names import TEXT_TASKS
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
-from lexel.training.config.options import DataFile, TrainingOptions
+from lexel.training.config.options import TrainingOptions
 from lexel.training.data.examples import WindowExamples
-from lexel.training.data.features import Features, held_out, read_features
-from lexel.training.data.heads import TrainedHead, base_head, check_labels, resolve_heads
+from lexel.training.data.heads import TrainedHead, base_head, missed_notes, resolve_head
+from lexel.training.data.holdout import Holdout
 from lexel.training.data.rows import Examples
 from lexel.training.data.text_examples import (
     TextExamples,
-    TextFeatures,
-    Windower,
     build_windower,
-    read_text_features,
-    resolve_text_labels,
+    resolve_text_head,
 )
 from lexel.training.distributed import ProcessGroup
 from lexel.training.model import model as models
@@ -50,6 +47,8 @@ from lexel.training.model.student import (
     student_heads,
     student_modules,
 )
+from lexel.training.start.files import DataReader, FilesRead, with_paths
+from lexel.training.start.problems import Problems
 
 
 @dataclass
@@ -66,8 +65,8 @@ class Setup:
         heads: The heads.
         files: By role (``train``, ``validation``, ``test``) the columns of each file.
         max_length: Longest sequence.
-        said: What is to be said of it all.
-        teacher: The model that it learns from, if there is one.
+        teacher: The model to distil, if there is one.
+        notes: What a user should know.
     """
 
     options: TrainingOptions
@@ -79,8 +78,13 @@ class Setup:
     heads: list[TrainedHead]
     files: Mapping[str, Sequence[Any]]
     max_length: int
-    said: list[str] = field(default_factory=list)
     teacher: Checkpoint | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def holdout(self) -> Holdout | None:
+        """Which training documents are held out for validation, if any."""
+        return Holdout.of(self.options)
 
     @property
     def family(self) -> Family:
@@ -89,13 +93,14 @@ class Setup:
 
     def examples(self, role: str) -> Examples:
         """The windows of a role's files."""
-        share = self.options.dev_fraction
+        holdout = self.holdout
         is_held = role == "validation"
-        chosen = (lambda features: held_out(features, share) == is_held) if share and role != "test" else None
+        chosen = (lambda features: holdout.mask(features) == is_held) if holdout and role != "test" else None
+        files = self.files["train" if holdout and is_held else role]
         if self.heads[0].task in TEXT_TASKS:
-            return TextExamples(self.files["train" if share and is_held else role], self.heads[0], chosen=chosen)
+            return TextExamples(files, self.heads[0], chosen=chosen)
         return WindowExamples(
-            self.files["train" if share and is_held else role],
+            files,
             self.heads,
             special=self.tokenizer.special,
             max_length=self.max_length,
@@ -108,11 +113,19 @@ class Setup:
     def is_evaluated(self) -> bool:
         """Whether there are labels to evaluate on during training."""
         has_labels = all(head.labels for head in self.heads if head.task == "embed")
-        return has_labels and bool(self.files["validation"] or self.options.dev_fraction)
+        return has_labels and bool(self.files["validation"] or self.holdout)
 
 
-def prepare(options: TrainingOptions, *, process_group: ProcessGroup, cache: Path) -> Setup:
-    """Settle everything; the first process reads files, the others find them read.
+def prepare(
+    options: TrainingOptions, *, process_group: ProcessGroup, cache: Path, problems: Problems | None = None
+) -> Setup:
+    """Prepare a run: open the models, read the files, resolve the heads.
+
+    Args:
+        options: The options of the run.
+        process_group: The processes; the main process reads the files, the others find them read.
+        cache: The folder for what is read.
+        problems: Collects problems of files and heads instead of raising the first; what has one is left out.
 
     Raises:
         CheckpointError: If the base model or tokenizer cannot be used.
@@ -120,6 +133,8 @@ def prepare(options: TrainingOptions, *, process_group: ProcessGroup, cache: Pat
         LabelError: If labels and heads do not fit together.
         OptionError: If a student is larger than its teacher.
     """
+    problems = Problems() if problems is None else problems
+    _check_alone(options)
     base = None if options.model is None else open_checkpoint(options.model, revision=options.revision)
     teacher = None if options.teacher is None else open_checkpoint(options.teacher)
     like = base or teacher
@@ -144,66 +159,82 @@ def prepare(options: TrainingOptions, *, process_group: ProcessGroup, cache: Pat
             f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {config.vocab_size}; they are not "
             "of one model: take the tokenizer files of this checkpoint"
         )
-    fingerprint = _fingerprint(folder, pieces)
-
-    def columns(file: DataFile) -> Features:
-        return read_features(file, tokenizer, cache=cache, fingerprint=fingerprint, repair=options.repair)
-
-    def read(files: Sequence[DataFile]) -> list[Features]:
-        if process_group.is_main:
-            for file in files:
-                columns(file)
-        process_group.barrier()
-        return [columns(file) for file in files]
-
     longest = _longest(config, tokenizer)
-    said_longest = modules.max_length if modules is not None else None
-    max_length = min(longest, options.window or longest, said_longest or longest)
+    teacher_longest = modules.max_length if modules is not None else None
+    max_length = min(longest, options.window or longest, teacher_longest or longest)
     refuse_mistrained(config, max_length=max_length)
+    data = DataReader(options, tokenizer, cache=cache, fingerprint=_fingerprint(folder, pieces), problems=problems)
+    base_heads = {} if base is None else base.heads
     if any(head.task in TEXT_TASKS for head in options.heads.values()):
         windower = build_windower(options, tokenizer, family=family_of(config.model_type), max_length=max_length)
-        heads, text_files = _text_head(options, base, windower=windower, modules=modules)
-        return Setup(options, base, folder, tokenizer, pieces, config, heads, text_files, max_length, teacher=teacher)
-    roles = {"train": options.train, "validation": options.validation, "test": options.test}
-    files = {role: read(members) for role, members in roles.items()}
-    heads, said = resolve_heads(
-        options.heads, files["train"], [file.path for file in options.train], base={} if base is None else base.heads
-    )
-    for role in ("validation", "test"):
-        for head in heads:
-            check_labels(head, files[role], [file.path for file in roles[role]])
-    return Setup(options, base, folder, tokenizer, pieces, config, heads, files, max_length, said, teacher)
+        read = data.read_texts(windower)
+        heads = _text_head(options, read, base_heads, modules=modules)
+    else:
+        read = data.read_columns(process_group)
+        heads = _heads(options, read, base_heads, problems)
+    readable = {role: tuple(file for file, _ in found) for role, found in read.items()}
+    options = replace(options, train=readable["train"], validation=readable["validation"], test=readable["test"])
+    columns = {role: [features for _, features in found] for role, found in read.items()}
+    setup = Setup(options, base, folder, tokenizer, pieces, config, heads, columns, max_length, teacher=teacher)
+    setup.notes.extend(_notes(setup, base_heads))
+    return setup
+
+
+def _heads(
+    options: TrainingOptions, read: FilesRead, base: Mapping[str, Head], problems: Problems
+) -> list[TrainedHead]:
+    """The heads for documents.
+
+    Raises:
+        LabelError: If labels and heads do not fit together.
+    """
+    files = with_paths(read)
+    heads = []
+    for name, asked in options.heads.items():
+        with problems.caught():
+            start = base_head(name, asked, base)
+            heads.append(resolve_head(name, asked, files, start=start, labels_from=options.labels_from))
+    if not heads:
+        problems.stop()
+    return heads
 
 
 def _text_head(
-    options: TrainingOptions, base: Checkpoint | None, *, windower: Windower, modules: SentenceModules | None
-) -> tuple[list[TrainedHead], dict[str, list[TextFeatures]]]:
-    """The one head for whole texts, and the files read for it.
-
-    Raises:
-        OptionError: If there are other heads beside it.
-    """
-    if len(options.heads) > 1:
-        tasks = ", ".join(head.task for head in options.heads.values())
-        raise OptionError(
-            f"heads: {tasks} together; a head for classify, answer or embed is trained alone. Train it by itself"
-        )
+    options: TrainingOptions, read: FilesRead, base: Mapping[str, Head], *, modules: SentenceModules | None
+) -> list[TrainedHead]:
+    """The one head for whole texts."""
     ((name, asked),) = options.heads.items()
-    head = TrainedHead(name, asked)
-    roles = {"train": options.train, "validation": options.validation, "test": options.test}
-    is_taught = options.teacher is not None
-    free = () if not is_taught else tuple(roles) if asked.task == "embed" else ("train",)  # of classes
-    files = {
-        role: [read_text_features(file, windower, task=asked.task, labelled=role not in free) for file in own]
-        for role, own in roles.items()
-    }
-    start = base_head(name, asked, {} if base is None else base.heads)
-    base_labels = () if start is None else start.labels
-    labels, problem = resolve_text_labels(head, files["train"], base_labels, options.train, is_taught=is_taught)
-    settled = TrainedHead(name, replace(asked, problem=problem, labels=labels or None), labels, modules=modules)
+    head = resolve_text_head(
+        name,
+        asked,
+        with_paths(read),
+        start=base_head(name, asked, base),
+        labels_from=options.labels_from,
+        is_taught=options.teacher is not None,
+        modules=modules,
+    )
+    return [head]
+
+
+def _notes(setup: Setup, base: Mapping[str, Head]) -> Iterator[str]:
+    """What a user should know about the heads: new or old weights, labels that are always missed."""
+    for head in setup.heads:
+        if head.is_tagging:
+            start = base_head(head.name, head.options, base)
+            origin = "weights of the base model" if start is not None and start.labels == head.labels else "new weights"
+            yield f"head {head.name}: {len(head.labels)} labels, {origin}"
     for role in ("validation", "test"):
-        resolve_text_labels(settled, files[role], (), roles[role], is_taught=is_taught)
-    return [settled], files
+        paths = [file.path for file in getattr(setup.options, role)]
+        for head in setup.heads:
+            yield from missed_notes(head, role, list(zip(setup.files[role], paths, strict=True)))
+
+
+def _check_alone(options: TrainingOptions) -> None:
+    tasks = [head.task for head in options.heads.values()]
+    if len(tasks) > 1 and any(task in TEXT_TASKS for task in tasks):
+        raise OptionError(
+            f"heads: {', '.join(tasks)}; a head for classify, answer or embed is trained alone. Train it by itself"
+        )
 
 
 def _longest(config: PretrainedConfig, tokenizer: Tokenizer) -> int:
@@ -253,6 +284,10 @@ def build_model(setup: Setup) -> models.MultiHead:
         )
     torch.manual_seed(options.seed)
     is_plain = len(setup.heads) == 1
+    if options.gradient_checkpointing:
+        # Older versions of transformers have the second name only.
+        enable = getattr(encoder, "activation_checkpointing_enable", None) or encoder.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     heads: dict[str, nn.Module] = {}
     for head in setup.heads:
         module = models.build_head(head, setup.config, is_plain=is_plain)

@@ -141,7 +141,9 @@ class _Flight(Future[Scores]):
             _check_shapes(self._inputs)
             if calls_back:
                 self._request.set_callback(_arrive, self)
-            self._request.start_async(self._inputs, share_inputs=True)
+            for name, array in self._inputs.items():
+                self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+            self._request.start_async()
             self._is_started = True
         except (RuntimeError, ValueError) as error:
             self._fail(error)

@@ -2,8 +2,9 @@
 
     python -m tests.training.kill_train --kills 30 --seed 0
 
-Each trial starts a run in a process of its own, kills it after a random time with SIGKILL, and runs it again (perhaps
-killed again) until it ends. The counts are printed; the exit status is 1 if any weights differ.
+Each trial starts a run in a process of its own, kills it with SIGKILL at a random moment after it has taken its output
+folder, and runs it again (perhaps killed again) until it ends. The counts are printed; the exit status is 1 if any
+weights differ.
 """
 
 from __future__ import annotations
@@ -43,6 +44,14 @@ def start(options: TrainingOptions, folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def wait_for_lock(process: subprocess.Popen[bytes], out: Path) -> float:
+    """Wait until a run has taken its output folder; gives the time."""
+    (out / "features" / "lock").unlink(missing_ok=True)
+    while process.poll() is None and not (out / "features" / "lock").exists():
+        time.sleep(0.01)
+    return time.perf_counter()
+
+
 def finish(options: TrainingOptions, folder: Path) -> None:
     """Run to the end.
 
@@ -77,10 +86,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = runs.options(
-            folder, save_strategy="steps", save_steps=2, max_steps=24, ema_decay=0.9, output_dir=str(folder / "whole")
+            folder, save_strategy="steps", save_steps=5, max_steps=150, ema_decay=0.9, output_dir=str(folder / "whole")
         )
-        began = time.perf_counter()
-        finish(options, folder)
+        process = start(options, folder)
+        began = wait_for_lock(process, folder / "whole")
+        process.communicate()
         seconds = time.perf_counter() - began
         expected = runs.weights(folder / "whole")
         while counts["kills"] < asked.kills:
@@ -88,8 +98,9 @@ def main() -> None:
             own = replace(options, output_dir=str(out))
             for _ in range(MOST_KILLS):
                 process = start(own, folder)
+                wait_for_lock(process, out)
                 try:
-                    process.communicate(timeout=draw.uniform(0.2, 1.0) * seconds)
+                    process.communicate(timeout=draw.uniform(0.0, 1.0) * seconds)
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGKILL)
                     process.communicate()

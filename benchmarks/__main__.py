@@ -34,6 +34,7 @@ from benchmarks.mixture import measure_mixture
 from benchmarks.models import Folders
 from benchmarks.record import kind_of
 from benchmarks.report import RESULTS, Part, print_report, save_report
+from benchmarks.serving import measure_serving
 from benchmarks.setting import FULL, QUICK, Setting
 from benchmarks.startup import measure_startup
 from benchmarks.throughput import measure_bundled, measure_throughput
@@ -54,6 +55,7 @@ PARTS: Mapping[str, Callable[[Setting], Part]] = {
     "lengths": measure_lengths,
     "lone": measure_lone,
     "budgets": measure_budgets,
+    "serving": measure_serving,
 }
 
 

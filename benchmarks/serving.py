@@ -83,8 +83,8 @@ def _overload(setting: Setting) -> tuple[list[Row], list[Bar], str]:
         found = asyncio.run(overload(url, "".join(all_sentences()[:60]), seconds=seconds))
         grown = 100 * (process.memory_info().rss / before - 1)
     note = (
-        f"overload for {seconds} s: {found.n_sent:,} requests, {found.n_answered:,} answered, {found.n_refused:,} refused, "
-        f"{found.n_lost:,} without an answer; memory {grown:+.0f} %"
+        f"overload for {seconds} s: {found.n_sent:,} requests, {found.n_answered:,} answered, "
+        f"{found.n_refused:,} refused, {found.n_lost:,} without an answer; memory {grown:+.0f} %"
     )
     rows = [Row("overload: refusals within, p99", Series((found.refused_p99_ms,)), "ms")]
     bars = [

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
-from lexel.training.data.holdout import Holdout
 
+from lexel.training.data.holdout import Holdout
 from lexel.training.loop.cross_validation import cross_validate
 from tests.training import runs
 

@@ -54,6 +54,11 @@ def copy_sentence_files(folder: Path, to: Path) -> None:
     _copy(folder, to, SENTENCE_FILES)
 
 
+def copy_licences(folder: Path, to: Path) -> None:
+    """Copy what a folder says of its licence."""
+    _copy(folder, to, ("LICENSE*", "NOTICE*"))
+
+
 def _copy(folder: Path, to: Path, patterns: Sequence[str]) -> None:
     for path in sorted((*folder.iterdir(), *folder.glob("[0-9]_*/*"))):
         name = path.relative_to(folder).as_posix()

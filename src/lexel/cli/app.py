@@ -20,6 +20,7 @@ from lexel.cli.commands.convert import convert
 from lexel.cli.commands.distill import distill
 from lexel.cli.commands.embed import embed
 from lexel.cli.commands.evaluate import evaluate
+from lexel.cli.commands.export import export
 from lexel.cli.commands.fill import fill
 from lexel.cli.commands.models import models
 from lexel.cli.commands.probe import probe
@@ -60,7 +61,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Serve": (serve,),
     "Find": (embed, search, cluster),
     "Measure": (evaluate, compare, probe, verify),
-    "Make": (train, calibrate, distill, quantize, convert),
+    "Make": (train, calibrate, distill, quantize, export, convert),
     "Models": (models, card),
 }
 """The commands, by the panels of the help."""

@@ -70,7 +70,7 @@ def build_onnx(checkpoint: Checkpoint, target: Target) -> Any:
     given = [_input(name) for name in names]
     ids, mask = given[:2]
     inputs = Inputs(ids, _positions(ops, checkpoint, ids), given[-1] if config.n_types else None, mask)
-    wanted = _wanted(checkpoint, target)
+    wanted = outputs_of(checkpoint, target)
     model = build_model(ops, checkpoint, wanted)
     is_whole = head is not None and head.task == "classify"
     results = model(inputs, ops.number(0) if is_whole else None, wanted)
@@ -81,7 +81,8 @@ def build_onnx(checkpoint: Checkpoint, target: Target) -> Any:
     return ir.Model(graph, ir_version=IR_VERSION, producer_name="lexel")
 
 
-def _wanted(checkpoint: Checkpoint, target: Target) -> list[str]:
+def outputs_of(checkpoint: Checkpoint, target: Target) -> list[str]:
+    """What to ask of the model."""
     if target.plan is not None:
         return list(target.plan.outputs)
     return [f"hidden.{checkpoint.config.n_layers}" if target.head is None else target.head.name]

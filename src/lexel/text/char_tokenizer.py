@@ -109,11 +109,16 @@ def _look_up_table(vocab: Mapping[str, int], unk: int, *, folds_width: bool) -> 
     """Index by code point, as far as the vocabulary reaches; the last row stands for all higher ones, ``[codes]``."""
     singles = {ord(piece): index for piece, index in vocab.items() if len(piece) == 1 and not piece.isspace()}
     if folds_width:
-        narrow = (code for code in range(128) if chr(code).isalnum() and code in singles)
-        singles |= {code + _FULL_WIDTH: singles[code] for code in narrow}
+        singles |= {ord(wide): vocab[narrow] for wide, narrow in folded_chars(vocab).items()}
     table = np.full(max(singles, default=0) + 2, unk, np.int32)
     codes: Int64Array = np.fromiter(singles, np.int64, len(singles))
     table[codes] = np.fromiter(singles.values(), np.int32, len(singles))
     if len(table) > 0xD800:
         table[0xD800:0xE000] = singles.get(_REPLACEMENT, unk)
     return table
+
+
+def folded_chars(vocab: Mapping[str, int]) -> dict[str, str]:
+    """Full-width letters and digits, and the ASCII characters of the vocabulary that they are read as."""
+    narrow = (chr(code) for code in range(128) if chr(code).isalnum())
+    return {chr(ord(char) + _FULL_WIDTH): char for char in narrow if char in vocab}

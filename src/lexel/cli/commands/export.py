@@ -1,0 +1,65 @@
+"""``lexel export``: a model for other programs, checked against the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lexel.cli.options.export import Check, HeadName, MaxFlips, Precision, To
+from lexel.cli.options.groups import MessageOptions, Revision, grouped
+from lexel.cli.terminal.messages import note, reported
+from lexel.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@grouped
+def export(
+    *,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or a hub id.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The new folder; with --check, an exported one.")],
+    to: To = "onnx",
+    head: HeadName = None,
+    precision: Precision = "float32",
+    max_flips: MaxFlips = 30.0,
+    check: Check = False,
+    revision: Revision = None,
+    messages: MessageOptions,
+) -> None:
+    """Export a model for other runtimes, such as ONNX Runtime and transformers.js.
+
+    Each graph is run and compared with the model before the folder appears.
+    A model with several heads gets a folder for each.
+
+    [dim]In two precisions:[/]
+    [bold]lexel export my-model my-model-onnx --precision float32,int8[/]
+    """
+    with reported(messages):
+        from pathlib import Path
+
+        from lexel.export.folder import check_export, export_onnx
+
+        folder = Path(out)
+        if check:
+            if head is not None:
+                raise OptionError("--check: compares every head of the folder; leave --head out")
+            _tell(check_export(model, folder, revision=revision))
+            note(f"{folder}: checked")
+            return
+        records = export_onnx(
+            model, folder, head=head, precisions=precision.split(","), max_flips=max_flips, revision=revision
+        )
+        _tell(records)
+        note(f"{folder}: written as {to}")
+
+
+def _tell(records: Mapping[str, Mapping[str, Any]]) -> None:
+    """A line for each graph: its size, and how near it is to the model."""
+    for name, record in records.items():
+        for precision, graph in record["graphs"].items():
+            note(
+                f"{name}, {precision}: {graph['bytes'] / 1e6:,.1f} MB; differs by {graph['largest']:.1g} at most "
+                f"(of {graph['scale']:.3g}), {graph['changed']:.1f} of 1,000 decisions differ"
+            )

@@ -1,0 +1,151 @@
+"""An exported folder, read by the programs that it is made for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tokenizers
+from numpy.typing import NDArray
+
+import lexel
+from lexel.data import read_jsonl
+from lexel.errors import CheckpointError, EngineError, LabelError, OptionError
+from lexel.export import onnx as onnx_export
+from lexel.export.folder import check_export, export_onnx
+from lexel.export.onnx_ops import OnnxOps
+from tests.builders import WORDS, build_plain, build_sentence_model, build_tagger
+
+DATA = Path(__file__).parent.parent.parent / "data"
+TEXTS = ("he went to new york.", "in", "the live, 0123456789 的一是不在")
+
+
+class Exported:
+    """A folder as its consumers see it: tokenizers and onnxruntime, nothing of Lexel."""
+
+    def __init__(self, folder: Path, graph: str = "onnx/model.onnx") -> None:
+        self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.session = onnxruntime.InferenceSession(str(folder / graph), providers=["CPUExecutionProvider"])
+        self.labels: dict[str, str] = json.loads((folder / "config.json").read_text()).get("id2label", {})
+
+    def __call__(self, texts: list[str]) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+        self.tokenizer.enable_padding(length=None)
+        encodings = self.tokenizer.encode_batch(texts)
+        all_inputs = {
+            "input_ids": [encoding.ids for encoding in encodings],
+            "attention_mask": [encoding.attention_mask for encoding in encodings],
+            "token_type_ids": [encoding.type_ids for encoding in encodings],
+        }
+        given = {value.name: np.array(all_inputs[value.name]) for value in self.session.get_inputs()}
+        names = [value.name for value in self.session.get_outputs()]
+        return encodings, dict(zip(names, self.session.run(None, given), strict=True))
+
+    def tags(self, text: str) -> list[str]:
+        _, outputs = self([text])
+        return [self.labels[str(i)] for i in outputs["logits"][0, 1:-1].argmax(axis=-1)]
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "zh"
+    export_onnx(None, folder, precisions=("float32", "int8"))
+    return folder
+
+
+def test_the_bundled_model_gives_the_same_words_and_tags_without_lexel(bundled: Path) -> None:
+    words, pos = Exported(bundled / "words"), Exported(bundled / "pos")
+    tagger = lexel.load(engine="openvino", precision="float32", decode="argmax")
+    texts = [document.text for document in read_jsonl(DATA / "zh_hk.jsonl")][:50]
+    assert len(texts) == 50
+    for text in texts:
+        starts = [i for i, tag in enumerate(words.tags(text)) if tag.startswith("B")]
+        tags = pos.tags(text)
+        found = [(text[i:j].strip(), tags[i]) for i, j in zip(starts, [*starts[1:], len(text)], strict=True)]
+        assert found == [(word.text, word.pos) for word in tagger(text).words]
+
+
+def test_a_checked_folder_is_checked_again(bundled: Path) -> None:
+    found = check_export(None, bundled)
+    assert set(found) == {"words", "pos", "entities"}
+    assert all(record["graphs"]["float32"]["largest"] < 1e-4 for record in found.values())
+
+
+def test_eight_bits_take_a_third_of_the_room_and_are_another_computation(bundled: Path) -> None:
+    record = json.loads((bundled / "words" / "export.json").read_text())["graphs"]
+    assert record["int8"]["bytes"] < record["float32"]["bytes"] / 3
+    assert record["int8"]["largest"] > 1e-3
+
+
+def test_a_graph_that_is_not_the_model_is_refused_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_tagger(tmp_path / "model", heads={"words": WORDS})
+    monkeypatch.setattr(OnnxOps, "layer_norm", lambda self, x, weight, bias, *, eps: self.multiply(x, weight))
+    with pytest.raises(EngineError, match=r"model\.onnx: differs from the model by"):
+        export_onnx(tmp_path / "model", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_too_many_changed_decisions_in_eight_bits_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"model_quantized\.onnx: .* expected at most 0 \(--max-flips\)"):
+        export_onnx(None, tmp_path / "out", head="pos", precisions=("int8",), max_flips=0)
+
+
+def test_a_changed_file_is_not_checked(tmp_path: Path) -> None:
+    build_tagger(tmp_path / "model", heads={"words": WORDS})
+    export_onnx(tmp_path / "model", tmp_path / "out", head="words")
+    graph = tmp_path / "out" / "onnx" / "model.onnx"
+    graph.write_bytes(graph.read_bytes() + b" ")
+    with pytest.raises(CheckpointError, match="not the file that was exported"):
+        check_export(tmp_path / "model", tmp_path / "out")
+
+
+def test_large_weights_lie_in_a_file_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_tagger(tmp_path / "model", heads={"words": WORDS})
+    monkeypatch.setattr(onnx_export, "MOST_IN_FILE", 0)
+    out = tmp_path / "out"
+    export_onnx(tmp_path / "model", out, head="words")
+    assert (out / "onnx" / "model.onnx_data").stat().st_size > (out / "onnx" / "model.onnx").stat().st_size / 2
+    config = json.loads((out / "config.json").read_text())
+    assert config["transformers.js_config"] == {"use_external_data_format": {"model.onnx": True}}
+
+
+def test_a_tied_decoder_is_stored_once(tmp_path: Path) -> None:
+    export_onnx(build_plain(tmp_path / "model", "fill"), tmp_path / "out")
+    graph = onnx.load(tmp_path / "out" / "onnx" / "model.onnx").graph
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    vocab = config["vocab_size"]
+    assert sum(vocab in tensor.dims and len(tensor.dims) == 2 for tensor in graph.initializer) == 1
+    assert config["architectures"] == ["BertForMaskedLM"]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_sentence_vectors_are_those_of_sentence_transformers(pooling: str, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = build_sentence_model(tmp_path / "model", pooling=pooling)
+    export_onnx(folder, tmp_path / "out")
+    theirs = SentenceTransformer(str(folder), device="cpu").encode(list(TEXTS))
+    _, outputs = Exported(tmp_path / "out")(list(TEXTS))
+    assert np.abs(outputs["sentence_embedding"] - theirs).max() <= 1e-5
+    assert outputs["last_hidden_state"].ndim == 3
+    assert (tmp_path / "out" / "1_Pooling" / "config.json").is_file()
+
+
+def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
+    build_tagger(tmp_path / "model", heads={"words": WORDS})
+    with pytest.raises(CheckpointError, match="is there already"):
+        export_onnx(tmp_path / "model", tmp_path)
+
+
+def test_unknown_heads_and_precisions_are_refused_by_name(tmp_path: Path) -> None:
+    build_tagger(tmp_path / "model", heads={"words": WORDS})
+    with pytest.raises(LabelError, match="no head 'tags'; expected one of"):
+        export_onnx(tmp_path / "model", tmp_path / "out", head="tags")
+    with pytest.raises(OptionError, match=r"precision \['int4'\]"):
+        export_onnx(tmp_path / "model", tmp_path / "out", precisions=("float32", "int4"))

@@ -54,6 +54,14 @@ for arguments in (["embed", "--model", "model", "--out", "vectors", "texts.txt"]
         ("nncf",),
         "from tests.quantised import quantised_tagger; assert quantised_tagger().quantised",
     ),
+    "export": (
+        ("onnx", "onnx_ir", "onnxruntime"),
+        """
+from pathlib import Path
+from lexel.export.folder import export_onnx
+assert export_onnx(None, Path("out"), head="words")["words"]["graphs"]["float32"]["largest"] < 1e-4
+""",
+    ),
     "train": (("torch", "transformers", "accelerate"), TRAIN.format("")),
 }
 """What each process does, with the libraries that it must have: each extra is used as a caller uses it."""

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -210,18 +211,11 @@ def _config(checkpoint: Checkpoint, head: Head | None, *, is_split: bool) -> dic
 
 def _quantise(graph: Path, to: Path) -> None:
     """Weights in eight bits, and what they are multiplied with while computing."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     from lexel.export.onnx import WEIGHTS
+    from lexel.export.onnx_runtime import quantise
 
     with _quiet():
-        quantize_dynamic(
-            graph,
-            to,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            use_external_data_format=(graph.parent / WEIGHTS).exists(),
-        )
+        quantise(graph, to, is_split=(graph.parent / WEIGHTS).exists())
 
 
 @contextmanager
@@ -237,12 +231,5 @@ def _quiet() -> Iterator[None]:
 
 
 def _check_extra() -> None:
-    try:
-        import onnx
-        import onnx_ir
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("onnx", "onnx_ir", "onnxruntime"):
-            raise
-        raise MissingExtra('ONNX export needs onnx, onnx-ir and onnxruntime: pip install "lexel[onnx]"') from error
-    del onnx, onnx_ir, onnxruntime
+    if missing := [name for name in ("onnx", "onnx_ir", "onnxruntime") if find_spec(name) is None]:
+        raise MissingExtra(f'ONNX export needs {", ".join(missing)}: pip install "lexel[onnx]"')

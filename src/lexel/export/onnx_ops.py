@@ -123,8 +123,9 @@ class OnnxOps:
             cube = self.multiply(self.multiply(x, x), x)
             inner = self.add(x, self.multiply(cube, self.real(0.044715)))
             return self._half_gated(x, self.node("Tanh", self.multiply(inner, self.real(math.sqrt(2 / math.pi)))))
-        if name == "silu":
-            return self.multiply(x, self.node("Sigmoid", x))
+        if name in ("silu", "quick_gelu"):
+            inner = x if name == "silu" else self.multiply(x, self.real(1.702))
+            return self.multiply(x, self.node("Sigmoid", inner))
         return self.node({"relu": "Relu", "tanh": "Tanh"}[name], x)
 
     def mask(self, sequence_ids: Any, position_ids: Any, *, window: int | None = None) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
@@ -19,6 +18,7 @@ from lexel.engines.packing import Sequences, build_rows, pack
 from lexel.errors import EngineError
 from lexel.export.calibration import read_calibration, sample_text
 from lexel.export.onnx import Target, outputs_of
+from lexel.export.onnx_runtime import open_session
 from lexel.tasks.embed import Embedder
 from lexel.tasks.loading import start_flow
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
@@ -88,7 +88,7 @@ class Reference:
 
     def _run(self, path: Path) -> Arrays:
         """The graph's outputs at the texts' pieces, or by text, all texts one after the other."""
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = open_session(path)
         names = [value.name for value in session.get_outputs()]
         inputs = {value.name for value in session.get_inputs()}
         parts: dict[str, list[Any]] = {name: [] for name in names}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lexel.errors import OptionError
+from lexel.errors import DataError, OptionError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.data.features import read_documents
 from lexel.training.data.text_examples import classified_of
@@ -56,3 +56,22 @@ def test_fields_of_classified_texts_are_named(tmp_path: Path) -> None:
     path.write_text(json.dumps({"sentence": "好", "topic": "x"}) + "\n", encoding="utf-8")
     (record,) = classified_of(DataFile(path=str(path), text_field="sentence", label_field="topic"))
     assert (record.text, record.labels) == ("好", ("x",))
+
+
+def test_records_that_cannot_be_read_are_skipped_and_counted_on_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "好", "words": [[0, 1]]}\nbroken\n{"text": "天"}\n', encoding="utf-8")
+    file = options(DataFile(path=str(path)), on_error="skip").train[0]
+    assert [document.text for document in read_documents(file)] == ["好", "天"]
+    assert "1 record" in caplog.text
+    with pytest.raises(DataError, match=r"a\.jsonl:2"):
+        list(read_documents(DataFile(path=str(path))))
+
+
+def test_classified_texts_that_cannot_be_read_are_skipped_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "好", "label": "x"}\n{"text": 1}\n', encoding="utf-8")
+    (record,) = classified_of(DataFile(path=str(path), on_error="skip"))
+    assert record.text == "好"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
+from lexel.data.faults import OnError
 from lexel.errors import DataError, OptionError
 from lexel.names import SPAN_TASKS, Pieces, Problem, Task, WordLabel
 from lexel.training.config.checks import (
@@ -115,6 +116,7 @@ class DataFile:
         text_field: For classified texts: key or column of the text.
         pair_field: For classified texts: key or column of a pair's second text.
         label_field: For classified texts: key or column of the label.
+        on_error: What happens at a record that cannot be read: stop, skip or repair; stop if not given.
         name: Its name in the card; the file's name if not given.
         licence: Its licence, for the card.
         layers: The layers to learn from; all if not given, none if empty.
@@ -138,6 +140,7 @@ class DataFile:
     text_field: str | None = None
     pair_field: str | None = None
     label_field: str | None = None
+    on_error: OnError | None = None
     name: str | None = None
     licence: str | None = None
     layers: tuple[str, ...] | None = None
@@ -207,6 +210,7 @@ class TrainingOptions:
         text_field: Key or column of the text in classified texts; text if not given.
         pair_field: Key or column of a pair's second text; text_pair if not given.
         label_field: Key or column of the label in classified texts; label if not given.
+        on_error: What happens at a record that cannot be read: stop at it, skip it, or repair what can be repaired.
         data_fold: Rule that folds part-of-speech tags by XPOS, such as ud-zh-2.12.
         labels_from: Take the labels of new heads from the training files, or from all files.
         heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, fill, classify,
@@ -297,6 +301,7 @@ class TrainingOptions:
     text_field: str | None = None
     pair_field: str | None = None
     label_field: str | None = None
+    on_error: OnError | None = None
     data_fold: str | None = None
     labels_from: LabelsFrom = "train"
 
@@ -382,7 +387,7 @@ class TrainingOptions:
 _FOR_ALL_FILES = {
     "format": "data_format", "encoding": "encoding", "columns": "columns", "separator": "separator",
     "scheme": "data_scheme", "text_field": "text_field", "pair_field": "pair_field", "label_field": "label_field",
-    "fold": "data_fold",
+    "on_error": "on_error", "fold": "data_fold",
 }  # fmt: skip
 """How a file is read, and the option that says it for all files."""
 

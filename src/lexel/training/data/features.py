@@ -158,6 +158,7 @@ def _labelled_file(file: DataFile, *, repair: bool) -> LabelledFile:
         columns=file.columns,
         separator=file.separator,
         scheme=file.scheme,
+        on_error=file.on_error or "stop",
         repair=repair,
         fold=None if file.fold is None else fold_of(file.fold),
     )
@@ -174,7 +175,7 @@ def shared_texts(features: Features, others: Sequence[Features]) -> int:
 def _taken(file: DataFile) -> list[Any]:
     """The options of a data file on which its columns depend."""
     fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
-    reading = [file.format, file.encoding, file.columns, file.separator, file.scheme]
+    reading = [file.format, file.encoding, file.columns, file.separator, file.scheme, file.on_error]
     return [*reading, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
 
 

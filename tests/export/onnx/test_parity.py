@@ -21,7 +21,7 @@ CLASSES = {
     "classify": "AutoModelForSequenceClassification",
     "answer": "AutoModelForQuestionAnswering",
 }
-FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3")
+FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "modernbert-biased", "deberta-v3")
 LENGTHS = (33, 40, 1, 17)
 TOLERANCE = 2e-5
 

@@ -1,0 +1,36 @@
+"""``lexel export`` on the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.builders import WORDS, build_tagger
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lexel", "export", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_it_says_how_near_each_graph_is_and_checks_it_again(tmp_path: Path) -> None:
+    model, out = str(build_tagger(tmp_path / "model", heads={"words": WORDS})), str(tmp_path / "out")
+    written = run(model, out, "--precision", "float32,int8", "--max-flips", "1000")
+    assert written.returncode == 0, written.stderr
+    lines = written.stderr.splitlines()
+    assert [line.split(":")[1].strip() for line in lines[:2]] == ["words, float32", "words, int8"]
+    assert lines[0].endswith("0.0 of 1,000 decisions differ")
+    checked = run(model, out, "--check")
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stderr.splitlines()[:2] == lines[:2]
+
+
+def test_misuse_is_told_in_a_line(tmp_path: Path) -> None:
+    model = str(build_tagger(tmp_path / "model", heads={"words": WORDS}))
+    found = run(model, str(tmp_path / "out"), "--precision", "int4")
+    assert found.returncode != 0
+    assert "precision ['int4']: not known for ONNX; expected some of float32, int8" in found.stderr
+    assert not (tmp_path / "out").exists()
+    found = run(model, str(tmp_path / "out"), "--check", "--head", "words")
+    assert "leave --head out" in found.stderr

@@ -36,3 +36,6 @@ PROBLEMS: Mapping[str, Problem] = {
     "regression": "regression",
 }
 """The problem that each ``problem_type`` of a ``config.json`` names."""
+
+OnError = Literal["stop", "skip", "repair"]
+"""What happens at a record that cannot be read; ``repair`` mends what has an obvious reading and skips the rest."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from lexel.data.faults import Faults, OnError
+from lexel.data.faults import Faults
 from lexel.data.questions import Question, read_questions
 from lexel.errors import DataError
+from lexel.names import OnError
 
 CONTEXT = "😀他在北京大学。"
 

@@ -10,12 +10,11 @@ What is wrong with a whole file (a byte that is not UTF-8, a missing column) is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from lexel.errors import DataError, OptionError
+from lexel.names import OnError
 
-OnError = Literal["stop", "skip", "repair"]
-"""``repair`` mends what has an obvious reading, such as a misplaced answer, and skips the rest."""
 ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from typing import Any
 from lexel.data.char_rows import UNITS, RowUnit
 from lexel.data.classified import COLUMNS, Classified, Columns, read_classified
 from lexel.data.conll import check_columns
-from lexel.data.faults import Faults, OnError
+from lexel.data.faults import Faults
 from lexel.data.files import Source, check_encoding, ending_of
 from lexel.data.folding import Fold, fold_of
 from lexel.data.formats import FORMATS, Format, Reader, by_ending, format_named, reader_of
@@ -28,6 +28,7 @@ from lexel.data.questions import Question, read_questions
 from lexel.data.tags import scheme_named
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
+from lexel.names import OnError
 
 _WITH_TAGS = ("conll", "conllu")
 

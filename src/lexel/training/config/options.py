@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
-from lexel.data.faults import OnError
 from lexel.errors import DataError, OptionError
-from lexel.names import SPAN_TASKS, Pieces, Problem, Task, WordLabel
+from lexel.names import SPAN_TASKS, OnError, Pieces, Problem, Task, WordLabel
 from lexel.training.config.checks import (
     check_card,
     check_choices,

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import openvino
 import pytest
 import tokenizers
+import transformers
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.data import read_jsonl
-from lexel.errors import CheckpointError, EngineError, LabelError, OptionError
+from lexel.errors import CheckpointError, EngineError, LabelError, MissingExtra, OptionError
 from lexel.export import onnx as onnx_export
 from lexel.export.folder import check_export, export_onnx
 from lexel.export.onnx_ops import OnnxOps
@@ -69,6 +71,32 @@ def test_the_bundled_model_gives_the_same_words_and_tags_without_lexel(bundled: 
         tags = pos.tags(text)
         found = [(text[i:j].strip(), tags[i]) for i, j in zip(starts, [*starts[1:], len(text)], strict=True)]
         assert found == [(word.text, word.pos) for word in tagger(text).words]
+
+
+def test_openvino_reads_the_graph(bundled: Path) -> None:
+    ours = Exported(bundled / "pos")
+    compiled = openvino.Core().compile_model(
+        bundled / "pos" / "onnx" / "model.onnx", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    texts = ["他在北京大学学习。", "今天很好"]
+    encodings, outputs = ours(texts)
+    mask = np.array([encoding.attention_mask for encoding in encodings])
+    ids = np.array([encoding.ids for encoding in encodings])
+    found = compiled({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)})[0]
+    assert np.abs(found - outputs["logits"])[mask == 1].max() <= 1e-4
+
+
+def test_transformers_reads_the_config(bundled: Path) -> None:
+    config = transformers.AutoConfig.from_pretrained(bundled / "entities")
+    assert config.architectures == ["BertForTokenClassification"]
+    assert config.num_labels == len(config.id2label)
+    assert config.id2label[0] == Exported(bundled / "entities").labels["0"]
+
+
+def test_a_missing_library_is_named_with_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexel.export.folder.find_spec", lambda name: None if name == "onnx_ir" else object())
+    with pytest.raises(MissingExtra, match=r'ONNX export needs onnx_ir: pip install "lexel\[onnx\]"'):
+        export_onnx(None, tmp_path / "out")
 
 
 def test_a_checked_folder_is_checked_again(bundled: Path) -> None:

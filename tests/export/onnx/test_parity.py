@@ -26,10 +26,11 @@ LENGTHS = (33, 40, 1, 17)
 TOLERANCE = 2e-5
 
 
-def padded(config: Any, *, seed: int = 0) -> dict[str, NDArray[np.int64]]:
-    """A batch of random pieces, padded at the right."""
-    random = np.random.default_rng(seed)
+def padded(config: Any, *, side: str = "right") -> dict[str, NDArray[np.int64]]:
+    """A batch of random pieces, padded at one side."""
+    random = np.random.default_rng(0)
     mask = (np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]).astype(np.int64)
+    mask = mask if side == "right" else mask[:, ::-1].copy()
     ids = random.integers(5, N_PIECES, mask.shape) * mask + config.pad_id * (1 - mask)
     return {
         "input_ids": ids,
@@ -64,6 +65,17 @@ def test_labels_of_pieces_and_states_are_those_of_transformers(recipe: str, tmp_
     states = computed(tmp_path / "states.onnx", batch)["last_hidden_state"]
     assert np.abs(logits - theirs.logits.numpy())[is_piece].max() <= TOLERANCE
     assert np.abs(states - theirs.hidden_states[-1].numpy())[is_piece].max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("recipe", ["bert", "roberta", "xlm-roberta", "modernbert", "deberta-v3"])
+def test_padding_may_stand_at_the_left(recipe: str, tmp_path: Path) -> None:
+    model = build_reference(tmp_path, RECIPES[recipe])
+    checkpoint = open_checkpoint(tmp_path)
+    batch = padded(checkpoint.config, side="left")
+    theirs, is_piece = by_torch(model, checkpoint.config, batch), batch["attention_mask"] == 1
+    write_onnx(checkpoint, tmp_path / "tags.onnx", Target(checkpoint.heads["entities"]))
+    logits = computed(tmp_path / "tags.onnx", batch)["logits"]
+    assert np.abs(logits - theirs.logits.numpy())[is_piece].max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("task", CLASSES)

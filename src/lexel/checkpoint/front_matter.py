@@ -8,6 +8,8 @@ from typing import Any
 
 _FENCE = re.compile(r"---\s*")
 _KEY = re.compile(r"([A-Za-z_][\w-]*)\s*:")
+_PLAIN = re.compile(r"[\w-]+:[ \t]+([A-Za-z][\w.+-]*)\s*")
+_NOT_STRINGS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 _MOST_CHARS = 20_000
 
 
@@ -28,17 +30,26 @@ def read_keys(text: str, keys: Collection[str]) -> dict[str, Any]:
     Only the lines of these keys are parsed. So a card that is not YAML elsewhere still says its licence, and a long
     ``model-index`` costs no time when a model is loaded. What cannot be parsed is left out.
     """
-    import yaml  # takes 10 ms
-
     found: dict[str, Any] = {}
     for key, block in _blocks(front_matter_of(text) or "", keys):
-        try:
-            values = yaml.safe_load(block[:_MOST_CHARS])
-        except (yaml.YAMLError, RecursionError, ValueError):
+        if key in found:
             continue
-        if isinstance(values, dict) and key not in found:
+        plain = _PLAIN.fullmatch(block)
+        if plain and plain[1].lower() not in _NOT_STRINGS:  # most licences are one word, which needs no parser
+            found[key] = plain[1]
+        elif (values := _parsed(block)) is not None:
             found[key] = next(iter(values.values()))
     return found
+
+
+def _parsed(block: str) -> dict[str, Any] | None:
+    import yaml  # takes 10 ms
+
+    try:
+        values = yaml.safe_load(block[:_MOST_CHARS])
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _blocks(front: str, keys: Collection[str]) -> list[tuple[str, str]]:

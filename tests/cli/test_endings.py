@@ -170,3 +170,13 @@ def test_a_file_that_is_read_is_not_replaced(lexel: Run, tmp_path: Path, how: st
     assert f"{out}: is read" in said
     assert "would be replaced; expected another file to write" in said
     assert source.read_text(encoding="utf-8") == '{"text": "我在"}\n'
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_a_report_does_not_replace_the_data_that_it_is_about(lexel: Run, tmp_path: Path, option: str) -> None:
+    data = tmp_path / "dev.jsonl"
+    data.write_text('{"text": "我在", "words": [[0, 1], [1, 2]]}\n', encoding="utf-8")
+    before = data.read_bytes()
+    said = one_error(lexel("evaluate", "-q", "--data", data, option, data))
+    assert "would be replaced; expected another file to write" in said
+    assert data.read_bytes() == before

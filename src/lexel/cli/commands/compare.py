@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.jobs.labelled import check_outputs, open_labelled
 from lexel.cli.options.compare import ComparingOptions, Data, Models
 from lexel.cli.options.groups import (
     ComputeOptions,
@@ -61,7 +61,7 @@ def compare(
         if len(models) == 1 and len(data) == 1:
             said = "one model and one file; expected two models, or several files; lexel evaluate scores one model"
             raise typer.BadParameter(said, param_hint="MODELS")
-        check_folders(comparing.out, comparing.html)
+        check_outputs(comparing.out, comparing.html, inputs=data)
         files = [open_labelled(place, input, labelled) for place in data]
         names = short_names(models)
         options = _options(comparing, names, tagging=tagging)

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.jobs.labelled import check_outputs, open_labelled
 from lexel.cli.jobs.scoring import evaluate_texts, task_of
 from lexel.cli.options.evaluate import Data, MeasureOptions
 from lexel.cli.options.groups import (
@@ -69,6 +69,7 @@ def evaluate(
         from lexel.data.labelled import check_file
 
         check_file(data)
+        check_outputs(measure.out, measure.html, inputs=[data, measure.vocabulary, measure.map_labels])
         chosen = chosen_model(model, model_or_id)
         task = measure.task or ("tag" if _has_parts(chosen, layers) else task_of(chosen, labels))
         if task != "tag":
@@ -102,7 +103,6 @@ def _options(measure: MeasureOptions, *, input: InputOptions, tagging: TagOption
     from lexel.evaluation.scores.run import EvaluationOptions
     from lexel.evaluation.scores.tallies import Sampling
 
-    check_folders(measure.out, measure.html)
     words, texts = (
         (None, None) if measure.vocabulary is None else read_vocabulary(measure.vocabulary, encoding=input.encoding)
     )

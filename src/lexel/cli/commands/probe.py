@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.jobs.labelled import check_outputs, open_labelled
 from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.options.named_model import Model, chosen_model
@@ -42,7 +42,7 @@ def probe(
     [bold]lexel probe --data train.jsonl --test dev.jsonl --head entities[/]
     """
     with reported(messages):
-        check_folders(probing.out, probing.html)
+        check_outputs(probing.out, probing.html, inputs=[data, probing.test])
         file = open_labelled(data, input, labelled)
         test = None if probing.test is None else open_labelled(probing.test, input, labelled)
         checkpoint = _open(chosen_model(model, model_or_id))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lexel.cli.jobs.labelled import check_folders, open_labelled
+from lexel.cli.jobs.labelled import check_outputs, open_labelled
 from lexel.cli.options.groups import (
     ComputeOptions,
     InputOptions,
@@ -66,7 +66,7 @@ def verify(
     [bold]lexel verify dslim/bert-base-NER -d test.conll --dataset conll2003[/]
     """
     with reported(messages):
-        check_folders(asked.out)
+        check_outputs(asked.out, inputs=data or ())
         options, chosen = _options(asked, fold=labelled.fold), chosen_model(model, model_or_id)
         claims, heads = _card_of(chosen, labels)
         files = _files(data, asked, heads, input=input, labelled=labelled)

@@ -122,12 +122,12 @@ def check_places(places: Sequence[str], out: str | None) -> None:
             problems.append(f"{target}: is a folder; expected the name of a file to write")
         elif not target.parent.is_dir():
             problems.append(f"{target}: there is no folder {str(target.parent)!r}; make it first")
-        problems += [problem for place in places if (problem := _same(place, target))]
+        problems += [problem for place in places if (problem := replaced(place, target))]
     if problems:
         raise DataError("; ".join(problems))
 
 
-def _same(place: str, out: Path) -> str | None:
+def replaced(place: str, out: Path) -> str | None:
     """What is wrong if a file would be read and replaced, by whatever name or link."""
     if place == "-" or not out.exists() or not Path(place).exists() or not out.samefile(place):
         return None

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexel.cli.jobs.labelled import check_folders, data_options
+from lexel.cli.jobs.labelled import check_outputs, data_options
 from lexel.cli.options.evaluate import MeasureOptions, TaskName
 from lexel.cli.options.groups import ComputeOptions, InputOptions, LabelOptions, ModelOptions
 from lexel.cli.options.labelled import LabelledOptions
@@ -54,7 +54,7 @@ def evaluate_texts(
     from lexel.data import Faults
     from lexel.evaluation.scores.tallies import Sampling
 
-    check_folders(measure.out, measure.html)
+    check_outputs(measure.out, measure.html, inputs=[data, measure.vocabulary, measure.map_labels])
     options: dict[str, Any] = {"revision": model.revision, "pieces": labels.pieces, "max_chars": input.max_chars}
     options |= compute.loading
     sampling, faults = Sampling(measure.samples, measure.seed), Faults(input.on_error)

@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lexel.cli.jobs.labelled import check_outputs, open_labelled
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.jobs.scoring import evaluate_texts, task_of
 from lexel.cli.options.evaluate import Data, MeasureOptions
 from lexel.cli.options.groups import (

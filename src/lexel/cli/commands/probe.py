@@ -6,7 +6,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lexel.cli.jobs.labelled import check_outputs, open_labelled
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.options.named_model import Model, chosen_model

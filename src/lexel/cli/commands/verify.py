@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lexel.cli.jobs.labelled import check_outputs, open_labelled
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.groups import (
     ComputeOptions,
     InputOptions,

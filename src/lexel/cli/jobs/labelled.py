@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from lexel.cli.jobs.records import replaced
 from lexel.cli.options.groups import InputOptions
 from lexel.cli.options.labelled import LabelledOptions
-from lexel.errors import DataError, OptionError
+from lexel.errors import OptionError
 
 if TYPE_CHECKING:
     from lexel.data.labelled import DataOptions, LabelledFile
@@ -60,18 +57,3 @@ def data_options(input: InputOptions, options: LabelledOptions) -> DataOptions:
         label_field=options.label_field,
         fold=options.fold,
     )
-
-
-def check_outputs(*outs: str | None, inputs: Iterable[str | None]) -> None:
-    """Refuse outputs into folders that do not exist, and outputs that would replace what is read.
-
-    Raises:
-        DataError: For the first of them.
-    """
-    read = [place for place in inputs if place is not None]
-    for out in (Path(out) for out in outs if out is not None):
-        if not out.parent.is_dir():
-            raise DataError(f"{out}: there is no folder {str(out.parent)!r}; make it first")
-        for place in read:
-            if problem := replaced(place, out):
-                raise DataError(problem)

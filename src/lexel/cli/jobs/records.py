@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lexel.cli.jobs.outputs import replaced
 from lexel.cli.options.groups import InputOptions
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
@@ -125,14 +126,6 @@ def check_places(places: Sequence[str], out: str | None) -> None:
         problems += [problem for place in places if (problem := replaced(place, target))]
     if problems:
         raise DataError("; ".join(problems))
-
-
-def replaced(place: str, out: Path) -> str | None:
-    """What is wrong if a file would be read and replaced, by whatever name or link."""
-    if place == "-" or not out.exists() or not Path(place).exists() or not out.samefile(place):
-        return None
-    named = "" if str(out) == place else f" (as {place})"
-    return f"{out}: is read{named} and would be replaced; expected another file to write"
 
 
 def _unreadable(place: str) -> str | None:

@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexel.cli.jobs.labelled import check_outputs, data_options
+from lexel.cli.jobs.labelled import data_options
+from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.evaluate import MeasureOptions, TaskName
 from lexel.cli.options.groups import ComputeOptions, InputOptions, LabelOptions, ModelOptions
 from lexel.cli.options.labelled import LabelledOptions

@@ -218,7 +218,7 @@ def _encoders(folder: str, device: str, texts: Sequence[str]) -> tuple[dict[str,
         once()
         name = f"{ENCODER}{', compiled' * is_compiled}"
         encoders[name] = once
-        attention = "flash attention of variable length" if engine.attends_in_segments else "rows with a mask"
+        attention = "flash attention of variable length" if engine.own.attends_in_segments else "rows with a mask"
         notes.append(f"{name}: {attention}, loads of {engine.batch_pieces:,} slots")
     return encoders, notes
 

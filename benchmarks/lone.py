@@ -37,7 +37,7 @@ class _Lone:
         (batch,) = flow.batches([flow.prepare(Block([TEXT]))])
         rows: Rows = batch.rows
         tagger(TEXT)  # compiles the graph
-        return cls(tagger, flow.engine.new_request(flow.outputs), inputs_of(rows))
+        return cls(tagger, flow.engine.own.new_request(flow.outputs), inputs_of(rows))
 
     def call(self) -> None:
         self.tagger(TEXT)

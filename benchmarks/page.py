@@ -180,6 +180,7 @@ SECTIONS = (
     Section("embedding"),
     Section("classification"),
     Section("startup"),
+    Section("lone"),
     Section("memory", says="The most that a fresh process holds, file mappings included."),
     Section("host"),
     Section("mixture"),

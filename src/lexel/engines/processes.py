@@ -56,13 +56,14 @@ class ProcessEngine:
 
     def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
         """See ``lexel.engines.base.Engine.submit``."""
-        return self._own().submit(rows, outputs)
+        return self.own.submit(rows, outputs)
 
     def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
         """See ``lexel.engines.base.Engine.run``."""
-        return self._own().run(batches, outputs)
+        return self.own.run(batches, outputs)
 
-    def _own(self) -> Engine:
+    @property
+    def own(self) -> Engine:
         """This process's engine.
 
         Raises:

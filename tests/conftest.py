@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -18,11 +17,9 @@ settings.load_profile("lexel")
 
 
 @pytest.fixture(autouse=True)
-def loggers_as_they_were() -> Iterator[None]:
+def quiet_loggers() -> None:
     """Undo what a command that ran in this process did to the package's loggers."""
-    loggers = [logging.getLogger(name) for name in ("lexel", "lexel.serving")]
-    before = [(logger.propagate, logger.level, list(logger.handlers)) for logger in loggers]
-    yield
-    for logger, (propagate, level, handlers) in zip(loggers, before, strict=True):
-        logger.propagate, logger.handlers = propagate, handlers
-        logger.setLevel(level)
+    for name in ("lexel", "lexel.serving"):
+        logger = logging.getLogger(name)
+        logger.propagate, logger.handlers = True, []
+        logger.setLevel(logging.NOTSET)

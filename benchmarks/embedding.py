@@ -97,7 +97,7 @@ def _ours(folder: str, threads: int) -> dict[str, Reader]:
 
 
 def _warm_up(readers: Mapping[str, Reader], texts: Sequence[str]) -> None:
-    """Whoever compiles for shapes has then seen them."""
+    """Warm up the engines that compile for each shape."""
     for name, read in readers.items():
         read(texts if name.startswith("Lexel") else texts[:32])
 

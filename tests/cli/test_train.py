@@ -170,3 +170,13 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         progress.on_start(4)
         progress.on_evaluation({"step": 2, "f1": 0.25})
     assert capsys.readouterr().err == ""
+
+
+def test_a_dry_run_that_finds_a_problem_lists_it_and_fails(lexel: Run, data: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "dev.conll"
+    dev.write_text(CONLL, encoding="utf-8")
+    result = lexel(
+        "train", "--train-file", data, "--validation-file", dev, "-o", tmp_path / "out", "--dry-run", "--quiet"
+    )
+    assert "problem:" in result.stdout.decode()
+    assert "would stop this run" in one_error(result)

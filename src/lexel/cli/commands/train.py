@@ -12,7 +12,7 @@ from lexel.cli.jobs.training import check_extra, is_first_process, told_once, tr
 from lexel.cli.options.groups import MessageOptions, grouped
 from lexel.cli.options.train import GivenOptions, Recipe, RunOptions, typed_as
 from lexel.cli.terminal.messages import note, reported
-from lexel.errors import OptionError
+from lexel.errors import DataError, OptionError
 from lexel.training.config.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -106,5 +106,8 @@ def _save_recipe(options: TrainingOptions, path: str) -> None:
 def _show_plan(options: TrainingOptions) -> None:
     from lexel.training.start.plan import plan_training
 
-    for line in plan_training(options).lines():
+    plan = plan_training(options)
+    for line in plan.lines():
         print(line)
+    if plan.problems:
+        raise DataError(f"{len(plan.problems)} problems would stop this run; expected none. They are listed above")

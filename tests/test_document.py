@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import tracemalloc
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexel.document import Document, Span, Spans, Word, Words
+from lexel.errors import DataError
+from lexel.text.sentences import split_sentences
 
 TEXT = "今天去台北。"
 LABELS = ("NOUN", "VERB")
@@ -92,6 +95,7 @@ def test_iterating_indexing_and_slicing_give_the_same_words(words: Words) -> Non
     assert words[1] == Word(2, 3, "去", "VERB", 0.25, 0.5)
     assert words[-1] == words[3]
     assert words[1:3] == [words[1], words[2]]
+    assert words[::-2] == [words[3], words[1]]
     assert {type(word) for word in words} == {Word}
 
 
@@ -183,3 +187,69 @@ def test_a_kept_text_keeps_nothing_of_those_it_was_read_with() -> None:
         tracemalloc.stop()
     assert len(kept) == 10
     assert bytes_kept / len(kept) < 12 * n_words + 1000
+
+
+def test_a_slice_is_a_layer_with_columns(words: Words, spans: Spans) -> None:
+    assert words[1:3].texts == ["去", "台北"]
+    assert words[1:3].pos == ["VERB", "NOUN"]
+    assert words[9:] == []
+    assert isinstance(spans[:1], Spans)
+
+
+def test_a_part_has_the_words_and_entities_that_lie_in_it(words: Words, spans: Spans) -> None:
+    part = Document(TEXT, words, spans, id="a").part(1, 6)
+    assert (part.text, part.id) == ("天去台北。", "a")
+    assert part.words.texts == ["去", "台北", "。"]
+    assert part.entities == [Span(2, 4, "台北", "LOC", 0.5)]
+    assert all(part.text[word.start : word.end] == word.text for word in part.words)
+
+
+def test_a_part_has_the_layers_of_its_document(words: Words) -> None:
+    assert Document(TEXT).part(0, 2).layers == frozenset()
+    assert Document(TEXT, words, sentences=split_sentences).part(0, 2).layers == {"words", "pos", "sentences"}
+
+
+def test_a_dict_holds_what_json_takes_and_gives_the_document_back(words: Words, spans: Spans) -> None:
+    document = Document(TEXT, words, spans, split_sentences, id="a")
+    record = document.to_dict()
+    assert json.loads(document.to_json()) == record
+    assert Document.from_dict(record) == document
+    assert Document.from_dict(record).sentences == document.sentences
+    assert "\n" not in document.to_json()
+
+
+def test_scores_come_back_to_the_last_bit() -> None:
+    score = np.float32(1) / np.float32(3)
+    document = Document(TEXT, Words(TEXT, [0], [2], scores=[score]))
+    assert Document.from_dict(json.loads(document.to_json())).words.scores == [score]
+
+
+def test_a_layer_that_is_absent_comes_back_absent() -> None:
+    assert Document.from_dict(Document(TEXT).to_dict()).layers == frozenset()
+
+
+def test_a_record_that_does_not_fit_its_text_is_a_data_error() -> None:
+    with pytest.raises(DataError, match=r"record: words\[0\] is \[5, 9\]"):
+        Document.from_dict({"text": "短", "words": [[5, 9]]})
+
+
+def test_a_page_is_complete_and_shows_the_document(words: Words, spans: Spans) -> None:
+    page = Document(TEXT, words, spans).to_html(title="台北")
+    assert page.startswith("<!doctype html>")
+    assert "<title>台北</title>" in page
+    assert 'data-label="LOC"' in page
+
+
+def test_show_prints_words_over_tags_over_entities(
+    words: Words, spans: Spans, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Document(TEXT, words, spans).show()
+    assert capsys.readouterr().out.split() == ["今天", "去", "台北", "。", "NOUN", "VERB", "NOUN", "NOUN", "LOC─"]
+
+
+def test_a_repr_is_short_however_long_the_document_is(words: Words, spans: Spans) -> None:
+    assert repr(Document(TEXT, words, spans)) == "Document('今天去台北。', 4 words, 1 entity)"
+    n = 10_000
+    many = Spans.of("字" * n, [(i, i + 1, "LOC") for i in range(n)])
+    long = Words.of("字" * n, [(0, n)])
+    assert max(len(repr(layer)) for layer in (many, long, Document("字" * n, long, many))) < 150

@@ -1,402 +1,20 @@
 """What reading a text gives: a Document of words, entities and sentences with exact character offsets.
 
-Offsets are half-open, count Unicode code points, and always index the caller's own string:
-``doc.text[word.start:word.end] == word.text``. Inside, a layer is one string of bytes with its columns: 20 bytes a word
-with tags and scores, 16 a span, and nothing of the texts that were read together with it. Arrays, ``Word`` and ``Span``
-objects are made when they are looked at.
+Offsets are half-open, count Unicode code points, and always index your own string:
+``doc.text[word.start:word.end] == word.text``. How a layer is stored is in ``lexel.columns``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
-from typing import Any, NamedTuple, Self, TypeVar, overload
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-IntArray = NDArray[np.int32]
-FloatArray = NDArray[np.float32]
-
-
-class Word(NamedTuple):
-    """A word: ``text`` is the slice ``[start, end)`` of its document's text.
-
-    ``score`` is the mean probability of the decoded boundaries over the word's pieces, ``pos_score`` that of its tag;
-    ``None`` where a layer was read from data instead of predicted.
-    """
-
-    start: int
-    end: int
-    text: str
-    pos: str | None = None
-    score: float | None = None
-    pos_score: float | None = None
-
-
-class Span(NamedTuple):
-    """A labelled stretch of text (an entity, a sentence): ``text`` is the slice ``[start, end)``."""
-
-    start: int
-    end: int
-    text: str
-    label: str
-    score: float | None = None
-
-
-class _Layout(NamedTuple):
-    """Which columns a layer has; shared by all texts that were read together.
-
-    Attributes:
-        columns: Their names in order, ``starts`` and ``ends`` first, those of ``_SCORES`` last.
-        labels: What the column of indexes points into.
-    """
-
-    columns: tuple[str, ...]
-    labels: tuple[str, ...]
-
-    def position(self, name: str) -> int | None:
-        """Which column has a name."""
-        return self.columns.index(name) if name in self.columns else None
-
-
-_SCORES = frozenset(("scores", "pos_scores"))
-"""Columns of float32; the others are int32."""
-
-_ITEM_BYTES = 4
-_new = tuple.__new__  # a Word from an iterable of its fields, in a seventh of the time that Word(...) takes
-
-Row = TypeVar("Row", Word, Span)
-Number = TypeVar("Number", np.int32, np.float32)
-
-
-class _Layer(Sequence[Row]):
-    """The rows of one text as columns, one after the other in a string of bytes.
-
-    A layer owns its numbers and nothing else, so a Document that is kept keeps nothing of the others that were read
-    with it. The columns that it shows are read-only arrays over the bytes.
-    """
-
-    __slots__ = ("_layout", "_packed", "text")
-
-    text: str
-    _layout: _Layout
-    _packed: bytes
-
-    def _pack(self, text: str, columns: Mapping[str, ArrayLike | None], labels: Sequence[str]) -> None:
-        arrays = _arrays(columns)
-        self.text, self._layout = text, _Layout(tuple(arrays), tuple(labels))
-        self._packed = b"".join(array.tobytes() for array in arrays.values())
-
-    @classmethod
-    def _of_packed(cls, text: str, layout: _Layout, packed: bytes) -> Self:
-        layer = cls.__new__(cls)
-        layer.text, layer._layout, layer._packed = text, layout, packed
-        return layer
-
-    @classmethod
-    def _split(
-        cls,
-        texts: Iterable[str],
-        bounds: NDArray[np.int64],
-        columns: Mapping[str, ArrayLike | None],
-        labels: Sequence[str],
-    ) -> Iterator[Self]:
-        """The layers of several texts whose columns lie end to end; those that are ``None`` are left out."""
-        arrays = _arrays(columns)
-        packed = _text_by_text(list(arrays.values()), bounds)
-        edges = (bounds * (_ITEM_BYTES * len(arrays))).tolist()
-        parts = map(packed.__getitem__, map(slice, edges, edges[1:]))
-        return map(cls._of_packed, texts, repeat(_Layout(tuple(arrays), tuple(labels))), parts)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self._of_packed, (self.text, self._layout, self._packed)
-
-    def __len__(self) -> int:
-        return len(self._packed) // (_ITEM_BYTES * len(self._layout.columns))
-
-    @property
-    def starts(self) -> IntArray:
-        """First character of each, ``[rows]``."""
-        return np.frombuffer(self._packed, np.int32, len(self))
-
-    @property
-    def ends(self) -> IntArray:
-        """One past the last character of each, ``[rows]``."""
-        n = len(self)
-        return np.frombuffer(self._packed, np.int32, n, _ITEM_BYTES * n)
-
-    @property
-    def scores(self) -> FloatArray | None:
-        """The probability of each, ``[rows]``, if it was predicted."""
-        return self._floats("scores")
-
-    @property
-    def texts(self) -> list[str]:
-        """Each as a string."""
-        return _slices(self.text, self.starts.tolist(), self.ends.tolist())
-
-    def _lists(self) -> dict[str, list[Any]]:
-        """All columns as lists, which takes a fifth of the time of one after the other."""
-        columns = self._layout.columns
-        table = np.frombuffer(self._packed, np.int32).reshape(len(columns), len(self))
-        n_ints = len(columns) - sum(name in _SCORES for name in columns)
-        return dict(zip(columns, table[:n_ints].tolist() + table[n_ints:].view(np.float32).tolist(), strict=True))
-
-    def _ints(self, name: str) -> IntArray | None:
-        return self._column(name, np.int32)
-
-    def _floats(self, name: str) -> FloatArray | None:
-        return self._column(name, np.float32)
-
-    def _column(self, name: str, dtype: type[Number]) -> NDArray[Number] | None:
-        position, n = self._layout.position(name), len(self)
-        return None if position is None else np.frombuffer(self._packed, dtype, n, _ITEM_BYTES * n * position)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and list(self) == list(other)
-
-    def __hash__(self) -> int:
-        return hash((self._packed[: 2 * _ITEM_BYTES * len(self)], *self.texts))
-
-
-def _arrays(columns: Mapping[str, ArrayLike | None]) -> Mapping[str, NDArray[np.generic]]:
-    """The columns that there are, each as the array that it must be.
-
-    Raises:
-        ValueError: If they are not of one length.
-    """
-    arrays = {
-        name: np.ascontiguousarray(values, np.float32 if name in _SCORES else np.int32)
-        for name, values in columns.items()
-        if values is not None
-    }
-    shapes = {array.shape for array in arrays.values()}
-    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
-        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"columns of shapes {found}; expected one value a row in each")
-    return arrays
-
-
-def _slices(text: str, starts: list[int], ends: list[int]) -> list[str]:
-    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
-
-
-def _text_by_text(columns: Sequence[NDArray[np.generic]], bounds: NDArray[np.int64]) -> bytes:
-    """All columns of the first text, then all of the second; text ``i`` owns ``[bounds[i], bounds[i + 1])``."""
-    if len(bounds) == 2:
-        return b"".join(column.tobytes() for column in columns)
-    n_rows = np.diff(bounds)
-    stride = np.repeat(n_rows, n_rows)
-    place = np.arange(len(stride)) + np.repeat(bounds[:-1] * (len(columns) - 1), n_rows)
-    packed = np.empty(len(stride) * len(columns), np.int32)
-    for column in columns:
-        packed[place] = column.view(np.int32)
-        place += stride
-    return packed.tobytes()
-
-
-class Words(_Layer[Word]):
-    """The words of one text, in order, as columns.
-
-    Attributes:
-        text: The text that the offsets index.
-        starts: First character of each word, ``[words]``.
-        ends: One past the last character, ``[words]``.
-        pos_ids: Index of each word's tag in ``pos_labels``, ``[words]``; ``None`` without tags.
-        pos_labels: The names of the tags.
-        scores: Probability of each word's boundaries, ``[words]``, or ``None``.
-        pos_scores: Probability of each word's tag, ``[words]``, or ``None``.
-    """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        text: str,
-        starts: ArrayLike,
-        ends: ArrayLike,
-        *,
-        pos_ids: ArrayLike | None = None,
-        pos_labels: Sequence[str] = (),
-        scores: ArrayLike | None = None,
-        pos_scores: ArrayLike | None = None,
-    ) -> None:
-        columns = {"starts": starts, "ends": ends, "pos_ids": pos_ids, "scores": scores, "pos_scores": pos_scores}
-        self._pack(text, columns, pos_labels)
-
-    @classmethod
-    def of(cls, text: str, spans: Iterable[Sequence[int]], pos: Iterable[str] | None = None) -> Words:
-        """Words from ``(start, end)`` pairs and, if known, one tag a word."""
-        pairs = [(int(start), int(end)) for start, end, *_ in spans]
-        starts, ends = zip(*pairs, strict=True) if pairs else ((), ())
-        if pos is None:
-            return cls(text, starts, ends)
-        tags = list(pos)
-        if len(tags) != len(pairs):
-            raise ValueError(f"{len(tags)} tags for {len(pairs)} words; pass one tag a word")
-        pos_ids, labels = _numbered(tags)
-        return cls(text, starts, ends, pos_ids=pos_ids, pos_labels=labels)
-
-    @classmethod
-    def of_texts(
-        cls,
-        texts: Iterable[str],
-        bounds: NDArray[np.int64],
-        *,
-        starts: ArrayLike,
-        ends: ArrayLike,
-        pos_ids: ArrayLike | None = None,
-        pos_labels: Sequence[str] = (),
-        scores: ArrayLike | None = None,
-        pos_scores: ArrayLike | None = None,
-    ) -> Iterator[Words]:
-        """The words of each of several texts; text ``i`` owns the rows ``[bounds[i], bounds[i + 1])``.
-
-        Offsets count from the beginning of the row's own text.
-        """
-        columns = {"starts": starts, "ends": ends, "pos_ids": pos_ids, "scores": scores, "pos_scores": pos_scores}
-        return cls._split(texts, bounds, columns, pos_labels)
-
-    @overload
-    def __getitem__(self, index: int) -> Word: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Word]: ...
-    def __getitem__(self, index: int | slice) -> Word | list[Word]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        start, end = int(self.starts[index]), int(self.ends[index])
-        pos_ids, scores, pos_scores = self.pos_ids, self.scores, self.pos_scores
-        return Word(
-            start,
-            end,
-            self.text[start:end],
-            None if pos_ids is None else self.pos_labels[pos_ids[index]],
-            None if scores is None else float(scores[index]),
-            None if pos_scores is None else float(pos_scores[index]),
-        )
-
-    def __iter__(self) -> Iterator[Word]:
-        lists, labels, nothing = self._lists(), self.pos_labels, repeat(None)
-        starts, ends = lists["starts"], lists["ends"]
-        pos = [labels[i] for i in lists["pos_ids"]] if "pos_ids" in lists else nothing
-        scores = (lists.get(name, nothing) for name in ("scores", "pos_scores"))
-        rows = zip(starts, ends, _slices(self.text, starts, ends), pos, *scores, strict=False)
-        return map(_new, repeat(Word), rows)
-
-    @property
-    def pos_ids(self) -> IntArray | None:
-        """Index of each word's tag in ``pos_labels``, ``[words]``; ``None`` without tags."""
-        return self._ints("pos_ids")
-
-    @property
-    def pos_labels(self) -> tuple[str, ...]:
-        """The names of the tags."""
-        return self._layout.labels
-
-    @property
-    def pos_scores(self) -> FloatArray | None:
-        """Probability of each word's tag, ``[words]``, if it was predicted."""
-        return self._floats("pos_scores")
-
-    @property
-    def pos(self) -> list[str] | None:
-        """One tag a word, or ``None`` without tags."""
-        pos_ids, labels = self.pos_ids, self.pos_labels
-        return None if pos_ids is None else [labels[i] for i in pos_ids.tolist()]
-
-    def __repr__(self) -> str:
-        return f"Words({' '.join(map(repr, self.texts[:12]))}{' ...' if len(self) > 12 else ''})"
-
-
-class Spans(_Layer[Span]):
-    """Labelled stretches of one text, in order, as columns.
-
-    Attributes:
-        text: The text that the offsets index.
-        starts: First character of each span, ``[spans]``.
-        ends: One past the last character, ``[spans]``.
-        label_ids: Index of each span's label in ``labels``, ``[spans]``.
-        labels: The names of the labels.
-        scores: Probability of each span, ``[spans]``, or ``None``.
-    """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        text: str,
-        starts: ArrayLike,
-        ends: ArrayLike,
-        *,
-        label_ids: ArrayLike,
-        labels: Sequence[str],
-        scores: ArrayLike | None = None,
-    ) -> None:
-        self._pack(text, {"starts": starts, "ends": ends, "label_ids": label_ids, "scores": scores}, labels)
-
-    @classmethod
-    def of(cls, text: str, spans: Iterable[tuple[int, int, str]]) -> Spans:
-        """Spans from ``(start, end, label)`` triples."""
-        rows = [(int(start), int(end), label) for start, end, label in spans]
-        starts, ends, names = zip(*rows, strict=True) if rows else ((), (), ())
-        label_ids, labels = _numbered(names)
-        return cls(text, starts, ends, label_ids=label_ids, labels=labels)
-
-    @classmethod
-    def of_texts(
-        cls,
-        texts: Iterable[str],
-        bounds: NDArray[np.int64],
-        *,
-        starts: ArrayLike,
-        ends: ArrayLike,
-        label_ids: ArrayLike,
-        labels: Sequence[str],
-        scores: ArrayLike | None = None,
-    ) -> Iterator[Spans]:
-        """The spans of each of several texts; see ``Words.of_texts``."""
-        columns = {"starts": starts, "ends": ends, "label_ids": label_ids, "scores": scores}
-        return cls._split(texts, bounds, columns, labels)
-
-    @overload
-    def __getitem__(self, index: int) -> Span: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Span]: ...
-    def __getitem__(self, index: int | slice) -> Span | list[Span]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        start, end, scores = int(self.starts[index]), int(self.ends[index]), self.scores
-        label = self.labels[self.label_ids[index]]
-        return Span(start, end, self.text[start:end], label, None if scores is None else float(scores[index]))
-
-    def __iter__(self) -> Iterator[Span]:
-        lists, labels = self._lists(), self.labels
-        starts, ends, names = lists["starts"], lists["ends"], [labels[i] for i in lists["label_ids"]]
-        scores = lists.get("scores", repeat(None))
-        rows = zip(starts, ends, _slices(self.text, starts, ends), names, scores, strict=False)
-        return map(_new, repeat(Span), rows)
-
-    @property
-    def label_ids(self) -> IntArray:
-        """Index of each span's label in ``labels``, ``[spans]``."""
-        n = len(self)
-        return np.frombuffer(self._packed, np.int32, n, 2 * _ITEM_BYTES * n)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The names of the labels."""
-        return self._layout.labels
-
-    def __repr__(self) -> str:
-        return f"Spans({', '.join(f'{span.text!r} {span.label}' for span in self)})"
-
-
-def _numbered(names: Sequence[str]) -> tuple[list[int], list[str]]:
-    """The index of each name, and the names in the order of these."""
-    labels = sorted(set(names))
-    index = {label: i for i, label in enumerate(labels)}
-    return [index[name] for name in names], labels
+import io
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from lexel.columns import FloatArray, IntArray, Span, Spans, Word, Words
+from lexel.errors import DataError
+
+__all__ = ["Document", "FloatArray", "IntArray", "Span", "Spans", "Word", "Words"]
 
 
 class Document:
@@ -480,6 +98,66 @@ class Document:
         }
         return frozenset(name for name, there in present.items() if there)
 
+    def part(self, start: int, end: int) -> Document:
+        """The part ``[start, end)`` of the text, with the words and entities that lie wholly in it.
+
+        ``doc.part(sentence.start, sentence.end)`` is a sentence with its own words. Offsets index the part's text.
+        """
+        words, entities, sentences = self._words, self._entities, self._sentences  # type: ignore[attr-defined]
+        return Document(
+            self.text[start:end],
+            None if words is None else words.within(start, end),
+            None if entities is None else entities.within(start, end),
+            sentences.within(start, end) if isinstance(sentences, Spans) else sentences,
+            id=self.id,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document as plain lists and numbers that ``json.dumps`` takes; the record of the JSON-lines format.
+
+        Scores are exact, and sentences are there, so ``Document.from_dict(doc.to_dict()) == doc``.
+        """
+        record: dict[str, Any] = _form("jsonl").record_of_document(self, exact=True)
+        return record
+
+    def to_json(self) -> str:
+        """The document as one line of JSON; see ``to_dict``."""
+        line: str = _form("jsonl").json_line(self.to_dict())
+        return line.rstrip("\n")
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Document:
+        """The document that a record stands for: of ``to_dict``, or a parsed line of JSON.
+
+        Raises:
+            DataError: If a part of the record does not fit its text.
+        """
+        try:
+            document: Document = _form("jsonl").document_of_record(record)
+        except ValueError as error:
+            raise DataError(f"record: {error}") from error
+        return document
+
+    def to_html(self, *, title: str = "Lexel") -> str:
+        """The document as a complete HTML page: words over their tags, entities highlighted, light and dark."""
+        page = io.StringIO()
+        _form("html_page").write_html([self], page, title=title)
+        return page.getvalue()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: as ``to_html``, with long text folded."""
+        fragment: str = _form("html_page").fragment_of(self)
+        return fragment
+
+    def show(self, *, colour: bool | None = None, width: int | None = None) -> None:
+        """Print the document: words over their tags, a bar with its label under each entity.
+
+        Args:
+            colour: Whether to use colours; ``None`` uses them on a terminal, unless ``NO_COLOR`` is set.
+            width: Columns to use; ``None`` asks the terminal, or takes 80.
+        """
+        _form("render").write_terminal([self], colour=colour, width=width)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Document):
             return NotImplemented
@@ -496,7 +174,18 @@ class Document:
 
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 40 else self.text[:37] + "..."
-        return f"Document({shown!r}, {len(self.words)} words, {len(self.entities)} entities)"
+        return (
+            f"Document({shown!r}, {_count(self.words, 'word', 'words')}, {_count(self.entities, 'entity', 'entities')})"
+        )
+
+
+def _count(layer: Words | Spans, singular: str, plural: str) -> str:
+    return f"{len(layer)} {singular if len(layer) == 1 else plural}"
+
+
+def _form(name: str) -> Any:
+    """The module of ``lexel.data`` that knows a form of documents. It lies above this one, and is loaded on use."""
+    return import_module(f"lexel.data.{name}")
 
 
 def _rebuild(

@@ -203,3 +203,38 @@ def test_what_turns_the_direction_does_not_reach_the_terminal(char: str) -> None
 def test_a_file_gets_no_colours_unless_asked(tmp_path) -> None:
     write_terminal([DOCUMENT], tmp_path / "out.txt")
     assert "\x1b" not in (tmp_path / "out.txt").read_text()
+
+
+def test_a_notebook_shows_short_text_open() -> None:
+    fragment = DOCUMENT._repr_html_()
+    assert "<details" not in fragment
+    assert "<html" not in fragment
+    assert Fragment(fragment).shown == DOCUMENT.text
+
+
+def test_a_notebook_folds_long_text_between_words_and_counts_the_rest() -> None:
+    text = "臺北很好。" * 10_000
+    words = Words.of(text, [(i, i + 5) for i in range(0, len(text), 5)])
+    fragment = Document(text, words, Spans.of(text, [(998, 1003, "LOC")]))._repr_html_()
+    assert "<summary>20,005 more characters</summary>" in fragment
+    assert "29,000 characters more are not shown" in fragment
+    assert Fragment(fragment).shown.startswith(text[:21_000])
+    assert 'data-label="LOC"' in fragment
+
+
+class Fragment(HTMLParser):
+    """The text of the paragraphs of a fragment."""
+
+    def __init__(self, fragment: str) -> None:
+        super().__init__()
+        self.shown, self._is_text = "", False
+        self.feed(fragment)
+
+    def handle_starttag(self, tag, attrs):
+        self._is_text = self._is_text or tag == "p"
+
+    def handle_endtag(self, tag):
+        self._is_text = self._is_text and tag != "p"
+
+    def handle_data(self, data):
+        self.shown += data if self._is_text else ""

@@ -1,4 +1,4 @@
-"""Documents as a self-contained HTML page: words over their tags, entities highlighted, a legend with counts."""
+"""Documents as HTML: words over their tags, entities highlighted; as a page with a legend, or for a notebook."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from lexel.visible import visible
 
 HTML_FORMAT = "HTML"
 N_COLOURS = 10
+N_OPEN = 1_000
+"""Characters of a document that a notebook shows; more are folded."""
+N_FOLDED = 20_000
+"""Characters that are folded; more would make a notebook slow, so the rest is counted."""
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 
 
@@ -111,6 +115,46 @@ def write_html(
         for piece in page:
             output.write(piece)
     return losses.summary()
+
+
+def fragment_of(document: Document) -> str:
+    """A document as HTML for a notebook, without the head of a page: long text is folded.
+
+    It follows the notebook's light or dark theme.
+    """
+    first = _cut_near(document, N_OPEN)
+    second = _cut_near(document, N_OPEN + N_FOLDED)
+    colours = Legend().add(document, nested(document.entities))
+
+    def article(start: int, end: int) -> Article:
+        part = document.part(start, end)
+        return _article(part, nested(part.entities), colours=colours)
+
+    n = len(document.text)
+    folded = [article(first, second)] if second > first else []
+    fragment = fill_template(
+        "lexel.data",
+        "fragment.html",
+        shown=[article(0, first)],
+        folded=folded,
+        n_more=second - first,
+        n_left=n - second,
+    )
+    return "".join(fragment)
+
+
+def _cut_near(document: Document, place: int) -> int:
+    """The last place at or before another that lies in no word and no entity; the text's end if it comes first."""
+    if place >= len(document.text):
+        return len(document.text)
+    cut = place
+    while over := [
+        int(layer.starts[crossing].min())
+        for layer in (document.words, document.entities)
+        if (crossing := (layer.starts < cut) & (layer.ends > cut)).any()
+    ]:
+        cut = min(over)
+    return cut or place
 
 
 def _article(document: Document, entities: Sequence[Span], *, colours: dict[str, int]) -> Article:

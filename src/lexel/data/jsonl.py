@@ -28,7 +28,7 @@ from lexel.document import Document, Spans, Words
 
 FORMAT = "JSON lines"
 SCORE_DECIMALS = 4
-_KEYS = ("id", "text", "words", "pos", "upos", "entities", "scores", "offset_unit")
+_KEYS = ("id", "text", "words", "pos", "upos", "entities", "sentences", "scores", "offset_unit")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -42,8 +42,8 @@ def read_jsonl(
 ) -> Iterator[Document]:
     """Each line's record as a Document; lines of whitespace are passed over.
 
-    ``words``, ``pos`` (or ``upos``), ``entities``, ``scores``, ``id`` and ``offset_unit`` may be missing; entities
-    may come in any order.
+    ``words``, ``pos`` (or ``upos``), ``entities``, ``sentences``, ``scores``, ``id`` and ``offset_unit`` may be
+    missing; entities may come in any order.
 
     Args:
         source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
@@ -95,7 +95,7 @@ def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
     Raises:
         ValueError: Naming the part that is wrong, as in ``words[3] is [5, 9]; expected ...``.
     """
-    if not isinstance(record, dict):
+    if not isinstance(record, Mapping):
         advice = "; take the records out of the array, one a line" if isinstance(record, list) else ""
         raise ValueError(f"found a JSON {type(record).__name__}; expected an object with 'text'{advice}")
     text = record.get("text")
@@ -113,12 +113,13 @@ def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
         text,
         _words(record, text, unit, scores, fold=fold),
         _entities(record, text, unit, scores),
+        _sentences(record, text, unit),
         id=None if id is None else str(id),
     )
 
 
 def _words(
-    record: dict[str, Any], text: str, unit: str, scores: dict[str, Any], *, fold: Fold | None = None
+    record: Mapping[str, Any], text: str, unit: str, scores: dict[str, Any], *, fold: Fold | None = None
 ) -> Words | None:
     items = _typed(record, "words", list)
     pos_key = "pos" if "pos" in record else "upos"
@@ -127,9 +128,7 @@ def _words(
         if pos is not None:
             raise ValueError(f"{pos_key!r} without 'words'; expected one tag a word")
         return None
-    pairs = _named("words", pairs_of, items)
-    chars = _named("words", lambda pairs: chars_of(pairs, text, unit=unit), pairs)
-    _named("words", check_order, chars)
+    chars = _ordered("words", items, text, unit)
     if pos is not None and len(pos) != len(items):
         raise ValueError(f"{pos_key!r} has {len(pos)} tags for {len(items)} words; expected one a word")
     labels, ids = _indexed(pos or [] if fold is None else _folded(record, pos or [], fold), pos_key)
@@ -144,14 +143,14 @@ def _words(
     )
 
 
-def _folded(record: dict[str, Any], pos: list[str], fold: Fold) -> list[str]:
+def _folded(record: Mapping[str, Any], pos: list[str], fold: Fold) -> list[str]:
     xpos = _typed(record, "xpos", list)
     if xpos is None and pos:
         raise ValueError(f"no 'xpos'; the rule {fold.name} folds tags by it; expected a list of one a word")
     return fold.apply(pos, xpos or [])
 
 
-def _entities(record: dict[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:
+def _entities(record: Mapping[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:
     items = _typed(record, "entities", list)
     if items is None:
         return None
@@ -173,7 +172,23 @@ def _entities(record: dict[str, Any], text: str, unit: str, scores: dict[str, An
     )
 
 
-def _typed(record: dict[str, Any], key: str, kind: type[Any]) -> Any:
+def _sentences(record: Mapping[str, Any], text: str, unit: str) -> Spans | None:
+    items = _typed(record, "sentences", list)
+    if items is None:
+        return None
+    chars = _ordered("sentences", items, text, unit)
+    return Spans(text, chars[:, 0], chars[:, 1], label_ids=np.zeros(len(chars), np.int32), labels=("sentence",))
+
+
+def _ordered(key: str, items: Any, text: str, unit: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Offsets of stretches that follow each other, in chars, ``[stretches, 2]``."""
+    pairs = _named(key, pairs_of, items)
+    chars: np.ndarray[Any, np.dtype[np.int64]] = _named(key, lambda pairs: chars_of(pairs, text, unit=unit), pairs)
+    _named(key, check_order, chars)
+    return chars
+
+
+def _typed(record: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
     value = record.get(key)
     if value is not None and not isinstance(value, kind):
         raise ValueError(f"{key} is {_kind(value)}; expected {'a list' if kind is list else 'an object'} or null")
@@ -265,12 +280,13 @@ def _line(document: Document, output: TextOutput, unit: str) -> str:
     return line + "\n"
 
 
-def record_of_document(document: Document, *, unit: str = "char") -> dict[str, Any]:
+def record_of_document(document: Document, *, unit: str = "char", exact: bool = False) -> dict[str, Any]:
     """The record that stands for a document, ready for ``json.dumps``.
 
     Args:
         document: Any document.
         unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+        exact: Keep all digits of the scores, and the sentences, which files leave out since a rule finds them again.
     """
     text, layers = document.text, document.layers
     positions = unit_positions(text, unit)
@@ -279,24 +295,25 @@ def record_of_document(document: Document, *, unit: str = "char") -> dict[str, A
     if "words" in layers:
         found = document.words
         starts, ends = _in_unit(found.starts, positions), _in_unit(found.ends, positions)
-        words, pos = list(zip(starts, ends, strict=True)), found.pos
-        _put_scores(scores, "words", found.scores)
-        _put_scores(scores, "pos", found.pos_scores)
+        words, pos = _rows(starts, ends), found.pos
+        _put_scores(scores, "words", found.scores, exact=exact)
+        _put_scores(scores, "pos", found.pos_scores, exact=exact)
     if "entities" in layers:
         spans = document.entities
         starts, ends = _in_unit(spans.starts, positions), _in_unit(spans.ends, positions)
         names = spans.labels
-        entities = list(zip(starts, ends, [names[i] for i in spans.label_ids.tolist()], strict=True))
-        _put_scores(scores, "entities", spans.scores)
-    return {
-        "id": document.id,
-        "text": text,
-        "words": words,
-        "pos": pos,
-        "entities": entities,
-        "scores": scores,
-        "offset_unit": unit,
-    }
+        entities = _rows(starts, ends, [names[i] for i in spans.label_ids.tolist()])
+        _put_scores(scores, "entities", spans.scores, exact=exact)
+    record: dict[str, Any] = {"id": document.id, "text": text, "words": words, "pos": pos, "entities": entities}
+    if exact and "sentences" in layers:
+        found_sentences = document.sentences
+        starts, ends = _in_unit(found_sentences.starts, positions), _in_unit(found_sentences.ends, positions)
+        record["sentences"] = _rows(starts, ends)
+    return record | {"scores": scores, "offset_unit": unit}
+
+
+def _rows(*columns: list[Any]) -> list[list[Any]]:
+    return list(map(list, zip(*columns, strict=True)))
 
 
 def _in_unit(
@@ -306,9 +323,11 @@ def _in_unit(
     return found
 
 
-def _put_scores(scores: dict[str, list[float]], key: str, values: np.ndarray[Any, np.dtype[np.float32]] | None) -> None:
+def _put_scores(
+    scores: dict[str, list[float]], key: str, values: np.ndarray[Any, np.dtype[np.float32]] | None, *, exact: bool
+) -> None:
     if values is not None:
-        scores[key] = np.round(values.astype(np.float64), SCORE_DECIMALS).tolist()
+        scores[key] = (values if exact else np.round(values.astype(np.float64), SCORE_DECIMALS)).tolist()
 
 
 def json_line(values: Mapping[str, Any]) -> str:

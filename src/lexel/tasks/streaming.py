@@ -190,10 +190,11 @@ def stream_results(
     if on_error not in ("raise", "yield"):
         raise ValueError(f"on_error is {on_error!r}; expected 'raise' or 'yield'")
     read = read_lists(steps, given, on_error=on_error, live=live)
-    return _in_places(read, on_error)
+    return in_places(read, on_error)
 
 
-def _in_places(read: Iterator[tuple[Places[Any], Sequence[Result]]], on_error: OnError) -> Iterator[Result]:
+def in_places(read: Iterator[tuple[Places[Any], Sequence[Result]]], on_error: OnError) -> Iterator[Result]:
+    """The results of lists, in the places of their inputs; an error in its place is yielded or raised."""
     for places, results in read:
         found = iter(results)
         for place in places:
@@ -224,7 +225,7 @@ def read_one(steps: Steps[Given, Item, Result], given: Given) -> Result:
 
 def read_lists(
     steps: Steps[Given, Item, Result], given: Iterable[Given], *, on_error: OnError, live: bool | None = None
-) -> Iterator[tuple[Places[Item], Sequence[Result]]]:
+) -> Generator[tuple[Places[Item], Sequence[Result]], None, None]:
     """Lists of inputs, each with the results of those that were read, in order; see ``stream_results``."""
     if live is None:
         live = not isinstance(given, Collection)

@@ -7,7 +7,7 @@ several checkpoints act as one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Unpack
 
@@ -23,6 +23,7 @@ from lexel.labels import LabelSet, detect
 from lexel.names import Layer
 from lexel.tasks.base import Block, Flow, join_words
 from lexel.tasks.checks import check_one, check_several, check_text
+from lexel.tasks.event_loop import read_soon, stream_soon
 from lexel.tasks.layers import LayerHead, TagKeywords, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
@@ -165,6 +166,40 @@ class Tagger:
         check_several(texts, reader="tagger")
         self._check_words_known()
         return stream_results(self._steps(self._asked(options, changes)), texts, on_error=on_error, live=live)
+
+    async def atag(self, text: str, *, options: TagOptions | None = None, **changes: Unpack[TagKeywords]) -> Document:
+        """Read one text without blocking the event loop; otherwise as calling the tagger.
+
+        Calls that wait at the same time are read together. A call may be cancelled.
+        """
+        check_one(text)
+        self._check_words_known()
+        asked = self._asked(options, changes)
+        alone = asked.biases is not None  # arrays cannot be compared
+        return await read_soon(self._steps(asked), text, lane=(self, object() if alone else asked))
+
+    def astream(
+        self,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        on_error: OnError = "raise",
+        live: bool | None = None,
+        options: TagOptions | None = None,
+        **changes: Unpack[TagKeywords],
+    ) -> AsyncIterator[Document]:
+        """Read texts lazily without blocking the event loop: ``async for doc in nlp.astream(texts)``.
+
+        Args:
+            texts: The texts; an asynchronous iterator is asked for them in the event loop.
+            on_error: See ``stream``.
+            live: See ``stream``.
+            options: What to take in place of ``self.options``.
+            changes: Single options of this call.
+        """
+        if not isinstance(texts, AsyncIterable):
+            check_several(texts, reader="tagger")
+        self._check_words_known()
+        return stream_soon(self._steps(self._asked(options, changes)), texts, on_error=on_error, live=live)
 
     def tag_words(
         self,

@@ -37,5 +37,7 @@ PROBLEMS: Mapping[str, Problem] = {
 }
 """The problem that each ``problem_type`` of a ``config.json`` names."""
 
+RowUnit = Literal["words", "chars"]
+"""What a row of CoNLL columns is."""
 OnError = Literal["stop", "skip", "repair"]
 """What happens at a record that cannot be read; ``repair`` mends what has an obvious reading and skips the rest."""

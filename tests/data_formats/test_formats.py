@@ -36,10 +36,11 @@ def test_an_ending_says_the_format(path: str, name: str) -> None:
 
 @pytest.mark.parametrize(("path", "found"), [("a.docx", "ending '.docx'"), ("a", "no ending"), ("a.gz", "no ending")])
 def test_an_unknown_ending_is_answered_with_those_there_are(path: str, found: str) -> None:
-    with pytest.raises(
-        DataError, match=rf"^{path}: {found}; expected one of \.txt, \.seg, .*; name the format with --from"
-    ):
+    expected = rf"^{path}: {found}; expected one of \.txt, \.seg, .*; name the format "
+    with pytest.raises(DataError, match=rf"{expected}\(--from\)$"):
         by_ending(path)
+    with pytest.raises(DataError, match=rf"{expected}\(--to\)$"):
+        by_ending(path, option="--to")
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:

@@ -511,3 +511,16 @@ def test_an_entity_never_begins_or_ends_with_white_space(tmp_path: Path) -> None
     nlp = Tagger.load(folder, pieces="chars")
     text = "在王 明  在 王 在"
     assert [(span.start, span.end, span.text) for span in nlp(text).entities] == [(1, 4, "王 明"), (8, 9, "王")]
+
+
+def test_the_bundled_model_reads_full_width_letters_and_digits_as_ascii() -> None:
+    text = "他在1998年7月去了NBA的USA总部，见到Tim。"
+    wide = text.translate({code: code + 0xFEE0 for code in range(128) if chr(code).isalnum()})
+    nlp = Tagger.load(precision="float32", threads=1)
+    narrow, read = nlp(text), nlp(wide)
+    assert [word[:2] for word in read.words] == [word[:2] for word in narrow.words]
+    assert read.words.pos == narrow.words.pos
+    assert [(one.start, one.end, one.label) for one in read.entities] == [
+        (one.start, one.end, one.label) for one in narrow.entities
+    ]
+    assert [word.text for word in read.words] == [wide[word.start : word.end] for word in narrow.words]

@@ -9,11 +9,11 @@ import logging
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Protocol, TypeVar, get_args
 
 from lexel.data.words import blank_between
+from lexel.names import RowUnit
 
-RowUnit = Literal["words", "chars"]
 UNITS: tuple[RowUnit, ...] = get_args(RowUnit)
 
 _SAMPLE_ROWS = 200

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from lexel.data.char_rows import UNITS, RowUnit, blank_between_chars, settle_unit, warn_of_chars
+from lexel.data.char_rows import UNITS, blank_between_chars, settle_unit, warn_of_chars
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, ending_of, open_output
 from lexel.data.omissions import Loss, Losses, n_scores
@@ -31,6 +31,7 @@ from lexel.data.tags import (
 )
 from lexel.data.words import align_words, blank_between, document_of, words_joined, words_must_tile
 from lexel.document import Document, Words
+from lexel.names import RowUnit
 
 FORMAT = "CoNLL columns"
 COLUMNS_BY_COUNT = {1: ("word",), 2: ("word", "tag"), 3: ("word", "pos", "tag"), 4: ("word", "pos", "-", "tag")}

@@ -112,8 +112,12 @@ def format_named(name: str) -> Format:
     return FORMATS[name]
 
 
-def by_ending(path: str | os.PathLike[str]) -> Format:
+def by_ending(path: str | os.PathLike[str], *, option: str = "--from") -> Format:
     """The format that a file's ending says; ``.gz`` and ``.xz`` after it do not matter.
+
+    Args:
+        path: The file.
+        option: The option that names the format, for the message.
 
     Raises:
         DataError: Listing the endings there are.
@@ -124,4 +128,4 @@ def by_ending(path: str | os.PathLike[str]) -> Format:
             return format
     known = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
     found = f"ending {ending!r}" if ending else "no ending"
-    raise DataError(f"{os.fspath(path)}: {found}; expected one of {known}; name the format with --from or --to")
+    raise DataError(f"{os.fspath(path)}: {found}; expected one of {known}; name the format ({option})")

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lexel.data.char_rows import UNITS, RowUnit
+from lexel.data.char_rows import UNITS
 from lexel.data.classified import COLUMNS, Classified, Columns, read_classified
 from lexel.data.conll import check_columns
 from lexel.data.faults import Faults
@@ -28,9 +28,11 @@ from lexel.data.questions import Question, read_questions
 from lexel.data.tags import scheme_named
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
-from lexel.names import OnError
+from lexel.names import OnError, RowUnit
 
 _WITH_TAGS = ("conll", "conllu")
+_SEPARATORS = {"tab": "\t", "blank": " ", "\\t": "\t"}
+"""Names of separators that are hard to type."""
 
 _logger = logging.getLogger("lexel")
 
@@ -44,7 +46,7 @@ class DataOptions:
         encoding: How bytes are decoded.
         max_chars: Refuse longer documents.
         columns: CoNLL columns: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (ignored).
-        separator: What separates CoNLL columns.
+        separator: What separates CoNLL columns: ``tab``, ``blank``, or the text itself.
         scheme: Scheme of the tags in CoNLL columns.
         unit: What a row of CoNLL columns is: ``words`` or ``chars``.
         entity_key: Key of entity tags in CoNLL-U's MISC.
@@ -90,7 +92,8 @@ class DataOptions:
     @property
     def of_columns(self) -> dict[str, Any]:
         """The options that only CoNLL columns take, as far as they are given."""
-        given = {"columns": self.columns, "separator": self.separator, "scheme": self.scheme, "unit": self.unit}
+        separator = None if self.separator is None else _SEPARATORS.get(self.separator, self.separator)
+        given = {"columns": self.columns, "separator": separator, "scheme": self.scheme, "unit": self.unit}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -229,7 +232,7 @@ def read_vocabulary(path: str, *, encoding: str = "utf-8") -> tuple[Collection[s
         DataError: If the file has no words.
     """
     try:
-        format = by_ending(path)
+        format = labelled_format(path)
     except DataError:
         format = None
     words: set[str] = set()

@@ -119,6 +119,9 @@ def _look_up_table(vocab: Mapping[str, int], unk: int, *, folds_width: bool) -> 
 
 
 def folded_chars(vocab: Mapping[str, int]) -> dict[str, str]:
-    """Full-width letters and digits, and the ASCII characters of the vocabulary that they are read as."""
+    """Full-width letters and digits, and the ASCII characters of the vocabulary that they are read as.
+
+    Those that the vocabulary has are among them: text has so few that a model hardly knows them.
+    """
     narrow = (chr(code) for code in range(128) if chr(code).isalnum())
     return {chr(ord(char) + _FULL_WIDTH): char for char in narrow if char in vocab}

@@ -36,6 +36,42 @@ def test_what_is_said_for_all_files_applies_where_a_file_says_nothing(tmp_path: 
     assert (third.columns, third.scheme, third.encoding) == (None, None, "gb18030")
 
 
+def test_rows_are_characters_where_a_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("北 B-LOC\n京 I-LOC\n", encoding="utf-8")
+    as_words, as_chars = (DataFile(path=str(path), unit=unit) for unit in ("words", "chars"))
+    assert [next(read_documents(file)).layers for file in (as_words, as_chars)] == [{"words", "entities"}, {"entities"}]
+
+
+def test_entity_tags_are_read_from_the_key_that_a_file_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    path.write_text("\t".join(["1", "北京", *["_"] * 7, "NER=B-LOC"]) + "\n\n", encoding="utf-8")
+    (document,) = read_documents(DataFile(path=str(path), entity_key="NER"))
+    assert [span.label for span in document.entities] == ["LOC"]
+
+
+def test_a_unit_and_a_key_for_all_files_apply_to_their_formats_only() -> None:
+    files = DataFile(path="a.conll"), DataFile(path="b.conllu"), DataFile(path="c.jsonl")
+    columns, rows, lines = options(*files, unit="chars", entity_key="NER").train
+    assert (columns.unit, columns.entity_key) == ("chars", None)
+    assert (rows.unit, rows.entity_key) == (None, "NER")
+    assert (lines.unit, lines.entity_key) == (None, None)
+
+
+def test_separators_that_are_hard_to_type_have_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("New York\tB-LOC\n", encoding="utf-8")
+    (document,) = read_documents(DataFile(path=str(path), separator="tab"))
+    assert [word.text for word in document.words] == ["New York"]
+
+
+def test_tsv_files_hold_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("北京\tE-LOC\n".replace("E-", "S-"), encoding="utf-8")
+    (file,) = options(DataFile(path=str(path)), data_scheme="BIOES").train
+    assert [span.label for document in read_documents(file) for span in document.entities] == ["LOC"]
+
+
 def test_columns_of_a_file_without_columns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": "a"}) + "\n", encoding="utf-8")

@@ -13,9 +13,6 @@ from lexel.errors import OptionError
 if TYPE_CHECKING:
     from lexel.data.labelled import DataOptions, LabelledFile
 
-_SEPARATORS = {"tab": "\t", "blank": " ", "\\t": "\t"}
-"""Separators that are hard to type."""
-
 
 def open_labelled(place: str, input: InputOptions, options: LabelledOptions) -> LabelledFile:
     """Look at a file and its options before a model is loaded.
@@ -46,7 +43,7 @@ def data_options(input: InputOptions, options: LabelledOptions) -> DataOptions:
         encoding=input.encoding,
         max_chars=input.max_chars,
         on_error=input.on_error,
-        separator=None if options.separator is None else _SEPARATORS.get(options.separator, options.separator),
+        separator=options.separator,
         columns=None if columns is None else tuple(name.strip() for name in columns.split(",")),
         scheme=options.data_scheme,
         repair=options.repair,

@@ -55,7 +55,7 @@ def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> F
     if options.out in (None, "-"):
         return FORMATS[on_terminal if is_terminal(sys.stdout) else piped]
     try:
-        format = by_ending(str(options.out))
+        format = by_ending(str(options.out), option="--to")
     except DataError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from error
     if format.layers:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from lexel.cli.options.groups import option
+from lexel.names import RowUnit
 
 _LABELLED = "Labelled data"
-
-RowUnitName = Literal["words", "chars"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class LabelledOptions:
         str, option("--label-field", panel=_LABELLED, value="NAME", help="That of the class; label if not given.")
     ] = "label"
     unit: Annotated[
-        RowUnitName | None,
+        RowUnit | None,
         option(
             "--unit",
             panel=_LABELLED,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lexel.data import by_ending, reader_of
+from lexel.data import reader_of
+from lexel.data.labelled import labelled_format
 from lexel.data.classified import format_of
 from lexel.disk import sha256_of
 from lexel.document import Document
@@ -40,7 +41,7 @@ class Labelled:
             DataError: If the ending says none.
         """
         place = os.fspath(path)
-        format = by_ending(place)
+        format = labelled_format(place)
         return cls(place, lambda fold: reader_of(format, fold=fold)(place), format.name, dataset)
 
     @classmethod

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
 from lexel.errors import DataError, OptionError
-from lexel.names import SPAN_TASKS, OnError, Pieces, Problem, Task, WordLabel
+from lexel.names import SPAN_TASKS, OnError, Pieces, Problem, RowUnit, Task, WordLabel
 from lexel.training.config.checks import (
     check_card,
     check_choices,
@@ -110,8 +110,10 @@ class DataFile:
         format: The name of its format; by its ending if not given.
         encoding: Its text encoding; UTF-8 if not given.
         columns: For CoNLL files: what each column holds: word, pos, tag (of entities), or - to skip it.
-        separator: For CoNLL files: what separates columns.
+        separator: For CoNLL files: what separates columns: tab, blank, or any text.
         scheme: For CoNLL files: the scheme of the tags.
+        unit: For CoNLL files: what a row is, words or chars; by the first rows if not given.
+        entity_key: For CoNLL-U files: the key of entity tags in MISC; Entity if not given.
         text_field: For classified texts: key or column of the text.
         pair_field: For classified texts: key or column of a pair's second text.
         label_field: For classified texts: key or column of the label.
@@ -136,6 +138,8 @@ class DataFile:
     columns: tuple[str, ...] | None = None
     separator: str | None = None
     scheme: str | None = None
+    unit: RowUnit | None = None
+    entity_key: str | None = None
     text_field: str | None = None
     pair_field: str | None = None
     label_field: str | None = None
@@ -150,6 +154,7 @@ class DataFile:
         check = checking(self, "a data file's ")
         check("path", lambda value: bool(value), "a path")
         check("weight", lambda value: 0 < value < math.inf, "a number above 0")
+        check("unit", lambda value: value is None or value in get_args(RowUnit), "words or chars")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +209,10 @@ class TrainingOptions:
         data_format: Format of all files that do not name their own; by their endings if not given.
         encoding: Encoding of all files that do not name their own; UTF-8 if not given.
         columns: Columns of CoNLL files: word, pos, tag (of entities), or - to skip one; by their number if not given.
-        separator: What separates the columns of CoNLL files; any white space if not given.
+        separator: What separates the columns of CoNLL files: tab, blank, or any text; by the first row if not given.
         data_scheme: Scheme of the tags in CoNLL files (BIO, IOB1, IOE1, IOE2, BIOES, BILOU); BIO if not given.
+        unit: What a row of CoNLL files is: words, or chars, which hold no words; by the first rows if not given.
+        entity_key: Key of entity tags in CoNLL-U's MISC; Entity if not given.
         text_field: Key or column of the text in classified texts; text if not given.
         pair_field: Key or column of a pair's second text; text_pair if not given.
         label_field: Key or column of the label in classified texts; label if not given.
@@ -297,6 +304,8 @@ class TrainingOptions:
     columns: tuple[str, ...] | None = None
     separator: str | None = None
     data_scheme: str | None = None
+    unit: RowUnit | None = None
+    entity_key: str | None = None
     text_field: str | None = None
     pair_field: str | None = None
     label_field: str | None = None
@@ -385,31 +394,35 @@ class TrainingOptions:
 
 _FOR_ALL_FILES = {
     "format": "data_format", "encoding": "encoding", "columns": "columns", "separator": "separator",
-    "scheme": "data_scheme", "text_field": "text_field", "pair_field": "pair_field", "label_field": "label_field",
+    "scheme": "data_scheme", "unit": "unit", "entity_key": "entity_key",
+    "text_field": "text_field", "pair_field": "pair_field", "label_field": "label_field",
     "on_error": "on_error", "fold": "data_fold",
 }  # fmt: skip
 """How a file is read, and the option that says it for all files."""
 
-_OF_COLUMNS = ("columns", "separator", "scheme")
-"""What applies to CoNLL files only."""
+_OF_FORMAT = {
+    "columns": "conll", "separator": "conll", "scheme": "conll", "unit": "conll", "entity_key": "conllu",
+}  # fmt: skip
+"""What applies to files of one format only."""
 
 
 def _with_defaults(file: DataFile, options: TrainingOptions) -> DataFile:
     """The file with the options for all files, where it does not have its own and they apply to its format."""
     given = {name: getattr(options, everywhere) for name, everywhere in _FOR_ALL_FILES.items()}
     given = {name: value for name, value in given.items() if value is not None and getattr(file, name) is None}
-    if any(name in given for name in _OF_COLUMNS) and not _is_conll(given.get("format") or file.format, file.path):
-        given = {name: value for name, value in given.items() if name not in _OF_COLUMNS}
+    if _OF_FORMAT.keys() & given.keys():
+        format = given.get("format") or file.format or _format_of(file.path)
+        given = {name: value for name, value in given.items() if _OF_FORMAT.get(name, format) == format}
     return replace(file, **given) if given else file
 
 
-def _is_conll(format: str | None, path: str) -> bool:
-    from lexel.data import by_ending
+def _format_of(path: str) -> str | None:
+    from lexel.data.labelled import labelled_format
 
     try:
-        return (format or by_ending(path).name) == "conll"
+        return labelled_format(path).name
     except DataError:  # reported when the file is read
-        return False
+        return None
 
 
 def as_plain(options: TrainingOptions) -> dict[str, Any]:

@@ -26,9 +26,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.data import Losses, by_ending, format_named
+from lexel.data import Losses, format_named
 from lexel.data.folding import fold_of
-from lexel.data.labelled import DataOptions, LabelledFile, open_labelled
+from lexel.data.labelled import DataOptions, LabelledFile, labelled_format, open_labelled
 from lexel.disk import sha256_of
 from lexel.document import Document
 from lexel.errors import DataError
@@ -151,13 +151,15 @@ def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool
 
 
 def _labelled_file(file: DataFile, *, repair: bool) -> LabelledFile:
-    format = format_named(file.format) if file.format else by_ending(file.path)
+    format = format_named(file.format) if file.format else labelled_format(file.path)
     options = DataOptions(
         format=file.format,
         encoding=file.encoding or "utf-8",
         columns=file.columns,
         separator=file.separator,
         scheme=file.scheme,
+        unit=file.unit,
+        entity_key=file.entity_key,
         on_error=file.on_error or "stop",
         repair=repair,
         fold=None if file.fold is None else fold_of(file.fold),
@@ -175,8 +177,8 @@ def shared_texts(features: Features, others: Sequence[Features]) -> int:
 def _taken(file: DataFile) -> list[Any]:
     """The options of a data file on which its columns depend."""
     fold = None if file.fold is None else sorted(fold_of(file.fold).tags.items())
-    reading = [file.format, file.encoding, file.columns, file.separator, file.scheme, file.on_error]
-    return [*reading, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
+    reading = [file.format, file.encoding, file.columns, file.separator, file.scheme, file.unit, file.entity_key]
+    return [*reading, file.on_error, sorted(_layers(file)), sorted((file.label_map or {}).items()), fold]
 
 
 def _layers(file: DataFile) -> Sequence[str]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexel.data import reader_of
-from lexel.data.labelled import labelled_format
 from lexel.data.classified import format_of
+from lexel.data.labelled import labelled_format
 from lexel.disk import sha256_of
 from lexel.document import Document
 from lexel.errors import DataError

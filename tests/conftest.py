@@ -18,8 +18,10 @@ settings.load_profile("lexel")
 
 @pytest.fixture(autouse=True)
 def quiet_loggers() -> None:
-    """Undo what a command that ran in this process did to the package's loggers."""
-    for name in ("lexel", "lexel.serving"):
-        logger = logging.getLogger(name)
-        logger.propagate, logger.handlers = True, []
-        logger.setLevel(logging.NOTSET)
+    """Undo what a command or another library did to logging in this process, so that every message is heard."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.split(".")[0] == "lexel" and isinstance(logger, logging.Logger):
+            logger.disabled, logger.propagate, logger.handlers = False, True, []
+            logger.setLevel(logging.NOTSET)

@@ -62,13 +62,17 @@ def test_a_wrapper_before_some_names_only_is_no_wrapper(tmp_path: Path) -> None:
         lexel.load(tmp_path / "model", engine="numpy")
 
 
-def test_a_state_dict_inside_a_checkpoint_of_training_is_read(tmp_path: Path) -> None:
+def test_a_state_dict_inside_a_checkpoint_of_training_is_read_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tagger(tmp_path / "model")
     before = entities(folder)
     data = torch_archive(load_file(folder / "model.safetensors"), inside="state_dict")
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(data)
-    assert entities(folder) == before
+    with caplog.at_level(logging.INFO, "lexel"):
+        assert entities(folder) == before
+    assert "pytorch_model.bin: the tensors stand under 'state_dict'; the rest of the file is not read" in caplog.text
 
 
 def test_nan_among_the_weights_is_an_error(tmp_path: Path) -> None:

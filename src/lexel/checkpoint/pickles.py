@@ -13,6 +13,7 @@ bytes. Both are mapped; tensors are views, also where several share a storage or
 from __future__ import annotations
 
 import io
+import logging
 import math
 import mmap
 import pickletools
@@ -64,6 +65,7 @@ STATE_DICTS = ("state_dict", "model_state_dict", "model")
 _ADVICE = "Take the file from a source you trust, or a model.safetensors instead"
 _ZIP_ENTRY = struct.Struct("<4s22xHH")
 _COUNT = struct.Struct("<q")
+_logger = logging.getLogger("lexel")
 _DAMAGE = (ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, RecursionError, struct.error)
 _ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError)
 
@@ -425,7 +427,10 @@ def _is_state_dict(value: Any) -> bool:
 def _tensors_of(path: Path, found: Any) -> dict[str, _Tensor]:
     """What the program left, if it is a dictionary of tensors by name."""
     if type(found) is dict:
-        found = next((found[key] for key in STATE_DICTS if _is_state_dict(found.get(key))), found)
+        key = next((key for key in STATE_DICTS if _is_state_dict(found.get(key))), None)
+        if key is not None:
+            _logger.info("%s: the tensors stand under %r; the rest of the file is not read", path, key)
+            found = found[key]
     if type(found) is not dict:
         raise WeightError(f"{path}: holds a {type(found).__name__}; expected a dictionary of tensors (a state_dict)")
     for name, value in found.items():

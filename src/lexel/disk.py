@@ -1,4 +1,4 @@
-"""Files as the disk has them: their checksums, small JSON files, and what is written being really there."""
+"""Files as the disk has them: their checksums, small JSON files, and output that appears only when it is whole."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, Self
 
 from lexel.errors import DataError
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows
+    flock = None  # type: ignore[assignment]
 
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -66,15 +73,111 @@ def write_json(path: Path, values: Any) -> None:
         OSError: If the disk refuses.
     """
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+    with Part(path, new_file_like(path)) as part:
+        with open(part.descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        part.path.replace(path)
+
+
+class Part:
+    """A file or folder that is being written beside the one that it becomes.
+
+    It is removed at the end of the block unless it was renamed. While it is written it is locked, so that the next part
+    for the same name can tell what a killed process left, and removes it.
+
+    Attributes:
+        path: Where it is.
+        descriptor: The file, open for writing; the caller closes it.
+    """
+
+    def __init__(self, final: Path, make: Callable[[Path], int]) -> None:
+        """Make it, and remove what killed processes left for the same name.
+
+        Args:
+            final: What it becomes.
+            make: Makes a file or folder, and opens it.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        key = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:12]
+        for abandoned in final.parent.glob(f".lexel-{key}-*.part"):
+            _remove_if_abandoned(abandoned)
+        while True:
+            self.path = final.with_name(f".lexel-{key}-{token_hex(8)}.part")
+            try:
+                self.descriptor = make(self.path)
+            except FileNotFoundError:
+                if final.parent.is_dir():  # taken for abandoned before it was open
+                    continue
+                raise
+            self._lock = os.dup(self.descriptor)  # holds the lock after the caller has closed the file
+            _lock(self._lock)
+            if self.path.exists():  # nobody took it for abandoned before it was locked
+                break
+            os.close(self._lock)
+            os.close(self.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _remove(self.path)
+        os.close(self._lock)
+
+
+def new_file_like(final: Path) -> Callable[[Path], int]:
+    """Makes a file that only those may read and write who may read and write the one whose place it takes."""
+
+    def make(path: Path) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        if not final.exists():
+            return os.open(path, flags, 0o666)
+        mode = stat.S_IMODE(final.stat().st_mode)
+        descriptor = os.open(path, flags, mode & 0o600)
+        os.chmod(descriptor if os.chmod in os.supports_fd else path, mode)  # also what the umask would take away
+        return descriptor
+
+    return make
+
+
+def new_folder_like(final: Path) -> Callable[[Path], int]:
+    """Makes a folder, with the permissions of the one whose place it takes."""
+
+    def make(path: Path) -> int:
+        path.mkdir(mode=0o700 if final.exists() else 0o777)
+        if final.exists():
+            path.chmod(stat.S_IMODE(final.stat().st_mode))
+        return os.open(path if os.name == "posix" else os.devnull, os.O_RDONLY)
+
+    return make
+
+
+def _lock(descriptor: int) -> None:
+    if flock is not None:
+        with suppress(OSError):  # a disk without locks: what is left there stays
+            flock(descriptor, LOCK_EX)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    """Remove a part that nobody holds."""
+    if flock is None:
+        return
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+            _remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sync(paths: Iterable[Path]) -> None:

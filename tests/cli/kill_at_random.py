@@ -3,7 +3,7 @@
     python -m tests.cli.kill_at_random --times 30
 
 Prints how many runs were killed before, while and after the new file was written, and what was found. Exit status 1
-if a file was torn, or the command did not work afterwards.
+if a file was torn, the command did not work afterwards, or an unfinished file was left after that.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ def moments(times: int, *, ready_s: float, whole_s: float) -> list[float]:
     ]
 
 
+def unfinished(folder: str) -> set[str]:
+    return {name for name in os.listdir(folder) if name.endswith(".part")}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=30)
@@ -51,6 +55,7 @@ def main() -> int:
     options = parser.parse_args()
     random.seed(options.seed)
     found: Counter[str] = Counter()
+    seen: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "in.txt"), Path(folder, "out.jsonl")
         source.write_text(LINES * (options.lines // 2), encoding="utf-8")
@@ -65,21 +70,22 @@ def main() -> int:
         for after_s in moments(options.times, ready_s=ready_s, whole_s=whole_s):
             out.write_text(BEFORE, encoding="utf-8")
             ended = run(source, out, kill_after_s=after_s)
-            parts = [name for name in os.listdir(folder) if name.endswith(".part")]
+            parts = unfinished(folder) - seen
+            seen |= parts
             content = out.read_bytes()
             is_whole, is_old = content == expected, content == BEFORE.encode()
             when = "ended before the kill" if ended else "killed while writing" if parts else "killed before or after"
             found[when] += 1
             found["new file, whole" if is_whole else "old file, as it was" if is_old else "TORN"] += 1
             found["unfinished files left aside (.part)"] += len(parts)
-            for name in parts:
-                Path(folder, name).unlink()
         works = run(source, out) and out.read_bytes() == expected
+        left = unfinished(folder)
     print(f"{options.times} moments; ready after {ready_s:.1f} s, {options.lines:,} lines after {whole_s:.1f} s")
     for what, count in sorted(found.items()):
         print(f"  {what}: {count}")
     print(f"  the same command afterwards: {'whole' if works else 'FAILED'}")
-    return int(found["TORN"] > 0 or not works)
+    print(f"  unfinished files left after that: {len(left)}")
+    return int(found["TORN"] > 0 or not works or bool(left))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Facts:
         """The folder's name; while training still writes it aside, the name that it will have."""
         name = self.folder.resolve().name
         output = (self.training.get("options") or {}).get("output_dir")
-        return Path(output).resolve().name if name.endswith(".partial") and output else name
+        return Path(output).resolve().name if name.endswith((".partial", ".part")) and output else name
 
     @property
     def base(self) -> Values:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from uuid import uuid4
 
 from lexel.checkpoint.source import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES
-from lexel.disk import sync
+from lexel.disk import Part, new_folder_like, sync
 from lexel.errors import CheckpointError
 
 _KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
@@ -25,19 +25,18 @@ def new_folder(out: Path) -> Iterator[Path]:
     """
     if out.exists():
         raise CheckpointError(f"{out}: is there already; nothing was overwritten. Choose a new folder")
-    partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        sync(partial.rglob("*"))
-        partial.rename(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with Part(out, new_folder_like(out)) as part:
+            os.close(part.descriptor)
+            yield part.path
+            sync(part.path.rglob("*"))
+            part.path.rename(out)
         sync([out.parent])
     except OSError as cause:
         raise CheckpointError(
             f"{out}: not written ({cause.strerror or cause}); nothing was left. Make room and try again"
         ) from cause
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def copy_description(folder: Path, to: Path) -> None:

@@ -16,11 +16,10 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
-from secrets import token_hex
 from typing import IO, Any, BinaryIO, cast
 
+from lexel.disk import Part, new_file_like
 from lexel.errors import DataError
 from lexel.visible import for_terminal_in_style
 
@@ -280,32 +279,17 @@ def open_binary(out: Target) -> Iterator[BinaryIO]:
 @contextmanager
 def _whole_file(path: Path) -> Iterator[BinaryIO]:
     name, final = os.fspath(path), Path(os.path.realpath(path))
-    temporary = final.with_name(f".lexel-{token_hex(8)}.part")
-    try:
-        with write_errors(name):
-            file = open(temporary, "xb", buffering=BLOCK_BYTES, opener=partial(_open_like, final))  # noqa: SIM115
-        with _closing(file, name=name):
+    with write_errors(name):
+        part = Part(final, new_file_like(final))
+    with part:
+        with _closing(open(part.descriptor, "wb", buffering=BLOCK_BYTES), name=name) as file:
             with _packing(file, ending=path.suffix.lower(), name=name) as stream:
                 yield stream
             with write_errors(name):
                 file.flush()
                 os.fsync(file.fileno())
         with write_errors(name):
-            os.replace(temporary, final)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _open_like(final: Path, path: str, flags: int) -> int:
-    """Open a new file that nobody may read or write who may not read or write the one whose place it will take."""
-    if not final.exists():
-        return os.open(path, flags, 0o666)
-    mode = final.stat().st_mode & 0o7777
-    descriptor = os.open(path, flags, mode & 0o600)
-    os.chmod(path, mode)  # also what the umask would take away
-    return descriptor
+            part.path.replace(final)
 
 
 def _packing(file: BinaryIO, *, ending: str, name: str) -> AbstractContextManager[BinaryIO]:

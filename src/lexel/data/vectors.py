@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from lexel.data.files import Target, name_of, open_binary, open_output, write_errors
 from lexel.data.jsonl import json_line
 from lexel.data.parquet import load_pyarrow
-from lexel.disk import sync
+from lexel.disk import Part, new_folder_like, sync
 from lexel.errors import DataError
 
 VectorFormat = Literal["npy", "parquet", "jsonl"]
@@ -185,21 +184,18 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     if folder.exists() and not (folder / MADE).is_file():
         raise DataError(f"{folder}: is there, and holds no vectors; nothing was overwritten; choose another name")
     final = Path(os.path.realpath(folder))
-    part, old = (final.with_name(f".lexel-{token_hex(8)}.{kind}") for kind in ("part", "old"))
-    try:
+    with write_errors(str(folder)):
+        part = Part(final, new_folder_like(final))
+    with part:
+        os.close(part.descriptor)
+        yield part.path
         with write_errors(str(folder)):
-            part.mkdir(mode=0o700 if final.exists() else 0o777)
-            if final.exists():
-                part.chmod(final.stat().st_mode & 0o7777)
-        yield part
-        with write_errors(str(folder)):
-            sync(part.iterdir())
+            sync(part.path.iterdir())
+            old = part.path.with_suffix(".old")
             if final.exists():
                 final.rename(old)
-            part.rename(final)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            part.path.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _open_folder(folder: Path) -> Vectors:

@@ -37,5 +37,5 @@ $(VENV)/base.done: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done
-	$(PIP) --editable . --group dev --group peers
+	$(PIP) --editable . --group dev --group integrations --group peers
 	@touch $@

@@ -35,7 +35,7 @@ def broken() -> Iterator[Batch]:
     raise RuntimeError("in the middle")
 
 
-@pytest.mark.parametrize("name", ["vectors", "vectors.parquet"])
+@pytest.mark.parametrize("name", ["vectors", "vectors.parquet", "vectors.lancedb"])
 def test_vectors_and_records_come_back_as_they_were(name: str, tmp_path: Path) -> None:
     assert write_vectors(batches(), tmp_path / name, dims=DIMS, made=MADE) == len(RECORDS)
     assert holds_vectors(tmp_path / name)
@@ -46,7 +46,7 @@ def test_vectors_and_records_come_back_as_they_were(name: str, tmp_path: Path) -
     assert MADE.items() <= found.made.items()
 
 
-@pytest.mark.parametrize("name", ["vectors", "vectors.parquet"])
+@pytest.mark.parametrize("name", ["vectors", "vectors.parquet", "vectors.lancedb"])
 def test_no_vectors_at_all_are_vectors_too(name: str, tmp_path: Path) -> None:
     write_vectors([], tmp_path / name, dims=DIMS, made=MADE)
     assert open_vectors(tmp_path / name).values.shape == (0, DIMS)
@@ -133,3 +133,17 @@ def test_what_is_not_there_or_holds_no_vectors_is_refused(tmp_path: Path) -> Non
     assert not holds_vectors(tmp_path / "t.parquet")
     with pytest.raises(DataError, match=r"t.parquet: holds no vectors"):
         open_vectors(tmp_path / "t.parquet")
+
+
+def test_a_database_can_be_asked_by_its_own_library(tmp_path: Path) -> None:
+    lancedb = pytest.importorskip("lancedb")
+    write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)
+    (found,) = lancedb.connect(tmp_path / "v.lancedb").open_table("vectors").search(VALUES[1]).limit(1).to_list()
+    assert found["text"] == RECORDS[1].text
+
+
+def test_a_database_with_other_tables_is_left_alone(tmp_path: Path) -> None:
+    write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)
+    (tmp_path / "v.lancedb" / "customers.lance").mkdir()
+    with pytest.raises(DataError, match=r"holds customers\.lance besides; nothing was overwritten"):
+        write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)

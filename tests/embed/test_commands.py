@@ -80,6 +80,26 @@ def test_a_search_finds_the_text_itself_first_and_its_near_duplicate_next(vector
     assert found["nearest"][0]["score"] == pytest.approx(1, abs=1e-5)
 
 
+def test_a_graph_is_built_once_and_finds_what_comparing_finds(texts: Path, lexel: Run, tmp_path: Path) -> None:
+    lexel("embed", texts, "-q", "--out", tmp_path / "v")
+    asked = ["search", tmp_path / "v", "--query", TEXTS[0]]
+    first, second = lexel(*asked, "--index", "hnsw"), lexel(*asked, "--index", "hnsw")
+    assert first.stdout == second.stdout == lexel(*asked).stdout
+    assert "building a graph over 5 vectors, once" in first.stderr.decode()
+    assert "building" not in second.stderr.decode()
+
+
+def test_a_graph_over_texts_is_refused(texts: Path, lexel: Run) -> None:
+    said = one_error(lexel("search", texts, "--query", "a", "--index", "hnsw", "-q"))
+    assert "--index hnsw is for stored vectors; write them with lexel embed first" in said
+
+
+def test_a_database_is_searched_as_a_folder_is(texts: Path, vectors: Path, lexel: Run, tmp_path: Path) -> None:
+    assert lexel("embed", texts, "-q", "--out", tmp_path / "v.lancedb").returncode == 0
+    asked = ["--query", TEXTS[0], "-q"]
+    assert lexel("search", tmp_path / "v.lancedb", *asked).stdout == lexel("search", vectors, *asked).stdout
+
+
 def test_a_file_of_texts_is_searched_as_its_vectors_are(texts: Path, vectors: Path, lexel: Run) -> None:
     queries = "\n".join(TEXTS[2:])
     by_text = records(lexel("search", texts, "--queries", "-", "-q", input=queries).stdout)
@@ -168,4 +188,4 @@ def test_a_lone_surrogate_goes_into_a_folder_and_is_found_there(lexel: Run, tmp_
     (found,) = records(lexel("search", tmp_path / "v", "--query", "我", "-q").stdout)
     assert found["nearest"][0]["text"] == "我\ud800家"
     said = one_error(lexel("embed", "--from", "jsonl", "-q", "-o", tmp_path / "v.parquet", input=line))
-    assert "lone surrogate U+D800 in a text; Parquet cannot hold it" in said
+    assert "lone surrogate U+D800 in a text; a table cannot hold it" in said

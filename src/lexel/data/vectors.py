@@ -1,10 +1,11 @@
-"""Vectors in files, each with what it is of: a folder for NumPy, Parquet (needs ``lexel[parquet]``), or JSON lines.
+"""Vectors in files, each with what it is of: a folder for NumPy, a table (Parquet, LanceDB), or JSON lines.
 
     news-vectors/               a folder: any name without an ending
         vectors.npy             float32 [rows, dims]; np.load(..., mmap_mode="r") opens it at once
         records.jsonl           line n says what row n is of: {"id", "text"}, of a part also "start", "end", "label"
         vectors.json            how they were made
     news.parquet                columns id, text, start, end, label, vector; how they were made is in the metadata
+    news.lancedb/               a LanceDB database with the table ``vectors`` of the same columns
     news.jsonl                  {"id", "text", "vector"}: for other programs; it cannot be searched
 
 Everything is written as it comes, under another name until it is whole.
@@ -15,47 +16,36 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexel.data.files import Target, name_of, open_binary, open_output, write_errors
+from lexel.data.files import Target, name_of, open_output, write_errors
 from lexel.data.jsonl import json_line
-from lexel.data.parquet import load_pyarrow
+from lexel.data.vector_records import Batch, Floats, VectorRecord
+from lexel.data.vector_tables import TABLE, read_table, records_of_table, write_database, write_parquet
+from lexel.data.vector_tables import holds_vectors as holds_vectors_column
 from lexel.disk import Part, new_folder_like, sync
 from lexel.errors import DataError
 
-VectorFormat = Literal["npy", "parquet", "jsonl"]
+__all__ = [
+    "Batch",
+    "VectorFormat",
+    "VectorRecord",
+    "Vectors",
+    "holds_vectors",
+    "open_vectors",
+    "vector_format",
+    "write_vectors",
+]
+
+VectorFormat = Literal["npy", "parquet", "lancedb", "jsonl"]
 VECTORS, RECORDS, MADE = "vectors.npy", "records.jsonl", "vectors.json"
-_MADE_KEY = b"lexel.vectors"
-_GROUP_BYTES = 8 << 20
 _DIGITS = 9  # as many as tell any two float32 apart
-
-Floats = NDArray[np.float32]
-
-
-class VectorRecord(NamedTuple):
-    """What a vector is of: a text, or the part ``[start, end)`` of one, with its label if it has one."""
-
-    id: str | None
-    text: str
-    start: int | None = None
-    end: int | None = None
-    label: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As it is written: a whole text has neither offsets nor label."""
-        parts = {} if self.start is None else {"start": self.start, "end": self.end, "label": self.label}
-        return {"id": self.id, "text": self.text, **parts}
-
-
-Batch = tuple[Sequence[VectorRecord], Floats]
-"""Records and their vectors, ``[records, dims]``."""
 
 
 def vector_format(out: Target) -> VectorFormat:
@@ -70,9 +60,9 @@ def vector_format(out: Target) -> VectorFormat:
     ending = Path(name.removesuffix(".gz").removesuffix(".xz")).suffix.lower()
     if ending in (".jsonl", ".ndjson", ".json"):
         return "jsonl"
-    if ending in ("", ".parquet"):
-        return "parquet" if ending else "npy"
-    advice = "vectors go with their texts: a folder (a name without an ending), .parquet or .jsonl"
+    if ending in ("", ".parquet", ".lancedb"):
+        return "parquet" if ending == ".parquet" else "lancedb" if ending else "npy"
+    advice = "vectors go with their texts: a folder (a name without an ending), .parquet, .lancedb or .jsonl"
     raise DataError(f"{name}: ending {ending!r}; {advice}")
 
 
@@ -90,15 +80,16 @@ def write_vectors(
 
     Raises:
         DataError: If it cannot be written there.
-        MissingExtra: If pyarrow is not installed, for Parquet.
+        MissingExtra: If the library of a table is not installed.
     """
     format = vector_format(out) if format is None else format
-    if format == "npy":
+    if format in ("npy", "lancedb"):
         if not isinstance(out, str | os.PathLike) or out == "-":
             raise DataError("<stdout>: a folder cannot be written there; give its name with --out")
-        return _write_folder(batches, Path(out), dims=dims, made=made)
+        write = _write_folder if format == "npy" else _write_database
+        return write(batches, Path(out), dims=dims, made=made)
     if format == "parquet":
-        return _write_parquet(batches, out, dims=dims, made=made)
+        return write_parquet(batches, out, dims=dims, made=made)
     return _write_lines(batches, out)
 
 
@@ -119,23 +110,23 @@ class Vectors:
     def records(self, rows: Iterable[int]) -> dict[int, VectorRecord]:
         """What some rows are of."""
         wanted = set(rows)
-        if self.path.is_dir():
-            return _records_of_lines(self.path / RECORDS, wanted)
-        return _records_of_parquet(self.path, sorted(wanted))
+        if _is_table(self.path):
+            return records_of_table(self.path, sorted(wanted))
+        return _records_of_lines(self.path / RECORDS, wanted)
 
 
 def open_vectors(path: str | os.PathLike[str]) -> Vectors:
-    """Open what ``write_vectors`` wrote as a folder or as Parquet.
+    """Open what ``write_vectors`` wrote as a folder or a table.
 
     Raises:
         DataError: If it is not that, or not whole.
-        MissingExtra: If pyarrow is not installed, for Parquet.
+        MissingExtra: If the library of a table is not installed.
     """
     place = Path(path)
+    if _is_table(place):
+        return Vectors(place, *read_table(place))
     if place.is_dir():
         return _open_folder(place)
-    if place.suffix.lower() == ".parquet" and place.is_file():
-        return _open_parquet(place)
     found = "no such folder or file" if not place.exists() else "not a folder, and not .parquet"
     raise DataError(f"{place}: {found}; expected vectors that lexel embed wrote")
 
@@ -145,7 +136,13 @@ def holds_vectors(path: str | os.PathLike[str]) -> bool:
     place = Path(path)
     if place.suffix.lower() != ".parquet" or not place.is_file():
         return place.is_dir()
-    return _MADE_KEY in (_schema_of(place).metadata or {})
+    return holds_vectors_column(place)
+
+
+def _is_table(place: Path) -> bool:
+    """Whether this is a Parquet file or a database, by its name."""
+    ending = place.suffix.lower()
+    return (ending == ".parquet" and place.is_file()) or (ending == ".lancedb" and place.is_dir())
 
 
 # A folder ------------------------------------------------------------------------------------------------------------
@@ -153,7 +150,7 @@ def holds_vectors(path: str | os.PathLike[str]) -> bool:
 
 def _write_folder(batches: Iterable[Batch], folder: Path, *, dims: int, made: Mapping[str, Any]) -> int:
     n = 0
-    with _whole_folder(folder) as part:
+    with _whole_folder(folder, marker=MADE) as part:
         with open(part / VECTORS, "xb") as array, open_output(part / RECORDS) as records:
             _write_header(array, 0, dims)
             for lines, vectors in batches:
@@ -167,6 +164,15 @@ def _write_folder(batches: Iterable[Batch], folder: Path, *, dims: int, made: Ma
     return n
 
 
+def _write_database(batches: Iterable[Batch], folder: Path, *, dims: int, made: Mapping[str, Any]) -> int:
+    marker = f"{TABLE}.lance"
+    others = [path.name for path in folder.iterdir() if path.name != marker] if folder.is_dir() else []
+    if others:
+        raise DataError(f"{folder}: holds {others[0]} besides; nothing was overwritten; choose another name")
+    with _whole_folder(folder, marker=marker) as part:
+        return write_database(batches, part, dims=dims, made=made, name=str(folder))
+
+
 def _write_header(array: BinaryIO, n: int, dims: int) -> None:
     """The header of an array of ``n`` rows; it has the same length for every ``n``."""
     np.lib.format.write_array_header_1_0(
@@ -175,13 +181,13 @@ def _write_header(array: BinaryIO, n: int, dims: int) -> None:
 
 
 @contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
+def _whole_folder(folder: Path, *, marker: str) -> Iterator[Path]:
     """A folder to write in that appears under its name when all is well; one of vectors that was there is replaced.
 
     Raises:
         DataError: If something else has the name, or the disk refuses.
     """
-    if folder.exists() and not (folder / MADE).is_file():
+    if folder.exists() and not (folder / marker).exists():
         raise DataError(f"{folder}: is there, and holds no vectors; nothing was overwritten; choose another name")
     final = Path(os.path.realpath(folder))
     with write_errors(str(folder)):
@@ -190,7 +196,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         os.close(part.descriptor)
         yield part.path
         with write_errors(str(folder)):
-            sync(part.path.iterdir())
+            sync(path for path in part.path.rglob("*") if path.is_file())
             old = part.path.with_suffix(".old")
             if final.exists():
                 final.rename(old)
@@ -243,81 +249,3 @@ def _write_lines(batches: Iterable[Batch], out: Target) -> int:
 def _numbers(vector: Floats) -> list[float]:
     """Numbers as they are written: as many digits as float32 holds."""
     return [float(f"{value:.{_DIGITS}g}") for value in vector.tolist()]
-
-
-# Parquet -------------------------------------------------------------------------------------------------------------
-
-
-def _write_parquet(batches: Iterable[Batch], out: Target, *, dims: int, made: Mapping[str, Any]) -> int:
-    arrow, parquet = load_pyarrow()
-    schema = arrow.schema(
-        [
-            *((name, arrow.string()) for name in ("id", "text")),
-            *((name, arrow.int32()) for name in ("start", "end")),
-            ("label", arrow.string()),
-            ("vector", arrow.list_(arrow.float32(), dims)),
-        ],
-        metadata={_MADE_KEY: json.dumps(dict(made), ensure_ascii=False).encode()},
-    )
-    n, name = 0, name_of(out, standard="<stdout>")
-    with open_binary(out) as stream, parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for records, vectors in _grouped(batches, dims):
-            with write_errors(name):
-                writer.write_table(_table(arrow, records, vectors, schema, name=name))
-            n += len(records)
-    return n
-
-
-def _grouped(batches: Iterable[Batch], dims: int) -> Iterator[tuple[list[VectorRecord], list[Floats]]]:
-    """Batches put together until they are worth a row group: their records, and their arrays."""
-    most = max(1, _GROUP_BYTES // (4 * dims))
-    records: list[VectorRecord] = []
-    vectors: list[Floats] = []
-    for some, their_vectors in batches:
-        records += some
-        vectors.append(their_vectors)
-        if len(records) >= most:
-            yield records, vectors
-            records, vectors = [], []
-    if records:
-        yield records, vectors
-
-
-def _table(arrow: Any, records: list[VectorRecord], vectors: list[Floats], schema: Any, *, name: str) -> Any:
-    columns = dict(zip(VectorRecord._fields, zip(*records, strict=True), strict=True))
-    flat = arrow.array(np.concatenate(vectors).reshape(-1))
-    try:
-        arrays = [arrow.array(columns[field.name], field.type) for field in list(schema)[:-1]]
-    except UnicodeEncodeError as error:
-        code = ord(error.object[error.start])
-        raise DataError(
-            f"{name}: lone surrogate U+{code:04X} in a text; Parquet cannot hold it; write a folder, or JSON lines"
-        ) from error
-    arrays.append(arrow.FixedSizeListArray.from_arrays(flat, schema.field("vector").type.list_size))
-    return arrow.Table.from_arrays(arrays, schema=schema)
-
-
-def _open_parquet(path: Path) -> Vectors:
-    _, parquet = load_pyarrow()
-    metadata = _schema_of(path).metadata or {}
-    if _MADE_KEY not in metadata:
-        raise DataError(f"{path}: holds no vectors; expected Parquet that lexel embed wrote")
-    column = parquet.read_table(path, columns=["vector"])["vector"]
-    chunks = [chunk.flatten().to_numpy() for chunk in column.chunks]
-    dims = column.type.list_size
-    values = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
-    return Vectors(path, values.reshape(-1, dims), json.loads(metadata[_MADE_KEY]))
-
-
-def _records_of_parquet(path: Path, rows: list[int]) -> dict[int, VectorRecord]:
-    _, parquet = load_pyarrow()
-    table = parquet.read_table(path, columns=list(VectorRecord._fields)).take(rows)
-    return {row: VectorRecord(**record) for row, record in zip(rows, table.to_pylist(), strict=True)}
-
-
-def _schema_of(path: Path) -> Any:
-    arrow, parquet = load_pyarrow()
-    try:
-        return parquet.read_schema(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error}); expected a whole Parquet file") from error

@@ -32,7 +32,8 @@ def search(
 
     VECTORS is what lexel embed wrote; queries are embedded by the same
     model in the same way. A file of texts is embedded first. The search
-    is exact. On a terminal a list, into a pipe JSON lines.
+    is exact below a million vectors; --index says otherwise. On a
+    terminal a list, into a pipe JSON lines.
 
     [dim]Among embedded texts:[/]
     [bold]lexel search news-vectors --query "the weather tomorrow"[/]
@@ -53,5 +54,7 @@ def search(
             prompt = "query"
             note(f"queries get the model's prompt for them, {embedder.plan.prompts['query']!r}; --prompt '' for none")
         asker = embedder if prompt is None else embedder.with_options(prompt=prompt)
-        found = search_corpus(corpus, embedder, asker, queries, top_k=asked.top_k, metric=asked.metric)
+        found = search_corpus(
+            corpus, embedder, asker, queries, top_k=asked.top_k, metric=asked.metric, index=asked.index
+        )
         show_found(queries, found)

@@ -41,8 +41,8 @@ def plan_embedding(files: Sequence[str] | None, input: InputOptions, *, output: 
     """
     place = output.out or "-"
     format = output.to or vector_format(place)
-    if format == "npy" and place == "-":
-        raise DataError("<stdout>: npy is a folder; give its name with --out")
+    if format in ("npy", "lancedb") and place == "-":
+        raise DataError(f"<stdout>: {format} is a folder; give its name with --out")
     if format == "parquet" and goes_to_terminal(place):
         raise DataError("<stdout>: parquet is not for terminals; add --out FILE")
     return EmbeddingJob(find_inputs(files, input, out=output.out), place, format, output.per)

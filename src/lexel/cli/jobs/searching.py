@@ -11,13 +11,15 @@ import numpy as np
 from lexel.cli.jobs.records import Inputs, find_inputs
 from lexel.cli.options.embed import VectorOptions
 from lexel.cli.options.groups import EncoderOptions, InputOptions
-from lexel.cli.terminal.messages import is_terminal, say_losses
+from lexel.cli.options.search import IndexName
+from lexel.cli.terminal.messages import is_terminal, note, say_losses
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import Faults, Losses
 from lexel.data.jsonl import json_line
 from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, open_vectors
-from lexel.errors import OptionError
+from lexel.errors import DataError, MissingExtra, OptionError
 from lexel.tasks.embed import Embedder
+from lexel.tasks.hnsw import TOP_K, WORTH_ROWS, HnswIndex, build_index, load_index
 from lexel.tasks.search import Metric, find_nearest
 from lexel.tasks.slot_positions import Floats
 from lexel.tasks.stored_vectors import check_same, embed_texts
@@ -116,7 +118,14 @@ class Found:
 
 
 def search_corpus(
-    corpus: Corpus, embedder: Embedder, asker: Embedder, queries: Sequence[str], *, top_k: int, metric: Metric
+    corpus: Corpus,
+    embedder: Embedder,
+    asker: Embedder,
+    queries: Sequence[str],
+    *,
+    top_k: int,
+    metric: Metric,
+    index: IndexName | None = None,
 ) -> list[list[Found]]:
     """What is nearest to each query, best first.
 
@@ -127,11 +136,15 @@ def search_corpus(
         queries: What is looked for.
         top_k: How many to find for each.
         metric: What near means.
+        index: Whether to compare with every vector, or to search by a graph.
     """
     vectors, records = corpus.embedded(embedder)
-    nearest = find_nearest(
-        vectors, asker.encode(queries), top_k=top_k, metric=metric, is_normalised=corpus.is_normalised
-    )
+    asked = asker.encode(queries)
+    graph = _graph_for(corpus, vectors, metric=metric, index=index)
+    if graph is None:
+        nearest = find_nearest(vectors, asked, top_k=top_k, metric=metric, is_normalised=corpus.is_normalised)
+    else:
+        nearest = graph.find_nearest(asked, top_k=top_k)
     if records is None and corpus.stored is not None:
         records = corpus.stored.records(np.unique(nearest.rows).tolist())
     known = records or {}
@@ -139,6 +152,30 @@ def search_corpus(
         [Found(row, score, known[row]) for row, score in zip(rows, scores, strict=True)]
         for rows, scores in zip(nearest.rows.tolist(), nearest.scores.tolist(), strict=True)
     ]
+
+
+def _graph_for(corpus: Corpus, vectors: Floats, *, metric: Metric, index: IndexName | None) -> HnswIndex | None:
+    """The graph to search by; ``None`` to compare with every vector.
+
+    Raises:
+        DataError: If a graph is asked for, and the vectors are in no folder.
+    """
+    if index == "exact" or (index is None and (len(vectors) < WORTH_ROWS or corpus.stored is None)):
+        return None
+    if corpus.stored is None:
+        raise OptionError(f"{corpus.place}: --index hnsw is for stored vectors; write them with lexel embed first")
+    try:
+        if graph := load_index(corpus.stored, metric=metric):
+            return graph
+        note(f"{corpus.place}: building a graph over {len(vectors):,} vectors, once")
+        graph = build_index(corpus.stored, metric=metric)
+    except (MissingExtra, DataError) as error:
+        if index is not None:
+            raise
+        note(f"comparing with all {len(vectors):,} vectors; {error}")
+        return None
+    note(f"the graph finds {graph.recall:.1%} of the {TOP_K} nearest")
+    return graph
 
 
 def show_found(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None:

@@ -15,7 +15,7 @@ _VECTORS, _OUTPUT = "Vectors", "Output"
 
 PartName = Literal["text", "word", "entity"]
 
-VectorFormatName = Literal["npy", "parquet", "jsonl"]
+VectorFormatName = Literal["npy", "parquet", "lancedb", "jsonl"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ _SEARCH = "Search"
 
 MetricName = Literal["cosine", "dot"]
 
+IndexName = Literal["exact", "hnsw"]
+
 Place = Annotated[
     str, typer.Argument(metavar="VECTORS", help="What lexel embed wrote (a folder, .parquet), or a file of texts.")
 ]
@@ -38,3 +40,12 @@ class QueryOptions:
         MetricName,
         option("--metric", panel=_SEARCH, value="NAME", help=f"{choices(MetricName)}; cosine if not given."),
     ] = "cosine"
+    index: Annotated[
+        IndexName | None,
+        option(
+            "--index",
+            panel=_SEARCH,
+            value="NAME",
+            help=f"{choices(IndexName)} (a graph, built once); if not given, hnsw from a million vectors on.",
+        ),
+    ] = None

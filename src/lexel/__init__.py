@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         MissingExtra,
         OptionError,
         Overloaded,
+        PolicyError,
         WeightError,
     )
     from lexel.pipelines.pipeline import pipeline
@@ -71,6 +72,7 @@ __all__ = [
     "MissingExtra",
     "OptionError",
     "Overloaded",
+    "PolicyError",
     "Span",
     "Spans",
     "TagOptions",

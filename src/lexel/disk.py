@@ -72,7 +72,15 @@ def write_json(path: Path, values: Any) -> None:
     Raises:
         OSError: If the disk refuses.
     """
-    text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+    write_text(path, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file; an old one stays as it was until the new one is whole.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
     with Part(path, new_file_like(path)) as part:
         with open(part.descriptor, "w", encoding="utf-8") as file:
             file.write(text)

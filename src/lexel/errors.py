@@ -2,7 +2,8 @@
 
     LexelError
     ├── CheckpointError      a model folder or hub id cannot be used: choose or repair the checkpoint
-    │   └── WeightError      a tensor is missing, unused, misshapen or unreadable
+    │   ├── WeightError      a tensor is missing, unused, misshapen or unreadable
+    │   └── PolicyError      the policy or the lock refuses the model: choose another, or write an exception
     ├── DataError            a line of input cannot be read, or a document cannot be written: always ``path:line``
     ├── OptionError          options that are out of range or do not go together: change them (also a ValueError)
     ├── LabelError           labels, schemes and heads do not fit together: pass or map labels
@@ -44,6 +45,10 @@ class CheckpointError(LexelError):
 
 class WeightError(CheckpointError):
     """A tensor that is missing, unused, misshapen or unreadable."""
+
+
+class PolicyError(CheckpointError):
+    """A model that the project's policy or lock file refuses, or a policy or lock file that cannot be read."""
 
 
 class DataError(LexelError):

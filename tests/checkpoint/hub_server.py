@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+import pytest
 
 
 @dataclass
 class Repository:
-    """One repository: its files, and the commit that each revision stands for."""
+    """One repository: its files, and the commit that each revision stands for; and how it may misbehave.
+
+    It may answer late, with garbage in place of JSON, or break off in the middle of a file.
+    """
 
     files: dict[str, bytes]
     revisions: dict[str, str]
     gated: bool = False
     status: int = 200
+    late_s: float = 0.0
+    garbage: bytes | None = None
+    cut_off: bool = False
+    knows_ranges: bool = True
+    open_threads: int = 0
 
 
 @dataclass
@@ -46,6 +59,25 @@ def serve(hub: Hub) -> Iterator[Hub]:
         thread.join()
 
 
+@contextmanager
+def served(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Hub]:
+    """Serve a hub to the hub library of this process, with an empty cache and no token."""
+    import huggingface_hub.constants as constants
+    from huggingface_hub.utils import _http
+
+    monkeypatch.setenv("LEXEL_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "no-token"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with serve(hub):
+        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+        template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield hub
+    _http.close_session()
+
+
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -65,19 +97,45 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.answer_file(path)
 
         def answer_api(self, path: str) -> None:
-            found = self.find(path, "/revision/") or self.find(path, "/tree/")
+            found = (
+                self.find(path, "/revision/") or self.find(path, "/tree/") or self.find(path, "/discussions", rest="-")
+            )
+            if found is None and path in hub.repositories:
+                found = path, hub.repositories[path], "main"
             if found is None:
                 return self.refuse(401, "RepoNotFound")
             name, repository, rest = found
-            commit = self.commit_of(repository, rest.split("/")[0])
+            commit = self.commit_of(repository, rest.split("/")[0]) if rest != "-" else "-"
+            time.sleep(repository.late_s)
+            if repository.garbage is not None:
+                return self.send(repository.garbage)
             if repository.status != 200:
                 return self.refuse(repository.status, "")
+            if path.endswith("/discussions"):
+                return self.send(json.dumps(self.threads(repository)).encode())
             if commit is None:
                 return self.refuse(404, "RevisionNotFound")
             if "/tree/" in path:
                 return self.send(json.dumps([self.tree_entry(*item) for item in repository.files.items()]).encode())
-            siblings = [{"rfilename": file} for file in repository.files]
-            return self.send(json.dumps({"id": name, "sha": commit, "siblings": siblings}).encode())
+            siblings = [self.sibling(*item) for item in repository.files.items()]
+            values = {"id": name, "sha": commit, "siblings": siblings, "lastModified": "2026-03-01T12:00:00.000Z"}
+            return self.send(json.dumps(values).encode())
+
+        def sibling(self, file: str, content: bytes) -> dict[str, object]:
+            """A file as the listing has it; large ones with their SHA-256."""
+            checksum = hashlib.sha256(content).hexdigest()
+            lfs = {"lfs": {"sha256": checksum, "size": len(content), "pointerSize": 134}}
+            is_large = file.endswith((".safetensors", ".bin"))
+            return {"rfilename": file, "size": len(content), "blobId": checksum[:40], **(lfs if is_large else {})}
+
+        def threads(self, repository: Repository) -> dict[str, object]:
+            author = {"name": "someone"}
+            thread = {"title": "?", "status": "open", "repo": {"name": "x", "type": "model"}, "isPullRequest": False}
+            listed = [
+                {**thread, "num": n, "author": author, "createdAt": "2026-03-01T12:00:00.000Z"}
+                for n in range(repository.open_threads)
+            ]
+            return {"discussions": listed, "count": len(listed), "start": 0}
 
         def answer_file(self, path: str) -> None:
             found = self.find(path, "/resolve/")
@@ -91,11 +149,30 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if file not in repository.files or commit is None:
                 return self.refuse(404, "EntryNotFound")
             content = repository.files[file]
+            time.sleep(repository.late_s)
             etag = hashlib.sha1(content).hexdigest()
-            return self.send(content, {"ETag": f'"{etag}"', "X-Repo-Commit": commit})
+            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit}
+            if repository.cut_off and self.command == "GET":
+                return self.send_part(content, headers)
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+            if asked and repository.knows_ranges:
+                start, end = int(asked[1]), min(int(asked[2]), len(content) - 1)
+                headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+                return self.send(content[start : end + 1], headers, 206)
+            return self.send(content, headers)
 
-        def find(self, path: str, separator: str) -> tuple[str, Repository, str] | None:
-            name, _, rest = path.partition(separator)
+        def send_part(self, content: bytes, headers: dict[str, str]) -> None:
+            """Half of what was announced, then silence."""
+            self.send_response(200)
+            for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2])
+            self.close_connection = True
+
+        def find(self, path: str, separator: str, *, rest: str = "") -> tuple[str, Repository, str] | None:
+            name, found, behind = path.partition(separator)
+            rest = behind or (rest if found else "")
             repository = hub.repositories.get(name)
             return (name, repository, rest) if repository and rest else None
 

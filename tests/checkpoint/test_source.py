@@ -19,7 +19,7 @@ from lexel.errors import CheckpointError
 from tests.builders import POS, WORDS, build_tagger
 
 from .conftest import BERT, FolderBuilder
-from .hub_server import Hub, Repository, serve
+from .hub_server import Hub, Repository, served
 
 OLD, NEW = "a" * 40, "b" * 40
 FILES = {
@@ -44,20 +44,8 @@ def repository(**files: bytes | None) -> Repository:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """A hub with one model, an empty cache, and no token."""
-    import huggingface_hub.constants as constants
-    from huggingface_hub.utils import _http
-
-    monkeypatch.setenv("LEXEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    with serve(Hub({"owner/model": repository()})) as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.endpoint)
-        template = served.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        yield served
-    _http.close_session()
+    with served(Hub({"owner/model": repository()}), monkeypatch, tmp_path / "cache") as hub:
+        yield hub
 
 
 def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:

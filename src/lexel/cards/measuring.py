@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.cards.facts import EVALUATION, keep
+from lexel.checkpoint import open_checkpoint
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.evaluation.reports.report import as_json
@@ -58,7 +59,7 @@ def add_reports(
         DataError: If data cannot be read, or has no layer that the model has.
         LabelError: If the model does not tag, or knows none of the labels.
     """
-    tagger = Tagger.load(folder, precision="float32")
+    tagger = Tagger.load(open_checkpoint(folder, is_own=True), precision="float32")
     tags_words = "pos" in tagger.layers and "words" not in tagger.layers  # it was trained on words, and finds none
     options = EvaluationOptions(sampling=sampling or Sampling(), given_words=tags_words)
     made = [_report(tagger, data, options=options, command=command) for data in sets]

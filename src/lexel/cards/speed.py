@@ -111,11 +111,12 @@ def main() -> None:
 
 
 def _run(folder: str, texts: list[str], *, of: str) -> Speed:
+    from lexel.checkpoint import open_checkpoint
     from lexel.engines.choose import describe
     from lexel.tasks.tag import Tagger
 
     began = perf_counter()
-    tagger = Tagger.load(folder)
+    tagger = Tagger.load(open_checkpoint(folder, is_own=True))
     loaded = perf_counter()
     for _ in islice(tagger.stream(texts), 64):  # the engine makes itself ready
         pass

@@ -83,6 +83,7 @@ def open_checkpoint(
     pieces: str | None = None,
     scheme: str | None = None,
     labels: Sequence[str] | None = None,
+    is_own: bool = False,
 ) -> Checkpoint:
     """Find a model and read everything but its weights.
 
@@ -92,12 +93,14 @@ def open_checkpoint(
         pieces: ``chars`` or ``tokenizer``, to overrule what was found.
         scheme: The scheme of the one tagging head, to overrule what was found.
         labels: Its labels by output, to overrule the file's.
+        is_own: Ask neither policy nor lock, because this process has just made the folder.
 
     Raises:
+        PolicyError: If the project's policy or lock refuses the model.
         CheckpointError: If there is no such model, or Lexel does not compute it.
         LabelError: If its labels say nothing, or do not fit together.
     """
-    place = fetch(source, revision=revision)
+    place = fetch(source, revision=revision, is_own=is_own)
     config = read_config(place.folder)
     found = read_heads(place.folder, config, repo_id=place.repo_id, pieces=pieces, scheme=scheme, labels=labels)
     return Checkpoint(

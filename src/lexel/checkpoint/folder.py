@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from lexel.checkpoint.source import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES
+from lexel.checkpoint.files import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES
 from lexel.disk import Part, new_folder_like, sync
 from lexel.errors import CheckpointError
 

@@ -418,12 +418,18 @@ def _check_tiling(path: Path, ranges: list[tuple[int, int, str]], n_bytes: int) 
         )
 
 
-def weight_checksums(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a folder's weights, by name; empty without weights."""
+def weight_files(folder: Path) -> list[str]:
+    """The names of the files of a folder's weights: one, or an index and its shards; empty without weights.
+
+    Raises:
+        WeightError: If the index cannot be read.
+    """
     name = weight_file(folder)
     if name is None:
-        return {}
-    names = {name}
-    if name.endswith(".json"):
-        names |= set(read_object(folder / name)["weight_map"].values())
-    return {name: sha256_of(folder / name) for name in sorted(names)}
+        return []
+    return sorted({name} | (set(_weight_map(folder / name).values()) if name.endswith(".json") else set()))
+
+
+def weight_checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a folder's weights, by name; empty without weights."""
+    return {name: sha256_of(folder / name) for name in weight_files(folder)}

@@ -11,8 +11,10 @@ import typer
 
 import lexel
 from lexel.cli.commands.answer import answer
+from lexel.cli.commands.bundle import bundle
 from lexel.cli.commands.calibrate import calibrate
 from lexel.cli.commands.card import card
+from lexel.cli.commands.check import check
 from lexel.cli.commands.classify import classify
 from lexel.cli.commands.cluster import cluster
 from lexel.cli.commands.compare import compare
@@ -22,6 +24,7 @@ from lexel.cli.commands.embed import embed
 from lexel.cli.commands.evaluate import evaluate
 from lexel.cli.commands.export import export
 from lexel.cli.commands.fill import fill
+from lexel.cli.commands.lock import lock
 from lexel.cli.commands.models import models
 from lexel.cli.commands.probe import probe
 from lexel.cli.commands.quantize import quantize
@@ -62,7 +65,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Find": (embed, search, cluster),
     "Measure": (evaluate, compare, probe, verify),
     "Make": (train, calibrate, distill, quantize, export, convert),
-    "Models": (models, card),
+    "Models": (models, check, lock, bundle, card),
 }
 """The commands, by the panels of the help."""
 

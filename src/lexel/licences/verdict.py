@@ -34,11 +34,17 @@ class Verdict:
         kind: What it asks of a user; of several, and of the licence file, the strictest.
         notice: One line to print when the model is loaded; ``None`` where the licence asks nothing of who computes
             with the model.
+        licences: Every licence that holds, by name: those of the card, and that of the licence file.
+        contradiction: What the card and the licence file disagree about.
+        base_licence: The licence of the model that it was made from, if that is known.
     """
 
     licence: str | None
     kind: Kind
     notice: str | None
+    licences: tuple[str, ...] = ()
+    contradiction: str | None = None
+    base_licence: str | None = None
 
 
 def judge(
@@ -58,18 +64,21 @@ def judge(
         stated = _known(custom) or custom[:1]
     if file is not None and set(map(kind_of, stated)) == {"unknown"} and not _names_itself(names):
         stated = [file[1]]
-    parts = [_mismatch(stated, file), _of_base(stated, base)]
+    contradiction = _mismatch(stated, file)
+    parts = [contradiction, _of_base(stated, base)]
     licence = ", ".join(names or custom[:1]) or (None if file is None else file[1])
     if licence is None:
         return Verdict(
             None,
             "unknown",
             _joined("licence not stated: the model's card names none, ask its author before use", parts),
+            base_licence=_base_licence(base),
         )
-    kind = strictest([*map(kind_of, stated), *([] if file is None else [kind_of(file[1])])])
+    holding = tuple(dict.fromkeys([*stated, *([] if file is None else [file[1]])]))
+    kind = strictest(map(kind_of, holding))
     shown = f"{licence} ({', '.join(custom)})" if names and custom else licence
     said = None if kind in _QUIET else f"licence {shown}: {_DEMANDS[kind]}"
-    return Verdict(licence, kind, _joined(said, parts))
+    return Verdict(licence, kind, _joined(said, parts), holding, contradiction, _base_licence(base))
 
 
 def demand_of(licence: str | None) -> str | None:
@@ -110,8 +119,8 @@ def _mismatch(stated: Sequence[str], file: tuple[str, str] | None) -> str | None
 
 def _of_base(stated: Sequence[str], base: Mapping[str, Any] | None) -> str | None:
     """The model was made from one whose licence asks more."""
-    licence = (base or {}).get("licence")
-    if not isinstance(licence, str) or not licence or not base:
+    licence = _base_licence(base)
+    if licence is None or base is None:
         return None
     kind = kind_of(licence)
     if (
@@ -121,6 +130,11 @@ def _of_base(stated: Sequence[str], base: Mapping[str, Any] | None) -> str | Non
     ):
         return None
     return f"made from {base.get('id') or 'a model'}, whose licence is {licence} ({_DEMANDS[kind]})"
+
+
+def _base_licence(base: Mapping[str, Any] | None) -> str | None:
+    licence = (base or {}).get("licence")
+    return licence if isinstance(licence, str) and licence else None
 
 
 def _joined(said: str | None, parts: Sequence[str | None]) -> str | None:

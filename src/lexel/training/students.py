@@ -154,7 +154,7 @@ def measure_student(options: TrainingOptions, *, held_out: str | None = None) ->
         _logger.info("note: decisions are compared on text of the training files; give --dev, or --held-out")
         texts = [text for file in options.train for text in texts_of(file, options)]
     assert options.teacher is not None
-    both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir)
+    both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir, is_own=True)
     with without_announcements():
         cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
     record = without_folders({"format": 1, "teacher": options.teacher, "cost": cost.record()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from lexel.cli.options.groups import ComputeOptions, MessageOptions, grouped, option
+from lexel.cli.options.groups import ComputeOptions, Locked, MessageOptions, grouped, option
 from lexel.cli.options.serve import LimitOptions, ListenOptions
 from lexel.cli.terminal.messages import reported
 
@@ -24,6 +24,7 @@ def serve(
             help="A folder or hub id, also several; else the bundled model.",
         ),
     ] = None,
+    locked: Locked = False,
     listen: ListenOptions,
     limits: LimitOptions,
     compute: ComputeOptions,

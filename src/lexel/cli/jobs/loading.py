@@ -88,7 +88,7 @@ def load_reader(
 ) -> T:
     """What reads by one checkpoint: a model as the options name it, loaded by its class's ``load``."""
     fetch_in_sight((model.model,), model, messages)
-    named = {field.name: getattr(model, field.name) for field in fields(model) if field.name != "model"}
+    named = {field.name: getattr(model, field.name) for field in fields(model) if field.name not in ("model", "locked")}
     return load(model.model, **named, **compute.loading, **options)
 
 

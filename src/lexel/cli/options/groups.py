@@ -7,6 +7,7 @@ of rooms that are too heavy to import before arguments are parsed; a test compar
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
@@ -68,6 +69,19 @@ ModelRevision = Annotated[
     str | None,
     option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
 ]
+
+
+def _demand_lock(is_asked: bool) -> bool:
+    """Have every model of this process be one of the lock file's."""
+    if is_asked:
+        os.environ["LEXEL_LOCKED"] = "1"
+    return is_asked
+
+
+Locked = Annotated[
+    bool,
+    option("--locked", panel=_MODEL, callback=_demand_lock, help="Refuse models that are not as lexel.lock has them."),
+]
 Pieces = Annotated[
     PiecesName | None,
     option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {choices(PiecesName)}; to overrule."),
@@ -124,6 +138,7 @@ class ModelOptions:
     words: Annotated[
         str | None, option("--words", panel=_MODEL, value="MODEL", help="A checkpoint of its own for words.")
     ] = None
+    locked: Locked = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +148,7 @@ class EncoderOptions:
     model: ModelName = None
     revision: ModelRevision = None
     pieces: Pieces = None
+    locked: Locked = False
 
 
 @dataclass(frozen=True, slots=True)

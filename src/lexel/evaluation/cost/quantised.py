@@ -45,7 +45,7 @@ class Scorer:
 
     def loss(self, folder: Path) -> Loss:
         """What a written folder reads otherwise."""
-        quantised = open_checkpoint(folder)
+        quantised = open_checkpoint(folder, is_own=True)
         outputs = read_outputs(_flow(quantised, "int8"), self._texts)
         loss = Loss(flips=flips_between(self._outputs, outputs), tolerance=tolerance_between(self._outputs, outputs))
         if self._tagger is None or not self._documents:
@@ -59,7 +59,7 @@ class Scorer:
 
     def cost(self, folder: Path, loss: Loss) -> Cost:
         """The loss with sizes and speeds; before is the best precision that this machine has beside int8."""
-        before, after = _flow(self._checkpoint, "auto"), _flow(open_checkpoint(folder), "int8")
+        before, after = _flow(self._checkpoint, "auto"), _flow(open_checkpoint(folder, is_own=True), "int8")
         texts = self._texts or [document.text for document in self._documents]
         rates = speeds(before, after, texts) if texts else (0.0, 0.0)
         return Cost(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.checkpoint.source import TOKENIZER_FILES
+from lexel.checkpoint.files import TOKENIZER_FILES
 from lexel.errors import CheckpointError, DataError, OptionError
 from lexel.jsonfile import read_object
 from lexel.tasks.base import gather_blocks

@@ -39,7 +39,7 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
         CheckpointError: If a head's scores differ by more than rounding explains.
     """
     tolerance = _TOLERANCE[setup.options.save_dtype]
-    checkpoint = open_checkpoint(folder)
+    checkpoint = open_checkpoint(folder, is_own=True)
     model.eval()
     names = [head.name for head in setup.heads]
     described = [head.name for head in setup.heads if head.modules is None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from lexel.checkpoint import open_checkpoint
 from lexel.errors import LexelError
 from lexel.evaluation.cost.measure import without_announcements
 from lexel.evaluation.reports.report import as_json
@@ -63,10 +64,12 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
 def _reader_of(folder: Path, tasks: set[str], *, threads: int) -> Tagger | Classifier | Answerer | None:
     """Load what reads the folder, if it has a head that is evaluated."""
     if tasks & set(TAGGING):
-        return Tagger.load(folder, precision="float32", threads=threads)
+        return Tagger.load(open_checkpoint(folder, is_own=True), precision="float32", threads=threads)
     if "classify" in tasks:
-        return Classifier.load(folder, precision="float32", threads=threads)
-    return Answerer.load(folder, precision="float32", threads=threads) if "answer" in tasks else None
+        return Classifier.load(open_checkpoint(folder, is_own=True), precision="float32", threads=threads)
+    if "answer" not in tasks:
+        return None
+    return Answerer.load(open_checkpoint(folder, is_own=True), precision="float32", threads=threads)
 
 
 def _evaluate_file(

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from lexel.checkpoint.files import TOKENIZER_FILES
 from lexel.checkpoint.folder import copy_sentence_files
 from lexel.checkpoint.heads import PLAIN_CLASSIFIER
-from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.disk import write_json
 from lexel.encoder.family import Family
 from lexel.training.data.heads import TrainedHead

@@ -15,8 +15,8 @@ from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
+from lexel.checkpoint.files import TOKENIZER_FILES
 from lexel.checkpoint.sentence_transformers import SentenceModules
-from lexel.checkpoint.source import TOKENIZER_FILES
 from lexel.checkpoint.weights import read_tensors, weight_file
 from lexel.disk import sha256_of
 from lexel.encoder.families import BY_MODEL_TYPE, family_of

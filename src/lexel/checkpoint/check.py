@@ -1,0 +1,106 @@
+"""Models held against policy and lock without loading them: what ``lexel check`` does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from lexel.checkpoint.files import BIN_FILES, SAFETENSORS_FILES, description_files, files_read, is_read
+from lexel.checkpoint.gate import licence_of
+from lexel.checkpoint.hub import Listing, list_files
+from lexel.checkpoint.source import BUNDLED_SCRIPTS, fetch, fetch_description, split_revision
+from lexel.errors import CheckpointError
+from lexel.trust.candidate import Candidate
+from lexel.trust.findings import Finding
+from lexel.trust.judge import judge_model
+from lexel.trust.lock import Lock, LockedModel, difference
+from lexel.trust.policy import Policy
+
+
+def check_models(sources: Iterable[str], policy: Policy) -> list[Finding]:
+    """What speaks against models; of hub models only the card and the list of files are fetched."""
+    return [finding for source in sources for finding in _check(source, policy)]
+
+
+def check_lock(lock: Lock, policy: Policy) -> list[Finding]:
+    """What speaks against the models of a lock: by the policy, or because they are no longer what was locked."""
+    return [finding for entry in lock.models for finding in _check_entry(entry, lock, policy)]
+
+
+def _check(source: str, policy: Policy) -> list[Finding]:
+    try:
+        return judge_model(examine(source), policy)
+    except CheckpointError as error:
+        return [_unreachable(source, error)]
+
+
+def _unreachable(name: str, error: CheckpointError) -> Finding:
+    said = str(error)
+    return Finding(name, "unreachable", said.removeprefix(f"{name}: "), "expected a model that can be looked at")
+
+
+def examine(source: str) -> Candidate:
+    """What is known of a model without its weights.
+
+    Raises:
+        CheckpointError: If it cannot be looked at.
+    """
+    if source in BUNDLED_SCRIPTS or Path(source).expanduser().is_dir():
+        folder = fetch(source, is_own=True).folder
+        sizes = {name: (folder / name).stat().st_size for name in files_read(folder)}
+        return Candidate(source, licence=licence_of(folder), files=sizes)
+    repo_id, revision = split_revision(source)
+    if "/" not in repo_id or os.path.exists(source):
+        fetch(source, is_own=True)  # says what it is not
+    listing = list_files(repo_id, revision)
+    place = fetch_description(repo_id, listing.commit)
+    sizes = {name: listing.files[name].size for name in files_loaded(listing)}
+    return Candidate(source, repo_id, revision, listing.commit, licence_of(place.folder), sizes)
+
+
+def files_loaded(listing: Listing) -> list[str]:
+    """The names of the files of a repository that loading it would read."""
+    safe = [name for name in listing.files if is_read(name, SAFETENSORS_FILES)]
+    weights = safe or [name for name in listing.files if is_read(name, BIN_FILES)]
+    return sorted({name for name in listing.files if is_read(name)} | set(weights))
+
+
+def _check_entry(entry: LockedModel, lock: Lock, policy: Policy) -> Iterator[Finding]:
+    todo = f"{lock.path} holds something else. See what would change: lexel lock --update"
+    if entry.commit is None:
+        folder = Path(entry.model) if entry.model in BUNDLED_SCRIPTS else lock.path.parent / entry.model
+        source = entry.model if entry.model in BUNDLED_SCRIPTS else str(folder)
+        try:
+            place = fetch(source, is_own=True).folder
+            if found := difference(entry, place, files_read(place), is_whole=True):
+                yield Finding(entry.model, "lock", found, todo)
+            yield from _check(source, policy)
+        except CheckpointError as error:
+            yield _unreachable(entry.model, error)
+        return
+    try:
+        yield from (Finding(entry.name, "lock", found, todo) for found in _remote_differences(entry))
+    except CheckpointError as error:
+        yield _unreachable(entry.name, error)
+        return
+    yield from _check(f"{entry.model}@{entry.commit}", policy)
+
+
+def _remote_differences(entry: LockedModel) -> Iterator[str]:
+    """What the hub has in place of what was locked; the weights by the checksums that the hub gives."""
+    if entry.revision not in (None, entry.commit):
+        now = list_files(entry.model, entry.revision).commit
+        if now != entry.commit:
+            yield f"{entry.revision} stood for the commit {entry.commit}, and now for {now}"
+    listing = list_files(entry.model, entry.commit)
+    loaded: Mapping[str, int] = {name: listing.files[name].size for name in files_loaded(listing)}
+    for name in sorted(loaded.keys() ^ entry.files.keys()):
+        yield f"{name} is {'not in the lock' if name in loaded else 'missing on the hub'}"
+    for name in sorted(loaded.keys() & entry.files.keys()):
+        checksum = listing.files[name].sha256
+        if loaded[name] != entry.files[name]["bytes"] or checksum not in (None, entry.files[name]["sha256"]):
+            yield f"{name} is another file on the hub"
+    folder = fetch_description(entry.model, entry.commit).folder
+    if found := difference(entry, folder, description_files(folder), is_whole=False):
+        yield found

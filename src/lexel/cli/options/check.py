@@ -1,0 +1,38 @@
+"""Options of ``lexel check``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from lexel.cli.options.groups import choices, option
+
+_CHECKING = "Checking"
+
+CheckFormat = Literal["terminal", "json", "sarif"]
+
+Models = Annotated[
+    list[str] | None, typer.Argument(metavar="MODELS", help="Folders, hub ids or names of bundled models.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """Against what models are held, and how it is shown."""
+
+    policy: Annotated[
+        str | None,
+        option("--policy", panel=_CHECKING, value="FILE", help="The policy; else the nearest lexel.toml or pyproject."),
+    ] = None
+    lock: Annotated[
+        bool, option("--lock", panel=_CHECKING, help="Check the models of lexel.lock, and whether they changed.")
+    ] = False
+    to: Annotated[
+        CheckFormat,
+        option("--to", panel=_CHECKING, value="FORMAT", help=f"{choices(CheckFormat)}; a table if not given."),
+    ] = "terminal"
+    out: Annotated[str | None, option("--out", "-o", panel=_CHECKING, value="FILE", help="Write the report here.")] = (
+        None
+    )

@@ -69,7 +69,7 @@ def test_it_works_in_a_namespace_without_a_network(bundle: Path, project: Path) 
     variables |= {"LEXEL_CACHE": str(project / "there"), "LEXEL_ENGINE": "numpy"}
     ran = subprocess.run(command, input="in new york\n", capture_output=True, text=True, env=variables, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert '"text": "in new york"' in ran.stdout
+    assert '"text":"in new york"' in ran.stdout
     assert list((project / "there").rglob("model.safetensors"))
 
 

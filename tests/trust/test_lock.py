@@ -181,7 +181,7 @@ def test_what_is_no_lock_is_refused(locked: Path, text: str, said: str) -> None:
 
 def test_the_option_refuses_as_the_variable_does(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEXEL_LOCKED", "")  # given back after the test
-    for arguments in (["tag", "-m", "zh"], ["embed", "-m", "zh"], ["serve", "-m", "zh"]):
+    for arguments in (["tag", "-m", "zh"], ["embed", "-m", "zh"], ["serve", "-m", "zh", "--port", "0"]):
         result = CliRunner().invoke(app, [*arguments, "--locked"], input="x\n")
         assert result.exit_code == 1
         assert "zh: is not in the lock" in result.stderr

@@ -173,7 +173,7 @@ def run(*arguments: str) -> tuple[int, str]:
         ["tag", "-m", "MODEL"],
         ["segment", "-m", "MODEL"],
         ["embed", "-m", "MODEL"],
-        ["serve", "-m", "MODEL"],
+        ["serve", "-m", "MODEL", "--port", "0"],
         ["compare", "MODEL", "zh", "--data", "x.jsonl"],
         ["quantize", "MODEL", "out"],
         ["convert", "MODEL", "out"],

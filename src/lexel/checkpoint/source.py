@@ -177,13 +177,19 @@ def _from_hub(repo_id: str, revision: str | None, gate: Gate | None, *, show_pro
     return Source(folder, repo_id, commit, pin=f"{repo_id}@{commit}" if commit else None)
 
 
-def fetch_description(repo_id: str, revision: str | None) -> Source:
-    """The files of a hub model that describe it; neither weights nor tokenizer.
+def fetch_description(repo_id: str, revision: str | None, *, with_tokenizer: bool = False) -> Source:
+    """The files of a hub model that describe it, without its weights.
+
+    Args:
+        repo_id: The hub id.
+        revision: A branch, tag or commit.
+        with_tokenizer: Whether to fetch the tokenizer's files, too.
 
     Raises:
         CheckpointError: If they cannot be had.
     """
-    folder = snapshot(repo_id, revision, [*DESCRIPTION_FILES], show_progress=False)
+    patterns = [*DESCRIPTION_FILES, *(TOKENIZER_FILES if with_tokenizer else ())]
+    folder = snapshot(repo_id, revision, patterns, show_progress=False)
     commit = _commit_of(folder)
     return Source(folder, repo_id, commit, pin=f"{repo_id}@{commit}" if commit else None)
 

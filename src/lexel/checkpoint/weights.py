@@ -347,7 +347,7 @@ def map_safetensors(path: Path) -> dict[str, StoredTensor]:
     tensors = {}
     ranges = []
     for name, entry in header.items():
-        dtype, shape, begin, end = _entry(path, name, entry)
+        dtype, shape, begin, end = header_entry(path, name, entry)
         if end > len(mapping) - start:
             raise WeightError(
                 f"{path}: tensor {name!r} ends at byte {start + end}, the file has {len(mapping)}; the file is cut off "
@@ -374,7 +374,7 @@ def _header(path: Path, mapping: mmap.mmap) -> tuple[dict[str, Any], int]:
     return header, start
 
 
-def _entry(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
+def header_entry(path: Path, name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
     """One header entry, checked by itself: type, shape, first and last byte."""
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         raise WeightError(f"{path}: the header's entry {name!r} is incomplete; expected dtype, shape and data_offsets")

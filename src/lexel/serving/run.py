@@ -51,11 +51,11 @@ def serve(specs: Sequence[ModelSpec], *, listening: Listening, options: ServerOp
         OptionError: If nothing can listen at the address.
         CheckpointError: If a model cannot be used.
     """
-    bound = _bind(listening)
-    if listening.workers == 1:
-        _serve(bound, specs, listening, options, engine)
-    else:
-        Workers(listening.workers, partial(_serve, bound, specs, listening, options, engine)).run()
+    with _bind(listening) as bound:
+        if listening.workers == 1:
+            _serve(bound, specs, listening, options, engine)
+        else:
+            Workers(listening.workers, partial(_serve, bound, specs, listening, options, engine)).run()
 
 
 class Workers:

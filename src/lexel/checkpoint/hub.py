@@ -63,8 +63,8 @@ def read_range(repo_id: str, commit: str, name: str, *, start: int, n_bytes: int
     Raises:
         CheckpointError: If the hub cannot be asked, or gives others.
     """
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+    from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, exported lazily
 
     _bound_waiting()
     url = hf_hub_url(repo_id, name, revision=commit)
@@ -129,8 +129,7 @@ def snapshot(repo_id: str, revision: str | None, patterns: list[str], *, show_pr
 
 def _bound_waiting() -> None:
     """Have no request of the hub library wait for ever: some of them set no time limit."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import constants, get_session
 
     session = get_session()
     if not any(hook is _bound for hook in session.event_hooks["request"]):

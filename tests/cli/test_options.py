@@ -15,11 +15,10 @@ from typing import get_args
 
 import pytest
 
-from lexel.cli.app import app
 from lexel.cli.options import groups as options
 from lexel.cli.terminal.progress import InputFiles
 from tests.cli.conftest import COMMAND
-from tests.cli.help_blocks import PAGE, commands_shown, with_help
+from tests.cli.help_blocks import PAGE, commands, commands_shown, with_help
 
 HELP_S, IMPORT_S = 0.5, 0.08
 """What the issue allows; a busy machine is allowed twice as much."""
@@ -50,8 +49,7 @@ def test_choices_are_those_of_the_rooms_that_know_them() -> None:
 
 def test_the_page_has_the_help_of_every_command_as_it_is() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert commands_shown(page) == ["", *names]
+    assert commands_shown(page) == ["", *commands()]
     assert page == with_help(page), "run: python -m tests.cli.help_blocks"
 
 

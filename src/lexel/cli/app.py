@@ -19,6 +19,7 @@ from lexel.cli.commands.classify import classify
 from lexel.cli.commands.cluster import cluster
 from lexel.cli.commands.compare import compare
 from lexel.cli.commands.convert import convert
+from lexel.cli.commands.corpus import corpus
 from lexel.cli.commands.distill import distill
 from lexel.cli.commands.embed import embed
 from lexel.cli.commands.evaluate import evaluate
@@ -74,6 +75,7 @@ _SETTINGS: dict[Callable[..., None], dict[str, Any]] = {train: {"token_normalize
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
         app.command(epilog=_EPILOG, rich_help_panel=_panel, context_settings=_SETTINGS.get(_command))(_command)
+app.add_typer(corpus, rich_help_panel="Read")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -1,0 +1,115 @@
+"""``lexel corpus``: more text than fits in memory, through steps, shard by shard."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lexel.cli.options.corpus import (
+    CorpusFiles,
+    CorpusFolder,
+    CorpusInputOptions,
+    RecipeOptions,
+    RunnerOptions,
+)
+from lexel.cli.options.groups import MessageOptions, grouped, option
+from lexel.cli.terminal.messages import reported
+
+_OutFolder = Annotated[
+    str, option("--out", "-o", panel="Job", value="FOLDER", help="The folder of the job; made if it is not there.")
+]
+
+
+@grouped
+def run(
+    *,
+    files: CorpusFiles,
+    out: _OutFolder,
+    recipe: RecipeOptions,
+    input: CorpusInputOptions,
+    running: RunnerOptions,
+    messages: MessageOptions,
+) -> None:
+    """Run a corpus through steps; run the same command again to resume.
+
+    The input is cut into shards. Each shard is read, goes through all steps
+    and is written as a file of its own, which is whole or absent. A run that
+    was killed at any moment goes on from the shards that are whole.
+
+    [dim]Tag everything, with two processes:[/]
+    [bold]lexel corpus run news/*.jsonl.zst --out tagged --steps steps.yaml --workers 2[/]
+    """
+    with reported(messages):
+        from lexel.cli.jobs.corpus import options_of, progress_bar, say_outcome
+        from lexel.corpora.job import run_corpus
+        from lexel.corpora.recipe import load_steps
+
+        steps = load_steps(recipe.steps)
+        with progress_bar(is_wanted=not messages.quiet) as watch:
+            run_corpus(
+                files,
+                out,
+                steps=steps,
+                options=options_of(recipe, input, running),
+                workers=running.workers,
+                ray=running.ray,
+                watch=watch,
+            )
+        say_outcome(out)
+
+
+@grouped
+def plan(
+    *,
+    files: CorpusFiles,
+    recipe: RecipeOptions,
+    input: CorpusInputOptions,
+    running: RunnerOptions,
+    messages: MessageOptions,
+) -> None:
+    """Show what a job would do: inputs, shards, steps and models."""
+    with reported(messages):
+        from lexel.cli.jobs.corpus import options_of, show_plan
+        from lexel.corpora.recipe import load_steps
+
+        show_plan(files, load_steps(recipe.steps), options_of(recipe, input, running))
+
+
+@grouped
+def status(
+    *,
+    folder: CorpusFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; the default into a pipe.")] = False,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with counts by step, language and entity."),
+    ] = None,
+    messages: MessageOptions,
+) -> None:
+    """Show how far a job is, and what it found."""
+    with reported(messages):
+        from lexel.cli.jobs.corpus import show_status
+
+        show_status(folder, as_json=as_json, html=html)
+
+
+@grouped
+def verify(
+    *,
+    folder: CorpusFolder,
+    inputs: Annotated[
+        bool, typer.Option("--inputs/--no-inputs", help="Compare the inputs with their checksums, too.")
+    ] = True,
+    messages: MessageOptions,
+) -> None:
+    """Check every checksum, and that every record is accounted for."""
+    with reported(messages):
+        from lexel.cli.jobs.corpus import verify
+
+        verify(folder, inputs=inputs)
+
+
+corpus = typer.Typer(name="corpus", help="Tag, clean, anonymise and augment more text than fits in memory.")
+for _command in (run, plan, status, verify):
+    corpus.command()(_command)

@@ -1,0 +1,174 @@
+"""Corpora on the command line: a job from options, a bar while it runs, and what it found in words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from lexel.cli.jobs.outputs import check_outputs
+from lexel.cli.options.corpus import CorpusInputOptions, RecipeOptions, RunnerOptions
+from lexel.cli.terminal.messages import is_terminal, note
+from lexel.corpora.job import Watch
+from lexel.corpora.plan import SHARD_RECORDS, JobOptions, build_plan
+from lexel.corpora.status import Progress, read_status, status_page
+from lexel.corpora.steps import Step
+from lexel.corpora.verify import MOST_PROBLEMS, verify_corpus
+from lexel.data.files import open_output
+from lexel.errors import DataError
+
+_TOPIC_NAMES = 8
+
+
+def options_of(recipe: RecipeOptions, input: CorpusInputOptions, running: RunnerOptions) -> JobOptions:
+    """The job's options from those of the command line."""
+    keep = input.keep if input.keep in ("all", "none") else tuple(name.strip() for name in input.keep.split(","))
+    return JobOptions(
+        format=input.from_,
+        text_column=input.text_column,
+        id_column=input.id_column,
+        keep=keep,
+        encoding=input.encoding,
+        on_error=input.on_error,
+        shard_records=recipe.shard_records or SHARD_RECORDS,
+        seed=recipe.seed,
+        engine=running.engine,
+        precision=running.precision,
+        device=running.device,
+    )
+
+
+@contextmanager
+def progress_bar(*, is_wanted: bool) -> Iterator[Watch]:
+    """Give what draws how far a job is, where a person is looking."""
+    if not is_wanted or not is_terminal(sys.stderr):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[told]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), expand=True) as bar:
+        task = bar.add_task("", total=None, told="")
+
+        def watch(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=progress.doing,
+                total=progress.shards_total,
+                completed=progress.shards_done,
+                told=_told(progress),
+            )
+
+        yield watch
+
+
+def _told(progress: Progress) -> str:
+    left = progress.seconds_left
+    parts = [f"{progress.tally.records_in:,} records", f"{progress.rate:,.0f}/s"]
+    if left is not None:
+        parts.append(f"{_duration(left)} left")
+    if progress.tally.faulty:
+        parts.append(f"{progress.tally.faulty:,} not readable")
+    if progress.n_lost:
+        parts.append(f"{progress.n_lost} workers lost")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def say_outcome(folder: str) -> None:
+    """Say what a job read and wrote."""
+    for line in summary(read_status(folder)):
+        note(line)
+
+
+def summary(status: dict[str, Any]) -> list[str]:
+    """A status in a few lines."""
+    lines = [
+        f"{status['state']}: {status['shards']:,} of {status['shards_total']:,} shards, "
+        f"{status['records_in']:,} of {status['records_total']:,} records read, {status['records_out']:,} written"
+    ]
+    if status.get("error") and status["state"] == "failed":
+        lines.append(f"failed: {status['error']}")
+    if status.get("records_per_s"):
+        left = status["seconds_left"]
+        lines.append(
+            f"{status['records_per_s']:,.0f} records/s" + (f", {_duration(left)} left" if left is not None else "")
+        )
+    changed = [step for step in status["steps"] if step["in"] != step["out"]]
+    lines += [f"{step['step']}: {step['in']:,} records in, {step['out']:,} out" for step in changed]
+    if status["faulty"]:
+        lines.append(f"{status['faulty']:,} records could not be read; the first: {status['first_fault']}")
+    for topic, names in status["counts"].items():
+        shown = ", ".join(f"{name} {count:,}" for name, count in list(names.items())[:_TOPIC_NAMES])
+        lines.append(f"{topic}: {shown}" + (f", {len(names) - _TOPIC_NAMES} more" if len(names) > _TOPIC_NAMES else ""))
+    return lines
+
+
+def show_status(folder: str, *, as_json: bool, html: str | None) -> None:
+    """Print a status, or write it as a page."""
+    status = read_status(folder)
+    if html is not None:
+        check_outputs(html, inputs=())
+        with open_output(html) as output:
+            for piece in status_page(status, title=folder):
+                output.write(piece)
+        note(f"wrote {html}")
+    elif as_json or not is_terminal(sys.stdout):
+        print(json.dumps(status, ensure_ascii=False))
+    else:
+        print("\n".join(summary(status)))
+
+
+def verify(folder: str, *, inputs: bool) -> None:
+    """Verify a job, and say what was found.
+
+    Raises:
+        DataError: If it is not whole, or not right.
+    """
+    verdict = verify_corpus(folder, inputs=inputs)
+    tally = verdict.tally
+    print(f"{tally.shards:,} of {verdict.shards:,} shards are whole and have their checksums")
+    dropped = [
+        f"{step['step']} {step['in'] - step['out'] - step['faulty']:+,}".replace("+", "-", 1)
+        for step in _changed(tally.steps)
+    ]
+    parts = [f"{tally.records_in:,} lines in", f"{tally.blank:,} blank", f"{tally.faulty:,} not readable", *dropped]
+    print(f"{', '.join(parts)}: {tally.records_out:,} records out")
+    for problem in verdict.problems:
+        print(problem)
+    if verdict.n_problems > MOST_PROBLEMS:
+        print(f"... and {verdict.n_problems - MOST_PROBLEMS:,} more")
+    if verdict.n_problems:
+        raise DataError(f"{folder}: {verdict.n_problems:,} problems; expected none. See above")
+    if verdict.missing:
+        raise DataError(f"{folder}: {verdict.missing:,} shards are not made yet; run the same command again to go on")
+
+
+def _changed(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [step for step in steps if step["in"] - step["faulty"] != step["out"]]
+
+
+def show_plan(inputs: Sequence[str], steps: Sequence[Step], options: JobOptions) -> None:
+    """Print what a job would do, and do nothing."""
+    plan = build_plan(inputs, steps, options=options)
+    for one in plan.inputs:
+        print(f"{one.path}: {one.format}, {one.records:,} lines, {one.bytes:,} bytes, sha256 {one.sha256[:12]}...")
+    print(f"{len(plan):,} shards of up to {options.shard_records:,} records")
+    for number, step in enumerate(plan.steps, 1):
+        options_said = json.dumps(step["options"], ensure_ascii=False) if step["options"] else ""
+        models = "".join(f", model {name} {digest[:12]}..." for name, digest in step.get("models", {}).items())
+        print(f"{number}. {step['step']} {options_said}{models}".rstrip())

@@ -1,0 +1,87 @@
+"""The options of ``lexel corpus``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from lexel.cli.options.groups import Encoding, EngineName, PrecisionName, choices, option
+
+_JOB, _INPUT, _RUNNING, _COMPUTING = "Job", "Input", "Running", "Computing"
+
+CorpusFormat = Literal["jsonl", "text"]
+CorpusOnError = Literal["stop", "skip", "file"]
+
+CorpusFiles = Annotated[
+    list[str], typer.Argument(metavar="FILES", help="JSON lines or text; also .gz, .xz, .bz2 and .zst.")
+]
+CorpusFolder = Annotated[str, typer.Argument(metavar="FOLDER", help="The folder of the job, as given to --out.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeOptions:
+    """What is done."""
+
+    steps: Annotated[str, option("--steps", panel=_JOB, value="FILE", help="YAML: a list of steps with their options.")]
+    seed: Annotated[
+        int, option("--seed", panel=_JOB, value="N", help="Of everything that steps draw; 42 if not given.")
+    ] = 42
+    shard_records: Annotated[
+        int | None,
+        option("--shard-records", panel=_JOB, value="N", min=1, help="Records of a shard; 2,000 if not given."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusInputOptions:
+    """How the input is read."""
+
+    from_: Annotated[
+        CorpusFormat | None,
+        option("--from", panel=_INPUT, value="FORMAT", help=f"{choices(CorpusFormat)}. If not given: by the ending."),
+    ] = None
+    text_column: Annotated[
+        str, option("--text-column", panel=_INPUT, value="NAME", help="The key of the text; text if not given.")
+    ] = "text"
+    id_column: Annotated[
+        str, option("--id-column", panel=_INPUT, value="NAME", help="The key of the record's name; id if not given.")
+    ] = "id"
+    keep: Annotated[
+        str,
+        option("--keep", panel=_INPUT, value="A,B,...", help="Other columns that come back: all, none or names."),
+    ] = "all"
+    encoding: Encoding = "utf-8"
+    on_error: Annotated[
+        CorpusOnError,
+        option(
+            "--on-error",
+            panel=_INPUT,
+            value="RULE",
+            help="Records that cannot be read: stop, if not given; skip and count them; or file, into FOLDER/faults.",
+        ),
+    ] = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """Where the work is done."""
+
+    workers: Annotated[
+        int | None,
+        option("--workers", panel=_RUNNING, value="N", min=1, help="Processes; one for each core if not given."),
+    ] = None
+    ray: Annotated[
+        str | None,
+        option("--ray", panel=_RUNNING, value="ADDRESS", help="A Ray cluster in place of processes; local starts one."),
+    ] = None
+    engine: Annotated[
+        EngineName, option("--engine", panel=_COMPUTING, value="NAME", help=f"{choices(EngineName)}.")
+    ] = "auto"
+    precision: Annotated[
+        PrecisionName, option("--precision", panel=_COMPUTING, value="NAME", help=f"{choices(PrecisionName)}.")
+    ] = "auto"
+    device: Annotated[str | None, option("--device", panel=_COMPUTING, value="NAME", help="cpu, cuda or cuda:N.")] = (
+        None
+    )

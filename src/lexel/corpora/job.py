@@ -1,0 +1,160 @@
+"""Running a job: plan it or go on with it, have its missing shards made, and say how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lexel.corpora.plan import JobOptions, build_plan, check_same, load_plan
+from lexel.corpora.runners.base import Event
+from lexel.corpora.runners.local import run_local
+from lexel.corpora.status import Progress, whole_records
+from lexel.corpora.steps import CorpusStep, Step
+from lexel.corpora.store import MANIFEST, PASSES, PLAN, Store
+from lexel.corpora.worker import Job, collected_name, decided_name, json_line, whole_record_of
+from lexel.data.files import open_output
+
+Watch = Callable[[Progress], None]
+"""Is told how far a job is, at every event."""
+Runner = Callable[..., Iterator[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        shards: How many shards the job has.
+        made: How many of them this run made.
+        records_in: Lines that the shards read.
+        records_out: Records that they wrote.
+        lost: Workers that died on the way.
+    """
+
+    shards: int
+    made: int
+    records_in: int
+    records_out: int
+    lost: int
+
+
+def run_corpus(
+    inputs: Sequence[str],
+    out: str,
+    *,
+    steps: Sequence[Step],
+    options: JobOptions | None = None,
+    workers: int | None = None,
+    ray: str | None = None,
+    watch: Watch | None = None,
+) -> Outcome:
+    """Read files through steps into a folder; the same call goes on where an earlier one was stopped, however it was.
+
+    Args:
+        inputs: Files of JSON lines or text, also packed.
+        out: The folder of the job.
+        steps: What is done, in order.
+        options: How the inputs are read and cut.
+        workers: How many processes (of a Ray cluster: actors); by default one for each core.
+        ray: Address of a Ray cluster; ``local`` starts one here.
+        watch: Is told how far the job is.
+
+    Raises:
+        DataError: If an input cannot be read, or the folder was begun with another plan.
+    """
+    store = Store(out)
+    with store.locked():
+        job = prepare_job(inputs, store, steps=steps, options=options or JobOptions())
+        store.remove_parts()
+        return _run(job, _runner(job, workers, ray), watch)
+
+
+def prepare_job(inputs: Sequence[str], store: Store, *, steps: Sequence[Step], options: JobOptions) -> Job:
+    """The job of a folder: planned and written down, or the one that was begun there.
+
+    Raises:
+        DataError: If the one that was begun there is another.
+    """
+    known = load_plan(store)
+    plan = build_plan(inputs, steps, options=options, known=known)
+    if known is None:
+        store.write_json(PLAN, plan.as_json(), indent=1)
+    else:
+        check_same(known, plan, where=str(store.path(PLAN)))
+    return Job(plan, tuple(steps), str(store.folder))
+
+
+def _runner(job: Job, workers: int | None, ray: str | None) -> Runner:
+    if ray is not None:
+        from lexel.corpora.runners.ray import run_ray
+
+        return lambda shards, collects: run_ray(job, shards, address=ray, workers=workers, collects=collects)
+    from lexel.engines.choose import available_threads
+
+    number = workers or available_threads()
+    return lambda shards, collects: run_local(job, shards, workers=number, collects=collects)
+
+
+def _run(job: Job, runner: Runner, watch: Watch | None) -> Outcome:
+    progress = Progress(job)
+    watch = watch or (lambda _: None)
+    try:
+        for at in job.passes:
+            _settle(job, at, runner, progress, watch)
+        missing = []
+        for shard in job.plan:
+            record = whole_record_of(job.store, job.plan, shard)
+            if record is None:
+                missing.append(shard.number)
+            else:
+                progress.found(record)
+        watch(progress)
+        for event in runner(missing, None):
+            progress.take(event)
+            progress.save()
+            watch(progress)
+    except BaseException as error:
+        progress.end(error)
+        raise
+    progress.end()
+    _write_manifest(job)
+    tally = progress.tally
+    return Outcome(len(job.plan), progress.n_made, tally.records_in, tally.records_out, progress.n_lost)
+
+
+def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch) -> None:
+    """Have a step of the whole corpus look at every shard, and decide."""
+    step, store, shards = job.steps[at], job.store, list(job.plan)
+    assert isinstance(step, CorpusStep)
+    settled = f"{PASSES}/{at}/settled.json"
+    mark = {"plan": job.plan.key}
+    if store.read_json(settled) == mark:
+        _forget_collected(job, at)
+        return
+    missing = [shard.number for shard in shards if store.size(collected_name(at, shard)) is None]
+    progress.begin_pass(step.name, len(shards) - len(missing))
+    for event in runner(missing, at):
+        progress.take(event, is_pass=True)
+        watch(progress)
+    collected = [_reader(store, collected_name(at, shard)) for shard in shards]
+    for shard, decided in zip(shards, step.settle(collected), strict=True):
+        store.write(decided_name(at, shard), decided)
+    store.write_json(settled, mark)
+    _forget_collected(job, at)
+    progress.end_pass()
+
+
+def _forget_collected(job: Job, at: int) -> None:
+    for shard in job.plan:
+        job.store.path(collected_name(at, shard)).unlink(missing_ok=True)
+
+
+def _reader(store: Store, name: str) -> Callable[[], bytes]:
+    return lambda: store.path(name).read_bytes()
+
+
+def _write_manifest(job: Job) -> None:
+    """Write down what is whole: the files of every shard, a line each."""
+    with open_output(job.store.path(MANIFEST)) as output:
+        for record in whole_records(job.store, job.plan):
+            output.write(json_line({"shard": record["shard"], "files": record["files"]}).decode())

@@ -1,0 +1,362 @@
+"""The plan of a job: which inputs, cut into which shards, through which steps, with which models.
+
+It is written before the first shard, and every later run is compared with it. Everything that the output depends on
+stands in it; the number of workers does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import lexel
+from lexel.checkpoint.source import fetch
+from lexel.corpora.settings import settings_of
+from lexel.corpora.slices import Slice, scan_file
+from lexel.corpora.steps import CorpusStep, Step
+from lexel.corpora.store import PLAN, Store
+from lexel.data.files import ending_of
+from lexel.disk import sha256_of
+from lexel.errors import DataError, OptionError
+
+FORMAT = 1
+SHARD_RECORDS = 2_000
+SHARD_BYTES = 8 << 20
+"""A shard ends here even if it has fewer records, so that memory does not depend on their length."""
+
+InputFormat = Literal["jsonl", "text"]
+OnError = Literal["stop", "skip", "file"]
+_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text", "": "text"}
+_MODEL_FILES = (".json", ".txt", ".model", ".safetensors", ".bin", ".xml")
+_NOT_OF_THE_MODEL = {"card.json", "evaluation.json", "training.json"}
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How inputs are read and shards are made.
+
+    Attributes:
+        format: ``jsonl`` or ``text``; by default what each file's ending says.
+        text_column: The key of the text.
+        id_column: The key of the record's name.
+        keep: Which other columns are kept: ``all``, ``none`` or their names.
+        encoding: How the inputs are encoded.
+        on_error: Records that cannot be read: ``stop``, ``skip``, or ``file``, which writes them aside.
+        shard_records: Records of a shard.
+        shard_bytes: A shard ends when it has so many bytes.
+        seed: Of everything that is drawn.
+        engine: Name of the engine.
+        precision: What models compute in.
+        device: What they compute on.
+    """
+
+    format: InputFormat | None = None
+    text_column: str = "text"
+    id_column: str = "id"
+    keep: str | tuple[str, ...] = "all"
+    encoding: str = "utf-8"
+    on_error: OnError = "stop"
+    shard_records: int = SHARD_RECORDS
+    shard_bytes: int = SHARD_BYTES
+    seed: int = 42
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_error not in get_args(OnError):
+            raise OptionError(f"on_error is {self.on_error!r}; expected one of {', '.join(get_args(OnError))}")
+        for name in ("shard_records", "shard_bytes"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} is {getattr(self, name)}; expected 1 or more")
+
+    @property
+    def kept(self) -> frozenset[str] | None:
+        """The names of the columns that are kept; ``None`` is all."""
+        if self.keep == "all":
+            return None
+        return (
+            frozenset() if self.keep == "none" else frozenset([self.keep] if isinstance(self.keep, str) else self.keep)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file of the job.
+
+    Attributes:
+        path: Where it is.
+        format: How it is read.
+        bytes: Its size on the disk.
+        sha256: Its checksum.
+        modified_ns: When it was changed; a file that says the same is not read again to compare it.
+        records: How many lines it has.
+    """
+
+    path: str
+    format: InputFormat
+    bytes: int
+    sha256: str
+    modified_ns: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """A shard: some lines of one input.
+
+    Attributes:
+        number: Which shard, from 0.
+        input: The file.
+        slice: Its lines.
+    """
+
+    number: int
+    input: Input
+    slice: Slice
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"part-{self.number:06d}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the output of a job depends on.
+
+    Attributes:
+        options: How inputs are read.
+        inputs: The files.
+        steps: The steps as they are written down, with the checksums of their models and files.
+        slices: The shards: the number of an input and a slice of it each.
+        made_by: The version of Lexel.
+    """
+
+    options: JobOptions
+    inputs: tuple[Input, ...]
+    steps: tuple[dict[str, Any], ...]
+    slices: tuple[tuple[int, Slice], ...]
+    made_by: str = lexel.__version__
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def __iter__(self) -> Iterator[ShardPlan]:
+        return map(self.shard, range(len(self)))
+
+    def shard(self, number: int) -> ShardPlan:
+        """One of its shards."""
+        which, lines = self.slices[number]
+        return ShardPlan(number, self.inputs[which], lines)
+
+    @property
+    def records(self) -> int:
+        """How many lines the inputs have together."""
+        return sum(one.records for one in self.inputs)
+
+    @cached_property
+    def key(self) -> str:
+        """A checksum of the plan; each shard says which plan it was made by."""
+        values = self.as_json()
+        for one in values["inputs"]:
+            del one["modified_ns"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as ``plan.json`` holds it."""
+        return {
+            "format": FORMAT,
+            "made_by": self.made_by,
+            "options": asdict(self.options),
+            "inputs": [asdict(one) for one in self.inputs],
+            "steps": list(self.steps),
+            "shards": [[which, lines.first, lines.count, lines.start, lines.end] for which, lines in self.slices],
+        }
+
+
+def build_plan(inputs: Sequence[str], steps: Sequence[Step], *, options: JobOptions, known: Plan | None = None) -> Plan:
+    """Look at the inputs, the models and the files of the steps, and cut the inputs into shards.
+
+    Args:
+        inputs: The files, in order.
+        steps: What is done.
+        options: How the inputs are read.
+        known: An earlier plan; inputs that have not changed since are not read again.
+
+    Raises:
+        DataError: If an input cannot be read, or is none that a job can be made of.
+        CheckpointError: If a model cannot be used.
+    """
+    _check_order(steps)
+    if not inputs:
+        raise OptionError("a job needs inputs; found none; expected files of JSON lines or text")
+    found: list[Input] = []
+    slices: list[tuple[int, Slice]] = []
+    for which, path in enumerate(os.path.abspath(path) for path in inputs):
+        one, cut = _looked_at(path, options, known)
+        found.append(one)
+        slices += ((which, lines) for lines in cut)
+    paths = [one.path for one in found]
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        raise OptionError(f"{twice[0]}: is given twice; expected each input once")
+    return Plan(options, tuple(found), tuple(_described(step) for step in steps), tuple(slices))
+
+
+def _check_order(steps: Sequence[Step]) -> None:
+    """Refuse steps that would have a model read everything twice."""
+    for at, step in enumerate(steps):
+        before = [earlier.name for earlier in steps[:at] if earlier.is_model_step]
+        if isinstance(step, CorpusStep) and before:
+            raise OptionError(
+                f"steps: {step.name!r} stands after {before[0]!r}; it reads the whole corpus before it decides, so the "
+                f"model would read everything twice. Put {step.name!r} before {before[0]!r}"
+            )
+
+
+def _looked_at(path: str, options: JobOptions, known: Plan | None) -> tuple[Input, tuple[Slice, ...]]:
+    format = options.format or _format_of(path)
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        planned = known is not None and path in (one.path for one in known.inputs)
+        what = "is gone" if planned else f"cannot be opened ({error.strerror})"
+        advice = "the input of the plan. Put it back and run again" if planned else "a file to read"
+        raise DataError(f"{path}: {what}; expected {advice}") from error
+    if known is not None and known.options == options:
+        for which, one in enumerate(known.inputs):
+            if (one.path, one.format, one.bytes, one.modified_ns) == (path, format, status.st_size, status.st_mtime_ns):
+                return one, tuple(lines for owner, lines in known.slices if owner == which)
+    scan = scan_file(path, records=options.shard_records, most_bytes=options.shard_bytes)
+    records = sum(lines.count for lines in scan.slices)
+    return Input(path, format, scan.bytes, scan.sha256, status.st_mtime_ns, records), scan.slices
+
+
+def _format_of(path: str) -> InputFormat:
+    ending = ending_of(path)
+    for packed in (".zst", ".bz2"):
+        if ending == packed:
+            ending = ending_of(Path(path).stem)
+    if ending not in _ENDINGS:
+        known = ", ".join(name for name in _ENDINGS if name)
+        raise DataError(f"{path}: ending {ending!r}; expected one of {known}; name the format with --from")
+    return _ENDINGS[ending]  # type: ignore[return-value]
+
+
+def _described(step: Step) -> dict[str, Any]:
+    """A step as a plan writes it down."""
+    described: dict[str, Any] = {"step": step.name, "options": settings_of(step)}
+    parts = {
+        "models": {str(model or "bundled"): digest_of_model(model) for model in step.models()},
+        "files": {path: sha256_of(path) for path in step.files()},
+        "packages": {name: _version_of(name) for name in step.packages()},
+        "keys": step.secrets(),
+    }
+    return described | {name: values for name, values in parts.items() if values}
+
+
+def digest_of_model(source: str | None) -> str:
+    """A checksum of everything in a model folder that its results depend on.
+
+    Raises:
+        CheckpointError: If there is no such model.
+    """
+    folder = fetch(source).folder
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in _MODEL_FILES and path.name not in _NOT_OF_THE_MODEL:
+            total.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def load_plan(store: Store) -> Plan | None:
+    """The plan of a folder; ``None`` if none was made there.
+
+    Raises:
+        DataError: If it is none that this version reads.
+    """
+    values = store.read_json(PLAN)
+    if values is None:
+        return None
+    where = store.path(PLAN)
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise DataError(f"{where}: is no plan of format {FORMAT}; expected the folder of a job. Choose another --out")
+    try:
+        known = {field.name for field in fields(JobOptions)}
+        options = {name: value for name, value in values["options"].items() if name in known}
+        keep = options.get("keep")
+        return Plan(
+            JobOptions(**{**options, "keep": tuple(keep) if isinstance(keep, list) else keep}),
+            tuple(Input(**one) for one in values["inputs"]),
+            tuple(values["steps"]),
+            tuple((which, Slice(*lines)) for which, *lines in values["shards"]),
+            values["made_by"],
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{where}: is damaged ({error}); expected a plan as it was written. Begin in a new folder"
+        ) from error
+
+
+def check_same(old: Plan, new: Plan, *, where: str) -> None:
+    """Refuse to go on with another plan than the one that a folder was begun with.
+
+    Raises:
+        DataError: Naming the first difference.
+    """
+    difference = next(_differences(_comparable(old), _comparable(new), ""), None)
+    if difference is None:
+        return
+    what, before, now = difference
+    raise DataError(
+        f"{where}: {what} is {_shown(now)}, the plan has {_shown(before)}; expected the job that was begun here. "
+        "Put it back, or begin in another folder with --out"
+    )
+
+
+def _comparable(plan: Plan) -> dict[str, Any]:
+    """The plan with names in place of numbers, so that a difference is named as people know it."""
+    values = json.loads(json.dumps(plan.as_json()))
+    inputs = {one["path"]: {key: one[key] for key in ("format", "bytes", "sha256")} for one in values["inputs"]}
+    steps = {f"step {number} ({step['step']})": step for number, step in enumerate(values["steps"], 1)}
+    return {
+        "options": values["options"],
+        "the number of inputs": len(inputs),
+        "inputs": inputs,
+        "the steps": [step["step"] for step in values["steps"]],
+        "steps": steps,
+        "the version of Lexel": values["made_by"],
+        "the cut into shards": hashlib.sha256(json.dumps(values["shards"]).encode()).hexdigest(),
+    }
+
+
+def _differences(old: Any, new: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from _differences(old.get(name), new.get(name), f"{where}: {name}" if where else name)
+    elif old != new:
+        yield where.removeprefix("inputs: ").removeprefix("steps: ").removeprefix("options: "), old, new
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not there"
+    if isinstance(value, str) and len(value) == 64:
+        return f"{value[:12]}..."
+    if isinstance(value, Mapping):
+        return "another one" if len(value) > 3 else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)

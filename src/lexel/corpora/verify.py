@@ -1,0 +1,148 @@
+"""Verifying a job: every input and every shard has its checksum, and every record that went in is accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lexel.corpora.plan import Plan, ShardPlan
+from lexel.corpora.status import planned
+from lexel.corpora.store import AUDIT, DATA, FAULTS, SHARDS, Store
+from lexel.corpora.tally import Tally
+from lexel.corpora.worker import record_name
+from lexel.disk import sha256_of
+from lexel.errors import DataError
+
+MOST_PROBLEMS = 20
+"""Most problems that are told one by one."""
+
+
+@dataclass
+class Verdict:
+    """What a verification found.
+
+    Attributes:
+        tally: The sums over the shards that are whole.
+        shards: How many shards the plan has.
+        records: How many lines the inputs have.
+        missing: Shards that are not made yet.
+        problems: What is wrong, a line each.
+        n_problems: How many problems there are.
+    """
+
+    tally: Tally
+    shards: int
+    records: int
+    missing: int = 0
+    problems: list[str] = field(default_factory=list)
+    n_problems: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is there, and right."""
+        return not self.missing and not self.n_problems
+
+    def add(self, problem: str) -> None:
+        """Note something that is wrong."""
+        self.n_problems += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
+
+
+def verify_corpus(folder: str, *, inputs: bool = True, watch: Callable[[int, int], None] | None = None) -> Verdict:
+    """Check the output of a job against its plan.
+
+    Args:
+        folder: The folder of the job.
+        inputs: Whether to compare the inputs with their checksums as well.
+        watch: Is told how many shards of how many were checked.
+
+    Raises:
+        DataError: If there is no job in the folder.
+    """
+    plan, store = planned(folder), Store(folder)
+    verdict = Verdict(Tally(), len(plan), plan.records)
+    if inputs:
+        _check_inputs(plan, verdict)
+    known: set[str] = set()
+    for shard in plan:
+        known |= {record_name(shard), *(f"{part}/{shard.name}.jsonl" for part in _if_unfinished(store, shard))}
+        if record := _check_shard(store, plan, shard, verdict):
+            verdict.tally.add(record)
+            known.update(file["name"] for file in record["files"])
+        if watch is not None:
+            watch(shard.number + 1, len(plan))
+    for name in (name for part in (DATA, SHARDS, AUDIT, FAULTS) for name in store.names(part)):
+        if name not in known:
+            verdict.add(f"{store.path(name)}: is no file of the job; expected shards alone. Move it elsewhere")
+    if not verdict.missing and not verdict.n_problems and verdict.tally.records_in != plan.records:
+        verdict.add(f"{folder}: shards read {verdict.tally.records_in:,} lines, the inputs have {plan.records:,}")
+    return verdict
+
+
+def _if_unfinished(store: Store, shard: ShardPlan) -> tuple[str, ...]:
+    """Where a shard may have files whose record is not written yet."""
+    return (DATA, AUDIT, FAULTS) if store.size(record_name(shard)) is None else ()
+
+
+def _check_inputs(plan: Plan, verdict: Verdict) -> None:
+    for one in plan.inputs:
+        try:
+            if sha256_of(one.path) != one.sha256:
+                verdict.add(f"{one.path}: has changed since the plan was made; expected checksum {one.sha256[:12]}...")
+        except DataError as error:
+            verdict.add(str(error))
+
+
+def _check_shard(store: Store, plan: Plan, shard: ShardPlan, verdict: Verdict) -> dict[str, Any] | None:
+    """The record of a shard, all of it checked; ``None`` if it is not there or wrong."""
+    try:
+        record: dict[str, Any] | None = store.read_json(record_name(shard))
+    except DataError as error:
+        verdict.add(str(error))
+        return None
+    if record is None:
+        verdict.missing += 1
+        return None
+    n_before = verdict.n_problems
+    if record.get("plan") != plan.key:
+        verdict.add(f"{store.path(record_name(shard))}: is of another plan; remove it and run the job again")
+        return None
+    for file in record["files"]:
+        _check_file(store, file, verdict)
+    _check_sums(store.path(record_name(shard)), shard, record, verdict)
+    return record if verdict.n_problems == n_before else None
+
+
+def _check_file(store: Store, file: dict[str, Any], verdict: Verdict) -> None:
+    path = store.path(file["name"])
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        verdict.add(f"{path}: cannot be read ({error.strerror}); expected {file['rows']:,} records. Run the job again")
+        return
+    if hashlib.sha256(data).hexdigest() != file["sha256"]:
+        found = f"has {len(data):,} bytes" if len(data) != file["bytes"] else "has changed"
+        verdict.add(
+            f"{path}: {found}; expected what was written ({file['bytes']:,} bytes). Remove it and run the job again"
+        )
+    elif data.count(b"\n") != file["rows"]:
+        verdict.add(
+            f"{path}: has {data.count(10):,} records; expected {file['rows']:,}. Remove it and run the job again"
+        )
+
+
+def _check_sums(where: object, shard: ShardPlan, record: dict[str, Any], verdict: Verdict) -> None:
+    """Every line is a record, blank or faulty, and every record goes from step to step."""
+    if record["records_in"] != shard.slice.count:
+        verdict.add(f"{where}: {record['records_in']:,} lines read; expected {shard.slice.count:,}")
+    at_readers = record["faulty"] - sum(step["faulty"] for step in record["steps"])
+    on_the_way = record["records_in"] - record["blank"] - at_readers
+    for step in record["steps"]:
+        if step["in"] != on_the_way:
+            verdict.add(f"{where}: {step['in']:,} records came to {step['step']}; expected {on_the_way:,}")
+        on_the_way = step["out"]
+    if record["records_out"] != on_the_way:
+        verdict.add(f"{where}: {record['records_out']:,} records written; expected {on_the_way:,}")

@@ -1,0 +1,292 @@
+"""What makes a shard, the same in every runner: read, steps, write aside, sync, rename, and last the shard's record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from lexel.corpora.plan import Plan, ShardPlan
+from lexel.corpora.record import Record, json_of_record, record_of_json
+from lexel.corpora.slices import SliceReader
+from lexel.corpora.steps import CorpusStep, Machine, Shard, Step
+from lexel.corpora.store import AUDIT, DATA, FAULTS, PASSES, SHARDS, Store
+from lexel.errors import DataError
+
+Run = Callable[[list[Record], Shard], list[Record]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan with its steps and its folder: what a worker is sent.
+
+    Attributes:
+        plan: The plan.
+        steps: The steps.
+        folder: Where results go.
+    """
+
+    plan: Plan
+    steps: tuple[Step, ...]
+    folder: str
+
+    @property
+    def store(self) -> Store:
+        """The folder."""
+        return Store(self.folder)
+
+    @property
+    def passes(self) -> tuple[int, ...]:
+        """The steps that have to see the whole corpus, by their place."""
+        return tuple(at for at, step in enumerate(self.steps) if isinstance(step, CorpusStep))
+
+    def machine(self, threads: int | None) -> Machine:
+        """What the steps of a worker may use."""
+        options = self.plan.options
+        return Machine(threads, options.engine, options.precision, options.device)
+
+
+def record_name(shard: ShardPlan) -> str:
+    """The file that says that a shard is whole."""
+    return f"{SHARDS}/{shard.name}.json"
+
+
+def collected_name(at: int, shard: ShardPlan) -> str:
+    """The file of what a step of the whole corpus collected of a shard."""
+    return f"{PASSES}/{at}/{shard.name}.collected"
+
+
+def decided_name(at: int, shard: ShardPlan) -> str:
+    """The file of what it decided for the shard."""
+    return f"{PASSES}/{at}/{shard.name}.decided"
+
+
+class Worker:
+    """Makes shards of a job, one after the other; models are loaded with the first."""
+
+    def __init__(self, job: Job, *, threads: int | None = None, collects: int | None = None) -> None:
+        """Make ready.
+
+        Args:
+            job: The job.
+            threads: Threads for models; ``None`` is all cores.
+            collects: The step of the whole corpus for which is collected; ``None`` makes the output.
+        """
+        self._job, self._store, self._collects = job, job.store, collects
+        self._machine = job.machine(threads)
+        self._reader = SliceReader()
+        self._steps: list[Run] | None = None
+
+    def make(self, number: int) -> dict[str, Any]:
+        """Make a shard; gives its record, which is on the disk by then.
+
+        Raises:
+            LexelError: If it cannot be made.
+        """
+        shard = self._job.plan.shard(number)
+        began = perf_counter()
+        records, faults, n_blank = read_shard(shard, self._job, self._reader)
+        work = Work(records, self._job.plan.options.on_error == "stop", faults)
+        if self._collects is not None:
+            return self._collect(shard, work, self._collects)
+        for at, run in enumerate(self._started(len(self._job.steps))):
+            work.do(run, self._job, at, shard)
+        return self._write(shard, work, n_blank=n_blank, began=began)
+
+    def _started(self, n_steps: int) -> list[Run]:
+        if self._steps is None:
+            self._steps = [start_step(self._job, at, self._machine) for at in range(n_steps)]
+        return self._steps
+
+    def _collect(self, shard: ShardPlan, work: Work, at: int) -> dict[str, Any]:
+        for before, run in enumerate(self._started(at)):
+            work.do(run, self._job, before, shard)
+        step = self._job.steps[at]
+        assert isinstance(step, CorpusStep)
+        data = step.start_collecting(self._machine)(work.records, work.shard(self._job, at, shard))
+        self._store.write(collected_name(at, shard), data)
+        return {"shard": shard.number, "records_in": shard.slice.count}
+
+    def _write(self, shard: ShardPlan, work: Work, *, n_blank: int, began: float) -> dict[str, Any]:
+        """Write what a shard gave, and last the record that says that it is whole."""
+        store, files = self._store, []
+        lines = [line_of(record, shard) for record in work.records]
+        for folder, rows in ((DATA, lines), (AUDIT, work.audit), (FAULTS, self._faults(shard, work))):
+            if rows or folder == DATA:
+                name, data = f"{folder}/{shard.name}.jsonl", b"".join(rows)
+                store.write(name, data)
+                files.append(described_file(name, data, len(rows)))
+        record = {
+            "shard": shard.number,
+            "plan": self._job.plan.key,
+            "files": files,
+            "records_in": shard.slice.count,
+            "records_out": len(lines),
+            "blank": n_blank,
+            "faulty": len(work.faults),
+            "first_fault": work.faults[0][1] if work.faults else None,
+            "steps": work.passed,
+            "counts": {topic: dict(sorted(names.items())) for topic, names in sorted(work.counts.items())},
+            "seconds": round(perf_counter() - began, 3),
+        }
+        store.write_json(record_name(shard), record)
+        return record
+
+    def _faults(self, shard: ShardPlan, work: Work) -> list[bytes]:
+        if self._job.plan.options.on_error != "file":
+            return []
+        told = ({"path": shard.input.path, "line": place + 1, "reason": why} for place, why in work.faults)
+        return [json_line(one) for one in told]
+
+
+class Work:
+    """The records of a shard on their way through the steps, and what is to be told of them."""
+
+    def __init__(self, records: list[Record], stops_at_faults: bool, faults: list[tuple[int, str]]) -> None:
+        self.records = records
+        self.passed: list[dict[str, Any]] = []
+        self.counts: dict[str, Counter[str]] = {}
+        self.audit: list[bytes] = []
+        self.faults = faults
+        self._stops = stops_at_faults
+
+    def shard(self, job: Job, at: int, shard: ShardPlan) -> Shard:
+        """What the step at a place is told of the shard."""
+        random = Random(f"{job.plan.options.seed} {at} {shard.number}")
+        return Shard(shard.number, random, self.counts, faults=self.faults, stops_at_faults=self._stops)
+
+    def do(self, run: Run, job: Job, at: int, shard: ShardPlan) -> None:
+        """Send the records through a step.
+
+        Raises:
+            LexelError: Saying which step could not do it.
+        """
+        step, told = job.steps[at], self.shard(job, at, shard)
+        before, n_faults = len(self.records), len(self.faults)
+        try:
+            self.records = run(self.records, told)
+        except DataError as error:
+            raise DataError(f"{shard.input.path}: {error}") from error
+        self.audit += map(json_line, told.audit)
+        n_faults = len(self.faults) - n_faults
+        self.passed.append({"step": step.name, "in": before, "out": len(self.records), "faulty": n_faults})
+
+
+def start_step(job: Job, at: int, machine: Machine) -> Run:
+    """What the step at a place does; a step of the whole corpus does what was decided before."""
+    step = job.steps[at]
+    if not isinstance(step, CorpusStep):
+        return step.start(machine)
+    run = step.start_settled(machine)
+    store, plan = job.store, job.plan
+
+    def settled(records: list[Record], shard: Shard) -> list[Record]:
+        return run(records, shard, store.path(decided_name(at, plan.shard(shard.number))).read_bytes())
+
+    return settled
+
+
+def read_shard(
+    shard: ShardPlan, job: Job, reader: SliceReader, *, most: int | None = None
+) -> tuple[list[Record], list[tuple[int, str]], int]:
+    """The records of a shard, those that cannot be read with the reason, and the number of blank lines.
+
+    Args:
+        shard: The shard.
+        job: The job.
+        reader: What reads slices.
+        most: Read no more lines than this.
+
+    Raises:
+        DataError: If the input is not as it was planned, or the job stops at a record that cannot be read.
+    """
+    options, first = job.plan.options, shard.slice.first
+    data = reader.read(shard.input.path, shard.slice.start, shard.slice.end)
+    records: list[Record] = []
+    faults: list[tuple[int, str]] = []
+    n_blank = 0
+    for place, line in enumerate(_lines(data, shard, options.encoding), first):
+        if most is not None and place - first >= most:
+            break
+        if shard.input.format == "text":
+            records.append(Record(line, place=place))
+            continue
+        if not line or line.isspace():
+            n_blank += 1
+            continue
+        try:
+            values = json.loads(line)
+            records.append(
+                record_of_json(
+                    values,
+                    text_column=options.text_column,
+                    id_column=options.id_column,
+                    keep=options.kept,
+                    place=place,
+                )
+            )
+        except (ValueError, RecursionError) as error:
+            said = f"not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else str(error)
+            if options.on_error == "stop":
+                raise DataError(
+                    f"{shard.input.path}:{place + 1}: {said}; skip such records with --on-error skip"
+                ) from error
+            faults.append((place, said))
+    return records, faults, n_blank
+
+
+def _lines(data: bytes, shard: ShardPlan, encoding: str) -> Sequence[str]:
+    """The lines of a slice, without their ends."""
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = shard.slice.first + 1 + data[: error.start].count(b"\n")
+        found = f"byte 0x{data[error.start]:02x} is not {encoding}"
+        raise DataError(
+            f"{shard.input.path}:{line}: {found}; name the encoding with --encoding (gb18030, big5, ...)"
+        ) from error
+    if shard.slice.start == 0:
+        text = text.removeprefix("\ufeff")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        del lines[-1]
+    return [line.removesuffix("\r") for line in lines]
+
+
+def line_of(record: Record, shard: ShardPlan) -> bytes:
+    """A record as it is written.
+
+    Raises:
+        DataError: If it holds what JSON cannot.
+    """
+    try:
+        return json_of_record(record)
+    except (TypeError, ValueError) as error:
+        where = f"{shard.input.path}:{record.place + 1}"
+        raise DataError(f"{where}: cannot be written ({error}); expected fields that JSON holds") from error
+
+
+def json_line(values: Mapping[str, Any]) -> bytes:
+    """Values as one line of JSON."""
+    return (json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
+def described_file(name: str, data: bytes, rows: int) -> dict[str, Any]:
+    """What a shard's record says of one of its files."""
+    return {"name": name, "rows": rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def whole_record_of(store: Store, plan: Plan, shard: ShardPlan) -> dict[str, Any] | None:
+    """The record of a shard of a plan, if it was made by it and its files have their sizes."""
+    try:
+        record: dict[str, Any] | None = store.read_json(record_name(shard))
+    except DataError:  # torn by something else than Lexel: made again
+        return None
+    if record is None or record.get("plan") != plan.key:
+        return None
+    return record if all(store.size(file["name"]) == file["bytes"] for file in record["files"]) else None

@@ -8,6 +8,8 @@ from typing import Any
 from lexel.cards import markdown
 from lexel.cards.facts import Facts
 from lexel.jsonfile import read_object
+from lexel.provenance import chain_of
+from lexel.provenance.statement import BOM, STATEMENT
 
 DISTILLATION = "distillation.json"
 
@@ -46,6 +48,25 @@ def distilled(facts: Facts) -> str:
         _table(cost, ("teacher", "student")),
         _agreement(cost.get("agreement") or {}),
     )
+
+
+def steps(facts: Facts) -> str:
+    """The steps that made it, the first one first, each with what went in."""
+    found = chain_of(facts.folder)
+    rows = [
+        (
+            markdown.text(f"lexel {step['verb']}"),
+            markdown.text(str(step["finished"])),
+            markdown.text(", ".join(step["from"]) or "random weights"),
+            markdown.text(", ".join(f"{name} ({checksum[:12]})" for name, checksum in step["data"].items())),
+            markdown.text(step["provenance_sha256"][:12]),
+        )
+        for step in reversed(found)
+    ]
+    if not rows:
+        return ""
+    said = f"What went in, with checksums, is in [{STATEMENT}]({STATEMENT}) (in-toto) and [{BOM}]({BOM}) (CycloneDX)."
+    return markdown.paragraphs(markdown.table(("step", "finished", "from", "data", "statement"), rows), said)
 
 
 def _table(cost: Values, names: tuple[str, str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.cards import markdown, reliability, results
-from lexel.cards.derived import distilled, eight_bits
+from lexel.cards.derived import distilled, eight_bits, steps
 from lexel.cards.facts import EVALUATION, PLOT, TRAINING, DataSet, Facts
 from lexel.cards.languages import language_names, script_name
 from lexel.checkpoint.heads import Head
@@ -428,6 +428,7 @@ SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("Speed and memory", speed),
     ("Data", data),
     ("Training", training),
+    ("Steps", steps),
     ("Environment", environment),
     ("Attribution", attribution),
     ("Notes", notes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lexel.checkpoint.adapter import AdapterConfig
@@ -15,6 +15,9 @@ from lexel.checkpoint.quantised import Quantised
 from lexel.checkpoint.source import Source, bundled_name, fetch
 from lexel.checkpoint.weights import Weights, open_weights
 from lexel.encoder.family import ModelConfig
+from lexel.errors import OptionError
+from lexel.labels import LabelSet, detect
+from lexel.trust.contract import Expects, judged_head, read_contract
 
 __all__ = ["Checkpoint", "Head", "ModelConfig", "Source", "Weights", "open_checkpoint"]
 
@@ -34,6 +37,7 @@ class Checkpoint:
         labels_from: Which file, or the caller, gave the labels; for messages.
         adapter: The bottleneck adapters in its encoder, if it has any.
         quantised: The quantised graph beside its weights, if there is one.
+        renames: What results call labels of the model, by the name of the head and of the label; see ``expecting``.
     """
 
     source: Source
@@ -46,6 +50,38 @@ class Checkpoint:
     labels_from: str = "config.json"
     adapter: AdapterConfig | None = None
     quantised: Quantised | None = None
+    renames: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def expecting(self, expects: Expects | None) -> Checkpoint:
+        """The same, with the labels that a program expects; see ``lexel.trust.contract``.
+
+        Args:
+            expects: Labels, or the path of a mapping file; ``None``: any.
+
+        Raises:
+            LabelError: If the model gives others.
+            OptionError: If ``expects`` names no labels, or a map makes one class of two.
+        """
+        if expects is None:
+            return self
+        contract = read_contract(expects)
+        heads = list(self.heads.values())
+        contract.check(heads, model=self.source.repo_id or str(self.source.folder))
+        head = judged_head(heads)
+        if head is None or not contract.renames:
+            return self
+        if head.task != "classify":
+            return replace(self, renames={head.name: contract.renames})
+        labels = tuple(contract.renames.get(label, label) for label in head.labels)
+        if len(set(labels)) < len(labels):
+            raise OptionError(f"{contract.where}: makes one class of two; expected a name of its own for each class")
+        return replace(self, heads={**self.heads, head.name: replace(self.heads[head.name], labels=labels)})
+
+    def label_set(self, head: Head) -> LabelSet:
+        """The labels of a tagging head, read, under the names that results have."""
+        found = detect(head.labels, scheme=head.scheme, where=f"{self.source.folder}: head {head.name}")
+        renames = self.renames.get(head.name)
+        return found if not renames else replace(found, types=tuple(renames.get(name, name) for name in found.types))
 
     @property
     def description(self) -> str:
@@ -83,6 +119,7 @@ def open_checkpoint(
     pieces: str | None = None,
     scheme: str | None = None,
     labels: Sequence[str] | None = None,
+    expects: Expects | None = None,
     is_own: bool = False,
 ) -> Checkpoint:
     """Find a model and read everything but its weights.
@@ -93,6 +130,7 @@ def open_checkpoint(
         pieces: ``chars`` or ``tokenizer``, to overrule what was found.
         scheme: The scheme of the one tagging head, to overrule what was found.
         labels: Its labels by output, to overrule the file's.
+        expects: The labels that results must hold, or the path of a mapping file; see ``lexel.trust.contract``.
         is_own: Ask neither policy nor lock, because this process has just made the folder.
 
     Raises:
@@ -103,7 +141,7 @@ def open_checkpoint(
     place = fetch(source, revision=revision, is_own=is_own)
     config = read_config(place.folder)
     found = read_heads(place.folder, config, repo_id=place.repo_id, pieces=pieces, scheme=scheme, labels=labels)
-    return Checkpoint(
+    checkpoint = Checkpoint(
         source=place,
         config=config,
         heads=found.heads,
@@ -115,6 +153,7 @@ def open_checkpoint(
         adapter=found.adapter,
         quantised=found.quantised,
     )
+    return checkpoint.expecting(expects)
 
 
 def _described(head: Head) -> str:

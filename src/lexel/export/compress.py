@@ -19,6 +19,7 @@ from lexel.checkpoint.weights import SAFETENSORS, SCALE_ENDING, read_tensors, we
 from lexel.disk import write_json
 from lexel.errors import WeightError
 from lexel.jsonfile import read_object
+from lexel.provenance import Step, folder_material, write_provenance
 
 LEAST_NUMBERS = 4096
 """Smaller matrices stay in float16; they take no room, and heads are among them."""
@@ -54,6 +55,7 @@ def compress(folder: Path, out: Path) -> Path:
         write_safetensors(tensors, partial / SAFETENSORS)
         copy_description(folder, partial)
         _forget_graph(partial / "lexel.json")
+        write_provenance(partial, Step("compress", {}, [folder_material(folder, name=folder.name)]))
     return out
 
 

@@ -26,6 +26,7 @@ from lexel.disk import sha256_of, write_json
 from lexel.errors import CheckpointError, LabelError, MissingExtra, OptionError
 from lexel.jsonfile import read_object
 from lexel.names import PROBLEMS
+from lexel.provenance import Step, base_material, write_provenance
 from lexel.tasks.embed import open_embedder
 from lexel.tasks.loading import Source
 from lexel.tasks.pooling_choice import EmbedOptions, plan_pooling
@@ -174,6 +175,8 @@ def _export(
         "graphs": graphs,
     }
     write_json(place / RECORD, record)
+    parameters = {"to": "onnx", "head": record["head"], "precisions": list(precisions)}
+    write_provenance(place, Step("export", parameters, [base_material(checkpoint)]))
     return record
 
 

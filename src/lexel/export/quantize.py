@@ -14,7 +14,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -35,6 +35,7 @@ from lexel.evaluation.cost.cost import Cost, Loss
 from lexel.evaluation.cost.quantised import Scorer, outputs_of
 from lexel.export.calibration import calibration_batches, read_calibration
 from lexel.export.sensitivity import rank_products
+from lexel.provenance import Material, Step, base_material, write_provenance
 
 _MOST_KEPT = 0.5
 """Share of the quantised products that may stay in full precision; with more int8 gains nothing."""
@@ -131,6 +132,7 @@ class _Quantising:
             )
         cost = self._scorer.cost(self._folder, loss)
         self._record(cost)
+        self._write_provenance()
         return cost
 
     def _is_allowed(self, loss: Loss) -> bool:
@@ -193,6 +195,14 @@ class _Quantising:
             "nncf": version("nncf"),
         }
         write_json(self._folder / "lexel.json", describe_heads(self._checkpoint) | {"quantised": entry})
+
+    def _write_provenance(self) -> None:
+        """What went in: the model, and the text that gave the ranges."""
+        text = "\n".join(self._texts)
+        checksum = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        calibration = [Material("data", "calibration", {"calibration": checksum})] if self._texts else []
+        materials = [base_material(self._checkpoint), *calibration]
+        write_provenance(self._folder, Step("quantize", asdict(self._options), materials))
 
 
 def _save_graph(graph: Any, path: Path) -> None:

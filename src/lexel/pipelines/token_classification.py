@@ -19,7 +19,6 @@ from lexel.decoding.aggregation import STRATEGIES, Group, Strategy, find_subword
 from lexel.decoding.tags import softmax
 from lexel.engines.choose import describe
 from lexel.errors import LabelError
-from lexel.labels import detect
 from lexel.tasks.base import Block, Flow, Reading, gather_blocks, gather_given, join_words
 from lexel.tasks.unknown_arguments import refuse_unknown
 
@@ -105,7 +104,7 @@ class TokenClassificationPipeline:
         head = checkpoint.heads[flow.outputs[0]]
         self._flow = flow
         self._head = head.name
-        self._labels = detect(head.labels, scheme=head.scheme, where=f"{checkpoint.source.folder}: head {head.name}")
+        self._labels = checkpoint.label_set(head)
         self.options = options
         self._check_stride(options)
 

@@ -130,7 +130,7 @@ class ServedModel:
 
     def __init__(self, spec: ModelSpec, options: EngineOptions, *, share: Callable[[Engine], Engine]) -> None:
         self.name = spec.name
-        self.checkpoint = open_checkpoint(spec.source)
+        self.checkpoint = open_checkpoint(spec.source, expects=spec.expects)
         self._options = replace(options, start=self._engine)
         self._share = share
         self._engines: dict[frozenset[str], Engine] = {}

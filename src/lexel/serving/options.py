@@ -44,10 +44,12 @@ class ModelSpec:
     Attributes:
         name: What requests call it.
         source: A folder, a hub id (also ``owner/name@revision``), or ``None`` for the bundled model.
+        expects: The labels that its clients expect, or a mapping file; ``None``: any.
     """
 
     name: str
     source: str | None
+    expects: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> ModelSpec:

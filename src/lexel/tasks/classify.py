@@ -38,6 +38,7 @@ from lexel.tasks.framing import firsts
 from lexel.tasks.loading import Source, announce, describe_flow, find_head, load_checkpoint, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
+from lexel.trust.contract import Expects
 
 Text = str | tuple[str, str]
 """What is classified: a text, or a pair of texts."""
@@ -270,6 +271,7 @@ class Classifier:
         pieces: str | None = None,
         script: str = "as-is",
         head: str | None = None,
+        expects: Expects | None = None,
         options: EngineOptions | None = None,
         **keywords: Unpack[ClassifyLoadKeywords],
     ) -> Classifier:
@@ -281,6 +283,7 @@ class Classifier:
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
+            expects: The classes that your program expects, or a mapping file; see ``lexel.trust.contract``.
             options: What computes, and how precisely.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``ClassifyOptions`` (``top_k``, ``function``, ``multi_label``, ``threshold``,
@@ -294,7 +297,7 @@ class Classifier:
         """
         given = ClassifyOptions.read(keywords)
         computing, usual = options_of_load(ClassifyOptions(), options, given, load=cls.load)
-        checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
+        checkpoint = load_checkpoint(source, revision=revision, pieces=pieces).expecting(expects)
         found = find_head(checkpoint, "classify", name=head)
         is_raw = (usual.function or function_of_folder(checkpoint, found)) == "none"
         if is_raw and computing.precision == "auto" and computing.engine != "numpy":

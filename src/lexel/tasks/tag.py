@@ -19,7 +19,6 @@ from lexel.checkpoint.transitions import read_transitions
 from lexel.document import Document
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
 from lexel.errors import DataError, LabelError
-from lexel.labels import LabelSet, detect
 from lexel.names import Layer
 from lexel.tasks.base import Block, Flow, join_words
 from lexel.tasks.checks import check_one, check_several, check_text
@@ -29,6 +28,10 @@ from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
 from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
 from lexel.text.sentences import split_sentences
+from lexel.trust.contract import Expects
+
+_BY_LABELS: tuple[Layer, ...] = ("entities", "pos")
+"""The layers whose labels a contract may be about."""
 
 TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
     "words": ("words", "words+pos"),
@@ -72,6 +75,7 @@ class Tagger:
         scheme: str | None = None,
         labels: Sequence[str] | None = None,
         pieces: str | None = None,
+        expects: Expects | None = None,
         script: str = "as-is",
         options: EngineOptions | None = None,
         **keywords: Unpack[TagLoadKeywords],
@@ -88,6 +92,8 @@ class Tagger:
             scheme: What the labels' scheme is, where detection should be overruled.
             labels: The labels by index, where the config's should be overruled.
             pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            expects: The labels that your program expects (``["PER", "LOC"]``), or a mapping file; the labels are those
+                of entities, else of tags.
             script: ``simplified`` or ``traditional`` if the models read that and texts may be in the other; results
                 index the texts as they are. ``as-is`` converts nothing.
             options: What computes, and how precisely.
@@ -111,13 +117,14 @@ class Tagger:
 
         given = {layer: opened(part, None) for layer, part in parts.items() if part is not None}
         main = opened(source, revision) if source is not None or not given else None
+        main, given = _expecting(main, given, expects)
         chosen = _choose_heads(main, given)
         flows = _start_flows(chosen, computing, script=script)
         layers = {
             layer: LayerHead(
                 str(checkpoint.source.folder),
                 head,
-                _label_set(checkpoint, head),
+                checkpoint.label_set(head),
                 read_transitions(head, checkpoint.open_weights()),
             )
             for layer, (checkpoint, head) in chosen.items()
@@ -394,8 +401,14 @@ def _head_for(layer: Layer, checkpoint: Checkpoint) -> Head | None:
     return next((head for task in TASKS_OF_LAYER[layer] for head in heads if head.task == task), None)
 
 
-def _label_set(checkpoint: Checkpoint, head: Head) -> LabelSet:
-    return detect(head.labels, scheme=head.scheme, where=f"{checkpoint.source.folder}: head {head.name}")
+def _expecting(
+    main: Checkpoint | None, given: dict[Layer, Checkpoint], expects: Expects | None
+) -> tuple[Checkpoint | None, dict[Layer, Checkpoint]]:
+    """The checkpoints, with the one that a contract is about held against it: that of entities, else that of tags."""
+    layer = next((layer for layer in _BY_LABELS if layer in given), None)
+    if layer is not None and (layer == "entities" or main is None):
+        return main, {**given, layer: given[layer].expecting(expects)}
+    return None if main is None else main.expecting(expects), given
 
 
 def _start_flows(chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, script: str) -> list[Flow]:

@@ -24,6 +24,15 @@ def serve(
             help="A folder or hub id, also several; else the bundled model.",
         ),
     ] = None,
+    expect: Annotated[
+        list[str] | None,
+        option(
+            "--expect",
+            panel=_MODEL,
+            value="[NAME=]A,B,...",
+            help="Labels that clients expect, or a mapping file; of one model, or of all.",
+        ),
+    ] = None,
     locked: Locked = False,
     listen: ListenOptions,
     limits: LimitOptions,
@@ -48,4 +57,4 @@ def serve(
     with reported(messages):
         from lexel.cli.jobs.serving import run_server
 
-        run_server(models or [], listen, limits=limits, compute=compute, is_quiet=messages.quiet)
+        run_server(models or [], listen, expects=expect or [], limits=limits, compute=compute, is_quiet=messages.quiet)

@@ -88,6 +88,7 @@ def load_calibrated(
         compute=compute,
         messages=messages,
         script=script,
+        expects=classes.expect,
         calibration=classes.calibration,
         function=classes.function,
         multi_label=classes.multi_label,

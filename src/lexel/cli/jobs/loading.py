@@ -46,6 +46,7 @@ def load_tagger(
         entities=layers.entities,
         entities_on_words=tagging.entities_on_words,
         min_score=tagging.min_score,
+        expects=model.expect,
         **_common(labels, reading, compute),
     )
 

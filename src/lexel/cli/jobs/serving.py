@@ -6,16 +6,27 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lexel.cli.options.groups import ComputeOptions
 from lexel.cli.options.serve import LimitOptions, ListenOptions
 from lexel.engines.choose import EngineOptions
-from lexel.errors import MissingExtra
+from lexel.errors import MissingExtra, OptionError
+
+if TYPE_CHECKING:
+    from lexel.serving.options import ModelSpec
 
 
 def run_server(
-    models: Sequence[str], listen: ListenOptions, *, limits: LimitOptions, compute: ComputeOptions, is_quiet: bool
+    models: Sequence[str],
+    listen: ListenOptions,
+    *,
+    expects: Sequence[str],
+    limits: LimitOptions,
+    compute: ComputeOptions,
+    is_quiet: bool,
 ) -> None:
     """Serve until told to stop.
 
@@ -31,7 +42,7 @@ def run_server(
         raise MissingExtra(f'serving needs {error.name}: pip install "lexel[serve]"') from error
     _log_to_stderr(is_quiet=is_quiet)
     serve(
-        [ModelSpec.parse(model) for model in models] or [ModelSpec("zh", None)],
+        _expecting([ModelSpec.parse(model) for model in models] or [ModelSpec("zh", None)], expects),
         listening=Listening(
             listen.host,
             listen.port,
@@ -51,6 +62,19 @@ def run_server(
         ),
         engine=EngineOptions(**compute.loading),
     )
+
+
+def _expecting(specs: Sequence[ModelSpec], expects: Sequence[str]) -> list[ModelSpec]:
+    """The models with the labels that ``NAME=LABELS`` expects of one, or ``LABELS`` of all."""
+    for said in expects:
+        name, equals, labels = said.partition("=")
+        if equals and all(spec.name != name for spec in specs):
+            raise OptionError(f"--expect: no model {name!r}; expected one of {', '.join(spec.name for spec in specs)}")
+        specs = [
+            replace(spec, expects=labels if equals else said) if not equals or spec.name == name else spec
+            for spec in specs
+        ]
+    return list(specs)
 
 
 def _log_to_stderr(*, is_quiet: bool) -> None:

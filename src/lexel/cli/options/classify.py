@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from lexel.cli.options.groups import (
     Encoding,
+    Expect,
     LineBuffered,
     MaxChars,
     OnError,
@@ -102,6 +103,7 @@ class ClassOptions:
         str | None,
         option("--calibration", panel=_CLASSES, value="FILE", help="Thresholds that --calibrate wrote."),
     ] = None
+    expect: Expect = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,15 @@ Locked = Annotated[
     bool,
     option("--locked", panel=_MODEL, callback=_demand_lock, help="Refuse models that are not as lexel.lock has them."),
 ]
+Expect = Annotated[
+    str | None,
+    option(
+        "--expect",
+        panel=_MODEL,
+        value="A,B,...",
+        help="The labels that results must hold, or a mapping file (.json); refuse a model with others.",
+    ),
+]
 Pieces = Annotated[
     PiecesName | None,
     option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {choices(PiecesName)}; to overrule."),
@@ -138,6 +147,7 @@ class ModelOptions:
     words: Annotated[
         str | None, option("--words", panel=_MODEL, value="MODEL", help="A checkpoint of its own for words.")
     ] = None
+    expect: Expect = None
     locked: Locked = False
 
 

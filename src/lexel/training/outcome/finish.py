@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from lexel.cards import write_card
 from lexel.disk import sync, write_json
 from lexel.errors import CheckpointError
+from lexel.provenance import Material, Step, base_material, write_provenance
 from lexel.training import checkpoints
 from lexel.training.data.rows import Examples, RowBuilder
 from lexel.training.model.model import MultiHead
@@ -71,6 +72,7 @@ def write_folder(
         write_model(partial, model, setup, made=about.made())
         check_saved(partial, model, setup, examples, builder)
         about.write(partial, name=str(folder), threads=threads)
+        write_provenance(partial, about.step())
         # The answers of the recipe's card stand among the options in training.json.
         card = write_card(partial, measure=numbers >= TELLING_SIZE)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
@@ -109,6 +111,27 @@ class _About:
         """What ``lexel.json`` says of how the model was made."""
         data = {f"{file['name']}, {file['role']}": file["sha256"] for file in self.record()["data"]}
         return {"by": "lexel train", "seed": self._setup.options.seed, "steps": self._run["steps"], "data": data}
+
+    def step(self) -> Step:
+        """How the model was made, and what went in."""
+        record, setup = self.record(), self._setup
+        models = [
+            base_material(checkpoint, kind=kind)
+            for kind, checkpoint in (("base", setup.base), ("teacher", setup.teacher))
+            if checkpoint is not None
+        ]
+        data = [
+            Material(
+                "data",
+                f"{file['name']}, {file['role']}",
+                {str(file["path"]): file["sha256"]},
+                licence=file["licence"],
+            )
+            for file in record["data"]
+        ]
+        parameters = {"command": record["command"], "options": record["options"]}
+        details = {"seed": setup.options.seed, "steps": self._run["steps"]}
+        return Step("distill" if setup.teacher else "train", parameters, [*models, *data], details=details)
 
     def write(self, folder: Path, *, name: str, threads: int) -> None:
         """Write the reports on the run's data, its record and its plot."""

@@ -1,0 +1,43 @@
+"""Options of ``lexel describe``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from lexel.cli.options.groups import choices, option
+
+_DESCRIBING, _MEASURING = "Describing", "Measuring"
+
+DescribeFormat = Literal["terminal", "json", "schema"]
+
+To = Annotated[
+    DescribeFormat,
+    option(
+        "--to",
+        panel=_DESCRIBING,
+        value="FORMAT",
+        help=f"{choices(DescribeFormat)}; a table if not given. schema: a JSON schema of what the model's results are.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringOptions:
+    """What is measured, and at which prices."""
+
+    measure: Annotated[
+        bool, option("--measure", panel=_MEASURING, help="Load the model, and measure its speed on this machine.")
+    ] = False
+    text: Annotated[
+        str | None,
+        option("--text", panel=_MEASURING, value="FILE", help="Your own text, a record a line, to measure on."),
+    ] = None
+    hour_price: Annotated[
+        float | None,
+        option("--hour-price", panel=_MEASURING, value="PRICE", min=0, help="What this machine costs an hour."),
+    ] = None
+    api_price: Annotated[
+        float | None,
+        option("--api-price", panel=_MEASURING, value="PRICE", min=0, help="What an API asks for a million tokens."),
+    ] = None

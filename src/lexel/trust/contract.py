@@ -1,0 +1,128 @@
+"""The labels that a program expects of a model, and what is said when a model has others.
+
+    expects=["PER", "LOC", "ORG"]
+    expects="labels.json"      {"labels": ["PER", "LOC", "ORG"], "map": {"PERSON": "PER", "GPE": "LOC"}}
+
+Labels are what results hold: entity types and tags without ``B-`` and ``I-``. A map gives the model's labels other
+names; two may become one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lexel.errors import LabelError, OptionError
+from lexel.jsonfile import read_object
+from lexel.labels import detect
+
+Expects = str | os.PathLike[str] | Sequence[str]
+"""Labels, labels in one string with commas between, or the path of a mapping file."""
+
+ENDING = ".json"
+_MOST_SHOWN = 12
+
+
+class LabelledHead(Protocol):
+    """What is asked of a head."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def scheme(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What labels a program expects.
+
+    Attributes:
+        labels: All of them.
+        renames: The program's name for labels of the model that are called otherwise.
+        where: Where it was said, for messages.
+    """
+
+    labels: frozenset[str]
+    renames: Mapping[str, str] = field(default_factory=dict)
+    where: str = "your program"
+
+    def check(self, heads: Sequence[LabelledHead], *, model: str) -> None:
+        """Make sure that a model gives exactly these labels.
+
+        Raises:
+            LabelError: If it lacks some, or has others; with both sides.
+        """
+        head = judged_head(heads)
+        if head is None:
+            raise LabelError(f"{model}: has no labels; {self.where} expects {_some(self.labels)}. Choose another model")
+        own = labels_of_head(head)
+        unknown = sorted(self.renames.keys() - set(own))
+        given = {self.renames.get(label, label) for label in own}
+        if unknown or given != self.labels:
+            said = [
+                f"without {_some(missing)}" if (missing := self.labels - given) else "",
+                f"beyond them {_some(more)}" if (more := given - self.labels) else "",
+                f"the map names {_some(unknown)}, which it does not have" if unknown else "",
+            ]
+            raise LabelError(
+                f"{model}: head {head.name} gives {_some(own)}; {self.where} expects {_some(self.labels)}: "
+                f"{', '.join(part for part in said if part)}. Map them in a file "
+                '({"labels": [...], "map": {"PERSON": "PER"}}), or choose another model'
+            )
+
+
+def read_contract(expects: Expects) -> Contract:
+    """Read what a caller or an option says.
+
+    Raises:
+        OptionError: If it names no label, or is no mapping file.
+    """
+    if isinstance(expects, os.PathLike) or (isinstance(expects, str) and expects.endswith(ENDING)):
+        return _read_file(Path(expects))
+    names = expects.split(",") if isinstance(expects, str) else list(expects)
+    labels = [name.strip() if isinstance(name, str) else "" for name in names]
+    if not all(labels) or not labels:
+        raise OptionError(f"expects: {expects!r}; expected labels such as PER,LOC,ORG, or a mapping file (.json)")
+    return Contract(frozenset(labels))
+
+
+def _read_file(path: Path) -> Contract:
+    values = read_object(path)
+    labels, renames = values.get("labels"), values.get("map", {})
+    if set(values) - {"labels", "map"} or not isinstance(labels, list) or not labels or not isinstance(renames, dict):
+        raise OptionError(
+            f'{path}: expected {{"labels": ["PER", ...], "map": {{"PERSON": "PER", ...}}}}, and nothing else'
+        )
+    if not all(isinstance(name, str) and name for name in (*labels, *renames.values())):
+        raise OptionError(f"{path}: a label is no text; expected names")
+    return Contract(frozenset(labels), renames, str(path))
+
+
+def judged_head(heads: Sequence[LabelledHead]) -> LabelledHead | None:
+    """The head that a contract is about: entities before classes before tags."""
+    order = ("entities", "classify", "words+pos", "pos", "labels")
+    found = [head for task in order for head in heads if head.task == task]
+    return found[0] if found else None
+
+
+def labels_of_head(head: LabelledHead) -> tuple[str, ...]:
+    """The labels that a head's results hold, in order."""
+    if head.task == "classify":
+        return head.labels
+    return detect(head.labels, scheme=head.scheme, where=f"head {head.name}").types if head.labels else ()
+
+
+def _some(labels: Sequence[str] | frozenset[str]) -> str:
+    names = sorted(labels)
+    more = f" ... {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return ", ".join(names[:_MOST_SHOWN]) + more

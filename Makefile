@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check audit bench clean
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
@@ -21,6 +21,9 @@ check: $(VENV)/dev.done             ## Format, lint, types, and imports that go 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: $(VENV)/audit.done           ## Known vulnerabilities of the pinned versions, where the index answers
+	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
 bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept and compared with the floor
 	$(BIN)/python -m benchmarks --save
 
@@ -34,6 +37,11 @@ $(BIN)/python:
 $(VENV)/base.done: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --upgrade pip
 	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/audit.done: $(BIN)/python constraints.txt
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

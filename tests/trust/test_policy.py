@@ -175,6 +175,7 @@ def run(*arguments: str) -> tuple[int, str]:
         ["embed", "-m", "MODEL"],
         ["serve", "-m", "MODEL", "--port", "0"],
         ["compare", "MODEL", "zh", "--data", "x.jsonl"],
+        ["corpus", "run", "x.jsonl", "--out", "job", "--steps", "steps.yaml"],
         ["quantize", "MODEL", "out"],
         ["convert", "MODEL", "out"],
     ],
@@ -182,6 +183,7 @@ def run(*arguments: str) -> tuple[int, str]:
 )
 def test_every_command_is_refused_with_one_line(model, write_policy, arguments) -> None:
     write_policy('licences = ["apache-2.0"]')
+    Path("steps.yaml").write_text(f"- tag: {{model: {model}}}\n")
     Path("x.jsonl").write_text('{"text": "x", "words": [[0, 1]]}\n')
     status, said = run(*(str(model) if part == "MODEL" else part for part in arguments))
     assert status == 1, said

@@ -19,11 +19,8 @@ from lexel.cli.commands.classify import classify
 from lexel.cli.commands.cluster import cluster
 from lexel.cli.commands.compare import compare
 from lexel.cli.commands.convert import convert
-<<<<<<< HEAD
 from lexel.cli.commands.corpus import corpus
-=======
 from lexel.cli.commands.describe import describe
->>>>>>> 868c368 (Describe a model before its weights, hold its labels against a contract, and write down what goes into what we make)
 from lexel.cli.commands.distill import distill
 from lexel.cli.commands.embed import embed
 from lexel.cli.commands.evaluate import evaluate

@@ -45,7 +45,7 @@ _EXAMPLE = '{"LOCATION": "LOC"}'
 def verify(
     *,
     model_or_id: Model = None,
-    data: Data,
+    data: Data = None,
     asked: ClaimOptions,
     input: InputOptions,
     labelled: LabelledOptions,
@@ -70,7 +70,7 @@ def verify(
         check_outputs(asked.out, inputs=data or ())
         options, chosen = _options(asked, fold=labelled.fold), chosen_model(model, model_or_id)
         claims, heads = _card_of(chosen, labels)
-        files = _files(data, asked, heads, input=input, labelled=labelled)
+        files = _files(data, asked, heads, input=input, labelled=labelled) if data else _known(claims)
         reader = _load(chosen, heads, labels, compute=compute.exact, messages=messages)
         verification = _verify(reader, claims, files=files, options=options)
         _report(verification, asked, made=_made(reader, files))
@@ -113,6 +113,16 @@ def _files(
         return Labelled(place, read, name, asked.dataset)
 
     return [file(place) for place in data]
+
+
+def _known(claims: Sequence[Claim]) -> list[Labelled]:
+    """The data sets that the card names, in your copies or in the cache of datasets."""
+    from lexel.evaluation.verify.known_data import find_data
+
+    files = find_data(claims)
+    for file in files:
+        note(f"{file.dataset}: {file.path}")
+    return files
 
 
 def _options(asked: ClaimOptions, *, fold: str | None) -> VerifyOptions:

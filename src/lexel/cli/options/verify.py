@@ -18,7 +18,14 @@ _VERIFYING, _COMPUTING = "Verifying", "Computing"
 ReportFormat = Literal["terminal", "json"]
 
 Data = Annotated[
-    list[str], option("--data", "-d", panel=_VERIFYING, value="FILE", help="The gold data; again for more files.")
+    list[str] | None,
+    option(
+        "--data",
+        "-d",
+        panel=_VERIFYING,
+        value="FILE",
+        help="The gold data; again for more files. Else the card's data sets, if this machine has them.",
+    ),
 ]
 
 

@@ -59,6 +59,7 @@ class How:
     given_words: bool
     label_map: tuple[tuple[str, str], ...] = ()
     cut: bool = False
+    precision: str | None = None
 
 
 class Runs(Protocol):
@@ -143,6 +144,7 @@ class TagRuns:
         self.flows: Sequence[Flow] = tagger.flows
         self._results: dict[How, Results] = {}
         self._accuracies: dict[tuple[How, str], Estimate | None] = {}
+        self._in_precision: dict[str, Tagger] = {}
 
     def plan(self, claim: Claim, file: Labelled) -> How:
         """How a claim is run."""
@@ -199,6 +201,9 @@ class TagRuns:
         if n_long:
             said = f"{n_long:,} of {n_texts:,} texts are longer than the model's window; with these cut off"
             yield said, replace(how, cut=True)
+        if len(self.flows) == 1 and self.flows[0].engine.name in ("openvino", "torch"):
+            precision = "bf16" if self.flows[0].engine.precision == "float32" else "float32"
+            yield f"computed in {precision}", replace(how, precision=precision)
 
     def tell(self, how: How, *, of: str) -> None:
         """Note what a reader of a run's figures should know; ``of`` names its data."""
@@ -212,7 +217,22 @@ class TagRuns:
         return map(self._cut, documents) if how.cut else documents
 
     def _reader(self, how: How) -> Tagger:
-        return Tagger(self.tagger.flows, self.tagger.layers, replace(self.tagger.options, decode=how.decode))
+        tagger = self.tagger if how.precision is None else self._computing_in(how.precision)
+        return Tagger(tagger.flows, tagger.layers, replace(self.tagger.options, decode=how.decode))
+
+    def _computing_in(self, precision: str) -> Tagger:
+        """The same model in another precision.
+
+        Raises:
+            EngineError: If this machine does not compute in it.
+        """
+        if precision not in self._in_precision:
+            flow = self.flows[0]
+            engine = flow.engine
+            self._in_precision[precision] = Tagger.load(
+                flow.checkpoint, engine=engine.name, precision=precision, threads=engine.threads, script=flow.script
+            )
+        return self._in_precision[precision]
 
     def _n_long(self, file: Labelled) -> tuple[int, int]:
         """How many texts are longer than a window, and of how many."""

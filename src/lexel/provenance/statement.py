@@ -156,7 +156,9 @@ def chain_of(folder: str | Path) -> list[dict[str, Any]]:
             "data": {entry["name"]: entry["digest"]["sha256"] for entry in entries if _kind_of(entry) == "data"},
             "provenance_sha256": sha256_of(folder / STATEMENT),
         }
-        before = next((entry["annotations"]["chain"] for entry in entries if entry["annotations"].get("chain")), [])
+        before: list[dict[str, Any]] = next(
+            (entry["annotations"]["chain"] for entry in entries if entry["annotations"].get("chain")), []
+        )
         return [own, *before]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(

@@ -10,7 +10,7 @@ names; two may become one.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -122,7 +122,7 @@ def labels_of_head(head: LabelledHead) -> tuple[str, ...]:
     return detect(head.labels, scheme=head.scheme, where=f"head {head.name}").types if head.labels else ()
 
 
-def _some(labels: Sequence[str] | frozenset[str]) -> str:
+def _some(labels: Iterable[str]) -> str:
     names = sorted(labels)
     more = f" ... {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
     return ", ".join(names[:_MOST_SHOWN]) + more

@@ -20,6 +20,38 @@ from lexel.training.loop.fit import train
 from tests.training.runs import options
 train(options(Path("run"), max_steps=2{}))
 """
+SERVE = """
+import asyncio, json
+import lexel.serving.run
+from lexel.serving.app import build_app
+
+async def serve():
+    app, answer = build_app(), []
+
+    asked = []
+
+    async def receive():
+        if asked:
+            await asyncio.sleep(60)
+        asked.append(1)
+        return {"type": "http.request", "body": json.dumps({"text": "他在北京工作。"}).encode(), "more_body": False}
+
+    async def send(message):
+        answer.append(message)
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/v1/tag", "raw_path": b"/v1/tag", "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+    }
+    async with app.router.lifespan_context(app):
+        await app(scope, receive, send)
+    assert answer[0]["status"] == 200, answer
+
+asyncio.run(serve())
+"""
+"""A request to the application itself, since a server must have a socket."""
 SCRIPTS = {
     "bundled": ((), READ.format("", "他在北京工作。")),
     "torch": (("torch",), READ.format("engine='torch', precision='float32'", "他在北京工作。")),
@@ -62,6 +94,7 @@ from lexel.export.folder import export_onnx
 assert export_onnx(None, Path("out"), head="words")["words"]["graphs"]["float32"]["largest"] < 1e-4
 """,
     ),
+    "serve": (("fastapi", "uvicorn", "prometheus_client"), SERVE),
     "train": (("torch", "transformers", "accelerate"), TRAIN.format("")),
 }
 """What each process does, with the libraries that it must have: each extra is used as a caller uses it."""

@@ -286,6 +286,14 @@ def test_a_tokenizer_that_the_library_cannot_survive_is_refused_by_rule(tmp_path
     assert "tokenizer.json" in str(caught.value)
 
 
+def test_a_panic_of_the_library_is_an_error_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes, _ = BAD_TOKENIZERS["an empty character map"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json(tmp_path) | changes), encoding="utf-8")
+    monkeypatch.setattr("lexel.text.backend.check_tokenizer", lambda *_: None)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: Precompiled.*Fetch it again"):
+        load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert")
+
+
 GOOD_STEPS: dict[str, dict[str, Any]] = {
     "a sound character map": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap(trie(0), b"A\0")}},
     "XLM-R's spaces": {"normalizer": regex(" {2,}", kind="Replace")},

@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import lexel
 from lexel.checkpoint import open_checkpoint
 from lexel.checkpoint.quantised import GRAPH, quantised_graph
 from lexel.checkpoint.source import bundled_folder
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, EngineError
+from tests.builders import WORDS, build_tagger
 
 
 @pytest.fixture
@@ -72,3 +75,27 @@ def test_a_graph_of_other_operations_is_refused_whatever_its_checksum(folder: Pa
     bind(folder)
     with pytest.raises(CheckpointError, match=message):
         quantised_graph(open_checkpoint(folder))
+
+
+def test_a_graph_that_openvino_cannot_read_is_one_clear_line(folder: Path) -> None:
+    data = (folder / GRAPH).read_bytes()
+    (folder / GRAPH).write_bytes(data.replace(b'from-layer="', b'from-nowhere="'))
+    bind(folder)
+    with pytest.raises(EngineError, match=rf"{GRAPH}: cannot be read .*Run lexel quantize again"):
+        lexel.load(folder, engine="openvino", precision="int8")("天")
+
+
+def test_a_graph_that_openvino_cannot_compile_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = lexel.load(build_tagger(tmp_path / "model", heads={"words": WORDS}), engine="openvino", precision="float32")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("Exception from src/core: \n no such operation\x1b[31m")
+
+    engine = nlp.flows[0].engine.own  # type: ignore[attr-defined]
+    monkeypatch.setattr(engine, "_core", SimpleNamespace(compile_model=fail))
+    with pytest.raises(EngineError) as caught:
+        nlp("天")
+    assert str(caught.value).startswith("openvino: the graph could not be compiled in float32: Exception from src/core")
+    assert str(caught.value).isprintable()

@@ -54,6 +54,16 @@ def test_a_name_that_is_no_utf8_is_said_all_the_same(lexel: Run) -> None:
     assert "no such file" in one_error(lexel("tag", b"no\xff.txt".decode("utf-8", "surrogateescape")))
 
 
+def test_a_note_and_a_traceback_cannot_speak_to_the_terminal(lexel: Run, tmp_path: Path) -> None:
+    path = tmp_path / f"a{EVIL.replace('/', '')}.conll"
+    path.write_text("王 B-PER\n小 I-PER\n明 I-PER\n在 O\n北 B-LOC\n\n" * 5, encoding="utf-8")
+    noted = lexel("tag", path).stderr.decode()
+    assert "each row is one character" in noted
+    traced = lexel("tag", "--debug", f"no{EVIL}.txt").stderr.decode()
+    assert "Traceback" in traced
+    assert not _COMMANDS.search((noted + traced).replace("\n", ""))
+
+
 def test_an_error_of_three_million_characters_is_a_line_of_500(lexel: Run, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text(json.dumps({"text": "a", "offset_unit": "b" * 3_000_000}), encoding="utf-8")

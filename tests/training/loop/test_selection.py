@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lexel.training import train
 from lexel.training.config.options import DataFile, HeadOptions
 from lexel.training.loop.precision import LossScaler
+from lexel.training.start import setup
 from tests.training import runs
 
 
@@ -70,6 +72,26 @@ def test_gradient_checkpointing_gives_the_same_weights(tmp_path: Path) -> None:
     for name, asked in (("plain", False), ("checkpointed", True)):
         train(runs.options(tmp_path, gradient_checkpointing=asked, max_steps=3, output_dir=str(tmp_path / name)))
     assert runs.weights(tmp_path / "plain") == runs.weights(tmp_path / "checkpointed")
+
+
+def test_gradient_checkpointing_computes_every_layer_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    build = setup.models.build_encoder
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        encoder = build(*arguments, **options)
+        for module in encoder.modules():
+            if type(module).__name__ == "BertIntermediate":  # a part of a layer: hooks of the layer run once
+                module.register_forward_hook(lambda *_: calls.append("layer"))
+        return encoder
+
+    monkeypatch.setattr(setup.models, "build_encoder", counted)
+    counts = []
+    for name, asked in (("plain", False), ("checkpointed", True)):
+        calls.clear()
+        train(runs.options(tmp_path, gradient_checkpointing=asked, max_steps=3, output_dir=str(tmp_path / name)))
+        counts.append(len(calls))
+    assert counts[1] - counts[0] == 3 * 2  # steps and layers
 
 
 def test_float16_learns_as_float32_does(tmp_path: Path) -> None:

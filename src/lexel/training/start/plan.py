@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lexel.data import Losses, format_named
-from lexel.data.labelled import labelled_format
+from lexel.data import Losses, by_ending, format_named
 from lexel.data.tags import ILL_FORMED
 from lexel.errors import DataError
 from lexel.names import LAYERS
@@ -50,7 +49,7 @@ def layers_of_data(file: DataFile) -> tuple[str, ...]:
 
 def _holds_documents(file: DataFile) -> bool:
     try:
-        row = format_named(file.format) if file.format else labelled_format(file.path)
+        row = format_named(file.format) if file.format else by_ending(file.path)
     except DataError:
         return False
     return row.reader is not None and bool(row.layers)

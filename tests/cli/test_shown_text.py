@@ -7,12 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from lexel.cli.options.groups import MessageOptions
 from lexel.cli.terminal.console import output_console
+from lexel.cli.terminal.messages import reported
 from lexel.near import edit_distance, nearest_name
 from lexel.visible import for_terminal, for_terminal_in_style, one_line
 from tests.cli.conftest import Run, one_error
@@ -62,6 +65,14 @@ def test_a_note_and_a_traceback_cannot_speak_to_the_terminal(lexel: Run, tmp_pat
     traced = lexel("tag", "--debug", f"no{EVIL}.txt").stderr.decode()
     assert "Traceback" in traced
     assert not _COMMANDS.search((noted + traced).replace("\n", ""))
+
+
+def test_a_traceback_of_any_error_is_shown_as_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), reported(MessageOptions(debug=True)):
+        raise ValueError(EVIL)
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert not _COMMANDS.search(said.replace("\n", ""))
 
 
 def test_an_error_of_three_million_characters_is_a_line_of_500(lexel: Run, tmp_path: Path) -> None:

@@ -168,6 +168,13 @@ def edited(folder: Path, name: str, change: Any) -> Path:
         ("modules.json", lambda m: [*m[:2], {**m[1], "type": "x.CNN"}], "a module of kind 'CNN'; expected Transformer"),
         ("modules.json", lambda m: m[:1], r"modules Transformer; expected Transformer, Pooling"),
         ("modules.json", lambda m: [m[0], {**m[1], "path": "../1_Pooling"}], r"module 1 lies in '\.\./1_Pooling'"),
+        (
+            "modules.json",
+            lambda m: [m[0], {**m[1], "type": 5}],
+            "module 1 is .*; expected an object with type and path",
+        ),
+        ("modules.json", lambda m: [m[0], {**m[1], "path": ["1"]}], "module 1 is .*; expected an object with type and"),
+        ("modules.json", lambda m: [m[0], 7], "module 1 is 7; expected an object with type and path"),
         ("modules.json", lambda m: {"modules": m}, "holds a dict; expected one JSON array"),
         ("1_Pooling/config.json", lambda c: {**c, "pooling_mode": "median"}, "pooling_mode is 'median'; expected some"),
         ("2_Dense/config.json", lambda c: {**c, "in_features": 7}, "maps 7 numbers to 12; expected 32"),

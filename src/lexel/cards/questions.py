@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 from lexel.cards.facts import Facts
 from lexel.errors import OptionError
+from lexel.near import nearest_name
 
 QUESTIONS: Mapping[str, str] = {
     "licence": "Under which licence may the weights be used (a hub identifier such as apache-2.0, or a name)?",
@@ -61,8 +61,8 @@ def check_answers(answers: Mapping[str, object]) -> None:
     for name in answers:
         if name in known or (name.startswith(OF_DATA) and name != OF_DATA):
             continue
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)} or {OF_DATA}DATA"
+        near = nearest_name(name, known)
+        hint = f"did you mean {near}?" if near is not None else f"expected one of {', '.join(known)} or {OF_DATA}DATA"
         raise OptionError(f"card: {name!r} is nothing that a card asks; {hint}")
 
 

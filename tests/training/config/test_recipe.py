@@ -96,6 +96,7 @@ def test_a_file_may_say_how_it_is_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("learning_rat: 1", "recipe.yaml:5: unknown option 'learning_rat'; did you mean 'learning_rate'?"),
+        ("learning_steps: 1", "unknown option 'learning_steps'; see lexel train --help"),
         ("model_name_or_path: x", "unknown option 'model_name_or_path'; did you mean 'model'?"),
         ("learning_rate: fast", "recipe.yaml:5: learning_rate: 'fast'; expected a number"),
         ("epochz: 1", "recipe.yaml:5: unknown option 'epochz'; see lexel train --help"),

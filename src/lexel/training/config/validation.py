@@ -6,11 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lexel.errors import MissingExtra, OptionError
+from lexel.near import nearest_name
 from lexel.training.config.choices import refusal_of
 from lexel.training.config.options import DataFile, DistillOptions, HeadOptions, TrainingOptions
 from lexel.training.config.values import Value
@@ -41,8 +41,6 @@ _OTHER_NAMES = {
 }
 """What other programs call an option, where no similar name leads to it."""
 
-_CLOSE = 0.8
-"""The least similarity of a name that is suggested."""
 
 _EXPECTED = {
     "bool": "true or false",
@@ -176,7 +174,7 @@ def _suggestion(name: str, kind: type) -> str:
     """A similar name, or all names if there are few."""
     names = [field.name for field in fields(kind)]
     asked = name.replace("-", "_").lower()
-    close = [_OTHER_NAMES[asked]] if _OTHER_NAMES.get(asked) in names else get_close_matches(asked, names, 1, _CLOSE)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    near = _OTHER_NAMES[asked] if _OTHER_NAMES.get(asked) in names else nearest_name(asked, names)
+    if near is not None:
+        return f"; did you mean {near!r}?"
     return "; see lexel train --help" if kind is TrainingOptions else f"; expected some of {', '.join(names)}"

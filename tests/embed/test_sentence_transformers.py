@@ -173,7 +173,7 @@ def edited(folder: Path, name: str, change: Any) -> Path:
             lambda m: [m[0], {**m[1], "type": 5}],
             "module 1 is .*; expected an object with type and path",
         ),
-        ("modules.json", lambda m: [m[0], {**m[1], "path": ["1"]}], "module 1 is .*; expected an object with type and"),
+        ("modules.json", lambda m: [m[0], {**m[1], "path": ["1"]}], "module 1 is .*; expected an object with type"),
         ("modules.json", lambda m: [m[0], 7], "module 1 is 7; expected an object with type and path"),
         ("modules.json", lambda m: {"modules": m}, "holds a dict; expected one JSON array"),
         ("1_Pooling/config.json", lambda c: {**c, "pooling_mode": "median"}, "pooling_mode is 'median'; expected some"),

@@ -172,6 +172,24 @@ def test_a_file_that_is_read_is_not_replaced(lexel: Run, tmp_path: Path, how: st
     assert source.read_text(encoding="utf-8") == '{"text": "我在"}\n'
 
 
+@pytest.mark.parametrize("mode", ["stdin", "stdout"])
+def test_a_file_that_the_shell_opened_is_known_too(environment: dict[str, str], tmp_path: Path, mode: str) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text(TEXT * 3, encoding="utf-8")
+    arguments = ["-o", str(source)] if mode == "stdin" else [str(source)]
+    with open(source, "rb") as reading, open(source, "ab") as appending:
+        result = subprocess.run(
+            [*COMMAND, "tag", "-q", *arguments],
+            stdin=reading if mode == "stdin" else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if mode == "stdin" else appending,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+        )
+    assert "expected another file to write" in one_error(result)
+    assert source.read_text(encoding="utf-8") == TEXT * 3
+
+
 @pytest.mark.parametrize("option", ["--out", "--html"])
 def test_a_report_does_not_replace_the_data_that_it_is_about(lexel: Run, tmp_path: Path, option: str) -> None:
     data = tmp_path / "dev.jsonl"

@@ -36,11 +36,13 @@ def test_choices_are_those_of_the_rooms_that_know_them() -> None:
     from lexel.data.offsets import OFFSET_UNITS
     from lexel.decoding.tags import Method
     from lexel.engines.choose import ENGINES, PRECISIONS
+    from lexel.tasks.layers import Snap
     from lexel.text.script import SCRIPTS
 
     assert get_args(options.EngineName) == ENGINES
     assert get_args(options.PrecisionName) == PRECISIONS
     assert get_args(options.DecodeName) == get_args(Method)
+    assert get_args(options.SnapName) == get_args(Snap)
     assert get_args(options.OffsetsName) == OFFSET_UNITS
     assert get_args(options.ScriptName) == SCRIPTS
     assert get_args(options.OutputFormat) == tuple(FORMATS)

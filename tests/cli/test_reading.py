@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, one_error
 
 TEXT = "王小明在臺北市。"
 
@@ -174,3 +175,23 @@ def test_entities_with_low_scores_are_left_out_on_request(lexel: Run) -> None:
     }
     assert len(found["0"]) >= len(found["0.5"]) > 0
     assert found["1"] == []
+
+
+def test_grapheme_clusters_stay_whole_on_request(lexel: Run) -> None:
+    clusters = ["👩\u200d👩\u200d👧", "👍🏽", "🇹🇼", "e\u0301"]
+    text = "".join(clusters * 5)
+    edges = set(itertools.accumulate(map(len, clusters * 5), initial=0))
+    for command in ("tag", "segment"):
+        (record,) = records(lexel(command, "-q", "--snap", "grapheme", "--to", "jsonl", input=text).stdout)
+        assert {edge for word in record["words"] for edge in word} <= edges
+    assert "--snap" in one_error(lexel("tag", "--snap", "word", input=text), status=2)
+
+
+def test_entities_of_some_labels_are_left_out_on_request(lexel: Run) -> None:
+    text = "王小明在臺北市天下大王我他你們" * 5
+    (whole,), (some,) = (
+        records(lexel("tag", "-q", *more, input=text).stdout) for more in ((), ("--ignore", "PER, LOC"))
+    )
+    assert {entity[2] for entity in whole["entities"]} & {"PER", "LOC"}
+    assert some["entities"] == [entity for entity in whole["entities"] if entity[2] not in ("PER", "LOC")]
+    assert "ignore: label 'X'; expected labels of entities" in one_error(lexel("tag", "--ignore", "X", input=text))

@@ -107,6 +107,7 @@ def _loading(reading: ReadingOptions, tagging: TagOptions, compute: ComputeOptio
         **compute.loading,
         "decode": reading.decode,
         "lexicon": reading.lexicon,
+        "snap": reading.snap,
         "entities_on_words": tagging.entities_on_words,
         "min_score": tagging.min_score,
     }

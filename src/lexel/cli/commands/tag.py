@@ -5,6 +5,7 @@ from __future__ import annotations
 from lexel.cli.options.groups import (
     ComputeOptions,
     Files,
+    Ignore,
     InputOptions,
     LabelOptions,
     LayerOptions,
@@ -29,6 +30,7 @@ def tag(
     output: OutputOptions,
     reading: ReadingOptions,
     tagging: TagOptions,
+    ignore: Ignore = None,
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
@@ -54,6 +56,13 @@ def tag(
 
         job = plan_tagging(files, input, output=output, piped="jsonl", on_terminal="terminal")
         tagger = load_tagger(
-            model, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
+            model,
+            layers,
+            labels=labels,
+            reading=reading,
+            tagging=tagging,
+            compute=compute,
+            messages=messages,
+            ignore=ignore,
         )
         job.run(tagger, given_words=tagging.given_words, is_quiet=messages.quiet)

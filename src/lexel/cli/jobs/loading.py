@@ -35,6 +35,7 @@ def load_tagger(
     tagging: TagOptions,
     compute: ComputeOptions,
     messages: MessageOptions,
+    ignore: str | None = None,
 ) -> Tagger:
     """A tagger with every layer that the checkpoints have a head for."""
     fetch_in_sight((model.model, model.words, layers.pos, layers.entities), model, messages)
@@ -46,6 +47,7 @@ def load_tagger(
         entities=layers.entities,
         entities_on_words=tagging.entities_on_words,
         min_score=tagging.min_score,
+        ignore=_names(ignore) or (),
         expects=model.expect,
         **_common(labels, reading, compute),
     )
@@ -76,12 +78,18 @@ def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptio
     return {
         **compute.loading,
         "scheme": labels.scheme,
-        "labels": None if labels.labels is None else [label.strip() for label in labels.labels.split(",")],
+        "labels": _names(labels.labels),
         "pieces": labels.pieces,
         "decode": reading.decode,
         "lexicon": reading.lexicon,
+        "snap": reading.snap,
         "script": reading.script,
     }
+
+
+def _names(typed: str | None) -> list[str] | None:
+    """The names between the commas of an option."""
+    return None if typed is None else [name.strip() for name in typed.split(",")]
 
 
 def load_reader(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lexel.cli.jobs.outputs import replaced
+from lexel.cli.jobs.outputs import grown, replaced
 from lexel.cli.options.groups import InputOptions
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
@@ -117,6 +117,7 @@ def check_places(places: Sequence[str], out: str | None) -> None:
     if out in (None, "-"):
         if sys.stdout is None:
             problems.append("standard output is closed; expected somewhere to write, or --out FILE")
+        problems += [problem for place in places if place != "-" and (problem := grown(place))]
     else:
         target = Path(str(out))
         if target.is_dir():

@@ -22,6 +22,7 @@ _MODEL, _INPUT, _OUTPUT, _READING, _COMPUTING, _TALKING = "Model", "Input", "Out
 EngineName = Literal["auto", "openvino", "torch", "numpy"]
 PrecisionName = Literal["auto", "float32", "bf16", "int8", "float16", "float64"]
 DecodeName = Literal["viterbi", "argmax"]
+SnapName = Literal["grapheme"]
 OffsetsName = Literal["char", "utf16", "byte"]
 ScriptName = Literal["simplified", "traditional", "as-is"]
 InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]
@@ -120,6 +121,10 @@ Offsets = Annotated[
 ]
 LineBuffered = Annotated[
     bool, option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
+]
+Ignore = Annotated[
+    str | None,
+    option("--ignore", panel=_READING, value="A,B,...", help="Leave out entities with these labels."),
 ]
 Script = Annotated[
     ScriptName,
@@ -241,6 +246,15 @@ class ReadingOptions:
     lexicon: Annotated[
         str | None,
         option("--lexicon", panel=_READING, value="FILE", help="Words whose boundaries are forced or preferred."),
+    ] = None
+    snap: Annotated[
+        SnapName | None,
+        option(
+            "--snap",
+            panel=_READING,
+            value="UNIT",
+            help="grapheme: keep emoji with joiners, flags and letters with marks in one word and one entity.",
+        ),
     ] = None
     script: Script = "as-is"
 

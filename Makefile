@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check audit bench clean
+.PHONY: setup demo test check audit hashes bench clean
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
@@ -24,6 +24,11 @@ check: $(VENV)/dev.done             ## Format, lint, types, and imports that go 
 audit: $(VENV)/audit.done           ## Known vulnerabilities of the pinned versions, where the index answers
 	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
+hashes: $(VENV)/audit.done          ## Write deploy/requirements.txt again: the server's packages with checksums
+	$(VENV)/audit/bin/uv pip compile pyproject.toml --extra serve --constraint constraints.txt --generate-hashes \
+	  --python-version 3.12 --python-platform x86_64-manylinux_2_28 --no-header --no-annotate --quiet --output-file deploy/requirements.txt
+	sed -i '1i # What the server installs, with checksums. Written from pyproject.toml and constraints.txt by: make hashes' deploy/requirements.txt
+
 bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept and compared with the floor
 	$(BIN)/python -m benchmarks --save
 
@@ -41,7 +46,7 @@ $(VENV)/base.done: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/audit.done: $(BIN)/python constraints.txt
 	$(BIN)/python -m venv $(VENV)/audit
-	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit uv
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

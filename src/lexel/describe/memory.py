@@ -1,8 +1,9 @@
 """How much memory a process needs at most, from the shapes in the headers.
 
-Measured on Linux with the engine OpenVINO on two threads: a process that loads a model and tags texts. Its peak is what
-Python and the libraries take, the weights as the file has them, which are looked at once, and the products' weights
-again as the engine lays them out. Tables of pieces are not laid out again.
+Measured on Linux with the engine OpenVINO on two threads, in processes that load a model and tag texts. At its peak a
+process holds Python and the libraries, the weights of products as the file has them and as the engine lays them out,
+what it looked up of the tables of pieces, and room for batches, which grows with the width of the model.
+``tests/trust/test_memory.py`` measures again, on other shapes than those that the figures are from.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ MIB = 2**20
 
 
 class _Costs(NamedTuple):
-    """Bytes for each number of the products and of the tables, and what a process takes beside them."""
+    """Bytes of a process by itself, for each number of the products and of the tables, and for each unit of width."""
 
+    process: float
     products: float
     tables: float
-    process: float
+    width: float
 
 
 _COSTS: Mapping[str, _Costs] = {
-    "float32": _Costs(products=8.0, tables=4.0, process=130.0 * MIB),
-    "bf16": _Costs(products=6.0, tables=4.0, process=120.0 * MIB),
-    "int8": _Costs(products=5.0, tables=4.0, process=130.0 * MIB),
+    "float32": _Costs(134.0 * MIB, products=7.61, tables=3.19, width=0.0),
+    "bf16": _Costs(133.6 * MIB, products=5.92, tables=0.0, width=0.048 * MIB),
+    "int8": _Costs(138.4 * MIB, products=1.55, tables=0.0, width=0.118 * MIB),
 }
 
 
@@ -36,6 +38,8 @@ def estimate_memory(config: ModelConfig, tensors: Mapping[str, TensorShape]) -> 
     tables = sum(tensor.n_numbers for tensor in tensors.values() if tensor.shape[:1] == (config.vocab_size,))
     products = sum(tensor.n_numbers for tensor in tensors.values()) - tables
     return {
-        precision: int(costs.process + costs.products * products + costs.tables * tables)
+        precision: int(
+            costs.process + costs.products * products + costs.tables * tables + costs.width * config.hidden_size
+        )
         for precision, costs in _COSTS.items()
     }

@@ -1,4 +1,4 @@
-"""What describing says of memory is within a tenth of what a process really takes, for five shapes in three precisions."""
+"""What describing says of memory is within a tenth of what a process takes, for five shapes in three precisions."""
 
 from __future__ import annotations
 

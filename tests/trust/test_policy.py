@@ -267,6 +267,14 @@ def test_a_hub_that_answers_something_else_is_said_in_one_line(hub: Hub, project
     assert str(error.value).startswith(f"{NAME}: the hub answered something else")
 
 
+def test_a_file_that_breaks_off_is_said_in_one_line(hub: Hub, project: Path, monkeypatch, capfd) -> None:
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    hub.repositories[NAME].cut_off = True
+    with pytest.raises(CheckpointError, match="download failed"):
+        lexel.open_checkpoint(NAME)
+    assert capfd.readouterr().err == ""
+
+
 # The command ---------------------------------------------------------------------------------------------------------
 
 
@@ -339,6 +347,23 @@ SARIF = {
     },
 }
 """What code hosts need of the schema of SARIF 2.1.0."""
+
+
+def test_check_follows_the_models_that_a_card_was_made_from(hub: Hub, write_policy: WritePolicy) -> None:
+    files = hub.repositories[NAME].files
+
+    def say(name: str, front: str) -> None:
+        hub.repositories[name] = Repository({**files, "README.md": f"---\n{front}\n---\n".encode()}, {"main": NEW})
+
+    say(NAME, "license: mit\nbase_model: some/middle")
+    say("some/middle", "license: apache-2.0\nbase_model:\n- some/first\n- some/gone")
+    say("some/first", "license: cc-by-nc-4.0\nbase_model: owner/model")
+    write_policy('licences = ["permissive"]')
+    status, said = check(NAME, "--to", "json")
+    assert status == 1
+    (finding,) = json.loads(said)["findings"]
+    assert finding["rule"] == "base-licence"
+    assert "cc-by-nc-4.0" in finding["found"]
 
 
 def test_check_without_a_model_is_misuse(project: Path) -> None:

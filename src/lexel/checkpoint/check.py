@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lexel.checkpoint.files import BIN_FILES, SAFETENSORS_FILES, description_files, files_read, is_read
+from lexel.checkpoint.front_matter import read_keys
 from lexel.checkpoint.gate import licence_of
 from lexel.checkpoint.hub import Listing, list_files
 from lexel.checkpoint.source import BUNDLED_SCRIPTS, fetch, fetch_description, split_revision
 from lexel.errors import CheckpointError
+from lexel.licences import Verdict, kind_of, strictest
+from lexel.licences.verdict import texts_of
 from lexel.trust.candidate import Candidate
 from lexel.trust.findings import Finding
 from lexel.trust.judge import judge_model
 from lexel.trust.lock import Lock, LockedModel, difference
 from lexel.trust.policy import Policy
+
+_MOST_BASES = 8
+"""Models of a chain that are asked for their licence."""
 
 
 def check_models(sources: Iterable[str], policy: Policy) -> list[Finding]:
@@ -54,9 +61,35 @@ def examine(source: str) -> Candidate:
     if "/" not in repo_id or os.path.exists(source):
         fetch(source, is_own=True)  # says what it is not
     listing = list_files(repo_id, revision)
-    place = fetch_description(repo_id, listing.commit)
+    folder = fetch_description(repo_id, listing.commit).folder
     sizes = {name: listing.files[name].size for name in files_loaded(listing)}
-    return Candidate(source, repo_id, revision, listing.commit, licence_of(place.folder), sizes)
+    return Candidate(source, repo_id, revision, listing.commit, _with_bases(licence_of(folder), folder), sizes)
+
+
+def _with_bases(licence: Verdict, folder: Path) -> Verdict:
+    """The verdict with the strictest licence among the models that a card says it was made from, if it names any."""
+    asked, waiting, found = set[str](), _bases(folder), [licence.base_licence] if licence.base_licence else []
+    while waiting and len(asked) < _MOST_BASES:
+        base = waiting.pop()
+        if base in asked:
+            continue
+        asked.add(base)
+        try:
+            place = fetch_description(base, None).folder
+        except CheckpointError:  # gone, or not on the hub
+            continue
+        found += licence_of(place).licences
+        waiting += _bases(place)
+    strict = strictest(map(kind_of, found))
+    named = next((name for name in found if kind_of(name) == strict), None)
+    return replace(licence, base_licence=named)
+
+
+def _bases(folder: Path) -> list[str]:
+    """The models that a card says its model was made from."""
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    return [name for name in texts_of(read_keys(text, ("base_model",)).get("base_model")) if "/" in name]
 
 
 def files_loaded(listing: Listing) -> list[str]:

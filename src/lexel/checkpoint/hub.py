@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -146,10 +147,13 @@ def _bound(request: Any) -> None:
 
 @contextmanager
 def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
-    """Say in one line what went wrong between here and the hub."""
+    """Say in one line what went wrong between here and the hub, and have the hub library say nothing of it."""
     from huggingface_hub import errors
 
     at = f"{repo_id}@{revision}" if revision else repo_id
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     except errors.RevisionNotFoundError as cause:
@@ -179,6 +183,8 @@ def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
         raise CheckpointError(
             f"{at}: download failed ({_first_line(cause)}). Check network and disk, then try again"
         ) from cause
+    finally:
+        logger.setLevel(level)
 
 
 def _unreachable(error: Exception) -> str:

@@ -127,5 +127,10 @@ def test_what_is_no_archive_is_refused(project: Path, data: bytes, monkeypatch) 
         lexel.open_checkpoint("x.tar")
 
 
+def test_one_that_is_not_there_is_said(project: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere\.tar: no such bundle"):
+        lexel.open_checkpoint("nowhere.tar")
+
+
 def test_nothing_is_overwritten(bundle: Path, model: Path) -> None:
     assert CliRunner().invoke(app, ["bundle", str(model), str(bundle)]).exit_code == 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from lexel.checkpoint.bundle import is_bundle, open_bundle
+from lexel.checkpoint.bundle import ENDING, is_bundle, open_bundle
 from lexel.checkpoint.files import BIN_FILES, DESCRIPTION_FILES, SAFETENSORS_FILES, SENTENCE_FILES, TOKENIZER_FILES
 from lexel.checkpoint.gate import Gate, open_gate
 from lexel.checkpoint.hub import snapshot
@@ -84,6 +84,8 @@ def fetch(
     if is_bundle(folder):
         _refuse_revision(revision, f"the bundle {name}")
         return _admitted(Source(_checked(open_bundle(folder))), name, gate)
+    if folder.suffix == ENDING:
+        raise CheckpointError(f"{name}: no such bundle; expected the path of a file that lexel bundle wrote")
     repo_id, named = split_revision(name)
     if isinstance(source, os.PathLike) or not _REPO_ID.fullmatch(repo_id) or os.path.isfile(folder):
         raise CheckpointError(_not_a_source(name, folder))

@@ -23,10 +23,10 @@ from lexel.tasks.tag import Tagger
 from tests.builders import ENTITIES, WORDS, build_tagger
 
 SENTENCES = (
-    (("王小明", "went", "to", "new", "york"), (1, 0, 0, 3, 4)),
-    (("the", "new", "york"), (0, 3, 4)),
-    (("in", "to", "the"), (0, 0, 0)),
-    (("王", "明", "live", "in", "new", "york"), (1, 2, 0, 0, 3, 4)),
+    (("王小明", "went", "to", "new", "york"), (1, 1, 0, 3, 4)),
+    (("the", "new", "york"), (1, 3, 4)),
+    (("in", "to", "the"), (1, 1, 0)),
+    (("王", "明", "live", "in", "new", "york"), (1, 1, 1, 0, 3, 4)),
 ) * 5
 CONLL = "-DOCSTART- -X- -X- O\n\n" + "\n\n".join(
     "\n".join(f"{word} NN B-NP {ENTITIES[tag]}" for word, tag in zip(*sentence, strict=True)) for sentence in SENTENCES
@@ -36,7 +36,7 @@ CONLL = "-DOCSTART- -X- -X- O\n\n" + "\n\n".join(
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LEXEL_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LEXEL_DATA_SETS", str(tmp_path / "data"))
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LEXEL_ENGINE", "numpy")
     return tmp_path
@@ -152,7 +152,7 @@ def ner(here: Path) -> tuple[Path, dict[str, float]]:
     """A model of entities, and its five figures on the copy, as a script would print them."""
     write_copy(here)
     folder = build_tagger(here / "ner", heads={"entities": ENTITIES}, max_length=64, seed=2)
-    tagger = Tagger.load(folder, decode="argmax", precision="auto")
+    tagger = Tagger.load(folder, decode="argmax", engine="numpy")
     gold = documents([claim()])
     scores = evaluate(tagger, gold, options=EvaluationOptions(sampling=Sampling(0))).entities
     accuracy = single_tag_accuracy(tagger, gold, layer="entities", sampling=Sampling(0))
@@ -195,7 +195,7 @@ def test_the_table_of_a_fine_tuned_segmenter_is_run_again(here: Path, altered: s
     write_jsonl(documents([claim()]), folder / "validation.jsonl")
     model = build_tagger(here / "segmenter", heads={"words": WORDS}, max_length=64, seed=3)
     words = evaluate(
-        Tagger.load(model, decode="argmax"),
+        Tagger.load(model, decode="argmax", engine="numpy"),
         read_jsonl(folder / "validation.jsonl"),
         options=EvaluationOptions(sampling=Sampling(0)),
     ).words

@@ -1,6 +1,6 @@
 """Data sets that cards name, found on this machine: in your own copies, or in the cache of the ``datasets`` library.
 
-A copy lies in ``$LEXEL_DATA/NAME/`` under the names that its makers gave the files. Nothing is downloaded.
+A copy lies in ``$LEXEL_DATA_SETS/NAME/`` under the names that its makers gave the files. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lexel.errors import DataError
 from lexel.evaluation.verify.claimed_data import Labelled
 from lexel.evaluation.verify.claims import Claim
 
-FOLDER = "LEXEL_DATA"
+FOLDER = "LEXEL_DATA_SETS"
 """The variable that names the folder of your copies."""
 
 _SPLITS = {"dev": "validation", "valid": "validation", "testa": "validation", "testb": "test"}

@@ -2,7 +2,8 @@
 
 Measured on Linux with the engine OpenVINO on two threads, in processes that load a model and tag texts. At its peak a
 process holds Python and the libraries, the weights of products as the file has them and as the engine lays them out,
-what it looked up of the tables of pieces, and room for batches, which grows with the width of the model.
+what it looked up of the tables of pieces, room for batches, which grows with the width of the model, and in eight bits
+the kernels that the engine makes for each layer.
 ``tests/trust/test_memory.py`` measures again, on other shapes than those that the figures are from.
 """
 
@@ -18,18 +19,19 @@ MIB = 2**20
 
 
 class _Costs(NamedTuple):
-    """Bytes of a process by itself, for each number of the products and of the tables, and for each unit of width."""
+    """Bytes of a process by itself, for each number of products and tables, for each unit of width and each layer."""
 
     process: float
     products: float
     tables: float
-    width: float
+    width: float = 0.0
+    layer: float = 0.0
 
 
 _COSTS: Mapping[str, _Costs] = {
-    "float32": _Costs(134.0 * MIB, products=7.61, tables=3.19, width=0.0),
+    "float32": _Costs(134.0 * MIB, products=7.61, tables=3.19),
     "bf16": _Costs(133.6 * MIB, products=5.92, tables=0.0, width=0.048 * MIB),
-    "int8": _Costs(138.4 * MIB, products=1.55, tables=0.0, width=0.118 * MIB),
+    "int8": _Costs(145.0 * MIB, products=2.0, tables=1.0, layer=4.5 * MIB),
 }
 
 
@@ -39,7 +41,11 @@ def estimate_memory(config: ModelConfig, tensors: Mapping[str, TensorShape]) -> 
     products = sum(tensor.n_numbers for tensor in tensors.values()) - tables
     return {
         precision: int(
-            costs.process + costs.products * products + costs.tables * tables + costs.width * config.hidden_size
+            costs.process
+            + costs.products * products
+            + costs.tables * tables
+            + costs.width * config.hidden_size
+            + costs.layer * config.n_layers
         )
         for precision, costs in _COSTS.items()
     }

@@ -19,8 +19,9 @@ from lexel.evaluation.scores.single_tags import single_tag_accuracy
 from lexel.evaluation.scores.tallies import Sampling
 from lexel.evaluation.verify.claims import Claim
 from lexel.evaluation.verify.known_data import find_data
+from lexel.evaluation.verify.verify import VerifyOptions, verify
 from lexel.tasks.tag import Tagger
-from tests.builders import ENTITIES, WORDS, build_tagger
+from tests.builders import ENTITIES, WORDS, build_tagger, openvino_has_bf16
 
 SENTENCES = (
     (("王小明", "went", "to", "new", "york"), (1, 1, 0, 3, 4)),
@@ -213,3 +214,19 @@ def test_the_table_of_a_fine_tuned_segmenter_is_run_again(here: Path, altered: s
     )
     result = CliRunner().invoke(app, ["verify", str(model), "--samples", "0"])
     assert result.exit_code == (1 if altered else 0), result.output
+
+
+@pytest.mark.skipif(not openvino_has_bf16(), reason="no bf16 here")
+def test_another_precision_is_named_if_it_gives_the_claim(ner: tuple[Path, dict[str, float]]) -> None:
+    folder, _ = ner
+    no_sampling = Sampling(0)
+    made = Tagger.load(folder, engine="openvino", precision="bf16", decode="argmax")
+    scores = evaluate(made, documents([claim()]), options=EvaluationOptions(sampling=no_sampling)).entities
+    assert scores is not None
+    claims = [claim(metric_name="F1", value=scores.lenient.micro.f1.value)]  # type: ignore[arg-type]
+    exact = Tagger.load(folder, engine="openvino", precision="float32")
+    (verdict,) = verify(
+        exact, claims, files=find_data(claims), options=VerifyOptions(tolerance=0.5, sampling=no_sampling)
+    ).verdicts
+    assert verdict.is_within is False
+    assert any(reason.startswith("computed in bf16 it is") for reason in verdict.reasons)

@@ -77,6 +77,7 @@ def test_a_pyproject_without_it_is_passed_by(project: Path, monkeypatch: pytest.
         ('[[policy.exceptions]]\nmodel = "x"', "exception 1: who is None"),
         (EXCEPTION.replace("2030-01-31", '"soon"'), "until is 'soon'; expected the last day"),
         (EXCEPTION + 'rules = ["licenses"]', "no rule 'licenses'"),
+        (EXCEPTION + 'rules = ["lock"]', "no rule 'lock'"),
     ],
 )
 def test_what_is_no_policy_is_said_and_nothing_is_loaded(write_policy: WritePolicy, text: str, said: str) -> None:

@@ -133,6 +133,15 @@ def test_the_lock_of_the_project_is_named(project: Path, model: Path) -> None:
     assert entry["digest"]["sha256"] == sha256_of(project / "lexel.lock")
 
 
+def test_of_an_exported_folder_every_file_is_a_subject(project: Path) -> None:
+    (project / "out" / "onnx").mkdir(parents=True)
+    for name in ("config.json", "onnx/model.onnx"):
+        (project / "out" / name).write_text("{}")
+    write_provenance(project / "out", Step("export", {}, []))
+    subject = [entry["name"] for entry in read(project / "out", "provenance.json")["subject"]]
+    assert subject == ["config.json", "onnx/model.onnx"]
+
+
 def test_the_card_shows_the_chain(trained: Path, project: Path) -> None:
     small = compress(trained, project / "small")
     write_card(small, replace_foreign=True, measure=False)

@@ -20,7 +20,7 @@ from lexel.checkpoint import Checkpoint
 from lexel.checkpoint.files import files_read
 from lexel.checkpoint.gate import licence_of
 from lexel.checkpoint.source import bundled_name
-from lexel.checkpoint.weights import weight_checksums
+from lexel.checkpoint.weights import weight_checksums, weight_files
 from lexel.disk import sha256_of, write_json
 from lexel.errors import CheckpointError
 from lexel.jsonfile import read_object
@@ -65,7 +65,7 @@ def write_provenance(folder: Path, step: Step) -> None:
     Raises:
         OSError: If the disk refuses.
     """
-    names = [name for name in files_read(folder) if name != _CARD] or _all_files(folder)
+    names = [name for name in files_read(folder) if name != _CARD] if weight_files(folder) else _all_files(folder)
     subject = [{"name": name, "digest": {"sha256": sha256_of(folder / name)}} for name in names]
     materials = [*step.materials, *_lock()]
     now = datetime.now(UTC)

@@ -23,6 +23,10 @@ RULES: Mapping[str, str] = {
 """What each rule demands. Exceptions and reports name the rules so."""
 
 
+EXCUSABLE = tuple(rule for rule in RULES if rule not in ("lock", "unreachable"))
+"""The rules that a policy may make exceptions from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One rule that a model breaks.

@@ -36,7 +36,7 @@ from lexel.disk import open_regular
 from lexel.errors import PolicyError
 from lexel.licences import Kind, identifier_of, kind_of
 from lexel.near import nearest_name
-from lexel.trust.findings import RULES
+from lexel.trust.findings import EXCUSABLE
 
 FILE, PROJECT = "lexel.toml", "pyproject.toml"
 VARIABLE = "LEXEL_POLICY"
@@ -66,7 +66,7 @@ class Allowance:
     who: str
     why: str
     until: date
-    rules: tuple[str, ...] = tuple(RULES)
+    rules: tuple[str, ...] = EXCUSABLE
 
     def is_about(self, model: str, rule: str) -> bool:
         """Whether it is about a model, named with or without its revision, and a rule."""
@@ -195,10 +195,12 @@ def _allowance(values: Mapping[str, Any], where: str) -> Allowance:
         until = until.date()
     if not isinstance(until, date):
         raise PolicyError(f"{where}: until is {until!r}; expected the last day on which it holds, such as 2030-12-31")
-    rules = _names(values, "rules", where) or tuple(RULES)
+    rules = _names(values, "rules", where) or EXCUSABLE
     for rule in rules:
-        if rule not in RULES:
-            raise PolicyError(f"{where}: no rule {rule!r}{_hint(rule, RULES)}; expected some of {', '.join(RULES)}")
+        if rule not in EXCUSABLE:
+            raise PolicyError(
+                f"{where}: no rule {rule!r}{_hint(rule, EXCUSABLE)}; expected some of {', '.join(EXCUSABLE)}"
+            )
     return Allowance(values["model"], values["who"], values["why"], until, rules)
 
 

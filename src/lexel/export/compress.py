@@ -27,13 +27,13 @@ LEAST_NUMBERS = 4096
 _MOST = 127
 
 
-def compress(folder: Path, out: Path, *, name: str | None = None) -> Path:
+def compress(folder: Path, out: Path, *, origin: str | None = None) -> Path:
     """Write a copy of a model folder with its matrices in eight bits.
 
     Args:
         folder: The model folder.
         out: The new folder; it must not exist.
-        name: What its provenance calls the model; the folder's name if not given.
+        origin: What its provenance calls the model; the folder's name if not given.
 
     Raises:
         CheckpointError: If ``out`` exists, or the disk refuses.
@@ -56,7 +56,7 @@ def compress(folder: Path, out: Path, *, name: str | None = None) -> Path:
         write_safetensors(tensors, partial / SAFETENSORS)
         copy_description(folder, partial)
         _forget_graph(partial / "lexel.json")
-        write_provenance(partial, Step("compress", {}, [folder_material(folder, name=name or folder.name)]))
+        write_provenance(partial, Step("compress", {}, [folder_material(folder, name=origin or folder.name)]))
     return out
 
 

@@ -75,7 +75,7 @@ def _compress(checkpoint: Checkpoint, out: Path) -> None:
     from lexel.export.compress import compress
 
     folder = checkpoint.source.folder
-    compress(folder, out, name=checkpoint.source.repo_id)
+    compress(folder, out, origin=checkpoint.source.repo_id)
     before, after = (sum((place / name).stat().st_size for name in weight_checksums(place)) for place in (folder, out))
     note(f"{out}: written; weights of {after / 1e6:,.1f} MB, from {before / 1e6:,.1f} MB")
 

@@ -1,5 +1,6 @@
 """A quantised folder reads as before within what it says it costs, and is refused where it would not."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ from lexel.evaluation.cost.cost import Loss, described_quantised
 from lexel.evaluation.cost.measure import flips_between, read_outputs
 from lexel.export.calibration import sample_text
 from lexel.export.quantize import QuantizeOptions, quantize
+from lexel.provenance import chain_of, check_statement
 from lexel.tasks.embed import Embedder
 from tests.builders import build_plain, build_tagger, random_sequences
 
@@ -44,6 +46,14 @@ def test_a_quantised_folder_loads_like_any_other_and_auto_takes_int8(quantised):
     tagger = lexel.load(folder)
     assert [flow.engine.precision for flow in tagger.flows] == ["int8"]
     assert [word.text for word in tagger("他在北京工作。").words][-1] == "。"
+
+
+def test_what_went_in_is_written_down(quantised):
+    folder, _ = quantised
+    step = chain_of(folder)[0]
+    assert (step["verb"], step["from"]) == ("quantize", ["zh"])
+    assert step["data"]["calibration"] == hashlib.sha256("\n".join(TEXTS).encode()).hexdigest()
+    assert check_statement(folder) is None
 
 
 def test_decisions_come_out_otherwise_as_rarely_as_the_cost_says(quantised):

@@ -23,6 +23,7 @@ from lexel.errors import CheckpointError, EngineError, LabelError, MissingExtra,
 from lexel.export import onnx as onnx_export
 from lexel.export.folder import check_export, export_onnx
 from lexel.export.onnx_ops import OnnxOps
+from lexel.provenance import chain_of, check_statement
 from tests.builders import WORDS, build_plain, build_sentence_model, build_tagger, write_json
 
 DATA = Path(__file__).parent.parent.parent / "data"
@@ -71,6 +72,14 @@ def test_the_bundled_model_gives_the_same_words_and_tags_without_lexel(bundled: 
         tags = pos.tags(text)
         found = [(text[i:j].strip(), tags[i]) for i, j in zip(starts, [*starts[1:], len(text)], strict=True)]
         assert found == [(word.text, word.pos) for word in tagger(text).words]
+
+
+def test_what_it_was_made_from_is_written_down(bundled: Path) -> None:
+    places = [path.parent for path in bundled.rglob("provenance.json")]
+    assert places
+    for place in places:
+        assert chain_of(place)[0]["from"] == ["zh"]
+        assert check_statement(place) is None
 
 
 def test_openvino_reads_the_graph(bundled: Path) -> None:

@@ -13,9 +13,11 @@ import transformers
 
 import lexel
 from lexel.checkpoint import open_checkpoint
+from lexel.disk import sha256_of
 from lexel.engines.base import Rows
 from lexel.engines.numpy import NumpyEngine
 from lexel.errors import CheckpointError
+from lexel.provenance import chain_of, check_statement
 from lexel.training import train
 from lexel.training.config.options import DataFile, HeadOptions
 from lexel.training.outcome import check
@@ -58,6 +60,17 @@ def test_a_folder_with_one_head_gives_the_same_scores_in_transformers(tmp_path: 
     with torch.no_grad():
         expected = model(input_ids=torch.tensor([IDS])).logits[0].numpy()
     np.testing.assert_allclose(lexel_scores(tmp_path / "out"), expected, atol=2e-4)
+
+
+def test_what_went_in_is_written_down_and_shown_on_the_card(tmp_path: Path) -> None:
+    options = runs.options(tmp_path, max_steps=2)
+    train(options)
+    (step,) = chain_of(tmp_path / "out")
+    assert (step["verb"], step["from"]) == ("train", [])
+    assert list(step["data"].values()) == [sha256_of(file.path) for file in options.train]
+    assert check_statement(tmp_path / "out") is None
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert step["provenance_sha256"][:12] in card[card.index("## Steps") :]
 
 
 def test_several_heads_are_read_in_one_pass_and_described(tmp_path: Path) -> None:

@@ -175,12 +175,13 @@ def run(*arguments: str) -> tuple[int, str]:
         ["segment", "-m", "MODEL"],
         ["embed", "-m", "MODEL"],
         ["serve", "-m", "MODEL", "--port", "0"],
+        ["serve", "-m", "MODEL", "--port", "0", "--workers", "2"],
         ["compare", "MODEL", "zh", "--data", "x.jsonl"],
         ["corpus", "run", "x.jsonl", "--out", "job", "--steps", "steps.yaml"],
         ["quantize", "MODEL", "out"],
         ["convert", "MODEL", "out"],
     ],
-    ids=lambda arguments: arguments[0],
+    ids=" ".join,
 )
 def test_every_command_is_refused_with_one_line(model, write_policy, arguments) -> None:
     write_policy('licences = ["apache-2.0"]')

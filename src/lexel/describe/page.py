@@ -38,7 +38,7 @@ def lines_of(found: Description) -> Iterator[tuple[str, str]]:
         yield language, f"{cost.pieces_per_char:.2f} pieces a character{unknown}"
     licence = found.licence
     demand = demand_of(licence.licence)
-    yield "licence", f"{licence.licence or 'not stated'} ({licence.kind})" + (f": {demand}" if demand else "")
+    yield "licence", f"{licence.licence or 'not stated'}: {demand or licence.kind}"
     if licence.contradiction:
         yield "", licence.contradiction
     if found.changed:

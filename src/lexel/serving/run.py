@@ -17,6 +17,7 @@ from typing import Any
 
 import uvicorn
 
+from lexel.checkpoint import open_checkpoint
 from lexel.engines.choose import EngineOptions
 from lexel.errors import OptionError
 from lexel.serving.app import build_app
@@ -55,6 +56,8 @@ def serve(specs: Sequence[ModelSpec], *, listening: Listening, options: ServerOp
         if listening.workers == 1:
             _serve(bound, specs, listening, options, engine)
         else:
+            for spec in specs:  # what no worker could load is said once, before any is started
+                open_checkpoint(spec.source, expects=spec.expects)
             Workers(listening.workers, partial(_serve, bound, specs, listening, options, engine)).run()
 
 

@@ -19,6 +19,7 @@ from lexel.errors import CheckpointError, PolicyError
 from lexel.licences import Verdict
 from lexel.trust.candidate import Candidate
 from lexel.trust.judge import judge_model
+from lexel.trust.lock import lock_path
 from lexel.trust.policy import Policy, current_policy, read_policy
 from tests.checkpoint.hub_server import Hub, Repository
 
@@ -49,6 +50,15 @@ def test_the_nearest_file_above_counts(project: Path, monkeypatch: pytest.Monkey
     (project / "deep" / "er").mkdir(parents=True)
     monkeypatch.chdir(project / "deep" / "er")
     assert current_policy().pinned
+
+
+def test_a_working_directory_that_was_removed_holds_no_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert current_policy() == Policy("no policy")
+    assert lock_path() == Path("lexel.lock")
+    monkeypatch.undo()
 
 
 def test_a_pyproject_may_hold_the_policy(project: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from lexel.disk import sha256_of, write_text
 from lexel.errors import LexelError, PolicyError
 from lexel.jsonfile import parse_object, read_bounded
+from lexel.trust.places import folders_above, is_there
 
 FILE = "lexel.lock"
 VERSION = 1
@@ -109,8 +110,7 @@ def lock_path() -> Path:
     """The lock file that holds in the working directory: the nearest, else a new one beside it."""
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    here = Path.cwd()
-    return next((place / FILE for place in (here, *here.parents) if (place / FILE).is_file()), here / FILE)
+    return next((place / FILE for place in folders_above() if is_there(place / FILE)), Path(FILE))
 
 
 def read_lock(path: Path) -> Lock:

@@ -34,9 +34,11 @@ from typing import Any, Literal, get_args
 
 from lexel.disk import open_regular
 from lexel.errors import PolicyError
+from lexel.jsonfile import read_bounded
 from lexel.licences import Kind, identifier_of, kind_of
 from lexel.near import nearest_name
 from lexel.trust.findings import EXCUSABLE
+from lexel.trust.places import folders_above, is_there
 
 FILE, PROJECT = "lexel.toml", "pyproject.toml"
 VARIABLE = "LEXEL_POLICY"
@@ -118,16 +120,16 @@ def current_policy() -> Policy:
     """
     if named := os.environ.get(VARIABLE):
         return read_policy(Path(named))
-    path = _nearest(Path.cwd())
+    path = _nearest()
     return NO_POLICY if path is None else read_policy(path)
 
 
-def _nearest(folder: Path) -> Path | None:
-    for place in (folder, *folder.parents):
-        if (place / FILE).is_file():
+def _nearest() -> Path | None:
+    for place in folders_above():
+        if is_there(place / FILE):
             return place / FILE
         project = place / PROJECT
-        if project.is_file() and b"tool.lexel" in project.read_bytes()[:_LARGEST_FILE_BYTES]:
+        if is_there(project) and b"tool.lexel" in read_bounded(project, error=PolicyError):
             return project
     return None
 

@@ -42,6 +42,7 @@ class Hub:
     repositories: dict[str, Repository] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     endpoint: str = ""
+    sent: int = 0
 
 
 @contextmanager
@@ -188,6 +189,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
+                hub.sent += len(body)
                 self.wfile.write(body)
 
         def refuse(self, status: int, code: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from lexel.checkpoint.remote import local_tensors, remote_tensors
@@ -81,12 +84,45 @@ def test_a_hub_that_breaks_off_is_said(hub: Hub, project: Path) -> None:
         remote_tensors(NAME, listing)
 
 
-def test_without_safetensors_the_size_is_not_known(hub: Hub, project: Path) -> None:
+def test_of_a_bin_file_the_list_of_entries_and_the_program_are_read(hub: Hub, project: Path, model: Path) -> None:
+    from safetensors.torch import load_file
+
+    tensors = load_file(model / "model.safetensors")
+    large = {**tensors, "bert.embeddings.word_embeddings.weight": torch.zeros(100_000, 16)}
+    saved = io.BytesIO()
+    torch.save(large, saved)
     files = hub.repositories[NAME].files
-    files["pytorch_model.bin"] = files.pop("model.safetensors")
+    del files["model.safetensors"]
+    files["pytorch_model.bin"] = saved.getvalue()
+    sent = hub.sent
+    found = describe(NAME)
+    assert found.tensors is not None
+    assert {name: tensor.shape for name, tensor in found.tensors.items()} == {
+        name: tuple(tensor.shape) for name, tensor in large.items()
+    }
+    assert hub.sent - sent < 1_000_000 < len(saved.getvalue())
+
+
+@pytest.mark.parametrize("data", [b"no archive", b"PK\x03\x04" + b"x" * 1000])
+def test_of_other_files_the_tensors_are_not_known(hub: Hub, project: Path, data: bytes) -> None:
+    files = hub.repositories[NAME].files
+    del files["model.safetensors"]
+    files["pytorch_model.bin"] = data
     found = describe(NAME)
     assert found.n_parameters is None
-    assert any("no safetensors" in problem for problem in found.problems)
+    assert any("known only after a download" in problem for problem in found.problems)
+
+
+def test_a_program_that_asks_for_more_than_tensors_is_refused_from_afar(hub: Hub, project: Path) -> None:
+    saved = io.BytesIO()
+    with zipfile.ZipFile(saved, "w") as archive:
+        archive.writestr("archive/data.pkl", b"cos\nsystem\n(S'touch ran'\ntR.")
+    files = hub.repositories[NAME].files
+    del files["model.safetensors"]
+    files["pytorch_model.bin"] = saved.getvalue()
+    with pytest.raises(WeightError):
+        describe(NAME)
+    assert not (project / "ran").exists()
 
 
 def test_parameters_are_counted(model: Path) -> None:

@@ -89,6 +89,19 @@ def map_bin(path: Path) -> dict[str, StoredTensor]:
         raise WeightError(f"{path}: damaged ({cause}); expected a file by torch.save. Download it again") from cause
 
 
+def shapes_of_program(program: bytes, *, where: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of each tensor that the program of a file describes, by name; the numbers are not needed.
+
+    Raises:
+        WeightError: If it is damaged, or asks for anything but tensors.
+    """
+    try:
+        found = _tensors_of(where, _Machine(where).run(io.BytesIO(program)))
+    except _DAMAGE as cause:
+        raise WeightError(f"{where}: damaged ({cause}); expected a file by torch.save") from cause
+    return {name: (tensor.storage.dtype, tensor.shape) for name, tensor in found.items()}
+
+
 class _Name(NamedTuple):
     """A name of the closed tables, standing where a program would have the function or class itself."""
 

@@ -123,7 +123,7 @@ def _describe(
     except LexelError as error:
         problems.append(f"tokenizer: {error}")
     if tensors is None:
-        problems.append("weights: no safetensors, so the number of parameters is known only after a download")
+        problems.append("weights: none, or in a form whose tensors are known only after a download")
     return Description(
         name=name,
         source=place,

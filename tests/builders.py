@@ -246,6 +246,16 @@ MODERN = {
 """Settings of a tiny ModernBERT, whose layers see the whole sequence, twice a window of 4 to either side, and all."""
 
 
+EURO = {
+    **SIZES,
+    "max_position_embeddings": 64,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.05,
+    **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "mask_token_id": 3},
+}
+"""Settings of a tiny EuroBERT, with two heads of queries to one of keys."""
+
+
 DEBERTA_V3 = {
     **SIZES,
     "max_position_embeddings": 64,
@@ -338,6 +348,22 @@ RECIPES = {
         | {"hidden_activation": "silu", "classifier_activation": "tanh", "classifier_pooling": "mean"}
         | {"decoder_bias": False},
     ),
+    "gte": Recipe("gte", {**SIZES, "max_position_embeddings": 64, "pad_token_id": 1, "type_vocab_size": 1}),
+    "gte-no-types": Recipe(
+        "gte",
+        {**SIZES, "max_position_embeddings": 64, "pad_token_id": 0, "type_vocab_size": 0, "num_hidden_layers": 1}
+        | {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
+    ),
+    "nomic-bert": Recipe("nomic_bert", {**SIZES, "max_position_embeddings": 64, "initializer_range": 0.1}),
+    "jina-embeddings-v3": Recipe(
+        "jina_embeddings_v3", {**SIZES, "max_position_embeddings": 64, "pad_token_id": 1, "type_vocab_size": 1}
+    ),
+    "mpnet": Recipe("mpnet", {**SIZES, "max_position_embeddings": 66, "pad_token_id": 1, "initializer_range": 0.1}),
+    "eurobert": Recipe("eurobert", EURO),
+    "eurobert-biased": Recipe(
+        "eurobert",
+        {**EURO, "num_key_value_heads": 4, "attention_bias": True, "mlp_bias": True, "classifier_pooling": "mean"},
+    ),
     "deberta-v3": Recipe("deberta-v2", DEBERTA_V3),
     "deberta-v2": Recipe(
         "deberta-v2",
@@ -379,9 +405,10 @@ def in_float64(model: Any) -> Any:
     """transformers' model in float64, with rotary positions that are no longer of float32."""
     import torch
 
-    def exact(module: Any, x: torch.Tensor, position_ids: torch.Tensor, layer_type: str) -> Any:
+    def exact(module: Any, x: torch.Tensor, position_ids: torch.Tensor, layer_type: str | None = None) -> Any:
         config = module.config
-        size, base = config.hidden_size // config.num_attention_heads, config.rope_parameters[layer_type]["rope_theta"]
+        rope = config.rope_parameters if layer_type is None else config.rope_parameters[layer_type]
+        size, base = config.hidden_size // config.num_attention_heads, rope["rope_theta"]
         angles = position_ids[..., None].double() / base ** (torch.arange(0, size, 2).double() / size)
         whole = torch.cat((angles, angles), dim=-1)
         return whole.cos(), whole.sin()
@@ -390,7 +417,13 @@ def in_float64(model: Any) -> Any:
         if name.endswith("rotary_emb"):
             module.forward = partial(exact, module)
             sys.modules[type(module).__module__].apply_rotary_pos_emb = _turned  # theirs is of float32, too
+        elif type(module).__name__.endswith("RMSNorm"):
+            module.forward = partial(_scaled, module)  # theirs is of float32
     return model.double()
+
+
+def _scaled(norm: Any, x: Any) -> Any:
+    return norm.weight * x / (x.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon).sqrt()
 
 
 def _turned(q: Any, k: Any, cos: Any, sin: Any, unsqueeze_dim: int = 1) -> Any:

@@ -37,12 +37,15 @@ def measured(recipe: str) -> Iterator[float]:
             yield float(np.abs(found - exact).max())
 
 
-def measured_heads(family: str) -> Iterator[float]:
+def measured_heads(family: str) -> Iterator[str]:
     """How far OpenVINO in float32 is from transformers, by head, as a share of the largest score."""
     for kind in HEADS:
+        if (family, kind) not in test_bricks.CASES:
+            yield "transformers has none"
+            continue
         with TemporaryDirectory() as folder:
             case = test_bricks.build_case(Path(folder), family, kind)
-            yield case.error_of("openvino", "float32") / max(1.0, float(np.abs(case.exact).max()))
+            yield f"{case.error_of('openvino', 'float32') / max(1.0, float(np.abs(case.exact).max())):.0e}"
 
 
 def table() -> str:
@@ -52,7 +55,7 @@ def table() -> str:
         lines.append(f"| {title_of(recipe)} | {' | '.join(f'{value:.0e}' for value in measured(recipe))} |")
     lines += ["", f"| head, OpenVINO float32 | {' | '.join(HEADS)} |", f"|---|{'---|' * len(HEADS)}"]
     for family, recipe in test_bricks.RECIPE_OF.items():
-        lines.append(f"| {title_of(recipe)} | {' | '.join(f'{value:.0e}' for value in measured_heads(family))} |")
+        lines.append(f"| {title_of(recipe)} | {' | '.join(measured_heads(family))} |")
     return "\n".join(lines) + "\n"
 
 

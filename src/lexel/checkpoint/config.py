@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lexel.encoder.families import BY_MODEL_TYPE, family_of
-from lexel.encoder.family import Family, ModelConfig, PositionType
+from lexel.encoder.family import Family, ModelConfig, Pooling, PositionType
 from lexel.encoder.values import Values
 from lexel.errors import CheckpointError, LabelError
 from lexel.jsonfile import read_object
@@ -92,7 +92,7 @@ def read_config(folder: Path) -> ModelConfig:
         head_activation=activation
         if of_heads is None
         else _activation(of_heads, where, key=family.optional["head_activation"]),
-        pools_mean=_pools_mean(asked, family),
+        pooling=_pooling(asked, family),
         position_type=values.get("position_embedding_type") or "absolute",
         more=None if family.read_more is None else family.read_more(asked),
     )
@@ -165,8 +165,10 @@ def _optional(values: Mapping[str, Any], where: str, family: Family) -> dict[str
     return {**family.defaults} | {name: value for name, value in given.items() if value is not None}
 
 
-def _pools_mean(values: Values, family: Family) -> bool:
-    return family.pooling is not None and values.choice(family.pooling, ("cls", "mean"), default="cls") == "mean"
+def _pooling(values: Values, family: Family) -> Pooling:
+    if family.pooling is None:
+        return "first"
+    return family.poolings[values.choice(family.pooling, tuple(family.poolings), default=family.default_pooling)]
 
 
 def _activation(name: Any, where: str, *, key: str) -> str:

@@ -18,6 +18,9 @@ from lexel.encoder.values import Values
 
 PositionType = Literal["absolute", "relative_key", "relative_key_query"]
 
+Pooling = Literal["first", "mean", "scores"]
+"""What a text classifier looks at: the first piece, the mean of all, or all, whose scores are averaged."""
+
 
 class Weights(Protocol):
     """The tensors of a checkpoint under a prefix; ``lexel.checkpoint.weights.Weights`` is one."""
@@ -131,7 +134,7 @@ class FillNames:
 
     Attributes:
         prefix: Where the head stands; some have parts under sister names.
-        dense: The first map.
+        dense: The first map; ``None`` if the decoder is all there is.
         norm: The normalisation behind its activation.
         decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
         bias: Where the decoder's bias stands, if it has none under its own name.
@@ -143,8 +146,8 @@ class FillNames:
     """
 
     prefix: str
-    dense: str
-    norm: str
+    dense: str | None
+    norm: str | None
     decoder: str
     bias: str
     activation: str | None = None
@@ -175,7 +178,8 @@ class Family:
         classify: Names of its text classifier in a plain folder.
         tagging: Names of its classifier of pieces in a plain folder.
         answer: Names of its head for answers in a plain folder.
-        pooling: The config's key for what a text classifier looks at, ``cls`` or ``mean``; ``None``: always ``cls``.
+        pooling: The config's key for what a text classifier looks at; ``None``: always the first piece.
+        poolings: What that key's values mean; the default is the last, or ``cls`` if it is there.
         missing_heads: Endings of architectures whose head Lexel does not compute, with what the head does.
         unused: Patterns of tensors that may go unused, with the reason.
         skips_padding_position: The first rows of its position table, up to the padding piece's, are never used.
@@ -207,6 +211,7 @@ class Family:
     tagging: HeadNames = HeadNames(None, "classifier")
     answer: HeadNames = HeadNames(None, "qa_outputs")
     pooling: str | None = None
+    poolings: Mapping[str, Pooling] = field(default_factory=lambda: {"cls": "first", "mean": "mean"})
     missing_heads: Mapping[str, str] = field(default_factory=dict)
     unused: Sequence[tuple[str, str]] = ()
     skips_padding_position: bool = False
@@ -222,6 +227,11 @@ class Family:
     def shares_layers(self) -> bool:
         """Whether layers form groups that share their weights."""
         return self.layers.count("*") > 1
+
+    @property
+    def default_pooling(self) -> str:
+        """What the key for pooling means to say where a file leaves it out."""
+        return "cls" if "cls" in self.poolings else list(self.poolings)[-1]
 
     def position_offset(self, pad_id: int) -> int:
         """The row of the position table that the first position of a sequence uses."""
@@ -250,7 +260,7 @@ class ModelConfig:
         tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
         fill_size: What a masked-language model's decoder takes; elsewhere than in RemBERT that is ``embedding_size``.
         head_activation: The activation in heads whose names give none.
-        pools_mean: Whether a plain text classifier looks at the mean of its sequence instead of the first piece.
+        pooling: What a plain text classifier looks at.
         position_type: How BERT's layers count positions: by a table of them (``absolute``), or by a table of distances
             (https://arxiv.org/abs/2009.13658) for queries, or for queries and keys.
         more: What the family's ``read_more`` gave.
@@ -279,7 +289,7 @@ class ModelConfig:
     tie_word_embeddings: bool = True
     fill_size: int = 0
     head_activation: str = "gelu"
-    pools_mean: bool = False
+    pooling: Pooling = "first"
     position_type: PositionType = "absolute"
     more: object = None
 

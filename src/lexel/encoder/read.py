@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexel.encoder.family import LayerNames, ModelConfig, Weights
 from lexel.encoder.layers import FeedForward, Layer, LayerNorm, Linear, Relative, Rotary, SelfAttention
 from lexel.encoder.ops import Ops
+from lexel.encoder.values import Values
 
 T = TypeVar("T")
 
@@ -49,6 +52,32 @@ def read_parts(
     ]
 
 
+def read_maps(
+    ops: Ops[T],
+    weights: Weights,
+    names: Sequence[str],
+    shape: tuple[int, int],
+    *,
+    fused: str,
+    has_bias: bool = True,
+) -> list[Linear[T]]:
+    """Linear maps of one shape that a checkpoint keeps under their names, or all in one tensor ``fused``."""
+    if weights.has(f"{fused}.weight"):
+        return read_parts(ops, weights, fused, shape, [name.rpartition(".")[2] for name in names], has_bias)
+    return [read_linear(ops, weights, name, shape, has_bias=has_bias) for name in names]
+
+
+def read_attention(
+    ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames, *, fused: str, has_bias: bool = True
+) -> SelfAttention[T]:
+    """A layer's attention; query, key and value have tensors of their own, or one, ``fused``."""
+    hidden = config.hidden_size
+    asked = (names.query, names.key, names.value)
+    query, key, value = read_maps(ops, weights, asked, (hidden, hidden), fused=fused, has_bias=has_bias)
+    output = read_linear(ops, weights, names.attention_output, (hidden, hidden), has_bias=has_bias)
+    return SelfAttention(ops, query, key, value, output, n_heads=config.n_heads, head_size=config.head_size)
+
+
 def read_layer_norm(
     ops: Ops[T], weights: Weights, name: str, size: int, eps: float, *, has_bias: bool = True
 ) -> LayerNorm[T]:
@@ -74,6 +103,22 @@ def build_rotary(ops: Ops[T], *, base: float, size: int, n_positions: int, is_in
         ops.constant(np.sin(whole), name=f"{name}.sin", is_exact=True),
         is_interleaved,
     )
+
+
+def rotary_base(values: Values, *, default: float) -> float:
+    """The base of a model's rotary positions, by either form of its config.
+
+    Raises:
+        CheckpointError: If they are scaled, or the base is no number.
+    """
+    if values.get("rope_scaling") is not None:
+        raise values.error("rope_scaling", "none; scaled rotary positions are not computed")
+    rope: Any = values.get("rope_parameters")
+    if not isinstance(rope, dict):
+        return values.number("rope_theta", default=default)
+    if rope.get("rope_type", "default") != "default":
+        raise values.error("rope_parameters", "rope_type default; scaled rotary positions are not computed")
+    return Values(rope, f"{values.where}: rope_parameters").number("rope_theta", default=default)
 
 
 def read_layer(
@@ -110,3 +155,47 @@ def read_layer(
         feed_forward_norm=read_layer_norm(ops, weights, names.feed_forward_norm, hidden, eps),
         norm_first=names.norm_first,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A checkpoint's tensors under the names that a family's record has, where files call them otherwise.
+
+    Attributes:
+        weights: The tensors of the encoder.
+        names: The files' names by the record's: of whole tensors without ``.weight``, or of what a name begins with.
+        prefix: Where this view stands, by the record's names.
+    """
+
+    weights: Weights
+    names: Mapping[str, str]
+    prefix: str = ""
+
+    def at(self, prefix: str) -> Renamed:
+        """The tensors under ``prefix.``."""
+        return replace(self, prefix=self._join(prefix))
+
+    def base(self, prefix: str) -> Renamed:
+        """Those under ``prefix.``."""
+        return self.at(prefix)
+
+    def has(self, name: str) -> bool:
+        """Is there such a tensor?"""
+        return self.weights.has(self._own(name))
+
+    def full_name(self, name: str) -> str:
+        """The file's name."""
+        return self.weights.full_name(self._own(name))
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """A tensor by the record's name."""
+        return self.weights.tensor(self._own(name), shape)
+
+    def _join(self, name: str) -> str:
+        return f"{self.prefix}.{name}" if self.prefix else name
+
+    def _own(self, name: str) -> str:
+        full = f".{self._join(name)}."
+        for ours, theirs in self.names.items():
+            full = full.replace(f".{ours}.", f".{theirs}.")
+        return full.strip(".")

@@ -150,6 +150,8 @@ def _fill_names(head: Head, config: ModelConfig) -> FillNames:
 def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Brick[T]:
     size, eps = config.fill_size, config.layer_norm_eps
     usual = config.head_activation if names.is_like_heads else config.activation
+    if names.dense is None or names.norm is None:
+        return _read_decoder(ops, names, weights, config, embeddings)
     dense_bias = names.dense_bias is None or weights.has(f"{names.dense}.bias")
     norm_bias = names.norm_bias is None or weights.has(f"{names.norm}.bias")
     return Chain(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Generic, TypeVar
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from lexel.checkpoint import Checkpoint, Weights
 from lexel.checkpoint.adapter import AdapterConfig
-from lexel.encoder.family import ModelConfig
+from lexel.encoder.family import ModelConfig, Pooling
 from lexel.encoder.layers import Adapter, Brick, Encoder, Inputs, LayerAdapters
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_linear
-from lexel.engines.heads import build_head, computed_heads, is_plain, tensor_patterns
+from lexel.engines.heads import build_head, computed_heads, is_plain, output_width, tensor_patterns
 
 T = TypeVar("T")
 
@@ -25,7 +25,8 @@ class Model(Generic[T]):
     """An encoder with its heads, holding an engine's tensors, and the weights that these were read from.
 
     Attributes:
-        of_means: The heads that look at the mean of a sequence instead of its picked pieces.
+        poolings: What a head looks at, where that is not its picked pieces alone.
+        widths: How many scores each head gives.
     """
 
     ops: Ops[T]
@@ -33,7 +34,8 @@ class Model(Generic[T]):
     heads: Mapping[str, Brick[T]]
     weights: Weights
     config: ModelConfig
-    of_means: Collection[str] = ()
+    poolings: Mapping[str, Pooling] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
 
     def __call__(self, inputs: Inputs[T], picks: T, outputs: Sequence[str]) -> list[T]:
         """What was asked for, at the picked pieces only.
@@ -48,26 +50,30 @@ class Model(Generic[T]):
         """
         states = self.encoder(inputs)
         last = self._pick(states[-1], picks)
-        means = None
-        if any(name in self.of_means for name in outputs):
-            means = self._pick(self._means(states[-1], inputs), picks)
         results = []
         for name in outputs:
+            pooling = self.poolings.get(name, "first")
             if name.startswith("hidden."):
                 results.append(self._pick(states[int(name.removeprefix("hidden."))], picks))
+            elif pooling == "mean":
+                means = self._means(states[-1], inputs, n_heads=self.config.n_heads, head_size=self.config.head_size)
+                results.append(self.heads[name](self._pick(means, picks)))
+            elif pooling == "scores":
+                width = self.widths[name]
+                means = self._means(self.heads[name](states[-1]), inputs, n_heads=1, head_size=width)
+                results.append(self.ops.pick(means, picks, hidden_size=width))
             else:
-                results.append(self.heads[name](means if means is not None and name in self.of_means else last))
+                results.append(self.heads[name](last))
         return results
 
     def _pick(self, states: T, picks: T) -> T:
         return self.ops.pick(states, picks, hidden_size=self.config.hidden_size)
 
-    def _means(self, states: T, inputs: Inputs[T]) -> T:
-        """The mean of its sequence's states at each piece: attention that sees all pieces alike."""
+    def _means(self, states: T, inputs: Inputs[T], *, n_heads: int, head_size: int) -> T:
+        """The mean over its sequence at each piece: attention that sees all pieces alike."""
         mask = self.ops.mask(inputs.sequence_ids, inputs.position_ids)
         zeros = self.ops.multiply(states, self.ops.constant(np.zeros(1, np.float32), name="no scores", is_exact=True))
-        config = self.config
-        return self.ops.attention(zeros, zeros, states, mask, n_heads=config.n_heads, head_size=config.head_size)
+        return self.ops.attention(zeros, zeros, states, mask, n_heads=n_heads, head_size=head_size)
 
 
 def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | None = None) -> Model[T]:
@@ -93,10 +99,10 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     }
     of_heads = (tensor_patterns(head, config) for head in checkpoint.heads.values())
     weights.check_used([*(pattern for pattern, _ in config.family.unused), *chain.from_iterable(of_heads)])
-    of_means = {
-        head.name for head in wanted if head.task == "classify" and config.pools_mean and is_plain(head, config)
-    }
-    return Model(ops, encoder, bricks, weights, config, of_means)
+    pooled = {head.name: config.pooling for head in wanted if head.task == "classify" and is_plain(head, config)}
+    return Model(
+        ops, encoder, bricks, weights, config, pooled, {head.name: output_width(head, config) for head in wanted}
+    )
 
 
 def _read_adapters(

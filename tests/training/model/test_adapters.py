@@ -18,10 +18,13 @@ from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import Sequences
 from lexel.errors import WeightError
 from lexel.training.model.adapters import insert_adapters, layers_of
-from tests.builders import ENTITIES, RECIPES, build_reference, compute, random_sequences
+from tests.builders import ENTITIES, RECIPES, build_reference, compute, in_float64, random_sequences
 
 LENGTHS = (20, 1, 7, 33)
-FAMILIES = ("bert", "roberta", "electra", "albert-groups", "distilbert", "modernbert", "deberta-v3", "megatron-bert")
+FAMILIES = (
+    *("bert", "roberta", "electra", "albert-groups", "distilbert", "modernbert", "deberta-v3", "megatron-bert"),
+    *("gte", "nomic-bert", "jina-embeddings-v3", "mpnet", "eurobert"),
+)
 SIZE = 5
 
 
@@ -43,7 +46,7 @@ def adapted(folder: Path, recipe: str) -> Any:
     values = {"format": 1, "pieces": "tokenizer", "heads": {"entities": head}}
     (folder / "lexel.json").write_text(json.dumps({**values, "adapter": {"size": SIZE, "activation": "gelu"}}))
     adapters.double()
-    return model.double()
+    return in_float64(model)
 
 
 def scores_alone(model: Any, checkpoint: Checkpoint, sequences: Sequences) -> np.ndarray:

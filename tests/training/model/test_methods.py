@@ -16,7 +16,10 @@ from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.model.methods import ADAPTER_WEIGHTS, apply_method, merge_method, save_unmerged
 from tests.builders import RECIPES, build_reference
 
-FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3", "xlm-roberta-xl", "ernie")
+FAMILIES = (
+    *("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3", "xlm-roberta-xl", "ernie"),
+    *("gte", "nomic-bert", "jina-embeddings-v3", "mpnet", "eurobert"),
+)
 IDS = torch.arange(5, 25)[None]
 
 

@@ -82,7 +82,7 @@ def read_embeddings(ops: Ops[T], config: ModelConfig, base: Weights) -> Embeddin
         pieces=read_constant(ops, base, f"{names.pieces}.weight", (config.vocab_size, size)),
         positions=read_positions(ops, config, base),
         types=None
-        if names.types is None
+        if names.types is None or not config.n_types
         else read_constant(ops, base, f"{names.types}.weight", (config.n_types, size)),
         norm=read_norm(ops, config, base, names.norm, size),
         project=None if project is None else read_linear(ops, base, project, (config.hidden_size, size)),

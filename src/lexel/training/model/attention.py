@@ -69,7 +69,13 @@ def packed_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention as transformers' classes call it; query, key and value are ``[rows, heads, length, head size]``."""
+    """Attention as transformers' classes call it; query, key and value are ``[rows, heads, length, head size]``.
+
+    Keys and values may have fewer heads, each for as many heads of queries that follow each other.
+    """
+    per_key = query.shape[1] // key.shape[1]
+    if per_key > 1:
+        key, value = (one.repeat_interleave(per_key, dim=1) for one in (key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     scores = (query * scale) @ key.transpose(-1, -2)
     if attention_mask is not None:

@@ -11,7 +11,7 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.activations import ACT2FN
 
 from lexel.encoder.families import family_of
-from lexel.encoder.family import Family, FillNames, HeadNames
+from lexel.encoder.family import Family, FillNames, HeadNames, Pooling
 from lexel.errors import OptionError
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.rows import HIDDEN, Batch, crf_key, teacher_key
@@ -126,8 +126,9 @@ class MultiHead(nn.Module):  # type: ignore[misc]
 
     def picked(self, name: str, states: torch.Tensor, batch: Batch, slots: torch.Tensor | None) -> torch.Tensor:
         """What a head looks at: the states of all slots or of some, or the means of their sequences."""
-        if getattr(self.head(name), "pools_mean", False):
-            states = _means_of_sequences(states, batch.sequences)
+        head = self.head(name)
+        if isinstance(head, OutputHead) and head.pooling != "first":
+            states = _means_of_sequences(head.pooled_part(states), batch.sequences)
         return states if slots is None else states[slots]
 
     def score(self, name: str, states: torch.Tensor, *, pools: torch.Tensor | None = None) -> torch.Tensor:
@@ -173,7 +174,8 @@ class OutputHead(nn.Module):  # type: ignore[misc]
         n_outputs: How many outputs there are.
         dropout: Before the last map.
         before: The map before it, with its activation and norm, if there is one.
-        pools_mean: Whether it looks at the mean of a sequence instead of the slots that it is asked at.
+        pooling: What it looks at: the slots that it is asked at, the means of their sequences, or all slots, with their
+            scores averaged.
         crf: Transition scores that are trained with its tags, if there are any.
     """
 
@@ -184,7 +186,7 @@ class OutputHead(nn.Module):  # type: ignore[misc]
         *,
         dropout: float,
         before: Transform | None = None,
-        pools_mean: bool = False,
+        pooling: Pooling = "first",
         crf: Crf | None = None,
     ) -> None:
         super().__init__()
@@ -192,14 +194,21 @@ class OutputHead(nn.Module):  # type: ignore[misc]
         self.before = before
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, n_outputs)
-        self.pools_mean = pools_mean
+        self.pooling = pooling
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Scores ``[slots, outputs]``."""
-        if self.before is not None:
+        """Scores ``[slots, outputs]``, of what ``MultiHead.picked`` gave."""
+        if self.before is not None and self.pooling != "scores":
             states = self.before(states)
         scores: torch.Tensor = self.output(self.dropout(states))
         return scores
+
+    def pooled_part(self, states: torch.Tensor) -> torch.Tensor:
+        """What is averaged over a sequence: the states, or the last map's inputs, as that map is linear."""
+        if self.before is None or self.pooling != "scores":
+            return states
+        mapped: torch.Tensor = self.before(states)
+        return mapped
 
 
 class Transform(nn.Module):  # type: ignore[misc]
@@ -266,7 +275,7 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
             2 if head.task == "answer" else len(head.labels),
             dropout=next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1),
             before=None if names.dense is None else _transform(names, config, family, (hidden, hidden)),
-            pools_mean=head.task == "classify" and is_plain and _pools_mean(config, family),
+            pooling=_pooling(config, family) if head.task == "classify" and is_plain else "first",
             crf=Crf(head.label_set) if head.options.crf and head.label_set is not None else None,
         )
     _draw(module, getattr(config, "initializer_range", 0.02))
@@ -297,12 +306,17 @@ def _flag(config: PretrainedConfig, key: str | None) -> bool:
     return key is None or bool(getattr(config, key))
 
 
-def _pools_mean(config: PretrainedConfig, family: Family) -> bool:
-    return family.pooling is not None and getattr(config, family.pooling) == "mean"
+def _pooling(config: PretrainedConfig, family: Family) -> Pooling:
+    return "first" if family.pooling is None else family.poolings[getattr(config, family.pooling)]
 
 
 def _refuse_own_decoder(config: PretrainedConfig, family: Family, embedding_size: int) -> None:
     """Refuse a masked-language model whose decoder cannot be the table of embeddings, as it is in training."""
+    if family.fill.dense is None:
+        raise OptionError(
+            f"heads: fill of a {family.name} model, whose head is a decoder of its own; training ties it to the "
+            "embeddings. Train another task, or another family"
+        )
     key = family.required.get("fill_size")
     if key is not None and getattr(config, key) != embedding_size:
         raise OptionError(

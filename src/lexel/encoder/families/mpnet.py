@@ -44,7 +44,7 @@ def bucket_of(distances: NDArray[np.int64]) -> NDArray[np.int64]:
     size = np.abs(distances)
     far = np.log(np.maximum(size, exact).astype(np.float32) / exact) / np.float32(np.log(LONGEST / exact))
     shared = np.minimum(exact + (far * (half - exact)).astype(np.int64), half - 1)
-    return np.where(size < exact, size, shared) + half * (distances < 0)
+    return np.asarray(np.where(size < exact, size, shared) + half * (distances < 0), np.int64)
 
 
 @dataclass(frozen=True, slots=True)

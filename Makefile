@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test check audit hashes bench clean
+.PHONY: setup demo test test-export check audit hashes bench clean
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
@@ -14,6 +15,10 @@ demo: $(VENV)/base.done             ## Words, tags and entities of real sentence
 
 test: $(VENV)/dev.done              ## The whole test suite, peers installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-export: $(EXPORT)/all.done $(EXPORT)-optimum/all.done   ## Exported folders in the programs they are made for; 4 GB, npm, chromium
+	LEXEL_TEST_EXPORT=1 LEXEL_OPTIMUM=$(abspath $(EXPORT)-optimum)/bin/python \
+		$(EXPORT)/bin/python -m pytest tests/export tests/engines/test_onnxruntime.py
 
 check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only
 	$(BIN)/ruff format --check .
@@ -33,7 +38,7 @@ bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept a
 	$(BIN)/python -m benchmarks --save
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(EXPORT) $(EXPORT)-optimum
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lexel needs Python 3.11 or newer, found " + sys.version.split()[0])'
@@ -51,4 +56,16 @@ $(VENV)/audit.done: $(BIN)/python constraints.txt
 
 $(VENV)/dev.done: $(VENV)/base.done
 	$(PIP) --editable . --group dev --group integrations --group peers
+	@touch $@
+
+$(EXPORT)/all.done: pyproject.toml constraints.txt constraints-export.txt
+	test -x $(EXPORT)/bin/python || $(PYTHON) -m venv $(EXPORT)
+	$(EXPORT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--constraint constraints-export.txt --editable . --group dev --group peers --group export
+	@touch $@
+
+$(EXPORT)-optimum/all.done: constraints-optimum.txt
+	test -x $(EXPORT)-optimum/bin/python || $(PYTHON) -m venv $(EXPORT)-optimum
+	$(EXPORT)-optimum/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-optimum.txt \
+		"optimum-onnx[onnxruntime]" sentence-transformers fastembed
 	@touch $@

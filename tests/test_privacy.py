@@ -90,8 +90,8 @@ for arguments in (["embed", "--model", "model", "--out", "vectors", "texts.txt"]
         ("onnx", "onnx_ir", "onnxruntime"),
         """
 from pathlib import Path
-from lexel.export.folder import export_onnx
-assert export_onnx(None, Path("out"), head="words")["words"]["graphs"]["float32"]["largest"] < 1e-4
+from lexel.export.folder import export_model
+assert export_model(None, Path("out"), head="words")["words"]["graphs"]["float32"]["largest"] < 1e-4
 """,
     ),
     "serve": (("fastapi", "uvicorn", "prometheus_client"), SERVE),

@@ -99,7 +99,7 @@ class _Driver:
             model_name: A model folder, a hub id or an opened checkpoint, in place of ``model``.
             device: -1 for the processor, 0, 1, ... for a GPU.
             revision: Branch, tag or commit of a hub id.
-            engine: ``auto``, ``openvino``, ``torch`` or ``numpy``.
+            engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``.
             precision: ``float32``, ``bf16``, ``float16``, or ``auto``.
             threads: Threads to compute with; by default the physical cores this process may use.
 

@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return open_checkpoint(build_tagger(tmp_path_factory.mktemp("model"), heads=HEADS))
 
 
-@pytest.fixture(scope="module", params=["numpy", "openvino", int8("int8"), "torch"])
+@pytest.fixture(scope="module", params=["numpy", "openvino", int8("int8"), "onnxruntime", "torch"])
 def engine(request: pytest.FixtureRequest, checkpoint: Checkpoint) -> Engine:
     if request.param == "int8":
         return start_engine(quantised_tagger(), EngineOptions(precision="int8", threads=1))

@@ -10,6 +10,7 @@ from typing import Any
 from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import read_config
+from lexel.checkpoint.exported import has_kept_weights, open_kept_weights
 from lexel.checkpoint.heads import Head, describe_tensors, read_heads
 from lexel.checkpoint.quantised import Quantised
 from lexel.checkpoint.source import Source, bundled_name, fetch
@@ -106,6 +107,15 @@ class Checkpoint:
         """
         labelled = {head.prefix: self.labels_from for head in self.heads.values() if head.labels}
         return open_weights(self.source.folder, heads=labelled)
+
+    def open_decoding_weights(self) -> Weights:
+        """Open the weights that decoding reads; an exported folder has them in a file of their own.
+
+        Raises:
+            WeightError: If there are none, or a file is damaged.
+        """
+        folder = self.source.folder
+        return open_kept_weights(folder) if has_kept_weights(folder) else self.open_weights()
 
     def unread_tensors(self) -> str:
         """Tensors that belong neither to the encoder nor to its family's heads, with their shapes; for messages."""

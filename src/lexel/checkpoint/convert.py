@@ -1,4 +1,4 @@
-"""Writing a folder's ``pytorch_model.bin`` as ``model.safetensors``, with everything else a model folder needs."""
+"""Writing a folder's weights as ``model.safetensors``, with everything else a model folder needs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lexel.checkpoint.folder import copy_description, new_folder
+from lexel.checkpoint.old_formats import FLAX, TENSORFLOW, old_weight_file, read_old_weights
 from lexel.checkpoint.tensors import DTYPES, StoredTensor
 from lexel.checkpoint.weights import BIN, BIN_INDEX, SAFETENSORS, read_tensors, weight_file
 from lexel.errors import WeightError
@@ -24,7 +25,8 @@ def convert(folder: Path, out: Path) -> Path:
     numbers; a storage that several tensors share is written once for each.
 
     Args:
-        folder: A model folder with ``pytorch_model.bin`` or its shards.
+        folder: A model folder with ``pytorch_model.bin`` or its shards, else ``flax_model.msgpack`` or
+            ``tf_model.h5``.
         out: The new folder; it must not exist.
 
     Returns:
@@ -32,14 +34,16 @@ def convert(folder: Path, out: Path) -> Path:
 
     Raises:
         CheckpointError: If ``out`` exists, there is nothing to convert, or the disk refuses.
+        MissingExtra: If the library that reads an old format is not installed.
         WeightError: If the weights are damaged, or ask for anything but tensors.
     """
     with new_folder(out) as partial:
         file = weight_file(folder)
-        if file not in (BIN, BIN_INDEX):
+        if file not in (BIN, BIN_INDEX) and (file is not None or old_weight_file(folder) is None):
             found = f"has {file} already" if file else f"no {BIN}"
-            raise WeightError(f"{folder}: {found}; expected {BIN} or its shards")
-        write_safetensors(read_tensors(folder, file), partial / SAFETENSORS)
+            raise WeightError(f"{folder}: {found}; expected {BIN} or its shards, {FLAX} or {TENSORFLOW}")
+        tensors = read_old_weights(folder) if file is None else read_tensors(folder, file)
+        write_safetensors(tensors, partial / SAFETENSORS)
         copy_description(folder, partial)
     return out
 

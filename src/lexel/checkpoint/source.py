@@ -80,7 +80,7 @@ def fetch(
     folder = Path(os.path.expanduser(name))
     if name and _is_folder(folder):
         _refuse_revision(revision, f"the folder {name}")
-        return _admitted(Source(_checked(folder)), name, gate)
+        return _admitted(Source(_checked(_around_graphs(folder))), name, gate)
     if is_bundle(folder):
         _refuse_revision(revision, f"the bundle {name}")
         return _admitted(Source(_checked(open_bundle(folder))), name, gate)
@@ -147,6 +147,12 @@ def _not_a_source(name: str, folder: Path) -> str:
     if os.path.isfile(folder):
         return f"{name}: is a file; expected the model folder it lies in, {str(folder.parent)!r}"
     return f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
+
+
+def _around_graphs(folder: Path) -> Path:
+    """The exported model folder around a folder ``onnx`` of graphs; any other folder as it is."""
+    holds_graphs = folder.name == "onnx" and not (folder / "config.json").exists() and any(folder.glob("model*.onnx"))
+    return folder.parent if holds_graphs else folder
 
 
 def _checked(folder: Path) -> Path:

@@ -243,6 +243,11 @@ def open_weights(folder: Path, *, heads: Mapping[str, str] | None = None) -> Wei
     return Weights(_Store(file, read_tensors(folder, file), heads or {}))
 
 
+def open_file(path: Path) -> Weights:
+    """Open one safetensors file; a file that does not exist has no tensors."""
+    return Weights(_Store(path.name, map_safetensors(path) if path.exists() else {}, {}))
+
+
 def weight_file(folder: Path) -> str | None:
     """The name of the file, or of the index, that a folder's weights are read from."""
     return next((name for name in (SAFETENSORS, SAFETENSORS_INDEX, BIN, BIN_INDEX) if (folder / name).exists()), None)

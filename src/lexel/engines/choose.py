@@ -14,15 +14,17 @@ from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 
 from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.exported import is_exported
 from lexel.engines.base import Engine
 from lexel.engines.processes import ProcessEngine
 from lexel.errors import EngineError, MissingExtra
 
-ENGINES = ("auto", "openvino", "torch", "numpy")
+ENGINES = ("auto", "openvino", "onnxruntime", "torch", "numpy")
 PRECISIONS = ("auto", "float32", "bf16", "int8", "float16", "float64")
 NATIVE_BF16 = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 NATIVE_INT8 = frozenset({"amx_int8", "avx512_vnni", "avx_vnni", "asimddp", "i8mm"})
@@ -54,14 +56,15 @@ class EngineOptions:
 
     - ``int8``, on the engine OpenVINO, where the model's folder has a quantised graph of everything that is computed
       and the processor has products of eight-bit numbers;
+    - ``int8`` or ``float32``, whichever an exported folder has, on the engine onnxruntime; it has no bf16;
     - ``bf16``, where the processor or the GPU multiplies it natively;
     - ``float32``. On the engine numpy it is always ``float64``.
 
     Ask for ``float32`` where results must be equal from machine to machine, and whatever is read together.
 
     Attributes:
-        engine: ``auto``, ``openvino``, ``torch`` or ``numpy``; ``auto`` is OpenVINO, or torch where ``device`` is a
-            GPU.
+        engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``; ``auto`` is torch where ``device`` is
+            a GPU, onnxruntime for an exported folder or where OpenVINO is not installed, and OpenVINO otherwise.
         precision: ``auto`` (see above), ``float32``, ``bf16``, ``int8``, ``float16`` or ``float64``.
         threads: Threads to compute with; by default the physical cores that this process may use.
         device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or with
@@ -121,12 +124,14 @@ def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Colle
 
 
 def _start(checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str] | None) -> Engine:
-    name = ("torch" if options.on_gpu else "openvino") if options.engine == "auto" else options.engine
+    name = _auto_engine(checkpoint, options) if options.engine == "auto" else options.engine
     threads = options.threads or available_threads()
     if name == "numpy":
         return _start_numpy(checkpoint, options.precision, heads)
     if name == "torch":
         return _start_torch(checkpoint, options, threads, heads)
+    if name == "onnxruntime":
+        return _start_onnxruntime(checkpoint, options.precision, threads, heads)
     from lexel.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(
@@ -137,6 +142,13 @@ def _start(checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str
         heads=heads,
         rest=_auto_precision(),
     )
+
+
+def _auto_engine(checkpoint: Checkpoint, options: EngineOptions) -> str:
+    if options.on_gpu:
+        return "torch"
+    has_openvino = find_spec("openvino") is not None
+    return "openvino" if has_openvino and not is_exported(checkpoint.source.folder) else "onnxruntime"
 
 
 def _openvino_precision(checkpoint: Checkpoint, asked: str, outputs: Collection[str] | None) -> str:
@@ -163,6 +175,14 @@ def _start_numpy(checkpoint: Checkpoint, precision: str, heads: Collection[str] 
     if precision not in ("auto", "float64"):
         raise EngineError(f"numpy: precision {precision!r}; this reference engine computes in float64 only")
     return NumpyEngine(checkpoint, heads=heads)
+
+
+def _start_onnxruntime(checkpoint: Checkpoint, precision: str, threads: int, heads: Collection[str] | None) -> Engine:
+    if missing := [name for name in ("onnx_ir", "onnxruntime") if find_spec(name) is None]:
+        raise MissingExtra(f'the engine onnxruntime needs {", ".join(missing)}: pip install "lexel[onnx]"')
+    from lexel.engines.onnxruntime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(checkpoint, precision=precision, threads=threads, heads=heads)
 
 
 def _start_torch(checkpoint: Checkpoint, options: EngineOptions, threads: int, heads: Collection[str] | None) -> Engine:

@@ -78,8 +78,13 @@ def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *
 
 def is_plain(head: Head, config: ModelConfig) -> bool:
     """Whether a head has the tensors that its family gives it in a plain Hugging Face folder."""
+    return head.prefix == plain_prefix(head, config)
+
+
+def plain_prefix(head: Head, config: ModelConfig) -> str:
+    """The prefix that a head has in a plain Hugging Face folder."""
     plain = {"fill": config.family.fill.prefix, "answer": config.family.answer.output}
-    return head.prefix == plain.get(head.task, PLAIN_CLASSIFIER)
+    return plain.get(head.task, PLAIN_CLASSIFIER)
 
 
 def output_width(head: Head, config: ModelConfig) -> int:

@@ -3,6 +3,9 @@
     config.json, tokenizer.json, tokenizer_config.json, special_tokens_map.json
     onnx/model.onnx              float32; weights above 2 GB in onnx/model.onnx_data
     onnx/model_quantized.onnx    int8, by onnxruntime's dynamic quantiser with a scale for each channel
+    onnx/model_fp16.onnx         float16; inputs and outputs stay as they are
+    model.safetensors, jax/, tensorflow/, litert/, openvino/    other formats, if asked for
+    lexel.json                   what Lexel itself reads of it
     export.json                  what it was made from, and how near each graph is to the model
 
 Each graph is compared with the engine before the folder gets its name.
@@ -16,62 +19,72 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lexel.checkpoint import Checkpoint, Head
+from lexel.checkpoint.convert import write_safetensors
+from lexel.checkpoint.exported import GRAPHS, KEPT_WEIGHTS, RECORD
 from lexel.checkpoint.folder import copy_licences, copy_sentence_files, new_folder
+from lexel.checkpoint.heads import describe_heads
 from lexel.checkpoint.sentence_transformers import SentenceModules
-from lexel.checkpoint.weights import weight_checksums
+from lexel.checkpoint.transitions import PLAIN_PREFIXES, transition_prefixes
+from lexel.checkpoint.weights import read_tensors, weight_checksums, weight_file
 from lexel.disk import sha256_of, write_json
+from lexel.engines.heads import plain_prefix
 from lexel.errors import CheckpointError, LabelError, MissingExtra, OptionError
+from lexel.export.card import write_card
+from lexel.export.formats import FORMATS, check_format, check_libraries, write_format
 from lexel.jsonfile import read_object
-from lexel.names import PROBLEMS
+from lexel.names import PROBLEMS, TAGGING
 from lexel.provenance import Step, base_material, write_provenance
 from lexel.tasks.embed import open_embedder
 from lexel.tasks.loading import Source
 from lexel.tasks.pooling_choice import EmbedOptions, plan_pooling
 from lexel.text.tokenizer_export import write_tokenizer
 
-GRAPHS: Mapping[str, str] = {"float32": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
-"""The graphs by their precision."""
-
-RECORD = "export.json"
+if TYPE_CHECKING:
+    from lexel.export.parity import Reference
+    from lexel.export.standard import Target
 
 _ENDINGS = {"fill": "ForMaskedLM", "classify": "ForSequenceClassification", "answer": "ForQuestionAnswering"}
 
 
-def export_onnx(
+def export_model(
     source: Source | None,
     out: Path,
     *,
+    to: Sequence[str] = ("onnx",),
     head: str | None = None,
     precisions: Sequence[str] = ("float32",),
     max_flips: float = 30.0,
     revision: str | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Export a model as ONNX graphs, each checked against the model.
+    """Export a model for other programs, each file compared with the model.
 
     Args:
         source: A model folder (of sentence-transformers too), a hub id, or an opened checkpoint; nothing is the bundled
             model.
         out: The new folder; it must not exist. A model with several heads gets a folder for each inside it.
+        to: Formats: ``onnx`` and those of ``lexel.export.formats``.
         head: Export this head alone.
-        precisions: ``float32``, ``int8`` or both.
-        max_flips: Most decisions of a thousand that may come out otherwise in int8.
+        precisions: Of the ONNX graphs: some of ``float32``, ``int8`` and ``float16``.
+        max_flips: Most decisions of a thousand that may come out otherwise in int8 or float16.
         revision: Branch, tag or commit of a hub id.
 
     Returns:
         What each ``export.json`` says, by the head's name; ``encoder`` for a model without heads.
 
     Raises:
-        MissingExtra: If onnx, onnx-ir or onnxruntime is not installed.
+        MissingExtra: If a library that a format needs is not installed.
         CheckpointError: If ``out`` exists, or the model cannot be used.
         LabelError: If there is no such head.
         EngineError: If a graph is not near enough to the model.
     """
     if unknown := sorted(set(precisions) - set(GRAPHS)) or not precisions:
         raise OptionError(f"precision {unknown!r}: not known for ONNX; expected some of {', '.join(GRAPHS)}")
-    _check_extra()
+    if unknown := sorted(set(to) - {"onnx", *FORMATS}) or not to:
+        raise OptionError(f"format {unknown!r}: not known; expected some of {', '.join(('onnx', *FORMATS))}")
+    _check_libraries(to)
     checkpoint, modules = open_embedder(source, revision=revision)
     heads = _chosen(checkpoint, head)
     with new_folder(out) as folder:
@@ -79,8 +92,15 @@ def export_onnx(
         for one in heads:
             name = "encoder" if one is None else one.name
             place = folder if len(heads) == 1 else folder / name
-            (place / "onnx").mkdir(parents=True)
-            records[name] = _export(checkpoint, modules, one, place, precisions, max_flips=max_flips)
+            place.mkdir(exist_ok=True)
+            reference = _reference(checkpoint, modules, one)
+            _describe(checkpoint, modules, one, place, reference.target)
+            graphs = _export_onnx(checkpoint, place, reference, precisions, max_flips) if "onnx" in to else {}
+            records[name] = _record(checkpoint, one, graphs, _export_formats(checkpoint, place, reference, to))
+            write_json(place / RECORD, records[name])
+            write_card(checkpoint.source.folder, place, records[name])
+            parameters = {"to": list(to), "head": records[name]["head"], "precisions": list(precisions)}
+            write_provenance(place, Step("export", parameters, [base_material(checkpoint)]))
     return records
 
 
@@ -99,21 +119,27 @@ def check_export(source: Source | None, folder: Path, *, revision: str | None = 
         CheckpointError: If it is no exported folder, or a file is not what was exported.
         EngineError: If a graph is not near enough to the model.
     """
-    _check_extra()
     checkpoint, modules = open_embedder(source, revision=revision)
     found = {}
     for path in [folder / RECORD] if (folder / RECORD).exists() else sorted(folder.glob(f"*/{RECORD}")):
         record = read_object(path)
+        _check_libraries([*(["onnx"] if record["graphs"] else []), *record.get("formats", {})])
         head = _chosen(checkpoint, record["head"])[0] if record["head"] else None
         reference, graphs = _reference(checkpoint, modules, head), {}
         for precision, entry in record["graphs"].items():
             graph = path.parent / GRAPHS[precision]
             if not graph.is_file() or sha256_of(graph) != entry["sha256"]:
                 raise CheckpointError(f"{graph}: not the file that was exported; export the model again")
-            parity = reference.compare(graph)
+            from lexel.export.onnx import run_onnx
+
+            parity = reference.compare(run_onnx(graph))
             parity.check(graph, is_exact=precision == "float32", max_flips=entry["max_flips"])
             graphs[precision] = {**entry, **asdict(parity)}
-        found[record["head"] or "encoder"] = {**record, "graphs": graphs}
+        formats = {
+            name: check_format(name, entry, path.parent, _without_pooling(name, checkpoint, reference))
+            for name, entry in record.get("formats", {}).items()
+        }
+        found[record["head"] or "encoder"] = {**record, "graphs": graphs, "formats": formats}
     if not found:
         raise CheckpointError(f"{folder}: no {RECORD}; expected a folder that lexel export wrote")
     return found
@@ -129,35 +155,12 @@ def _chosen(checkpoint: Checkpoint, name: str | None) -> list[Head | None]:
     return [checkpoint.heads[name]]
 
 
-def _export(
-    checkpoint: Checkpoint,
-    modules: SentenceModules | None,
-    head: Head | None,
-    place: Path,
-    precisions: Sequence[str],
-    *,
-    max_flips: float,
-) -> dict[str, Any]:
-    """Write one head's folder."""
-    from lexel.export.onnx import WEIGHTS, write_onnx
-
-    reference, config = _reference(checkpoint, modules, head), checkpoint.config
-    graph = place / GRAPHS["float32"]
-    write_onnx(checkpoint, graph, reference.target)
-    if "int8" in precisions:
-        _quantise(graph, place / GRAPHS["int8"])
-    if "float32" not in precisions:
-        graph.unlink()
-        (graph.parent / WEIGHTS).unlink(missing_ok=True)
-    graphs = {}
-    for precision in precisions:
-        path = place / GRAPHS[precision]
-        parity = reference.compare(path)
-        parity.check(path.relative_to(place), is_exact=precision == "float32", max_flips=max_flips)
-        size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
-        graphs[precision] = {"sha256": sha256_of(path), "bytes": size, **asdict(parity), "max_flips": max_flips}
-    source = checkpoint.source
-    write_json(place / "config.json", _config(checkpoint, head, is_split=(graph.parent / WEIGHTS).exists()))
+def _describe(
+    checkpoint: Checkpoint, modules: SentenceModules | None, head: Head | None, place: Path, target: Target
+) -> None:
+    """Write everything but the graphs: config, tokenizer, licences, and what Lexel reads."""
+    source, config = checkpoint.source, checkpoint.config
+    write_json(place / "config.json", _config(checkpoint, head))
     write_tokenizer(
         source.folder,
         place,
@@ -166,30 +169,110 @@ def _export(
         max_length=config.max_positions,
     )
     copy_licences(source.folder, place)
-    if reference.target.plan is not None and modules is not None:
+    if target.plan is not None and modules is not None:
         copy_sentence_files(source.folder, place)
-    record = {
-        "model": source.pin or source.folder.name,
-        "head": None if head is None else head.name,
-        "weights_sha256": weight_checksums(source.folder),
-        "graphs": graphs,
+    _keep_transitions(source.folder, head, place)
+    write_json(place / "lexel.json", _description(checkpoint, head))
+
+
+def _export_onnx(
+    checkpoint: Checkpoint, place: Path, reference: Reference, precisions: Sequence[str], max_flips: float
+) -> dict[str, Any]:
+    """Write the ONNX graphs, and say how near they are."""
+    from lexel.export.onnx import WEIGHTS, run_onnx, write_onnx
+
+    graph = place / GRAPHS["float32"]
+    graph.parent.mkdir()
+    write_onnx(checkpoint, graph, reference.target)
+    for precision in set(precisions) & {"int8", "float16"}:
+        _reduce(precision, graph, place / GRAPHS[precision])
+    if "float32" not in precisions:
+        graph.unlink()
+        (graph.parent / WEIGHTS).unlink(missing_ok=True)
+    elif (graph.parent / WEIGHTS).exists():
+        config = read_object(place / "config.json")
+        split = {path.name.removesuffix("_data"): True for path in sorted(graph.parent.glob("*_data"))}
+        config["transformers.js_config"] = {"use_external_data_format": split}
+        write_json(place / "config.json", config)
+    graphs = {}
+    for precision in precisions:
+        path = place / GRAPHS[precision]
+        parity = reference.compare(run_onnx(path))
+        parity.check(path.relative_to(place), is_exact=precision == "float32", max_flips=max_flips)
+        size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+        graphs[precision] = {"sha256": sha256_of(path), "bytes": size, **asdict(parity), "max_flips": max_flips}
+    return graphs
+
+
+def _export_formats(
+    checkpoint: Checkpoint, place: Path, reference: Reference, to: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Write the other formats, and say how near they are."""
+    return {
+        name: write_format(name, checkpoint, place, _without_pooling(name, checkpoint, reference))
+        for name in FORMATS
+        if name in to
     }
-    write_json(place / RECORD, record)
-    parameters = {"to": "onnx", "head": record["head"], "precisions": list(precisions)}
-    write_provenance(place, Step("export", parameters, [base_material(checkpoint)]))
-    return record
 
 
-def _reference(checkpoint: Checkpoint, modules: SentenceModules | None, head: Head | None) -> Any:
-    from lexel.export.onnx import Target
-    from lexel.export.onnx_parity import Reference
+def _record(
+    checkpoint: Checkpoint, head: Head | None, graphs: Mapping[str, Any], formats: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What ``export.json`` says."""
+    return {
+        "model": checkpoint.source.pin or checkpoint.source.folder.name,
+        "head": None if head is None else head.name,
+        "weights_sha256": weight_checksums(checkpoint.source.folder),
+        "graphs": graphs,
+        "formats": formats,
+    }
+
+
+def _without_pooling(name: str, checkpoint: Checkpoint, reference: Reference) -> Reference:
+    """What a format is compared with: where it has no pooling, the hidden states alone."""
+    from lexel.export.parity import Reference
+    from lexel.export.standard import Target
+
+    if reference.target.plan is None or not FORMATS[name].is_states:
+        return reference
+    return Reference(checkpoint, Target())
+
+
+def _reference(checkpoint: Checkpoint, modules: SentenceModules | None, head: Head | None) -> Reference:
+    from lexel.export.parity import Reference
+    from lexel.export.standard import Target
 
     makes_vectors = head.task == "embed" if head is not None else modules is not None
     plan = plan_pooling(checkpoint, modules, EmbedOptions()) if makes_vectors else None
     return Reference(checkpoint, Target(None if plan else head, plan), modules=modules)
 
 
-def _config(checkpoint: Checkpoint, head: Head | None, *, is_split: bool) -> dict[str, Any]:
+def _keep_transitions(folder: Path, head: Head | None, place: Path) -> None:
+    """Write the scores between the tags of a CRF, if the head has one: Lexel decodes with them."""
+    file = weight_file(folder)
+    if file is None or head is None or head.task not in TAGGING:
+        return
+    tensors, prefixes = read_tensors(folder, file), transition_prefixes(head)
+    kept = {
+        f"{PLAIN_PREFIXES[0]}.{name.rpartition('.')[2]}": tensor
+        for name, tensor in tensors.items()
+        if name.rpartition(".")[0] in prefixes
+    }
+    if kept:
+        write_safetensors(kept, place / KEPT_WEIGHTS)
+
+
+def _description(checkpoint: Checkpoint, head: Head | None) -> dict[str, Any]:
+    """What Lexel itself reads of the folder: this head alone, as a plain folder has it."""
+    values = describe_heads(checkpoint)
+    kept = {key: values[key] for key in ("format", "pieces", "base", "made") if key in values}
+    if head is None:
+        return kept | {"heads": {}}
+    prefix = head.prefix if head.task == "embed" else plain_prefix(head, checkpoint.config)
+    return kept | {"heads": {head.name: values["heads"][head.name] | {"prefix": prefix}}}
+
+
+def _config(checkpoint: Checkpoint, head: Head | None) -> dict[str, Any]:
     """The config of a model that has this head alone, as transformers has it."""
     values = read_object(checkpoint.source.folder / "config.json")
     for key in ("auto_map", "torch_dtype", "id2label", "label2id", "num_labels", "problem_type", "architectures"):
@@ -207,18 +290,17 @@ def _config(checkpoint: Checkpoint, head: Head | None, *, is_split: bool) -> dic
         values["label2id"] = {label: i for i, label in enumerate(head.labels)}
     if head is not None and head.problem is not None:
         values["problem_type"] = next(name for name, problem in PROBLEMS.items() if problem == head.problem)
-    if is_split:
-        values["transformers.js_config"] = {"use_external_data_format": {"model.onnx": True}}
     return values
 
 
-def _quantise(graph: Path, to: Path) -> None:
-    """Weights in eight bits, and what they are multiplied with while computing."""
+def _reduce(precision: str, graph: Path, to: Path) -> None:
+    """Write a smaller graph: weights in eight bits, or everything in float16."""
     from lexel.export.onnx import WEIGHTS
-    from lexel.export.onnx_runtime import quantise
+    from lexel.export.onnx_runtime import halve, quantise
 
+    write = {"int8": quantise, "float16": halve}[precision]
     with _quiet():
-        quantise(graph, to, is_split=(graph.parent / WEIGHTS).exists())
+        write(graph, to, is_split=(graph.parent / WEIGHTS).exists())
 
 
 @contextmanager
@@ -233,6 +315,8 @@ def _quiet() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _check_extra() -> None:
-    if missing := [name for name in ("onnx", "onnx_ir", "onnxruntime") if find_spec(name) is None]:
+def _check_libraries(formats: Sequence[str]) -> None:
+    needed = ("onnx", "onnx_ir", "onnxruntime") if "onnx" in formats else ()
+    if missing := [name for name in needed if find_spec(name) is None]:
         raise MissingExtra(f'ONNX export needs {", ".join(missing)}: pip install "lexel[onnx]"')
+    check_libraries(set(formats))

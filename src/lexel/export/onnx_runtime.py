@@ -1,24 +1,15 @@
-"""ONNX Runtime without its telemetry.
-
-Version 1.32 writes a device id into the home folder when it is imported, and may send usage data, unless a variable is
-set before. So Lexel imports it here alone.
-"""
+"""ONNX Runtime's tools that make graphs smaller."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnx
 
-import onnxruntime
-from onnxruntime.quantization import QuantType, quantize_dynamic
+import lexel.engines.onnx_session  # noqa: F401 (turns telemetry off before the next import)
 
-
-def open_session(graph: Path) -> Any:
-    """A graph ready to run on the processor."""
-    return onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+from onnxruntime.quantization import QuantType, quantize_dynamic  # isort: skip
+from onnxruntime.transformers.float16 import convert_float_to_float16  # isort: skip
 
 
 def quantise(graph: Path, to: Path, *, is_split: bool) -> None:
@@ -30,3 +21,9 @@ def quantise(graph: Path, to: Path, *, is_split: bool) -> None:
         is_split: Whether its weights are to lie in a file of their own.
     """
     quantize_dynamic(graph, to, per_channel=True, weight_type=QuantType.QInt8, use_external_data_format=is_split)
+
+
+def halve(graph: Path, to: Path, *, is_split: bool) -> None:
+    """Write a graph that computes in float16; its inputs and outputs stay as they are. See ``quantise``."""
+    model = convert_float_to_float16(onnx.load(graph), keep_io_types=True)
+    onnx.save(model, to, save_as_external_data=is_split, location=f"{to.name}_data")

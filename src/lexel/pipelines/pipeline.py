@@ -202,7 +202,7 @@ def pipeline(
         device: -1 or ``cpu``; 0, 1, ... or ``cuda:N`` for a GPU, with the engine torch.
         dtype: ``float32`` (the default), ``bfloat16`` or ``float16``, or torch's objects of these names.
         torch_dtype: The older name of ``dtype``.
-        engine: ``auto``, ``openvino``, ``torch`` or ``numpy``.
+        engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``.
         precision: Lexel's name for ``dtype``: ``float32``, ``bf16``, ``float16``, or ``auto``.
         threads: Threads to compute with; by default the physical cores this process may use.
         batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.

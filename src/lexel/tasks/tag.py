@@ -125,7 +125,7 @@ class Tagger:
                 str(checkpoint.source.folder),
                 head,
                 checkpoint.label_set(head),
-                read_transitions(head, checkpoint.open_weights()),
+                read_transitions(head, checkpoint.open_decoding_weights()),
             )
             for layer, (checkpoint, head) in chosen.items()
         }

@@ -30,7 +30,7 @@ def test_misuse_is_told_in_a_line(tmp_path: Path) -> None:
     model = str(build_tagger(tmp_path / "model", heads={"words": WORDS}))
     found = run(model, str(tmp_path / "out"), "--precision", "int4")
     assert found.returncode != 0
-    assert "precision ['int4']: not known for ONNX; expected some of float32, int8" in found.stderr
+    assert "precision ['int4']: not known for ONNX; expected some of float32, int8, float16" in found.stderr
     assert not (tmp_path / "out").exists()
     found = run(model, str(tmp_path / "out"), "--check", "--head", "words")
     assert "leave --head out" in found.stderr

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 import lexel
+from lexel.checkpoint import open_checkpoint
 from lexel.data import read_jsonl
+from lexel.engines.onnx_ops import OnnxOps
 from lexel.errors import CheckpointError, EngineError, LabelError, MissingExtra, OptionError
 from lexel.export import onnx as onnx_export
-from lexel.export.folder import check_export, export_onnx
-from lexel.export.onnx_ops import OnnxOps
+from lexel.export.folder import check_export, export_model
 from lexel.provenance import chain_of, check_statement
 from tests.builders import WORDS, build_plain, build_sentence_model, build_tagger, write_json
 
@@ -58,7 +59,7 @@ class Exported:
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "zh"
-    export_onnx(None, folder, precisions=("float32", "int8"))
+    export_model(None, folder, precisions=("float32", "int8"))
     return folder
 
 
@@ -105,7 +106,7 @@ def test_transformers_reads_the_config(bundled: Path) -> None:
 def test_a_missing_library_is_named_with_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lexel.export.folder.find_spec", lambda name: None if name == "onnx_ir" else object())
     with pytest.raises(MissingExtra, match=r'ONNX export needs onnx_ir: pip install "lexel\[onnx\]"'):
-        export_onnx(None, tmp_path / "out")
+        export_model(None, tmp_path / "out")
 
 
 def test_a_checked_folder_is_checked_again(bundled: Path) -> None:
@@ -120,24 +121,40 @@ def test_eight_bits_take_a_third_of_the_room_and_are_another_computation(bundled
     assert record["int8"]["largest"] > 1e-3
 
 
+def test_float16_takes_half_the_room_and_keeps_the_decisions(tmp_path: Path) -> None:
+    record = export_model(None, tmp_path / "out", head="entities", precisions=("float32", "float16"))["entities"]
+    exact, half = (record["graphs"][precision] for precision in ("float32", "float16"))
+    assert half["bytes"] < exact["bytes"] * 0.55
+    assert exact["largest"] < half["largest"]
+    assert half["changed"] < 5
+
+
+def test_the_card_names_every_file_with_its_checksum_and_keeps_the_models_licence(bundled: Path) -> None:
+    card = (bundled / "words" / "README.md").read_text(encoding="utf-8")
+    record = json.loads((bundled / "words" / "export.json").read_text())
+    assert card.startswith("---\n")
+    assert all(graph["sha256"] in card for graph in record["graphs"].values())
+    assert open_checkpoint(bundled / "words").card == open_checkpoint().card
+
+
 def test_a_graph_that_is_not_the_model_is_refused_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_tagger(tmp_path / "model", heads={"words": WORDS})
     monkeypatch.setattr(OnnxOps, "layer_norm", lambda self, x, weight, bias, *, eps: self.multiply(x, weight))
     with pytest.raises(EngineError, match=r"model\.onnx: differs from the model by"):
-        export_onnx(tmp_path / "model", tmp_path / "out")
+        export_model(tmp_path / "model", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_too_many_changed_decisions_in_eight_bits_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"model_quantized\.onnx: .* expected at most 0 \(--max-flips\)"):
-        export_onnx(None, tmp_path / "out", head="pos", precisions=("int8",), max_flips=0)
+        export_model(None, tmp_path / "out", head="pos", precisions=("int8",), max_flips=0)
 
 
 def test_a_changed_file_is_not_checked(tmp_path: Path) -> None:
     build_tagger(tmp_path / "model", heads={"words": WORDS})
-    export_onnx(tmp_path / "model", tmp_path / "out", head="words")
+    export_model(tmp_path / "model", tmp_path / "out", head="words")
     graph = tmp_path / "out" / "onnx" / "model.onnx"
     graph.write_bytes(graph.read_bytes() + b" ")
     with pytest.raises(CheckpointError, match="not the file that was exported"):
@@ -148,14 +165,14 @@ def test_large_weights_lie_in_a_file_of_their_own(tmp_path: Path, monkeypatch: p
     build_tagger(tmp_path / "model", heads={"words": WORDS})
     monkeypatch.setattr(onnx_export, "MOST_IN_FILE", 0)
     out = tmp_path / "out"
-    export_onnx(tmp_path / "model", out, head="words")
+    export_model(tmp_path / "model", out, head="words")
     assert (out / "onnx" / "model.onnx_data").stat().st_size > (out / "onnx" / "model.onnx").stat().st_size / 2
     config = json.loads((out / "config.json").read_text())
     assert config["transformers.js_config"] == {"use_external_data_format": {"model.onnx": True}}
 
 
 def test_a_tied_decoder_is_stored_once(tmp_path: Path) -> None:
-    export_onnx(build_plain(tmp_path / "model", "fill"), tmp_path / "out")
+    export_model(build_plain(tmp_path / "model", "fill"), tmp_path / "out")
     graph = onnx.load(tmp_path / "out" / "onnx" / "model.onnx").graph
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     vocab = config["vocab_size"]
@@ -168,7 +185,7 @@ def test_sentence_vectors_are_those_of_sentence_transformers(pooling: str, tmp_p
     from sentence_transformers import SentenceTransformer
 
     folder = build_sentence_model(tmp_path / "model", pooling=pooling)
-    export_onnx(folder, tmp_path / "out")
+    export_model(folder, tmp_path / "out")
     theirs = SentenceTransformer(str(folder), device="cpu").encode(list(TEXTS))
     _, outputs = Exported(tmp_path / "out")(list(TEXTS))
     assert np.abs(outputs["sentence_embedding"] - theirs).max() <= 1e-5
@@ -183,7 +200,7 @@ def test_a_real_sentence_model_gives_the_vectors_of_sentence_transformers(tmp_pa
     assert spec is not None
     assert spec.origin is not None
     model = Path(spec.origin).parent / "model"
-    export_onnx(model, tmp_path / "out")
+    export_model(model, tmp_path / "out")
     _, outputs = Exported(tmp_path / "out")(list(TEXTS))
     theirs = SentenceTransformer(str(model), device="cpu").encode(list(TEXTS))
     assert np.abs(outputs["sentence_embedding"] - theirs).max() <= 1e-5
@@ -202,7 +219,7 @@ def test_a_trained_head_for_vectors_pools_in_the_graph(tmp_path: Path) -> None:
     save_file({**tensors, **own}, folder / "model.safetensors")
     entry = {"task": "embed", "prefix": "heads.vec"}
     write_json(folder / "lexel.json", {"format": 1, "pieces": "tokenizer", "heads": {"vec": entry}})
-    export_onnx(folder, tmp_path / "out")
+    export_model(folder, tmp_path / "out")
     encodings, outputs = Exported(tmp_path / "out")(list(TEXTS))
     for i, encoding in enumerate(encodings):
         states = outputs["last_hidden_state"][i, np.array(encoding.attention_mask) == 1]
@@ -216,27 +233,27 @@ def test_a_trained_head_for_vectors_pools_in_the_graph(tmp_path: Path) -> None:
 def test_other_ways_to_pool_are_checked_too(pooling: str, tmp_path: Path) -> None:
     folder = build_sentence_model(tmp_path / "model")
     write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 32, "pooling_mode": pooling})
-    record = export_onnx(folder, tmp_path / "out")["encoder"]
+    record = export_model(folder, tmp_path / "out")["encoder"]
     assert record["graphs"]["float32"]["largest"] < 1e-4
 
 
 def test_a_way_to_pool_that_no_graph_has_is_refused_by_name(tmp_path: Path) -> None:
     folder = build_sentence_model(tmp_path / "model")
     write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 32, "pooling_mode": "lasttoken"})
-    with pytest.raises(OptionError, match="pooling 'last': not in an ONNX graph"):
-        export_onnx(folder, tmp_path / "out")
+    with pytest.raises(OptionError, match="pooling 'last': not in an exported graph"):
+        export_model(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     build_tagger(tmp_path / "model", heads={"words": WORDS})
     with pytest.raises(CheckpointError, match="is there already"):
-        export_onnx(tmp_path / "model", tmp_path)
+        export_model(tmp_path / "model", tmp_path)
 
 
 def test_unknown_heads_and_precisions_are_refused_by_name(tmp_path: Path) -> None:
     build_tagger(tmp_path / "model", heads={"words": WORDS})
     with pytest.raises(LabelError, match="no head 'tags'; expected one of"):
-        export_onnx(tmp_path / "model", tmp_path / "out", head="tags")
+        export_model(tmp_path / "model", tmp_path / "out", head="tags")
     with pytest.raises(OptionError, match=r"precision \['int4'\]"):
-        export_onnx(tmp_path / "model", tmp_path / "out", precisions=("float32", "int4"))
+        export_model(tmp_path / "model", tmp_path / "out", precisions=("float32", "int4"))

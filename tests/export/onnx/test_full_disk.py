@@ -14,12 +14,12 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 from lexel.errors import LexelError
-from lexel.export.folder import export_onnx
+from lexel.export.folder import export_model
 import onnxruntime
 folder, limit = Path(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    export_onnx(folder, folder.parent / "new")
+    export_model(folder, folder.parent / "new")
 except LexelError as error:
     print(error)
 """

@@ -13,7 +13,8 @@ import transformers
 from numpy.typing import NDArray
 
 from lexel.checkpoint import open_checkpoint
-from lexel.export.onnx import Target, write_onnx
+from lexel.export.onnx import write_onnx
+from lexel.export.standard import Target
 from tests.builders import N_PIECES, RECIPES, build_reference
 
 CLASSES = {

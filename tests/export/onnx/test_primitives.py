@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lexel.encoder.ops import ACTIVATIONS
 from lexel.engines.numpy_ops import NumpyOps
-from lexel.export.onnx import IR_VERSION
-from lexel.export.onnx_ops import OPSET, OnnxOps, named
+from lexel.engines.onnx_ops import OPSET, OnnxOps, named
+from lexel.engines.onnxruntime import IR_VERSION
 
 TOLERANCE = 2e-6
 RANDOM = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""``lexel convert``: a folder with ``pytorch_model.bin`` as one with ``model.safetensors``."""
+"""``lexel convert``: a folder with other weights as one with ``model.safetensors``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def convert(
 ) -> None:
     """Copy a model with its weights as safetensors.
 
-    No code in the checkpoint is run. Lexel reads pytorch_model.bin too;
-    safetensors opens faster, and is safe in any other program.
+    It reads pytorch_model.bin, flax_model.msgpack and tf_model.h5, and runs
+    no code of the checkpoint. The last two need the extra convert.
 
     [dim]A model of the hub, into a new folder:[/]
     [bold]lexel convert ckiplab/bert-base-chinese-ws ckip-ws[/]

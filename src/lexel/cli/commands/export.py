@@ -30,16 +30,18 @@ def export(
 ) -> None:
     """Export a model for other runtimes, such as ONNX Runtime and transformers.js.
 
-    Each graph is run and compared with the model before the folder appears.
+    Each file is run and compared with the model before the folder appears.
     A model with several heads gets a folder for each.
 
     [dim]In two precisions:[/]
     [bold]lexel export my-model my-model-onnx --precision float32,int8[/]
+    [dim]For transformers, and for OpenVINO without Lexel:[/]
+    [bold]lexel export my-model my-model-plain --to torch,openvino[/]
     """
     with reported(messages):
         from pathlib import Path
 
-        from lexel.export.folder import check_export, export_onnx
+        from lexel.export.folder import check_export, export_model
 
         folder = Path(out)
         if check:
@@ -48,8 +50,14 @@ def export(
             _tell(check_export(model, folder, revision=revision))
             note(f"{folder}: checked")
             return
-        records = export_onnx(
-            model, folder, head=head, precisions=precision.split(","), max_flips=max_flips, revision=revision
+        records = export_model(
+            model,
+            folder,
+            to=to.split(","),
+            head=head,
+            precisions=precision.split(","),
+            max_flips=max_flips,
+            revision=revision,
         )
         _tell(records)
         note(f"{folder}: written as {to}")
@@ -58,7 +66,7 @@ def export(
 def _tell(records: Mapping[str, Mapping[str, Any]]) -> None:
     """A line for each graph: its size, and how near it is to the model."""
     for name, record in records.items():
-        for precision, graph in record["graphs"].items():
+        for precision, graph in (record["graphs"] | record["formats"]).items():
             note(
                 f"{name}, {precision}: {graph['bytes'] / 1e6:,.1f} MB; differs by {graph['largest']:.1g} at most "
                 f"(of {graph['scale']:.3g}), {graph['changed']:.1f} of 1,000 decisions differ"

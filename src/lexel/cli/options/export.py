@@ -8,9 +8,14 @@ from lexel.cli.options.groups import choices, option
 
 _EXPORTING = "Exporting"
 
-TargetName = Literal["onnx"]
+FormatName = Literal["onnx", "torch", "jax", "tensorflow", "litert", "openvino"]
 
-To = Annotated[TargetName, option("--to", panel=_EXPORTING, value="FORMAT", help=f"{choices(TargetName)} (default).")]
+To = Annotated[
+    str,
+    option(
+        "--to", panel=_EXPORTING, value="LIST", help=f"Some of {choices(FormatName)}, with commas; onnx if not given."
+    ),
+]
 
 HeadName = Annotated[
     str | None, option("--head", panel=_EXPORTING, value="NAME", help="Export this head alone; otherwise all of them.")
@@ -18,7 +23,12 @@ HeadName = Annotated[
 
 Precision = Annotated[
     str,
-    option("--precision", panel=_EXPORTING, value="LIST", help="float32 (default), int8, or float32,int8."),
+    option(
+        "--precision",
+        panel=_EXPORTING,
+        value="LIST",
+        help="For onnx, some of float32 (default), int8, float16, with commas.",
+    ),
 ]
 
 MaxFlips = Annotated[
@@ -28,7 +38,7 @@ MaxFlips = Annotated[
         panel=_EXPORTING,
         value="N",
         min=0,
-        help="Most decisions of 1,000 that may come out otherwise in int8; 30.",
+        help="Most decisions of 1,000 that may come out otherwise in int8 or float16; 30.",
     ),
 ]
 

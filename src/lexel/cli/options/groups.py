@@ -19,7 +19,7 @@ from lexel.names import Pieces as PiecesName
 
 _MODEL, _INPUT, _OUTPUT, _READING, _COMPUTING, _TALKING = "Model", "Input", "Output", "Reading", "Computing", "Messages"
 
-EngineName = Literal["auto", "openvino", "torch", "numpy"]
+EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "numpy"]
 PrecisionName = Literal["auto", "float32", "bf16", "int8", "float16", "float64"]
 DecodeName = Literal["viterbi", "argmax"]
 SnapName = Literal["grapheme"]
@@ -288,7 +288,12 @@ class ComputeOptions:
 
     engine: Annotated[
         EngineName,
-        option("--engine", panel=_COMPUTING, value="NAME", help=f"{choices(EngineName)}; auto is openvino."),
+        option(
+            "--engine",
+            panel=_COMPUTING,
+            value="NAME",
+            help=f"{choices(EngineName)}; auto: openvino, or onnxruntime for an exported folder.",
+        ),
     ] = "auto"
     precision: Annotated[
         PrecisionName,

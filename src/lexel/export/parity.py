@@ -1,8 +1,9 @@
-"""An ONNX graph beside the engine: onnxruntime and OpenVINO in float32 read the same text."""
+"""An exported graph beside the engine: its own runtime and OpenVINO in float32 read the same text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,7 @@ from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import Sequences, build_rows, pack
 from lexel.errors import EngineError
 from lexel.export.calibration import read_calibration, sample_text
-from lexel.export.onnx import Target, outputs_of
-from lexel.export.onnx_runtime import open_session
+from lexel.export.standard import Target, input_names, outputs_of
 from lexel.tasks.embed import Embedder
 from lexel.tasks.loading import start_flow
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
@@ -31,6 +31,9 @@ _BATCH = 8
 _EXACT = EngineOptions(engine="openvino", precision="float32")
 
 Arrays = Mapping[str, NDArray[Any]]
+
+Run = Callable[[Arrays], Arrays]
+"""Runs a graph on padded rows: from its inputs by name, int64, to its outputs by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +81,25 @@ class Reference:
         self._checkpoint, self.target, self._modules = checkpoint, target, modules
         self._texts, self._ids = _sample(checkpoint, target)
 
-    def compare(self, path: Path) -> Parity:
-        """Have onnxruntime run a graph, and compare."""
-        found, expected = self._run(path), self._expected
+    def compare(self, run: Run) -> Parity:
+        """Run a graph, and compare."""
+        found, expected = self._run(run), self._expected
         apart = max(float(np.abs(found[name] - expected[name]).max()) for name in expected)
         scale = max(float(np.abs(array).max()) for array in expected.values())
         changed = max(_changed(name, found[name], expected[name]) for name in expected)
         return Parity(apart, scale, changed, len(self._texts))
 
-    def _run(self, path: Path) -> Arrays:
+    def _run(self, run: Run) -> Arrays:
         """The graph's outputs at the texts' pieces, or by text, all texts one after the other."""
-        session = open_session(path)
-        names = [value.name for value in session.get_outputs()]
-        inputs = {value.name for value in session.get_inputs()}
-        parts: dict[str, list[Any]] = {name: [] for name in names}
+        inputs = input_names(self._checkpoint)
+        parts: dict[str, list[Any]] = defaultdict(list)
         for start in range(0, len(self._ids), _BATCH):
             some = self._ids[start : start + _BATCH]
             mask = (np.arange(max(map(len, some))) < np.array([[len(ids)] for ids in some])).astype(np.int64)
             padded = np.full(mask.shape, self._checkpoint.config.pad_id, np.int64)
             padded[mask == 1] = np.concatenate(some)
             given = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
-            results = session.run(None, {name: given[name] for name in inputs})
-            for name, array in zip(names, results, strict=True):
+            for name, array in run({name: given[name] for name in inputs}).items():
                 parts[name].append(array if self._is_by_text(name) else array[mask == 1])
         return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 

@@ -1,7 +1,7 @@
 """The primitives as nodes of an ONNX graph.
 
-The graph reads padded rows, one sequence a row, as other runtimes feed them. So ``sequence_ids`` is the attention mask:
-1 where a piece is read, 0 where a slot is padding.
+A graph for other programs reads padded rows with one sequence each: its ``sequence_ids`` are the attention mask, 1 for
+a piece and 0 for padding. A graph for Lexel's engine reads packed rows.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ _ATTRIBUTES: Mapping[type, Any] = {float: ir.AttrFloat32, int: ir.AttrInt64, lis
 class OnnxOps:
     """``Ops`` that add nodes to a graph; a mask is what is added to the scores, ``[rows, 1, 1 or length, length]``.
 
+    Args:
+        is_packed: Whether rows hold several sequences; otherwise each holds one, and ``pick`` takes one slot of every
+            row or all of them.
+
     A weight enters the graph where it is used first, in the form that is needed there: transposed for a product, which
     is where quantisers look for weights, and as it is for a table of embeddings. A table that a decoder shares is
     transposed by a node, so that it is stored once.
@@ -34,7 +38,8 @@ class OnnxOps:
         nodes: The nodes in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_packed: bool = False) -> None:
+        self._is_packed = is_packed
         self.nodes: list[Any] = []
         self._stored: dict[str, Any] = {}
         self._arrays: dict[str, NDArray[Any]] = {}
@@ -129,7 +134,7 @@ class OnnxOps:
         return self.node({"relu": "Relu", "tanh": "Tanh"}[name], x)
 
     def mask(self, sequence_ids: Any, position_ids: Any, *, window: int | None = None) -> Any:
-        seen = self.node("Cast", self.node("Unsqueeze", sequence_ids, self.numbers(1, 2)), to=ir.DataType.BOOL.value)
+        seen = self._same_sequence(sequence_ids) if self._is_packed else self._pieces(sequence_ids)
         if window is not None:
             apart = self.node("Abs", self._slots_apart(position_ids))
             seen = self.node("And", seen, self.node("LessOrEqual", apart, self.number(window // 2)))
@@ -205,7 +210,9 @@ class OnnxOps:
         return self.node("Reshape", in_rows, self.numbers(0, 0, n_heads * head_size))
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:
-        """All pieces where ``picks`` is ``None``, else one slot of every row: ``[rows, hidden]``."""
+        """In unpacked rows all pieces where ``picks`` is ``None``, else one slot of every row: ``[rows, hidden]``."""
+        if self._is_packed:
+            return self.node("Gather", self.node("Reshape", x, self.numbers(-1, hidden_size)), picks, axis=0)
         return x if picks is None else self.node("Gather", x, picks, axis=1)
 
     # Parts of them ---------------------------------------------------------------------------------------------------
@@ -214,6 +221,15 @@ class OnnxOps:
         """Slots from 0, ``[1, length]``."""
         length = self.node("Squeeze", self._length(ids, axis=1), self.numbers(0))
         return self.node("Unsqueeze", self.node("Range", self.number(0), length, self.number(1)), self.numbers(0))
+
+    def _same_sequence(self, sequence_ids: Any) -> Any:
+        """Whether two slots belong to one sequence, ``[rows, 1, length, length]``."""
+        by_row, by_column = (self.node("Unsqueeze", sequence_ids, self.numbers(1, axis)) for axis in (3, 2))
+        return self.node("Equal", by_row, by_column)
+
+    def _pieces(self, mask: Any) -> Any:
+        """Whether a slot holds a piece, ``[rows, 1, 1, length]``."""
+        return self.node("Cast", self.node("Unsqueeze", mask, self.numbers(1, 2)), to=ir.DataType.BOOL.value)
 
     def _transpose_of(self, weight: Any) -> Any:
         name = weight.name

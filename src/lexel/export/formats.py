@@ -1,0 +1,103 @@
+"""The formats besides ONNX: what each needs, what writes it, and what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lexel.checkpoint import Checkpoint
+from lexel.disk import sha256_of
+from lexel.errors import CheckpointError, MissingExtra
+
+if TYPE_CHECKING:
+    from lexel.export.parity import Reference, Run
+    from lexel.export.standard import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format.
+
+    Attributes:
+        module: The module of ``lexel.export`` with its writer and its runner.
+        place: Its file or folder in an exported folder; the files are those whose paths begin like this.
+        needs: The libraries that it needs.
+        install: What installs them.
+        is_states: Whether it gives hidden states where others give vectors of texts as well.
+    """
+
+    module: str
+    place: str
+    needs: tuple[str, ...]
+    install: str
+    is_states: bool = False
+
+    def write(self, checkpoint: Checkpoint, folder: Path, target: Target, *, name: str) -> None:
+        """Write a model in this format."""
+        getattr(import_module(f"lexel.export.{self.module}"), f"write_{name}")(checkpoint, folder, target)
+
+    def run(self, folder: Path, *, name: str) -> Run:
+        """What runs the model as it was written."""
+        module = self.module if name != "litert" else "litert"
+        run: Callable[[Path], Run] = getattr(import_module(f"lexel.export.{module}"), f"run_{name}")
+        return run(folder)
+
+    def files(self, folder: Path) -> list[Path]:
+        """The files of this format."""
+        return [path for path in sorted(folder.glob(f"{self.place}*")) if path.is_file()] + [
+            path for path in sorted((folder / self.place).rglob("*")) if path.is_file()
+        ]
+
+
+FORMATS: Mapping[str, Format] = {
+    "torch": Format("torch", "model.safetensors", ("torch", "transformers"), "lexel[train]", is_states=True),
+    "jax": Format("jax", "jax/", ("jax",), "lexel[jax]"),
+    "tensorflow": Format("tensorflow", "tensorflow/", ("tensorflow",), "lexel[tensorflow]"),
+    "litert": Format("tensorflow", "litert/", ("tensorflow",), "lexel[tensorflow]"),
+    "openvino": Format("openvino", "openvino/", ("openvino",), "lexel"),
+}
+
+
+def check_libraries(names: set[str]) -> None:
+    """Make sure that what some formats need is installed.
+
+    Raises:
+        MissingExtra: If it is not.
+    """
+    for name in sorted(names & FORMATS.keys()):
+        if missing := [library for library in FORMATS[name].needs if find_spec(library) is None]:
+            raise MissingExtra(f'{name} export needs {", ".join(missing)}: pip install "{FORMATS[name].install}"')
+
+
+def write_format(name: str, checkpoint: Checkpoint, folder: Path, reference: Reference) -> dict[str, Any]:
+    """Write a model in a format, compare it with the model, and say how near it is.
+
+    Raises:
+        EngineError: If it is not near enough.
+    """
+    chosen = FORMATS[name]
+    chosen.write(checkpoint, folder, reference.target, name=name)
+    parity = reference.compare(chosen.run(folder, name=name))
+    parity.check(Path(name), is_exact=True, max_flips=0)
+    files = chosen.files(folder)
+    checksums = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    return {"files": checksums, "bytes": sum(path.stat().st_size for path in files), **asdict(parity)}
+
+
+def check_format(name: str, entry: Mapping[str, Any], folder: Path, reference: Reference) -> dict[str, Any]:
+    """Compare what was written with the model again.
+
+    Raises:
+        CheckpointError: If a file is not what was exported.
+        EngineError: If it is not near enough.
+    """
+    for file, checksum in entry["files"].items():
+        if not (folder / file).is_file() or sha256_of(folder / file) != checksum:
+            raise CheckpointError(f"{folder / file}: not the file that was exported; export the model again")
+    parity = reference.compare(FORMATS[name].run(folder, name=name))
+    parity.check(Path(name), is_exact=True, max_flips=0)
+    return {**entry, **asdict(parity)}

@@ -1,0 +1,96 @@
+"""One head of a checkpoint as a plain Hugging Face folder, checked by transformers' own PyTorch model.
+
+The encoder's tensors keep their names; the head's get those that the family has in a plain folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Checkpoint, Head
+from lexel.checkpoint.convert import write_safetensors
+from lexel.checkpoint.heads import PLAIN_CLASSIFIER
+from lexel.checkpoint.tensors import StoredTensor
+from lexel.checkpoint.weights import SAFETENSORS, read_tensors, weight_file
+from lexel.encoder.family import HeadNames, ModelConfig
+from lexel.engines.heads import is_plain, tensor_patterns
+from lexel.errors import OptionError, WeightError
+from lexel.export.parity import Run
+from lexel.export.standard import Target
+from lexel.jsonfile import read_object
+
+_OWN = "heads."
+
+
+def write_torch(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
+    """Write the weights of one head's model.
+
+    Raises:
+        OptionError: If transformers has no model with such a head, or with such adapters.
+    """
+    source = checkpoint.source.folder
+    file = weight_file(source)
+    if file is None:
+        raise WeightError(f"{source}: no weights; expected a model folder")
+    if checkpoint.adapter is not None:
+        raise OptionError(f"{source}: has bottleneck adapters, which transformers' models have not; export to onnx")
+    tensors = dict(_plain_tensors(read_tensors(source, file), checkpoint.config, target.head))
+    write_safetensors(tensors, folder / SAFETENSORS)
+
+
+def run_torch(folder: Path) -> Run:
+    """What runs the folder as transformers loads it."""
+    (name,) = read_object(folder / "config.json")["architectures"]
+    model = getattr(transformers, name).from_pretrained(folder, attn_implementation="eager").eval().float()
+
+    def run(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        with torch.no_grad():
+            found = model(**{key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in given.items()})
+        return {key: tensor.numpy() for key, tensor in found.items() if isinstance(tensor, torch.Tensor)}
+
+    return run
+
+
+def _plain_tensors(
+    tensors: Mapping[str, StoredTensor], config: ModelConfig, head: Head | None
+) -> Iterator[tuple[str, StoredTensor]]:
+    """The encoder's tensors and those of one head, by the names that transformers expects."""
+    names = {} if head is None or is_plain(head, config) else _renamed(head, config)
+    for name, tensor in tensors.items():
+        own, dot, last = name.rpartition(".")
+        if own in names:
+            yield names[own] + dot + last, _as_float(tensor)
+        elif not name.startswith(_OWN):
+            yield name, _as_float(tensor)
+
+
+def _as_float(tensor: StoredTensor) -> StoredTensor:
+    """A tensor without scales of its rows."""
+    return tensor if tensor.scale is None else StoredTensor("F32", tensor.read().astype(np.float32), tensor.file)
+
+
+def _renamed(head: Head, config: ModelConfig) -> dict[str, str]:
+    """The names of a head's maps in a plain folder, by those that Lexel gives them."""
+    family, prefix = config.family, head.prefix
+    if head.task == "fill":
+        fill = family.fill
+        own = {f"{prefix}.dense": fill.dense, f"{prefix}.layer_norm": fill.norm, f"{prefix}.decoder": fill.decoder}
+        return {**own, prefix: fill.bias.rpartition(".")[0]}
+    names: HeadNames = {"classify": family.classify, "answer": family.answer}.get(head.task, family.tagging)
+    if head.task != "classify" and names.dense is None:
+        return {prefix: names.output}
+    if head.task == "classify" and names.dense is not None and names.norm is None:
+        return {f"{prefix}.dense": names.dense, f"{prefix}.out_proj": names.output}
+    plain = tensor_patterns(replace(head, prefix=PLAIN_CLASSIFIER), config)
+    raise OptionError(
+        f"head {head.name!r}: transformers' {config.model_type} has other maps there ({', '.join(plain)}); "
+        "export to another format"
+    )

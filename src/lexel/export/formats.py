@@ -24,7 +24,7 @@ class Format:
 
     Attributes:
         module: The module of ``lexel.export`` with its writer and its runner.
-        place: Its file or folder in an exported folder; the files are those whose paths begin like this.
+        place: Its file or folder in an exported folder.
         needs: The libraries that it needs.
         install: What installs them.
         is_states: Whether it gives hidden states where others give vectors of texts as well.
@@ -48,17 +48,16 @@ class Format:
 
     def files(self, folder: Path) -> list[Path]:
         """The files of this format."""
-        return [path for path in sorted(folder.glob(f"{self.place}*")) if path.is_file()] + [
-            path for path in sorted((folder / self.place).rglob("*")) if path.is_file()
-        ]
+        place = folder / self.place
+        return sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
 
 
 FORMATS: Mapping[str, Format] = {
     "torch": Format("torch", "model.safetensors", ("torch", "transformers"), "lexel[train]", is_states=True),
-    "jax": Format("jax", "jax/", ("jax",), "lexel[jax]"),
-    "tensorflow": Format("tensorflow", "tensorflow/", ("tensorflow",), "lexel[tensorflow]"),
-    "litert": Format("tensorflow", "litert/", ("tensorflow",), "lexel[tensorflow]"),
-    "openvino": Format("openvino", "openvino/", ("openvino",), "lexel"),
+    "jax": Format("jax", "jax", ("jax",), "lexel[jax]"),
+    "tensorflow": Format("tensorflow", "tensorflow", ("tensorflow",), "lexel[tensorflow]"),
+    "litert": Format("tensorflow", "litert", ("tensorflow",), "lexel[tensorflow]"),
+    "openvino": Format("openvino", "openvino", ("openvino",), "lexel"),
 }
 
 

@@ -3,7 +3,8 @@
     tensorflow/            ``tf.saved_model.load`` and TensorFlow Serving read it
     litert/model.tflite    LiteRT (TensorFlow Lite) reads it; resize the inputs to the batch
 
-Inputs are int64 in both.
+Inputs are int64 in both. A SavedModel of single characters that gives a label for each piece has one more signature,
+``text``: strings in, and the label of every character out, filled up with empty strings.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from lexel.checkpoint import Checkpoint
 from lexel.export.litert import LITERT
 from lexel.export.parity import Run
 from lexel.export.standard import Binary, Output, Reduction, StandardModel, Target, Unary, input_names
+from lexel.names import TAGGING
+from lexel.text.char_tokenizer import CharTokenizer
+from lexel.text.tokenizer import load_tokenizer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
 SAVED_MODEL = "tensorflow"
-SIGNATURE = "serving_default"
+SIGNATURE, TEXT_SIGNATURE = "serving_default", "text"
 
 
 def write_tensorflow(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
@@ -37,7 +41,10 @@ def write_tensorflow(checkpoint: Checkpoint, folder: Path, target: Target) -> No
         WeightError: If a tensor is missing, or of another shape.
     """
     module, serving = _module(checkpoint, target)
-    tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={SIGNATURE: serving})
+    signatures = {SIGNATURE: serving}
+    if checkpoint.pieces == "chars" and target.head is not None and target.head.task in TAGGING:
+        module.text = signatures[TEXT_SIGNATURE] = _text_function(serving, checkpoint, target.head.labels)
+    tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures=signatures)
 
 
 def write_litert(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
@@ -74,6 +81,33 @@ def _module(checkpoint: Checkpoint, target: Target) -> tuple[Any, Any]:
     signature = [tf.TensorSpec([None, None], tf.int64, name=name) for name in names]
     module.serving = tf.function(serving, input_signature=signature)
     return module, module.serving
+
+
+def _text_function(serving: Any, checkpoint: Checkpoint, labels: Sequence[str]) -> Any:
+    """From texts ``[rows]`` to the label of each character ``[rows, chars]``; what is too long is cut off."""
+    config = checkpoint.config
+    tokenizer = load_tokenizer(checkpoint.source.folder, pieces="chars", model_type=config.model_type)
+    assert isinstance(tokenizer, CharTokenizer)
+    special, table = tokenizer.special, tokenizer.ids_by_code
+    most = config.max_positions - len(special.prefix) - len(special.suffix)
+
+    def text(texts: Any) -> dict[str, Any]:
+        codes = tf.strings.unicode_decode(texts, "UTF-8")[:, :most]
+        places = tf.minimum(codes.flat_values, len(table) - 1)
+        ids = codes.with_flat_values(tf.gather(tf.constant(table, tf.int64), places))
+        before, after = (
+            tf.tile(tf.constant([some], tf.int64), [tf.shape(texts)[0], 1]) for some in (special.prefix, special.suffix)
+        )
+        pieces = tf.concat([before, ids, after], axis=1)
+        mask = tf.sequence_mask(pieces.row_lengths(), dtype=tf.int64)
+        padded = pieces.to_tensor(config.pad_id)
+        given = [padded, mask, tf.zeros_like(padded)][: len(input_names(checkpoint))]
+        best = tf.argmax(serving(*given)["logits"], axis=-1)
+        end = tf.shape(best)[1] - len(special.suffix)
+        found = tf.gather(tf.constant(list(labels)), best[:, len(special.prefix) : end])
+        return {"labels": tf.where(tf.sequence_mask(codes.row_lengths()), found, "")}
+
+    return tf.function(text, input_signature=[tf.TensorSpec([None], tf.string, name="text")])
 
 
 class TensorFlowOps:

@@ -52,6 +52,11 @@ class CharTokenizer:
         self._strings = {index: piece for piece, index in vocab.items()}
         self._table = _look_up_table(vocab, special.unk, folds_width=folds_width)
 
+    @property
+    def ids_by_code(self) -> Int32Array:
+        """The index of each code point's piece; the last one stands for all higher code points, ``[codes]``."""
+        return self._table
+
     def encode(self, texts: Sequence[str]) -> Pieces:
         """One piece a character; ``words`` count characters too."""
         chars = read_chars(texts)

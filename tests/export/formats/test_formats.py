@@ -33,6 +33,7 @@ from tests.builders import (
     build_sentence_model,
     build_tagger,
 )
+from tests.export.onnx.test_folder import Exported
 from tests.export.onnx.test_parity import CLASSES, TOLERANCE, by_torch, padded
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ImportWarning")
@@ -88,6 +89,20 @@ def test_sentence_vectors_are_in_every_graph(pooling: str, name: str, tmp_path: 
     record = export_model(folder, tmp_path / "out", to=[name])["encoder"]["formats"][name]
     assert record["largest"] < 1e-4
     assert record["bytes"] == sum((tmp_path / "out" / file).stat().st_size for file in record["files"])
+
+
+@pytest.mark.skipif("tensorflow" not in INSTALLED, reason="needs TensorFlow")
+def test_a_saved_model_of_characters_reads_text(tmp_path: Path) -> None:
+    import tensorflow
+
+    export_model(None, tmp_path / "out", to=["onnx", "tensorflow"], head="pos")
+    text = tensorflow.saved_model.load(str(tmp_path / "out" / "tensorflow")).signatures["text"]
+    texts = ["傅達仁在台北。", "ＡＢ １２", "好" * 300]
+    labels = text(text=tensorflow.constant(texts))["labels"].numpy().astype(str)
+    assert labels.shape == (3, 254)
+    for row, one in zip(labels, texts[:2], strict=False):
+        assert row[: len(one)].tolist() == Exported(tmp_path / "out").tags(one)
+        assert set(row[len(one) :]) == {""}
 
 
 @pytest.mark.parametrize("head", ["words", "pos", "entities"])

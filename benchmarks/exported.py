@@ -1,0 +1,127 @@
+"""What an exported BERT-base costs in each runtime, beside the graph that torch's own exporter writes, in one run.
+
+python -m benchmarks.exported [--rounds 15]
+
+All read the same padded batch; turns are interleaved, and a figure is the median with the least and the most.
+Formats whose library is not installed are left out. The weights are random: time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from lexel.checkpoint import open_checkpoint
+from lexel.engines.onnx_session import open_session
+from lexel.errors import MissingExtra
+from lexel.export.formats import FORMATS, check_libraries
+from lexel.export.onnx import write_onnx
+from lexel.export.onnx_runtime import quantise
+from lexel.export.standard import Target
+
+ROWS, LENGTH, LABELS = 8, 128, 30
+Turn = Callable[[], Any]
+
+
+def build_model(folder: Path) -> Any:
+    """A BERT-base with random weights and a head for labels of pieces."""
+    torch.manual_seed(0)
+    config = transformers.BertConfig(num_labels=LABELS, id2label={i: f"L{i}" for i in range(LABELS)})
+    model = transformers.BertForTokenClassification(config).eval()
+    model.save_pretrained(folder)
+    return model
+
+
+def write_by_torch(model: Any, path: Path) -> None:
+    """The graph that torch's exporter makes of transformers' model."""
+    ids = torch.ones(2, 16, dtype=torch.int64)
+    rows, length = torch.export.Dim("rows", min=1), torch.export.Dim("length", min=1, max=512)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    torch.onnx.export(
+        model, kwargs={name: ids for name in names}, f=path, dynamo=True, opset_version=18,
+        dynamic_shapes={name: {0: rows, 1: length} for name in names},
+    )  # fmt: skip
+
+
+def turns(folder: Path, batch: dict[str, Any]) -> dict[str, tuple[Turn, int]]:
+    """What runs the batch, and how many bytes it read, by name."""
+    model, checkpoint = build_model(folder), open_checkpoint(folder)
+    target = Target(next(iter(checkpoint.heads.values())))
+    found: dict[str, tuple[Turn, int]] = {}
+
+    def add_onnx(name: str, path: Path) -> None:
+        session = open_session(path, threads=1)
+        given = {value.name: batch[value.name] for value in session.get_inputs()}
+        found[name] = (
+            lambda: session.run(None, given),
+            sum(p.stat().st_size for p in path.parent.glob(path.name + "*")),
+        )
+
+    for name in ("ours", "int8", "torch"):
+        (folder / name).mkdir()
+    write_onnx(checkpoint, folder / "ours" / "model.onnx", target)
+    quantise(folder / "ours" / "model.onnx", folder / "int8" / "model.onnx", is_split=False)
+    write_by_torch(model, folder / "torch" / "model.onnx")
+    add_onnx("onnx float32", folder / "ours" / "model.onnx")
+    add_onnx("onnx int8", folder / "int8" / "model.onnx")
+    add_onnx("onnx float32, by torch's exporter", folder / "torch" / "model.onnx")
+    for name, one in FORMATS.items():
+        try:
+            check_libraries({name})
+        except MissingExtra:
+            continue
+        if name != "torch":
+            one.write(checkpoint, folder, target, name=name)
+            run = one.run(folder, name=name)
+            found[name] = (lambda run=run: run(batch), sum(p.stat().st_size for p in one.files(folder)))
+    with torch.no_grad():
+        given = {name: torch.from_numpy(array) for name, array in batch.items()}
+    found["transformers (PyTorch)"] = (lambda: _no_grad(model, given), 0)
+    return found
+
+
+def _no_grad(model: Any, given: dict[str, Any]) -> Any:
+    with torch.no_grad():
+        return model(**given)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    random = np.random.default_rng(0)
+    batch = {
+        "input_ids": random.integers(5, 20_000, (ROWS, LENGTH)),
+        "attention_mask": np.ones((ROWS, LENGTH), np.int64),
+        "token_type_ids": np.zeros((ROWS, LENGTH), np.int64),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        candidates = turns(Path(folder), batch)
+        seconds: dict[str, list[float]] = {name: [] for name in candidates}
+        for _ in range(2 + rounds):
+            for name, (turn, _) in candidates.items():
+                start = time.process_time()
+                turn()
+                seconds[name].append(time.process_time() - start)
+    usual = median(seconds["onnx float32, by torch's exporter"][2:])
+    print(f"{ROWS} x {LENGTH} pieces, BERT-base, processor's time, {rounds} rounds")
+    print("| | MB | ms, median (least to most) | of torch's exporter |\n|---|---:|---:|---:|")
+    for name, (_, size) in candidates.items():
+        own = sorted(1000 * value for value in seconds[name][2:])
+        spread = f"{median(own):,.0f} ({own[0]:,.0f} to {own[-1]:,.0f})"
+        print(f"| {name} | {size / 1e6:,.0f} | {spread} | {median(own) / 1000 / usual:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

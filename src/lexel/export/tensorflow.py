@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -50,9 +51,11 @@ def write_tensorflow(checkpoint: Checkpoint, folder: Path, target: Target) -> No
 def write_litert(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
     """Write a LiteRT model; see ``write_tensorflow``."""
     module, serving = _module(checkpoint, target)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([serving.get_concrete_function()], module)
+    with TemporaryDirectory(prefix="lexel-") as saved:  # only models that are read from a folder keep their signature
+        tf.saved_model.save(module, saved, signatures={SIGNATURE: serving})
+        model = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[SIGNATURE]).convert()
     (folder / LITERT).parent.mkdir(exist_ok=True)
-    (folder / LITERT).write_bytes(converter.convert())
+    (folder / LITERT).write_bytes(model)
 
 
 def run_tensorflow(folder: Path) -> Run:
@@ -69,10 +72,9 @@ def run_tensorflow(folder: Path) -> Run:
 
 def _module(checkpoint: Checkpoint, target: Target) -> tuple[Any, Any]:
     """A module that holds the variables, and the function of its signature."""
-    names, module = input_names(checkpoint), tf.Module()
-    variables: list[Any] = []
-    module.weights = variables
+    names, module, variables = input_names(checkpoint), tf.Module(), list[Any]()
     model = StandardModel(TensorFlowOps(variables), checkpoint, target)
+    module.weights = tuple(variables)
 
     def serving(*inputs: Any) -> dict[str, Any]:
         outputs: list[Output[Any]] = model(dict(zip(names, inputs, strict=True)))

@@ -28,6 +28,14 @@ def is_exported(folder: Path) -> bool:
     return weight_file(folder) is None and any((folder / name).is_file() for name in GRAPHS.values())
 
 
+def exported_files(folder: Path) -> list[str]:
+    """The names of the files of an exported folder that loading it reads, beside those that every folder has."""
+    if not is_exported(folder):
+        return [KEPT_WEIGHTS]
+    graphs = [path.relative_to(folder).as_posix() for name in GRAPHS.values() for path in folder.glob(f"{name}*")]
+    return [*graphs, KEPT_WEIGHTS, RECORD]
+
+
 def has_kept_weights(folder: Path) -> bool:
     """Whether decoding reads what lies beside the graphs, and not the weights."""
     return (folder / KEPT_WEIGHTS).exists() or is_exported(folder)

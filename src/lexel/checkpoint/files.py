@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from lexel.checkpoint.exported import exported_files
 from lexel.checkpoint.quantised import GRAPH, GRAPH_WEIGHTS
 from lexel.checkpoint.weights import BIN, BIN_INDEX, SAFETENSORS, SAFETENSORS_INDEX, weight_files
 
@@ -60,4 +61,5 @@ def files_read(folder: Path) -> list[str]:
     found = [path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("[0-9]_*/*"))]
     named = {name for name in found if is_read(name)}
     twins = {name for name in named if name.endswith(f"/{BIN}") and name.replace(BIN, SAFETENSORS) in named}
-    return sorted(name for name in (named - twins) | set(weight_files(folder)) if (folder / name).is_file())
+    read = (named - twins) | set(weight_files(folder)) | set(exported_files(folder))
+    return sorted(name for name in read if (folder / name).is_file())

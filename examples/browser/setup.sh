@@ -8,5 +8,5 @@ mkdir -p vendor
 for file in ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm; do
     cp "node_modules/onnxruntime-web/dist/$file" vendor/
 done
-test -d model || "${LEXEL:-lexel}" export zh model --precision float32,int8
+test -d model || "${LEXEL:-lexel}" export zh model --joint --precision float32,int8
 echo "python3 -m http.server --directory examples/browser, then open http://localhost:8000"

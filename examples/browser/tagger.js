@@ -10,22 +10,21 @@ const LATIN_OR_DIGIT = /[0-9A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-
 const STOP = /[。！？；!?;\n]/u;
 
 export class Tagger {
-  /** Load the heads for words and entities; `precision` is "float32" or "int8". */
+  /** Load a folder that was exported with --joint; `precision` is "float32" or "int8". */
   static async load(ort, folder, { precision = "float32" } = {}) {
     const file = precision === "int8" ? "model_quantized.onnx" : "model.onnx";
     const json = async (name) => (await fetch(`${folder}/${name}`)).json();
-    const [words, entities] = await Promise.all(
-      ["words", "entities"].map(async (head) => ({
-        ...(await json(`${head}/lexel.json`)).heads[head],
-        session: await ort.InferenceSession.create(`${folder}/${head}/onnx/${file}`),
-      })),
-    );
-    const config = await json("words/config.json");
-    return new Tagger(ort, new Pieces(await json("words/tokenizer.json")), words, entities, config.max_position_embeddings);
+    const [{ heads }, config, tokenizer, session] = await Promise.all([
+      json("lexel.json"),
+      json("config.json"),
+      json("tokenizer.json"),
+      ort.InferenceSession.create(`${folder}/onnx/${file}`),
+    ]);
+    return new Tagger(ort, session, new Pieces(tokenizer), heads, config.max_position_embeddings);
   }
 
-  constructor(ort, pieces, words, entities, maxLength) {
-    Object.assign(this, { ort, pieces, words, entities, maxChars: maxLength - 2 });
+  constructor(ort, session, pieces, heads, maxLength) {
+    Object.assign(this, { ort, session, pieces, words: heads.words, entities: heads.entities, maxChars: maxLength - 2 });
   }
 
   async read(text) {
@@ -41,7 +40,7 @@ export class Tagger {
   }
 
   async readWindow(chars) {
-    const [words, entities] = [await this.scores(this.words, chars), await this.scores(this.entities, chars)];
+    const { words, entities } = await this.scores(chars);
     const [begin, inside] = ["B", "I"].map((label) => this.words.labels.indexOf(label));
     const border = this.words.tuned?.script_border ?? 0;
     const odds = words.map((scores, i) => scores[begin] - scores[inside] + (i && meet(chars[i - 1], chars[i]) ? border : 0));
@@ -50,18 +49,15 @@ export class Tagger {
     return { words: cut(chars, begins), entities: this.spans(chars, entities, tags) };
   }
 
-  /** The scores of one head, one array of labels a character. */
-  async scores(head, chars) {
+  /** The scores of both heads, one array of labels a character. */
+  async scores(chars) {
     const ids = this.pieces.encode(chars);
     const tensor = (values) => new this.ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
     const zeros = ids.map(() => 0);
-    const { logits } = await head.session.run({
-      input_ids: tensor(ids),
-      attention_mask: tensor(ids.map(() => 1)),
-      token_type_ids: tensor(zeros),
-    });
-    const size = logits.dims[2];
-    return chars.map((_, i) => logits.data.slice((i + 1) * size, (i + 2) * size));
+    const inputs = { input_ids: tensor(ids), attention_mask: tensor(ids.map(() => 1)), token_type_ids: tensor(zeros) };
+    const { words, entities } = await this.session.run(inputs, ["words", "entities"]);
+    const rows = ({ data, dims: [, , size] }) => chars.map((_, i) => data.slice((i + 1) * size, (i + 2) * size));
+    return { words: rows(words), entities: rows(entities) };
   }
 
   /** Entities whose calibrated score is at least the model's least one. */

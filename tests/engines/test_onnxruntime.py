@@ -17,7 +17,7 @@ from lexel.data import read_jsonl
 from lexel.engines import choose, onnxruntime
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError, EngineError, MissingExtra, WeightError
-from lexel.export.folder import export_model
+from lexel.export.folder import check_export, export_model
 from tests.builders import ENTITIES, WORDS, build_plain, build_sentence_model, build_tagger
 
 TEXTS = [document.text for document in read_jsonl(Path(__file__).parent.parent / "data" / "zh_gsdsimp.jsonl")][:30]
@@ -78,6 +78,15 @@ def test_a_graph_that_was_changed_is_refused(exported: Path, tmp_path: Path) -> 
 def test_other_engines_say_that_an_exported_folder_has_no_weights(exported: Path) -> None:
     with pytest.raises(WeightError, match=r"no model\.safetensors"):
         lexel.load(exported, engine="openvino")
+
+
+def test_heads_in_one_graph_are_read_together(tmp_path: Path) -> None:
+    export_model(None, tmp_path / "out", joint=True)
+    ours, theirs = lexel.load(tmp_path / "out"), lexel.load(engine="openvino", precision="float32")
+    for one, other in zip(ours.stream(TEXTS), theirs.stream(TEXTS), strict=True):
+        assert [(w.start, w.end, w.pos) for w in one.words] == [(w.start, w.end, w.pos) for w in other.words]
+        assert [(e.start, e.end, e.label) for e in one.entities] == [(e.start, e.end, e.label) for e in other.entities]
+    assert check_export(None, tmp_path / "out")["encoder"]["graphs"]["float32"]["largest"] < 1e-4
 
 
 @pytest.mark.parametrize(("task", "reader"), [("classify", "Classifier"), ("answer", "Answerer"), ("fill", "Filler")])

@@ -22,31 +22,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexel.checkpoint import Checkpoint, Head
-from lexel.checkpoint.convert import write_safetensors
-from lexel.checkpoint.exported import GRAPHS, KEPT_WEIGHTS, RECORD
-from lexel.checkpoint.folder import copy_licences, copy_sentence_files, new_folder
-from lexel.checkpoint.heads import describe_heads
+from lexel.checkpoint.exported import GRAPHS, RECORD
+from lexel.checkpoint.folder import new_folder
 from lexel.checkpoint.sentence_transformers import SentenceModules
-from lexel.checkpoint.transitions import PLAIN_PREFIXES, transition_prefixes
-from lexel.checkpoint.weights import read_tensors, weight_checksums, weight_file
+from lexel.checkpoint.weights import weight_checksums
 from lexel.disk import sha256_of, write_json
-from lexel.engines.heads import plain_prefix
 from lexel.errors import CheckpointError, LabelError, MissingExtra, OptionError
 from lexel.export.card import write_card
+from lexel.export.description import write_description
 from lexel.export.formats import FORMATS, check_format, check_libraries, write_format
 from lexel.jsonfile import read_object
-from lexel.names import PROBLEMS, TAGGING
+from lexel.names import TAGGING
 from lexel.provenance import Step, base_material, write_provenance
 from lexel.tasks.embed import open_embedder
 from lexel.tasks.loading import Source
 from lexel.tasks.pooling_choice import EmbedOptions, plan_pooling
-from lexel.text.tokenizer_export import write_tokenizer
 
 if TYPE_CHECKING:
     from lexel.export.parity import Reference
-    from lexel.export.standard import Target
-
-_ENDINGS = {"fill": "ForMaskedLM", "classify": "ForSequenceClassification", "answer": "ForQuestionAnswering"}
 
 
 def export_model(
@@ -55,6 +48,7 @@ def export_model(
     *,
     to: Sequence[str] = ("onnx",),
     head: str | None = None,
+    joint: bool = False,
     precisions: Sequence[str] = ("float32",),
     max_flips: float = 30.0,
     revision: str | None = None,
@@ -67,12 +61,13 @@ def export_model(
         out: The new folder; it must not exist. A model with several heads gets a folder for each inside it.
         to: Formats: ``onnx`` and those of ``lexel.export.formats``.
         head: Export this head alone.
+        joint: Export all heads for labels of pieces as one graph, with an output for each by its name.
         precisions: Of the ONNX graphs: some of ``float32``, ``int8`` and ``float16``.
         max_flips: Most decisions of a thousand that may come out otherwise in int8 or float16.
         revision: Branch, tag or commit of a hub id.
 
     Returns:
-        What each ``export.json`` says, by the head's name; ``encoder`` for a model without heads.
+        What each ``export.json`` says, by the head's name; ``encoder`` for a model without heads, or several jointly.
 
     Raises:
         MissingExtra: If a library that a format needs is not installed.
@@ -86,17 +81,19 @@ def export_model(
         raise OptionError(f"format {unknown!r}: not known; expected some of {', '.join(('onnx', *FORMATS))}")
     _check_libraries(to)
     checkpoint, modules = open_embedder(source, revision=revision)
-    heads = _chosen(checkpoint, head)
+    together = _joint(checkpoint, head, to) if joint else ()
+    heads = [None] if joint else _chosen(checkpoint, head)
     with new_folder(out) as folder:
-        records = {}
+        records: dict[str, dict[str, Any]] = {}
         for one in heads:
             name = "encoder" if one is None else one.name
             place = folder if len(heads) == 1 else folder / name
             place.mkdir(exist_ok=True)
-            reference = _reference(checkpoint, modules, one)
-            _describe(checkpoint, modules, one, place, reference.target)
+            reference = _reference(checkpoint, modules, one, together)
+            write_description(checkpoint, place, reference.target, head=one, modules=modules)
             graphs = _export_onnx(checkpoint, place, reference, precisions, max_flips) if "onnx" in to else {}
             records[name] = _record(checkpoint, one, graphs, _export_formats(checkpoint, place, reference, to))
+            records[name]["joint"] = [each.name for each in together]
             write_json(place / RECORD, records[name])
             write_card(checkpoint.source.folder, place, records[name])
             parameters = {"to": list(to), "head": records[name]["head"], "precisions": list(precisions)}
@@ -125,7 +122,8 @@ def check_export(source: Source | None, folder: Path, *, revision: str | None = 
         record = read_object(path)
         _check_libraries([*(["onnx"] if record["graphs"] else []), *record.get("formats", {})])
         head = _chosen(checkpoint, record["head"])[0] if record["head"] else None
-        reference, graphs = _reference(checkpoint, modules, head), {}
+        together = tuple(checkpoint.heads[name] for name in record.get("joint", ()))
+        reference, graphs = _reference(checkpoint, modules, head, together), {}
         for precision, entry in record["graphs"].items():
             graph = path.parent / GRAPHS[precision]
             if not graph.is_file() or sha256_of(graph) != entry["sha256"]:
@@ -153,26 +151,6 @@ def _chosen(checkpoint: Checkpoint, name: str | None) -> list[Head | None]:
         known = ", ".join(checkpoint.heads) or "(none)"
         raise LabelError(f"{checkpoint.source.folder}: no head {name!r}; expected one of {known}")
     return [checkpoint.heads[name]]
-
-
-def _describe(
-    checkpoint: Checkpoint, modules: SentenceModules | None, head: Head | None, place: Path, target: Target
-) -> None:
-    """Write everything but the graphs: config, tokenizer, licences, and what Lexel reads."""
-    source, config = checkpoint.source, checkpoint.config
-    write_json(place / "config.json", _config(checkpoint, head))
-    write_tokenizer(
-        source.folder,
-        place,
-        pieces=checkpoint.pieces,
-        model_type=config.model_type,
-        max_length=config.max_positions,
-    )
-    copy_licences(source.folder, place)
-    if target.plan is not None and modules is not None:
-        copy_sentence_files(source.folder, place)
-    _keep_transitions(source.folder, head, place)
-    write_json(place / "lexel.json", _description(checkpoint, head))
 
 
 def _export_onnx(
@@ -238,59 +216,31 @@ def _without_pooling(name: str, checkpoint: Checkpoint, reference: Reference) ->
     return Reference(checkpoint, Target())
 
 
-def _reference(checkpoint: Checkpoint, modules: SentenceModules | None, head: Head | None) -> Reference:
+def _joint(checkpoint: Checkpoint, head: str | None, to: Sequence[str]) -> tuple[Head, ...]:
+    """The heads that one graph can have together.
+
+    Raises:
+        OptionError: If there are none, or a format has one head alone.
+    """
+    found = tuple(one for one in checkpoint.heads.values() if one.task in TAGGING)
+    if head is not None or "torch" in to:
+        raise OptionError("joint: given with one head or the format torch; expected all heads in another format")
+    if not found:
+        raise OptionError(f"{checkpoint.source.folder}: no heads for labels of pieces; leave joint out")
+    return found
+
+
+def _reference(
+    checkpoint: Checkpoint, modules: SentenceModules | None, head: Head | None, joint: tuple[Head, ...]
+) -> Reference:
     from lexel.export.parity import Reference
     from lexel.export.standard import Target
 
+    if joint:
+        return Reference(checkpoint, Target(joint=joint))
     makes_vectors = head.task == "embed" if head is not None else modules is not None
     plan = plan_pooling(checkpoint, modules, EmbedOptions()) if makes_vectors else None
     return Reference(checkpoint, Target(None if plan else head, plan), modules=modules)
-
-
-def _keep_transitions(folder: Path, head: Head | None, place: Path) -> None:
-    """Write the scores between the tags of a CRF, if the head has one: Lexel decodes with them."""
-    file = weight_file(folder)
-    if file is None or head is None or head.task not in TAGGING:
-        return
-    tensors, prefixes = read_tensors(folder, file), transition_prefixes(head)
-    kept = {
-        f"{PLAIN_PREFIXES[0]}.{name.rpartition('.')[2]}": tensor
-        for name, tensor in tensors.items()
-        if name.rpartition(".")[0] in prefixes
-    }
-    if kept:
-        write_safetensors(kept, place / KEPT_WEIGHTS)
-
-
-def _description(checkpoint: Checkpoint, head: Head | None) -> dict[str, Any]:
-    """What Lexel itself reads of the folder: this head alone, as a plain folder has it."""
-    values = describe_heads(checkpoint)
-    kept = {key: values[key] for key in ("format", "pieces", "base", "made") if key in values}
-    if head is None:
-        return kept | {"heads": {}}
-    prefix = head.prefix if head.task == "embed" else plain_prefix(head, checkpoint.config)
-    return kept | {"heads": {head.name: values["heads"][head.name] | {"prefix": prefix}}}
-
-
-def _config(checkpoint: Checkpoint, head: Head | None) -> dict[str, Any]:
-    """The config of a model that has this head alone, as transformers has it."""
-    values = read_object(checkpoint.source.folder / "config.json")
-    for key in ("auto_map", "torch_dtype", "id2label", "label2id", "num_labels", "problem_type", "architectures"):
-        values.pop(key, None)
-    config = checkpoint.config
-    is_bare = head is None or head.task == "embed"
-    ending = "Model" if is_bare or head is None else _ENDINGS.get(head.task, "ForTokenClassification")
-    values |= {
-        "architectures": [config.family.model_types[config.model_type].classes + ending],
-        "model_type": config.model_type,
-        "dtype": "float32",
-    }
-    if head is not None and head.labels:
-        values["id2label"] = {str(i): label for i, label in enumerate(head.labels)}
-        values["label2id"] = {label: i for i, label in enumerate(head.labels)}
-    if head is not None and head.problem is not None:
-        values["problem_type"] = next(name for name, problem in PROBLEMS.items() if problem == head.problem)
-    return values
 
 
 def _reduce(precision: str, graph: Path, to: Path) -> None:

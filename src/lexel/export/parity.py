@@ -114,6 +114,8 @@ class Reference:
         if self.target.plan is not None:
             last = next(name for name in reversed(wanted) if name.startswith("hidden."))
             return {"last_hidden_state": self._compute([last]), "sentence_embedding": self._vectors()}
+        if self.target.joint:
+            return {name: self._compute([name]) for name in wanted}
         scores = self._compute(wanted)
         if head is None:
             return {"last_hidden_state": scores}

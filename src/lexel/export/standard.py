@@ -5,6 +5,7 @@
               start_logits, end_logits        a head for answers
               last_hidden_state               a bare encoder
               ... and sentence_embedding      a model for vectors, pooled and normalised
+              each head's name                several heads for labels in one graph
 
 Rows hold one sequence each, padded; positions are computed from the inputs.
 """
@@ -36,10 +37,17 @@ Reduction = Literal["sum", "max"]
 
 
 class Target(NamedTuple):
-    """What a graph is to compute: a head, or vectors by a plan, or neither for the last hidden state."""
+    """What a graph is to compute.
+
+    Attributes:
+        head: A head.
+        plan: Or vectors by a plan.
+        joint: Or several heads for labels of pieces, each an output with its name; else the last hidden state.
+    """
 
     head: Head | None = None
     plan: PoolingPlan | None = None
+    joint: tuple[Head, ...] = ()
 
 
 class StandardOps(Ops[T], Protocol[T]):
@@ -109,6 +117,8 @@ def outputs_of(checkpoint: Checkpoint, target: Target) -> list[str]:
     """What to ask of the model."""
     if target.plan is not None:
         return list(target.plan.outputs)
+    if target.joint:
+        return [head.name for head in target.joint]
     return [f"hidden.{checkpoint.config.n_layers}" if target.head is None else target.head.name]
 
 
@@ -156,6 +166,11 @@ class StandardModel(Generic[T]):
             return [
                 Output("last_hidden_state", states, (ROWS, LENGTH, config.hidden_size)),
                 Output("sentence_embedding", _pooled(ops, plan, results, mask), (ROWS, plan.size)),
+            ]
+        if self._target.joint:
+            return [
+                Output(one.name, scores, (ROWS, LENGTH, output_width(one, config)))
+                for one, scores in zip(self._target.joint, results, strict=True)
             ]
         if head is None:
             return [Output("last_hidden_state", results[0], (ROWS, LENGTH, config.hidden_size))]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import lexel
+from lexel.export.folder import export_model
 from tests.evaluation.conftest import CHROMIUM, SWITCHES
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -32,13 +33,13 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The example as ``setup.sh`` leaves it, served on this machine."""
     folder = tmp_path_factory.mktemp("site") / "browser"
     shutil.copytree(
         ROOT / "examples" / "browser", folder, ignore=shutil.ignore_patterns("node_modules", "vendor", "model")
     )
-    (folder / "model").symlink_to(exported)
+    export_model(None, folder / "model", joint=True, precisions=("float32", "int8"))
     subprocess.run(["sh", "setup.sh"], cwd=folder, check=True, timeout=300, capture_output=True)
     assert all((folder / "vendor" / name).is_file() for name in FILES)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexel.cli.options.export import Check, HeadName, MaxFlips, Precision, To
+from lexel.cli.options.export import Check, HeadName, Joint, MaxFlips, Precision, To
 from lexel.cli.options.groups import MessageOptions, Revision, grouped
 from lexel.cli.terminal.messages import note, reported
 from lexel.errors import OptionError
@@ -22,6 +22,7 @@ def export(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The new folder; with --check, an exported one.")],
     to: To = "onnx",
     head: HeadName = None,
+    joint: Joint = False,
     precision: Precision = "float32",
     max_flips: MaxFlips = 30.0,
     check: Check = False,
@@ -54,6 +55,7 @@ def export(
             model,
             folder,
             to=to.split(","),
+            joint=joint,
             head=head,
             precisions=precision.split(","),
             max_flips=max_flips,

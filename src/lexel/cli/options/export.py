@@ -21,6 +21,10 @@ HeadName = Annotated[
     str | None, option("--head", panel=_EXPORTING, value="NAME", help="Export this head alone; otherwise all of them.")
 ]
 
+Joint = Annotated[
+    bool, option("--joint", panel=_EXPORTING, help="All heads for labels in one graph, with an output for each.")
+]
+
 Precision = Annotated[
     str,
     option(

@@ -95,9 +95,9 @@ def export_model(
             records[name] = _record(checkpoint, one, graphs, _export_formats(checkpoint, place, reference, to))
             records[name]["joint"] = [each.name for each in together]
             write_json(place / RECORD, records[name])
-            write_card(checkpoint.source.folder, place, records[name])
             parameters = {"to": list(to), "head": records[name]["head"], "precisions": list(precisions)}
             write_provenance(place, Step("export", parameters, [base_material(checkpoint)]))
+            write_card(checkpoint.source.folder, place, records[name])
     return records
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.exported import RECORD
 from lexel.checkpoint.files import files_read
 from lexel.checkpoint.gate import licence_of
 from lexel.checkpoint.source import bundled_name
@@ -65,7 +66,8 @@ def write_provenance(folder: Path, step: Step) -> None:
     Raises:
         OSError: If the disk refuses.
     """
-    names = [name for name in files_read(folder) if name != _CARD] if weight_files(folder) else _all_files(folder)
+    is_model = bool(weight_files(folder)) and not (folder / RECORD).exists()
+    names = [name for name in files_read(folder) if name != _CARD] if is_model else _all_files(folder)
     subject = [{"name": name, "digest": {"sha256": sha256_of(folder / name)}} for name in names]
     materials = [*step.materials, *_lock()]
     now = datetime.now(UTC)

@@ -61,11 +61,12 @@ class StandardOpenVinoOps(OpenVinoOps):
 
     def slots(self, ids: Any) -> Any:
         length = op.gather(op.shape_of(ids, "i64"), _number(1), _number(0))
-        return op.unsqueeze(op.range(_number(0), length, _number(1), "i64"), _number(0))
+        return op.unsqueeze(op.range(_number(0), length, _number(1), "i32"), _number(0))
 
     def counted(self, ids: Any, pad_id: int) -> Any:
         is_piece = op.convert(op.not_equal(ids, _number(pad_id)), "i64")
-        return op.maximum(op.subtract(op.cum_sum(is_piece, _number(1)), _number(1)), _number(0))
+        counted = op.maximum(op.subtract(op.cum_sum(is_piece, _number(1)), _number(1)), _number(0))
+        return op.convert(counted, "i32")
 
     def weights_of(self, mask: Any) -> Any:
         return op.unsqueeze(op.convert(mask, "f32"), _number(2))

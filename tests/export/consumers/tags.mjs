@@ -8,7 +8,7 @@ env.allowRemoteModels = false;
 env.localModelPath = path.dirname(folder);
 const name = path.basename(folder);
 const tokenizer = await AutoTokenizer.from_pretrained(name);
-const model = await AutoModelForTokenClassification.from_pretrained(name, { dtype, device: "wasm" });
+const model = await AutoModelForTokenClassification.from_pretrained(name, { dtype });
 const found = [];
 for (const text of JSON.parse(readFileSync(0, "utf8"))) {
   const inputs = tokenizer(text);

@@ -65,7 +65,7 @@ def page(site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         )
         opened = context.new_page()
         opened.goto(site)
-        opened.wait_for_function("window.tagger !== undefined", timeout=60_000)
+        opened.locator("#words span").first.wait_for(timeout=60_000)
         context.set_offline(True)
         yield opened
         context.close()
@@ -90,6 +90,6 @@ def test_words_and_entities_are_those_of_lexel(page: Any, sentences: list[str]) 
 
 def test_what_is_typed_is_read(page: Any) -> None:
     page.fill("#text", "小明在北京大学学习。")
-    page.wait_for_function("document.querySelector('#words').textContent.includes('北京大学')")
+    page.locator("#words span", has_text="学习").wait_for()
     assert page.locator("#words .entity").count() > 0
     assert "entities in" in page.inner_text("#status")

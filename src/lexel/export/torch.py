@@ -80,12 +80,12 @@ def _as_float(tensor: StoredTensor) -> StoredTensor:
 def _renamed(head: Head, config: ModelConfig) -> dict[str, str]:
     """The names of a head's maps in a plain folder, by those that Lexel gives them."""
     family, prefix = config.family, head.prefix
-    if head.task == "fill":
+    if head.task == "fill" and family.fill.dense is not None and family.fill.norm is not None:
         fill = family.fill
-        own = {f"{prefix}.dense": fill.dense, f"{prefix}.layer_norm": fill.norm, f"{prefix}.decoder": fill.decoder}
-        return {**own, prefix: fill.bias.rpartition(".")[0]}
+        own = {f"{prefix}.dense": family.fill.dense, f"{prefix}.layer_norm": family.fill.norm}
+        return {**own, f"{prefix}.decoder": fill.decoder, prefix: fill.bias.rpartition(".")[0]}
     names: HeadNames = {"classify": family.classify, "answer": family.answer}.get(head.task, family.tagging)
-    if head.task != "classify" and names.dense is None:
+    if head.task not in ("classify", "fill") and names.dense is None:
         return {prefix: names.output}
     if head.task == "classify" and names.dense is not None and names.norm is None:
         return {f"{prefix}.dense": names.dense, f"{prefix}.out_proj": names.output}

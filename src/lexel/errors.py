@@ -17,6 +17,8 @@ Every message has the form *where: what was found; what was expected; what to do
 
 from __future__ import annotations
 
+from typing import Self
+
 LONGEST_MESSAGE = 500
 _END = 200
 """Of a message that is too long, so many characters at its end are kept: they say what to do."""
@@ -52,7 +54,22 @@ class PolicyError(CheckpointError):
 
 
 class DataError(LexelError):
-    """Input that cannot be read or a document that a format cannot hold; the message begins with ``path:line``."""
+    """Input that cannot be read or a document that a format cannot hold; the message begins with ``path:line``.
+
+    Attributes:
+        file: Name of the file with the record that cannot be read, if it is known.
+        number: The record's line, row or number there, from 1.
+        record: The record as it stands there.
+    """
+
+    file: str | None = None
+    number: int | None = None
+    record: str | None = None
+
+    def at(self, file: str, number: int, record: str | None) -> Self:
+        """The error itself, which knows now where the record stands."""
+        self.file, self.number, self.record = file, number, record
+        return self
 
 
 class OptionError(LexelError, ValueError):

@@ -85,7 +85,7 @@ def read_classified(
     """Each text or pair, in order; blank lines are passed over, but in plain text, where each is a text.
 
     Args:
-        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         format: One of ``FORMATS``; by default what the ending says, else JSON lines.
         columns: What the keys or columns are called.

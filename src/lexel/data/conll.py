@@ -59,7 +59,7 @@ def read_conll(
     """Each sentence as a Document with words and, by the columns, tags and entities.
 
     Args:
-        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where columns, comments and ``-DOCSTART-`` lines that are passed over are counted.
         faults: What happens at a sentence that cannot be read; by default it is an error.

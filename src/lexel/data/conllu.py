@@ -94,7 +94,7 @@ def read_conllu(
     """Each sentence as a Document.
 
     Args:
-        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where everything that a Document does not hold is counted.
         faults: What happens at a sentence that cannot be read; by default it is an error.

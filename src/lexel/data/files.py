@@ -8,17 +8,16 @@ U+0085, vertical tab or form feed, which are characters of the text.
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
-import lzma
 import os
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from lexel.data.packing import PACKINGS, UNREADABLE, packing_of
 from lexel.disk import Part, new_file_like
 from lexel.errors import DataError
 from lexel.visible import for_terminal_in_style
@@ -29,13 +28,12 @@ Target = str | os.PathLike[str] | IO[Any]
 """What a writer takes: a path, ``"-"`` for standard output, or an open text stream."""
 
 BLOCK_BYTES = 1 << 18
-COMPRESSED_ENDINGS = (".gz", ".xz")
-_UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
+COMPRESSED_ENDINGS = tuple(PACKINGS)
 _BYTE_STREAMS = (io.RawIOBase, io.BufferedIOBase)
 
 
 def ending_of(path: str | os.PathLike[str]) -> str:
-    """The ending that says a file's format, in lower case; ``.gz`` and ``.xz`` after it do not matter."""
+    """The ending that says a file's format, in lower case; ``.gz``, ``.xz``, ``.bz2`` and ``.zst`` do not matter."""
     name = os.path.basename(os.fspath(path)).lower()
     for ending in COMPRESSED_ENDINGS:
         name = name.removesuffix(ending)
@@ -53,44 +51,75 @@ def name_of(place: Source, *, standard: str = "<stdin>") -> str:
 class LineReader:
     """The lines of a source, numbered from 1, without their ends.
 
-    A path that ends in ``.gz`` or ``.xz`` is unpacked on the way; a byte order mark at the very start is no part of the
-    first line; a last line without an end counts.
+    A packed path (``.gz``, ``.xz``, ``.bz2``, ``.zst``) is unpacked on the way; a byte order mark at the very start is
+    no part of the first line; a last line without an end counts.
 
     Attributes:
         name: What messages call the source.
         number: Number of the line that was given last.
+        line: The line that was given last.
     """
 
-    def __init__(self, source: Source, *, encoding: str = "utf-8") -> None:
+    def __init__(self, source: Source, *, encoding: str = "utf-8", first: int = 0) -> None:
         """Make ready to read; nothing is opened before the first line is asked for.
+
+        Args:
+            source: A path, ``"-"`` or an open stream.
+            encoding: How bytes are decoded.
+            first: How many lines of the file come before those of the source, where it is a part of one.
 
         Raises:
             DataError: If Python knows no such text encoding.
         """
         self.name = name_of(source)
-        self.number = 0
+        self.number = first
+        self.line = ""
         self._source = source
         self._encoding = encoding
+        self._is_start = first == 0
+        self._blocks: Iterator[str] | None = None
         check_encoding(encoding, name=self.name)
 
     def error(self, problem: str, *, line: int | None = None) -> DataError:
         """An error at the line given last, or at another."""
-        return DataError(f"{self.name}:{self.number if line is None else line}: {problem}")
+        number = self.number if line is None else line
+        return DataError(f"{self.name}:{number}: {problem}").at(self.name, number, self.line if line is None else None)
+
+    def first_sign(self) -> str:
+        """The first character that is no white space, without reading past the block that it stands in."""
+        ahead: list[str] = []
+        blocks = self.text_blocks()
+        sign = ""
+        for block in blocks:
+            ahead.append(block)
+            if sign := block.lstrip()[:1]:
+                break
+        self._blocks = chain(ahead, blocks)
+        return sign
+
+    def text_blocks(self) -> Iterator[str]:
+        """The text as it is decoded, without a byte order mark; each block once, here or in lines."""
+        if self._blocks is None:
+            blocks = self._text_blocks()
+            self._blocks = _without_mark(blocks) if self._is_start else blocks
+        return self._blocks
 
     def __iter__(self) -> Iterator[str]:
         begun: list[str] = []  # parts of a line whose end has not come yet
         try:
-            for block in _without_mark(self._text_blocks()):
+            for block in self.text_blocks():
                 first, *others = block.split("\n")
                 begun.append(first)
                 for following in others:
                     line, begun = "".join(begun), [following]
                     self.number += 1
-                    yield line.removesuffix("\r")
+                    self.line = line.removesuffix("\r")
+                    yield self.line
         except UnicodeDecodeError as error:
             raise self._undecodable(error, column=sum(map(len, begun)) + 1) from error
         if last := "".join(begun):
             self.number += 1
+            self.line = last
             yield last
 
     def _text_blocks(self) -> Iterator[str]:
@@ -109,7 +138,7 @@ class LineReader:
             while True:
                 try:
                     block: bytes = read(BLOCK_BYTES)
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     raise DataError(f"{self.name}:{self.number + 1}: cannot be read any further ({error})") from error
                 if not block:
                     return
@@ -120,12 +149,7 @@ class LineReader:
             return nullcontext(cast(BinaryIO, self._source))
         if self._source == "-":
             return nullcontext(sys.stdin.buffer)
-        ending = Path(self._source).suffix.lower()
-        if ending == ".gz":
-            return cast(BinaryIO, gzip.open(self._source, "rb"))
-        if ending == ".xz":
-            return cast(BinaryIO, lzma.open(self._source, "rb"))
-        return open(self._source, "rb")
+        return open_unpacked(self._source)
 
     def _undecodable(self, error: UnicodeDecodeError, *, column: int) -> DataError:
         wanted = "UTF-8" if codecs.lookup(error.encoding).name == "utf-8" else error.encoding
@@ -133,6 +157,18 @@ class LineReader:
             f"{self.name}:{self.number + 1}: byte 0x{error.object[error.start]:02x} at column {column}; "
             f"expected {wanted}; pass --encoding if the text is in another (gb18030, big5, ...)"
         )
+
+
+def open_unpacked(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read its bytes, unpacked as its ending says.
+
+    Raises:
+        OSError: If it cannot be opened.
+        MissingExtra: If what unpacks it is not installed.
+    """
+    file = open(path, "rb")  # noqa: SIM115 (the caller closes it)
+    packing = packing_of(path)
+    return file if packing is None else packing.unpack(file)
 
 
 def check_encoding(encoding: str, *, name: str) -> None:
@@ -283,22 +319,15 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
         part = Part(final, new_file_like(final))
     with part:
         with _closing(open(part.descriptor, "wb", buffering=BLOCK_BYTES), name=name) as file:
-            with _packing(file, ending=path.suffix.lower(), name=name) as stream:
+            packing = packing_of(path)
+            packed = nullcontext(file) if packing is None else _closing(packing.pack(file), name=name)
+            with packed as stream:
                 yield stream
             with write_errors(name):
                 file.flush()
                 os.fsync(file.fileno())
         with write_errors(name):
             part.path.replace(final)
-
-
-def _packing(file: BinaryIO, *, ending: str, name: str) -> AbstractContextManager[BinaryIO]:
-    if ending == ".gz":
-        packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0)
-        return _closing(cast(BinaryIO, packed), name=name)
-    if ending == ".xz":
-        return _closing(cast(BinaryIO, lzma.LZMAFile(file, "wb")), name=name)
-    return nullcontext(file)
 
 
 @contextmanager

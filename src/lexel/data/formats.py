@@ -18,6 +18,7 @@ from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
 from lexel.data.omissions import Loss, Losses
 from lexel.data.parquet import read_parquet, write_parquet
+from lexel.data.records import RECORD_FORMATS, Record, RecordColumns, RecordFormat, open_records, write_records
 from lexel.data.render import write_terminal
 from lexel.data.segmented import read_segmented, write_segmented
 from lexel.document import Document
@@ -56,6 +57,7 @@ class Format:
         writer: Its ``write_x``.
         endings: File endings, without those of compression.
         layers: What it holds beside the text.
+        records: The same format with any other columns; ``None`` where it has none.
     """
 
     name: str
@@ -63,17 +65,49 @@ class Format:
     writer: Writer
     endings: tuple[str, ...]
     layers: frozenset[str]
+    records: RecordFormat | None = None
+
+
+def _read_documents(
+    source: Source,
+    /,
+    *,
+    encoding: str = "utf-8",
+    losses: Losses | None = None,
+    faults: Faults | None = None,
+    columns: RecordColumns | None = None,
+    format: str,
+) -> Iterator[Document]:
+    """The documents of a format of records; what else a record has is counted."""
+    losses = Losses() if losses is None else losses
+    columns = RecordColumns() if columns is None else columns
+    for record in open_records(source, format=format, columns=columns, encoding=encoding, faults=faults):
+        for name in record.fields:
+            losses.add(f"column {name!r}", 1, format="documents")
+        yield record.as_document
+
+
+def _write_documents(
+    documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8", offsets: str = "char", format: str
+) -> tuple[Loss, ...]:
+    records = (Record(document.text, document.id, document) for document in documents)
+    write_records(records, out, format=format, unit=offsets)
+    return ()
 
 
 def _rows() -> Iterator[Format]:
     every = frozenset(("id", "words", "pos", "entities", "scores"))
     tagged = frozenset(("words", "pos", "entities"))
-    yield Format("text", read_lines, write_lines, (".txt",), frozenset())
+    yield Format("text", read_lines, write_lines, (".txt",), frozenset(), RECORD_FORMATS["text"])
     yield Format("segmented", read_segmented, write_segmented, (".seg",), frozenset(("words",)))
     yield Format("conll", read_conll, write_conll, (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), tagged)
     yield Format("conllu", read_conllu, write_conllu, (".conllu",), tagged | {"id"})
-    yield Format("jsonl", read_jsonl, write_jsonl, (".jsonl", ".json", ".ndjson"), every)
-    yield Format("parquet", read_parquet, write_parquet, (".parquet",), every)
+    yield Format("jsonl", read_jsonl, write_jsonl, (".jsonl", ".json", ".ndjson"), every, RECORD_FORMATS["jsonl"])
+    for name in ("csv", "tsv"):
+        table = RECORD_FORMATS[name]
+        reader, writer = partial(_read_documents, format=name), partial(_write_documents, format=name)
+        yield Format(name, reader, writer, table.endings, every, table)
+    yield Format("parquet", read_parquet, write_parquet, (".parquet",), every, RECORD_FORMATS["parquet"])
     yield Format("html", None, write_html, (".html", ".htm"), tagged | {"id"})
     yield Format("terminal", None, write_terminal, (), tagged | {"id"})
 
@@ -85,8 +119,13 @@ _FOLDING = {"jsonl": read_jsonl, "conllu": read_conllu}
 """The formats with a second tag a word, by which tags can be folded."""
 
 
-def reader_of(format: Format, *, fold: Fold | str | None = None) -> Reader:
-    """A format's reader; with ``fold``, one that folds tags by that rule (see ``folding``).
+def reader_of(format: Format, *, fold: Fold | str | None = None, columns: RecordColumns | None = None) -> Reader:
+    """A format's reader.
+
+    Args:
+        format: The format.
+        fold: The rule by which it folds tags (see ``folding``).
+        columns: Which columns it reads, if they are not called ``text`` and ``id``.
 
     Raises:
         DataError: If the format cannot be read, there is no such rule, or the format has no XPOS.
@@ -94,7 +133,9 @@ def reader_of(format: Format, *, fold: Fold | str | None = None) -> Reader:
     if format.reader is None:
         raise DataError(f"{format.name}: can only be written; expected a format that holds labels, such as jsonl")
     if fold is None:
-        return format.reader
+        if columns is None or columns == RecordColumns() or format.records is None:
+            return format.reader
+        return partial(_read_documents, format=format.name, columns=columns)
     rule = fold_of(fold)
     if format.name not in _FOLDING:
         raise DataError(f"fold {rule.name!r}: {format.name} holds no XPOS; expected {' or '.join(_FOLDING)}")
@@ -113,7 +154,7 @@ def format_named(name: str) -> Format:
 
 
 def by_ending(path: str | os.PathLike[str], *, option: str = "--from") -> Format:
-    """The format that a file's ending says; ``.gz`` and ``.xz`` after it do not matter.
+    """The format that a file's ending says; that of packing after it does not matter.
 
     Args:
         path: The file.

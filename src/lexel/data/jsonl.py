@@ -21,6 +21,7 @@ import numpy as np
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
+from lexel.data.json_values import Value, read_json_values
 from lexel.data.offsets import OFFSET_UNITS, chars_of, check_order, pairs_of, unit_positions
 from lexel.data.omissions import Loss, Losses
 from lexel.data.unread import Unread
@@ -40,13 +41,13 @@ def read_jsonl(
     faults: Faults | None = None,
     fold: Fold | str | None = None,
 ) -> Iterator[Document]:
-    """Each line's record as a Document; lines of whitespace are passed over.
+    """Each record as a Document: one a line, or the elements of one array; blank lines are passed over.
 
     ``words``, ``pos`` (or ``upos``), ``entities``, ``sentences``, ``scores``, ``id`` and ``offset_unit`` may be
     missing; entities may come in any order.
 
     Args:
-        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where keys that Lexel does not know are counted.
         faults: What happens at a record that cannot be read; by default it is an error.
@@ -62,31 +63,22 @@ def read_jsonl(
     faults = Faults() if faults is None else faults
     unread = Unread(lines.name)
 
-    def read(line: str) -> tuple[Document, Set[str]]:
-        record = _parsed(line, lines)
+    def read(found: Value) -> tuple[Document, Set[str]]:
+        record = found.value
         try:
             document = document_of_record(record, fold=rule)
         except ValueError as error:
-            raise lines.error(str(error)) from error
+            raise lines.error(str(error), line=found.place).at(lines.name, found.place, lines.line or None) from error
         others = record.keys() - known
         unread.look_at_record(record, others)
         return document, others
 
-    for line in lines:
-        if not line or line.isspace() or (found := faults.attempt(partial(read, line))) is None:
+    for value in read_json_values(lines, faults):
+        if (found := faults.attempt(partial(read, value))) is None:
             continue
         yield found[0]
         for key in sorted(found[1]):
             losses.add(f"key {key!r}", 1, format="documents")
-
-
-def _parsed(line: str, lines: LineReader) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise lines.error(f"not JSON ({error.msg} at column {error.colno}); expected one object a line") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
-        raise lines.error(f"not a record ({error}); expected one object a line") from error
 
 
 def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
@@ -96,8 +88,7 @@ def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
         ValueError: Naming the part that is wrong, as in ``words[3] is [5, 9]; expected ...``.
     """
     if not isinstance(record, Mapping):
-        advice = "; take the records out of the array, one a line" if isinstance(record, list) else ""
-        raise ValueError(f"found a JSON {type(record).__name__}; expected an object with 'text'{advice}")
+        raise ValueError(f"found a JSON {type(record).__name__}; expected an object with 'text'")
     text = record.get("text")
     if not isinstance(text, str):
         found = "no 'text'" if "text" not in record else f"'text' is {_kind(text)}"

@@ -25,6 +25,7 @@ from lexel.data.formats import FORMATS, Format, Reader, by_ending, format_named,
 from lexel.data.lines import read_lines
 from lexel.data.omissions import Losses
 from lexel.data.questions import Question, read_questions
+from lexel.data.records import RecordColumns
 from lexel.data.tags import scheme_named
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
@@ -53,7 +54,8 @@ class DataOptions:
         repair: Read ill-formed tags by conlleval's rule instead of refusing them.
         fold: Rule that folds part-of-speech tags by XPOS.
         on_error: What happens at a record that cannot be read: ``stop``, ``skip`` or ``repair`` (see `Faults`).
-        text_field: Key or column of the text, for texts with classes.
+        text_field: Key or column of the text, in tables, JSON and texts with classes.
+        id_field: Key or column of a record's name.
         pair_field: Key or column of a pair's second text.
         label_field: Key or column of the class.
 
@@ -73,6 +75,7 @@ class DataOptions:
     fold: Fold | str | None = None
     on_error: OnError = "stop"
     text_field: str = COLUMNS.text
+    id_field: str = "id"
     pair_field: str = COLUMNS.pair
     label_field: str = COLUMNS.label
 
@@ -151,7 +154,8 @@ class LabelledFile:
             chosen["entity_key"] = self.options.entity_key
         if self.options.repair and self.format.name in _WITH_TAGS:
             chosen["repair"] = True
-        return partial(reader_of(self.format, fold=self.options.fold), **chosen)
+        columns = RecordColumns(text=self.options.text_field, id=self.options.id_field)
+        return partial(reader_of(self.format, fold=self.options.fold, columns=columns), **chosen)
 
 
 def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = None) -> LabelledFile:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -28,13 +28,14 @@ from lexel.errors import DataError, MissingExtra
 FORMAT = "Parquet"
 GROUP_CHARS = 4_000_000
 GROUP_ROWS = 20_000
-_READ_ROWS = 1024
+READ_ROWS = 1024
 _UNIT_KEY = b"lexel.offset_unit"
 _LISTS = {
     "word_starts": "int32", "word_ends": "int32", "pos": "string",
     "entity_starts": "int32", "entity_ends": "int32", "entity_labels": "string",
     "word_scores": "float32", "pos_scores": "float32", "entity_scores": "float32",
 }  # fmt: skip
+_RECORD_KEYS = ("id", "text", "words", "pos", "entities", "scores", "offset_unit")
 
 
 def read_parquet(
@@ -65,7 +66,7 @@ def _documents(source: Source, name: str, losses: Losses, faults: Faults) -> Ite
     try:
         with parquet.ParquetFile(os.fspath(source) if isinstance(source, os.PathLike) else source) as file:
             columns, unit = _layout(file.schema_arrow, name, losses, rows=file.metadata.num_rows)
-            for batch in file.iter_batches(batch_size=_READ_ROWS, columns=columns):
+            for batch in file.iter_batches(batch_size=READ_ROWS, columns=columns):
                 for record in batch.to_pylist():
                     row += 1
                     read = partial(_document, record, unit, name=name, row=row)
@@ -73,7 +74,7 @@ def _documents(source: Source, name: str, losses: Losses, faults: Faults) -> Ite
                         yield document
     except (arrow.ArrowException, OSError) as error:
         raise DataError(
-            f"{name}: cannot be read as Parquet ({_first_line(error)}); expected a whole Parquet file"
+            f"{name}: cannot be read as Parquet ({first_line(error)}); expected a whole Parquet file"
         ) from error
 
 
@@ -96,6 +97,23 @@ def _document(record: dict[str, Any], unit: str, *, name: str, row: int) -> Docu
         raise DataError(f"{name}:{row}: {error}") from error
 
 
+def unit_of(schema: Any) -> str:
+    """What the offsets of a table count."""
+    return str((schema.metadata or {}).get(_UNIT_KEY, b"char").decode())
+
+
+def with_annotation(row: dict[str, Any], unit: str) -> dict[str, Any]:
+    """A row whose columns of annotation, if it has them, are those of a JSON lines record; other columns stay.
+
+    Raises:
+        ValueError: If lists that belong together have different lengths.
+    """
+    if "word_starts" not in row and "entity_starts" not in row:
+        return row
+    others = {name: value for name, value in row.items() if name not in _LISTS}
+    return others | {name: value for name, value in _record(row, unit).items() if name not in ("id", "text")}
+
+
 def _record(row: dict[str, Any], unit: str) -> dict[str, Any]:
     """A row as a JSON lines record."""
     scores = {
@@ -103,7 +121,7 @@ def _record(row: dict[str, Any], unit: str) -> dict[str, Any]:
     }
     return {
         "id": row.get("id"),
-        "text": row["text"],
+        "text": row.get("text"),
         "words": _together(row, "word_starts", "word_ends"),
         "pos": row.get("pos"),
         "entities": _together(row, "entity_starts", "entity_ends", "entity_labels"),
@@ -145,18 +163,19 @@ def write_parquet(
     unit_positions("", offsets)
     arrow, parquet = load_pyarrow()
     name = name_of(out, standard="<stdout>")
-    schema = _schema(arrow, offsets)
-    with open_binary(out) as stream, _table_writer(arrow, parquet, stream, schema) as writer:
+    schema = annotation_schema(arrow, offsets)
+    with open_binary(out) as stream, table_writer(arrow, parquet, stream, schema) as writer:
         row = 0
-        for rows in _groups(documents, offsets):
+        for rows in in_groups(flat_row(record_of_document(document, unit=offsets)) for document in documents):
             with write_errors(name):
-                writer.write_table(_table(arrow, rows, schema, name=name, first_row=row + 1))
+                writer.write_table(build_table(arrow, rows, schema, name=name, first_row=row + 1))
             row += len(rows)
     return ()
 
 
 @contextmanager
-def _table_writer(arrow: Any, parquet: Any, stream: Any, schema: Any) -> Iterator[Any]:
+def table_writer(arrow: Any, parquet: Any, stream: Any, schema: Any) -> Iterator[Any]:
+    """What writes tables of a schema into a stream; nothing is added to it after an error."""
     writer = parquet.ParquetWriter(stream, schema, compression="zstd")
     try:
         yield writer
@@ -170,23 +189,24 @@ def _table_writer(arrow: Any, parquet: Any, stream: Any, schema: Any) -> Iterato
         writer.close()
 
 
-def _groups(documents: Iterable[Document], unit: str) -> Iterator[list[dict[str, Any]]]:
-    rows: list[dict[str, Any]] = []
+def in_groups(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows, or columns of records, in the groups that are written."""
+    group: list[dict[str, Any]] = []
     n_chars = 0
-    for document in documents:
-        rows.append(_row(document, unit))
-        n_chars += len(document.text)
-        if n_chars >= GROUP_CHARS or len(rows) >= GROUP_ROWS:
-            yield rows
-            rows, n_chars = [], 0
-    if rows:
-        yield rows
+    for row in rows:
+        group.append(row)
+        n_chars += len(row["text"])
+        if n_chars >= GROUP_CHARS or len(group) >= GROUP_ROWS:
+            yield group
+            group, n_chars = [], 0
+    if group:
+        yield group
 
 
-def _row(document: Document, unit: str) -> dict[str, Any]:
-    record = record_of_document(document, unit=unit)
-    words, entities, scores = record["words"], record["entities"], record["scores"]
-    row = {"id": record["id"], "text": record["text"], "pos": record["pos"]}
+def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a JSON lines record; other columns stand behind them."""
+    words, entities, scores = record.get("words"), record.get("entities"), record.get("scores") or {}
+    row = {"id": record.get("id"), "text": record["text"], "pos": record.get("pos")}
     row |= {
         f"{name}_scores": scores.get(key) for key, name in (("words", "word"), ("pos", "pos"), ("entities", "entity"))
     }
@@ -194,13 +214,18 @@ def _row(document: Document, unit: str) -> dict[str, Any]:
         row[column] = None if words is None else [word[i] for word in words]
     for i, column in enumerate(("entity_starts", "entity_ends", "entity_labels")):
         row[column] = None if entities is None else [entity[i] for entity in entities]
-    return row
+    return row | {name: value for name, value in record.items() if name not in _RECORD_KEYS}
 
 
-def _table(arrow: Any, rows: list[dict[str, Any]], schema: Any, *, name: str, first_row: int) -> Any:
+def build_table(arrow: Any, rows: list[dict[str, Any]], schema: Any, *, name: str, first_row: int) -> Any:
+    """Rows as a table of a schema.
+
+    Raises:
+        DataError: Naming a row with a lone surrogate.
+    """
     try:
         return arrow.Table.from_pydict(
-            {column: [row[column] for row in rows] for column in schema.names}, schema=schema
+            {column: [row.get(column) for row in rows] for column in schema.names}, schema=schema
         )
     except UnicodeEncodeError as error:
         wrong = (i for i, row in enumerate(rows) if _has_surrogate(row))
@@ -216,7 +241,8 @@ def _has_surrogate(row: dict[str, Any]) -> bool:
     )
 
 
-def _schema(arrow: Any, unit: str) -> Any:
+def annotation_schema(arrow: Any, unit: str) -> Any:
+    """The columns of a record, whose offsets count a unit."""
     lists = [(name, arrow.list_(getattr(arrow, kind)())) for name, kind in _LISTS.items()]
     schema = arrow.schema([("id", arrow.string()), ("text", arrow.string()), *lists])
     return schema.with_metadata({_UNIT_KEY: unit.encode()})
@@ -236,5 +262,6 @@ def load_pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a library says of an error, without the lines that explain it."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

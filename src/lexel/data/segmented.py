@@ -29,7 +29,7 @@ def read_segmented(
     tell a blank of the writer's from one of the annotator's.
 
     Args:
-        source: A path (also ``.gz``, ``.xz``), ``"-"`` or an open stream.
+        source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Accepted for the sake of one call for all formats.
         faults: Accepted for the same reason; every line is a text.

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from lexel.data.files import Target, name_of, open_output, write_errors
+from lexel.data.files import Target, ending_of, name_of, open_output, write_errors
 from lexel.data.jsonl import json_line
 from lexel.data.vector_records import Batch, Floats, VectorRecord
 from lexel.data.vector_tables import TABLE, read_table, records_of_table, write_database, write_parquet
@@ -57,7 +57,7 @@ def vector_format(out: Target) -> VectorFormat:
     name = name_of(out, standard="<stdout>")
     if not isinstance(out, str | os.PathLike) or out == "-":
         return "jsonl"
-    ending = Path(name.removesuffix(".gz").removesuffix(".xz")).suffix.lower()
+    ending = ending_of(name)
     if ending in (".jsonl", ".ndjson", ".json"):
         return "jsonl"
     if ending in ("", ".parquet", ".lancedb"):

@@ -12,11 +12,12 @@ from lexel.cli.jobs.outputs import grown, replaced
 from lexel.cli.options.groups import InputOptions
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
-from lexel.data.files import name_of
+from lexel.data.files import Source, name_of
+from lexel.data.records import Record, RecordColumns, open_records
 from lexel.document import Document
 from lexel.errors import DataError
 
-_LINE_A_RECORD = ("text", "segmented")
+_LINE_A_RECORD = ("segmented",)
 _WITH_TAGS = ("conll", "conllu")
 
 
@@ -24,7 +25,12 @@ class Placed(NamedTuple):
     """A record, and where it stands."""
 
     where: str
-    document: Document
+    record: Record
+
+    @property
+    def document(self) -> Document:
+        """The record's text and annotation."""
+        return self.record.as_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,12 @@ class Inputs:
     Attributes:
         sources: The files, each with its format.
         options: How they are read.
+        keep: Which other columns of a record come back.
     """
 
     sources: tuple[tuple[str, Format], ...]
     options: InputOptions
+    keep: str | tuple[str, ...] = "none"
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -57,36 +65,54 @@ class Inputs:
         self, place: str, format: Format, *, files: InputFiles, losses: Losses, faults: Faults
     ) -> Iterator[Placed]:
         """The records of one of the files."""
+        with files.open(place) as source:
+            if format.records is None:
+                yield from self._documents(place, source, format, losses=losses, faults=faults)
+                return
+            columns = RecordColumns(self.options.text_column, self.options.id_column, self.keep)
+            encoding, name = self.options.encoding, format.name
+            for record in open_records(source, format=name, columns=columns, encoding=encoding, faults=faults):
+                where = f"{name_of(place)}:{record.place}"
+                if is_short_enough(len(record.text), faults, where=where, limit=self.options.max_chars):
+                    yield Placed(where, record)
+
+    def _documents(
+        self, place: str, source: Source, format: Format, *, losses: Losses, faults: Faults
+    ) -> Iterator[Placed]:
         if format.reader is None:
             return
         reader: Any = format.reader
         options = {"repair": True} if format.name in _WITH_TAGS else {}  # tags of the input are not kept
         at = name_of(place) + (":" if format.name in _LINE_A_RECORD else ": record ")
-        with files.open(place) as source:
-            before, n_long = faults.count, 0  # the reader skips records, too, which have numbers of their own
-            records = reader(source, encoding=self.options.encoding, losses=losses, faults=faults, **options)
-            for n_read, record in enumerate(records, 1):
-                where = f"{at}{n_read + faults.count - before - n_long}"
-                if is_short_enough(len(record.text), faults, where=where, limit=self.options.max_chars):
-                    yield Placed(where, record)
-                else:
-                    n_long += 1
+        before, n_long = faults.count, 0  # the reader skips records, too, which have numbers of their own
+        documents = reader(source, encoding=self.options.encoding, losses=losses, faults=faults, **options)
+        for n_read, document in enumerate(documents, 1):
+            number = n_read + faults.count - before - n_long
+            where = f"{at}{number}"
+            if is_short_enough(len(document.text), faults, where=where, limit=self.options.max_chars):
+                yield Placed(where, Record(document.text, document.id, document, place=number))
+            else:
+                n_long += 1
 
 
-def find_inputs(files: Sequence[str] | None, input: InputOptions, *, out: str | None = None) -> Inputs:
+def find_inputs(
+    files: Sequence[str] | None, input: InputOptions, *, out: str | None = None, keep: str = "none"
+) -> Inputs:
     """The files of records that a command is given, and their formats.
 
     Args:
         files: The files to read; ``-`` or none of them is standard input.
         input: How they are read.
         out: The file to write; ``-`` or nothing is standard output.
+        keep: Which other columns come back: ``all``, ``none``, or their names with commas between.
 
     Raises:
         DataError: If a file cannot be there.
     """
     places = tuple(files or ("-",))
     check_places(places, out)
-    return Inputs(tuple((place, _format_of(place, input)) for place in places), input)
+    kept = keep if keep in ("all", "none") else tuple(name.strip() for name in keep.split(","))
+    return Inputs(tuple((place, _format_of(place, input)) for place in places), input, kept)
 
 
 def _format_of(place: str, input: InputOptions) -> Format:

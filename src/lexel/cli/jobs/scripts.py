@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from lexel.checkpoint.source import BUNDLED_SCRIPTS, bundled_name, bundled_names
 from lexel.cli.terminal.messages import note
-from lexel.document import Document
+from lexel.data.records import Record
 from lexel.tasks.tag import Tagger
 from lexel.text.letters import count_scripts
 
@@ -19,7 +19,7 @@ FEWEST_LETTERS = 10
 _LETTERS = {"Hani": "Chinese characters", "Latn": "Latin letters"}
 
 
-def with_note_on_script(records: Iterable[Document], tagger: Tagger) -> Iterator[Document]:
+def with_note_on_script(records: Iterable[Record], tagger: Tagger) -> Iterator[Record]:
     """The records as they are; a note if most letters are not of the script that the bundled model in use reads."""
     read = {bundled_name(flow.checkpoint.source.folder) for flow in tagger.flows}
     (name,) = read if len(read) == 1 else (None,)

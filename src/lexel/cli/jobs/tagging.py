@@ -17,11 +17,13 @@ from lexel.cli.terminal.messages import flush_output, is_terminal, note, say_los
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
 from lexel.data.files import name_of
+from lexel.data.records import Record, write_records
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.tasks.tag import Tagger
+from lexel.tasks.with_inputs import with_inputs
 
-_WITH_OFFSETS = ("jsonl", "parquet")
+_WITH_OFFSETS = ("jsonl", "csv", "tsv", "parquet")
 _OF_WHOLE_WORDS = ("conll", "conllu")
 _BINARY = ("parquet",)
 _LINE_A_RECORD = ("text", "segmented")
@@ -43,7 +45,7 @@ def plan_tagging(
         DataError: If a file cannot be there.
         typer.BadParameter: If the format of the output is unclear, or cannot go where it should.
     """
-    inputs = find_inputs(files, input, out=output.out)
+    inputs = find_inputs(files, input, out=output.out, keep=output.keep)
     return TaggingJob(inputs, output, _output_format(output, piped=piped, on_terminal=on_terminal))
 
 
@@ -100,53 +102,72 @@ class TaggingJob:
         if route.is_conversation:
             results = _one_by_one(tagger, records, given_words=given_words)
         else:
-            results = tagger.stream_documents(records, given_words=given_words, live=route.may_wait)
+            results = _tagged(tagger, records, given_words=given_words, live=route.may_wait)
         with route.in_sight(files, is_quiet=is_quiet) as watched:
-            written = self._write(watched(results))
+            written = self._write(watched(results), losses)
         if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):
             say_losses(loss for loss in (*losses, *written) if loss.what not in unasked)
         say_losses((), faults)
 
-    def _records(self, files: InputFiles, losses: Losses, faults: Faults, *, given_words: bool) -> Iterator[Document]:
+    def _records(self, files: InputFiles, losses: Losses, faults: Faults, *, given_words: bool) -> Iterator[Record]:
         for place, format in self.inputs.sources:
             records = self.inputs.read_file(place, format, files=files, losses=losses, faults=faults)
             yield from _with_words(records, faults) if given_words else _with_note(records, place)
 
-    def _write(self, documents: Iterator[Document]) -> Sequence[Any]:
+    def _write(self, records: Iterator[Record], losses: Losses) -> Sequence[Any]:
         options: dict[str, Any] = {}
-        if self.format.name in _WITH_OFFSETS:
-            options["offsets"] = self.output.offsets
-        elif self.output.offsets != "char":
+        if self.format.name not in _WITH_OFFSETS and self.output.offsets != "char":
             note(f"--offsets {self.output.offsets}: there are no offsets in the format {self.format.name}")
         if self.format.name in _OF_WHOLE_WORDS:
             options["off_words"] = "widen"
+        out = self.output.out or "-"
+        if self.format.name in _WITH_OFFSETS:
+            write_records(records, out, format=self.format.name, unit=self.output.offsets)
+            return ()
         writer: Any = self.format.writer
-        losses: Sequence[Any] = writer(documents, self.output.out or "-", **options)
-        return losses
+        lost: Sequence[Any] = writer(self._documents(records, losses), out, **options)
+        return lost
+
+    def _documents(self, records: Iterator[Record], losses: Losses) -> Iterator[Document]:
+        """The documents of records, for a format that holds no other columns."""
+        for record in records:
+            for name in record.fields:
+                losses.add(f"column {name!r}", 1, format=self.format.name)
+            yield record.as_document
 
 
-def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Document]:
+def _tagged(tagger: Tagger, records: Iterable[Record], *, given_words: bool, live: bool) -> Iterator[Record]:
+    """The records with what was found in place of what they brought."""
+
+    def read(records: Iterator[Record]) -> Iterator[Document]:
+        documents = (record.as_document for record in records)
+        return tagger.stream_documents(documents, given_words=given_words, live=live)
+
+    return (record.with_document(found) for record, found in with_inputs(records, read))
+
+
+def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Record]:
     """The records; one that has no words to keep is refused."""
-    for where, document in records:
-        if "words" not in document.layers and document.text.strip():
+    for where, record in records:
+        if "words" not in record.as_document.layers and record.text.strip():
             expected = "expected words to keep (--given-words). Give segmented text, or leave the option out"
             faults.take(DataError(f"{where}: has no words; {expected}"))
             continue
-        yield document
+        yield record
 
 
-def _with_note(records: Iterable[Placed], place: str) -> Iterator[Document]:
-    """The records; if the first has words, say what becomes of them."""
-    for number, (_, document) in enumerate(records):
-        if number == 0 and "words" in document.layers:
+def _with_note(records: Iterable[Placed], place: str) -> Iterator[Record]:
+    """The records; a note if the first has words, which are not used."""
+    for number, (_, record) in enumerate(records):
+        if number == 0 and "words" in record.as_document.layers:
             note(
                 f"{name_of(place)}: has words, but the model reads the text alone (lexel tag --given-words keeps them)"
             )
-        yield document
+        yield record
 
 
-def _one_by_one(tagger: Tagger, records: Iterable[Document], *, given_words: bool) -> Iterator[Document]:
+def _one_by_one(tagger: Tagger, records: Iterable[Record], *, given_words: bool) -> Iterator[Record]:
     """Read each record, and have its result on its way, before the next is asked for."""
     for record in records:
-        yield from tagger.stream_documents([record], given_words=given_words)
+        yield from _tagged(tagger, [record], given_words=given_words, live=False)
         flush_output()

@@ -25,9 +25,9 @@ DecodeName = Literal["viterbi", "argmax"]
 SnapName = Literal["grapheme"]
 OffsetsName = Literal["char", "utf16", "byte"]
 ScriptName = Literal["simplified", "traditional", "as-is"]
-InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet"]
+InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
 OnErrorName = Literal["stop", "skip", "repair"]
-OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "parquet", "html", "terminal"]
+OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet", "html", "terminal"]
 
 
 def option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:
@@ -60,7 +60,7 @@ def format_option(names: Any, *, otherwise: str = "by the ending of --out, else 
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="FILES", help="Files to read, also .gz and .xz; - or nothing is standard input."),
+    typer.Argument(metavar="FILES", help="Files to read, also .gz, .xz, .bz2, .zst; - or nothing is standard input."),
 ]
 ModelName = Annotated[
     str | None,
@@ -98,6 +98,19 @@ Pieces = Annotated[
 ]
 Encoding = Annotated[
     str, option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8.")
+]
+TextColumn = Annotated[
+    str,
+    option(
+        "--text-column",
+        "--text-field",
+        panel=_INPUT,
+        value="NAME",
+        help="Column of the text in tables and JSON; text if not given.",
+    ),
+]
+IdColumn = Annotated[
+    str, option("--id-column", panel=_INPUT, value="NAME", help="Column of a record's name; id if not given.")
 ]
 MaxChars = Annotated[int | None, option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")]
 OnError = Annotated[
@@ -215,6 +228,8 @@ class InputOptions:
             help=f"{choices(InputFormat)}. If not given: by the ending, else text, a record a line.",
         ),
     ] = None
+    text_column: TextColumn = "text"
+    id_column: IdColumn = "id"
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
     on_error: OnError = "stop"
@@ -226,6 +241,15 @@ class OutputOptions:
 
     to: Annotated[OutputFormat | None, format_option(OutputFormat)] = None
     out: Out = None
+    keep: Annotated[
+        str,
+        option(
+            "--keep",
+            panel=_OUTPUT,
+            value="NAMES",
+            help="Other columns that come back: all, if not given; none; or their names, A,B,...",
+        ),
+    ] = "all"
     offsets: Offsets = "char"
     line_buffered: LineBuffered = False
 

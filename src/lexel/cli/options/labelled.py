@@ -33,9 +33,6 @@ class LabelledOptions:
             help="Between CoNLL columns: tab, blank, or any text; by the first row if not given.",
         ),
     ] = None
-    text_field: Annotated[
-        str, option("--text-field", panel=_LABELLED, value="NAME", help="Key or column of texts with classes; text.")
-    ] = "text"
     pair_field: Annotated[
         str, option("--pair-field", panel=_LABELLED, value="NAME", help="That of a pair's second text; text_pair.")
     ] = "text_pair"

@@ -1,0 +1,103 @@
+"""JSON values from a stream, one at a time: JSON lines, or one array of any size."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader
+from lexel.errors import DataError
+
+_SIGNS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
+"""Whole strings, signs outside of strings, and the quote of a string that has not ended."""
+
+
+class Value(NamedTuple):
+    """A JSON value.
+
+    Attributes:
+        place: Its line, or in an array its number, from 1.
+        value: The value.
+    """
+
+    place: int
+    value: Any
+
+
+def read_json_values(lines: LineReader, faults: Faults) -> Iterator[Value]:
+    """The values of JSON lines, without blank ones; or the elements of the array that the source begins with.
+
+    Raises:
+        DataError: For a line or an element that is not JSON, unless it is skipped; for an array without an end.
+    """
+    if lines.first_sign() == "[":
+        yield from _elements(lines, faults)
+        return
+    for line in lines:
+        if line and not line.isspace():
+            try:
+                value = _parsed(line)
+            except ValueError as error:
+                faults.take(lines.error(f"{error}; expected one object a line, or one array of objects"))
+            else:
+                yield Value(lines.number, value)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
+        raise ValueError(f"not a record ({error})") from error
+
+
+def _elements(lines: LineReader, faults: Faults) -> Iterator[Value]:
+    """The elements of an array; the text of one element is in memory at a time."""
+    number = 0
+    for text in _element_texts(lines):
+        if text.isspace() or not text:
+            continue
+        number += 1
+        try:
+            value = _parsed(text)
+        except ValueError as error:
+            fault = DataError(f"{lines.name}:{number}: {error}; expected an array of objects")
+            fault.at(lines.name, number, text.strip())
+            faults.take(fault)
+        else:
+            yield Value(number, value)
+
+
+def _element_texts(lines: LineReader) -> Iterator[str]:
+    """The texts between the commas of an array."""
+    text, at, begun, depth = "", 0, 0, 0
+    for block in lines.text_blocks():
+        text += block
+        while (found := _SIGNS.search(text, at)) is not None:
+            sign = found[0]
+            if sign == '"':  # the string goes on in the next block
+                at = found.start()
+                break
+            at = found.end()
+            if sign in "[{":
+                depth += 1
+                if depth == 1:
+                    begun = at
+            elif sign in "]}":
+                depth -= 1
+                if depth == 0:
+                    yield text[begun : at - 1]
+                    if rest := text[at:].strip():
+                        raise DataError(f"{lines.name}: {rest[:20]!r} behind the array; expected the end of the file")
+                    return
+            elif sign == "," and depth == 1:
+                yield text[begun : at - 1]
+                begun = at
+        else:
+            at = len(text)
+        text, at, begun = text[begun:], at - begun, 0
+    raise DataError(f"{lines.name}: ends inside of its array; expected ']'. Fetch the file again")

@@ -1,0 +1,117 @@
+"""Packed files, by their last ending: gzip, xz, bzip2 and Zstandard (``lexel[zstd]``)."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO, cast
+
+from lexel.errors import MissingExtra
+
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What unpacking raises for a file that is cut short or damaged."""
+
+_ZSTD_READ_BYTES = 1 << 14
+_ZSTD_WINDOW_BYTES = 1 << 31
+"""The window of ``zstd --long=31``, which large public dumps are packed with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How files of one ending are packed.
+
+    Attributes:
+        unpack: Gives the unpacked bytes of a stream.
+        pack: Gives a stream that packs into another; closing it does not close the other.
+    """
+
+    unpack: Callable[[BinaryIO], BinaryIO]
+    pack: Callable[[BinaryIO], BinaryIO]
+
+
+def packing_of(path: str | os.PathLike[str]) -> Packing | None:
+    """The packing that a file's ending says."""
+    return PACKINGS.get(os.path.splitext(os.fspath(path))[1].lower())
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise MissingExtra('reading or writing .zst needs zstandard: pip install "lexel[zstd]"') from error
+    return zstandard
+
+
+class _ZstdReader(io.RawIOBase):
+    """Unpacks all frames of a stream; the library's own reader takes a file that is cut short for a whole one."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._library = file, _zstandard()
+        self._frame: Any = None
+        self._packed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._ready:
+            if not self._packed:
+                self._packed = self._file.read(_ZSTD_READ_BYTES)
+            if not self._packed:
+                if self._frame is not None:
+                    raise EOFError("the file ends inside a frame")
+                return 0
+            self._ready = memoryview(self._unpack())
+        size = min(len(self._ready), len(buffer))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def _unpack(self) -> bytes:
+        if self._frame is None:
+            options = {"max_window_size": _ZSTD_WINDOW_BYTES}
+            self._frame = self._library.ZstdDecompressor(**options).decompressobj()
+        try:
+            data: bytes = self._frame.decompress(self._packed)
+        except self._library.ZstdError as error:
+            raise OSError(str(error)) from error
+        self._packed = b""
+        if self._frame.eof:
+            self._packed, self._frame = self._frame.unused_data, None
+        return data
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def _unpack_zstd(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_ZstdReader(file), 1 << 17))
+
+
+def _pack_zstd(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, _zstandard().ZstdCompressor(level=3).stream_writer(file, closefd=False))
+
+
+def _opened(kind: Callable[..., Any], mode: str, file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, kind(file, mode))
+
+
+def _pack_gzip(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0))
+
+
+PACKINGS: dict[str, Packing] = {
+    ".gz": Packing(lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="rb")), _pack_gzip),
+    ".xz": Packing(partial(_opened, lzma.LZMAFile, "rb"), partial(_opened, lzma.LZMAFile, "wb")),
+    ".bz2": Packing(partial(_opened, bz2.BZ2File, "rb"), partial(_opened, bz2.BZ2File, "wb")),
+    ".zst": Packing(_unpack_zstd, _pack_zstd),
+}

@@ -1,0 +1,100 @@
+"""Records from a file, or a part of one, and into a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader, Source, Target, ending_of, name_of
+from lexel.data.records.record import Record, RecordColumns, columns_of_record, record_of
+from lexel.data.records.rows import RowOptions, Slice
+from lexel.data.records.slices import open_slice
+from lexel.data.records.table import RECORD_FORMATS, RecordFormat
+from lexel.errors import DataError
+
+COLUMNS = RecordColumns()
+
+
+def record_format(place: Source | Target, name: str | None = None) -> RecordFormat:
+    """The format of a name; without one, that of a file's ending.
+
+    Raises:
+        DataError: Listing those there are.
+    """
+    if name is not None:
+        if name not in RECORD_FORMATS:
+            raise DataError(f"{name!r} is no format of records; expected one of {', '.join(RECORD_FORMATS)}")
+        return RECORD_FORMATS[name]
+    ending = ending_of(name_of(place))
+    for format in RECORD_FORMATS.values():
+        if ending in format.endings:
+            return format
+    expected = ", ".join(ending for format in RECORD_FORMATS.values() for ending in format.endings)
+    raise DataError(f"{name_of(place)}: ending {ending!r}; expected one of {expected}; or name the format")
+
+
+def open_records(
+    source: Source,
+    *,
+    format: str | None = None,
+    columns: RecordColumns = COLUMNS,
+    encoding: str = "utf-8",
+    faults: Faults | None = None,
+    part: Slice | None = None,
+    header: str | None = None,
+) -> Iterator[Record]:
+    """The records of a file, in order, one at a time.
+
+    Args:
+        source: A path (also packed), ``"-"`` or an open stream.
+        format: Its name; by default the file's ending says it.
+        columns: Which columns are the text and the name, and which others are kept.
+        encoding: How bytes are decoded.
+        faults: What happens at a record that cannot be read; by default it is an error.
+        part: Read this slice of the file alone (see ``plan_slices``); of a stream, the slice that it holds.
+        header: The first line of a table, if a stream holds a slice of one; a path is looked at for it.
+
+    Raises:
+        DataError: ``path:place`` of a record that cannot be read.
+    """
+    chosen = record_format(source, format)
+    faults = Faults() if faults is None else faults
+    is_path = isinstance(source, str | os.PathLike)
+    if part is not None and is_path and chosen.has_header and header is None:
+        header = next(iter(LineReader(source, encoding=encoding)), None)
+    options = RowOptions(
+        name=name_of(source), columns=columns, faults=faults, encoding=encoding, part=part, header=header
+    )
+    cuts_bytes = part is not None and is_path and chosen.cut != "groups"
+    opened: Any = open_slice(os.fspath(source), part) if cuts_bytes else nullcontext(source)  # type: ignore[arg-type]
+    with opened as stream:
+        for place, values in chosen.read_rows(stream, options):
+            try:
+                record = record_of(values, columns, place=place)
+            except ValueError as error:
+                faults.take(_fault(options.name, place, values, error))
+            else:
+                yield record
+
+
+def _fault(name: str, place: int, values: Any, error: ValueError) -> DataError:
+    return DataError(f"{name}:{place}: {error}").at(name, place, repr(values))
+
+
+def write_records(records: Iterable[Record], out: Target, *, format: str | None = None, unit: str = "char") -> None:
+    """Write records; a file appears when it is whole.
+
+    Args:
+        records: Any records.
+        out: A path (also packed), ``"-"`` or an open stream.
+        format: The format's name; by default the file's ending says it.
+        unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+
+    Raises:
+        DataError: If the format cannot hold a record.
+    """
+    chosen = record_format(out, format)
+    chosen.write_rows((columns_of_record(record, unit=unit) for record in records), out)

@@ -26,10 +26,8 @@ def test_a_bad_record_ends_the_command_unless_it_is_to_be_skipped(lexel: Run, so
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) == 2
     said = result.stderr.decode().splitlines()[-1]
-    assert said == (
-        f"2 records skipped (--on-error skip); the first: {source}:2: 'text' is a number; expected the string that "
-        "the offsets index"
-    )
+    expected = "expected the text of the record"
+    assert said == f"2 records skipped (--on-error skip); the first: {source}:2: 'text' is a number; {expected}"
 
 
 def test_a_record_that_is_too_long_is_skipped_and_the_next_keeps_its_number(lexel: Run, tmp_path: Path) -> None:

@@ -109,8 +109,12 @@ def test_lines_of_whitespace_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("record", "problem"),
     [
-        ("{", "not JSON (Expecting property name enclosed in double quotes at column 2); expected one object a line"),
-        ("[]", "found a JSON list; expected an object with 'text'; take the records out of the array, one a line"),
+        (
+            "{",
+            "not JSON (Expecting property name enclosed in double quotes at column 2); "
+            "expected one object a line, or one array of objects",
+        ),
+        ("[]", "found a JSON list; expected an object with 'text'"),
         ("3", "found a JSON int; expected an object with 'text'"),
         ("{}", "no 'text'; expected the string that the offsets index"),
         ('{"text":null}', "'text' is null; expected the string that the offsets index"),
@@ -173,7 +177,7 @@ def test_a_broken_record_is_named_with_what_is_wrong(record: str, problem: str) 
 
 @pytest.mark.parametrize("record", ["[" * 200_000, "9" * 5000])
 def test_a_monstrous_record_is_an_error_of_its_line(record: str) -> None:
-    with pytest.raises(DataError, match=r"<stream>:1: (not a record|found a JSON)"):
+    with pytest.raises(DataError, match=r"<stream>(: ends inside of its array|:1: not a record|:1: found a JSON)"):
         read_line(record)
 
 

@@ -24,7 +24,7 @@ from lexel.data.records import (
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError, OptionError
 
-TEXT = "他在𠮷野家，\"說\"\n好"
+TEXT = '他在𠮷野家，"說"\n好'
 TABLES = ("csv", "jsonl", "parquet")
 
 
@@ -150,7 +150,7 @@ def test_a_packed_file_that_is_cut_short_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.zst"
     write_records([Record(str(i) * 50) for i in range(3000)], path)
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match="cannot be read any further .the file ends inside a frame"):
+    with pytest.raises(DataError, match=r"cannot be read any further .the file ends inside a frame"):
         list(open_records(path))
 
 

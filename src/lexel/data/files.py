@@ -60,13 +60,14 @@ class LineReader:
         line: The line that was given last.
     """
 
-    def __init__(self, source: Source, *, encoding: str = "utf-8", first: int = 0) -> None:
+    def __init__(self, source: Source, *, encoding: str = "utf-8", first: int = 0, keeps_returns: bool = False) -> None:
         """Make ready to read; nothing is opened before the first line is asked for.
 
         Args:
             source: A path, ``"-"`` or an open stream.
             encoding: How bytes are decoded.
             first: How many lines of the file come before those of the source, where it is a part of one.
+            keeps_returns: Leave the ``"\\r"`` before a ``"\\n"`` at the end of its line.
 
         Raises:
             DataError: If Python knows no such text encoding.
@@ -77,6 +78,7 @@ class LineReader:
         self._source = source
         self._encoding = encoding
         self._is_start = first == 0
+        self._ending = "" if keeps_returns else "\r"
         self._blocks: Iterator[str] | None = None
         check_encoding(encoding, name=self.name)
 
@@ -113,7 +115,7 @@ class LineReader:
                 for following in others:
                     line, begun = "".join(begun), [following]
                     self.number += 1
-                    self.line = line.removesuffix("\r")
+                    self.line = line.removesuffix(self._ending)
                     yield self.line
         except UnicodeDecodeError as error:
             raise self._undecodable(error, column=sum(map(len, begun)) + 1) from error
@@ -166,9 +168,8 @@ def open_unpacked(path: str | os.PathLike[str]) -> BinaryIO:
         OSError: If it cannot be opened.
         MissingExtra: If what unpacks it is not installed.
     """
-    file = open(path, "rb")  # noqa: SIM115 (the caller closes it)
     packing = packing_of(path)
-    return file if packing is None else packing.unpack(file)
+    return open(path, "rb") if packing is None else packing.unpack(path)
 
 
 def check_encoding(encoding: str, *, name: str) -> None:

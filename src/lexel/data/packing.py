@@ -28,11 +28,11 @@ class Packing:
     """How files of one ending are packed.
 
     Attributes:
-        unpack: Gives the unpacked bytes of a stream.
+        unpack: Opens a file, and gives its unpacked bytes.
         pack: Gives a stream that packs into another; closing it does not close the other.
     """
 
-    unpack: Callable[[BinaryIO], BinaryIO]
+    unpack: Callable[[str | os.PathLike[str]], BinaryIO]
     pack: Callable[[BinaryIO], BinaryIO]
 
 
@@ -93,15 +93,15 @@ class _ZstdReader(io.RawIOBase):
         super().close()
 
 
-def _unpack_zstd(file: BinaryIO) -> BinaryIO:
-    return cast(BinaryIO, io.BufferedReader(_ZstdReader(file), 1 << 17))
+def _unpack_zstd(path: str | os.PathLike[str]) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_ZstdReader(open(path, "rb")), 1 << 17))
 
 
 def _pack_zstd(file: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, _zstandard().ZstdCompressor(level=3).stream_writer(file, closefd=False))
 
 
-def _opened(kind: Callable[..., Any], mode: str, file: BinaryIO) -> BinaryIO:
+def _opened(kind: Callable[..., Any], mode: str, file: Any) -> BinaryIO:
     return cast(BinaryIO, kind(file, mode))
 
 
@@ -110,7 +110,7 @@ def _pack_gzip(file: BinaryIO) -> BinaryIO:
 
 
 PACKINGS: dict[str, Packing] = {
-    ".gz": Packing(lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="rb")), _pack_gzip),
+    ".gz": Packing(partial(_opened, gzip.GzipFile, "rb"), _pack_gzip),
     ".xz": Packing(partial(_opened, lzma.LZMAFile, "rb"), partial(_opened, lzma.LZMAFile, "wb")),
     ".bz2": Packing(partial(_opened, bz2.BZ2File, "rb"), partial(_opened, bz2.BZ2File, "wb")),
     ".zst": Packing(_unpack_zstd, _pack_zstd),

@@ -27,52 +27,48 @@ Cells = list[str]
 
 def read_csv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
     """Each record of a CSV file, with its cells by the names of the header."""
-    lines = _lines(source, options)
-    header_line = _header_line(lines, options)
-    if header_line is None:
-        return
-    delimiter = _delimiter(header_line, options.columns.text)
-    csv.field_size_limit(_LONGEST_CELL)  # a text is one cell
-    first = next(csv.reader([header_line], delimiter=delimiter, strict=True))
-    yield from _rows(lines, first, _csv_cells(lines, delimiter, options), options)
+    reader = LineReader(source, encoding=options.encoding, first=options.first, keeps_returns=True)
+    lines = iter(reader)
+    header = options.header if options.header is not None else next(lines, None)
+    if header is not None:
+        header = header.removesuffix("\r")
+        delimiter = delimiter_of(header, options.columns.text)
+        csv.field_size_limit(_LONGEST_CELL)  # a text is one cell
+        first = next(csv.reader([header], delimiter=delimiter), [])
+        yield from _rows(reader, first, _csv_cells(reader, lines, delimiter, options), options)
 
 
 def read_tsv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
     """Each line of a TSV file, with its cells by the names of the header; a quote is part of its cell."""
-    lines = _lines(source, options)
-    header_line = _header_line(lines, options)
-    if header_line is not None:
-        cells = ((lines.number, line.split("\t")) for line in lines if line)
-        yield from _rows(lines, header_line.split("\t"), cells, options)
+    reader = LineReader(source, encoding=options.encoding, first=options.first)
+    lines = iter(reader)
+    header = options.header if options.header is not None else next(lines, None)
+    if header is not None:
+        cells = ((reader.number, line.split("\t")) for line in lines if line)
+        yield from _rows(reader, header.split("\t"), cells, options)
 
 
-def _lines(source: Source, options: RowOptions) -> LineReader:
-    return LineReader(source, encoding=options.encoding, first=options.first)
-
-
-def _header_line(lines: LineReader, options: RowOptions) -> str | None:
-    return options.header if options.header is not None else next(iter(lines), None)
-
-
-def _delimiter(header: str, text: str) -> str:
+def delimiter_of(header: str, text: str) -> str:
+    """What separates the cells of a CSV file: what finds the column of the text in its header."""
     for delimiter in _DELIMITERS:
         if text in next(csv.reader([header], delimiter=delimiter), ()):
             return delimiter
     return ","
 
 
-def _csv_cells(lines: LineReader, delimiter: str, options: RowOptions) -> Iterator[tuple[int, Cells]]:
-    begun = lines.number
+def _csv_cells(
+    reader: LineReader, lines: Iterator[str], delimiter: str, options: RowOptions
+) -> Iterator[tuple[int, Cells]]:
     rows = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     while True:
-        begun = lines.number + 1
+        begun = reader.number + 1
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
             advice = "expected RFC 4180's quotes: a quote inside of a quoted cell is doubled"
-            options.faults.take(lines.error(f"not CSV ({error}); {advice}"))
+            options.faults.take(reader.error(f"not CSV ({error}); {advice}"))
             continue
         if cells:
             yield begun, cells
@@ -138,7 +134,7 @@ def _cell(value: Any) -> str:
 def _line(cells: Sequence[str], *, quoted: bool) -> str:
     if quoted:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(cells)
+        csv.writer(line).writerow(cells)
         return line.getvalue()
     for cell in cells:
         if "\t" in cell or "\n" in cell or "\r" in cell:

@@ -9,23 +9,33 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from lexel.data.files import LineReader, open_unpacked
 from lexel.data.packing import UNREADABLE, packing_of
+from lexel.data.records.csv import delimiter_of
 from lexel.data.records.parquet import plan_parquet_slices
+from lexel.data.records.record import RecordColumns
 from lexel.data.records.rows import Slice
 from lexel.data.records.table import RecordFormat
 from lexel.errors import DataError
 
 BLOCK_BYTES = 1 << 20
 SLICE_BYTES = 8 << 20
+COLUMNS = RecordColumns()
 
 
 def plan_slices(
-    path: str, format: RecordFormat, *, records: int, most_bytes: int = SLICE_BYTES, encoding: str = "utf-8"
+    path: str,
+    format: RecordFormat,
+    *,
+    records: int,
+    most_bytes: int = SLICE_BYTES,
+    encoding: str = "utf-8",
+    columns: RecordColumns = COLUMNS,
 ) -> list[Slice]:
     """Cut a file into slices.
 
@@ -35,6 +45,7 @@ def plan_slices(
         records: Lines of a slice; of Parquet, rows, rounded up to whole row groups.
         most_bytes: A slice ends before it has more bytes than this, unless a single record has.
         encoding: How the file is encoded; its line ends must be the byte 10.
+        columns: How the columns are called, which says what separates the cells of a CSV file.
 
     Returns:
         The slices in order; a header belongs to none of them.
@@ -50,7 +61,7 @@ def plan_slices(
             if format.name == "jsonl" and _first_sign(path, encoding) == "[":  # an array is read as a whole
                 cutter = _Cutter(1 << 62, 1 << 62)
             if format.cut == "rows":
-                _take_rows(stream, cutter, encoding)
+                _take_rows(stream, cutter, encoding, columns.text)
             else:
                 for block in _blocks(stream):
                     cutter.take(np.flatnonzero(np.frombuffer(block, np.uint8) == 10) + 1, block)
@@ -63,7 +74,7 @@ def _first_sign(path: str, encoding: str) -> str:
     return LineReader(path, encoding=encoding).first_sign()
 
 
-def _take_rows(stream: BinaryIO, cutter: _Cutter, encoding: str) -> None:
+def _take_rows(stream: BinaryIO, cutter: _Cutter, encoding: str, text: str) -> None:
     """Cut between the records of a CSV file: the reader itself says where each ends."""
     taken: list[bytes] = []
 
@@ -72,17 +83,22 @@ def _take_rows(stream: BinaryIO, cutter: _Cutter, encoding: str) -> None:
             taken.append(line)
             yield line.decode(encoding, "replace")
 
-    rows = csv.reader(lines(), strict=True)
-    while True:
+    decoded = lines()
+    header = next(decoded, "")
+    delimiter = delimiter_of(header.removeprefix("\ufeff").rstrip("\r\n"), text)
+    rows = csv.reader(chain([header], decoded), delimiter=delimiter, strict=True)
+    is_over = False
+    while not is_over:
         try:
             next(rows)
         except StopIteration:
-            break
+            is_over = True
         except csv.Error:  # the reader of the slice says what is wrong with it
             pass
         record = b"".join(taken)
         taken.clear()
-        cutter.take(np.array([len(record)]), record, lines=record.count(b"\n"))
+        if record:
+            cutter.take(np.array([len(record)]), record, lines=record.count(b"\n"))
 
 
 class _Cutter:

@@ -17,13 +17,16 @@ from lexel.checkpoint.folder import new_folder
 from lexel.data.files import open_output
 from lexel.data.vectors import MADE, _whole_folder
 from lexel.disk import write_json
+from lexel.errors import DataError
 
 needs_locks = pytest.mark.skipif(os.name != "posix", reason="needs locks that end with their process")
 
 WRITERS = {
     "file": "from lexel.data.files import open_output as begin",
     "model folder": "from lexel.checkpoint.folder import new_folder as begin",
-    "folder of vectors": "from lexel.data.vectors import _whole_folder as begin",
+    "folder of vectors": (
+        "from lexel.data.vectors import MADE, _whole_folder\ndef begin(path): return _whole_folder(path, marker=MADE)"
+    ),
 }
 
 
@@ -52,7 +55,7 @@ def write_folder(path: Path) -> None:
 
 
 def write_vectors(path: Path) -> None:
-    with _whole_folder(path) as folder:
+    with _whole_folder(path, marker=MADE) as folder:
         (folder / MADE).write_text("{}")
 
 
@@ -117,3 +120,11 @@ def test_a_name_as_long_as_a_name_may_be_is_written(tmp_path: Path) -> None:
     write_file(tmp_path / name)
     write_folder(tmp_path / f"{name[1:]}dir")
     assert len(os.listdir(tmp_path)) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nothing can be made")
+def test_a_folder_in_which_nothing_can_be_made_is_an_error_at_once() -> None:
+    with pytest.raises(OSError, match=r"No such file|denied|not permitted"):
+        write_json(Path("/proc/a.json"), {})
+    with pytest.raises(DataError, match=r"^/proc/a\.txt: cannot be written"):
+        write_file(Path("/proc/a.txt"))

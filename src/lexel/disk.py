@@ -87,6 +87,10 @@ def write_text(path: Path, text: str) -> None:
         part.path.replace(path)
 
 
+_MOST_TRIES = 20
+"""A part may be taken for abandoned between the moments when it is made and when it is locked."""
+
+
 class Part:
     """A file or folder that is being written beside the one that it becomes.
 
@@ -111,17 +115,17 @@ class Part:
         key = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:12]
         for abandoned in final.parent.glob(f".lexel-{key}-*.part"):
             _remove_if_abandoned(abandoned)
-        while True:
+        for tries_left in reversed(range(_MOST_TRIES)):
             self.path = final.with_name(f".lexel-{key}-{token_hex(8)}.part")
             try:
                 self.descriptor = make(self.path)
             except FileNotFoundError:
-                if final.parent.is_dir():  # taken for abandoned before it was open
+                if tries_left:  # it was taken for abandoned before it was open
                     continue
                 raise
             self._lock = os.dup(self.descriptor)  # holds the lock after the caller has closed the file
             _lock(self._lock)
-            if self.path.exists():  # nobody took it for abandoned before it was locked
+            if self.path.exists() or not tries_left:  # else it was taken for abandoned before it was locked
                 break
             os.close(self._lock)
             os.close(self.descriptor)

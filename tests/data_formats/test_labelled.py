@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def test_what_holds_no_labels_is_refused(tmp_path: Path, name: str, found: str) 
     write(tmp_path / "a.txt", "a\n")
     with pytest.raises(DataError, match=found):
         open_labelled(tmp_path / name)
+
+
+@pytest.mark.parametrize(("kind", "found"), [("folder", "is a folder"), ("pipe", "is a pipe or a device")])
+def test_what_is_there_and_no_file_is_called_what_it_is(tmp_path: Path, kind: str, found: str) -> None:
+    path = tmp_path / "a.conll"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(DataError, match=rf"a\.conll: {found}.*; expected a file of labelled documents"):
+        open_labelled(path)
 
 
 def test_a_vocabulary_of_training_data_knows_its_texts_and_a_list_does_not(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Finding a user's words, and reading the file they stand in."""
 
 import math
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +141,14 @@ def test_a_plain_tuple_is_an_entry() -> None:
 def test_one_string_is_not_taken_for_its_characters() -> None:
     with pytest.raises(TypeError, match="found one str; put it in a list"):
         Lexicon("北京")
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [("nothing", "No such"), ("folder", "it is a folder"), ("pipe", "it is a pipe")]
+)
+def test_a_lexicon_that_is_no_file_is_refused_by_its_name(tmp_path: Path, kind: str, found: str) -> None:
+    path = tmp_path / "words"
+    if kind != "nothing":
+        path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(DataError, match=rf"words: cannot be read \(.*{found}.*expected a lexicon"):
+        Lexicon.load(path)

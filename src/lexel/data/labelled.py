@@ -224,9 +224,16 @@ def check_file(place: str) -> None:
     Raises:
         DataError: If it does not exist, or is standard input.
     """
-    if not Path(place).is_file():
-        found = "standard input has no checksum" if place == "-" else "no such file"
-        raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
+    path = Path(place)
+    if path.is_file():
+        return
+    if place == "-":
+        found = "standard input has no checksum"
+    elif not path.exists():
+        found = "no such file"
+    else:
+        found = "is a folder" if path.is_dir() else "is a pipe or a device, which cannot be read twice"
+    raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
 
 
 def read_vocabulary(path: str, *, encoding: str = "utf-8") -> tuple[Collection[str], Collection[str] | None]:

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lexel.disk import open_regular
 from lexel.errors import DataError
 
 IntArray = NDArray[np.int64]
@@ -79,10 +80,17 @@ class Lexicon:
         """Read a file of entries (UTF-8).
 
         Raises:
-            DataError: If a line is no entry, with ``path:line``.
+            DataError: If the file cannot be read, or a line is no entry, with ``path:line``.
         """
         weights: dict[str, float] = {}
-        lines = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        try:
+            with open_regular(path) as file:
+                data = file.read()
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror or error}); expected a lexicon, a word a line (--lexicon)"
+            ) from error
+        lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         for number, raw in enumerate(lines, start=1):
             where = f"{path}:{number}"
             entry = _parse(raw.rstrip(b"\r"), where=where)

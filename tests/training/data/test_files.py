@@ -26,6 +26,7 @@ def test_columns_separator_scheme_and_encoding_of_a_file_are_used(tmp_path: Path
     file = DataFile(path=str(path), columns=("word", "-", "tag"), separator=",", scheme="IOB1", encoding="gb18030")
     (document,) = read_documents(file)
     assert [(e.text, e.label) for e in document.entities] == [("北京", "LOC")]
+    assert document.layers == {"words", "entities"}  # the second column is skipped
 
 
 def test_what_is_said_for_all_files_applies_where_a_file_says_nothing(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def _parsed(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
-        raise ValueError(f"not a record ({error})") from error
+        found = "brackets nested too deep" if isinstance(error, RecursionError) else "a number of thousands of digits"
+        raise ValueError(f"not a record ({found})") from error
 
 
 def _elements(lines: LineReader, faults: Faults) -> Iterator[Value]:

@@ -16,6 +16,8 @@ import pickle
 import random
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import numpy as np
 import torch
 
 from lexel.disk import sync, write_json
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, LexelError
 from lexel.training.distributed import ProcessGroup
 
 FOLDER = "checkpoints"
@@ -116,6 +118,25 @@ def steps_there(folder: Path) -> list[int]:
     """The steps of a run's complete checkpoints, in order."""
     names = [path.name for path in (folder / FOLDER).glob(f"{_PREFIX}*") if path.is_dir()]
     return sorted(int(name.removeprefix(_PREFIX)) for name in names if name.removeprefix(_PREFIX).isdigit())
+
+
+@contextmanager
+def restoring(folder: Path, step: int) -> Iterator[None]:
+    """Restore a run from what a checkpoint holds; something else in it is an error by its name.
+
+    Raises:
+        CheckpointError: If the block finds other values than training writes.
+    """
+    try:
+        yield
+    except LexelError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as cause:
+        place = folder / FOLDER / f"{_PREFIX}{step}"
+        raise CheckpointError(
+            f"{place}: holds something else than training writes ({type(cause).__name__}: {cause}). Delete {place} to "
+            "resume from an earlier checkpoint"
+        ) from cause
 
 
 def read_checkpoint(folder: Path, step: int, *, process_group: ProcessGroup) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -140,6 +140,18 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Path, name: str) -> N
         train(runs.options(tmp_path, save_strategy="steps", save_steps=3))
 
 
+@pytest.mark.parametrize("name", ["weights.pt", "process-0.pt", "run.json"])
+def test_a_checkpoint_that_holds_something_else_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    runs.run_apart(runs.options(tmp_path, save_strategy="steps", save_steps=3), tmp_path, kill_at=5)
+    place = tmp_path / "out" / "checkpoints" / "step-3" / name
+    if name == "run.json":
+        place.write_text('{"step": "three"}', encoding="utf-8")
+    else:
+        torch.save({"generators": [1, 2]}, place)
+    with pytest.raises(CheckpointError, match=r"step-3.*Delete .*step-3"):
+        train(runs.options(tmp_path, save_strategy="steps", save_steps=3))
+
+
 def test_a_full_disk_leaves_earlier_checkpoints_and_the_run_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,9 @@ def test_float16_learns_as_float32_does(tmp_path: Path) -> None:
         )
         losses[name] = result.table[-1]["training_loss"]
     assert losses["float16"] == pytest.approx(losses["float32"], rel=0.02)
+    assert losses["float16"] != losses["float32"]
+    record = json.loads((tmp_path / "float16" / "training.json").read_text(encoding="utf-8"))
+    assert '"fp16"' in json.dumps(record)
 
 
 def test_an_overflow_halves_the_scale_and_skips_the_step_and_many_good_steps_double_it() -> None:

@@ -390,12 +390,13 @@ class _Run:
         if not steps:
             return False
         run = checkpoints.read_run(self._folder, steps[-1])
-        check_same(run["identity"], self._identity(), folder=self._folder)
-        shared, own = checkpoints.read_checkpoint(self._folder, steps[-1], process_group=self._process_group)
-        self._position = _Position(**run["position"])
-        self._record = _Record(**run["record"])
-        self._selection = dataclasses.replace(self._selection, **run["selection"], weights=shared["best"])
-        self._stepper.load(shared, own)
+        with checkpoints.restoring(self._folder, steps[-1]):
+            check_same(run["identity"], self._identity(), folder=self._folder)
+            shared, own = checkpoints.read_checkpoint(self._folder, steps[-1], process_group=self._process_group)
+            self._position = _Position(**run["position"])
+            self._record = _Record(**run["record"])
+            self._selection = dataclasses.replace(self._selection, **run["selection"], weights=shared["best"])
+            self._stepper.load(shared, own)
         self._process_group.barrier()
         return True
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import tarfile
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lexel.checkpoint.files import files_read
 from lexel.checkpoint.hub_cache import cache_folder
@@ -23,6 +23,9 @@ from lexel.disk import Part, new_file_like, new_folder_like, sha256_of
 from lexel.errors import CheckpointError, PolicyError
 from lexel.trust import lock as locks
 from lexel.trust.lock import Lock, LockedModel
+
+if TYPE_CHECKING:
+    import tarfile  # costs a start some milliseconds, and few models come in a bundle
 
 ENDING = ".tar"
 REQUIREMENTS = "requirements.txt"
@@ -42,6 +45,8 @@ def write_bundle(folder: Path, entry: LockedModel, out: Path, *, name: str) -> N
     Raises:
         CheckpointError: If ``out`` exists, or the disk refuses.
     """
+    import tarfile
+
     if out.exists():
         raise CheckpointError(f"{out}: is there already; nothing was overwritten. Choose another name")
     inner = LockedModel(name, None, None, entry.files, entry.licence, entry.heads, entry.tokenizer, entry.probe)
@@ -86,6 +91,8 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _header(name: str, size: int) -> tarfile.TarInfo:
+    import tarfile
+
     header = tarfile.TarInfo(name)
     header.size, header.mode = size, 0o644
     return header
@@ -122,6 +129,8 @@ def _only(lock: Lock, path: Path) -> LockedModel:
 
 def _unpack(path: Path, place: Path) -> None:
     """Unpack a bundle: regular files with plain names and nothing else."""
+    import tarfile
+
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with Part(place, new_folder_like(place)) as part, tarfile.open(path, "r:") as archive:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from lexel.disk import sha256_of
 from lexel.errors import CheckpointError
@@ -113,6 +112,8 @@ def quantised_graph(checkpoint: Checkpoint) -> Path:
 
 def _check_operations(path: Path) -> None:
     """Refuse a graph that does more than a quantised encoder, whoever wrote its checksum."""
+    from xml.etree import ElementTree
+
     data = read_bounded(path, most_bytes=_LARGEST_XML)
     try:
         if b"<!" in data:  # no such file declares entities

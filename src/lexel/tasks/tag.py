@@ -22,7 +22,6 @@ from lexel.errors import DataError, LabelError
 from lexel.names import Layer
 from lexel.tasks.base import Block, Flow, join_words
 from lexel.tasks.checks import check_one, check_several, check_text
-from lexel.tasks.event_loop import read_soon, stream_soon
 from lexel.tasks.layers import LayerHead, TagKeywords, TagOptions, decode_block
 from lexel.tasks.loading import Source, describe_flow, heads_of, start_flow
 from lexel.tasks.options import options_of_call, options_of_load
@@ -183,6 +182,8 @@ class Tagger:
         self._check_words_known()
         asked = self._asked(options, changes)
         alone = asked.biases is not None  # arrays cannot be compared
+        from lexel.tasks.event_loop import read_soon
+
         return await read_soon(self._steps(asked), text, lane=(self, object() if alone else asked))
 
     def astream(
@@ -206,6 +207,8 @@ class Tagger:
         if not isinstance(texts, AsyncIterable):
             check_several(texts, reader="tagger")
         self._check_words_known()
+        from lexel.tasks.event_loop import stream_soon
+
         return stream_soon(self._steps(self._asked(options, changes)), texts, on_error=on_error, live=live)
 
     def tag_words(

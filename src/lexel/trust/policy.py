@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -140,6 +139,8 @@ def read_policy(path: Path) -> Policy:
     Raises:
         PolicyError: If the file cannot be read, is not TOML, or says something else than a policy.
     """
+    import tomllib
+
     try:
         with open_regular(path) as file:
             values: Any = tomllib.loads(file.read(_LARGEST_FILE_BYTES).decode("utf-8"))

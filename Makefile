@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test test-export check audit hashes bench clean
+.PHONY: setup demo test test-export check audit hashes bench docs clean
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
@@ -37,6 +37,9 @@ hashes: $(VENV)/audit.done          ## Write deploy/requirements.txt again: the 
 bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept and compared with the floor
 	$(BIN)/python -m benchmarks --save
 
+docs: $(VENV)/dev.done              ## The documentation site, in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) $(EXPORT) $(EXPORT)-optimum
 
@@ -55,7 +58,7 @@ $(VENV)/audit.done: $(BIN)/python constraints.txt
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done
-	$(PIP) --editable . --group dev --group integrations --group peers
+	$(PIP) --editable . --group dev --group docs --group integrations --group peers
 	@touch $@
 
 $(EXPORT)/all.done: pyproject.toml constraints.txt constraints-export.txt

@@ -18,9 +18,16 @@ from lexel.checkpoint.source import bundled_folder
 from lexel.data import read_jsonl, write_conllu
 from tests.builders import ENTITIES, VOCAB, bert_config, bert_tensors, build_sentence_model, build_tagger, write_folder
 from tests.checkpoint.hub_server import Hub, Repository, serve
+from tests.docs.picture import TEXT, pictures
 
 ROOT = Path(__file__).parents[2]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (*sorted(ROOT.glob("README*.md")), *sorted(ROOT.glob("docs/**/*.md")))
+    if path.name != "tutorial.md"  # a tutorial runs as a whole, in test_tutorials.py
+}
+SHOWING = ("README.md", "README.zh.md")
+"""Pages whose console blocks show what a command prints."""
 NEWS = "北京大学在北京。\n\n傅達仁今將執行安樂死。\n"
 LABELLED = (
     '{"text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], '
@@ -42,6 +49,12 @@ COMMANDS = [
     for name, block in blocks("console")
     for line in block.splitlines()
     if line.startswith("$ ") and "lexel" in line and "pip install" not in line
+]
+PRINTED = [
+    (name, command.removeprefix("$ "), printed)
+    for name, block in blocks("console")
+    for command, _, printed in [block.partition("\n")]
+    if name in SHOWING and command.startswith("$ ") and printed and not printed.startswith("$ ")
 ]
 
 
@@ -93,6 +106,15 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         }
 
 
+def test_the_picture_of_the_readme_shows_what_the_model_reads() -> None:
+    drawn = pictures()
+    assert {path: path.read_text(encoding="utf-8") for path in drawn} == drawn
+
+
+def test_the_readmes_show_the_sentence_of_the_picture() -> None:
+    assert all(TEXT in PAGES[name] for name in ("README.md", "README.zh.md"))
+
+
 def test_the_pages_have_something_to_run() -> None:
     assert min(len(PROGRAMS), len(SESSIONS), len(COMMANDS)) > 1
 
@@ -116,6 +138,23 @@ def test_a_session_of_a_page_says_what_is_printed(page: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages show a POSIX shell")
 @pytest.mark.parametrize(("page", "command"), COMMANDS)
 def test_a_command_of_a_page_runs(page: str, command: str, workplace: Path, shell: dict[str, str]) -> None:
-    line = ["bash", "-o", "pipefail", "-c", command]
-    result = subprocess.run(line, cwd=workplace, env=shell, capture_output=True, text=True, timeout=60, check=False)
+    result = run_in_shell(command, workplace, shell)
     assert result.returncode == 0, f"{page}: $ {command}\n{result.stderr}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages show a POSIX shell")
+@pytest.mark.parametrize(("page", "command", "printed"), PRINTED)
+def test_a_command_prints_what_the_page_shows(
+    page: str, command: str, printed: str, workplace: Path, shell: dict[str, str]
+) -> None:
+    result = run_in_shell(command, workplace, shell)
+    assert result.stdout.rstrip() == printed.rstrip(), page
+
+
+def test_the_readmes_show_what_a_command_prints() -> None:
+    assert {name for name, _, _ in PRINTED} >= {"README.md", "README.zh.md"}
+
+
+def run_in_shell(command: str, folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    line = ["bash", "-o", "pipefail", "-c", command]
+    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)

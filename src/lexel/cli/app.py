@@ -1,4 +1,4 @@
-"""The commands of ``lexel`` put together, and what is said of misuse."""
+"""The commands of ``lexel``, and the messages on misuse."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ from lexel.cli.terminal.statuses import DONE, MISUSED
 from lexel.near import nearest_name
 
 _EPILOG = (
-    "Every option can also be set by a variable: [bold]--batch-pieces[/] by [bold]LEXEL_BATCH_PIECES[/]. "
-    "What is said on the command line wins."
+    "Every option can also be set by an environment variable: [bold]--batch-pieces[/] by "
+    "[bold]LEXEL_BATCH_PIECES[/]. The command line wins."
 )
 
 app = typer.Typer(
@@ -64,9 +64,9 @@ app = typer.Typer(
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Read": (tag, segment, classify, fill, answer),
     "Serve": (serve,),
-    "Find": (embed, search, cluster),
-    "Measure": (evaluate, compare, probe, verify),
-    "Make": (train, calibrate, distill, quantize, export, convert),
+    "Embed and search": (embed, search, cluster),
+    "Evaluate": (evaluate, compare, probe, verify),
+    "Train and convert": (train, calibrate, distill, quantize, export, convert),
     "Models": (models, describe, check, lock, bundle, card),
 }
 """The commands, by the panels of the help."""
@@ -91,11 +91,11 @@ def _main(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Words, tags, entities, classes, answers and vectors of texts.
+    """Find words, tags, entities, classes, answers and vectors in text.
 
-    From any checkpoint of the BERT family; a Chinese one is bundled.
+    With any model of the BERT family; a Chinese model is included.
 
-    [bold]echo 傅達仁今將執行安樂死。 | lexel tag[/]
+    [bold]echo 周杰倫出生於台北，是台灣著名的歌手。 | lexel tag[/]
     """
 
 

@@ -26,17 +26,17 @@ def answer(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """Answer questions by spans of the texts that they are asked of.
+    """Answer questions with spans of a text.
 
-    With --question a file is one text of any length. Without it files hold
-    questions: one a line as JSON with question and context, or SQuAD's
-    JSON. On a terminal answers are shown in their context; into a pipe or
-    a file go JSON lines, a record a question.
+    With --question, each file is one text of any length. Without it, files
+    hold questions: JSON lines with question and context, or SQuAD JSON. On
+    a terminal, answers are highlighted in their context. Pipes and files
+    get JSON lines.
 
     [dim]One question about a text:[/]
     [bold]lexel answer -m owner/qa-model --question 他在哪里出生? life.txt[/]
 
-    [dim]Questions of a file, where no answer may be the answer:[/]
+    [dim]A file of questions, some of which may have no answer:[/]
     [bold]lexel answer -m owner/qa-model --null-threshold 0 dev.json -o dev.jsonl[/]
     """
     with reported(messages):

@@ -1,4 +1,4 @@
-"""``lexel calibrate``: scores that say how often they are right."""
+"""``lexel calibrate``: calibrate the scores of a model."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def calibrate(
     """Calibrate a model's scores on labelled data.
 
     Of predictions with a score of 0.8, four in five should be right. Two
-    numbers a head make them so, and entities get a least score below which
-    they are left out. lexel.json keeps all of it. What is decoded stays.
+    numbers per head correct the scores, and entities get a minimum score.
+    Both are stored in lexel.json. Decoding does not change.
 
-    [dim]On development data, never on the data it was trained on:[/]
+    [dim]Use development data, never the training data:[/]
     [bold]lexel calibrate my-model --data dev.jsonl[/]
     """
     with reported(messages):

@@ -29,16 +29,16 @@ def card(
     labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:
-    """Write a model's card from what its files say.
+    """Write the model card of a folder.
 
-    README.md gets all that training recorded, the figures with intervals,
-    and metadata that lexel verify can run again. What no file says is
-    asked for on a terminal, and named at the end; nothing is made up.
+    README.md gets the training record, the figures with intervals, and
+    metadata that lexel verify can check. On a terminal you are asked for
+    missing facts; otherwise they are listed at the end.
 
-    [dim]A folder that lexel train made, with what it could not know:[/]
+    [dim]A folder from lexel train, with facts that no file has:[/]
     [bold]lexel card my-model --licence cc-by-sa-4.0 --set genres=news[/]
 
-    [dim]A plain folder, measured on a test set:[/]
+    [dim]Any other folder, evaluated on a test set:[/]
     [bold]lexel card my-model -d test.conllu:GSD:cc-by-sa-4.0 --replace[/]
     """
     with reported(messages):

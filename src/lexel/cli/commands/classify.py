@@ -26,20 +26,20 @@ def classify(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """Give texts, or pairs of texts, their classes.
+    """Classify texts or pairs of texts.
 
-    By a model that was trained for them; or, with --labels, by one that
-    tells whether one text follows from another. Long texts are read to
-    their end. On a terminal the result is drawn; into a pipe or a file go
-    JSON lines. Record n of the output is record n of the input.
+    Uses a trained classifier, or, with --labels, a model for natural
+    language inference (zero-shot). Long texts are read to the end. Pipes
+    and files get JSON lines: record n of the output is record n of the
+    input.
 
-    [dim]A file, with a model of the hub:[/]
+    [dim]A file, with a model from the hub:[/]
     [bold]lexel classify -m owner/model reviews.txt -o reviews.jsonl[/]
 
-    [dim]Into classes that no model was trained for:[/]
+    [dim]Zero-shot, with any classes:[/]
     [bold]lexel classify -m owner/nli-model --labels 体育,财经 news.txt[/]
 
-    [dim]Thresholds that suit labelled texts, and their use:[/]
+    [dim]Find thresholds on labelled texts, and use them:[/]
     [bold]lexel classify -m owner/model --calibrate dev.tsv -o dev.json
     lexel classify -m owner/model --calibration dev.json news.txt[/]
     """

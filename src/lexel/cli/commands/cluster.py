@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @grouped
 def cluster(*, place: Place, options: ClusterOptions, messages: MessageOptions) -> None:
-    r"""Group vectors that are near each other.
+    r"""Group similar vectors.
 
-    Vectors are compared by their angle. Clusters are numbered from the
-    largest on, and shown by the texts nearest to their middle: a list on
-    a terminal, JSON lines into a pipe. Needs scikit-learn:
+    Vectors are compared by cosine. Clusters are numbered from the largest
+    and shown by the texts nearest to their centre: a list on a terminal,
+    JSON lines into a pipe. Needs scikit-learn:
     pip install "lexel\[cluster]".
 
     [dim]Ten clusters of embedded texts:[/]

@@ -49,13 +49,13 @@ def compare(
 ) -> None:
     """Compare models on the same labelled data.
 
-    Scores with intervals, whether they differ (paired tests), speed in
-    turns, memory of a process each, and where the models differ.
+    Reports scores with intervals, paired significance tests, speed, memory,
+    and where the models disagree.
 
-    [dim]Two models, with a page to look through their differences:[/]
+    [dim]Two models, with an HTML page of their differences:[/]
     [bold]lexel compare my-model zh --data dev.conllu --html compare.html[/]
 
-    [dim]One model on many languages, in one table:[/]
+    [dim]One model on several data sets, in one table:[/]
     [bold]lexel compare my-model -d en.jsonl -d pt.jsonl -d da.jsonl[/]
     """
     with reported(messages):

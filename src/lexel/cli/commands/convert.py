@@ -18,12 +18,12 @@ def convert(
     revision: Revision = None,
     messages: MessageOptions,
 ) -> None:
-    """Copy a model with its weights as safetensors.
+    """Convert the weights of a model to safetensors.
 
     It reads pytorch_model.bin, flax_model.msgpack and tf_model.h5, and runs
     no code of the checkpoint. The last two need the extra convert.
 
-    [dim]A model of the hub, into a new folder:[/]
+    [dim]A model from the hub, into a new folder:[/]
     [bold]lexel convert ckiplab/bert-base-chinese-ws ckip-ws[/]
     """
     with reported(messages):

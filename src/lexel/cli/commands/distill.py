@@ -27,15 +27,15 @@ def distill(
     learning: LearningOptions,
     save_recipe: Annotated[
         str | None,
-        option("--save-recipe", panel=_LEARNING, value="FILE", help="Write the same as a recipe of lexel train."),
+        option("--save-recipe", panel=_LEARNING, value="FILE", help="Write the options as a recipe for lexel train."),
     ] = None,
     messages: MessageOptions,
 ) -> None:
-    """Make a smaller model that reads text as a larger one does.
+    """Train a smaller model to imitate a larger one.
 
-    It learns from what the teacher says of raw text. What it costs, and
-    what it gains, is measured and printed. Run the same command again to
-    resume.
+    The student learns from the teacher's predictions on raw text. The loss
+    of accuracy and the gain in speed are measured and printed. Run the same
+    command again to resume.
 
     [bold]lexel distill my-model small --text news.txt --dev dev.jsonl
     --num-hidden-layers 2[/]

@@ -28,20 +28,20 @@ def embed(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """Make a vector of each text.
+    """Compute a vector for each text.
 
-    With any encoder, and as sentence-transformers does with its own
-    folders. Long texts are read to their end. Into a pipe go JSON lines;
-    a name without an ending is a folder with vectors.npy and the texts,
-    for lexel search and lexel cluster.
+    Works with any encoder, and with sentence-transformers folders as that
+    library does. Long texts are read to the end. Pipes get JSON lines. An
+    output name without an ending is a folder with vectors.npy and the
+    texts, for lexel search and lexel cluster.
 
-    [dim]A file, to be searched:[/]
+    [dim]A file, for searching:[/]
     [bold]lexel embed news.txt --out news-vectors[/]
 
-    [dim]With a sentence encoder of the hub, as Parquet:[/]
+    [dim]With a sentence encoder from the hub, as Parquet:[/]
     [bold]lexel embed -m BAAI/bge-small-zh-v1.5 news.txt -o news.parquet[/]
 
-    [dim]A vector for each entity:[/]
+    [dim]One vector per entity:[/]
     [bold]lexel tag news.txt | lexel embed --from jsonl --per entity -o names[/]
     """
     with reported(messages):

@@ -51,17 +51,17 @@ def evaluate(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """Score a model on labelled data.
+    """Evaluate a model on labelled data.
 
-    Every layer that the data and the model both have is scored: words,
-    tags, entities by the strict and the lenient rule, each with a 95 %
-    interval. All gold labels count. A classifier is scored on texts with
-    classes, a model that answers on questions with answers.
+    Scores every layer that both the data and the model have: words, tags,
+    and entities by the strict and the lenient rule, each with a 95 %
+    interval. Classifiers are scored on labelled texts, question answering
+    on questions with answers.
 
-    [dim]The bundled model, with a page to look through its mistakes:[/]
+    [dim]The included model, with an HTML page of its mistakes:[/]
     [bold]lexel evaluate --data dev.conllu --html dev.html[/]
 
-    [dim]Recall of words that training did not see:[/]
+    [dim]Recall of words that are not in the training data:[/]
     [bold]lexel evaluate my-model -d test.seg --vocabulary train.seg[/]
     """
     with reported(messages):

@@ -29,10 +29,10 @@ def export(
     revision: Revision = None,
     messages: MessageOptions,
 ) -> None:
-    """Export a model for other runtimes, such as ONNX Runtime and transformers.js.
+    """Export a model to other formats and runtimes, such as ONNX Runtime.
 
     Each file is run and compared with the model before the folder appears.
-    A model with several heads gets a folder for each.
+    A model with several heads gets one folder per head.
 
     [dim]In two precisions:[/]
     [bold]lexel export my-model my-model-onnx --precision float32,int8[/]

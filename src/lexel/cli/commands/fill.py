@@ -29,19 +29,19 @@ def fill(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """Fill masked words, by a masked-language model.
+    """Fill masked words with a masked language model.
 
-    \\[MASK] is one piece, \\[MASK:2] a word of two, \\[MASK:1-4] one of one to
-    four. On a terminal the candidates are drawn; into a pipe or a file go
-    JSON lines; --to text writes each record with its best candidates.
+    \\[MASK] is one piece, \\[MASK:2] a word of two pieces, \\[MASK:1-4] a word
+    of one to four. Pipes and files get JSON lines. --to text writes each
+    record with the best candidates filled in.
 
-    [dim]One word, of a length that is not known:[/]
+    [dim]One word of unknown length:[/]
     [bold]echo '他在\\[MASK:1-3]大学读书。' | lexel fill -m bert-base-chinese[/]
 
-    [dim]Which of some words fits best:[/]
+    [dim]Choose the best of several words:[/]
     [bold]lexel fill -m bert-base-chinese --mask ____ --targets 北京,上海市 in.txt[/]
 
-    [dim]Texts with their pseudo-perplexity, to filter a corpus by:[/]
+    [dim]Pseudo-perplexity of each text, to filter a corpus:[/]
     [bold]lexel fill -m bert-base-chinese --perplexity corpus.txt -o out.tsv[/]
     """
     with reported(messages):

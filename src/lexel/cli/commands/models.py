@@ -18,13 +18,13 @@ _WIDE_COLUMNS, _SHORT_COMMIT = 118, 10
 
 @grouped
 def models(*, messages: MessageOptions) -> None:
-    """List the models that are at hand without a download.
+    """List the models that are available without a download.
 
-    These are the bundled ones, and those of the BERT family in the hub's
-    cache. On a terminal they are a table; into a pipe go JSON lines, with
-    the whole commit and the folder.
+    These are the included models and the BERT-family models in the hub
+    cache. Prints a table on a terminal, and JSON lines with the full commit
+    and the folder into a pipe.
 
-    [dim]Which commits to pin:[/]
+    [dim]Get the commits to pin:[/]
     [bold]lexel models | jq -r '[.id, .commit] | @tsv'[/]
     """
     with reported(messages):

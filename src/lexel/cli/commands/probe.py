@@ -34,12 +34,12 @@ def probe(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """See in which layer of a model a property sits.
+    """Find out which layer of an encoder holds a property.
 
-    On each layer of the frozen encoder a linear classifier is fitted and
-    scored. The model's own heads do not matter.
+    A linear classifier is fitted on each layer of the frozen encoder and
+    scored. The model's own heads are not used.
 
-    [dim]Which layer of the bundled model knows about entities:[/]
+    [dim]Which layer of the included model separates entities best:[/]
     [bold]lexel probe --data train.jsonl --test dev.jsonl --head entities[/]
     """
     with reported(messages):

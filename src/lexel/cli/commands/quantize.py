@@ -35,12 +35,13 @@ def quantize(
     labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:
-    """Write a model folder whose encoder computes in eight bits.
+    """Quantize a model to eight bits.
 
-    The new folder loads like any other; precision auto takes int8 from it.
-    What it costs is measured and written into it; too much is an error.
+    The new folder loads like any other, and precision auto uses int8 from
+    it. The loss of accuracy is measured and stored; if it is too large, the
+    command fails.
 
-    [dim]Calibrated on your text, measured on your labels:[/]
+    [dim]Calibrate on your text, measure on your labels:[/]
     [bold]lexel quantize my-model my-model-int8 --calibration some.txt --data dev.jsonl[/]
     """
     with reported(messages):

@@ -30,15 +30,15 @@ def search(
 ) -> None:
     """Find the texts nearest to a query.
 
-    VECTORS is what lexel embed wrote; queries are embedded by the same
-    model in the same way. A file of texts is embedded first. The search
-    is exact below a million vectors; --index says otherwise. On a
-    terminal a list, into a pipe JSON lines.
+    VECTORS is the output of lexel embed; queries are embedded by the same
+    model in the same way. A file of texts is embedded first. The search is
+    exact below a million vectors; --index changes this. Prints a list on a
+    terminal, and JSON lines into a pipe.
 
-    [dim]Among embedded texts:[/]
+    [dim]Search embedded texts:[/]
     [bold]lexel search news-vectors --query "the weather tomorrow"[/]
 
-    [dim]How like a sentence some others are:[/]
+    [dim]Compare sentences with a query:[/]
     [bold]lexel search sentences.txt --query "今天天气很好。"[/]
     """
     with reported(messages):

@@ -28,19 +28,19 @@ def segment(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:
-    """Cut text into words.
+    """Split text into words.
 
-    Only the words head is computed. The result is text with a blank
-    between words, a line a record; --to or the ending of --out can say
-    otherwise.
+    Computes the words head only. The default output is one line per record
+    with spaces between words; --to or the ending of --out selects another
+    format.
 
     [dim]Words of a file:[/]
     [bold]lexel segment news.txt[/]
 
-    [dim]With offsets as JavaScript counts:[/]
+    [dim]With UTF-16 offsets, for JavaScript:[/]
     [bold]lexel segment news.txt --to jsonl --offsets utf16[/]
 
-    [dim]Where some words are known:[/]
+    [dim]With a lexicon:[/]
     [bold]lexel segment --lexicon names.txt news.txt[/]
     """
     with reported(messages):

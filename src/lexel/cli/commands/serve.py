@@ -41,16 +41,16 @@ def serve(
 ) -> None:
     """Serve models over HTTP, with a page to try them.
 
-    Listens on this machine only, unless --host says otherwise. SIGTERM stops
-    it: what was accepted is answered first.
+    Listens on this machine only, unless you pass --host. On SIGTERM, it
+    answers accepted requests and stops.
 
-    [dim]The bundled model, with its page at http://127.0.0.1:8000/:[/]
+    [dim]The included model, with a page at http://127.0.0.1:8000/:[/]
     [bold]lexel serve[/]
 
-    [dim]Two models, for holders of a key:[/]
+    [dim]Two models, with API keys:[/]
     [bold]lexel serve -m ner=dslim/bert-base-NER -m zh --api-key-file keys[/]
 
-    [dim]A question to it:[/]
+    [dim]Send a request:[/]
     [bold]curl -s localhost:8000/v1/tag -d '{"text": "他在北京。"}' \\
         -H 'Content-Type: application/json'[/]
     """

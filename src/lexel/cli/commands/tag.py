@@ -36,17 +36,17 @@ def tag(
 ) -> None:
     """Find words, part-of-speech tags and named entities.
 
-    All layers that the model has a head for are read. On a terminal the
-    result is drawn; into a pipe or a file go JSON lines. Record n of the
-    output is record n of the input, blank lines too.
+    Reads all layers that the model has a head for. Draws the result on a
+    terminal, and writes JSON lines into pipes and files. Record n of the
+    output is record n of the input, including blank lines.
 
-    [dim]A file, with the bundled model:[/]
+    [dim]A file, with the included model:[/]
     [bold]lexel tag news.txt --out news.jsonl[/]
 
-    [dim]A checkpoint of the hub, into CoNLL columns:[/]
+    [dim]A model from the hub, into CoNLL columns:[/]
     [bold]lexel tag -m dslim/bert-base-NER news.txt --to conll[/]
 
-    [dim]Two checkpoints as one:[/]
+    [dim]Two models as one:[/]
     [bold]lexel tag --words ckiplab/bert-base-chinese-ws \\
         --pos ckiplab/bert-base-chinese-pos news.txt[/]
     """

@@ -29,14 +29,14 @@ def train(
 ) -> None:
     """Train a model on labelled data.
 
-    The options are transformers' own, on the command line, as variables,
-    or in a recipe; the first of these wins. Started again, it goes on
-    where it was stopped.
+    Options have the names of transformers' TrainingArguments. Set them on
+    the command line, as environment variables, or in a recipe; the first of
+    these wins. Run the same command again to resume.
 
     [bold]lexel train -m my-model --train-file train.jsonl
     --validation-file dev.jsonl -o new-model[/]
 
-    [dim]What would it do?[/]
+    [dim]Print what would be done:[/]
     [bold]lexel train recipe.yaml --dry-run[/]
     """
     messages = messages if is_first_process() else replace(messages, quiet=True)

@@ -54,16 +54,16 @@ def verify(
     compute: ExactOptions,
     messages: MessageOptions,
 ) -> None:
-    """Run again what a model's card claims.
+    """Check the figures of a model card.
 
-    Every figure in the card's model-index that is about the data given is
-    measured and set beside the claim. Exit status 1: a figure differs by
-    more than the tolerance, or nothing could be run.
+    Measures every figure in the card's model-index that is about the given
+    data and compares it with the claim. Exit status 1: a figure differs by
+    more than the tolerance, or nothing could be measured.
 
-    [dim]A model that lexel train made, on its test set:[/]
+    [dim]A model from lexel train, on its test set:[/]
     [bold]lexel verify my-model --data test.conllu[/]
 
-    [dim]A model of the hub, on one of the card's data sets:[/]
+    [dim]A model from the hub, on one data set of its card:[/]
     [bold]lexel verify dslim/bert-base-NER -d test.conll --dataset conll2003[/]
     """
     with reported(messages):

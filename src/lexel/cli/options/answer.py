@@ -25,11 +25,16 @@ AlignName = Literal["words"]
 
 @dataclass(frozen=True, slots=True)
 class QuestionOptions:
-    """What is asked, and of which texts."""
+    """The question, and how texts are read."""
 
     question: Annotated[
         str | None,
-        option("--question", panel=_INPUT, value="TEXT", help="Ask this of each file; else files hold questions."),
+        option(
+            "--question",
+            panel=_INPUT,
+            value="TEXT",
+            help="Ask this about each file. Without it, the files hold questions.",
+        ),
     ] = None
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
@@ -41,7 +46,7 @@ class SpanOptions:
     """What an answer may be."""
 
     top_k: Annotated[
-        int, option("--top-k", panel=_ANSWERS, value="N", min=1, help="Tell the N best spans; 1 if not given.")
+        int, option("--top-k", panel=_ANSWERS, value="N", min=1, help="Number of answers to return. Default: 1.")
     ] = 1
     null_threshold: Annotated[
         float | None,
@@ -49,28 +54,46 @@ class SpanOptions:
             "--null-threshold",
             panel=_ANSWERS,
             value="MARGIN",
-            help="No answer where the null answer is better by more; else there is always one.",
+            help="Return no answer if the null answer wins by more than this. Default: always answer.",
         ),
     ] = None
     max_answer_pieces: Annotated[
         int | None,
-        option("--max-answer-pieces", panel=_ANSWERS, value="N", min=1, help="Longest answer; 50 if not given."),
+        option(
+            "--max-answer-pieces",
+            panel=_ANSWERS,
+            value="N",
+            min=1,
+            help="Maximum answer length in pieces. Default: 50.",
+        ),
     ] = None
     max_answer_chars: Annotated[
         int | None,
-        option("--max-answer-chars", panel=_ANSWERS, value="N", min=1, help="Longest answer in characters."),
+        option("--max-answer-chars", panel=_ANSWERS, value="N", min=1, help="Maximum answer length in characters."),
     ] = None
     align: Annotated[
         AlignName | None,
-        option("--align", panel=_ANSWERS, value="UNIT", help="words widens answers to whole words."),
+        option("--align", panel=_ANSWERS, value="UNIT", help="words: widen answers to whole words."),
     ] = None
     window: Annotated[
         int | None,
-        option("--window", panel=_ANSWERS, value="N", min=1, help="Most pieces read together; else the model's."),
+        option(
+            "--window",
+            panel=_ANSWERS,
+            value="N",
+            min=1,
+            help="Maximum window size in pieces. Default: the model's limit.",
+        ),
     ] = None
     overlap: Annotated[
         int | None,
-        option("--overlap", panel=_ANSWERS, value="N", min=0, help="Pieces that windows share; else up to 128."),
+        option(
+            "--overlap",
+            panel=_ANSWERS,
+            value="N",
+            min=0,
+            help="Pieces that neighbouring windows share. Default: at most 128.",
+        ),
     ] = None
 
 
@@ -78,7 +101,7 @@ class SpanOptions:
 class AnswerOutputOptions:
     """Where answers go, and in which format."""
 
-    to: Annotated[AnswerFormatName | None, format_option(AnswerFormatName, otherwise="as said above")] = None
+    to: Annotated[AnswerFormatName | None, format_option(AnswerFormatName, otherwise="as described above")] = None
     out: Out = None
     offsets: Offsets = "char"
     line_buffered: LineBuffered = False

@@ -10,7 +10,7 @@ from lexel.cli.options.groups import option
 
 _CALIBRATING = "Calibrating"
 
-Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder, one of Lexel's or a plain one.")]
+Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder.")]
 
 Data = Annotated[
     list[str],
@@ -19,7 +19,7 @@ Data = Annotated[
         "-d",
         panel=_CALIBRATING,
         value="FILE",
-        help="Labelled documents that the model was not trained on; again for more files.",
+        help="Labelled documents that the model was not trained on. Can be repeated.",
     ),
 ]
 
@@ -30,6 +30,6 @@ ScriptBorder = Annotated[
         panel=_CALIBRATING,
         value="NATS",
         min=0,
-        help="Bonus for a word's begin where Latin letters or digits meet Chinese characters; as it is if not given.",
+        help="Bonus for a word boundary between Latin letters or digits and Chinese. Default: unchanged.",
     ),
 ]

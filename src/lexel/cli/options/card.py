@@ -11,7 +11,7 @@ from lexel.cli.options.groups import option
 
 _CARD = "Card"
 
-Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder, one of Lexel's or a plain one.")]
+Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class AnswerOptions:
         str | None, option("--licence", panel=_CARD, value="NAME", help="Licence of the weights, such as apache-2.0.")
     ] = None
     language: Annotated[
-        str | None, option("--language", panel=_CARD, value="A,B", help="Languages it reads, as ISO codes.")
+        str | None, option("--language", panel=_CARD, value="A,B", help="Languages of the model, as ISO codes.")
     ] = None
     set: Annotated[
         list[str] | None,
-        option("--set", panel=_CARD, value="NAME=TEXT", help="An answer; @FILE for TEXT reads it from there."),
+        option("--set", panel=_CARD, value="NAME=TEXT", help="An entry of the card. @FILE reads the text from a file."),
     ] = None
     data: Annotated[
         list[str] | None,
@@ -35,13 +35,13 @@ class AnswerOptions:
             "-d",
             panel=_CARD,
             value="FILE[:NAME[:LICENCE]]",
-            help="Labelled data to measure on; again for more files.",
+            help="Labelled data to evaluate on. Can be repeated.",
         ),
     ] = None
     samples: Annotated[
-        int, option("--samples", panel=_CARD, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none.")
+        int, option("--samples", panel=_CARD, value="N", min=0, help="Bootstrap samples. Default: 1000. 0: none.")
     ] = 1000
-    replace: Annotated[bool, option("--replace", panel=_CARD, help="Write over a card that Lexel did not write.")] = (
+    replace: Annotated[bool, option("--replace", panel=_CARD, help="Overwrite a card that Lexel did not write.")] = (
         False
     )
     no_speed: Annotated[bool, option("--no-speed", panel=_CARD, help="Do not measure speed and memory.")] = False

@@ -36,18 +36,29 @@ class TextOptions:
             "--from",
             panel=_INPUT,
             value="FORMAT",
-            help=f"{choices(TextFormatName)}. If not given: by the ending, else text, a record a line.",
+            help=f"{choices(TextFormatName)}. Default: by the file ending, else text with one record per line.",
         ),
     ] = None
     text_field: Annotated[
-        str, option("--text-field", panel=_INPUT, value="NAME", help="Key or column of the text; text if not given.")
+        str, option("--text-field", panel=_INPUT, value="NAME", help="Key or column of the text. Default: text.")
     ] = "text"
     pair_field: Annotated[
         str,
-        option("--pair-field", panel=_INPUT, value="NAME", help="That of a pair's second text; else text_pair."),
+        option(
+            "--pair-field",
+            panel=_INPUT,
+            value="NAME",
+            help="Key or column of a pair's second text. Default: text_pair.",
+        ),
     ] = "text_pair"
     label_field: Annotated[
-        str, option("--label-field", panel=_INPUT, value="NAME", help="That of the label, to calibrate; else label.")
+        str,
+        option(
+            "--label-field",
+            panel=_INPUT,
+            value="NAME",
+            help="Key or column of the label, for --calibrate. Default: label.",
+        ),
     ] = "label"
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
@@ -60,7 +71,9 @@ class ClassOptions:
 
     labels: Annotated[
         str | None,
-        option("--labels", panel=_CLASSES, value="A,B,...", help="Zero-shot: classes for an NLI model to choose of."),
+        option(
+            "--labels", panel=_CLASSES, value="A,B,...", help="Zero-shot: the classes that an NLI model chooses from."
+        ),
     ] = None
     template: Annotated[
         str | None,
@@ -68,7 +81,7 @@ class ClassOptions:
             "--template",
             panel=_CLASSES,
             value="TEXT",
-            help="Zero-shot: the hypothesis, {} for the class; else in the classes' language.",
+            help="Zero-shot: the hypothesis, with {} for the class. Default: in the language of the classes.",
         ),
     ] = None
     multi_label: Annotated[
@@ -76,11 +89,12 @@ class ClassOptions:
         option(
             "--multi-label/--single-label",
             panel=_CLASSES,
-            help="Any number of classes a text, or one; else as the model was trained.",
+            help="Any number of classes per text, or exactly one. Default: as the model was trained.",
         ),
     ] = None
     top_k: Annotated[
-        int | None, option("--top-k", panel=_CLASSES, value="N", min=1, help="Tell the N best; all if not given.")
+        int | None,
+        option("--top-k", panel=_CLASSES, value="N", min=1, help="Number of classes to return. Default: all."),
     ] = None
     function: Annotated[
         FunctionName | None,
@@ -88,16 +102,16 @@ class ClassOptions:
             "--function",
             panel=_CLASSES,
             value="NAME",
-            help=f"{choices(FunctionName)}, applied to scores; else as the model was trained.",
+            help=f"Function applied to the scores: {choices(FunctionName)}. Default: as the model was trained.",
         ),
     ] = None
     threshold: Annotated[
         float | None,
-        option("--threshold", panel=_CLASSES, value="SCORE", help="The least score with which a class is given."),
+        option("--threshold", panel=_CLASSES, value="SCORE", help="Minimum score of a class."),
     ] = None
     calibrate: Annotated[
         bool,
-        option("--calibrate", panel=_CLASSES, help="The input is labelled: write the thresholds that suit it best."),
+        option("--calibrate", panel=_CLASSES, help="The input is labelled: write the best thresholds for it."),
     ] = False
     calibration: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from lexel.cli.options.groups import option
 
 _CLUSTER = "Clusters"
 
-Place = Annotated[str, typer.Argument(metavar="VECTORS", help="What lexel embed wrote: a folder, or .parquet.")]
+Place = Annotated[str, typer.Argument(metavar="VECTORS", help="Output of lexel embed: a folder or a .parquet file.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ClusterOptions:
 
     clusters: Annotated[
         int | None,
-        option("--clusters", "-k", panel=_CLUSTER, value="N", min=1, help="How many clusters to make (k-means)."),
+        option("--clusters", "-k", panel=_CLUSTER, value="N", min=1, help="Number of clusters (k-means)."),
     ] = None
     threshold: Annotated[
         float | None,
@@ -30,12 +30,12 @@ class ClusterOptions:
             value="C",
             min=-1.0,
             max=1.0,
-            help="Or: join while clusters are, on average, at least this like each other (cosine).",
+            help="Alternative to -k: merge clusters while their average cosine similarity is at least C.",
         ),
     ] = None
-    seed: Annotated[int, option("--seed", panel=_CLUSTER, value="N", min=0, help="Of k-means; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_CLUSTER, value="N", min=0, help="Seed of k-means. Default: 42.")] = 42
     show: Annotated[
-        int, option("--show", panel=_CLUSTER, value="N", min=0, help="Texts to show of each; 3 if not given.")
+        int, option("--show", panel=_CLUSTER, value="N", min=0, help="Texts to show for each cluster. Default: 3.")
     ] = 3
     out: Annotated[
         str | None,

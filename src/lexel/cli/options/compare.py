@@ -15,19 +15,19 @@ _COMPARING = "Comparing"
 
 AgainstName = Literal["first", "best"]
 
-Models = Annotated[
-    list[str], typer.Argument(metavar="MODELS", help="Folders or hub ids (owner/name@revision), the first one first.")
-]
+Models = Annotated[list[str], typer.Argument(metavar="MODELS", help="Model folders or hub ids (owner/name@revision).")]
 
 Data = Annotated[
     list[str],
-    option("--data", "-d", panel=_COMPARING, value="FILE", help="Labelled documents; again for more data sets."),
+    option(
+        "--data", "-d", panel=_COMPARING, value="FILE", help="Labelled documents. Can be repeated for more data sets."
+    ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class ComparingOptions:
-    """What is compared how, and where the report goes."""
+    """How models are compared, and where the report goes."""
 
     label_map: Annotated[
         str | None,
@@ -35,7 +35,7 @@ class ComparingOptions:
             "--label-map",
             panel=_COMPARING,
             value="FILE",
-            help="JSON: labels of models and data to common names; null leaves a type out.",
+            help="JSON file that maps labels to common names. null drops a label.",
         ),
     ] = None
     against: Annotated[
@@ -44,14 +44,14 @@ class ComparingOptions:
             "--against",
             panel=_COMPARING,
             value="MODEL",
-            help="What the others are held against: the first model if not given, or the best.",
+            help="Compare the others with the first model (default) or the best.",
         ),
     ] = "first"
     samples: Annotated[
         int,
-        option("--samples", panel=_COMPARING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_COMPARING, value="N", min=0, help="Bootstrap samples. Default: 1000. 0: none."),
     ] = 1000
-    seed: Annotated[int, option("--seed", panel=_COMPARING, value="N", help="Of the samples; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_COMPARING, value="N", help="Seed of the samples. Default: 42.")] = 42
     rounds: Annotated[
         int,
         option(
@@ -59,23 +59,21 @@ class ComparingOptions:
             panel=_COMPARING,
             value="N",
             min=0,
-            help="Rounds in which speed is measured; 3 if not given, 0: none.",
+            help="Rounds of the speed measurement. Default: 3. 0: none.",
         ),
     ] = 3
     speed_chars: Annotated[
         int,
-        option(
-            "--speed-chars", panel=_COMPARING, value="N", min=1, help="Characters read in a round; 20000 if not given."
-        ),
+        option("--speed-chars", panel=_COMPARING, value="N", min=1, help="Characters read per round. Default: 20000."),
     ] = 20_000
     examples: Annotated[
         int,
-        option("--examples", panel=_COMPARING, value="N", min=0, help="Differences to show; 6 if not given."),
+        option("--examples", panel=_COMPARING, value="N", min=0, help="Number of differences to show. Default: 6."),
     ] = 6
     out: Annotated[
         str | None, option("--out", "-o", panel=_COMPARING, value="FILE", help="Write the comparison as JSON.")
     ] = None
     html: Annotated[
         str | None,
-        option("--html", panel=_COMPARING, value="FILE", help="Write it as a page, with all differences."),
+        option("--html", panel=_COMPARING, value="FILE", help="Write an HTML page with all differences."),
     ] = None

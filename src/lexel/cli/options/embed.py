@@ -28,26 +28,34 @@ class VectorOptions:
             "--pooling",
             panel=_VECTORS,
             value="WAY",
-            help="mean, cls, max, last-4 (layers), learned; if not given as the model's files say, else mean.",
+            help="mean, cls, max, last-4 (layers) or learned. Default: as the model defines it, else mean.",
         ),
     ] = None
     layer: Annotated[
-        int, option("--layer", panel=_VECTORS, value="N", help="Hidden layer: -1, the last, if not given; 0: input.")
+        int,
+        option("--layer", panel=_VECTORS, value="N", help="Hidden layer. Default: -1, the last. 0: the embeddings."),
     ] = -1
     normalise: Annotated[
         bool | None,
-        option("--normalise/--no-normalise", panel=_VECTORS, help="Vectors of length 1; else as the files say."),
+        option(
+            "--normalise/--no-normalise",
+            panel=_VECTORS,
+            help="Scale vectors to length 1. Default: as the model defines it.",
+        ),
     ] = None
     dimensions: Annotated[
         int | None,
-        option("--dimensions", panel=_VECTORS, value="N", min=1, help="Keep the first N numbers of a vector."),
+        option("--dimensions", panel=_VECTORS, value="N", min=1, help="Keep the first N dimensions."),
     ] = None
 
 
 Prompt = Annotated[
     str | None,
     option(
-        "--prompt", panel=_VECTORS, value="TEXT", help="What goes before each text, or the name of a prompt it has."
+        "--prompt",
+        panel=_VECTORS,
+        value="TEXT",
+        help="Text put before each input, or the name of one of the model's prompts.",
     ),
 ]
 
@@ -62,7 +70,7 @@ class VectorOutputOptions:
             "--per",
             panel=_VECTORS,
             value="PART",
-            help=f"{choices(PartName)}: a vector for each; parts are those of the input (lexel tag finds them).",
+            help=f"One vector per part of the input: {choices(PartName)}. lexel tag finds the parts.",
         ),
     ] = "text"
     to: Annotated[
@@ -71,5 +79,7 @@ class VectorOutputOptions:
     ] = None
     out: Annotated[
         str | None,
-        option("--out", "-o", panel=_OUTPUT, value="NAME", help="Write here; it appears when it is whole."),
+        option(
+            "--out", "-o", panel=_OUTPUT, value="NAME", help="Output file or folder. It appears when it is complete."
+        ),
     ] = None

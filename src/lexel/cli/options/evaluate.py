@@ -13,7 +13,7 @@ _MEASURING = "Measuring"
 
 TaskName = Literal["tag", "classify", "answer"]
 
-Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", help="The labelled documents.")]
+Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", help="Labelled documents.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +26,33 @@ class MeasureOptions:
             "--vocabulary",
             panel=_MEASURING,
             value="FILE",
-            help="Training data, or its words: recall of words in it and out of it; texts in both are counted.",
+            help="Training data or its word list: report recall of known and unknown words, count shared texts.",
         ),
     ] = None
     map_labels: Annotated[
         str | None,
-        option("--map-labels", panel=_MEASURING, value="FILE", help="JSON: gold labels to the model's names for them."),
+        option(
+            "--map-labels",
+            panel=_MEASURING,
+            value="FILE",
+            help="JSON file that maps gold labels to the model's labels.",
+        ),
     ] = None
     task: Annotated[
         TaskName | None,
-        option("--task", panel=_MEASURING, value="NAME", help="tag, classify or answer; by its heads if not given."),
+        option(
+            "--task", panel=_MEASURING, value="NAME", help="tag, classify or answer. Default: by the model's heads."
+        ),
     ] = None
     samples: Annotated[
         int,
-        option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_MEASURING, value="N", min=0, help="Bootstrap samples. Default: 1000. 0: none."),
     ] = 1000
-    seed: Annotated[int, option("--seed", panel=_MEASURING, value="N", help="Of the samples; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_MEASURING, value="N", help="Seed of the samples. Default: 42.")] = 42
     out: Annotated[
         str | None, option("--out", "-o", panel=_MEASURING, value="FILE", help="Write the report as JSON.")
     ] = None
     html: Annotated[
         str | None,
-        option("--html", panel=_MEASURING, value="FILE", help="Write it as a page, with plots and mistakes."),
+        option("--html", panel=_MEASURING, value="FILE", help="Write an HTML page with plots and mistakes."),
     ] = None

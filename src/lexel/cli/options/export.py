@@ -18,7 +18,7 @@ To = Annotated[
 ]
 
 HeadName = Annotated[
-    str | None, option("--head", panel=_EXPORTING, value="NAME", help="Export this head alone; otherwise all of them.")
+    str | None, option("--head", panel=_EXPORTING, value="NAME", help="Export this head only. Default: all heads.")
 ]
 
 Joint = Annotated[

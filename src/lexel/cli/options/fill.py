@@ -28,21 +28,29 @@ class MaskOptions:
 
     mask: Annotated[
         str | None,
-        option("--mask", panel=_MASKS, value="SYMBOL", help="A mask beside the model's own \\[MASK] or <mask>: ____."),
+        option(
+            "--mask",
+            panel=_MASKS,
+            value="SYMBOL",
+            help="Another way to write a mask, such as ____, besides the model's own.",
+        ),
     ] = None
     length: Annotated[
         str | None,
-        option("--length", panel=_MASKS, value="N-M", help="Pieces of a mask that does not say it; 1 if not given."),
+        option("--length", panel=_MASKS, value="N-M", help="Length in pieces of masks without a length. Default: 1."),
     ] = None
     top_k: Annotated[
         int | None,
-        option("--top-k", "-k", panel=_MASKS, value="N", min=1, help="How many candidates: 5, or all targets."),
+        option(
+            "--top-k", "-k", panel=_MASKS, value="N", min=1, help="Number of candidates. Default: 5, or all targets."
+        ),
     ] = None
     targets: Annotated[
         str | None, option("--targets", panel=_MASKS, value="A,B,...", help="Words to choose from, of any length.")
     ] = None
     targets_file: Annotated[
-        str | None, option("--targets-file", panel=_MASKS, value="FILE", help="Words to choose from, one a line.")
+        str | None,
+        option("--targets-file", panel=_MASKS, value="FILE", help="File of words to choose from, one per line."),
     ] = None
 
 
@@ -51,15 +59,20 @@ class DecideOptions:
     """How masks of several pieces, and several masks, are decided."""
 
     joint: Annotated[
-        bool, option("--joint", panel=_DECIDING, help="Decide all masks of a record together, not each by itself.")
+        bool, option("--joint", panel=_DECIDING, help="Fill all masks of a record together instead of one by one.")
     ] = False
     beam: Annotated[
         int,
-        option("--beam", panel=_DECIDING, value="N", min=1, help="Hypotheses kept of each length; 16 if not given."),
+        option("--beam", panel=_DECIDING, value="N", min=1, help="Beam width for each length. Default: 16."),
     ] = 16
     order: Annotated[
         OrderName,
-        option("--order", panel=_DECIDING, value="NAME", help="The most certain piece first, if not given; or left."),
+        option(
+            "--order",
+            panel=_DECIDING,
+            value="NAME",
+            help="Fill the most certain piece first (certain, default) or from the left (left).",
+        ),
     ] = "certain"
     rank: Annotated[
         RankName,
@@ -67,7 +80,7 @@ class DecideOptions:
             "--rank",
             panel=_DECIDING,
             value="NAME",
-            help="By the chain's probability, if not given; or pll, each piece given all others.",
+            help="Rank by chain probability (chain, default) or by pseudo-log-likelihood (pll).",
         ),
     ] = "chain"
     length_penalty: Annotated[
@@ -76,7 +89,7 @@ class DecideOptions:
             "--length-penalty",
             panel=_DECIDING,
             value="POWER",
-            help="Of the number of pieces: 0 favours short fillings, 1 is the mean; 0.7 if not given.",
+            help="Length normalisation: 0 favours short candidates, 1 is the mean per piece. Default: 0.7.",
         ),
     ] = 0.7
 
@@ -86,10 +99,13 @@ class PerplexityOptions:
     """Texts as a whole."""
 
     perplexity: Annotated[
-        bool, option("--perplexity", panel=_TEXTS, help="Fill nothing: give each record's pseudo-perplexity.")
+        bool,
+        option(
+            "--perplexity", panel=_TEXTS, help="Compute the pseudo-perplexity of each record instead of filling masks."
+        ),
     ] = False
     whole_words: Annotated[
-        bool, option("--whole-words", panel=_TEXTS, help="For it, mask the rest of a piece's word too.")
+        bool, option("--whole-words", panel=_TEXTS, help="With --perplexity: also mask the rest of the word.")
     ] = False
 
 

@@ -1,7 +1,7 @@
-"""The options of the commands, a dataclass a group, so that every command spells them alike.
+"""The options of the commands, one dataclass per group, so that all commands spell them alike.
 
-Each option can be set by a ``LEXEL_*`` variable; what is said on the command line wins. The choices repeat the tables
-of rooms that are too heavy to import before arguments are parsed; a test compares them.
+Each option can be set by a ``LEXEL_*`` variable; the command line wins. The choices repeat tables of modules that are
+too heavy to import before arguments are parsed; a test compares them.
 """
 
 from __future__ import annotations
@@ -51,24 +51,24 @@ def choices(names: Any) -> str:
     return ", ".join(get_args(names))
 
 
-def format_option(names: Any, *, otherwise: str = "by the ending of --out, else as said above") -> Any:
+def format_option(names: Any, *, otherwise: str = "by the ending of --out, else as described above") -> Any:
     """``--to`` with the formats of a command."""
-    return option("--to", panel=_OUTPUT, value="FORMAT", help=f"{choices(names)}. If not given: {otherwise}.")
+    return option("--to", panel=_OUTPUT, value="FORMAT", help=f"{choices(names)}. Default: {otherwise}.")
 
 
 # Options that stand in several groups ---------------------------------------------------------------------------------
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="FILES", help="Files to read, also .gz, .xz, .bz2, .zst; - or nothing is standard input."),
+    typer.Argument(metavar="FILES", help="Files to read, also .gz, .xz, .bz2 or .zst. - or no file: standard input."),
 ]
 ModelName = Annotated[
     str | None,
-    option("--model", "-m", panel=_MODEL, value="MODEL", help="A folder or hub id; else the bundled model."),
+    option("--model", "-m", panel=_MODEL, value="MODEL", help="Model folder or hub id. Default: the included model."),
 ]
 ModelRevision = Annotated[
     str | None,
-    option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model, if on the hub."),
+    option("--revision", panel=_MODEL, value="REV", help="Branch, tag or commit of --model on the hub."),
 ]
 
 
@@ -94,10 +94,16 @@ Expect = Annotated[
 ]
 Pieces = Annotated[
     PiecesName | None,
-    option("--pieces", panel=_MODEL, value="KIND", help=f"What it reads: {choices(PiecesName)}; to overrule."),
+    option("--pieces", panel=_MODEL, value="KIND", help=f"Override what the model reads: {choices(PiecesName)}."),
 ]
 Encoding = Annotated[
-    str, option("--encoding", panel=_INPUT, value="NAME", help="utf-8 if not given; output is always UTF-8.")
+    str,
+    option(
+        "--encoding", panel=_INPUT, value="NAME", help="Encoding of the input. Default: utf-8. Output is always UTF-8."
+    ),
+]
+MaxChars = Annotated[
+    int | None, option("--max-chars", panel=_INPUT, value="N", min=1, help="Reject records with more characters.")
 ]
 TextColumn = Annotated[
     str,
@@ -119,21 +125,19 @@ OnError = Annotated[
         "--on-error",
         panel=_INPUT,
         value="RULE",
-        help="Records that cannot be read: stop, if not given; skip and count them; or repair what can be.",
+        help="On bad records: stop (default), skip and count them, or repair what can be repaired.",
     ),
 ]
 Out = Annotated[
     str | None,
-    option("--out", "-o", panel=_OUTPUT, value="FILE", help="Write here; the file appears when it is whole."),
+    option("--out", "-o", panel=_OUTPUT, value="FILE", help="Output file. It appears when it is complete."),
 ]
 Offsets = Annotated[
     OffsetsName,
-    option(
-        "--offsets", panel=_OUTPUT, value="UNIT", help=f"What offsets count: {choices(OffsetsName)}; char if not given."
-    ),
+    option("--offsets", panel=_OUTPUT, value="UNIT", help=f"Unit of offsets: {choices(OffsetsName)}. Default: char."),
 ]
 LineBuffered = Annotated[
-    bool, option("--line-buffered", panel=_OUTPUT, help="Answer each record before reading the next; slower.")
+    bool, option("--line-buffered", panel=_OUTPUT, help="Write each result before reading the next record (slower).")
 ]
 Ignore = Annotated[
     str | None,
@@ -145,11 +149,11 @@ Script = Annotated[
         "--script",
         panel=_READING,
         value="NAME",
-        help=f"Chinese that the model reads: {choices(ScriptName)}; text is converted for it, offsets stay.",
+        help=f"Convert text to the Chinese script of the model: {choices(ScriptName)}. Offsets do not change.",
     ),
 ]
 Revision = Annotated[
-    str | None, option("--revision", panel="Options", value="REV", help="Branch, tag or commit, if on the hub.")
+    str | None, option("--revision", panel="Options", value="REV", help="Branch, tag or commit on the hub.")
 ]
 
 
@@ -162,16 +166,16 @@ class ModelOptions:
 
     model: ModelName = None
     revision: ModelRevision = None
-    words: Annotated[
-        str | None, option("--words", panel=_MODEL, value="MODEL", help="A checkpoint of its own for words.")
-    ] = None
+    words: Annotated[str | None, option("--words", panel=_MODEL, value="MODEL", help="A separate model for words.")] = (
+        None
+    )
     expect: Expect = None
     locked: Locked = False
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """Which checkpoint to read with, for commands that need no labels of it."""
+    """Which checkpoint to read with, for commands that need no labels."""
 
     model: ModelName = None
     revision: ModelRevision = None
@@ -184,7 +188,7 @@ class HeadOptions(EncoderOptions):
     """Which checkpoint to read with, and which of its heads."""
 
     head: Annotated[
-        str | None, option("--head", panel=_MODEL, value="NAME", help="Which head, where a model has several.")
+        str | None, option("--head", panel=_MODEL, value="NAME", help="Which head to use, if the model has several.")
     ] = None
 
 
@@ -192,25 +196,27 @@ class HeadOptions(EncoderOptions):
 class LayerOptions:
     """Separate checkpoints for the other layers."""
 
-    pos: Annotated[
-        str | None, option("--pos", panel=_MODEL, value="MODEL", help="A checkpoint of its own for tags.")
-    ] = None
+    pos: Annotated[str | None, option("--pos", panel=_MODEL, value="MODEL", help="A separate model for tags.")] = None
     entities: Annotated[
-        str | None, option("--entities", panel=_MODEL, value="MODEL", help="A checkpoint of its own for entities.")
+        str | None, option("--entities", panel=_MODEL, value="MODEL", help="A separate model for entities.")
     ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
-    """What to believe of a checkpoint, where it says too little."""
+    """Labels and pieces of a checkpoint whose config does not name them."""
 
     scheme: Annotated[
         str | None,
-        option("--scheme", panel=_MODEL, value="NAME", help="Scheme of its labels (BIO, BMES, ...), to overrule."),
+        option(
+            "--scheme", panel=_MODEL, value="NAME", help="Override the scheme of the model's labels (BIO, BMES, ...)."
+        ),
     ] = None
     labels: Annotated[
         str | None,
-        option("--labels", panel=_MODEL, value="A,B,...", help="Its labels in order of its outputs, to overrule."),
+        option(
+            "--labels", panel=_MODEL, value="A,B,...", help="Override the model's labels, in the order of its outputs."
+        ),
     ] = None
     pieces: Pieces = None
 
@@ -225,7 +231,7 @@ class InputOptions:
             "--from",
             panel=_INPUT,
             value="FORMAT",
-            help=f"{choices(InputFormat)}. If not given: by the ending, else text, a record a line.",
+            help=f"{choices(InputFormat)}. Default: by the file ending, else text with one record per line.",
         ),
     ] = None
     text_column: TextColumn = "text"
@@ -264,12 +270,12 @@ class ReadingOptions:
             "--decode",
             panel=_READING,
             value="RULE",
-            help="viterbi, the best valid labels, if not given; or argmax, the best label of each piece.",
+            help="viterbi (default): the best valid sequence of labels. argmax: the best label of each piece.",
         ),
     ] = "viterbi"
     lexicon: Annotated[
         str | None,
-        option("--lexicon", panel=_READING, value="FILE", help="Words whose boundaries are forced or preferred."),
+        option("--lexicon", panel=_READING, value="FILE", help="File of words to force or prefer."),
     ] = None
     snap: Annotated[
         SnapName | None,
@@ -288,7 +294,7 @@ class TagOptions:
     """How words, tags and entities fit together."""
 
     given_words: Annotated[
-        bool, option("--given-words", panel=_READING, help="Keep the words of the input, and tag these.")
+        bool, option("--given-words", panel=_READING, help="Tag the words of the input instead of finding words.")
     ] = False
     entities_on_words: Annotated[
         bool, option("--entities-on-words", panel=_READING, help="Widen entities to whole words.")
@@ -301,14 +307,14 @@ class TagOptions:
             value="SCORE",
             min=0,
             max=1,
-            help="Leave out entities with a lower score; the model's own least score if not given, 0 for all.",
+            help="Drop entities with a lower score. Default: the model's own threshold. 0 keeps all.",
         ),
     ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeOptions:
-    """What computes."""
+    """Which engine computes, and how."""
 
     engine: Annotated[
         EngineName,
@@ -325,34 +331,42 @@ class ComputeOptions:
             "--precision",
             panel=_COMPUTING,
             value="NAME",
-            help=f"{choices(PrecisionName)}; auto: int8 if the model has it, else bf16 where native, else float32.",
+            help=f"{choices(PrecisionName)}. auto: int8 if the model has it, else bf16 if native, else float32.",
         ),
     ] = "auto"
     threads: Annotated[
         int | None,
-        option("--threads", panel=_COMPUTING, value="N", min=1, help="All physical cores if not given."),
+        option("--threads", panel=_COMPUTING, value="N", min=1, help="Number of threads. Default: all physical cores."),
     ] = None
     device: Annotated[
         str | None,
-        option("--device", panel=_COMPUTING, value="NAME", help="cpu, cuda, cuda:N, or several: cuda:0,cuda:1."),
+        option(
+            "--device", panel=_COMPUTING, value="NAME", help="cpu, cuda, cuda:N, or several, such as cuda:0,cuda:1."
+        ),
     ] = None
     batch_pieces: Annotated[
         int | None,
-        option("--batch-pieces", panel=_COMPUTING, value="N", min=1, help="Most pieces computed at once."),
+        option(
+            "--batch-pieces",
+            panel=_COMPUTING,
+            value="N",
+            min=1,
+            help="Maximum number of pieces (subword tokens) per batch.",
+        ),
     ] = None
 
     @property
     def loading(self) -> dict[str, Any]:
-        """The same as what every ``load`` takes."""
+        """The keywords that every ``load`` takes."""
         return {field.name: getattr(self, field.name) for field in fields(ComputeOptions)}
 
 
 @dataclass(frozen=True, slots=True)
 class MessageOptions:
-    """What is said on standard error."""
+    """Which messages go to standard error."""
 
-    quiet: Annotated[bool, option("--quiet", "-q", panel=_TALKING, help="Say nothing but errors.")] = False
-    debug: Annotated[bool, option("--debug", panel=_TALKING, help="Show where an error comes from.")] = False
+    quiet: Annotated[bool, option("--quiet", "-q", panel=_TALKING, help="Print errors only.")] = False
+    debug: Annotated[bool, option("--debug", panel=_TALKING, help="Print a traceback with each error.")] = False
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:

@@ -21,7 +21,7 @@ class LabelledOptions:
             "--columns",
             panel=_LABELLED,
             value="A,B,...",
-            help="CoNLL columns: word, pos, tag (of entities), - (passed over). If not given: by their number.",
+            help="CoNLL columns: word, pos, tag (of entities), - (skip). Default: by their number.",
         ),
     ] = None
     separator: Annotated[
@@ -30,14 +30,20 @@ class LabelledOptions:
             "--separator",
             panel=_LABELLED,
             value="NAME",
-            help="Between CoNLL columns: tab, blank, or any text; by the first row if not given.",
+            help="Separator of CoNLL columns: tab, blank, or any text. Default: by the first row.",
         ),
     ] = None
     pair_field: Annotated[
-        str, option("--pair-field", panel=_LABELLED, value="NAME", help="That of a pair's second text; text_pair.")
+        str,
+        option(
+            "--pair-field",
+            panel=_LABELLED,
+            value="NAME",
+            help="Key or column of a pair's second text. Default: text_pair.",
+        ),
     ] = "text_pair"
     label_field: Annotated[
-        str, option("--label-field", panel=_LABELLED, value="NAME", help="That of the class; label if not given.")
+        str, option("--label-field", panel=_LABELLED, value="NAME", help="Key or column of the class. Default: label.")
     ] = "label"
     unit: Annotated[
         RowUnit | None,
@@ -45,13 +51,13 @@ class LabelledOptions:
             "--unit",
             panel=_LABELLED,
             value="NAME",
-            help="Rows of CoNLL columns: words, or chars, which hold no words. If not given: by the first rows.",
+            help="Unit of CoNLL rows: words or chars. Default: by the first rows.",
         ),
     ] = None
     entity_key: Annotated[
         str | None,
         option(
-            "--entity-key", panel=_LABELLED, value="NAME", help="Entity tags in CoNLL-U's MISC; Entity if not given."
+            "--entity-key", panel=_LABELLED, value="NAME", help="MISC key of entity tags in CoNLL-U. Default: Entity."
         ),
     ] = None
     data_scheme: Annotated[
@@ -60,12 +66,12 @@ class LabelledOptions:
             "--data-scheme",
             panel=_LABELLED,
             value="NAME",
-            help="Scheme of the tags in CoNLL columns: BIO, IOB1, IOE1, IOE2, BIOES, BILOU; BIO if not given.",
+            help="Scheme of CoNLL tags: BIO (default), IOB1, IOE1, IOE2, BIOES or BILOU.",
         ),
     ] = None
     repair: Annotated[
         bool,
-        option("--repair", panel=_LABELLED, help="Read ill-formed tags by conlleval's rule instead of refusing them."),
+        option("--repair", panel=_LABELLED, help="Read ill-formed tags by conlleval's rule instead of rejecting them."),
     ] = False
     fold: Annotated[
         str | None,
@@ -73,6 +79,6 @@ class LabelledOptions:
             "--fold",
             panel=_LABELLED,
             value="RULE",
-            help="Fold gold tags by XPOS; ud-zh-2.12: UD Chinese before 2.13.",
+            help="Fold gold tags by XPOS. ud-zh-2.12: as in UD Chinese before 2.13.",
         ),
     ] = None

@@ -11,7 +11,7 @@ import typer
 from lexel.cli.options.groups import ModelOptions
 
 Model = Annotated[
-    str | None, typer.Argument(metavar="MODEL", help="A folder or hub id; the same as --model.", show_default=False)
+    str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id, the same as --model.", show_default=False)
 ]
 
 

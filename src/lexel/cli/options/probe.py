@@ -13,7 +13,7 @@ _PROBING = "Probing"
 Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
 
 Head = Annotated[
-    Layer, option("--head", panel=_PROBING, value="NAME", help="What is looked for: words, pos or entities.")
+    Layer, option("--head", panel=_PROBING, value="NAME", help="Property to look for: words, pos or entities.")
 ]
 
 
@@ -23,24 +23,24 @@ class ProbingOptions:
 
     test: Annotated[
         str | None,
-        option("--test", panel=_PROBING, value="FILE", help="Documents to score on; a fifth of --data if not given."),
+        option("--test", panel=_PROBING, value="FILE", help="Documents to score on. Default: a fifth of --data."),
     ] = None
     max_items: Annotated[
         int,
         option(
-            "--max-items", panel=_PROBING, value="N", min=1, help="Most labelled pieces to read; 20000 if not given."
+            "--max-items", panel=_PROBING, value="N", min=1, help="Maximum number of labelled pieces. Default: 20000."
         ),
     ] = 20_000
     samples: Annotated[
         int,
-        option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_PROBING, value="N", min=0, help="Bootstrap samples. Default: 1000. 0: none."),
     ] = 1000
     seed: Annotated[
-        int, option("--seed", panel=_PROBING, value="N", help="Of the split and the samples; 42 if not given.")
+        int, option("--seed", panel=_PROBING, value="N", help="Seed of the split and the samples. Default: 42.")
     ] = 42
     out: Annotated[
         str | None, option("--out", "-o", panel=_PROBING, value="FILE", help="Write the scores as JSON.")
     ] = None
     html: Annotated[
-        str | None, option("--html", panel=_PROBING, value="FILE", help="Write them as a page with a plot.")
+        str | None, option("--html", panel=_PROBING, value="FILE", help="Write an HTML page with a plot.")
     ] = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from lexel.cli.options.groups import option
 
-_QUANTISING = "Quantising"
+_QUANTISING = "Quantization"
 
 Calibration = Annotated[
     str | None,
@@ -14,18 +14,20 @@ Calibration = Annotated[
         "--calibration",
         panel=_QUANTISING,
         value="FILE",
-        help="Text like that to be read, some hundred sentences; a small sample in several languages if not given.",
+        help="A few hundred sentences of the text to be read. Default: an included sample in 8 languages.",
     ),
 ]
 
 Data = Annotated[
     str | None,
-    option("--data", "-d", panel=_QUANTISING, value="FILE", help="Labelled documents to measure the cost on."),
+    option(
+        "--data", "-d", panel=_QUANTISING, value="FILE", help="Labelled documents to measure the loss of accuracy on."
+    ),
 ]
 
 MaxDrop = Annotated[
     float,
-    option("--max-drop", panel=_QUANTISING, value="POINTS", min=0, help="Most F1 that a layer may lose; 0.2."),
+    option("--max-drop", panel=_QUANTISING, value="POINTS", min=0, help="Maximum loss of F1 per layer. Default: 0.2."),
 ]
 
 MaxFlips = Annotated[
@@ -35,12 +37,12 @@ MaxFlips = Annotated[
         panel=_QUANTISING,
         value="N",
         min=0,
-        help="Without --data: most decisions of 1,000 that may come out otherwise; 30.",
+        help="Without --data: maximum number of changed decisions per 1,000. Default: 30.",
     ),
 ]
 
 Dynamic = Annotated[
-    bool, option("--dynamic", panel=_QUANTISING, help="Only the weights in advance, the rest while computing.")
+    bool, option("--dynamic", panel=_QUANTISING, help="Quantize weights in advance and activations at run time.")
 ]
 
 WeightsOnly = Annotated[
@@ -48,6 +50,6 @@ WeightsOnly = Annotated[
     option(
         "--weights-only",
         panel=_QUANTISING,
-        help="Store the weights in eight bits and make no graph: a smaller folder, not a faster one.",
+        help="Store the weights in eight bits: a smaller folder with the same speed.",
     ),
 ]

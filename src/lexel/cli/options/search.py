@@ -19,7 +19,7 @@ MetricName = Literal["cosine", "dot"]
 IndexName = Literal["exact", "hnsw"]
 
 Place = Annotated[
-    str, typer.Argument(metavar="VECTORS", help="What lexel embed wrote (a folder, .parquet), or a file of texts.")
+    str, typer.Argument(metavar="VECTORS", help="Output of lexel embed (a folder or .parquet), or a file of texts.")
 ]
 
 
@@ -28,17 +28,18 @@ class QueryOptions:
     """What is looked for."""
 
     query: Annotated[
-        list[str] | None, option("--query", panel=_SEARCH, value="TEXT", help="A text; again for more of them.")
+        list[str] | None, option("--query", panel=_SEARCH, value="TEXT", help="Text to search for. Can be repeated.")
     ] = None
     queries: Annotated[
-        str | None, option("--queries", panel=_SEARCH, value="FILE", help="Texts, one a record; - is standard input.")
+        str | None,
+        option("--queries", panel=_SEARCH, value="FILE", help="File of texts to search for. - is standard input."),
     ] = None
     top_k: Annotated[
-        int, option("--top-k", "-k", panel=_SEARCH, value="N", min=1, help="How many to show; 10 if not given.")
+        int, option("--top-k", "-k", panel=_SEARCH, value="N", min=1, help="Number of results. Default: 10.")
     ] = 10
     metric: Annotated[
         MetricName,
-        option("--metric", panel=_SEARCH, value="NAME", help=f"{choices(MetricName)}; cosine if not given."),
+        option("--metric", panel=_SEARCH, value="NAME", help=f"{choices(MetricName)}. Default: cosine."),
     ] = "cosine"
     index: Annotated[
         IndexName | None,

@@ -15,16 +15,20 @@ class ListenOptions:
     """Where the server listens, and to whom."""
 
     host: Annotated[
-        str, option("--host", panel=_LISTENING, value="ADDRESS", help="127.0.0.1 (this machine only) if not given.")
+        str, option("--host", panel=_LISTENING, value="ADDRESS", help="Default: 127.0.0.1 (this machine only).")
     ] = "127.0.0.1"
     port: Annotated[
         int,
-        option("--port", panel=_LISTENING, value="N", min=0, max=65535, help="8000 if not given; 0 is any free one."),
+        option("--port", panel=_LISTENING, value="N", min=0, max=65535, help="Default: 8000. 0: any free port."),
     ] = 8000
     workers: Annotated[
         int,
         option(
-            "--workers", panel=_LISTENING, value="N", min=1, help="Processes, each with the models; 1 if not given."
+            "--workers",
+            panel=_LISTENING,
+            value="N",
+            min=1,
+            help="Number of processes; each loads the models. Default: 1.",
         ),
     ] = 1
     api_key_file: Annotated[
@@ -33,30 +37,27 @@ class ListenOptions:
             "--api-key-file",
             panel=_LISTENING,
             value="FILE",
-            help="Keys that are let in, one a line; SIGHUP reads it again.",
+            help="File of accepted API keys, one per line. SIGHUP reads it again.",
         ),
     ] = None
     cors: Annotated[
         list[str] | None,
-        option("--cors", panel=_LISTENING, value="ORIGIN", help="An origin whose pages may call; also several."),
+        option("--cors", panel=_LISTENING, value="ORIGIN", help="Allowed CORS origin. Can be repeated."),
     ] = None
-    page: Annotated[
-        bool, option("--page/--no-page", panel=_LISTENING, help="Show a page at /; shown if not given.")
-    ] = True
+    page: Annotated[bool, option("--page/--no-page", panel=_LISTENING, help="Serve a page at /. Default: on.")] = True
     access_log: Annotated[
         bool,
-        option(
-            "--access-log/--no-access-log", panel=_LISTENING, help="Log requests as JSON lines; logged if not given."
-        ),
+        option("--access-log/--no-access-log", panel=_LISTENING, help="Log requests as JSON lines. Default: on."),
     ] = True
     tls_certificate: Annotated[
-        str | None, option("--tls-certificate", panel=_LISTENING, value="FILE", help="A certificate, for HTTPS.")
+        str | None, option("--tls-certificate", panel=_LISTENING, value="FILE", help="Certificate for HTTPS.")
     ] = None
     tls_key: Annotated[
-        str | None, option("--tls-key", panel=_LISTENING, value="FILE", help="The certificate's key.")
+        str | None, option("--tls-key", panel=_LISTENING, value="FILE", help="Private key of the certificate.")
     ] = None
     offline: Annotated[
-        bool, option("--offline", panel=_LISTENING, help="Never ask the hub; models must be folders or in the cache.")
+        bool,
+        option("--offline", panel=_LISTENING, help="Never use the network. Models must be folders or in the cache."),
     ] = False
 
 
@@ -65,19 +66,24 @@ class LimitOptions:
     """How much the server takes on."""
 
     max_body: Annotated[
-        int, option("--max-body", panel=_LIMITS, value="BYTES", min=1, help="Longest request; 8,388,608 if not given.")
+        int,
+        option(
+            "--max-body", panel=_LIMITS, value="BYTES", min=1, help="Maximum size of a request. Default: 8,388,608."
+        ),
     ] = 8 << 20
     max_queue: Annotated[
         int,
         option(
-            "--max-queue", panel=_LIMITS, value="PIECES", min=1, help="Most pieces that wait; 400,000 if not given."
+            "--max-queue",
+            panel=_LIMITS,
+            value="PIECES",
+            min=1,
+            help="Maximum number of queued pieces. Default: 400,000.",
         ),
     ] = 400_000
     timeout: Annotated[
         float,
-        option(
-            "--timeout", panel=_LIMITS, value="SECONDS", min=0.1, help="Give a request up after this; 60 if not given."
-        ),
+        option("--timeout", panel=_LIMITS, value="SECONDS", min=0.1, help="Time limit of a request. Default: 60."),
     ] = 60.0
     drain: Annotated[
         float,
@@ -86,6 +92,6 @@ class LimitOptions:
             panel=_LIMITS,
             value="SECONDS",
             min=0,
-            help="Time to answer the rest when stopped; 30 if not given.",
+            help="Time to finish accepted requests when stopped. Default: 30.",
         ),
     ] = 30.0

@@ -19,9 +19,9 @@ _PANELS = {
     "train": "Data",
     "heads": "Model and heads",
     "seed": "Steps and batches",
-    "optim": "Optimiser and loss",
+    "optim": "Optimizer and loss",
     "method": "Method",
-    "eval_strategy": "Measuring and saving",
+    "eval_strategy": "Evaluation and saving",
     "unknown_piece_probability": "Other",
 }
 """The panels of the help, each by the first of its options."""
@@ -49,7 +49,7 @@ _VALUES = {
 }  # fmt: skip
 
 Recipe = Annotated[
-    str | None, typer.Argument(metavar="RECIPE", help="Options in a YAML file, by the same names.", show_default=False)
+    str | None, typer.Argument(metavar="RECIPE", help="YAML file with options of the same names.", show_default=False)
 ]
 
 
@@ -98,13 +98,13 @@ def _is_repeated(hint: Any) -> bool:
 
 
 def _help(field: Field[Any], hint: Any) -> str:
-    """The option's line in the docstring, its choices, and what it is if not given."""
+    """The option's line in the docstring, its choices and its default."""
     said = _lines_of_docstring().get(field.name, "").rstrip(".")
     choices = [str(choice) for arm in _arms(hint) if get_origin(arm) is Literal for choice in get_args(arm)]
     if len(choices) > 1:
         said += f": {', '.join(choices)}"
     if field.default not in (MISSING, None, (), 0, -1) and _kind(hint) is not bool:
-        said += f"; {field.default} if not given"
+        said += f". Default: {field.default}"
     return f"{said}."
 
 
@@ -119,14 +119,16 @@ GivenOptions: Any = _given_options()
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is done with the options."""
+    """What to do with the options."""
 
     dry_run: Annotated[
-        bool, option("--dry-run", panel=_TRAINING, help="Say what would be trained on what, and stop.")
+        bool, option("--dry-run", panel=_TRAINING, help="Print what would be trained on what data, and stop.")
     ] = False
     save_recipe: Annotated[
         str | None,
-        option("--save-recipe", panel=_TRAINING, value="FILE", help="Write all options, defaults too, as a recipe."),
+        option(
+            "--save-recipe", panel=_TRAINING, value="FILE", help="Write all options, including defaults, as a recipe."
+        ),
     ] = None
 
 

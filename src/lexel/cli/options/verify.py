@@ -24,49 +24,54 @@ Data = Annotated[
         "-d",
         panel=_VERIFYING,
         value="FILE",
-        help="The gold data; again for more files. Else the card's data sets, if this machine has them.",
+        help="Gold data. Can be repeated. Default: the card's data sets, if they are on this machine.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimOptions:
-    """What is run again, and how near it must come."""
+    """Which claims are checked, and how close they must be."""
 
     tolerance: Annotated[
         float,
         option(
-            "--tolerance", panel=_VERIFYING, value="POINTS", min=0, help="How far a figure may be off; 1 if not given."
+            "--tolerance", panel=_VERIFYING, value="POINTS", min=0, help="Maximum difference in points. Default: 1."
         ),
     ] = 1.0
     dataset: Annotated[
         str | None,
-        option("--dataset", panel=_VERIFYING, value="NAME", help="What the card calls the data, if not clear."),
+        option("--dataset", panel=_VERIFYING, value="NAME", help="Name of the data in the card, if it is ambiguous."),
     ] = None
     map_labels: Annotated[
         str | None,
-        option("--map-labels", panel=_VERIFYING, value="FILE", help="JSON: gold labels to the model's names for them."),
+        option(
+            "--map-labels",
+            panel=_VERIFYING,
+            value="FILE",
+            help="JSON file that maps gold labels to the model's labels.",
+        ),
     ] = None
-    given_words: Annotated[
-        bool, option("--given-words", panel=_VERIFYING, help="Keep the gold words, and score tags on these.")
-    ] = False
+    given_words: Annotated[bool, option("--given-words", panel=_VERIFYING, help="Score tags on the gold words.")] = (
+        False
+    )
     decode: Annotated[
         DecodeName | None,
         option(
             "--decode",
             panel=_VERIFYING,
             value="RULE",
-            help="viterbi or argmax. If not given: as the card says, else viterbi for Lexel's folders, else argmax.",
+            help="viterbi or argmax. Default: as in the card, else viterbi for Lexel's folders, else argmax.",
         ),
     ] = None
     samples: Annotated[
         int,
-        option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples; 1000 if not given, 0: none."),
+        option("--samples", panel=_VERIFYING, value="N", min=0, help="Bootstrap samples. Default: 1000. 0: none."),
     ] = 1000
-    seed: Annotated[int, option("--seed", panel=_VERIFYING, value="N", help="Of the samples; 42 if not given.")] = 42
+    seed: Annotated[int, option("--seed", panel=_VERIFYING, value="N", help="Seed of the samples. Default: 42.")] = 42
     to: Annotated[
         ReportFormat,
-        option("--to", panel=_VERIFYING, value="FORMAT", help=f"{choices(ReportFormat)}; a table if not given."),
+        option("--to", panel=_VERIFYING, value="FORMAT", help=f"{choices(ReportFormat)}. Default: terminal."),
     ] = "terminal"
     out: Annotated[
         str | None, option("--out", "-o", panel=_VERIFYING, value="FILE", help="Write the report as JSON.")
@@ -75,7 +80,7 @@ class ClaimOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExactOptions(ComputeOptions):
-    """What computes; exactly, unless something else is asked for."""
+    """Which engine computes; in full precision unless you ask for another."""
 
     precision: Annotated[
         PrecisionName,
@@ -83,7 +88,7 @@ class ExactOptions(ComputeOptions):
             "--precision",
             panel=_COMPUTING,
             value="NAME",
-            help=f"{choices(PrecisionName)}; auto is float32 here, in the engine numpy float64.",
+            help=f"{choices(PrecisionName)}. auto is float32, and float64 in the engine numpy.",
         ),
     ] = "auto"
 

@@ -118,7 +118,6 @@ TextColumn = Annotated[
 IdColumn = Annotated[
     str, option("--id-column", panel=_INPUT, value="NAME", help="Column of a record's name; id if not given.")
 ]
-MaxChars = Annotated[int | None, option("--max-chars", panel=_INPUT, value="N", min=1, help="Refuse longer records.")]
 OnError = Annotated[
     OnErrorName,
     option(

@@ -123,11 +123,10 @@ class Part:
                 if tries_left:  # it was taken for abandoned before it was open
                     continue
                 raise
-            self._lock = os.dup(self.descriptor)  # holds the lock after the caller has closed the file
-            _lock(self._lock)
+            self._lock = _locked(self.descriptor)
             if self.path.exists() or not tries_left:  # else it was taken for abandoned before it was locked
                 break
-            os.close(self._lock)
+            self._unlock()
             os.close(self.descriptor)
 
     def __enter__(self) -> Self:
@@ -135,7 +134,11 @@ class Part:
 
     def __exit__(self, *_: object) -> None:
         _remove(self.path)
-        os.close(self._lock)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def new_file_like(final: Path) -> Callable[[Path], int]:
@@ -165,10 +168,14 @@ def new_folder_like(final: Path) -> Callable[[Path], int]:
     return make
 
 
-def _lock(descriptor: int) -> None:
-    if flock is not None:
-        with suppress(OSError):  # a disk without locks: what is left there stays
-            flock(descriptor, LOCK_EX)
+def _locked(descriptor: int) -> int | None:
+    """A second descriptor, which holds a lock after the caller has closed the first; ``None`` on Windows."""
+    if flock is None:  # an open file could not be renamed there
+        return None
+    second = os.dup(descriptor)
+    with suppress(OSError):  # a disk without locks: what is left there stays
+        flock(second, LOCK_EX)
+    return second
 
 
 def _remove_if_abandoned(path: Path) -> None:

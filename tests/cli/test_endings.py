@@ -54,7 +54,7 @@ def test_an_error_is_one_line(lexel: Run, arguments: list[str], variables: dict[
         (
             ["tag"],
             {"LEXEL_ENGINE": "cuda"},
-            "'cuda' is not one of 'auto', 'openvino', 'torch', 'numpy' (from LEXEL_ENGINE)",
+            "'cuda' is not one of 'auto', 'openvino', 'onnxruntime', 'torch', 'numpy' (from LEXEL_ENGINE)",
         ),
         (["tag", "--out", "out.txt"], {}, "out.txt: text holds nothing that is found; name the format with --to"),
         (["tag", "--out", "out.doc"], {}, "ending '.doc'; expected one of .txt"),

@@ -21,6 +21,7 @@ from lexel.data.parquet import read_parquet, write_parquet
 from lexel.data.records import RECORD_FORMATS, Record, RecordColumns, RecordFormat, open_records, write_records
 from lexel.data.render import write_terminal
 from lexel.data.segmented import read_segmented, write_segmented
+from lexel.data.shapes import SHAPES, read_shaped, write_shaped
 from lexel.document import Document
 from lexel.errors import DataError
 
@@ -108,6 +109,9 @@ def _rows() -> Iterator[Format]:
         reader, writer = partial(_read_documents, format=name), partial(_write_documents, format=name)
         yield Format(name, reader, writer, table.endings, every, table)
     yield Format("parquet", read_parquet, write_parquet, (".parquet",), every, RECORD_FORMATS["parquet"])
+    for shape in SHAPES.values():
+        shaped = partial(read_shaped, shape=shape), partial(write_shaped, shape=shape)
+        yield Format(shape.name, *shaped, (), shape.layers)
     yield Format("html", None, write_html, (".html", ".htm"), tagged | {"id"})
     yield Format("terminal", None, write_terminal, (), tagged | {"id"})
 

@@ -26,12 +26,14 @@ from lexel.data.lines import read_lines
 from lexel.data.omissions import Losses
 from lexel.data.questions import Question, read_questions
 from lexel.data.records import RecordColumns
+from lexel.data.shapes import shape_of_file
 from lexel.data.tags import scheme_named
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
 from lexel.names import OnError, RowUnit
 
 _WITH_TAGS = ("conll", "conllu")
+_WITH_SHAPES = ("jsonl", "parquet")
 _SEPARATORS = {"tab": "\t", "blank": " ", "\\t": "\t"}
 """Names of separators that are hard to type."""
 
@@ -183,12 +185,18 @@ def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = No
 
 
 def labelled_format(path: str | os.PathLike[str]) -> Format:
-    """The format of labelled documents that an ending says; ``.tsv`` holds CoNLL columns.
+    """The format of labelled documents: that of the ending, or of another tool where its records have that shape.
+
+    ``.tsv`` holds CoNLL columns.
 
     Raises:
         DataError: Listing the endings there are.
     """
-    return FORMATS["conll"] if ending_of(path) in (".tsv", ".tab") else by_ending(path)
+    if ending_of(path) in (".tsv", ".tab"):
+        return FORMATS["conll"]
+    format = by_ending(path)
+    shape = shape_of_file(path) if format.name in _WITH_SHAPES and os.path.isfile(path) else None
+    return format if shape is None else FORMATS[shape.name]
 
 
 def log_faults(path: str, faults: Faults) -> None:

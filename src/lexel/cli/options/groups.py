@@ -25,9 +25,15 @@ DecodeName = Literal["viterbi", "argmax"]
 SnapName = Literal["grapheme"]
 OffsetsName = Literal["char", "utf16", "byte"]
 ScriptName = Literal["simplified", "traditional", "as-is"]
-InputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
+InputFormat = Literal[
+    "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
+    "hugging-face", "label-studio", "doccano", "prodigy", "cluener",
+]  # fmt: skip
 OnErrorName = Literal["stop", "skip", "repair"]
-OutputFormat = Literal["text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet", "html", "terminal"]
+OutputFormat = Literal[
+    "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
+    "hugging-face", "label-studio", "doccano", "prodigy", "cluener", "html", "terminal",
+]  # fmt: skip
 
 
 def option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:

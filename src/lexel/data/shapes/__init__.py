@@ -1,0 +1,9 @@
+"""Labelled data in the shapes of other tools: Hugging Face datasets, doccano, Label Studio, Prodigy and CLUENER.
+
+A shape is a row of ``SHAPES``: how its records are told from others, read as Documents and written.
+"""
+
+from lexel.data.shapes.files import read_shaped, shape_of_file, write_shaped
+from lexel.data.shapes.table import SHAPES
+
+__all__ = ["SHAPES", "read_shaped", "shape_of_file", "write_shaped"]

@@ -1,0 +1,123 @@
+"""What a shape of labelled records is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lexel.data.files import TextOutput
+from lexel.data.offsets import chars_of, pairs_of
+from lexel.data.omissions import Losses
+from lexel.document import Document, Spans
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a record's file says for all of its records.
+
+    Attributes:
+        losses: Counts what a Document does not hold.
+        class_names: The names of numbered classes by column.
+    """
+
+    losses: Losses
+    class_names: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The shape of one tool's records.
+
+    Attributes:
+        name: What ``--from`` and ``--to`` call it.
+        tool: The tool, for messages.
+        layers: What it holds beside the text.
+        matches: Whether a record has this shape.
+        read: The Document of a record; ``None`` for one that its annotator rejected.
+        write: The record of a Document.
+        is_array: Whether a file is one array; otherwise records are lines.
+    """
+
+    name: str
+    tool: str
+    layers: frozenset[str]
+    matches: Callable[[Values], bool]
+    read: Callable[[Values, Context], Document | None]
+    write: Callable[[Document, TextOutput, Losses], dict[str, Any]]
+    is_array: bool = False
+
+
+def text_of(values: Values, *keys: str) -> str:
+    """The text under the first of some keys.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for key in keys:
+        if isinstance(values.get(key), str):
+            return str(values[key])
+    raise ValueError(f"no {keys[0]!r}; expected the string that the offsets index")
+
+
+def id_of(values: Values, key: str = "id") -> str | None:
+    """The name of a record."""
+    return None if values.get(key) is None else str(values[key])
+
+
+def spans_of(text: str, found: Iterable[tuple[Any, Any, Any]], *, said: Sequence[str | None] = (), key: str) -> Spans:
+    """Entities from offsets, in chars or in UTF-16 units, whichever their words say.
+
+    Args:
+        text: The text.
+        found: ``(start, end, label)`` of each.
+        said: What each of them spells, as far as the record says it.
+        key: The key that they stand under, for messages.
+
+    Raises:
+        ValueError: Naming the first that does not fit.
+    """
+    rows = list(found)
+    for i, (_, _, label) in enumerate(rows):
+        if not isinstance(label, str):
+            raise ValueError(f"{key}[{i}] has label {label!r:.40}; expected a string")
+    try:
+        pairs = pairs_of([[start, end] for start, end, _ in rows])
+        known = [(i, word) for i, word in enumerate(said) if word is not None]
+        for unit in ("char", "utf16"):
+            try:
+                chars = chars_of(pairs, text, unit=unit).tolist()
+            except ValueError:
+                if unit == "utf16":
+                    raise
+                continue
+            if all(text[slice(*chars[i])] == word for i, word in known):
+                break
+        else:
+            i, word = next((i, word) for i, word in known if text[slice(*chars[i])] != word)
+            raise ValueError(f"[{i}] is {pairs[i].tolist()} and says {word!r:.40}; expected offsets of these words")
+    except ValueError as error:
+        raise ValueError(f"{key}{error}" if str(error).startswith("[") else f"{key} {error}") from error
+    labelled = [(start, end, label) for (start, end), (_, _, label) in zip(chars, rows, strict=True)]
+    return Spans.of(text, sorted(labelled))
+
+
+def listed(values: Values, key: str) -> list[Any]:
+    """The list under a key; empty where there is none.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    value = values.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError(f"{key!r} is {value!r:.40}; expected a list")
+    return value
+
+
+def named(record: dict[str, Any], document: Document) -> dict[str, Any]:
+    """A record with the document's name in front, if it has one."""
+    return record if document.id is None else {"id": document.id, **record}

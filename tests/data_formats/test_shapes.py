@@ -20,9 +20,12 @@ SAMPLES: dict[str, tuple[str, Any]] = {
         "hugging-face",
         {"id": "0", "tokens": ["EU", "rejects", "German", "call"], "pos_tags": [0, 1, 0, 0], "ner_tags": [3, 0, 7, 0]},
     ),
-    "named tags": ("hugging-face", {"tokens": ["EU", "rejects", "German", "call"], "ner_tags": ["B-ORG", "O", "S-MISC", "O"]}),
-    "doccano, old": ("doccano", {"id": 4, "text": "EU rejects German call", "label": [[0, 2, "ORG"], [11, 17, "MISC"]]}),
-    "doccano, 1.0": ("doccano", {"id": 4, "data": "EU rejects German call", "labels": [[11, 17, "MISC"], [0, 2, "ORG"]]}),
+    "named tags": (
+        "hugging-face",
+        {"tokens": ["EU", "rejects", "German", "call"], "ner_tags": ["S-ORG", "O", "S-MISC", "O"]},
+    ),
+    "doccano, old": ("doccano", {"text": "EU rejects German call", "label": [[0, 2, "ORG"], [11, 17, "MISC"]]}),
+    "doccano, 1.0": ("doccano", {"data": "EU rejects German call", "labels": [[11, 17, "MISC"], [0, 2, "ORG"]]}),
     "doccano, relations": (
         "doccano",
         {
@@ -82,7 +85,10 @@ SAMPLES: dict[str, tuple[str, Any]] = {
             "answer": "accept",
         },
     ),
-    "CLUENER": ("cluener", {"text": "EU rejects German call", "label": {"ORG": {"EU": [[0, 1]]}, "MISC": {"German": [[11, 16]]}}}),
+    "CLUENER": (
+        "cluener",
+        {"text": "EU rejects German call", "label": {"ORG": {"EU": [[0, 1]]}, "MISC": {"German": [[11, 16]]}}},
+    ),
 }  # fmt: skip
 CLASSES = {
     "ner_tags": {"feature": {"names": ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC"]}},
@@ -191,4 +197,4 @@ def test_records_of_lexel_are_no_shape(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     FORMATS["jsonl"].writer(documents(), path)
     assert labelled_format(path).name == "jsonl"
-    assert list(open_labelled(path, DataOptions()).documents())[0].words.pos is not None
+    assert next(open_labelled(path, DataOptions()).documents()).words.pos is not None

@@ -25,6 +25,7 @@ check: $(VENV)/dev.done             ## Format, lint, types, and imports that go 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.docs.plain_words
 
 audit: $(VENV)/audit.done           ## Known vulnerabilities of the pinned versions, where the index answers
 	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off

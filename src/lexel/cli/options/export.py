@@ -42,7 +42,7 @@ MaxFlips = Annotated[
         panel=_EXPORTING,
         value="N",
         min=0,
-        help="Most decisions of 1,000 that may come out otherwise in int8 or float16; 30.",
+        help="Maximum number of changed decisions per 1,000 in int8 or float16. Default: 30.",
     ),
 ]
 

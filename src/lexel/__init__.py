@@ -1,11 +1,12 @@
-"""Lexel reads text with BERT-family encoders: words, part-of-speech tags and named entities with exact offsets.
+"""BERT models on a CPU: words, part-of-speech tags, entities, embeddings and more, with exact character offsets.
 
 >>> import lexel
->>> nlp = lexel.load()                      # the bundled Chinese model
->>> doc = nlp("傅達仁今將執行安樂死。")
->>> [(word.text, word.pos) for word in doc.words]      # doctest: +SKIP
+>>> nlp = lexel.load()  # the included Chinese model
+>>> doc = nlp("周杰倫出生於台北。")
+>>> [(entity.text, entity.label) for entity in doc.entities]
+[('周杰倫', 'PER'), ('台北', 'LOC')]
 
-Nothing heavy is imported until it is used.
+Heavy libraries are imported on first use.
 """
 
 from __future__ import annotations

@@ -180,8 +180,8 @@ class Answerer:
             revision: Branch, tag or commit of a hub id.
             head: Which head, where a folder has several for answers.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
-            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
-            options: What computes, and how precisely.
+            pieces: Override what the model reads: ``chars`` or ``tokenizer``.
+            options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``AnswerOptions`` (``top_k``, ``max_answer_pieces``, ``max_answer_chars``,
                 ``null_threshold``, ``align``, ``window``, ``overlap``, ``max_chars``); the latter are defaults that a
@@ -190,7 +190,7 @@ class Answerer:
         Raises:
             CheckpointError: If the checkpoint cannot be used.
             LabelError: If it has no head for answers; the message says which it has.
-            EngineError: If this machine cannot run what was asked.
+            EngineError: If this machine cannot run the requested engine, device or precision.
         """
         computing, usual = options_of_load(AnswerOptions(), options, keywords, load=cls.load)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
@@ -207,7 +207,7 @@ class Answerer:
         Args:
             question: The question.
             context: The text that may answer it.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``top_k``, ``max_answer_pieces``, ``max_answer_chars``,
                 ``null_threshold``, ``align``, ``window``, ``overlap``, ``max_chars``; see ``AnswerOptions``.
 
@@ -234,8 +234,8 @@ class Answerer:
             on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
                 it in the place of a result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         return stream_results(self._steps(self._asked(options, changes)), questions, on_error=on_error, live=live)
 

@@ -280,11 +280,11 @@ class Classifier:
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
-            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
             expects: The classes that your program expects, or a mapping file; see ``lexel.trust.contract``.
-            options: What computes, and how precisely.
+            options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``ClassifyOptions`` (``top_k``, ``function``, ``multi_label``, ``threshold``,
                 ``calibration``, ``max_chars``); the latter are defaults that a call may change.
@@ -292,7 +292,7 @@ class Classifier:
         Raises:
             CheckpointError: If the checkpoint cannot be used.
             LabelError: If it has no head that classifies.
-            EngineError: If this machine cannot run what was asked.
+            EngineError: If this machine cannot run the requested engine, device or precision.
             DataError: If the calibration's file cannot be read.
         """
         given = ClassifyOptions.read(keywords)
@@ -314,7 +314,7 @@ class Classifier:
 
         Args:
             text: A text, or a tuple of two.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``top_k``, ``function``, ``multi_label``, ``threshold``,
                 ``calibration``, ``max_chars``; see ``ClassifyOptions``.
 
@@ -345,8 +345,8 @@ class Classifier:
             on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
                 it in the place of a result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         check_several(texts, reader="classifier")
         return stream_results(self._steps(self._asked(options, changes)), texts, on_error=on_error, live=live)

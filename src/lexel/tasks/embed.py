@@ -125,16 +125,16 @@ class Embedder:
             source: A model folder (of sentence-transformers too), a hub id (also ``owner/name@revision``), or an opened
                 checkpoint; nothing is the bundled Chinese model.
             revision: Branch, tag or commit of a hub id.
-            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
-            options: What computes, and how precisely.
+            options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``EmbedOptions`` (``pooling``, ``layer``, ``normalise``, ``dimensions``,
                 ``prompt``, ``max_chars``); the latter are defaults that a call may change.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used, or has no weights for the pooling asked for.
-            EngineError: If this machine cannot run what was asked.
+            EngineError: If this machine cannot run the requested engine, device or precision.
             OptionError: If an argument has a value that it cannot have.
         """
         computing, usual = options_of_load(EmbedOptions(), options, keywords, load=cls.load)
@@ -152,7 +152,7 @@ class Embedder:
         """The same model with other options; nothing is loaded again.
 
         Args:
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options that differ: ``pooling``, ``layer``, ``normalise``, ``dimensions``, ``prompt``,
                 ``max_chars``; see ``EmbedOptions``.
 
@@ -177,7 +177,7 @@ class Embedder:
 
         Args:
             text: The text.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call; see ``with_options``.
 
         Raises:
@@ -202,7 +202,7 @@ class Embedder:
             on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
                 it in the place of a result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call; see ``with_options``.
         """
         check_several(texts, reader="embedder")

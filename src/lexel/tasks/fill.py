@@ -255,11 +255,11 @@ class Filler:
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
-            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other; what masks
                 are filled with is in the model's.
             head: Which head, where a folder has several that fill.
-            options: What computes, and how precisely.
+            options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``FillOptions`` (``top_k``, ``targets``, ``joint``, ``length``, ``mask``,
                 ``beam``, ``order``, ``rank``, ``length_penalty``, ``max_chars``); the latter are defaults that a call
@@ -268,7 +268,7 @@ class Filler:
         Raises:
             CheckpointError: If the checkpoint cannot be used.
             LabelError: If it has no head that fills masks.
-            EngineError: If this machine cannot run what was asked.
+            EngineError: If this machine cannot run the requested engine, device or precision.
         """
         computing, usual = options_of_load(FillOptions(), options, keywords, load=cls.load)
         checkpoint: Checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
@@ -283,7 +283,7 @@ class Filler:
 
         Args:
             text: A text with masks: ``[MASK]``, ``[MASK:3]`` (a stretch of three pieces), ``[MASK:1-4]``.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``top_k``, ``targets``, ``joint``, ``length``, ``mask``, ``beam``,
                 ``order``, ``rank``, ``length_penalty``, ``max_chars``; see ``FillOptions``.
 
@@ -313,8 +313,8 @@ class Filler:
             on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
                 it in the place of a result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         check_several(texts, reader="filler")
         return stream_results(self._steps(where, self._asked(options, changes)), texts, on_error=on_error, live=live)

@@ -93,7 +93,7 @@ def start_flow(
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.
-        EngineError: If this machine cannot run what was asked.
+        EngineError: If this machine cannot run the requested engine, device or precision.
     """
     engine = start_engine(checkpoint, options, heads=outputs)
     name = str(checkpoint.source.folder)

@@ -49,11 +49,11 @@ class TagLoadKeywords(EngineKeywords, TagKeywords, total=False):
 class Tagger:
     """Reads words, part-of-speech tags and named entities. Safe to call from several threads.
 
-    Made by ``Tagger.load`` (``lexel.load``).
+    Create one with ``Tagger.load`` (``lexel.load``).
 
     Attributes:
-        layers: Where each layer comes from; a layer that no head gives is absent.
-        options: How scores are decoded, unless a call says otherwise.
+        layers: The head of each layer; a layer without a head is absent.
+        options: Default options; a call can override them.
     """
 
     def __init__(self, flows: Sequence[Flow], layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
@@ -79,32 +79,32 @@ class Tagger:
         options: EngineOptions | None = None,
         **keywords: Unpack[TagLoadKeywords],
     ) -> Tagger:
-        """Load one checkpoint, or one for each layer, ready to read.
+        """Load one checkpoint, or a separate one for each layer.
 
         Args:
-            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint; nothing is the
-                bundled Chinese model.
+            source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint. Default: the
+                included Chinese model.
             revision: Branch, tag or commit of a hub id.
-            words: Another checkpoint for words.
-            pos: Another checkpoint for part-of-speech tags.
-            entities: Another checkpoint for entities.
-            scheme: What the labels' scheme is, where detection should be overruled.
-            labels: The labels by index, where the config's should be overruled.
-            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            words: A separate checkpoint for words.
+            pos: A separate checkpoint for part-of-speech tags.
+            entities: A separate checkpoint for entities.
+            scheme: Override the detected scheme of the labels.
+            labels: Override the labels of the config, by index.
+            pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             expects: The labels that your program expects (``["PER", "LOC"]``), or a mapping file; the labels are those
                 of entities, else of tags.
-            script: ``simplified`` or ``traditional`` if the models read that and texts may be in the other; results
-                index the texts as they are. ``as-is`` converts nothing.
-            options: What computes, and how precisely.
+            script: Convert texts to the script that the models read, ``simplified`` or ``traditional``. Offsets refer
+                to the original texts. ``as-is`` converts nothing.
+            options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``TagOptions`` (``decode``, ``lexicon``, ``biases``, ``joint``,
                 ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``); the latter are defaults
-                that a call may change.
+                that a call can override.
 
         Raises:
             CheckpointError: If a checkpoint cannot be used.
-            LabelError: If a checkpoint has no head for a layer asked of it, or labels that nobody can read.
-            EngineError: If this machine cannot run what was asked.
+            LabelError: If a checkpoint has no head for a requested layer, or its labels cannot be interpreted.
+            EngineError: If this machine cannot run the requested engine, device or precision.
         """
         computing, usual = options_of_load(TagOptions(), options, TagOptions.read(keywords), load=cls.load)
         parts: dict[Layer, Source | None] = {"words": words, "pos": pos, "entities": entities}
@@ -137,7 +137,7 @@ class Tagger:
 
         Args:
             text: The text.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``decode``, ``lexicon``, ``biases``, ``joint``,
                 ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``; see ``TagOptions``.
 
@@ -157,17 +157,17 @@ class Tagger:
         options: TagOptions | None = None,
         **changes: Unpack[TagKeywords],
     ) -> Iterator[Document]:
-        """Read texts lazily: one Document for each, in order, in memory that does not grow with their number.
+        """Read texts lazily: one Document for each, in order, in constant memory.
 
         Args:
-            texts: The texts. An iterable without a length is read in a thread of its own, so that Documents come out
-                while it waits for the next text.
-            on_error: ``raise`` the error of a text that cannot be read, behind the Documents before it; or ``yield``
-                the error (a ``LexelError`` or ``TypeError``) in the place of its Document, and go on.
+            texts: The texts. An iterable without a length is read in a separate thread, so that Documents are
+                returned while it waits for the next text.
+            on_error: If a text cannot be read: ``raise`` its error after the Documents before it, or ``yield`` the
+                error (a ``LexelError`` or ``TypeError``) in the place of its Document and continue.
             live: False reads ``texts`` in your own thread and always fills the batches; True does not, even if
                 ``texts`` has a length.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         check_several(texts, reader="tagger")
         self._check_words_known()
@@ -176,7 +176,7 @@ class Tagger:
     async def atag(self, text: str, *, options: TagOptions | None = None, **changes: Unpack[TagKeywords]) -> Document:
         """Read one text without blocking the event loop; otherwise as calling the tagger.
 
-        Calls that wait at the same time are read together. A call may be cancelled.
+        Calls that wait at the same time are batched. A call can be cancelled.
         """
         check_one(text)
         self._check_words_known()
@@ -201,8 +201,8 @@ class Tagger:
             texts: The texts; an asynchronous iterator is asked for them in the event loop.
             on_error: See ``stream``.
             live: See ``stream``.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         if not isinstance(texts, AsyncIterable):
             check_several(texts, reader="tagger")
@@ -219,13 +219,13 @@ class Tagger:
         options: TagOptions | None = None,
         **changes: Unpack[TagKeywords],
     ) -> Document:
-        """Read one text whose words are known.
+        """Tag one text that is already split into words.
 
         Args:
             words: The words in order.
-            delimiter: What stands between them in the Document's text.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            delimiter: The text between two words.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         if isinstance(words, str):
             raise TypeError(
@@ -264,8 +264,8 @@ class Tagger:
             given_words: Keep the documents' words as well, and tag these.
             on_error: See ``stream``.
             live: See ``stream``.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
 
         Raises:
             DataError: With ``given_words``, if a document that is not blank has no words.

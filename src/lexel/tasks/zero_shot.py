@@ -207,10 +207,10 @@ class ZeroShotClassifier:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             labels: What texts are classified into.
             revision: Branch, tag or commit of a hub id.
-            pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
+            pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
             head: Which head, where a folder has several that classify.
-            options: What computes, and how precisely.
+            options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``ZeroShotOptions`` (``template``, ``multi_label``, ``threshold``, ``top_k``,
                 ``max_chars``); the latter are defaults that a call may change.
@@ -219,7 +219,7 @@ class ZeroShotClassifier:
             CheckpointError: If the checkpoint cannot be used.
             LabelError: If it has no head that classifies, that head no label for entailment, or the labels or the
                 template cannot be used.
-            EngineError: If this machine cannot run what was asked.
+            EngineError: If this machine cannot run the requested engine, device or precision.
         """
         computing, usual = options_of_load(ZeroShotOptions(), options, keywords, load=cls.load)
         checkpoint = load_checkpoint(source, revision=revision, pieces=pieces)
@@ -244,7 +244,7 @@ class ZeroShotClassifier:
         Args:
             text: The text.
             labels: Other labels than ``self.labels``.
-            options: What to take in place of ``self.options``.
+            options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``template``, ``multi_label``, ``threshold``, ``top_k``,
                 ``max_chars``; see ``ZeroShotOptions``.
 
@@ -274,8 +274,8 @@ class ZeroShotClassifier:
             on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
                 it in the place of a result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
-            options: What to take in place of ``self.options``.
-            changes: Single options of this call.
+            options: Options to use instead of ``self.options``.
+            changes: Single options to change for this call.
         """
         check_several(texts, reader="classifier")
         return stream_results(self._steps(labels, options, changes), texts, on_error=on_error, live=live)

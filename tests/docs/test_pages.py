@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import gzip
+import json
 import os
 import re
 import shutil
@@ -78,11 +79,25 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     for name, text in texts.items():
         Path(name).write_text(text, encoding="utf-8")
+    write_corpora()
     build_answering(tmp_path / "owner" / "qa-model")
     build_sentence_model(tmp_path / "owner" / "sentence-model")
     Path("news.txt.gz").write_bytes(gzip.compress(NEWS.encode()))
     write_conllu(read_jsonl("dev.jsonl"), "dev.conllu")
     return tmp_path
+
+
+def write_corpora() -> None:
+    """The corpora that their page speaks of, and its recipes as it shows them."""
+    for name, recipe in re.findall(r"^    # (\w+\.yaml)\n((?:    .*\n)+)", PAGES["corpora.md"], re.MULTILINE):
+        Path(name).write_text(recipe, encoding="utf-8")
+    dump = [{"id": "1", "text": "<p>北京大学在北京，我们都知道。</p>"}, {"id": "2", "text": "傅達仁今將執行安樂死。"}]
+    Path("dump.jsonl.gz").write_bytes(gzip.compress("".join(json.dumps(one) + "\n" for one in dump).encode()))
+    ticket = {"id": "t1", "subject": "王小明", "text": "我是王小明，信用卡4111 1111 1111 1111，寫信到 a@b.com。"}
+    Path("tickets.jsonl").write_text(json.dumps(ticket) + "\n", encoding="utf-8")
+    labelled = [{"text": "他在北京", "entities": [[2, 4, "LOC"]]}, {"text": "我去台北", "entities": [[2, 4, "LOC"]]}]
+    Path("labelled.jsonl").write_text("".join(json.dumps(one) + "\n" for one in labelled), encoding="utf-8")
+    Path("key.txt").write_text("0123456789abcdef0123456789abcdef", encoding="utf-8")
 
 
 def build_answering(folder: Path) -> None:

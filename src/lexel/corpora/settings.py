@@ -77,6 +77,8 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise OptionError(f"{where} is {value!r}; expected names with values")
         return {str(key): _converted(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

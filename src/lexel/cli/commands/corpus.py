@@ -19,6 +19,12 @@ from lexel.cli.terminal.messages import reported
 _OutFolder = Annotated[
     str, option("--out", "-o", panel="Job", value="FOLDER", help="The folder of the job; made if it is not there.")
 ]
+_DryRun = Annotated[
+    int | None,
+    option(
+        "--dry-run", panel="Job", value="N", min=1, help="Show N records before and after the steps; write nothing."
+    ),
+]
 
 
 @grouped
@@ -29,6 +35,7 @@ def run(
     recipe: RecipeOptions,
     input: CorpusInputOptions,
     running: RunnerOptions,
+    dry_run: _DryRun = None,
     messages: MessageOptions,
 ) -> None:
     """Run a corpus through steps; run the same command again to resume.
@@ -41,11 +48,14 @@ def run(
     [bold]lexel corpus run news/*.jsonl.zst --out tagged --steps steps.yaml --workers 2[/]
     """
     with reported(messages):
-        from lexel.cli.jobs.corpus import options_of, progress_bar, say_outcome
+        from lexel.cli.jobs.corpus import options_of, progress_bar, say_outcome, show_preview
         from lexel.corpora.job import run_corpus
         from lexel.corpora.recipe import load_steps
 
         steps = load_steps(recipe.steps)
+        if dry_run is not None:
+            show_preview(files, steps, options_of(recipe, input, running), records=dry_run)
+            return
         with progress_bar(is_wanted=not messages.quiet) as watch:
             run_corpus(
                 files,
@@ -110,6 +120,30 @@ def verify(
         verify(folder, inputs=inputs)
 
 
+@grouped
+def leaks(
+    *,
+    folder: CorpusFolder,
+    key_file: Annotated[
+        str | None, typer.Option("--key-file", metavar="FILE", help="The key, if it is not where the job had it.")
+    ] = None,
+    least_chars: Annotated[
+        int, typer.Option("--least-chars", metavar="N", min=1, help="Shorter names are not looked for; 3 if not given.")
+    ] = 3,
+    messages: MessageOptions,
+) -> None:
+    """Look through redacted output for what should not be there.
+
+    Identifiers are found by their form. Names that were redacted in one
+    record are found in all others, by keyed marks, if there is a key. The
+    places are shown, and never what stands there.
+    """
+    with reported(messages):
+        from lexel.cli.jobs.corpus import check_leaks
+
+        check_leaks(folder, key_file=key_file, least_chars=least_chars)
+
+
 corpus = typer.Typer(name="corpus", help="Tag, clean, anonymise and augment more text than fits in memory.")
-for _command in (run, plan, status, verify):
+for _command in (run, plan, status, verify, leaks):
     corpus.command()(_command)

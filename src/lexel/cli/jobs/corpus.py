@@ -13,11 +13,15 @@ from lexel.cli.options.corpus import CorpusInputOptions, RecipeOptions, RunnerOp
 from lexel.cli.terminal.messages import is_terminal, note
 from lexel.corpora.job import Watch
 from lexel.corpora.plan import SHARD_RECORDS, JobOptions, build_plan
+from lexel.corpora.preview import preview_steps
+from lexel.corpora.record import Record, json_of_record
+from lexel.corpora.redaction.leaks import count_leaks, find_leaks
 from lexel.corpora.status import Progress, read_status, status_page
 from lexel.corpora.steps import Step
 from lexel.corpora.verify import MOST_PROBLEMS, verify_corpus
 from lexel.data.files import open_output
 from lexel.errors import DataError
+from lexel.visible import for_terminal
 
 _TOPIC_NAMES = 8
 
@@ -172,3 +176,39 @@ def show_plan(inputs: Sequence[str], steps: Sequence[Step], options: JobOptions)
         options_said = json.dumps(step["options"], ensure_ascii=False) if step["options"] else ""
         models = "".join(f", model {name} {digest[:12]}..." for name, digest in step.get("models", {}).items())
         print(f"{number}. {step['step']} {options_said}{models}".rstrip())
+
+
+def show_preview(inputs: Sequence[str], steps: Sequence[Step], options: JobOptions, *, records: int) -> None:
+    """Print the first records of a job before and after its steps."""
+    previews = preview_steps(inputs, steps, options=options, records=records)
+    for one in previews:
+        print(f"{one.before.place + 1:>6} - {_line(one.before)}")
+        for record in one.after:
+            print(f"{'':>6} + {_line(record)}")
+        if not one.after:
+            print(f"{'':>6} + dropped by {one.dropped_by or 'an error'}")
+    n_kept = sum(bool(one.after) for one in previews)
+    note(f"{len(previews):,} records: {n_kept:,} kept, {len(previews) - n_kept:,} dropped; nothing was written")
+
+
+def _line(record: Record) -> str:
+    """A record on one line: JSON without what cannot be read at a glance."""
+    text = json_of_record(record).decode().rstrip("\n")
+    return for_terminal(text) if is_terminal(sys.stdout) else text
+
+
+def check_leaks(folder: str, *, key_file: str | None, least_chars: int) -> None:
+    """Print what leaked.
+
+    Raises:
+        DataError: If something did.
+    """
+    leaks = list(find_leaks(folder, key_file=key_file, least_chars=least_chars))
+    for leak in leaks[:MOST_PROBLEMS]:
+        print(leak)
+    if len(leaks) > MOST_PROBLEMS:
+        print(f"... and {len(leaks) - MOST_PROBLEMS:,} more")
+    if leaks:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in count_leaks(leaks).items())
+        raise DataError(f"{folder}: {len(leaks):,} leaks ({kinds}); expected none. See above")
+    print("no leaks found")

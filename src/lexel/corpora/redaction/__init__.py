@@ -1,0 +1,1 @@
+"""Redaction: which stretches of a text say who somebody is (``patterns``), and what stands in their place."""

@@ -1,0 +1,54 @@
+"""``embed``: a vector of each text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lexel.corpora.record import Record
+from lexel.corpora.steps.base import Apply, Machine, Shard, Step, texts_of
+from lexel.tasks.embed import Embedder
+
+
+@dataclass(frozen=True)
+class Embed(Step):
+    """Put the vector of a text into a field.
+
+    Attributes:
+        model: A folder or hub id; nothing is the bundled model.
+        pooling: How a vector is made of a text; by default as the model says.
+        normalise: Make vectors of length 1; by default as the model says.
+        dimensions: Keep so many dimensions.
+        field: Where the vector is written.
+        decimals: Its digits behind the point.
+    """
+
+    name = "embed"
+    is_model_step = True
+
+    model: str | None = None
+    pooling: str | None = None
+    normalise: bool | None = None
+    dimensions: int | None = None
+    field: str = "embedding"
+    decimals: int = 6
+
+    def start(self, machine: Machine) -> Apply:
+        """See ``Step.start``."""
+        asked = {"pooling": self.pooling, "normalise": self.normalise, "dimensions": self.dimensions}
+        given = {name: value for name, value in asked.items() if value is not None}
+        embedder = Embedder.load(self.model, **machine.loading, **given)  # type: ignore[arg-type]
+
+        def apply(records: list[Record], shard: Shard) -> list[Record]:
+            vectors = embedder.stream(texts_of(records), live=False, on_error="yield")
+            found = shard.sound(records, vectors)
+            return [
+                record.with_fields(**{self.field: [round(value, self.decimals) for value in one.vector.tolist()]})
+                for record, one in found
+            ]
+
+        return apply
+
+    def models(self) -> Sequence[str | None]:
+        """See ``Step.models``."""
+        return (self.model,)

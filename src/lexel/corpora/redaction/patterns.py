@@ -55,8 +55,9 @@ _ADDRESSES = (
         rf"(?:{_NUMBER}+[樓楼栋棟](?:之{_NUMBER}+)?)?(?:[{_HAN}]{{0,3}}{_NUMBER}+(?:室|单元|單元))*"
     ),
     re.compile(
-        r"(?<![A-Za-z0-9])\d{1,5}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z][\w'.-]* ){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|"
-        r"Boulevard|Blvd|Court|Ct|Square|Sq|Terrace|Way|Place|Pl)\b\.?(?:,? (?:Apt|Suite|Unit|Flat|#)\.? ?\w+)?"
+        r"(?<![A-Za-z0-9])\d{1,5}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z][\w'.-]* ){1,4}(?:Street|St|Road|Rd|Avenue|Ave|"
+        r"Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Terrace|Way|Place|Pl)\b\.?"
+        r"(?:,? (?:Apt|Suite|Unit|Flat|#)\.? ?\w+)?"
     ),
 )
 _LEADING = re.compile(r"^(?:.{0,4}?(?:住在|位于|位於|地址是|地址|寄到|送到|搬到|在|到))(?=.{4})")

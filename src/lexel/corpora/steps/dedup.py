@@ -3,8 +3,8 @@
 Equal means equal after NFKC, in one case, with single blanks. Nearly equal means that the sets of their stretches of
 five characters overlap by a share (Jaccard) of at least ``threshold``, estimated by MinHash (Broder 1997): of 112
 random orders of all stretches each record keeps which one comes first, in 16 bits. Records that agree in one of 14
-bands of eight are compared (https://en.wikipedia.org/wiki/MinHash). A pair at 0.75 is found with a probability of 77 %, one at
-0.85 with 99 %.
+bands of eight are compared (https://en.wikipedia.org/wiki/MinHash). A pair at 0.75 is found with a probability of 77 %,
+one at 0.85 with 99 %.
 """
 
 from __future__ import annotations

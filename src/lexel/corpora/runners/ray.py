@@ -80,7 +80,7 @@ def _connected(address: str, workers: int | None) -> Any:
         quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
         try:
             if address == LOCAL:
-                ray.init(num_cpus=workers, include_dashboard=False, **quiet)
+                ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
             else:
                 ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:

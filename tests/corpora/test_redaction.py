@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from lexel.corpora import JobOptions, run_corpus
+from lexel.corpora.leaks import find_leaks
 from lexel.corpora.record import Record
 from lexel.corpora.redaction.keys import Key
-from lexel.corpora.redaction.leaks import find_leaks
 from lexel.corpora.redaction.patterns import Found, Patterns
 from lexel.corpora.redaction.pseudonyms import replacement_of
 from lexel.corpora.steps import Machine, Redact, Shard, Step

@@ -12,10 +12,10 @@ from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.corpus import CorpusInputOptions, RecipeOptions, RunnerOptions
 from lexel.cli.terminal.messages import is_terminal, note
 from lexel.corpora.job import Watch
+from lexel.corpora.leaks import count_leaks, find_leaks
 from lexel.corpora.plan import SHARD_RECORDS, JobOptions, build_plan
 from lexel.corpora.preview import preview_steps
 from lexel.corpora.record import Record, json_of_record
-from lexel.corpora.redaction.leaks import count_leaks, find_leaks
 from lexel.corpora.status import Progress, read_status, status_page
 from lexel.corpora.steps import Step
 from lexel.corpora.verify import MOST_PROBLEMS, verify_corpus

@@ -107,7 +107,7 @@ class _Driver:
             ValueError: If ``model`` is not one of ``MODELS``.
             CheckpointError: If the model cannot be used.
             LabelError: If it has no head that this driver can read.
-            EngineError: If this machine cannot run what was asked.
+            EngineError: If this machine cannot run the requested engine, device or precision.
         """
         options = EngineOptions(engine=engine, precision=precision, threads=threads, device=device_named(device))
         checkpoint = _open(_hub_id(model, self._kind) if model_name is None else model_name, revision)

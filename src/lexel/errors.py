@@ -7,7 +7,7 @@
     ├── DataError            a line of input cannot be read, or a document cannot be written: always ``path:line``
     ├── OptionError          options that are out of range or do not go together: change them (also a ValueError)
     ├── LabelError           labels, schemes and heads do not fit together: pass or map labels
-    ├── EngineError          this machine cannot run what was asked: choose another engine or precision
+    ├── EngineError          this machine cannot run the request: choose another engine or precision
     ├── MissingExtra         an optional library is not installed (also an ImportError)
     └── Overloaded           no room at present: try again later
 

@@ -172,7 +172,7 @@ def _weak_labels(facts: Facts) -> Iterator[str]:
 
 
 def licence(facts: Facts) -> str:
-    """The licence of the weights, and of what they come from; what asks something of a user is said aloud."""
+    """The licence of the weights and of their sources; a restrictive one is pointed out."""
     own = facts.licence
     lines = [f"**The weights: {markdown.text(own or 'licence not stated')}**{_aloud(own)}."]
     if facts.base:

@@ -218,7 +218,7 @@ def _check_sizes(sizes: Mapping[str, int], where: str, family: Family) -> None:
 
 
 def _labels(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    """``id2label`` by number; without it the names that transformers would make up; empty if nothing is said."""
+    """``id2label`` by number; without it the names that transformers would make up; empty if the config has none."""
     names = values.get("id2label")
     if names is None:
         n = values.get("num_labels")

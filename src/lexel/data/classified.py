@@ -34,7 +34,7 @@ class Classified:
     Attributes:
         text: The text; of a pair the first.
         pair: The second text of a pair.
-        labels: Its classes; of a number its spelling; empty where nothing is said.
+        labels: Its classes; of a number its spelling; empty if unknown.
         where: Where it stands, for messages: ``path:line``.
         id: Its name in the data, if it has one.
     """
@@ -174,7 +174,7 @@ def _classified(record: Mapping[str, Any], lines: LineReader, columns: Columns, 
 
 
 def _labels(record: Mapping[str, Any], lines: LineReader, columns: Columns) -> tuple[str, ...] | None:
-    """The classes; ``None`` where nothing is said of them, while an empty list says that there are none."""
+    """The classes; ``None`` if they are unknown, and an empty list if there are none."""
     key = columns.labels if record.get(columns.labels) is not None else columns.label
     value = record.get(key)
     if value is None:

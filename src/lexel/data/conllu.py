@@ -127,7 +127,7 @@ def read_conllu(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One pass over a source, with what was asked for."""
+    """One pass over a source, with its options."""
 
     lines: LineReader
     losses: Losses

@@ -333,7 +333,7 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _closing(stream: BinaryIO, *, name: str) -> Iterator[BinaryIO]:
-    """Close a stream: an error is said if all went well before, and not said over the one that came first."""
+    """Close a stream: an error is raised only if there was none before."""
     try:
         yield stream
     except BaseException:

@@ -1,4 +1,4 @@
-"""What a format could not hold, counted while reading or writing, so that it is said and never dropped in silence."""
+"""What a format could not hold, counted while reading or writing, so that nothing is dropped silently."""
 
 from __future__ import annotations
 

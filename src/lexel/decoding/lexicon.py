@@ -1,6 +1,6 @@
 """A user's words: reading them and finding them in a batch of texts.
 
-A file has one entry a line, ``word<TAB>force|prefer[<TAB>weight]``; ``force`` if nothing is said. Lines that begin with
+A file has one entry a line, ``word<TAB>force|prefer[<TAB>weight]``; ``force`` by default. Lines that begin with
 ``#`` are comments. An entry may hold spaces.
 
 All windows of one length are hashed at once (a rolling hash that numpy can sum), looked up in a bit table, and only

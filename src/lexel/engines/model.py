@@ -38,7 +38,7 @@ class Model(Generic[T]):
     widths: Mapping[str, int] = field(default_factory=dict)
 
     def __call__(self, inputs: Inputs[T], picks: T, outputs: Sequence[str]) -> list[T]:
-        """What was asked for, at the picked pieces only.
+        """The requested outputs, at the picked pieces only.
 
         Args:
             inputs: Packed rows, each tensor ``[rows, length]``.

@@ -1,4 +1,4 @@
-"""Devices of PyTorch: which there are, what goes to them and comes back, and what is said when they are too small."""
+"""Devices of PyTorch: which there are, copies to and from them, and errors when they are too small."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def pipeline(
         ValueError: If the task is unknown, or an argument has a value that it cannot have.
         CheckpointError: If the model cannot be used.
         LabelError: If it has no head for the task.
-        EngineError: If this machine cannot run what was asked.
+        EngineError: If this machine cannot run the requested engine, device or precision.
     """
     known = {*_OWN, *(name for row in TASKS.values() for name in row.options)}
     refuse_unknown(options, known=known, refused=_REFUSED, where="pipeline")

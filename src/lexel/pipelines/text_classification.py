@@ -33,7 +33,7 @@ class ReadOptions:
 
     Attributes:
         function_to_apply: ``softmax``, ``sigmoid`` or ``none``; by default as the model was trained.
-        top_k: How many classes; ``None`` is all. If nothing is said, one, and not in a list.
+        top_k: How many classes; ``None`` is all. By default one, and not in a list.
         truncation: Whether what lies beyond a text's first window is left out, rather than read.
         max_length: The longest sequence, special pieces included, beyond which a text is cut off.
     """

@@ -56,7 +56,7 @@ def serve(specs: Sequence[ModelSpec], *, listening: Listening, options: ServerOp
         if listening.workers == 1:
             _serve(bound, specs, listening, options, engine)
         else:
-            for spec in specs:  # what no worker could load is said once, before any is started
+            for spec in specs:  # a model that cannot be loaded is reported once, before any worker starts
                 open_checkpoint(spec.source, expects=spec.expects)
             Workers(listening.workers, partial(_serve, bound, specs, listening, options, engine)).run()
 

@@ -44,7 +44,7 @@ class CandidateWords:
         self.after = cache(self._after)
 
     def _spelt(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        """The words without those that cannot be; which these are is said."""
+        """The words that are possible; a warning names the others."""
         if not words:
             raise OptionError("targets: an empty list; expected words to choose from")
         problems = {word: problem for word in words if (problem := self._problem(word))}

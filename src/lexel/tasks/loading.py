@@ -108,7 +108,7 @@ def describe_flow(flow: Flow) -> str:
 
 
 def announce(flow: Flow) -> None:
-    """Log what was loaded; a licence that must be said aloud is a warning."""
+    """Log what was loaded; a restrictive licence is a warning."""
     for line in describe_flow(flow).splitlines():
         _logger.log(logging.WARNING if line == flow.checkpoint.card.notice else logging.INFO, line)
 

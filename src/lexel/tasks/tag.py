@@ -295,7 +295,7 @@ class Tagger:
         return self._flows
 
     def _say(self) -> None:
-        """Log the description; a licence that must be said aloud is a warning."""
+        """Log the description; a restrictive licence is a warning."""
         notices = {flow.checkpoint.card.notice for flow in self._flows}
         for line in self.description.splitlines():
             _logger.log(logging.WARNING if line in notices else logging.INFO, line)

@@ -89,7 +89,7 @@ def _text(said: str) -> str:
 
 
 def _sets(data: list[str], *, input: InputOptions, labelled: LabelledOptions) -> list[CardData]:
-    """Look at all that is named, so that what is wrong is said before a model is loaded."""
+    """Look at all that is named, so that errors are reported before a model is loaded."""
     from lexel.cards.measuring import CardData
     from lexel.evaluation.verify.claimed_data import Labelled
 

@@ -99,7 +99,7 @@ def _is_of_classes(heads: Sequence[Head]) -> bool:
 def _files(
     data: Sequence[str], asked: ClaimOptions, heads: Sequence[Head], *, input: InputOptions, labelled: LabelledOptions
 ) -> list[Labelled]:
-    """Look at all that is named, so that what is wrong is said before a model is loaded."""
+    """Look at all that is named, so that errors are reported before a model is loaded."""
     from lexel.evaluation.verify.verify import Labelled
 
     if asked.dataset is not None and len(data) > 1:

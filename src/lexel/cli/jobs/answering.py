@@ -44,7 +44,7 @@ def load_answerer(
 def plan_answers(
     files: Sequence[str] | None, questions: QuestionOptions, *, output: AnswerOutputOptions
 ) -> AnsweringJob:
-    """Look at the files, so that what is wrong is said before a model is loaded.
+    """Look at the files, so that errors are reported before a model is loaded.
 
     Args:
         files: The files to read; ``-`` or none of them is standard input.

@@ -100,7 +100,7 @@ def load_calibrated(
 def plan_classes(
     files: Sequence[str] | None, texts: TextOptions, *, output: ClassOutputOptions, is_labelled: bool
 ) -> ClassifyingJob:
-    """Settle formats and look at the files, so that what is wrong is said before a model is loaded.
+    """Settle formats and look at the files, so that errors are reported before a model is loaded.
 
     Args:
         files: The files to read; ``-`` or none of them is standard input.

@@ -90,7 +90,7 @@ def _targets(masks: MaskOptions) -> list[str] | None:
 def plan_filling(
     files: Sequence[str] | None, input: InputOptions, *, output: FillOutputOptions, perplexity: PerplexityOptions
 ) -> FillingJob:
-    """Settle formats and look at the files, so that what is wrong is said before a model is loaded.
+    """Settle formats and look at the files, so that errors are reported before a model is loaded.
 
     Raises:
         DataError: If a file cannot be there.

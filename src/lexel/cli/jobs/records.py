@@ -130,7 +130,7 @@ def _format_of(place: str, input: InputOptions) -> Format:
 
 
 def check_places(places: Sequence[str], out: str | None) -> None:
-    """Look at where records come from and go to; every problem is said at once.
+    """Look at where records come from and go to; all problems are reported together.
 
     Args:
         places: The files to read; ``-`` is standard input.

@@ -32,14 +32,14 @@ _LINE_A_RECORD = ("text", "segmented")
 def plan_tagging(
     files: Sequence[str] | None, input: InputOptions, *, output: OutputOptions, piped: str, on_terminal: str
 ) -> TaggingJob:
-    """Settle formats and look at the files, so that what is wrong is said before a model is loaded.
+    """Settle formats and look at the files, so that errors are reported before a model is loaded.
 
     Args:
         files: The files to read; ``-`` or none of them is standard input.
         input: How they are read.
         output: Where results go.
-        piped: The format into a pipe, if nothing else is said.
-        on_terminal: The format on a terminal, if nothing else is said.
+        piped: The format into a pipe, unless ``--to`` or an ending selects another.
+        on_terminal: The format on a terminal, unless ``--to`` or an ending selects another.
 
     Raises:
         DataError: If a file cannot be there.

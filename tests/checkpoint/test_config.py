@@ -27,6 +27,11 @@ TRANSFORMERS = {
     "rembert": transformers.RemBertConfig,
     "modernbert": transformers.ModernBertConfig,
     "deberta-v2": transformers.DebertaV2Config,
+    "gte": transformers.GteConfig,
+    "nomic_bert": transformers.NomicBertConfig,
+    "jina_embeddings_v3": transformers.JinaEmbeddingsV3Config,
+    "mpnet": transformers.MPNetConfig,
+    "eurobert": transformers.EuroBertConfig,
 }
 
 
@@ -45,7 +50,10 @@ def test_config_saved_by_transformers_is_read_as_transformers_reads_it(model_typ
     assert ours.embedding_size == narrow
     assert ours.intermediate_size == getattr(theirs, "hidden_dim", getattr(theirs, "intermediate_size", None))
     assert ours.n_types == getattr(theirs, "type_vocab_size", 0)
-    assert ours.layer_norm_eps == getattr(theirs, "layer_norm_eps", getattr(theirs, "norm_eps", 1e-12))
+    eps = next(
+        (e for name in ("layer_norm_eps", "norm_eps", "rms_norm_eps") if (e := getattr(theirs, name, None))), 1e-12
+    )
+    assert ours.layer_norm_eps == eps
     assert ours.labels == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 

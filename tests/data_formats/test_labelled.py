@@ -37,6 +37,7 @@ def test_a_document_over_the_limit_is_refused_by_its_number(tmp_path: Path) -> N
     [
         ({"columns": ("word", "tags")}, "'word,tags'; expected one word"),
         ({"scheme": "BIEO"}, "'BIEO'"),
+        ({"separator": ""}, "separator is ''; expected tab, blank, or any text"),
     ],
 )
 def test_values_are_checked_before_a_file_is_opened(options: dict[str, object], found: str) -> None:

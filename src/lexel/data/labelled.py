@@ -87,6 +87,8 @@ class DataOptions:
                 check_columns(self.columns)
             if self.scheme is not None:
                 scheme_named(self.scheme)
+            if self.separator == "":
+                raise ValueError("separator is ''; expected tab, blank, or any text")
             if self.unit not in (None, *UNITS):
                 raise ValueError(f"unit is {self.unit!r}; expected one of {', '.join(UNITS)}")
         except ValueError as error:

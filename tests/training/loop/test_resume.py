@@ -112,6 +112,12 @@ def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
         train(runs.options(tmp_path))
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"out: is a file; expected a folder to create. Choose another --output-dir"):
+        train(runs.options(tmp_path))
+
+
 class Planted:
     """A pickle that touches a file when it is loaded by plain pickle."""
 

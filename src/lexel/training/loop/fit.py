@@ -146,6 +146,10 @@ class _Run:
             raise OptionError(
                 f"{self._folder}: has a finished model, which is not overwritten. Choose another output_dir"
             )
+        if self._folder.exists() and not self._folder.is_dir():
+            raise OptionError(
+                f"{self._folder}: is a file; expected a folder to create. Choose another --output-dir (output_dir)"
+            )
         names = {path.name for path in self._folder.iterdir()} if self._folder.is_dir() else set()
         strange = sorted(names - {checkpoints.FOLDER, FEATURES})
         if strange and UNFINISHED not in names:  # with it, they are files of a folder that was being finished

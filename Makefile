@@ -7,11 +7,21 @@ EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: setup demo test test-export check audit hashes bench docs clean
+.PHONY: help fast test-fast
+.DEFAULT_GOAL := help
+
+help:                               ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
 demo: $(VENV)/base.done             ## Words, tags and entities of real sentences, by the bundled model
 	@$(BIN)/lexel tag --to terminal examples/sentences.txt
+
+fast: $(VENV)/fast.done             ## What daily work needs: the fast tests and the checks, no peers
+
+test-fast: $(VENV)/fast.done        ## Two minutes of tests, no peers
+	$(BIN)/python -m tests.fast
 
 test: $(VENV)/dev.done              ## The whole test suite, peers installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -41,7 +51,7 @@ bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept a
 docs: $(VENV)/dev.done              ## The documentation site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-clean:
+clean:                              ## Removes the virtual environments
 	rm -rf $(VENV) $(EXPORT) $(EXPORT)-optimum
 
 $(BIN)/python:
@@ -56,6 +66,10 @@ $(VENV)/base.done: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/audit.done: $(BIN)/python constraints.txt
 	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit uv
+	@touch $@
+
+$(VENV)/fast.done: $(VENV)/base.done
+	$(PIP) --editable . --group fast
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

@@ -215,10 +215,10 @@ def test_a_notebook_shows_short_text_open() -> None:
 def test_a_notebook_folds_long_text_between_words_and_counts_the_rest() -> None:
     text = "臺北很好。" * 10_000
     words = Words.of(text, [(i, i + 5) for i in range(0, len(text), 5)])
-    fragment = Document(text, words, Spans.of(text, [(998, 1003, "LOC")]))._repr_html_()
+    fragment = Document(text, words, Spans.of(text, [(498, 503, "LOC")]))._repr_html_()
     assert "<summary>20,005 more characters</summary>" in fragment
-    assert "29,000 characters more are not shown" in fragment
-    assert Fragment(fragment).shown.startswith(text[:21_000])
+    assert "29,500 characters more are not shown" in fragment
+    assert Fragment(fragment).shown.startswith(text[:20_500])
     assert 'data-label="LOC"' in fragment
 
 

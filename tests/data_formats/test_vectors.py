@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ RECORDS = [
 ]
 VALUES = np.random.default_rng(0).normal(size=(len(RECORDS), DIMS)).astype(np.float32)
 
+LANCEDB = pytest.param(
+    "vectors.lancedb", marks=pytest.mark.skipif(find_spec("lancedb") is None, reason="no lancedb here")
+)
+
 
 def batches() -> Iterator[Batch]:
     yield RECORDS[:1], VALUES[:1]
@@ -35,7 +40,7 @@ def broken() -> Iterator[Batch]:
     raise RuntimeError("in the middle")
 
 
-@pytest.mark.parametrize("name", ["vectors", "vectors.parquet", "vectors.lancedb"])
+@pytest.mark.parametrize("name", ["vectors", "vectors.parquet", LANCEDB])
 def test_vectors_and_records_come_back_as_they_were(name: str, tmp_path: Path) -> None:
     assert write_vectors(batches(), tmp_path / name, dims=DIMS, made=MADE) == len(RECORDS)
     assert holds_vectors(tmp_path / name)
@@ -46,7 +51,7 @@ def test_vectors_and_records_come_back_as_they_were(name: str, tmp_path: Path) -
     assert MADE.items() <= found.made.items()
 
 
-@pytest.mark.parametrize("name", ["vectors", "vectors.parquet", "vectors.lancedb"])
+@pytest.mark.parametrize("name", ["vectors", "vectors.parquet", LANCEDB])
 def test_no_vectors_at_all_are_vectors_too(name: str, tmp_path: Path) -> None:
     write_vectors([], tmp_path / name, dims=DIMS, made=MADE)
     assert open_vectors(tmp_path / name).values.shape == (0, DIMS)
@@ -143,6 +148,7 @@ def test_a_database_can_be_asked_by_its_own_library(tmp_path: Path) -> None:
 
 
 def test_a_database_with_other_tables_is_left_alone(tmp_path: Path) -> None:
+    pytest.importorskip("lancedb")
     write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)
     (tmp_path / "v.lancedb" / "customers.lance").mkdir()
     with pytest.raises(DataError, match=r"holds customers\.lance besides; nothing was overwritten"):

@@ -18,7 +18,7 @@ from lexel.visible import visible
 
 HTML_FORMAT = "HTML"
 N_COLOURS = 10
-N_OPEN = 1_000
+N_OPEN = 500
 """Characters of a document that a notebook shows; more are folded."""
 N_FOLDED = 20_000
 """Characters that are folded; more would make a notebook slow, so the rest is counted."""

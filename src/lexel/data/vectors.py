@@ -150,7 +150,7 @@ def _is_table(place: Path) -> bool:
 
 def _write_folder(batches: Iterable[Batch], folder: Path, *, dims: int, made: Mapping[str, Any]) -> int:
     n = 0
-    with _whole_folder(folder, marker=MADE) as part:
+    with _whole_folder(folder) as part:
         with open(part / VECTORS, "xb") as array, open_output(part / RECORDS) as records:
             _write_header(array, 0, dims)
             for lines, vectors in batches:
@@ -181,7 +181,7 @@ def _write_header(array: BinaryIO, n: int, dims: int) -> None:
 
 
 @contextmanager
-def _whole_folder(folder: Path, *, marker: str) -> Iterator[Path]:
+def _whole_folder(folder: Path, *, marker: str = MADE) -> Iterator[Path]:
     """A folder to write in that appears under its name when all is well; one of vectors that was there is replaced.
 
     Raises:

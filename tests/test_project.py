@@ -1,0 +1,83 @@
+"""The project's own files: workflows, templates, citation and the Makefile agree with the package."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import lexel
+from tests.fast import fast_files
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FORMS = [path for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if path.name != "config.yml"]
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+
+
+def read(path: Path) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return found
+
+
+def test_the_citation_has_the_packages_version() -> None:
+    assert read(ROOT / "CITATION.cff")["version"] == PROJECT["project"]["version"] == lexel.__version__
+
+
+def test_every_python_that_is_supported_is_tested() -> None:
+    classifiers = PROJECT["project"]["classifiers"]
+    supported = [one.rpartition(" ")[2] for one in classifiers if "Python :: 3." in one]
+    matrix = read(ROOT / ".github" / "workflows" / "test.yml")["jobs"]["fast"]["strategy"]["matrix"]
+    assert matrix["python"] == supported
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_may_only_read_and_ends_in_time(path: Path) -> None:
+    workflow = read(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert all(job["timeout-minutes"] <= 90 for job in workflow["jobs"].values())
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_makes_what_the_makefile_has(path: Path) -> None:
+    steps = [step.get("run", "") for job in read(path)["jobs"].values() for step in job["steps"]]
+    asked = {name for step in steps for name in re.findall(r"^make ([a-z-]+)", step, re.MULTILINE)}
+    assert asked <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
+def test_an_issue_form_has_what_the_site_asks_for(path: Path) -> None:
+    form = read(path)
+    assert {"name", "description", "body"} <= form.keys()
+    ids = [part["id"] for part in form["body"] if part["type"] != "markdown"]
+    assert len(set(ids)) == len(ids) > 0
+    assert all(part["attributes"]["label"] for part in form["body"] if part["type"] != "markdown")
+
+
+def test_every_verb_of_the_makefile_is_explained() -> None:
+    verbs = " ".join(re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)).split()
+    explained = re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE)
+    assert sorted(verbs) == sorted(explained)
+
+
+def test_the_fast_tests_import_no_peer() -> None:
+    files = fast_files(ROOT / "tests")
+    assert ROOT / "tests" / "test_document.py" in files
+    assert ROOT / "tests" / "decoding" / "test_lexicon.py" in files
+    assert ROOT / "tests" / "text" / "test_sentencepiece_file.py" not in files  # imports it
+    assert ROOT / "tests" / "flow" / "test_options.py" not in files  # imports what imports torch
+
+
+def test_the_tutorial_runs() -> None:
+    pytest.importorskip("nbmake")
+    pytest.importorskip("pandas")
+    line = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-W", "default", "--nbmake", "examples/tutorial.ipynb"]
+    ran = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stdout

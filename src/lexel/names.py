@@ -39,5 +39,6 @@ PROBLEMS: Mapping[str, Problem] = {
 
 RowUnit = Literal["words", "chars"]
 """What a row of CoNLL columns is."""
-OnError = Literal["stop", "skip", "repair"]
-"""What happens at a record that cannot be read; ``repair`` mends what has an obvious reading and skips the rest."""
+OnError = Literal["stop", "skip", "repair", "file"]
+"""What happens at a record that cannot be read: ``repair`` mends what has an obvious reading and skips the rest;
+``file`` skips it and writes it aside."""

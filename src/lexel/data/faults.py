@@ -9,8 +9,8 @@ What is wrong with a whole file (a byte that is not UTF-8, a missing column) is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_args
 
 from lexel.errors import DataError, OptionError
 from lexel.names import OnError
@@ -24,21 +24,29 @@ class Faults:
     """Decides what happens at a record that cannot be read; hand one to a reader, and look at it afterwards.
 
     Attributes:
-        on_error: ``stop`` at the first such record, ``skip`` all of them, or ``repair`` those that can be repaired.
+        on_error: ``stop`` at the first such record, ``skip`` all of them, ``repair`` those that can be repaired, or
+            hand all of them to ``aside`` (``file``).
         count: How many records were skipped.
         first: What was wrong with the first of them.
         n_repaired: How many records were repaired.
     """
 
-    def __init__(self, on_error: OnError = "stop") -> None:
+    def __init__(self, on_error: OnError = "stop", *, aside: Callable[[Mapping[str, Any]], None] | None = None) -> None:
         """Start with nothing skipped.
 
+        Args:
+            on_error: The rule.
+            aside: Takes each bad record with its place and what is wrong with it, by the rule ``file``.
+
         Raises:
-            OptionError: If there is no such rule.
+            OptionError: If there is no such rule, or nothing takes the bad records.
         """
         if on_error not in ON_ERROR:
             raise OptionError(f"on_error is {on_error!r}; expected one of {', '.join(ON_ERROR)}")
+        if on_error == "file" and aside is None:
+            raise OptionError("on_error is 'file'; no file is written here; expected stop, skip or repair")
         self.on_error = on_error
+        self._aside = aside
         self.count = 0
         self.first: str | None = None
         self.n_repaired = 0
@@ -59,6 +67,8 @@ class Faults:
         self.count += 1
         if self.first is None:
             self.first = str(error)
+        if self._aside is not None:
+            self._aside({"file": error.file, "number": error.number, "reason": str(error), "record": error.record})
 
     def attempt(self, read: Callable[[], T]) -> T | None:
         """What a function reads; ``None`` if it raises DataError and the record is skipped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from lexel.cli.options.groups import InputOptions
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
 from lexel.data.files import Source, name_of
+from lexel.data.following import GrowingFile
 from lexel.data.records import Record, RecordColumns, open_records
 from lexel.document import Document
 from lexel.errors import DataError
@@ -41,11 +43,13 @@ class Inputs:
         sources: The files, each with its format.
         options: How they are read.
         keep: Which other columns of a record come back.
+        follows: Whether a file is read on as it grows.
     """
 
     sources: tuple[tuple[str, Format], ...]
     options: InputOptions
     keep: str | tuple[str, ...] = "none"
+    follows: bool = False
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ class Inputs:
         self, place: str, format: Format, *, files: InputFiles, losses: Losses, faults: Faults
     ) -> Iterator[Placed]:
         """The records of one of the files."""
-        with files.open(place) as source:
+        with self._opened(place, files) as source:
             if format.records is None:
                 yield from self._documents(place, source, format, losses=losses, faults=faults)
                 return
@@ -75,6 +79,9 @@ class Inputs:
                 where = f"{name_of(place)}:{record.place}"
                 if is_short_enough(len(record.text), faults, where=where, limit=self.options.max_chars):
                     yield Placed(where, record)
+
+    def _opened(self, place: str, files: InputFiles) -> AbstractContextManager[Source]:
+        return GrowingFile(place) if self.follows else files.open(place)
 
     def _documents(
         self, place: str, source: Source, format: Format, *, losses: Losses, faults: Faults

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
@@ -16,8 +18,10 @@ from lexel.cli.options.groups import InputOptions, OutputOptions
 from lexel.cli.terminal.messages import flush_output, is_terminal, note, say_losses
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
-from lexel.data.files import name_of
+from lexel.data.files import TextOutput, name_of, open_output
+from lexel.data.packing import packing_of
 from lexel.data.records import Record, write_records
+from lexel.data.records.json import json_row
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.tasks.tag import Tagger
@@ -45,8 +49,21 @@ def plan_tagging(
         DataError: If a file cannot be there.
         typer.BadParameter: If the format of the output is unclear, or cannot go where it should.
     """
-    inputs = find_inputs(files, input, out=output.out, keep=output.keep)
+    if output.follow:
+        _check_follow(files, output)
+    if input.on_error == "file" and output.out in (None, "-"):
+        raise typer.BadParameter("file: bad records go beside the results; add --out FILE", param_hint="--on-error")
+    inputs = replace(find_inputs(files, input, out=output.out, keep=output.keep), follows=output.follow)
     return TaggingJob(inputs, output, _output_format(output, piped=piped, on_terminal=on_terminal))
+
+
+def _check_follow(files: Sequence[str] | None, output: OutputOptions) -> None:
+    """Refuse what cannot be followed, and where results would never be whole."""
+    if files is None or len(files) != 1 or not os.path.isfile(files[0]) or packing_of(files[0]) is not None:
+        raise typer.BadParameter("needs one file of text, JSON lines, CSV or TSV", param_hint="--follow")
+    if output.out not in (None, "-"):
+        found = f"--out {output.out} would never be whole; leave it out, and redirect standard output"
+        raise typer.BadParameter(found, param_hint="--follow")
 
 
 def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> Format:
@@ -95,14 +112,31 @@ class TaggingJob:
             DataError: If a record cannot be read or written.
         """
         losses, files = Losses(), InputFiles(self.inputs.places)
-        faults = Faults(self.inputs.options.on_error)
+        with _bad_records(f"{self.output.out}.errors.jsonl") as aside:
+            is_filed = self.inputs.options.on_error == "file"
+            faults = Faults(self.inputs.options.on_error, aside=aside if is_filed else None)
+            self._run(tagger, losses, files, faults, given_words=given_words, is_quiet=is_quiet, unasked=unasked)
+
+    def _run(
+        self,
+        tagger: Tagger,
+        losses: Losses,
+        files: InputFiles,
+        faults: Faults,
+        *,
+        given_words: bool,
+        is_quiet: bool,
+        unasked: Collection[str],
+    ) -> None:
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
+        may_wait = route.may_wait or self.inputs.follows
         records = self._records(files, losses, faults, given_words=given_words)
         records = with_note_on_script(records, tagger)
         if route.is_conversation:
             results = _one_by_one(tagger, records, given_words=given_words)
         else:
-            results = _tagged(tagger, records, given_words=given_words, live=route.may_wait)
+            results = _tagged(tagger, records, given_words=given_words, live=may_wait)
+            results = _sent_at_once(results) if may_wait else results
         with route.in_sight(files, is_quiet=is_quiet) as watched:
             written = self._write(watched(results), losses)
         if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):
@@ -144,6 +178,27 @@ def _tagged(tagger: Tagger, records: Iterable[Record], *, given_words: bool, liv
         return tagger.stream_documents(documents, given_words=given_words, live=live)
 
     return (record.with_document(found) for record, found in with_inputs(records, read))
+
+
+def _sent_at_once(results: Iterable[Record]) -> Iterator[Record]:
+    """Results that are on their way before the next is waited for."""
+    for result in results:
+        yield result
+        flush_output()
+
+
+@contextmanager
+def _bad_records(place: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """What writes bad records into a file; without one there is no file."""
+    with ExitStack() as stack:
+        opened: list[TextOutput] = []
+
+        def take(fault: Mapping[str, Any]) -> None:
+            if not opened:
+                opened.append(stack.enter_context(open_output(place)))
+            opened[0].write(json_row(fault))
+
+        yield take
 
 
 def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Record]:

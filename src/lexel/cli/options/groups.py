@@ -29,7 +29,7 @@ InputFormat = Literal[
     "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
     "hugging-face", "label-studio", "doccano", "prodigy", "cluener",
 ]  # fmt: skip
-OnErrorName = Literal["stop", "skip", "repair"]
+OnErrorName = Literal["stop", "skip", "repair", "file"]
 OutputFormat = Literal[
     "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
     "hugging-face", "label-studio", "doccano", "prodigy", "cluener", "html", "terminal",
@@ -263,6 +263,9 @@ class OutputOptions:
     ] = "all"
     offsets: Offsets = "char"
     line_buffered: LineBuffered = False
+    follow: Annotated[
+        bool, option("--follow", panel=_INPUT, help="Go on with lines that are added to the file, as tail -F does.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

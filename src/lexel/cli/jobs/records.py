@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from lexel.cli.jobs.outputs import grown, replaced
 from lexel.cli.options.groups import InputOptions
@@ -81,7 +81,7 @@ class Inputs:
                     yield Placed(where, record)
 
     def _opened(self, place: str, files: InputFiles) -> AbstractContextManager[Source]:
-        return GrowingFile(place) if self.follows else files.open(place)
+        return closing(cast(IO[Any], GrowingFile(place))) if self.follows else files.open(place)
 
     def _documents(
         self, place: str, source: Source, format: Format, *, losses: Losses, faults: Faults

@@ -97,7 +97,7 @@ def test_an_unknown_system_has_no_flags(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "onnx"}, "engine 'onnx' is not known; expected one of auto, openvino, torch, numpy"),
+        ({"engine": "onnx"}, "engine 'onnx' is not known; expected one of auto, openvino, onnxruntime, torch, numpy"),
         (
             {"precision": "int4"},
             "precision 'int4' is not known; expected one of auto, float32, bf16, int8, float16, float64",

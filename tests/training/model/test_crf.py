@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 import lexel
 from lexel.checkpoint import open_checkpoint
@@ -79,6 +80,12 @@ def test_a_trained_crf_is_stored_as_plain_tensors_and_decoded_exactly(tmp_path: 
     biases = read_transitions(head, checkpoint.open_weights())
     assert biases is not None
     assert np.abs(biases).max() > 0.05
+    tensors, random = load_file(folder / "model.safetensors"), np.random.default_rng(1)
+    for name in [name for name in tensors if name.endswith("transitions")]:  # so large that they decide
+        tensors[name] = (10 * random.normal(size=tensors[name].shape)).astype(np.float32)
+    save_file(tensors, folder / "model.safetensors")
+    biases = read_transitions(head, open_checkpoint(folder).open_weights())
+    assert biases is not None
     nlp = lexel.load(folder, engine="numpy")
     label_set, flow = nlp.layers["entities"].label_set, nlp.flows[0]
     n_spans = 0

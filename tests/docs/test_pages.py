@@ -89,7 +89,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_corpora() -> None:
     """The corpora that their page speaks of, and its recipes as it shows them."""
-    for name, recipe in re.findall(r"^    # (\w+\.yaml)\n((?:    .*\n)+)", PAGES["corpora.md"], re.MULTILINE):
+    for name, recipe in re.findall(r"^    # (\w+\.yaml)\n((?:    .*\n)+)", PAGES["docs/corpora.md"], re.MULTILINE):
         Path(name).write_text(recipe, encoding="utf-8")
     dump = [{"id": "1", "text": "<p>北京大学在北京，我们都知道。</p>"}, {"id": "2", "text": "傅達仁今將執行安樂死。"}]
     Path("dump.jsonl.gz").write_bytes(gzip.compress("".join(json.dumps(one) + "\n" for one in dump).encode()))

@@ -136,7 +136,7 @@ def leaks(
 
     Identifiers are found by their form. Names that were redacted in one
     record are found in all others, by keyed marks, if there is a key. The
-    places are shown, and never what stands there.
+    places are shown, never the text in them.
     """
     with reported(messages):
         from lexel.cli.jobs.corpus import check_leaks

@@ -5,28 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 import lexel
 from lexel.engines.choose import EngineOptions, describe
-from lexel.errors import DataError, LexelError, Overloaded
+from lexel.errors import DataError, LexelError
 from lexel.serving import page
 from lexel.serving.access import ApiKeys
-from lexel.serving.failures import KINDS, message_of, status_of
+from lexel.serving.direct import Direct, direct_routes
+from lexel.serving.failures import KINDS, REFUSALS, ClientGone, NotJson, message_of, status_of
 from lexel.serving.front import Front
 from lexel.serving.metrics import Metrics
 from lexel.serving.models import Models, ServedModel
 from lexel.serving.options import ModelSpec, ServerOptions
 from lexel.serving.scheduler import Scheduler
-from lexel.serving.service import ClientGone, Service
+from lexel.serving.service import Service
 from lexel.serving.turns import Turns
 from lexel.serving.wires import huggingface, kserve, native, openai, presidio, tei
 
@@ -76,12 +79,14 @@ def build_app(
 
     app = FastAPI(title="Lexel", version=lexel.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.keys = service, keys
-    for wire in (native, openai, tei, kserve, presidio):
-        app.include_router(wire.routes(service))
+    routers = [wire.routes(service) for wire in (native, openai, tei, kserve, presidio)]
+    for router in routers:
+        app.include_router(router)
     _add_operation(app, service)
     page.add_page(app, shown=options.has_page)
     app.include_router(huggingface.routes(service))
     _add_failures(app, service)
+    app.add_middleware(Direct, routes=direct_routes(routers), answer_failure=partial(answer_failure, service))
     if options.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
@@ -187,45 +192,40 @@ def _described(model: ServedModel) -> dict[str, Any]:
 def _add_failures(app: FastAPI, service: Service) -> None:
     """One answer for every failure: a status, and one line that says what was expected."""
 
-    def answer(request: Request, status: int, said: str, **headers: str) -> Response:
-        kind = KINDS.get(status, "error")
-        if request.url.path.startswith(openai.PATHS):
-            return JSONResponse({"error": {"message": said, "type": kind, "code": status}}, status, headers)
-        return JSONResponse({"error": said, "error_type": kind}, status, headers)
-
-    @app.exception_handler(Overloaded)
-    async def overloaded(request: Request, error: Exception) -> Response:
-        return answer(
-            request, status_of(error), message_of(error), **{"Retry-After": str(service.admission.retry_after_s)}
-        )
-
-    @app.exception_handler(ClientGone)
-    async def gone(request: Request, error: Exception) -> Response:
-        service.metrics.abandoned.inc()
-        return Response(status_code=499)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        first, *more = error.errors()
-        where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-        kind = 400 if first["type"] == "json_invalid" else 422
-        rest = f" ({len(more)} more)" if more else ""
-        return answer(request, kind, message_of(DataError(f"{where}: {first['msg']}{rest}")))
-
     @app.exception_handler(HTTPException)
     async def not_served(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 400:  # what FastAPI says of a body that cannot be parsed
-            return answer(request, 400, "body: not JSON in UTF-8")
+            return answer_failure(service, request, NotJson("body: not JSON in UTF-8"))
         said = f"{request.method} {request.url.path[:200]}: {error.detail}; see /openapi.json for what is served"
-        return answer(request, error.status_code, said)
+        return _failure(request, error.status_code, said)
 
     async def failed(request: Request, error: Exception) -> Response:
-        status = status_of(error)
-        if status == 500:
-            _logger.error("request failed", exc_info=error)
-        return answer(request, status, message_of(error))
+        return answer_failure(service, request, error)
 
-    for kind in (LexelError, TypeError, ValueError):
+    for kind in (RequestValidationError, *REFUSALS):
         app.add_exception_handler(kind, failed)
+
+
+def answer_failure(service: Service, request: Request, error: Exception) -> Response:
+    """The response to an error that a request met."""
+    if isinstance(error, ClientGone):
+        service.metrics.abandoned.inc()
+        return Response(status_code=499)
+    if isinstance(error, RequestValidationError | ValidationError):
+        first, *more = error.errors()
+        where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+        rest = f" ({len(more)} more)" if more else ""
+        error = (NotJson if first["type"] == "json_invalid" else DataError)(f"{where}: {first['msg']}{rest}")
+    status = status_of(error)
+    if status == 500:
+        _logger.error("request failed", exc_info=error)
+    headers = {"Retry-After": str(service.admission.retry_after_s)} if status == 429 else {}
+    return _failure(request, status, message_of(error), headers)
+
+
+def _failure(request: Request, status: int, said: str, headers: Mapping[str, str] | None = None) -> Response:
+    kind = KINDS.get(status, "error")
+    if request.url.path.startswith(openai.PATHS):
+        return JSONResponse({"error": {"message": said, "type": kind, "code": status}}, status, headers)
+    return JSONResponse({"error": said, "error_type": kind}, status, headers)

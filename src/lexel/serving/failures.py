@@ -24,6 +24,14 @@ class BodyTooLarge(LexelError):  # noqa: N818
     """A request body beyond the limit."""
 
 
+class NotJson(LexelError):  # noqa: N818
+    """A body that cannot be parsed."""
+
+
+class ClientGone(LexelError):  # noqa: N818
+    """The client has left; nobody waits for the answer."""
+
+
 class Draining(Overloaded):
     """The server is stopping and accepts no more work."""
 
@@ -33,6 +41,8 @@ class TimedOut(LexelError):  # noqa: N818
 
 
 STATUSES: Mapping[type[Exception], int] = {
+    NotJson: 400,
+    ClientGone: 499,
     UnknownModel: 404,
     BodyTooLarge: 413,
     DataError: 422,
@@ -48,6 +58,9 @@ STATUSES: Mapping[type[Exception], int] = {
     CheckpointError: 500,
 }
 """The first class that an error is an instance of decides; any other error is a fault of the server, 500."""
+
+REFUSALS: tuple[type[Exception], ...] = (LexelError, TypeError, ValueError)
+"""Errors that are answered; any other ends the request with what the framework says of it."""
 
 KINDS: Mapping[int, str] = {
     400: "bad_request",

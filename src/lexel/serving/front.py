@@ -6,10 +6,11 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Mapping
+from itertools import count
 from time import perf_counter
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lexel.serving.access import ApiKeys, bearer
@@ -23,6 +24,10 @@ OPEN = frozenset(("/health", "/ping", "/ready", "/v2/health/live", "/v2/health/r
 
 PASSED_OVER = 4
 """How many times the limit of a refused body is still read."""
+
+_PROCESS = secrets.token_hex(6)
+_NUMBERS = count(1)
+"""Request ids are the process's random name and a number: a system call for each request would cost time."""
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,64}")
 
@@ -57,11 +62,10 @@ class Front:
             self._note(exchange, scope)
 
     async def _answer(self, exchange: _Exchange, scope: Scope) -> None:
-        headers = Headers(scope=scope)
-        if self._keys is not None and scope["path"] not in OPEN and not self._keys.allows(_key(scope, headers)):
+        if self._keys is not None and scope["path"] not in OPEN and not self._keys.allows(_key(exchange.headers)):
             await exchange.refuse(401, "no valid API key; expected Authorization: Bearer KEY")
             return
-        length = headers.get("content-length", "")
+        length = exchange.headers.get(b"content-length", b"")
         most = self._options.max_body_bytes
         if length.isdigit() and int(length[:15]) > most:
             await exchange.pass_over()
@@ -98,10 +102,11 @@ class _Exchange:
         self._send = send
         self._most = most
         self._n_bytes = 0
-        self._is_stream = b"ndjson" in dict(scope["headers"]).get(b"content-type", b"")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._is_stream = b"ndjson" in self.headers.get(b"content-type", b"")
         self._is_http = scope["type"] == "http"
-        given = dict(scope["headers"]).get(b"x-request-id", b"")
-        self.id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        given = self.headers.get(b"x-request-id", b"")
+        self.id = given.decode() if _REQUEST_ID.fullmatch(given) else f"{_PROCESS}-{next(_NUMBERS):x}"
         self.started = perf_counter()
         self.status = 0 if self._is_http else 101
 
@@ -149,5 +154,6 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": body})
 
 
-def _key(scope: Scope, headers: Headers) -> str:
-    return bearer(headers.get("authorization")) or headers.get("x-api-key", "")
+def _key(headers: Mapping[bytes, bytes]) -> str:
+    authorization, key = (headers.get(name, b"").decode("latin-1") for name in (b"authorization", b"x-api-key"))
+    return bearer(authorization) or key

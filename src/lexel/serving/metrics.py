@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -30,8 +30,9 @@ class Metrics:
         self.queue_seconds = histogram("lexel_queue_seconds", "Seconds that an item waited.", buckets=_SECONDS)
         self.read_seconds = histogram("lexel_read_seconds", "Seconds to read a batch.", buckets=_SECONDS)
         self._queued = gauge("lexel_queued_pieces", "Pieces that wait or are read.")
-        self._te_count = counter("te_request_count", "Requests.", ("method",))
-        self._te_success = counter("te_request_success", "Requests answered with 200.", ("method",))
+        self._te_single_count = counter("te_request_count", "Requests.", ("method",)).labels("single")
+        success = counter("te_request_success", "Requests answered with 200.", ("method",))
+        self._te_single_success = success.labels("single")
         self._te_failure = counter("te_request_failure", "Requests answered with an error.", ("err",))
         self._te_duration = histogram("te_request_duration", "Seconds from request to answer.", buckets=_SECONDS)
         self._te_queue = gauge("te_queue_size", "Requests that wait or are read.")
@@ -43,14 +44,20 @@ class Metrics:
         self._queued.set_function(n_pieces)
         self._te_queue.set_function(n_requests)
 
+        self._of_request = lru_cache(maxsize=1024)(self._find_of_request)
+
+    def _find_of_request(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(route, status), self.seconds.labels(route)
+
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        self.requests.labels(route, status).inc()
-        self.seconds.labels(route).observe(seconds)
-        self._te_count.labels("single").inc()
+        requests, duration = self._of_request(route, status)
+        requests.inc()
+        duration.observe(seconds)
+        self._te_single_count.inc()
         self._te_duration.observe(seconds)
         if status < 400:
-            self._te_success.labels("single").inc()
+            self._te_single_success.inc()
             return
         self._te_failure.labels(str(status)).inc()
         if status in (413, 429, 503):

@@ -127,6 +127,7 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a client is
         timeout_graceful_shutdown=round(options.drain_s),
         ssl_certfile=listening.tls_certificate,
         ssl_keyfile=listening.tls_key,

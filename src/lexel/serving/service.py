@@ -5,31 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from threading import Lock
 from typing import Any
 
 from starlette.requests import Request
 
 from lexel.errors import OptionError
 from lexel.serving.admission import Admission
-from lexel.serving.failures import TimedOut
+from lexel.serving.failures import ClientGone, TimedOut
 from lexel.serving.metrics import Metrics
 from lexel.serving.models import Models, ServedModel
 from lexel.serving.options import ServerOptions
 from lexel.serving.scheduler import Job, Lane, Scheduler
 
-
-class ClientGone(Exception):  # noqa: N818 (it is not an error)
-    """The client has left; nobody waits for the answer."""
+SOON_S = 0.1
+"""Seconds after which a client is watched for leaving; most are answered sooner, and watching costs time."""
 
 
 class Gathered:
     """The results of one request, gathered from the scheduler's threads; see ``scheduler.Ticket``."""
 
-    def __init__(self, n_items: int) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, n_items: int, finished: Finished) -> None:
+        self._finished = finished
         self._results: list[Any] = [None] * n_items
         self._left = n_items
-        self.done: asyncio.Future[list[Any]] = self._loop.create_future()
+        self.done: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self.is_abandoned = False
         if not n_items:
             self.done.set_result([])
@@ -40,11 +40,35 @@ class Gathered:
             self._results[place] = result
         self._left -= len(results)
         if not self._left:
+            self._finished.add(self)
+
+    def finish(self) -> None:
+        """Give the results to whoever waits, in the event loop."""
+        if not self.done.done():
+            self.done.set_result(self._results)
+
+
+class Finished:
+    """Requests whose results are there, on their way to the event loop: it is woken once for all of a batch."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Gathered] = []
+        self._lock = Lock()
+
+    def add(self, gathered: Gathered) -> None:
+        """Have a request finished in the event loop; called from reading threads."""
+        with self._lock:
+            self._waiting.append(gathered)
+            is_first = len(self._waiting) == 1
+        if is_first:
             self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
-        if not self.done.done():
-            self.done.set_result(self._results)
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for gathered in waiting:
+            gathered.finish()
 
 
 class Service:
@@ -65,6 +89,7 @@ class Service:
         self.is_ready = False
         self.admission = Admission(options)
         self._scheduler = scheduler
+        self._finished: Finished | None = None
 
     async def lane(self, model: ServedModel, task: str, options: Mapping[str, Any] | None = None) -> Lane:
         """A model's lane for a task; a reader that must be loaded first does not hold up the event loop."""
@@ -95,7 +120,8 @@ class Service:
             )
         counts = [n_chars(item) + 2 for item in items]
         with self.admission.admit(n_pieces=sum(counts), n_bytes=4 * sum(counts)):
-            gathered = Gathered(len(items))
+            self._finished = self._finished or Finished()
+            gathered = Gathered(len(items), self._finished)
             self._scheduler.submit(
                 [Job(lane, item, n, gathered, place) for place, (item, n) in enumerate(zip(items, counts, strict=True))]
             )
@@ -103,17 +129,20 @@ class Service:
                 return await self._in_time(gathered, request)
 
     async def _in_time(self, gathered: Gathered, request: Request | None) -> list[Any]:
+        await asyncio.wait((gathered.done,), timeout=min(SOON_S, self.options.timeout_s))
+        if gathered.done.done():
+            return gathered.done.result()
         leaving = asyncio.ensure_future(_disconnected(request))
         try:
             await asyncio.wait(
-                (gathered.done, leaving), timeout=self.options.timeout_s, return_when=asyncio.FIRST_COMPLETED
+                (gathered.done, leaving), timeout=self.options.timeout_s - SOON_S, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             leaving.cancel()
         if gathered.done.done():
             return gathered.done.result()
         if leaving.done() and not leaving.cancelled():
-            raise ClientGone
+            raise ClientGone("the client has left")
         raise TimedOut(f"no answer within {self.options.timeout_s:g} s; send less at a time, or try again later")
 
 

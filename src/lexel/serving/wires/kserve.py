@@ -20,7 +20,7 @@ import lexel
 from lexel.errors import DataError
 from lexel.serving.failures import UnknownModel
 from lexel.serving.models import ServedModel
-from lexel.serving.records import document_record, error_record, json_bytes
+from lexel.serving.records import document_json, error_record, json_bytes
 from lexel.serving.service import Service
 
 HEADER = "inference-header-content-length"
@@ -72,8 +72,7 @@ async def _infer(service: Service, model: ServedModel, request: Request) -> Resp
     texts = texts_of(asked, tail)
     task = "tag" if "tag" in model.tasks else model.tasks[0]
     found = await service.read(await service.lane(model, task), texts, request=request)
-    records = [error_record(one) if isinstance(one, Exception) else _record(one) for one in found]
-    strings = [json_bytes(record) for record in records]
+    strings = [json_bytes(error_record(one)) if isinstance(one, Exception) else _json(one) for one in found]
     head: dict[str, Any] = {"model_name": model.name, "model_version": "1"}
     if "id" in asked:
         head["id"] = asked["id"]
@@ -150,12 +149,11 @@ def _decoded(string: bytes) -> str:
         raise DataError(f"inputs: not UTF-8 ({error.reason} at byte {error.start}); expected texts in UTF-8") from error
 
 
-def _record(found: Any) -> dict[str, Any]:
+def _json(found: Any) -> bytes:
     if hasattr(found, "entities"):
-        return document_record(found)
+        return document_json(found)
     if hasattr(found, "vector"):
-        return {"vector": found.vector.tolist()}
+        return json_bytes({"vector": found.vector.tolist()})
     if hasattr(found, "record"):
-        record: dict[str, Any] = found.record()
-        return record
+        return json_bytes(found.record())
     raise UnknownModel("this model's task has no record for the Open Inference Protocol")

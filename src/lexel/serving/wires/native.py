@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from lexel.decoding.lexicon import DEFAULT_WEIGHT, Action, Lexicon
 from lexel.errors import DataError, LexelError
 from lexel.serving.failures import BodyTooLarge
-from lexel.serving.records import answers_record, document_record, error_record, json_bytes, words_record
+from lexel.serving.records import answer_json, answers_record, document_json, error_record, json_bytes, words_json
 from lexel.serving.schemas import (
     AnswerRequest,
     ClassifyRequest,
@@ -40,6 +40,9 @@ NDJSON = "application/x-ndjson"
 AHEAD = 64
 """Lines of a stream that are being read at a time."""
 
+Written = Callable[..., bytes]
+"""A document as JSON: ``document_json`` or ``words_json``."""
+
 
 def routes(service: Service) -> APIRouter:
     """The routes of this wire."""
@@ -48,11 +51,11 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/tag", response_model=Results, summary="Words, part-of-speech tags and entities")
     async def tag(body: TagRequest, request: Request) -> Response:
-        return await native.tag(body, request, document_record)
+        return await native.tag(body, request, document_json)
 
     @router.post("/segment", response_model=Results, summary="Words alone")
     async def segment(body: TagRequest, request: Request) -> Response:
-        return await native.tag(body, request, words_record)
+        return await native.tag(body, request, words_json)
 
     @router.post("/fill", response_model=Results, summary="Masked words")
     async def fill(body: FillRequest, request: Request) -> Response:
@@ -60,24 +63,31 @@ def routes(service: Service) -> APIRouter:
         if isinstance(options.get("length"), list):
             options["length"] = tuple(options["length"])
         unit = body.options.offsets
-        return await native.answer("fill", body, request, options, lambda filling: filling.record(unit=unit))
+        return await native.answer(
+            "fill", body, request, options, lambda filling: json_bytes(filling.record(unit=unit))
+        )
 
     @router.post("/classify", response_model=Results, summary="Classes, trained or named in the request")
     async def classify(body: ClassifyRequest, request: Request) -> Response:
         task = "classify" if body.options.labels is None else "zero-shot"
-        return await native.answer(task, body, request, _given(body.options), lambda found: found.record())
+        return await native.answer(task, body, request, _given(body.options), lambda found: json_bytes(found.record()))
 
     @router.post("/answer", response_model=Results, summary="Answers as spans of contexts")
     async def answer(body: AnswerRequest, request: Request) -> Response:
         unit = body.options.offsets
         return await native.answer(
-            "answer", body, request, _given(body.options, "offsets"), lambda answers: answers_record(answers, unit=unit)
+            "answer",
+            body,
+            request,
+            _given(body.options, "offsets"),
+            lambda answers: json_bytes(answers_record(answers, unit=unit)),
         )
 
     @router.post("/embed", response_model=Results, summary="Vectors of texts")
     async def embed(body: EmbedRequest, request: Request) -> Response:
-        def vector(found: Any) -> dict[str, Any]:
-            return {"vector": shaped(found.vector, **_given(body.options)).tolist(), "n_pieces": found.n_pieces}
+        def vector(found: Any) -> bytes:
+            numbers = shaped(found.vector, **_given(body.options)).tolist()
+            return json_bytes({"vector": numbers, "n_pieces": found.n_pieces})
 
         return await native.answer("embed", body, request, {}, vector)
 
@@ -89,10 +99,10 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/stream/{task}", summary="JSON lines in, JSON lines out")
     async def stream(task: str, request: Request) -> Response:
-        record = {"tag": document_record, "segment": words_record}.get(task)
-        if record is None:
+        written = {"tag": document_json, "segment": words_json}.get(task)
+        if written is None:
             raise DataError(f"/v1/stream/{task}: no such stream; expected tag or segment")
-        return LineStream(native.stream(request, record))
+        return LineStream(native.stream(request, written))
 
     @router.websocket("/ws/tag")
     async def chat(socket: WebSocket) -> None:
@@ -135,10 +145,10 @@ class Native:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def tag(self, body: TagRequest, request: Request, record: Callable[..., dict[str, Any]]) -> Response:
+    async def tag(self, body: TagRequest, request: Request, written: Written) -> Response:
         """Tag the texts of a request."""
         unit = body.options.offsets
-        return await self.answer("tag", body, request, tag_options(body.options), lambda doc: record(doc, unit=unit))
+        return await self.answer("tag", body, request, tag_options(body.options), lambda doc: written(doc, unit=unit))
 
     async def answer(
         self,
@@ -146,24 +156,24 @@ class Native:
         body: Any,
         request: Request,
         options: Mapping[str, Any],
-        record: Callable[[Any], dict[str, Any]],
+        written: Callable[[Any], bytes],
     ) -> Response:
-        """Read the items of a request and make a record of each result."""
+        """Read the items of a request and write each result as JSON."""
         items = body.items()
         model = self._service.models.able(body.model, task)
         lane = await self._service.lane(model, task, options)
         results = await self._service.read(lane, items, request=request)
-        records = [error_record(found) if isinstance(found, Exception) else record(found) for found in results]
         _raise_alone(results, body)
-        return _json({"model": model.name, "results": records})
+        parts = [json_bytes(error_record(one)) if isinstance(one, Exception) else written(one) for one in results]
+        return Response(answer_json(model.name, parts), media_type="application/json")
 
-    async def stream(self, request: Request, record: Callable[..., dict[str, Any]]) -> AsyncGenerator[bytes, None]:
+    async def stream(self, request: Request, written: Written) -> AsyncGenerator[bytes, None]:
         """Answer line by line, each as soon as it is ready, in order; at most ``AHEAD`` lines are being read."""
         waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AHEAD)
 
         async def take() -> None:
             async for line in _lines(request, self._service.options.max_body_bytes):
-                await waiting.put(asyncio.ensure_future(self._line(line, None, record)))
+                await waiting.put(asyncio.ensure_future(self._line(line, written)))
             await waiting.put(None)
 
         taking = asyncio.ensure_future(take())
@@ -178,18 +188,19 @@ class Native:
 
     async def message(self, text: str) -> bytes:
         """Answer a message of a WebSocket: a JSON object as for ``/v1/tag``."""
-        return (await self._line(text.encode("utf-8", "surrogatepass"), None, document_record)).rstrip(b"\n")
+        return (await self._line(text.encode("utf-8", "surrogatepass"), document_json)).rstrip(b"\n")
 
-    async def _line(self, line: bytes, request: Request | None, record: Callable[..., dict[str, Any]]) -> bytes:
+    async def _line(self, line: bytes, written: Written) -> bytes:
         try:
             body = TagRequest.model_validate(_object(line))
             model = self._service.models.able(body.model, "tag")
             lane = await self._service.lane(model, "tag", tag_options(body.options))
-            (found,) = await self._service.read(lane, body.items(), request=request)
+            (found,) = await self._service.read(lane, body.items(), request=None)
         except (LexelError, ValueError) as error:
             return json_bytes(error_record(_plain(error))) + b"\n"
-        made = error_record(found) if isinstance(found, Exception) else record(found, unit=body.options.offsets)
-        return json_bytes(made) + b"\n"
+        if isinstance(found, Exception):
+            return json_bytes(error_record(found)) + b"\n"
+        return written(found, unit=body.options.offsets) + b"\n"
 
 
 def tag_options(options: TagOptions) -> dict[str, Any]:

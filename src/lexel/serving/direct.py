@@ -1,0 +1,103 @@
+"""The short way to the routes that are called most: JSON in, a response out, without a framework between.
+
+FastAPI describes all routes, and answers what is not JSON or has parameters in its path. JSON for a route whose
+function takes only a body and the request goes straight to that function. The body is checked by the same model. What
+is left out is routing, dependencies and exit stacks, which cost as much as reading a short text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, get_type_hints
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lexel.serving.failures import REFUSALS, NotJson
+
+_JSON = b"application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRoute:
+    """A route that is answered directly.
+
+    Attributes:
+        route: FastAPI's own, for metrics and logs.
+        model: What the body must be; ``None`` where the function reads it itself.
+        call: The route's function.
+    """
+
+    route: APIRoute
+    model: type[BaseModel] | None
+    call: Callable[..., Awaitable[Response]]
+
+
+def direct_routes(routers: Iterable[APIRouter]) -> Mapping[str, DirectRoute]:
+    """By path, the routes whose functions take a body, or nothing, beside the request."""
+    found: dict[str, DirectRoute] = {}
+    for route in chain.from_iterable(router.routes for router in routers):
+        if not isinstance(route, APIRoute) or route.methods != {"POST"} or "{" in route.path:
+            continue
+        hints = get_type_hints(route.endpoint)
+        if hints.pop("return", None) is not Response or hints.pop("request", None) is not Request:
+            continue
+        if not hints or (hints.keys() == {"body"} and issubclass(hints["body"], BaseModel)):
+            found.setdefault(route.path, DirectRoute(route, hints.get("body"), route.endpoint))
+    return found
+
+
+class Direct:
+    """An ASGI application around the routes.
+
+    Args:
+        app: What answers everything else.
+        routes: What is answered here.
+        answer_failure: The response to an error.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Mapping[str, DirectRoute],
+        answer_failure: Callable[[Request, Exception], Response],
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._answer_failure = answer_failure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; see the ASGI specification."""
+        found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None or not _is_json(scope):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = found.route
+        request = Request(scope, receive)
+        try:
+            response = await _called(found, request)
+        except ClientDisconnect:
+            return
+        except REFUSALS as error:
+            response = self._answer_failure(request, error)
+        await response(scope, receive, send)
+
+
+async def _called(found: DirectRoute, request: Request) -> Response:
+    if found.model is None:
+        return await found.call(request)
+    try:
+        value: Any = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise NotJson("body: not JSON in UTF-8") from error
+    return await found.call(found.model.model_validate(value), request)
+
+
+def _is_json(scope: Scope) -> bool:
+    return any(name == b"content-type" and value.startswith(_JSON) for name, value in scope["headers"])

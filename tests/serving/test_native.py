@@ -59,6 +59,14 @@ def test_a_lexicon_of_one_request_does_not_touch_another(server: LiveServer) -> 
     assert server.post("/v1/segment", {"text": text})["results"][0]["words"] == plain
 
 
+def test_text_in_another_script_is_converted_for_the_model_alone(server: LiveServer) -> None:
+    options = {"script": "simplified"}
+    (found,) = server.post("/v1/segment", {"text": TEXT, "options": options})["results"]
+    expected = lexel.load(script="simplified")(TEXT)
+    assert found["text"] == TEXT
+    assert [word["text"] for word in found["words"]] == expected.words.texts
+
+
 def test_a_lone_surrogate_comes_back_as_it_was_sent(server: LiveServer) -> None:
     (found,) = server.post("/v1/tag", b'{"text": "a\\ud83db"}')["results"]
     assert found["text"] == "a\ud83db"

@@ -16,7 +16,7 @@ from typing import Any
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, start_engine
-from lexel.errors import LexelError
+from lexel.errors import LexelError, MissingExtra
 from lexel.pipelines.pipeline import TASKS
 from lexel.serving.failures import UnknownModel
 from lexel.serving.options import ModelSpec
@@ -28,6 +28,10 @@ from lexel.tasks.fill import Filler
 from lexel.tasks.tag import TASKS_OF_LAYER, Tagger
 from lexel.tasks.zero_shot import ZeroShotClassifier
 
+AS_IS = "as-is"
+"""The script of texts that are not converted."""
+
+Load = Callable[[Checkpoint, EngineOptions, str], Any]
 Read = Callable[[Any, Sequence[Any], Mapping[str, Any]], Iterator[Any]]
 
 
@@ -37,12 +41,12 @@ class Reader:
 
     Attributes:
         heads: Tasks of the heads that it needs, one of them; empty for an encoder alone.
-        load: Makes it from an opened checkpoint.
+        load: Makes it from an opened checkpoint, and the script that its texts are converted to.
         read: Reads items with the options of a call.
     """
 
     heads: tuple[str, ...]
-    load: Callable[[Checkpoint, EngineOptions], Any]
+    load: Load
     read: Read
 
 
@@ -71,12 +75,12 @@ def _questions(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) ->
     return (reader(question=question, context=context, **options) for question, context in items)
 
 
-def _task(load: Callable[..., Any]) -> Callable[[Checkpoint, EngineOptions], Any]:
-    return lambda checkpoint, options: load(checkpoint, options=options)
+def _task(load: Callable[..., Any]) -> Load:
+    return lambda checkpoint, options, script: load(checkpoint, options=options, script=script)
 
 
-def _pipeline(task: str) -> Callable[[Checkpoint, EngineOptions], Any]:
-    return lambda checkpoint, options: TASKS[task].build(checkpoint, options, {})
+def _pipeline(task: str) -> Load:
+    return lambda checkpoint, options, script: TASKS[task].build(checkpoint, options, {})
 
 
 _TAGGING = tuple(dict.fromkeys(task for tasks in TASKS_OF_LAYER.values() for task in tasks))
@@ -134,42 +138,52 @@ class ServedModel:
         self._options = replace(options, start=self._engine)
         self._share = share
         self._engines: dict[frozenset[str], Engine] = {}
-        self._readers: dict[str, Any] = {}
+        self._readers: dict[tuple[str, str], Any] = {}  # by task and script
         self._lock = threading.RLock()
         has = {head.task for head in self.checkpoint.heads.values()}
         self.tasks = tuple(
             task for task in OWN_TASKS if not READERS[task].heads or not has.isdisjoint(READERS[task].heads)
         )
 
-    def reader(self, task: str) -> Any:
+    def reader(self, task: str, *, script: str = AS_IS) -> Any:
         """The reader of a task, loaded at the first call.
+
+        Args:
+            task: One of ``READERS``.
+            script: What Chinese texts are converted to before they are read; results index the texts as they are.
 
         Raises:
             UnknownModel: If the model has no head for it.
+            MissingExtra: If the library that converts is not installed.
         """
         with self._lock:
-            if task not in self._readers:
+            key = task, script
+            if key not in self._readers:
                 if task not in READERS:
                     raise UnknownModel(f"no task {task!r}; expected one of {', '.join(READERS)}")
                 try:
-                    self._readers[task] = READERS[task].load(self.checkpoint, self._options)
+                    self._readers[key] = READERS[task].load(self.checkpoint, self._options, script)
+                except MissingExtra:
+                    raise
                 except LexelError as error:
                     raise UnknownModel(f"model {self.name!r} cannot {task}: {error}") from error
-            return self._readers[task]
+            return self._readers[key]
 
-    def has_reader(self, task: str) -> bool:
-        """Whether the reader of a task is loaded."""
-        return task in self._readers
+    def has_reader(self, task: str, options: Mapping[str, Any] | None = None) -> bool:
+        """Whether the reader of a task with options is loaded."""
+        return (task, (options or {}).get("script") or AS_IS) in self._readers
 
     def lane(self, task: str, options: Mapping[str, Any] | None = None) -> ReaderLane:
-        """A lane for a task with options; equal options are equal lanes.
+        """A lane for a task with options; equal options are equal lanes. ``script`` chooses the reader.
 
         Raises:
             UnknownModel: If the model has no head for it.
+            MissingExtra: If the library that converts a script is not installed.
         """
         given = {name: value for name, value in (options or {}).items() if value is not None}
         key = (self.name, task, json.dumps(given, sort_keys=True, default=id))
-        return ReaderLane(key, self.reader(task), READERS[task].read, given)
+        reader = self.reader(task, script=given.pop("script", AS_IS))
+        return ReaderLane(key, reader, READERS[task].read, given)
 
     @property
     def engines(self) -> tuple[Engine, ...]:

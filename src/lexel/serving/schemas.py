@@ -31,6 +31,9 @@ class TagOptions(Strict):
     decode: Literal["viterbi", "argmax"] | None = None
     entities_on_words: bool | None = None
     min_score: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    script: Literal["simplified", "traditional", "as-is"] | None = Field(
+        default=None, description="Convert Chinese to this script before reading; offsets index the text as it is."
+    )
     offsets: OffsetUnit = "char"
 
 

@@ -93,8 +93,9 @@ class Service:
 
     async def lane(self, model: ServedModel, task: str, options: Mapping[str, Any] | None = None) -> Lane:
         """A model's lane for a task; a reader that must be loaded first does not hold up the event loop."""
-        await self.reader(model, task)
-        return model.lane(task, options)
+        if model.has_reader(task, options):
+            return model.lane(task, options)
+        return await asyncio.to_thread(model.lane, task, options)
 
     async def reader(self, model: ServedModel, task: str) -> Any:
         """A model's reader of a task, loaded if it must be."""

@@ -44,7 +44,7 @@ class LiveServer:
         self._following = threading.Thread(target=self.log.extend, args=(self.process.stderr,), daemon=True)
         self._following.start()
 
-    def wait_ready(self, timeout_s: float = 60) -> None:
+    def wait_ready(self, timeout_s: float = 180) -> None:
         """Wait until models are warm."""
         ends = time.monotonic() + timeout_s
         while time.monotonic() < ends:
@@ -57,7 +57,7 @@ class LiveServer:
     def status(self, path: str) -> int:
         """The status of a GET, 0 while nobody answers."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -84,7 +84,7 @@ class LiveServer:
 
     def get(self, path: str) -> Any:
         """The JSON that a GET gives."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return json.loads(answer.read())
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from lexel.serving.models import Models, ServedModel
 from lexel.serving.options import ModelSpec, ServerOptions
 from lexel.serving.scheduler import Scheduler
 from lexel.serving.service import Service
+from lexel.serving.tracing import add_tracing
 from lexel.serving.turns import Turns
 from lexel.serving.wires import huggingface, kserve, native, openai, presidio, tei
 
@@ -76,6 +77,7 @@ def build_app(
         finally:
             await asyncio.wait((warming,))
             await asyncio.to_thread(scheduler.close)
+            await asyncio.to_thread(app.state.end_tracing)
 
     app = FastAPI(title="Lexel", version=lexel.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.keys = service, keys
@@ -92,6 +94,7 @@ def build_app(
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(Front, options=options, keys=keys, metrics=metrics)
+    app.state.end_tracing = add_tracing(app) if options.has_tracing else lambda: None
     return app
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lexel.errors import DataError
 from lexel.serving.failures import REFUSALS, NotJson
 
 _JSON = b"application/json"
@@ -92,8 +93,11 @@ class Direct:
 async def _called(found: DirectRoute, request: Request) -> Response:
     if found.model is None:
         return await found.call(request)
+    body = await request.body()
+    if not body:
+        raise DataError("body: empty; expected a JSON object")
     try:
-        value: Any = json.loads(await request.body())
+        value: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise NotJson("body: not JSON in UTF-8") from error
     return await found.call(found.model.model_validate(value), request)

@@ -22,6 +22,7 @@ class ServerOptions:
         api_key_file: A file of API keys, one a line; without it everybody is let in.
         cors_origins: Origins whose pages may call the server from a browser; none by default.
         has_page: Whether ``/`` shows the page to people.
+        has_tracing: Whether each request is sent as a span to an OpenTelemetry collector.
         logs_access: Whether each request is logged, as a line of JSON on standard error.
     """
 
@@ -34,6 +35,7 @@ class ServerOptions:
     api_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     has_page: bool = True
+    has_tracing: bool = False
     logs_access: bool = True
 
 

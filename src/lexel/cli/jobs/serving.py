@@ -58,6 +58,7 @@ def run_server(
             api_key_file=None if listen.api_key_file is None else Path(listen.api_key_file),
             cors_origins=tuple(listen.cors or ()),
             has_page=listen.page,
+            has_tracing=listen.tracing,
             logs_access=listen.access_log,
         ),
         engine=EngineOptions(**compute.loading),

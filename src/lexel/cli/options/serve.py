@@ -49,6 +49,14 @@ class ListenOptions:
         bool,
         option("--access-log/--no-access-log", panel=_LISTENING, help="Log requests as JSON lines. Default: on."),
     ] = True
+    tracing: Annotated[
+        bool,
+        option(
+            "--tracing",
+            panel=_LISTENING,
+            help="Send a span of each request to OpenTelemetry; OTEL_ variables say where.",
+        ),
+    ] = False
     tls_certificate: Annotated[
         str | None, option("--tls-certificate", panel=_LISTENING, value="FILE", help="Certificate for HTTPS.")
     ] = None

@@ -35,6 +35,7 @@ function request() {
   const options = {};
   if (["tag", "segment"].includes(state.task)) {
     if (lexicon.length) options.lexicon = lexicon;
+    if ($("script").value) options.script = $("script").value;
     options.offsets = "utf16"; // what JavaScript counts in
     if (state.task === "tag" && Number($("threshold").value) > 0) options.min_score = Number($("threshold").value);
   }

@@ -12,9 +12,7 @@ import pytest
 
 from tests.serving.live import serving
 
-pytest.importorskip(
-    "opentelemetry.instrumentation.asgi", reason="OpenTelemetry is not installed; pip install lexel[otel]"
-)
+pytest.importorskip("opentelemetry.instrumentation.asgi", reason="no OpenTelemetry; pip install lexel[otel]")
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="no exporter; pip install lexel[otel]")
 
 SECRET = "不可告人的文本"

@@ -35,6 +35,9 @@ PAUSE_S = 0.25
 """Seconds between them, in which Ray notices the death and starts another replica."""
 
 
+_PASSED_ON = ("type", "asgi", "http_version", "method", "scheme", "path", "raw_path", "query_string", "headers")
+
+
 class Answer(NamedTuple):
     """An answer on its way from a replica to the front."""
 
@@ -74,9 +77,9 @@ async def _asked(app: Any, scope: Mapping[str, Any], body: bytes) -> Answer:
     sent: list[Any] = []
 
     async def receive() -> Any:
-        if given:
-            return given.pop()
-        await asyncio.Event().wait()  # the client is the front, and the front stays
+        if not given:
+            await asyncio.Event().wait()  # the client is the front, and the front stays
+        return given.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -97,21 +100,7 @@ class Front:
 
     async def __call__(self, request: Request) -> Response:
         """The answer of a replica; 503 if none lives."""
-        scope = {
-            name: request.scope[name]
-            for name in (
-                "type",
-                "asgi",
-                "http_version",
-                "method",
-                "scheme",
-                "path",
-                "raw_path",
-                "query_string",
-                "headers",
-            )
-        }
-        scope["root_path"] = ""
+        scope = {name: request.scope[name] for name in _PASSED_ON} | {"root_path": ""}
         body = await request.body()
         for _ in range(RETRIES):
             try:

@@ -6,12 +6,7 @@ BIN    := $(VENV)/bin
 EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test test-export check audit hashes bench docs clean
-.PHONY: help fast test-fast
-.DEFAULT_GOAL := help
-
-help:                               ## What can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+.PHONY: setup demo test test-export check audit hashes bench docs clean .PHONY: help fast test-fast .DEFAULT_GOAL := help help: ## What can be made @grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14 test-clients
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
@@ -29,6 +24,10 @@ test: $(VENV)/dev.done              ## The whole test suite, peers installed
 test-export: $(EXPORT)/all.done $(EXPORT)-optimum/all.done   ## Exported folders in the programs they are made for; 4 GB, npm, chromium
 	LEXEL_TEST_EXPORT=1 LEXEL_OPTIMUM=$(abspath $(EXPORT)-optimum)/bin/python \
 		$(EXPORT)/bin/python -m pytest tests/export tests/engines/test_onnxruntime.py
+
+test-clients: $(VENV)/clients.done  ## The server beside what the test suite does not install: Ray Serve, collectors, other clients
+	LEXEL_HUB_1=$(VENV)/hub-1/bin/python $(BIN)/python -m pytest -n 0 tests/serving/test_ray.py tests/serving/test_tracing.py \
+	  tests/serving/test_llama_index.py tests/serving/test_hub_1.py tests/serving/test_node.py tests/serving/test_deploy.py
 
 check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only
 	$(BIN)/ruff format --check .
@@ -70,6 +69,11 @@ $(VENV)/audit.done: $(BIN)/python constraints.txt
 
 $(VENV)/fast.done: $(VENV)/base.done
 	$(PIP) --editable . --group fast
+
+$(VENV)/clients.done: $(VENV)/dev.done
+	$(PIP) --editable . --group clients
+	$(BIN)/python -m venv $(VENV)/hub-1
+	$(VENV)/hub-1/bin/python -m pip install --quiet --disable-pip-version-check huggingface_hub==1.33.0 numpy
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

@@ -1,0 +1,74 @@
+"""The files in deploy/: what cannot be built here is linted and compared with what the server does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+HADOLINT = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
+
+
+@pytest.fixture(scope="module")
+def kubernetes() -> dict[str, Any]:
+    """The manifest's objects by kind."""
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    return {document["kind"]: document for document in documents}
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="no hadolint; run make test-clients")
+def test_the_containerfile_has_no_faults() -> None:
+    done = subprocess.run([str(HADOLINT), str(DEPLOY / "Containerfile")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_service_reaches_the_pods(kubernetes: dict[str, Any]) -> None:
+    pod, service = kubernetes["Deployment"]["spec"]["template"], kubernetes["Service"]["spec"]
+    assert kubernetes["Deployment"]["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert service["selector"].items() <= pod["metadata"]["labels"].items()
+    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert {port["targetPort"] for port in service["ports"]} <= ports
+
+
+def test_pods_are_given_more_time_to_stop_than_the_server_takes(kubernetes: dict[str, Any]) -> None:
+    from lexel.serving.options import ServerOptions
+
+    pod = kubernetes["Deployment"]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > ServerOptions().drain_s
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]["lexel"]
+    assert int(compose["stop_grace_period"].rstrip("s")) > ServerOptions().drain_s
+
+
+def test_pods_run_without_rights(kubernetes: dict[str, Any]) -> None:
+    pod = kubernetes["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    rights = container["securityContext"]
+    assert (rights["allowPrivilegeEscalation"], rights["readOnlyRootFilesystem"]) == (False, True)
+    assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_the_containers_command_is_one_that_the_program_knows(kubernetes: dict[str, Any]) -> None:
+    lines = (DEPLOY / "Containerfile").read_text("utf-8").splitlines()
+    entry = next(line for line in lines if line.startswith("ENTRYPOINT")).partition(" ")[2]
+    (container,) = kubernetes["Deployment"]["spec"]["template"]["spec"]["containers"]
+    words = [*yaml.safe_load(entry), *container["args"]]
+    said = subprocess.run([sys.executable, "-m", *words, "--help"], capture_output=True, text=True)
+    assert said.returncode == 0
+    options = [word for word in words if word.startswith("--")]
+    assert all(option in said.stdout for option in options)
+
+
+def test_probes_ask_paths_that_need_no_key(kubernetes: dict[str, Any]) -> None:
+    from lexel.serving.front import OPEN
+
+    (container,) = kubernetes["Deployment"]["spec"]["template"]["spec"]["containers"]
+    probes = [value["httpGet"]["path"] for name, value in container.items() if name.endswith("Probe")]
+    assert set(probes) <= OPEN
+    assert len(probes) == 3

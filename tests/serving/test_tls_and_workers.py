@@ -55,6 +55,15 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_answer() -> None:
         assert server.stop() == 0
 
 
+def test_workers_end_with_the_process_that_started_them() -> None:
+    with serving("--workers", "2", "--threads", "1") as server:
+        workers = workers_of(psutil.Process(server.process.pid))
+        server.process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=60)
+        assert len(workers) == 2
+        assert alive == []
+
+
 def workers_of(parent: psutil.Process) -> list[psutil.Process]:
     """The processes that answer; Python's tracker of resources is one of the children, too."""
     return [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]

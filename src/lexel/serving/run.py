@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -45,20 +46,36 @@ class Listening:
     tls_key: str | None = None
 
 
-def serve(specs: Sequence[ModelSpec], *, listening: Listening, options: ServerOptions, engine: EngineOptions) -> None:
+def serve(
+    specs: Sequence[ModelSpec],
+    *,
+    listening: Listening,
+    options: ServerOptions,
+    engine: EngineOptions,
+    prepare: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until SIGTERM or SIGINT; then admit nobody, answer what was accepted, and return.
+
+    Args:
+        specs: Which models.
+        listening: Where.
+        options: Limits and habits.
+        engine: What engines are started with.
+        prepare: What each process does first, such as to set up its log; it is pickled for workers.
 
     Raises:
         OptionError: If nothing can listen at the address.
         CheckpointError: If a model cannot be used.
     """
     with _bind(listening) as bound:
+        prepare()
         if listening.workers == 1:
             _serve(bound, specs, listening, options, engine)
         else:
             for spec in specs:  # a model that cannot be loaded is reported once, before any worker starts
                 open_checkpoint(spec.source, expects=spec.expects)
-            Workers(listening.workers, partial(_serve, bound, specs, listening, options, engine)).run()
+            serve_here = partial(_serve, bound, specs, listening, options, engine)
+            Workers(listening.workers, partial(_work, prepare, serve_here)).run()
 
 
 class Workers:
@@ -96,6 +113,19 @@ class Workers:
         for process in self._running:
             if process.pid is not None and process.exitcode is None:
                 os.kill(process.pid, number)
+
+
+def _work(prepare: Callable[[], None], serve_here: Callable[[], None]) -> None:
+    """What a worker does; it stops when the process that started it has gone, however that ended."""
+    prepare()
+    threading.Thread(target=_stop_with_parent, name="lexel-parent", daemon=True).start()
+    serve_here()
+
+
+def _stop_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _bind(listening: Listening) -> socket.socket:

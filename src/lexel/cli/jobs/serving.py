@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,6 @@ def run_server(
         from lexel.serving.run import Listening, serve
     except ModuleNotFoundError as error:
         raise MissingExtra(f'serving needs {error.name}: pip install "lexel[serve]"') from error
-    _log_to_stderr(is_quiet=is_quiet)
     serve(
         _expecting([ModelSpec.parse(model) for model in models] or [ModelSpec("zh", None)], expects),
         listening=Listening(
@@ -62,6 +62,7 @@ def run_server(
             logs_access=listen.access_log,
         ),
         engine=EngineOptions(**compute.loading),
+        prepare=partial(log_to_stderr, is_quiet=is_quiet),
     )
 
 
@@ -78,7 +79,7 @@ def _expecting(specs: Sequence[ModelSpec], expects: Sequence[str]) -> list[Model
     return list(specs)
 
 
-def _log_to_stderr(*, is_quiet: bool) -> None:
+def log_to_stderr(*, is_quiet: bool) -> None:
     """One line a message on standard error; requests are lines of JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))

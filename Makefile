@@ -6,7 +6,12 @@ BIN    := $(VENV)/bin
 EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test test-export check audit hashes bench docs clean .PHONY: help fast test-fast .DEFAULT_GOAL := help help: ## What can be made @grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14 test-clients
+.PHONY: setup demo test test-clients test-export check audit hashes bench docs clean
+.PHONY: help fast test-fast
+.DEFAULT_GOAL := help
+
+help:                               ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 setup: $(VENV)/base.done            ## Lexel itself, in a virtual environment
 
@@ -69,6 +74,7 @@ $(VENV)/audit.done: $(BIN)/python constraints.txt
 
 $(VENV)/fast.done: $(VENV)/base.done
 	$(PIP) --editable . --group fast
+	@touch $@
 
 $(VENV)/clients.done: $(VENV)/dev.done
 	$(PIP) --editable . --group clients

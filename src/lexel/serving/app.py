@@ -206,7 +206,8 @@ def _add_failures(app: FastAPI, service: Service) -> None:
     async def failed(request: Request, error: Exception) -> Response:
         return answer_failure(service, request, error)
 
-    for kind in (RequestValidationError, *REFUSALS):
+    answered: tuple[type[Exception], ...] = (RequestValidationError, *REFUSALS)
+    for kind in answered:
         app.add_exception_handler(kind, failed)
 
 

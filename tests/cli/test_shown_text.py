@@ -77,7 +77,7 @@ def test_a_traceback_of_any_error_is_shown_as_pictures(capsys: pytest.CaptureFix
 
 def test_an_error_of_three_million_characters_is_a_line_of_500(lexel: Run, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
-    path.write_text(json.dumps({"text": "a", "offset_unit": "b" * 3_000_000}), encoding="utf-8")
+    path.write_text(json.dumps({"text": "a", "words": [[0, 1]], "offset_unit": "b" * 3_000_000}), encoding="utf-8")
     said = one_error(lexel("tag", "-q", path))
     assert len(said) <= 501
     assert said.endswith("expected one of char, utf16, byte\n")

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,8 @@ def test_slices_are_the_file_whatever_packs_it(tmp_path: Path, ending: str) -> N
     path = tmp_path / f"in{ending}"
     path.write_bytes(PACKERS[ending](b"".join(LINES)))
     scan = scan_file(str(path), records=7, most_bytes=1000)
-    reader = SliceReader()
-    assert b"".join(reader.read(str(path), one.start, one.end) for one in scan.slices) == b"".join(LINES)
+    with closing(SliceReader()) as reader:
+        assert b"".join(reader.read(str(path), one.start, one.end) for one in scan.slices) == b"".join(LINES)
     assert [one.count for one in scan.slices] == [7] * 7 + [1]
     assert scan.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert scan.bytes == path.stat().st_size
@@ -52,9 +53,9 @@ def test_a_slice_can_be_read_again_after_a_later_one(tmp_path: Path, ending: str
     path = tmp_path / f"in{ending}"
     path.write_bytes(PACKERS[ending](b"".join(LINES)))
     first, *_, last = scan_file(str(path), records=7, most_bytes=1000).slices
-    reader = SliceReader()
-    assert reader.read(str(path), last.start, last.end) == LINES[-1]
-    assert reader.read(str(path), first.start, first.end) == b"".join(LINES[:7])
+    with closing(SliceReader()) as reader:
+        assert reader.read(str(path), last.start, last.end) == LINES[-1]
+        assert reader.read(str(path), first.start, first.end) == b"".join(LINES[:7])
 
 
 @given(st.lists(st.integers(0, 30)), st.booleans(), st.integers(1, 9), st.integers(1, 60), st.integers(1, 40))
@@ -89,5 +90,5 @@ def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"".join(LINES))
     *_, last = scan_file(str(path), records=7, most_bytes=1000).slices
     path.write_bytes(b"".join(LINES[:-1]))
-    with pytest.raises(DataError, match=r"in\.jsonl: ends at byte .* the plan has"):
-        SliceReader().read(str(path), last.start, last.end)
+    with closing(SliceReader()) as reader, pytest.raises(DataError, match=r"in\.jsonl: ends at byte .* the plan has"):
+        reader.read(str(path), last.start, last.end)

@@ -14,7 +14,7 @@ from lexel.names import TASKS
 from lexel.tasks.loading import READERS, find_head
 from tests.builders import RECIPES, WORDS, bert_config, bert_tensors, build_tagger, write_folder, write_json
 
-from .test_bricks import RECIPE_OF
+from .test_bricks import CASES
 from .test_bricks import build_model as build_reference
 
 
@@ -50,8 +50,7 @@ def test_the_discriminator_of_electra_is_refused_with_the_reason(tmp_path: Path)
         find_head(open_checkpoint(tmp_path), "fill")
 
 
-@pytest.mark.parametrize("family", RECIPE_OF)
-@pytest.mark.parametrize("kind", ["fill", "fill untied", "classify", "answer"])
+@pytest.mark.parametrize(("family", "kind"), CASES)
 def test_every_folder_is_read_without_its_head(tmp_path: Path, family: str, kind: str) -> None:
     build_reference(tmp_path, family, kind)
     start_engine(open_checkpoint(tmp_path), EngineOptions("numpy"), heads=["hidden.1"])

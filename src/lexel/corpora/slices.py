@@ -157,6 +157,7 @@ class SliceReader:
 
     def __init__(self) -> None:
         self._path: str | None = None
+        self._file: Any = None
         self._stream: Any = None
         self._at = 0
 
@@ -186,7 +187,7 @@ class SliceReader:
 
     def _open(self, path: str) -> None:
         self.close()
-        file = open_regular(path)
+        self._file = file = open_regular(path)
         unpack = UNPACKERS.get(Path(path).suffix.lower())
         self._stream = file if unpack is None else unpack(file)
         self._path, self._at = path, 0
@@ -204,9 +205,10 @@ class SliceReader:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._stream is not None:
-            self._stream.close()
-        self._path = self._stream = None
+        for one in (self._stream, self._file):  # what unpacks a file does not close it
+            if one is not None:
+                one.close()
+        self._path = self._stream = self._file = None
 
 
 def _blocks(stream: Any) -> Iterator[bytes]:

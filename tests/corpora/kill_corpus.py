@@ -54,7 +54,7 @@ class Killed:
         self._command = [*LEXEL, "corpus", "run", "-q", str(self._source), "--workers", "2", "--steps", str(recipe)]
         self._command += ["--shard-records", str(shard_records)]
         began = time.monotonic()
-        self._run(folder / "whole").wait()
+        self._run(folder / "whole").communicate()
         self.whole_s = time.monotonic() - began
         self._expected = contents(folder / "whole" / "data")
         self.shards = len(self._expected)
@@ -85,8 +85,8 @@ class Killed:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(self._random.uniform(0.05, 0.6 * self.whole_s))
             has_killed = process.poll() is None and self._strike(process, target)
-        said = process.stderr.read().decode() if process.stderr else ""
-        status = process.wait()
+        said = process.communicate()[1].decode()
+        status = process.returncode
         survivors = list(workers_of(process.pid))
         if has_killed:
             self.found[f"killed: {target}"] += 1

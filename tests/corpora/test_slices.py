@@ -78,10 +78,11 @@ def test_slices_tile_any_file_with_blocks_of_any_size(
         assert one.count == 1 or part[:-1].rfind(b"\n") + 1 < most_bytes
 
 
-def test_a_packed_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "in.jsonl.gz"
-    path.write_bytes(gzip.compress(b"".join(LINES))[:-20])
-    with pytest.raises(DataError, match=r"in\.jsonl\.gz: cannot be unpacked"):
+@pytest.mark.parametrize("ending", [ending for ending in PACKERS if ending != ".jsonl"])
+def test_a_packed_file_that_was_cut_off_is_named(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"in.jsonl{ending}"
+    path.write_bytes(PACKERS[ending](b"".join(LINES))[:-20])
+    with pytest.raises(DataError, match=rf"in\.jsonl\{ending}: cannot be unpacked"):
         scan_file(str(path), records=7, most_bytes=1000)
 
 

@@ -6,42 +6,21 @@ start, so a reader keeps its place and goes on from there: a worker that takes s
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import io
-import lzma
 import os
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
+from lexel.data.packing import UNREADABLE, packing_of
 from lexel.disk import open_regular
-from lexel.errors import DataError, MissingExtra
+from lexel.errors import DataError
 
 BLOCK_BYTES = 4 << 20
-
-
-def _zstandard(file: IO[bytes]) -> IO[bytes]:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise MissingExtra('reading .zst needs zstandard: pip install "lexel[corpora]"') from error
-    return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
-
-
-UNPACKERS: dict[str, Callable[[Any], Any]] = {
-    ".gz": lambda file: gzip.GzipFile(fileobj=file),
-    ".xz": lzma.LZMAFile,
-    ".bz2": bz2.BZ2File,
-    ".zst": _zstandard,
-}
-"""What unpacks a file, by its last ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +83,8 @@ def scan_file(path: str, *, records: int, most_bytes: int) -> Scan:
     with _reading(path), open_regular(path) as file:
         hashed = _Hashed(file)
         packed = io.BufferedReader(hashed, BLOCK_BYTES)
-        unpack = UNPACKERS.get(Path(path).suffix.lower())
-        cutter = _Cutter(records, most_bytes)
-        for block in _blocks(packed if unpack is None else unpack(packed)):
+        packing, cutter = packing_of(path), _Cutter(records, most_bytes)
+        for block in _blocks(packed if packing is None else packing.unpack(cast(BinaryIO, packed))):
             cutter.take(block)
         for _ in _blocks(packed):  # what stands behind the end of a packed stream belongs to the checksum
             pass
@@ -183,13 +161,13 @@ class SliceReader:
 
     @property
     def _is_packed(self) -> bool:
-        return self._path is not None and Path(self._path).suffix.lower() in UNPACKERS
+        return self._path is not None and packing_of(self._path) is not None
 
     def _open(self, path: str) -> None:
         self.close()
         self._file = file = open_regular(path)
-        unpack = UNPACKERS.get(Path(path).suffix.lower())
-        self._stream = file if unpack is None else unpack(file)
+        packing = packing_of(path)
+        self._stream = file if packing is None else packing.unpack(file)
         self._path, self._at = path, 0
 
     def _skip(self, size: int) -> None:
@@ -224,9 +202,5 @@ def _reading(path: str) -> Iterator[None]:
     except OSError as error:
         what = "is gone" if not os.path.exists(path) else f"cannot be read ({error.strerror or error})"
         raise DataError(f"{path}: {what}; expected the input of the job. Put it back and run again") from error
-    except (EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be unpacked ({error}); expected a whole file. Fetch it again") from error
-    except Exception as error:
-        if type(error).__name__ != "ZstdError":
-            raise
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be unpacked ({error}); expected a whole file. Fetch it again") from error

@@ -28,11 +28,11 @@ class Packing:
     """How files of one ending are packed.
 
     Attributes:
-        unpack: Opens a file, and gives its unpacked bytes.
+        unpack: Gives the unpacked bytes of a file: of a path, or of an open file, which stays open when this is closed.
         pack: Gives a stream that packs into another; closing it does not close the other.
     """
 
-    unpack: Callable[[str | os.PathLike[str]], BinaryIO]
+    unpack: Callable[[str | os.PathLike[str] | BinaryIO], BinaryIO]
     pack: Callable[[BinaryIO], BinaryIO]
 
 
@@ -52,8 +52,9 @@ def _zstandard() -> Any:
 class _ZstdReader(io.RawIOBase):
     """Unpacks all frames of a stream; the library's own reader takes a file that is cut short for a whole one."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._library = file, _zstandard()
+    def __init__(self, file: BinaryIO, *, is_own: bool) -> None:
+        self._file, self._is_own = file, is_own
+        self._library = _zstandard()
         self._frame: Any = None
         self._packed = b""
         self._ready = memoryview(b"")
@@ -88,13 +89,19 @@ class _ZstdReader(io.RawIOBase):
         return data
 
     def close(self) -> None:
-        if not self.closed:
+        if self._is_own and not self.closed:
             self._file.close()
         super().close()
 
 
-def _unpack_zstd(path: str | os.PathLike[str]) -> BinaryIO:
-    return cast(BinaryIO, io.BufferedReader(_ZstdReader(open(path, "rb")), 1 << 17))
+def _unpack_zstd(file: str | os.PathLike[str] | BinaryIO) -> BinaryIO:
+    if isinstance(file, str | os.PathLike):
+        return _buffered(_ZstdReader(open(file, "rb"), is_own=True))
+    return _buffered(_ZstdReader(file, is_own=False))
+
+
+def _buffered(reader: _ZstdReader) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(reader, 1 << 17))
 
 
 def _pack_zstd(file: BinaryIO) -> BinaryIO:
@@ -105,12 +112,18 @@ def _opened(kind: Callable[..., Any], mode: str, file: Any) -> BinaryIO:
     return cast(BinaryIO, kind(file, mode))
 
 
+def _unpack_gzip(file: str | os.PathLike[str] | BinaryIO) -> BinaryIO:
+    if isinstance(file, str | os.PathLike):
+        return cast(BinaryIO, gzip.GzipFile(file, "rb"))
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file, mode="rb"))
+
+
 def _pack_gzip(file: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0))
 
 
 PACKINGS: dict[str, Packing] = {
-    ".gz": Packing(partial(_opened, gzip.GzipFile, "rb"), _pack_gzip),
+    ".gz": Packing(_unpack_gzip, _pack_gzip),
     ".xz": Packing(partial(_opened, lzma.LZMAFile, "rb"), partial(_opened, lzma.LZMAFile, "wb")),
     ".bz2": Packing(partial(_opened, bz2.BZ2File, "rb"), partial(_opened, bz2.BZ2File, "wb")),
     ".zst": Packing(_unpack_zstd, _pack_zstd),

@@ -1,11 +1,12 @@
 """GTE (Zhang et al. 2024, https://arxiv.org/abs/2407.19669): BERT with rotary positions and a gated feed-forward part.
 
-Checkpoints keep query, key and value in one tensor, and both maps of the gate in another; the names of transformers'
-own modules are read, too.
+Published checkpoints keep query, key and value in one tensor, and both maps of the gate in another; the names of
+transformers' own modules are read, too. ``build_rotary_bert`` also serves the families that share this layer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from lexel.encoder.families import bert
@@ -19,7 +20,7 @@ from lexel.encoder.family import (
     ModelType,
     Weights,
 )
-from lexel.encoder.layers import Encoder, GatedFeedForward, Layer, Scope
+from lexel.encoder.layers import Brick, Encoder, GatedFeedForward, Layer, Scope
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import (
     Renamed,
@@ -45,37 +46,58 @@ _ORIGINAL = {
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     """The encoder of a GTE checkpoint."""
+    return build_rotary_bert(ops, config, weights, original=_ORIGINAL, read_feed_forward=_read_feed_forward)
+
+
+def build_rotary_bert(
+    ops: Ops[T],
+    config: ModelConfig,
+    weights: Weights,
+    *,
+    original: Mapping[str, str],
+    read_feed_forward: Callable[[Ops[T], ModelConfig, Weights], Brick[T]],
+    has_bias: bool = True,
+) -> Encoder[T]:
+    """BERT's layers over whole sequences with rotary positions.
+
+    Args:
+        ops: What computes.
+        config: The model's; the base of its rotary positions is ``more``.
+        weights: The checkpoint's tensors.
+        original: What published checkpoints call the parts, by the names of transformers' modules.
+        read_feed_forward: Reads the feed-forward part of a layer.
+        has_bias: Whether the maps of attention have biases.
+    """
+    names, hidden, eps = config.family.layer, config.hidden_size, config.layer_norm_eps
     base = weights.base(config.family.prefix)
-    if base.has("encoder.layer.0.attn_ln.weight"):
-        base = Renamed(base, _ORIGINAL)
+    if not base.has(f"layers.0.{names.attention_norm}.weight"):
+        base = Renamed(base, original)
+    layers = [base.at(f"layers.{i}") for i in range(config.n_layers)]
+    assert isinstance(config.more, float)
+    rotary = build_rotary(ops, base=config.more, size=config.head_size, n_positions=config.max_positions)
     return Encoder(
         ops,
         bert.read_embeddings(ops, config, base),
-        [_read_layer(ops, config, base.at(f"layers.{i}")) for i in range(config.n_layers)],
-        scopes=[build_scope(ops, config)],
+        [
+            Layer(
+                ops,
+                read_attention(ops, config, layer, names, fused="self_attn.qkv_proj", has_bias=has_bias),
+                read_layer_norm(ops, layer, names.attention_norm, hidden, eps),
+                read_feed_forward(ops, config, layer),
+                read_layer_norm(ops, layer, names.feed_forward_norm, hidden, eps),
+            )
+            for layer in layers
+        ],
+        scopes=[Scope(rotary=rotary)],
     )
 
 
-def build_scope(ops: Ops[T], config: ModelConfig) -> Scope[T]:
-    """Whole sequences with rotary positions; their base is ``config.more``."""
-    assert isinstance(config.more, float)
-    return Scope(rotary=build_rotary(ops, base=config.more, size=config.head_size, n_positions=config.max_positions))
-
-
-def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
-    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
-    gate, wide = read_maps(
-        ops, weights, ("mlp.up_proj", "mlp.gate_proj"), (inner, hidden), fused="mlp.up_gate_proj", has_bias=False
-    )
-    return Layer(
-        ops,
-        read_attention(ops, config, weights, config.family.layer, fused="self_attn.qkv_proj"),
-        read_layer_norm(ops, weights, "post_attention_layernorm", hidden, eps),
-        GatedFeedForward(
-            ops, wide, gate, read_linear(ops, weights, "mlp.down_proj", (hidden, inner)), config.activation
-        ),
-        read_layer_norm(ops, weights, "post_mlp_layernorm", hidden, eps),
-    )
+def _read_feed_forward(ops: Ops[T], config: ModelConfig, layer: Weights) -> Brick[T]:
+    hidden, inner = config.hidden_size, config.intermediate_size
+    names = ("mlp.up_proj", "mlp.gate_proj")
+    gate, wide = read_maps(ops, layer, names, (inner, hidden), fused="mlp.up_gate_proj", has_bias=False)
+    outer = read_linear(ops, layer, "mlp.down_proj", (hidden, inner))
+    return GatedFeedForward(ops, wide, gate, outer, config.activation)
 
 
 FAMILY = Family(

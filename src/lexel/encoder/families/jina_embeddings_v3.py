@@ -5,22 +5,21 @@ Published checkpoints keep query, key and value in one tensor; the names of tran
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 from lexel.encoder.families import bert, gte
 from lexel.encoder.family import (
-    EmbeddingNames,
     Family,
     FillNames,
     HeadNames,
-    LayerNames,
     ModelConfig,
     ModelType,
     Weights,
 )
-from lexel.encoder.layers import Encoder, FeedForward, Layer
+from lexel.encoder.layers import Brick, Encoder, FeedForward
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import Renamed, read_attention, read_layer_norm, read_linear, rotary_base
+from lexel.encoder.read import read_linear, rotary_base
 
 T = TypeVar("T")
 
@@ -37,31 +36,22 @@ _ORIGINAL = {
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     """The encoder of a Jina embeddings v3 checkpoint."""
-    base = weights.base(config.family.prefix)
-    if base.has("emb_ln.weight"):
-        base = Renamed(base, _ORIGINAL)
-    return Encoder(
+    return gte.build_rotary_bert(
         ops,
-        bert.read_embeddings(ops, config, base),
-        [_read_layer(ops, config, base.at(f"layers.{i}")) for i in range(config.n_layers)],
-        scopes=[gte.build_scope(ops, config)],
+        config,
+        weights,
+        original=_ORIGINAL,
+        read_feed_forward=_read_feed_forward,
     )
 
 
-def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
-    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
-    feed_forward = FeedForward(
+def _read_feed_forward(ops: Ops[T], config: ModelConfig, layer: Weights) -> Brick[T]:
+    hidden, inner = config.hidden_size, config.intermediate_size
+    return FeedForward(
         ops,
-        inner=read_linear(ops, weights, "mlp.fc1", (inner, hidden)),
-        outer=read_linear(ops, weights, "mlp.fc2", (hidden, inner)),
+        inner=read_linear(ops, layer, "mlp.fc1", (inner, hidden)),
+        outer=read_linear(ops, layer, "mlp.fc2", (hidden, inner)),
         activation=config.activation,
-    )
-    return Layer(
-        ops,
-        read_attention(ops, config, weights, config.family.layer, fused="self_attn.qkv_proj"),
-        read_layer_norm(ops, weights, "post_attention_layernorm", hidden, eps),
-        feed_forward,
-        read_layer_norm(ops, weights, "post_mlp_layernorm", hidden, eps),
     )
 
 
@@ -74,20 +64,9 @@ FAMILY = Family(
     defaults={"layer_norm_eps": 1e-5, "n_types": 1, "pad_id": 1},
     read_more=lambda values: rotary_base(values, default=20_000.0),
     prefix="roberta",
-    embeddings=EmbeddingNames(
-        "embeddings.word_embeddings", None, "embeddings.token_type_embeddings", "embeddings.LayerNorm"
-    ),
+    embeddings=gte.FAMILY.embeddings,
     layers="layers.*",
-    layer=LayerNames(
-        query="self_attn.q_proj",
-        key="self_attn.k_proj",
-        value="self_attn.v_proj",
-        attention_output="self_attn.o_proj",
-        attention_norm="post_attention_layernorm",
-        inner="mlp.fc1",
-        outer="mlp.fc2",
-        feed_forward_norm="post_mlp_layernorm",
-    ),
+    layer=replace(gte.FAMILY.layer, inner="mlp.fc1", outer="mlp.fc2"),
     fill=FillNames(
         "lm_head",
         dense="lm_head.dense",

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 from lexel.encoder.families import bert, gte
-from lexel.encoder.family import EmbeddingNames, Family, FillNames, HeadNames, ModelConfig, ModelType, Weights
-from lexel.encoder.layers import Encoder, GatedFeedForward, Layer
+from lexel.encoder.family import Family, FillNames, HeadNames, ModelConfig, ModelType, Weights
+from lexel.encoder.layers import Brick, Encoder, GatedFeedForward
 from lexel.encoder.ops import Ops
-from lexel.encoder.read import Renamed, read_attention, read_layer_norm, read_linear, rotary_base
+from lexel.encoder.read import read_linear, rotary_base
 
 T = TypeVar("T")
 
@@ -31,30 +31,23 @@ _ORIGINAL = {
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
     """The encoder of a NomicBERT checkpoint."""
-    base = weights.base(config.family.prefix)
-    if base.has("emb_ln.weight"):
-        base = Renamed(base, _ORIGINAL)
-    return Encoder(
+    return gte.build_rotary_bert(
         ops,
-        bert.read_embeddings(ops, config, base),
-        [_read_layer(ops, config, base.at(f"layers.{i}")) for i in range(config.n_layers)],
-        scopes=[gte.build_scope(ops, config)],
+        config,
+        weights,
+        original=_ORIGINAL,
+        read_feed_forward=_read_feed_forward,
+        has_bias=False,
     )
 
 
-def _read_layer(ops: Ops[T], config: ModelConfig, weights: Weights) -> Layer[T]:
-    hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
-    wide, gate = (
-        read_linear(ops, weights, f"mlp.{name}_proj", (inner, hidden), has_bias=False) for name in ("gate", "up")
+def _read_feed_forward(ops: Ops[T], config: ModelConfig, layer: Weights) -> Brick[T]:
+    hidden, inner = config.hidden_size, config.intermediate_size
+    wide, gate, outer = (
+        read_linear(ops, layer, f"mlp.{name}_proj", shape, has_bias=False)
+        for name, shape in (("gate", (inner, hidden)), ("up", (inner, hidden)), ("down", (hidden, inner)))
     )
-    outer = read_linear(ops, weights, "mlp.down_proj", (hidden, inner), has_bias=False)
-    return Layer(
-        ops,
-        read_attention(ops, config, weights, config.family.layer, fused="self_attn.qkv_proj", has_bias=False),
-        read_layer_norm(ops, weights, "post_attention_layernorm", hidden, eps),
-        GatedFeedForward(ops, wide, gate, outer, config.activation),
-        read_layer_norm(ops, weights, "post_mlp_layernorm", hidden, eps),
-    )
+    return GatedFeedForward(ops, wide, gate, outer, config.activation)
 
 
 FAMILY = Family(
@@ -66,9 +59,7 @@ FAMILY = Family(
     defaults={"layer_norm_eps": 1e-12, "n_types": 2, "pad_id": 0},
     read_more=lambda values: rotary_base(values, default=1_000.0),
     prefix="nomic_bert",
-    embeddings=EmbeddingNames(
-        "embeddings.word_embeddings", None, "embeddings.token_type_embeddings", "embeddings.LayerNorm"
-    ),
+    embeddings=gte.FAMILY.embeddings,
     layers="layers.*",
     layer=gte.FAMILY.layer,
     fill=FillNames(

@@ -66,7 +66,15 @@ def test_workers_end_with_the_process_that_started_them() -> None:
 
 def workers_of(parent: psutil.Process) -> list[psutil.Process]:
     """The processes that answer; Python's tracker of resources is one of the children, too."""
-    return [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
+    return [one for one in parent.children() if "spawn_main" in command_of(one)]
+
+
+def command_of(process: psutil.Process) -> str:
+    """Its command; empty for one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def outcome(server: LiveServer) -> int:

@@ -2,14 +2,14 @@
 
 Best fit, longest first: a sequence goes into the fullest row that still has room for it, else opens a new row with room
 for ``ROW_LENGTH`` pieces, or twice as many until it fits. A row that is filled is then cut to the shortest length that
-holds it. Rows of one length are cut into batches of a few row counts (four an octave), so an engine that compiles per
+holds it. Rows of one length are cut into batches whose row counts are powers of two, so an engine that compiles per
 shape sees few shapes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,9 +24,6 @@ ROW_STEP = 16
 The engines' float32 kernels then treat every slot of every row alike, so a sequence gets the same scores, bit for bit,
 wherever it stands.
 """
-
-BATCH_SLOTS = 48
-"""What a batch costs beside its slots, in slots: a few rows are rather filled up than computed apart."""
 
 ROW_LENGTH = 96
 """Room in a row that many short sequences share: attention costs by the row, and shorter ones are harder to fill."""
@@ -98,7 +95,7 @@ def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BAT
         by_length[length].append(members)
     return [
         _place(lengths, length, batch)
-        for length, members in _joined(by_length)
+        for length, members in sorted(by_length.items(), reverse=True)
         for batch in _batches(members, max(1, batch_pieces // length))
     ]
 
@@ -149,33 +146,14 @@ def _cut_to_length(
     return zip(shortest.tolist(), rows, strict=True)
 
 
-def _joined(by_length: Mapping[int, list[list[int]]]) -> list[tuple[int, list[list[int]]]]:
-    """Rows by length, the longest first; those of a length join the next longer ones where that is cheaper."""
-    groups: list[tuple[int, list[list[int]]]] = []
-    waiting: list[list[int]] = []  # rows of the lengths before that were too few
-    at = 0
-    for length in sorted(by_length):
-        if waiting and len(waiting) * (length - at) > BATCH_SLOTS:
-            groups.append((at, waiting))
-            waiting = []
-        waiting, at = [*by_length[length], *waiting], length
-    return [(at, waiting), *reversed(groups)] if waiting else []
-
-
 def _batches(rows: list[list[int]], most: int) -> Iterator[list[list[int]]]:
-    """Cut rows into batches of the largest count up to ``most``, then of smaller counts for the rest."""
-    counts, start = _row_counts(most), 0
+    """Cut rows into batches of the largest power of two up to ``most``, then smaller powers for the rest."""
+    size, start = 1 << (most.bit_length() - 1), 0
     while start < len(rows):
-        size = next(count for count in counts if count <= len(rows) - start)
+        while size > len(rows) - start:
+            size //= 2
         yield rows[start : start + size]
         start += size
-
-
-@cache
-def _row_counts(most: int) -> tuple[int, ...]:
-    """How many rows a batch may have, the largest first: four counts an octave, as the lengths."""
-    counts = {(4 + quarter << octave) // 4 for octave in range(most.bit_length()) for quarter in range(4)}
-    return tuple(sorted((count for count in counts if count <= most), reverse=True))
 
 
 def _place(lengths: NDArray[np.int64], length: int, rows: list[list[int]]) -> Placement:

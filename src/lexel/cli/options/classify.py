@@ -19,7 +19,21 @@ from lexel.cli.options.groups import (
 
 _INPUT, _CLASSES = "Input", "Classes"
 
-TextFormatName = Literal["text", "jsonl", "tsv", "csv", "segmented", "conll", "conllu", "parquet"]
+TextFormatName = Literal[
+    "text",
+    "jsonl",
+    "tsv",
+    "csv",
+    "segmented",
+    "conll",
+    "conllu",
+    "parquet",
+    "hugging-face",
+    "doccano",
+    "label-studio",
+    "prodigy",
+    "cluener",
+]
 
 ClassFormatName = Literal["jsonl", "tsv", "terminal"]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lexel.data import Losses, by_ending, format_named
+from lexel.data.files import ending_of
 from lexel.data.tags import ILL_FORMED
 from lexel.errors import DataError
 from lexel.names import LAYERS
@@ -48,6 +49,9 @@ def layers_of_data(file: DataFile) -> tuple[str, ...]:
 
 
 def _holds_documents(file: DataFile) -> bool:
+    """Whether a file's format says so; a table holds rows of words or classified texts, so its ending says nothing."""
+    if file.format is None and ending_of(file.path) in (".tsv", ".tab", ".csv"):
+        return False
     try:
         row = format_named(file.format) if file.format else by_ending(file.path)
     except DataError:

@@ -18,15 +18,12 @@ settings.load_profile("lexel")
 
 @pytest.fixture(autouse=True)
 def quiet_loggers(caplog: pytest.LogCaptureFixture) -> None:
-    """Undo what a command or a library did to logging in this process; ``caplog`` hears the package at first hand.
+    """Undo what a command did to the package's loggers, and a library to the handlers that it found on the root logger.
 
-    Its handler stands on the package's logger itself, so no library that rearranges the root logger comes between.
+    ``caplog`` has one handler for the whole run, and was found at the level of errors.
     """
-    logging.disable(logging.NOTSET)
-    logging.getLogger().setLevel(logging.WARNING)
-    for name, logger in list(logging.root.manager.loggerDict.items()):
-        if name.split(".")[0] == "lexel" and isinstance(logger, logging.Logger):
-            logger.disabled, logger.propagate, logger.handlers, logger.filters = False, True, [], []
-            logger.setLevel(logging.NOTSET)
-    package = logging.getLogger("lexel")
-    package.propagate, package.handlers = False, [caplog.handler]
+    caplog.handler.setLevel(logging.NOTSET)
+    for name in ("lexel", "lexel.serving"):
+        logger = logging.getLogger(name)
+        logger.propagate, logger.handlers = True, []
+        logger.setLevel(logging.NOTSET)

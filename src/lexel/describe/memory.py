@@ -17,6 +17,10 @@ from lexel.encoder.family import ModelConfig
 
 MIB = 2**20
 
+LIBRARIES = 69 * MIB
+"""Of every figure, pages of the libraries' files. Processes share them; how many count depends on how the system caches
+files (measured: 69 and 99 MiB, with all other memory the same)."""
+
 
 class _Costs(NamedTuple):
     """Bytes of a process by itself, for each number of products and tables, for each unit of width and each layer."""

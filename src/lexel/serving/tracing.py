@@ -28,4 +28,5 @@ def add_tracing(app: FastAPI) -> Callable[[], None]:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     app.add_middleware(OpenTelemetryMiddleware, tracer_provider=provider, exclude_spans=["receive", "send"])
-    return provider.shutdown
+    shutdown: Callable[[], None] = provider.shutdown
+    return shutdown

@@ -23,12 +23,15 @@ class Document:
     A layer that nobody annotated or predicted is an empty sequence, and ``layers`` says which layers are there:
     ``"entities" in doc.layers`` tells "none found" from "not looked for".
 
+    ``entities`` is what a model found without overlaps. ``nested`` holds all spans that a span model found, so they may
+    lie inside each other or overlap.
+
     Attributes:
         text: The caller's string, unchanged.
         id: The record's name in its file, if it has one.
     """
 
-    __slots__ = ("_entities", "_sentences", "_words", "id", "text")
+    __slots__ = ("_entities", "_nested", "_sentences", "_words", "id", "text")
 
     text: str
     id: str | None
@@ -41,6 +44,7 @@ class Document:
         sentences: Spans | Callable[[str], Spans] | None = None,
         *,
         id: str | None = None,
+        nested: Spans | None = None,
     ) -> None:
         """Put a document together.
 
@@ -50,19 +54,22 @@ class Document:
             entities: Its named entities.
             sentences: Its sentences, or a rule that finds them when they are asked for.
             id: The record's name in its file.
+            nested: Its named entities with those that lie inside of others or overlap them.
         """
         put = object.__setattr__
         put(self, "text", text)
         put(self, "id", id)
         put(self, "_words", words)
         put(self, "_entities", entities)
+        put(self, "_nested", nested)
         put(self, "_sentences", sentences)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a Document is immutable; make a new one instead of setting {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.text, self._words, self._entities, self._sentences, self.id)  # type: ignore[attr-defined]
+        layers = self._words, self._entities, self._sentences, self._nested  # type: ignore[attr-defined]
+        return _rebuild, (self.text, *layers, self.id)
 
     @property
     def words(self) -> Words:
@@ -77,6 +84,17 @@ class Document:
         return Spans(self.text, (), (), label_ids=(), labels=()) if entities is None else entities
 
     @property
+    def nested(self) -> Spans:
+        """All named entities, also those inside of others, outer before inner; empty if the layer is absent."""
+        nested: Spans | None = self._nested  # type: ignore[attr-defined]
+        return Spans(self.text, (), (), label_ids=(), labels=()) if nested is None else nested
+
+    @property
+    def all_entities(self) -> Spans:
+        """``nested`` if the document has this layer, else ``entities``."""
+        return self.nested if "nested" in self.layers else self.entities
+
+    @property
     def sentences(self) -> Spans:
         """The sentences in order; empty if the layer is absent."""
         sentences: Spans | Callable[[str], Spans] | None = self._sentences  # type: ignore[attr-defined]
@@ -89,11 +107,12 @@ class Document:
 
     @property
     def layers(self) -> frozenset[str]:
-        """Which of ``words``, ``pos``, ``entities`` and ``sentences`` this document carries."""
+        """Which of ``words``, ``pos``, ``entities``, ``nested`` and ``sentences`` this document carries."""
         present = {
             "words": self._words is not None,  # type: ignore[attr-defined]
             "pos": self._words is not None and self._words.pos_ids is not None,  # type: ignore[attr-defined]
             "entities": self._entities is not None,  # type: ignore[attr-defined]
+            "nested": self._nested is not None,  # type: ignore[attr-defined]
             "sentences": self._sentences is not None,  # type: ignore[attr-defined]
         }
         return frozenset(name for name, there in present.items() if there)
@@ -104,12 +123,14 @@ class Document:
         ``doc.part(sentence.start, sentence.end)`` is a sentence with its own words. Offsets index the part's text.
         """
         words, entities, sentences = self._words, self._entities, self._sentences  # type: ignore[attr-defined]
+        nested: Spans | None = self._nested  # type: ignore[attr-defined]
         return Document(
             self.text[start:end],
             None if words is None else words.within(start, end),
             None if entities is None else entities.within(start, end),
             sentences.within(start, end) if isinstance(sentences, Spans) else sentences,
             id=self.id,
+            nested=None if nested is None else nested.within(start, end),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,7 +160,10 @@ class Document:
         return document
 
     def to_html(self, *, title: str = "Lexel") -> str:
-        """The document as a complete HTML page: words over their tags, entities highlighted, light and dark."""
+        """The document as a complete HTML page: words over their tags, entities highlighted, light and dark.
+
+        A document with the layer ``nested`` shows all of its spans, one inside of another.
+        """
         page = io.StringIO()
         _form("html_page").write_html([self], page, title=title)
         return page.getvalue()
@@ -150,7 +174,7 @@ class Document:
         return fragment
 
     def show(self, *, colour: bool | None = None, width: int | None = None) -> None:
-        """Print the document: words over their tags, a bar with its label under each entity.
+        """Print the document: words over their tags, a bar with its label under each entity, inner ones below outer.
 
         Args:
             colour: Whether to use colours; ``None`` uses them on a terminal, unless ``NO_COLOR`` is set.
@@ -161,22 +185,23 @@ class Document:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Document):
             return NotImplemented
-        return (self.text, self.id, self.layers, self.words, self.entities) == (
-            other.text,
-            other.id,
-            other.layers,
-            other.words,
-            other.entities,
-        )
+        return _compared(self) == _compared(other)
 
     def __hash__(self) -> int:
         return hash((self.text, self.id))
 
     def __repr__(self) -> str:
         shown = self.text if len(self.text) <= 40 else self.text[:37] + "..."
-        return (
-            f"Document({shown!r}, {_count(self.words, 'word', 'words')}, {_count(self.entities, 'entity', 'entities')})"
-        )
+        counts = [_count(self.words, "word", "words"), _count(self.entities, "entity", "entities")]
+        if "nested" in self.layers:
+            counts.append(f"{len(self.nested)} nested")
+        return f"Document({shown!r}, {', '.join(counts)})"
+
+
+def _compared(document: Document) -> tuple[Any, ...]:
+    """What makes documents equal."""
+    layers = document.words, document.entities, document.nested
+    return document.text, document.id, document.layers, *layers
 
 
 def _count(layer: Words | Spans, singular: str, plural: str) -> str:
@@ -193,6 +218,7 @@ def _rebuild(
     words: Words | None,
     entities: Spans | None,
     sentences: Spans | Callable[[str], Spans] | None,
+    nested: Spans | None,
     id: str | None,
 ) -> Document:
-    return Document(text, words, entities, sentences, id=id)
+    return Document(text, words, entities, sentences, id=id, nested=nested)

@@ -55,7 +55,8 @@ def test_no_two_formats_share_an_ending() -> None:
 
 def full_document() -> Document:
     words = Words("在北京", [0, 1], [1, 3], pos_ids=[0, 1], pos_labels=["A", "B"], scores=[1, 1], pos_scores=[1, 1])
-    return Document("在北京", words, Spans("在北京", [1], [3], label_ids=[0], labels=["LOC"], scores=[0.5]), id="s1")
+    entities = Spans("在北京", [1], [3], label_ids=[0], labels=["LOC"], scores=[0.5])
+    return Document("在北京", words, entities, id="s1", nested=entities)
 
 
 @pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.reader is not None])

@@ -10,7 +10,7 @@ from typing import Any
 from lexel.data.jsonl import document_of_record, record_of_document
 from lexel.document import Document
 
-ANNOTATION = ("words", "pos", "upos", "entities", "scores", "offset_unit")
+ANNOTATION = ("words", "pos", "upos", "entities", "nested", "scores", "offset_unit")
 """Keys of a JSON record that belong to its document."""
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False).encode
@@ -66,7 +66,7 @@ def record_of_json(values: Any, *, text_column: str, id_column: str, keep: froze
     if not isinstance(text, str):
         raise ValueError(_no_text(values, text_column))
     document = None
-    if values.get("words") is not None or values.get("entities") is not None:
+    if any(values.get(layer) is not None for layer in ("words", "entities", "nested")):
         document = document_of_record({**values, "text": text, "id": None})
     taken = {text_column, id_column, *(ANNOTATION if document is not None or "offset_unit" in values else ())}
     fields = {key: value for key, value in values.items() if key not in taken and (keep is None or key in keep)}

@@ -41,12 +41,14 @@ def replace_spans(document: Document, replacements: Sequence[Replacement]) -> Do
         return document
     text = replace_text(document.text, replacements)
     moved = _Moved(replacements)
-    words = entities = None
+    words = entities = nested = None
     if "words" in document.layers:
         words = _moved_words(document.words, text, moved)
     if "entities" in document.layers:
         entities = _moved_entities(document.entities, text, moved)
-    return Document(text, words, entities, id=document.id)
+    if "nested" in document.layers:
+        nested = _moved_entities(document.nested, text, moved)
+    return Document(text, words, entities, id=document.id, nested=nested)
 
 
 class _Moved:

@@ -17,7 +17,7 @@ from functools import partial
 from lexel.data.char_rows import UNITS, blank_between_chars, settle_unit, warn_of_chars
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, ending_of, open_output
-from lexel.data.omissions import Loss, Losses, n_scores
+from lexel.data.omissions import NESTED, Loss, Losses, n_scores
 from lexel.data.tags import (
     ILL_FORMED,
     OFF_WORDS,
@@ -346,6 +346,7 @@ def _count_losses(document: Document, names: Sequence[str], losses: Losses, *, c
     words = document.words
     losses.add("tags", len(words) if "pos" not in names and words.pos_ids is not None else 0, format=FORMAT)
     losses.add("entities", len(document.entities) if "tag" not in names else 0, format=FORMAT)
+    losses.add(NESTED, len(document.nested), format=FORMAT)
     losses.add("scores", n_scores(document), format=FORMAT)
     if not comments:
         losses.add("names of documents", int(document.id is not None), format=FORMAT)

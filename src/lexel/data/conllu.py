@@ -29,7 +29,7 @@ from typing import NamedTuple
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.folding import Fold, fold_of
-from lexel.data.omissions import Loss, Losses, n_scores
+from lexel.data.omissions import NESTED, Loss, Losses, n_scores
 from lexel.data.tags import (
     ILL_FORMED,
     OFF_WORDS,
@@ -385,6 +385,7 @@ def write_conllu(
             tags = tags_of_spans(spans, n_words=len(document.words), scheme="BIO")
             rows = _rows(document, tags if "entities" in document.layers else None, entity_key, output)
             output.write(_comments(document, output) + "".join(rows) + "\n")
+            losses.add(NESTED, len(document.nested), format=FORMAT)
             losses.add("scores", n_scores(document), format=FORMAT)
     return losses.summary()
 

@@ -97,7 +97,7 @@ def _write_documents(
 
 
 def _rows() -> Iterator[Format]:
-    every = frozenset(("id", "words", "pos", "entities", "scores"))
+    every = frozenset(("id", "words", "pos", "entities", "nested", "scores"))
     tagged = frozenset(("words", "pos", "entities"))
     yield Format("text", read_lines, write_lines, (".txt",), frozenset(), RECORD_FORMATS["text"])
     yield Format("segmented", read_segmented, write_segmented, (".seg",), frozenset(("words",)))
@@ -112,8 +112,8 @@ def _rows() -> Iterator[Format]:
     for shape in SHAPES.values():
         shaped = partial(read_shaped, shape=shape), partial(write_shaped, shape=shape)
         yield Format(shape.name, *shaped, (), shape.layers)
-    yield Format("html", None, write_html, (".html", ".htm"), tagged | {"id"})
-    yield Format("terminal", None, write_terminal, (), tagged | {"id"})
+    yield Format("html", None, write_html, (".html", ".htm"), tagged | {"id", "nested"})
+    yield Format("terminal", None, write_terminal, (), tagged | {"id", "nested"})
 
 
 FORMATS: dict[str, Format] = {format.name: format for format in _rows()}

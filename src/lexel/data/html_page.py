@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lexel.data.files import Target, open_output
 from lexel.data.omissions import Loss, Losses
-from lexel.data.render import Part, cut_into_parts, nested
+from lexel.data.render import CROSSING, Part, cut_into_parts, nested
 from lexel.document import Document, Span
 from lexel.pages import fill_template
 from lexel.visible import visible
@@ -88,7 +88,7 @@ def write_html(
         title: The title of the page.
 
     Returns:
-        What the page should show and does not: entities that cross another.
+        What the page should show and does not: entities that cross another. Those inside of others are shown.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -97,8 +97,8 @@ def write_html(
 
     def articles() -> Iterator[Article]:
         for document in documents:
-            entities = nested(document.entities)
-            losses.add("entities that cross another", len(document.entities) - len(entities), format=HTML_FORMAT)
+            entities = nested(document.all_entities)
+            losses.add(CROSSING, len(document.all_entities) - len(entities), format=HTML_FORMAT)
             yield _article(document, entities, colours=legend.add(document, entities))
 
     with open_output(out, encoding=encoding) as output:
@@ -124,11 +124,11 @@ def fragment_of(document: Document) -> str:
     """
     first = _cut_near(document, N_OPEN)
     second = _cut_near(document, N_OPEN + N_FOLDED)
-    colours = Legend().add(document, nested(document.entities))
+    colours = Legend().add(document, nested(document.all_entities))
 
     def article(start: int, end: int) -> Article:
         part = document.part(start, end)
-        return _article(part, nested(part.entities), colours=colours)
+        return _article(part, nested(part.all_entities), colours=colours)
 
     n = len(document.text)
     folded = [article(first, second)] if second > first else []
@@ -150,7 +150,7 @@ def _cut_near(document: Document, place: int) -> int:
     cut = place
     while over := [
         int(layer.starts[crossing].min())
-        for layer in (document.words, document.entities)
+        for layer in (document.words, document.all_entities)
         if (crossing := (layer.starts < cut) & (layer.ends > cut)).any()
     ]:
         cut = min(over)

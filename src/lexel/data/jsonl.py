@@ -3,7 +3,8 @@
     {"id": "s1", "text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], "pos": ["PRON", "ADP", "PROPN"],
      "entities": [[2, 4, "LOC"]], "scores": {"words": [0.99, 0.98, 0.97]}, "offset_unit": "char"}
 
-``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``offset_unit`` says what the offsets
+``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``nested`` stands beside ``entities`` only
+where a document has this layer: all spans of a span model, those inside of others too. ``offset_unit`` says what the offsets
 count: code points (``char``), UTF-16 units or UTF-8 bytes. Any string that Python can hold is written: lone
 surrogates as ``\\ud8xx``.
 """
@@ -29,7 +30,7 @@ from lexel.document import Document, Spans, Words
 
 FORMAT = "JSON lines"
 SCORE_DECIMALS = 4
-_KEYS = ("id", "text", "words", "pos", "upos", "entities", "sentences", "scores", "offset_unit")
+_KEYS = ("id", "text", "words", "pos", "upos", "entities", "nested", "sentences", "scores", "offset_unit")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -43,8 +44,8 @@ def read_jsonl(
 ) -> Iterator[Document]:
     """Each record as a Document: one a line, or the elements of one array; blank lines are passed over.
 
-    ``words``, ``pos`` (or ``upos``), ``entities``, ``sentences``, ``scores``, ``id`` and ``offset_unit`` may be
-    missing; entities may come in any order.
+    ``words``, ``pos`` (or ``upos``), ``entities``, ``nested``, ``sentences``, ``scores``, ``id`` and ``offset_unit``
+    may be missing; entities may come in any order, and may overlap.
 
     Args:
         source: A path (also packed), ``"-"`` or an open stream.
@@ -103,9 +104,10 @@ def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
     return Document(
         text,
         _words(record, text, unit, scores, fold=fold),
-        _entities(record, text, unit, scores),
+        _spans("entities", record, text, unit, scores),
         _sentences(record, text, unit),
         id=None if id is None else str(id),
+        nested=_spans("nested", record, text, unit, scores),
     )
 
 
@@ -141,18 +143,19 @@ def _folded(record: Mapping[str, Any], pos: list[str], fold: Fold) -> list[str]:
     return fold.apply(pos, xpos or [])
 
 
-def _entities(record: Mapping[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:
-    items = _typed(record, "entities", list)
+def _spans(key: str, record: Mapping[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:
+    """The labelled stretches under a key, in order of their starts; of ``nested``, the longer of two first."""
+    items = _typed(record, key, list)
     if items is None:
         return None
     for i, item in enumerate(items):
         if not (isinstance(item, list) and len(item) == 3 and isinstance(item[2], str)):
-            raise ValueError(f"entities[{i}] is {json.dumps(item)[:60]}; expected [start, end, label]")
-    pairs = _named("entities", pairs_of, [item[:2] for item in items])
-    chars = _named("entities", lambda pairs: chars_of(pairs, text, unit=unit), pairs)
-    labels, ids = _indexed([item[2] for item in items], "entities")
-    found = _scores(scores, "entities", len(items))
-    order = np.lexsort((chars[:, 1], chars[:, 0]))
+            raise ValueError(f"{key}[{i}] is {json.dumps(item)[:60]}; expected [start, end, label]")
+    pairs = _named(key, pairs_of, [item[:2] for item in items])
+    chars = _named(key, lambda pairs: chars_of(pairs, text, unit=unit), pairs)
+    labels, ids = _indexed([item[2] for item in items], key)
+    found = _scores(scores, key, len(items))
+    order = np.lexsort((-chars[:, 1] if key == "nested" else chars[:, 1], chars[:, 0]))
     return Spans(
         text,
         chars[order, 0],
@@ -290,17 +293,23 @@ def record_of_document(document: Document, *, unit: str = "char", exact: bool = 
         _put_scores(scores, "words", found.scores, exact=exact)
         _put_scores(scores, "pos", found.pos_scores, exact=exact)
     if "entities" in layers:
-        spans = document.entities
-        starts, ends = _in_unit(spans.starts, positions), _in_unit(spans.ends, positions)
-        names = spans.labels
-        entities = _rows(starts, ends, [names[i] for i in spans.label_ids.tolist()])
-        _put_scores(scores, "entities", spans.scores, exact=exact)
+        entities = _span_rows(document.entities, positions)
+        _put_scores(scores, "entities", document.entities.scores, exact=exact)
     record: dict[str, Any] = {"id": document.id, "text": text, "words": words, "pos": pos, "entities": entities}
+    if "nested" in layers:
+        record["nested"] = _span_rows(document.nested, positions)
+        _put_scores(scores, "nested", document.nested.scores, exact=exact)
     if exact and "sentences" in layers:
         found_sentences = document.sentences
         starts, ends = _in_unit(found_sentences.starts, positions), _in_unit(found_sentences.ends, positions)
         record["sentences"] = _rows(starts, ends)
     return record | {"scores": scores, "offset_unit": unit}
+
+
+def _span_rows(spans: Spans, positions: np.ndarray[Any, np.dtype[np.int64]] | None) -> list[list[Any]]:
+    names = spans.labels
+    starts, ends = _in_unit(spans.starts, positions), _in_unit(spans.ends, positions)
+    return _rows(starts, ends, [names[i] for i in spans.label_ids.tolist()])
 
 
 def _rows(*columns: list[Any]) -> list[list[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, open_output
-from lexel.data.omissions import Loss, Losses
+from lexel.data.omissions import NESTED, Loss, Losses
 from lexel.document import Document
 
 FORMAT = "plain text"
@@ -50,4 +50,5 @@ def write_lines(documents: Iterable[Document], out: Target, *, encoding: str = "
             output.write(text + "\n")
             losses.add("words", len(document.words), format=FORMAT)
             losses.add("entities", len(document.entities), format=FORMAT)
+            losses.add(NESTED, len(document.nested), format=FORMAT)
     return losses.summary()

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from lexel.document import Document
 
+NESTED = "nested entities"
+"""What formats without the layer ``nested`` lose."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -50,5 +53,5 @@ class Losses:
 def n_scores(document: Document) -> int:
     """How many scores a document carries."""
     words = document.words
-    layers = (words.scores, words.pos_scores, document.entities.scores)
+    layers = (words.scores, words.pos_scores, document.entities.scores, document.nested.scores)
     return sum(len(scores) for scores in layers if scores is not None)

@@ -3,6 +3,7 @@
     id           text
     word_starts  word_ends  pos  entity_starts  entity_ends  entity_labels
     word_scores  pos_scores      entity_scores
+    nested_starts  nested_ends  nested_labels  nested_scores    (if the first rows have the layer ``nested``)
 
 All but the first two are lists, ``null`` where the layer is absent. What the offsets count stands in the schema's
 metadata under ``lexel.offset_unit``; without it they are code points.
@@ -15,13 +16,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from lexel.data.faults import Faults
 from lexel.data.files import Source, Target, name_of, open_binary, write_errors
 from lexel.data.jsonl import document_of_record, record_of_document
 from lexel.data.offsets import unit_positions
-from lexel.data.omissions import Loss, Losses
+from lexel.data.omissions import NESTED, Loss, Losses
 from lexel.document import Document
 from lexel.errors import DataError, MissingExtra
 
@@ -35,7 +37,10 @@ _LISTS = {
     "entity_starts": "int32", "entity_ends": "int32", "entity_labels": "string",
     "word_scores": "float32", "pos_scores": "float32", "entity_scores": "float32",
 }  # fmt: skip
-_RECORD_KEYS = ("id", "text", "words", "pos", "entities", "scores", "offset_unit")
+_NESTED = {"nested_starts": "int32", "nested_ends": "int32", "nested_labels": "string", "nested_scores": "float32"}
+"""Columns of a table whose first rows have the layer ``nested``."""
+_RECORD_KEYS = ("id", "text", "words", "pos", "entities", "nested", "scores", "offset_unit")
+_PREFIXES = {"words": "word", "pos": "pos", "entities": "entity", "nested": "nested"}
 
 
 def read_parquet(
@@ -82,7 +87,7 @@ def _layout(schema: Any, name: str, losses: Losses, *, rows: int) -> tuple[list[
     """The columns to read, and the unit of their offsets."""
     if "text" not in schema.names:
         raise DataError(f"{name}: columns {', '.join(schema.names)}; expected one called 'text'")
-    known = ("id", "text", *_LISTS)
+    known = ("id", "text", *_LISTS, *_NESTED)
     for column in schema.names:
         if column not in known:
             losses.add(f"column {column!r}", rows, format="documents")
@@ -108,18 +113,17 @@ def with_annotation(row: dict[str, Any], unit: str) -> dict[str, Any]:
     Raises:
         ValueError: If lists that belong together have different lengths.
     """
-    if "word_starts" not in row and "entity_starts" not in row:
+    if not row.keys() & {"word_starts", "entity_starts", "nested_starts"}:
         return row
-    others = {name: value for name, value in row.items() if name not in _LISTS}
+    others = {name: value for name, value in row.items() if name not in _LISTS and name not in _NESTED}
     return others | {name: value for name, value in _record(row, unit).items() if name not in ("id", "text")}
 
 
 def _record(row: dict[str, Any], unit: str) -> dict[str, Any]:
     """A row as a JSON lines record."""
-    scores = {
-        key: row.get(f"{column}_scores") for key, column in (("words", "word"), ("pos", "pos"), ("entities", "entity"))
-    }
-    return {
+    scores = {key: row.get(f"{column}_scores") for key, column in _PREFIXES.items()}
+    nested = _together(row, "nested_starts", "nested_ends", "nested_labels")
+    return ({} if nested is None else {"nested": nested}) | {
         "id": row.get("id"),
         "text": row.get("text"),
         "words": _together(row, "word_starts", "word_ends"),
@@ -153,7 +157,7 @@ def write_parquet(
         offsets: What offsets count: ``char``, ``utf16`` or ``byte``.
 
     Returns:
-        Nothing lost, so an empty tuple; scores are rounded to four decimals.
+        What is lost: nested entities, if the first group of rows has none. Scores are rounded to four decimals.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -163,14 +167,20 @@ def write_parquet(
     unit_positions("", offsets)
     arrow, parquet = load_pyarrow()
     name = name_of(out, standard="<stdout>")
-    schema = annotation_schema(arrow, offsets)
+    losses = Losses()
+    groups = in_groups(flat_row(record_of_document(document, unit=offsets)) for document in documents)
+    first = next(groups, [])
+    has_nested = any("nested_starts" in row for row in first)
+    schema = annotation_schema(arrow, offsets, has_nested=has_nested)
     with open_binary(out) as stream, table_writer(arrow, parquet, stream, schema) as writer:
         row = 0
-        for rows in in_groups(flat_row(record_of_document(document, unit=offsets)) for document in documents):
+        for rows in chain([first] if first else [], groups):
             with write_errors(name):
                 writer.write_table(build_table(arrow, rows, schema, name=name, first_row=row + 1))
             row += len(rows)
-    return ()
+            n_lost = 0 if has_nested else sum(len(row.get("nested_starts", ())) for row in rows)
+            losses.add(NESTED, n_lost, format="a Parquet table whose first rows have none")
+    return losses.summary()
 
 
 @contextmanager
@@ -207,13 +217,14 @@ def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a JSON lines record; other columns stand behind them."""
     words, entities, scores = record.get("words"), record.get("entities"), record.get("scores") or {}
     row = {"id": record.get("id"), "text": record["text"], "pos": record.get("pos")}
-    row |= {
-        f"{name}_scores": scores.get(key) for key, name in (("words", "word"), ("pos", "pos"), ("entities", "entity"))
-    }
+    layers = [layer for layer in _PREFIXES if layer != "nested" or "nested" in record]
+    row |= {f"{_PREFIXES[layer]}_scores": scores.get(layer) for layer in layers}
     for i, column in enumerate(("word_starts", "word_ends")):
         row[column] = None if words is None else [word[i] for word in words]
-    for i, column in enumerate(("entity_starts", "entity_ends", "entity_labels")):
-        row[column] = None if entities is None else [entity[i] for entity in entities]
+    for i, column in enumerate(("starts", "ends", "labels")):
+        row[f"entity_{column}"] = None if entities is None else [entity[i] for entity in entities]
+        if record.get("nested") is not None:
+            row[f"nested_{column}"] = [span[i] for span in record["nested"]]
     return row | {name: value for name, value in record.items() if name not in _RECORD_KEYS}
 
 
@@ -236,14 +247,14 @@ def build_table(arrow: Any, rows: list[dict[str, Any]], schema: Any, *, name: st
 
 
 def _has_surrogate(row: dict[str, Any]) -> bool:
-    return any(
-        re.search("[\ud800-\udfff]", name) for name in (row["text"], row["id"] or "", *(row["entity_labels"] or ()))
-    )
+    labels = (*(row["entity_labels"] or ()), *row.get("nested_labels", ()))
+    return any(re.search("[\ud800-\udfff]", name) for name in (row["text"], row["id"] or "", *labels))
 
 
-def annotation_schema(arrow: Any, unit: str) -> Any:
+def annotation_schema(arrow: Any, unit: str, *, has_nested: bool = False) -> Any:
     """The columns of a record, whose offsets count a unit."""
-    lists = [(name, arrow.list_(getattr(arrow, kind)())) for name, kind in _LISTS.items()]
+    kinds = _LISTS | _NESTED if has_nested else _LISTS
+    lists = [(name, arrow.list_(getattr(arrow, kind)())) for name, kind in kinds.items()]
     schema = arrow.schema([("id", arrow.string()), ("text", arrow.string()), *lists])
     return schema.with_metadata({_UNIT_KEY: unit.encode()})
 

@@ -1,4 +1,4 @@
-"""Documents in a terminal: words over their tags, entities underlined; and what a terminal and a page share.
+"""Documents in a terminal: words over their tags, a bar under each entity; and what a terminal and a page share.
 
 Neither is read back. Scores of words and tags are not shown, since a number under every word would hide the text.
 Control characters are shown as their pictures (U+2400 and on), so that a text cannot control the terminal.
@@ -10,7 +10,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from lexel.data.files import Target, open_output
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 TERMINAL_FORMAT = "the terminal"
+CROSSING = "entities that cross another"
 _ANSI_COLOURS = (
     "cyan",
     "yellow",
@@ -72,13 +73,19 @@ def cut_into_parts(document: Document, entities: Sequence[Span]) -> Iterator[Par
         yield Part(start, end, word if inside else None, inside and starts[word] == start)
 
 
+class _Bar(NamedTuple):
+    """An entity over a column, and its label where it begins there."""
+
+    entity: int
+    label: str = ""
+
+
 class _Cell(NamedTuple):
-    """What is shown in one column: a word over its tag, and the label of an entity that begins in it."""
+    """What is shown in one column: a word over its tag, and the bars under it, of outer entities before inner ones."""
 
     text: str
     pos: str
-    label: str | None
-    entity: int | None
+    bars: tuple[_Bar, ...]
     gap: int
     breaks: bool
 
@@ -91,7 +98,7 @@ def write_terminal(
     colour: bool | None = None,
     width: int | None = None,
 ) -> tuple[Loss, ...]:
-    """Write words over their tags, and a bar with its label under each entity.
+    """Write words over their tags, and a bar with its label under each entity; inner ones stand below outer ones.
 
     Args:
         documents: Any documents; those without words show their text.
@@ -101,7 +108,7 @@ def write_terminal(
         width: Columns to use; ``None`` asks the terminal, or takes 80.
 
     Returns:
-        What should be shown and is not: entities inside of others.
+        What should be shown and is not: entities that cross another.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -114,20 +121,12 @@ def write_terminal(
             width = shutil.get_terminal_size().columns if output.is_terminal else 80
         console, colours = _console(colour, width), dict[str, int]()
         for document in documents:
-            outer = _outermost(document)
-            losses.add("entities over others", len(document.entities) - len(outer), format=TERMINAL_FORMAT)
-            for entity in outer:
+            entities = nested(document.all_entities)
+            losses.add(CROSSING, len(document.all_entities) - len(entities), format=TERMINAL_FORMAT)
+            for entity in entities:
                 colours.setdefault(entity.label, len(colours) % len(_ANSI_COLOURS))
-            output.write(_drawn(document, outer, console, colours))
+            output.write(_drawn(document, entities, console, colours))
     return losses.summary()
-
-
-def _outermost(document: Document) -> list[Span]:
-    kept: list[Span] = []
-    for entity in nested(document.entities):
-        if not kept or kept[-1].end <= entity.start:
-            kept.append(entity)
-    return kept
 
 
 def _console(colour: bool, width: int) -> Console:
@@ -159,12 +158,13 @@ def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator
     text, pos = document.text, document.words.pos
     has_words = "words" in document.layers
     text = for_terminal(text)
+    bars: list[_Bar] = []
     at, gap, breaks = 0, 0, False
     for part in cut_into_parts(document, entities):
-        while at < len(entities) and entities[at].end <= part.start:
+        bars = [bar for bar in bars if entities[bar.entity].end > part.start]
+        while at < len(entities) and entities[at].start <= part.start:
+            bars.append(_Bar(at, visible(entities[at].label)))
             at += 1
-        entity = at if at < len(entities) and entities[at].start <= part.start else None
-        label = entities[at].label if entity is not None and entities[at].start == part.start else None
         for piece, n_blanks, n_breaks in _runs(text[part.start : part.end], split=not has_words):
             if piece:
                 tag = pos[part.word] if pos is not None and part.word is not None and part.first_of_word else ""
@@ -172,8 +172,9 @@ def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator
                     gap if not has_words else 0 if part.word is not None and not part.first_of_word else 2 if pos else 1
                 )
                 for shown in chop_cells(visible(piece), width):
-                    yield _Cell(shown, visible(tag), None if label is None else visible(label), entity, gap, breaks)
-                    tag, label, gap, breaks = "", None, 0, False
+                    yield _Cell(shown, visible(tag), tuple(bars), gap, breaks)
+                    bars = [_Bar(bar.entity) for bar in bars]
+                    tag, gap, breaks = "", 0, False
             gap, breaks = min(n_blanks, 1), breaks or bool(n_breaks)
 
 
@@ -202,7 +203,7 @@ def _rows(cells: Iterable[_Cell], width: int) -> Iterator[list[tuple[_Cell, int]
     row: list[tuple[_Cell, int]] = []
     used = 0
     for cell in cells:
-        size = min(max(map(cell_len, (cell.text, cell.pos, cell.label or ""))), width)
+        size = min(max(map(cell_len, (cell.text, cell.pos, *(bar.label for bar in cell.bars)))), width)
         if row and (cell.breaks or used + cell.gap + size > width):
             yield row
             row, used = [], 0
@@ -217,19 +218,24 @@ def _lines(row: Sequence[tuple[_Cell, int]], entities: Sequence[Span], colours: 
     from rich.cells import set_cell_size
     from rich.text import Text
 
-    words, tags, bars = Text(), Text(), Text()
-    before: int | None = None
+    styles = [_ANSI_COLOURS[colours[entity.label]] for entity in entities]
+    words, tags = Text(), Text()
+    bars = [Text() for _ in range(max((len(cell.bars) for cell, _ in row), default=0))]
+    before: list[int] = []
     for i, (cell, size) in enumerate(row):
         gap = cell.gap if i else 0
-        style = "" if cell.entity is None else _ANSI_COLOURS[colours[entities[cell.entity].label]]
-        joined = cell.entity is not None and cell.entity == before and i > 0
-        words.append(" " * gap).append(set_cell_size(cell.text, size), style=f"bold {style}" if style else "")
+        outer = f"bold {styles[cell.bars[0].entity]}" if cell.bars else ""
+        words.append(" " * gap).append(set_cell_size(cell.text, size), style=outer)
         tags.append(" " * gap).append(set_cell_size(cell.pos, size), style="dim")
-        bars.append(("─" if joined else " ") * gap, style=style)
-        bar = cell.label or ""
-        bars.append(set_cell_size(bar, size).rstrip().ljust(size, "─") if style else " " * size, style=style)
-        before = cell.entity
-    for line in (words, tags, bars):
+        for line, bar in zip_longest(bars, cell.bars):
+            if bar is None:
+                line.append(" " * (gap + size))
+                continue
+            style = styles[bar.entity]
+            line.append(("─" if i and bar.entity in before else " ") * gap, style=style)
+            line.append(set_cell_size(bar.label, size).rstrip().ljust(size, "─"), style=style)
+        before = [bar.entity for bar in cell.bars]
+    for line in (words, tags, *bars):
         line.rstrip()
         if line or line is words:
             yield line

@@ -8,7 +8,7 @@ import numpy as np
 
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, open_output
-from lexel.data.omissions import Loss, Losses, n_scores
+from lexel.data.omissions import NESTED, Loss, Losses, n_scores
 from lexel.data.words import words_joined, words_must_tile
 from lexel.document import Document
 
@@ -74,4 +74,5 @@ def _count_losses(document: Document, losses: Losses) -> None:
     losses.add("whitespace characters of the text", blanks, format=FORMAT)
     losses.add("tags", 0 if words.pos_ids is None else len(words), format=FORMAT)
     losses.add("entities", len(document.entities), format=FORMAT)
+    losses.add(NESTED, len(document.nested), format=FORMAT)
     losses.add("scores", n_scores(document), format=FORMAT)

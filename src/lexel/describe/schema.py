@@ -7,6 +7,7 @@ from typing import Any
 
 from lexel.checkpoint.heads import Head
 from lexel.errors import LabelError
+from lexel.names import TAGGING
 from lexel.trust.contract import labels_of_head
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -25,17 +26,15 @@ def schema_of(heads: Sequence[Head]) -> dict[str, Any]:
     if "classify" in labels:
         return _classes(labels["classify"])
     tags = labels.get("pos") or labels.get("words+pos") or labels.get("labels")
-    entities = labels.get("entities")
-    if not labels.keys() & {"words", "words+pos", "pos", "labels", "entities"}:
+    if not labels.keys() & {*TAGGING, "spans"}:
         raise LabelError("schema: the model has no head for tags or classes; expected one")
-    return _tags(tags, entities)
+    nested = labels.get("spans")
+    return _tags(tags, labels.get("entities", nested), nested)
 
 
-def _tags(tags: Sequence[str] | None, entities: Sequence[str] | None) -> dict[str, Any]:
-    label: dict[str, Any] = {"type": "string"} if entities is None else {"enum": list(entities)}
-    span = {"type": "array", "prefixItems": [_OFFSET, _OFFSET, label], "items": False, "minItems": 3}
+def _tags(tags: Sequence[str] | None, entities: Sequence[str] | None, nested: Sequence[str] | None) -> dict[str, Any]:
     tag: dict[str, Any] = {"type": "string"} if tags is None else {"enum": list(tags)}
-    scores = {"words": _SCORES, "pos": _SCORES, "entities": _SCORES}
+    scores = {"words": _SCORES, "pos": _SCORES, "entities": _SCORES, "nested": _SCORES}
     return {
         "$schema": SCHEMA,
         "type": "object",
@@ -45,13 +44,19 @@ def _tags(tags: Sequence[str] | None, entities: Sequence[str] | None) -> dict[st
             "text": {"type": "string"},
             "words": _or_null({"type": "array", "items": {"type": "array", "prefixItems": [_OFFSET, _OFFSET]}}),
             "pos": _or_null({"type": "array", "items": tag}),
-            "entities": _or_null({"type": "array", "items": span}),
+            "entities": _or_null({"type": "array", "items": _span(entities)}),
+            "nested": _or_null({"type": "array", "items": _span(nested)}),
             "sentences": _or_null({"type": "array"}),
             "scores": {"type": "object", "properties": scores, "additionalProperties": False},
             "offset_unit": {"enum": ["char", "utf16", "byte"]},
         },
         "additionalProperties": False,
     }
+
+
+def _span(labels: Sequence[str] | None) -> dict[str, Any]:
+    label: dict[str, Any] = {"type": "string"} if labels is None else {"enum": list(labels)}
+    return {"type": "array", "prefixItems": [_OFFSET, _OFFSET, label], "items": False, "minItems": 3}
 
 
 def _classes(labels: Sequence[str]) -> dict[str, Any]:

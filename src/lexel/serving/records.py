@@ -33,7 +33,7 @@ _ESCAPED = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 
 
 def document_json(document: Document, *, unit: str = "char") -> bytes:
-    """A document as JSON: ``text``, ``words``, ``entities``, ``offset_unit``; a layer that was not read is left out.
+    """A document as JSON: ``text``, the layers that were read (``words``, ``entities``, ``nested``), ``offset_unit``.
 
     Args:
         document: What was read.
@@ -46,6 +46,9 @@ def document_json(document: Document, *, unit: str = "char") -> bytes:
     if "entities" in document.layers:
         entities = document.entities
         layers["entities"] = _Rows(Span._fields, list(entities), entities.labels)
+    if "nested" in document.layers:
+        nested = document.nested
+        layers["nested"] = _Rows(Span._fields, list(nested), nested.labels)
     return _document_json(document.text, layers, unit)
 
 

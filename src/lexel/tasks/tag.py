@@ -454,4 +454,5 @@ def _named_as(given: Document, found: Document) -> Document:
 def _named(document: Document, id: str) -> Document:
     """The same document under a name."""
     entities = document.entities if "entities" in document.layers else None
-    return Document(document.text, document.words, entities, split_sentences, id=id)
+    nested = document.nested if "nested" in document.layers else None
+    return Document(document.text, document.words, entities, split_sentences, id=id, nested=nested)

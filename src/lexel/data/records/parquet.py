@@ -25,7 +25,7 @@ from lexel.data.records.record import ANNOTATION
 from lexel.data.records.rows import Row, RowOptions, Slice
 from lexel.errors import DataError
 
-_ANNOTATION_COLUMNS = ("word_", "entity_", "pos")
+_ANNOTATION_COLUMNS = ("word_", "entity_", "nested_", "pos")
 _UNIT = "offset_unit"
 
 
@@ -111,11 +111,14 @@ def _schema(arrow: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
     """The columns of the first rows: those of annotation if one has any, and the others as their values are."""
     is_annotated = any(name in row for row in rows for name in ANNOTATION)
     unit = next((row[_UNIT] for row in rows if _UNIT in row), "char")
-    schema = annotation_schema(arrow, unit)
+    schema = annotation_schema(arrow, unit, has_nested=any(row.get("nested") is not None for row in rows))
     if not is_annotated:
         schema = arrow.schema([("id", arrow.string()), ("text", arrow.string())])
     names = dict.fromkeys(
-        name for row in rows for name in flat_row(row) if name not in annotation_schema(arrow, unit).names
+        name
+        for row in rows
+        for name in flat_row(row)
+        if name not in annotation_schema(arrow, unit, has_nested=True).names
     )
     for name in names:
         kind = _type(arrow, name, [row.get(name) for row in rows])

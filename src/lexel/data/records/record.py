@@ -10,7 +10,7 @@ from lexel.data.jsonl import document_of_record, record_of_document
 from lexel.document import Document
 from lexel.errors import OptionError
 
-ANNOTATION = ("words", "pos", "upos", "entities", "sentences", "scores", "offset_unit")
+ANNOTATION = ("words", "pos", "upos", "entities", "nested", "sentences", "scores", "offset_unit")
 """Columns that belong to a record's document."""
 OWN = ("id", "text", *ANNOTATION)
 """Columns of a record as it is written; others of these names come back as ``input_NAME``."""
@@ -109,7 +109,7 @@ def record_of(values: Any, columns: RecordColumns, *, place: int) -> Record:
         raise ValueError(f"{columns.id!r} is {_kind(name)}; expected the record's name, a string")
     id = None if name is None or name == "" else str(name)
     document = None
-    if any(isinstance(values.get(name), list | dict) for name in ("words", "entities")):
+    if any(isinstance(values.get(name), list | dict) for name in ("words", "entities", "nested")):
         document = document_of_record({**values, "text": text, "id": id})
     taken = {columns.text, columns.id}
     if document is not None or "offset_unit" in values:

@@ -13,7 +13,7 @@ from typing import Any
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, ending_of, name_of, open_output
 from lexel.data.json_values import read_json_values
-from lexel.data.omissions import Loss, Losses, n_scores
+from lexel.data.omissions import NESTED, Loss, Losses, n_scores
 from lexel.data.parquet import READ_ROWS, first_line, load_pyarrow
 from lexel.data.records.json import json_row
 from lexel.data.shapes.shape import Context, Shape
@@ -88,11 +88,12 @@ def _count(document: Document, shape: Shape, losses: Losses) -> None:
     sizes = {
         "words": len(words),
         "pos": 0 if words.pos_ids is None else len(words),
+        "nested": len(document.nested),
         "scores": n_scores(document),
     }
     for layer, size in sizes.items():
         if layer not in shape.layers:
-            losses.add({"pos": "tags"}.get(layer, layer), size, format=shape.tool)
+            losses.add({"pos": "tags", "nested": NESTED}.get(layer, layer), size, format=shape.tool)
 
 
 def shape_of_file(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Shape | None:

@@ -96,7 +96,8 @@ def renamed(document: Document, renaming: Renaming) -> Document:
         )
     if entities is not None:
         entities = _renamed_spans(entities, renaming)
-    return Document(document.text, words, entities, id=document.id)
+    nested = _renamed_spans(document.nested, renaming) if "nested" in document.layers else None
+    return Document(document.text, words, entities, id=document.id, nested=nested)
 
 
 def _renamed_spans(spans: Spans, renaming: Renaming) -> Spans:

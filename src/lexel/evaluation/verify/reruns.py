@@ -256,7 +256,7 @@ class TagRuns:
 
 def _head_of(document: Document, end: int) -> Document:
     """The first ``end`` characters, with the words and entities that lie in them."""
-    text, words, entities = document.text[:end], None, None
+    text, words, entities, nested = document.text[:end], None, None, None
     if "words" in document.layers:
         kept = [word for word in document.words if word.end <= end]
         has_tags = "pos" in document.layers
@@ -264,4 +264,6 @@ def _head_of(document: Document, end: int) -> Document:
     if "entities" in document.layers:
         spans = [(span.start, span.end, span.label) for span in document.entities if span.end <= end]
         entities = Spans.of(text, spans)
-    return Document(text, words, entities, id=document.id)
+    if "nested" in document.layers:
+        nested = Spans.of(text, [(span.start, span.end, span.label) for span in document.nested if span.end <= end])
+    return Document(text, words, entities, id=document.id, nested=nested)

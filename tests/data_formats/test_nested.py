@@ -46,12 +46,13 @@ def test_json_lines_keep_nested_spans_in_every_unit(document: Document, unit: st
 @pytest.mark.parametrize("name", ["csv", "tsv", "parquet", "jsonl"])
 def test_tables_keep_nested_spans(name: str, tmp_path: Path) -> None:
     format = FORMATS[name]
-    assert format.reader is not None and format.writer is not None
+    assert format.reader is not None
     path = tmp_path / f"file{format.endings[0]}"
     assert format.writer([DOCUMENT], str(path)) == ()
     (found,) = format.reader(str(path))
     assert found == DOCUMENT
-    assert found.nested.scores is not None and found.nested.scores.tolist() == [0.75, 0.5, 1.0]
+    assert found.nested.scores is not None
+    assert found.nested.scores.tolist() == [0.75, 0.5, 1.0]
 
 
 def test_a_document_without_the_layer_has_no_key_for_it() -> None:
@@ -92,7 +93,10 @@ def test_the_repr_counts_nested_spans() -> None:
 
 def test_a_page_marks_inner_spans_inside_of_outer_ones() -> None:
     page = re.sub(r' (class|title)="[^"]*"', "", DOCUMENT.to_html())
-    assert '<mark data-label="ORG"><mark data-label="LOC">北京</mark>大学</mark>在<mark data-label="LOC">北京</mark>' in page
+    assert (
+        '<mark data-label="ORG"><mark data-label="LOC">北京</mark>大学</mark>在<mark data-label="LOC">北京</mark>'
+        in page
+    )
 
 
 def test_a_terminal_shows_inner_spans_below_outer_ones() -> None:

@@ -4,8 +4,8 @@
      "entities": [[2, 4, "LOC"]], "scores": {"words": [0.99, 0.98, 0.97]}, "offset_unit": "char"}
 
 ``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``nested`` stands beside ``entities`` only
-where a document has this layer: all spans of a span model, those inside of others too. ``offset_unit`` says what the offsets
-count: code points (``char``), UTF-16 units or UTF-8 bytes. Any string that Python can hold is written: lone
+where a document has this layer: all spans of a span model, those inside of others too. ``offset_unit`` says what the
+offsets count: code points (``char``), UTF-16 units or UTF-8 bytes. Any string that Python can hold is written: lone
 surrogates as ``\\ud8xx``.
 """
 

@@ -22,7 +22,7 @@ def schema_of(heads: Sequence[Head]) -> dict[str, Any]:
     Raises:
         LabelError: If there is neither a tagging nor a classifying head.
     """
-    labels = {head.task: labels_of_head(head) for head in heads}
+    labels: dict[str, Sequence[str]] = {head.task: labels_of_head(head) for head in heads}
     if "classify" in labels:
         return _classes(labels["classify"])
     tags = labels.get("pos") or labels.get("words+pos") or labels.get("labels")

@@ -21,7 +21,8 @@ TOKENIZER_FILES = (
     "merges.txt",
     "*.model",
 )
-DESCRIPTION_FILES = ("config.json", "lexel.json", "README.md", "LICENSE*", "NOTICE*")
+TRANSITION_BIASES = "viterbi_calibration.json"
+DESCRIPTION_FILES = ("config.json", "lexel.json", TRANSITION_BIASES, "README.md", "LICENSE*", "NOTICE*")
 SENTENCE_FILES = (
     "modules.json",
     "sentence_*_config.json",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from lexel.checkpoint.files import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES
+from lexel.checkpoint.files import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES, TRANSITION_BIASES
 from lexel.disk import Part, new_folder_like, sync
 from lexel.errors import CheckpointError
 
@@ -51,6 +51,11 @@ def copy_description(folder: Path, to: Path) -> None:
 def copy_sentence_files(folder: Path, to: Path) -> None:
     """Copy what a sentence-transformers folder has beside its encoder: how it pools, maps and weights, prompts."""
     _copy(folder, to, SENTENCE_FILES)
+
+
+def copy_transition_biases(folder: Path, to: Path) -> None:
+    """Copy the biases of a calibrated Viterbi, if the folder has them."""
+    _copy(folder, to, (TRANSITION_BIASES,))
 
 
 def copy_licences(folder: Path, to: Path) -> None:

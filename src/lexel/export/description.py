@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.convert import write_safetensors
 from lexel.checkpoint.exported import KEPT_WEIGHTS
-from lexel.checkpoint.folder import copy_licences, copy_sentence_files
+from lexel.checkpoint.folder import copy_licences, copy_sentence_files, copy_transition_biases
 from lexel.checkpoint.heads import describe_heads
 from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.checkpoint.transitions import PLAIN_PREFIXES, transition_prefixes
@@ -49,7 +49,10 @@ def write_description(
     copy_licences(source.folder, place)
     if target.plan is not None and modules is not None:
         copy_sentence_files(source.folder, place)
-    _keep_transitions(source.folder, target.joint or (() if head is None else (head,)), place)
+    heads = target.joint or (() if head is None else (head,))
+    _keep_transitions(source.folder, heads, place)
+    if any(one.task == "entities" for one in heads):
+        copy_transition_biases(source.folder, place)
     write_json(place / "lexel.json", _description(checkpoint, head, target.joint))
 
 

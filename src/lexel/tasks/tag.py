@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
+from lexel.checkpoint.transition_biases import read_transition_biases
 from lexel.checkpoint.transitions import read_transitions
 from lexel.document import Document
 from lexel.engines.choose import EngineKeywords, EngineOptions, describe
@@ -119,15 +120,7 @@ class Tagger:
         main, given = _expecting(main, given, expects)
         chosen = _choose_heads(main, given)
         flows = _start_flows(chosen, computing, script=script)
-        layers = {
-            layer: LayerHead(
-                str(checkpoint.source.folder),
-                head,
-                checkpoint.label_set(head),
-                read_transitions(head, checkpoint.open_decoding_weights()),
-            )
-            for layer, (checkpoint, head) in chosen.items()
-        }
+        layers = {layer: _layer_head(checkpoint, head) for layer, (checkpoint, head) in chosen.items()}
         tagger = cls(flows, layers, usual)
         tagger._say()
         return tagger
@@ -402,6 +395,15 @@ def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) ->
 def _head_for(layer: Layer, checkpoint: Checkpoint) -> Head | None:
     heads = checkpoint.heads.values()
     return next((head for task in TASKS_OF_LAYER[layer] for head in heads if head.task == task), None)
+
+
+def _layer_head(checkpoint: Checkpoint, head: Head) -> LayerHead:
+    """A head with what decoding adds to its transitions: scores of a CRF, biases of a calibrated Viterbi."""
+    folder, label_set = checkpoint.source.folder, checkpoint.label_set(head)
+    field = read_transitions(head, checkpoint.open_decoding_weights())
+    biases = read_transition_biases(folder, label_set) if head.task == "entities" else None
+    both = field if biases is None else biases if field is None else field + biases
+    return LayerHead(str(folder), head, label_set, both)
 
 
 def _expecting(

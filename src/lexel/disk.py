@@ -30,7 +30,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file to read its bytes; a pipe, device or folder of that name is refused and never waited for.
 
     Raises:
-        OSError: If it cannot be opened, or is no regular file.
+        OSError: If it cannot be opened, or is not a regular file.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)

@@ -34,7 +34,7 @@ def tag(frame: Frame, column: str, *, tagger: Tagger | None = None) -> Frame:
 
     Raises:
         KeyError: If the frame has no such column.
-        TypeError: If it is no frame, or a text is not a string.
+        TypeError: If it is not a frame, or a text is not a string.
     """
     tagger = tagger or Tagger.load()
     documents = list(_documents(_texts(frame, column), tagger))

@@ -57,7 +57,7 @@ def read_object(
     Args:
         path: The file.
         error: What to raise if it is not there, not JSON, or not an object.
-        is_strict: Refuse a key that stands twice in one object, because either value could be meant. Otherwise the
+        is_strict: Refuse a key that appears twice in one object, because either value could be meant. Otherwise the
             last one counts, as in other libraries.
     """
     return parse_object(read_bounded(path, error=error), where=str(path), error=error, is_strict=is_strict)
@@ -90,7 +90,7 @@ def _parse(data: bytes, where: str, error: type[CheckpointError], *, is_strict: 
         if len(values) < len(pairs):
             seen: set[str] = set()
             twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-            raise error(f"{where}: the name {twice!r} stands twice in one object; expected it once")
+            raise error(f"{where}: the name {twice!r} appears twice in one object; expected it once")
         return values
 
     try:

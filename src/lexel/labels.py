@@ -258,7 +258,7 @@ def _check_distinct(names: tuple[str, ...], where: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise LabelError(
-            f"{where}: label {_some(twice)} stands more than once among {len(names)} labels; expected distinct names. "
+            f"{where}: label {_some(twice)} appears more than once among {len(names)} labels; expected distinct names. "
             "Pass them in the order of the outputs with --labels"
         )
 

@@ -231,18 +231,18 @@ def test_a_name_while_training_writes_aside_is_the_name_to_be(trained: Trained) 
 
 
 def test_an_answer_to_nothing_is_refused_with_the_nearest(trained: Trained) -> None:
-    with pytest.raises(OptionError, match="'licens' is nothing that a card asks; did you mean"):
+    with pytest.raises(OptionError, match="a card has no question 'licens'; did you mean"):
         write_card(trained.folder, answers={"licens": "mit"})
 
 
 def test_an_answer_that_is_near_to_nothing_is_answered_with_all_names(trained: Trained) -> None:
-    with pytest.raises(OptionError, match="'quotation' is nothing that a card asks; expected one of licence, language"):
+    with pytest.raises(OptionError, match="a card has no question 'quotation'; expected one of licence, language"):
         write_card(trained.folder, answers={"quotation": "me"})
 
 
 def test_it_is_refused_before_any_training() -> None:
     train, heads = (DataFile(path="train.jsonl"),), {"words": HeadOptions(task="words")}
-    with pytest.raises(OptionError, match="'autor' is nothing that a card asks; did you mean author"):
+    with pytest.raises(OptionError, match="a card has no question 'autor'; did you mean author"):
         TrainingOptions(train=train, heads=heads, output_dir="out", model="base", card={"autor": "me"})
 
 

@@ -159,7 +159,7 @@ def test_another_name_of_the_same_activation_is_understood(build_folder: FolderB
     [
         ('{\n "a": 1,\n}', r"config\.json:3: not JSON"),
         ("[1]", "holds a list; expected one JSON object"),
-        ('{"a": 1, "a": 2}', "the name 'a' stands twice"),
+        ('{"a": 1, "a": 2}', "the name 'a' appears twice"),
         ("[" * 100_000, "nested more than 64 deep"),
     ],
 )

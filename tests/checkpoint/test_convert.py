@@ -92,7 +92,7 @@ def test_shards_become_one_file(folder: Path, tensors: Any, tmp_path: Path) -> N
 
 def test_existing_folder_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(CheckpointError, match="out: is there already; nothing was overwritten"):
+    with pytest.raises(CheckpointError, match="out: already exists; nothing was overwritten"):
         convert(folder, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -131,7 +131,9 @@ def test_full_disk_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: Any
         "rename": (Path, "rename", full),
     }
     monkeypatch.setattr(*patches[failing])
-    with pytest.raises(CheckpointError, match=r"out: not written \(No space left on device\); nothing was left"):
+    with pytest.raises(
+        CheckpointError, match=r"out: not written \(No space left on device\); no partial output was left"
+    ):
         convert(folder, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 

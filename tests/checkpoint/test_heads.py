@@ -209,7 +209,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "labels a string": (with_head(labels="BI"), "labels is 'BI'; expected a list of names"),
     "labels of numbers": (with_head(labels=[0, 1]), r"labels is \[0, 1\]"),
     "no labels": (with_head(labels=[]), "head 'words': no labels"),
-    "label twice": (with_head(labels=["B", "B"]), "stands more than once"),
+    "label twice": (with_head(labels=["B", "B"]), "appears more than once"),
     "unknown scheme": (with_head(scheme="XYZ"), "'XYZ' is not a scheme"),
     "labels do not fit the scheme": (with_head(scheme="BIOES"), "does not fit scheme BIOES"),
     "labels do not fit the task": (with_head(labels=["O", "B-X", "I-X"], scheme="BIO"), r"is for words, its labels"),

@@ -74,7 +74,7 @@ BAD_JSON: dict[str, tuple[str, str]] = {
     "half a pair as a key": ('{"\\udfff": 1}', r"U\+DFFF, half of a surrogate pair"),
     "deep": ('{"a": ' + "[" * 100 + "]" * 100 + "}", "nested more than 64 deep"),
     "many containers": ('{"a": [' + "[]," * 2_100_000 + "1]}", "objects and arrays; expected at most"),
-    "twice": ('{"a": 1, "a": 2}', "'a' stands twice"),
+    "twice": ('{"a": 1, "a": 2}', "'a' appears twice"),
 }
 
 
@@ -100,7 +100,7 @@ def test_whole_surrogate_pairs_are_read(tmp_path: Path) -> None:
 def test_a_name_that_stands_twice_among_very_many_is_found_fast(tmp_path: Path, n_names: int) -> None:
     (tmp_path / "a.json").write_text("{" + "".join(f'"{i}":0,' for i in range(n_names)) + '"7":1}', encoding="utf-8")
     start = time.perf_counter()
-    with pytest.raises(CheckpointError, match="'7' stands twice"):
+    with pytest.raises(CheckpointError, match="'7' appears twice"):
         read_object(tmp_path / "a.json")
     assert time.perf_counter() - start < 5
 
@@ -251,7 +251,7 @@ BAD_TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
         "1,000,000,000,000 times as long",
     ),
     "a step of no length": ({"pre_tokenizer": {"type": "FixedLength", "length": 0}}, "of type 'FixedLength'"),
-    "a step that is no object": ({"pre_tokenizer": 5}, "pre_tokenizer is a int"),
+    "a step that is not an object": ({"pre_tokenizer": 5}, "pre_tokenizer is a int"),
     "an empty character map": ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}}, "character map"),
     "a trie that leaves itself": (
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap(trie(0)[:300], b"A\0")}},
@@ -290,7 +290,7 @@ def test_a_panic_of_the_library_is_an_error_like_any_other(tmp_path: Path, monke
     changes, _ = BAD_TOKENIZERS["an empty character map"]
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json(tmp_path) | changes), encoding="utf-8")
     monkeypatch.setattr("lexel.text.backend.check_tokenizer", lambda *_: None)
-    with pytest.raises(CheckpointError, match=r"tokenizer\.json: Precompiled.*Fetch it again"):
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: Precompiled.*Download it again"):
         load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert")
 
 

@@ -334,7 +334,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "header a list": (lambda path: write(path, b"[]"), "holds a list"),
     "a name twice": (
         lambda path: write(path, b'{"x": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, "x": {}}'),
-        "the name 'x' stands twice",
+        "the name 'x' appears twice",
     ),
     "entry without a shape": (lambda path: write(path, {"x": {"dtype": "F32"}}), "entry 'x' is incomplete"),
     "unknown type": (lambda path: write(path, {"x": entry("F8_E4M3", [1], 0, 1)}, b"\0"), "dtype 'F8_E4M3'"),

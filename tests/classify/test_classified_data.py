@@ -94,7 +94,7 @@ def test_a_number_is_read_where_one_is_wanted() -> None:
         ("[1]\n", {}, r"<stream>:1: a JSON list"),
         ("x\n", {}, r"<stream>:1: not JSON"),
         ("sentence\tlabel\na\tb\n", {"format": "tsv"}, r"<stream>:1: columns 'sentence', 'label'; .* with 'text'"),
-        ("text\ttext\n", {"format": "tsv"}, r"each name once"),
+        ("text\ttext\n", {"format": "tsv"}, r"and no name twice"),
         ("text\tlabel\na\n", {"format": "tsv"}, r"<stream>:2: 1 cells, the header names 2"),
         ('text,label\n"a,b\n', {"format": "csv"}, r"not CSV"),
         ("a\n", {"format": "text"}, r"format 'text'; expected one of jsonl, tsv, csv"),

@@ -224,9 +224,9 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("[]", "holds a list"),
         ("{}", "not a calibration"),
         ('{"format": 2, "temperature": 1, "thresholds": {}, "n_examples": 0, "f1": {}}', "not a calibration"),
-        ('{"format": 1, "temperature": 0, "thresholds": {}, "n_examples": 0, "f1": {}}', "no numbers"),
-        ('{"format": 1, "temperature": 1, "thresholds": {"a": "b"}, "n_examples": 0, "f1": {}}', "no numbers"),
-        ('{"format": 1, "temperature": 1, "thresholds": [], "n_examples": 0, "f1": {}}', "no numbers"),
+        ('{"format": 1, "temperature": 0, "thresholds": {}, "n_examples": 0, "f1": {}}', "not numbers"),
+        ('{"format": 1, "temperature": 1, "thresholds": {"a": "b"}, "n_examples": 0, "f1": {}}', "not numbers"),
+        ('{"format": 1, "temperature": 1, "thresholds": [], "n_examples": 0, "f1": {}}', "not numbers"),
     ],
 )
 def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path, content: str, message: str) -> None:

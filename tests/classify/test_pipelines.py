@@ -211,7 +211,7 @@ def test_the_template_makes_the_hypothesis(make: Make) -> None:
         ({"candidate_labels": []}, "expected one label or more"),
         ({}, "expected one label or more"),
         ({"candidate_labels": ["a"], "hypothesis_template": "no place"}, "'no place'; expected a sentence with {}"),
-        ({"candidate_labels": ["a", "b", "a"]}, "'a' stands twice"),
+        ({"candidate_labels": ["a", "b", "a"]}, "'a' appears twice"),
     ],
 )
 def test_labels_that_make_no_hypotheses_are_refused(make: Make, call: dict[str, Any], message: str) -> None:

@@ -96,7 +96,7 @@ def test_labels_without_entailment_are_refused(labels: tuple[str, ...]) -> None:
     [
         ([], {}, r"labels: \[\]; expected one label or more"),
         (["a", " "], {}, "none of them blank"),
-        (["a", "a"], {}, "'a' stands twice"),
+        (["a", "a"], {}, "'a' appears twice"),
         ("a,b", {}, "'a,b' is one string"),
         (["a"], {"template": "about"}, r"template: 'about'; expected a sentence with \{\}"),
         (["a"], {"template": "{} {}"}, r"expected a sentence with \{\}"),

@@ -91,7 +91,7 @@ def test_the_table_gives_a_reader_that_folds(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fold", "said"),
     [
-        ("jsonl", "ud-zh", f"fold 'ud-zh' is no rule; expected one of {', '.join(FOLDS)}"),
+        ("jsonl", "ud-zh", f"fold 'ud-zh' is not a rule; expected one of {', '.join(FOLDS)}"),
         ("conll", "ud-zh-2.12", "conll holds no XPOS; expected jsonl or conllu"),
         ("html", None, "html: can only be written"),
     ],

@@ -136,4 +136,4 @@ def test_a_target_of_several_pieces_is_cut_to_its_first_and_this_is_said(
     with caplog.at_level(python_logging.WARNING, logger="lexel"):
         (found,) = pipe("go [MASK]", targets=["yorky"])
     assert found["token_str"] == "york"
-    assert "'yorky' is no piece of the vocabulary; its first piece 'york' is taken" in caplog.text
+    assert "'yorky' is not a piece of the vocabulary; its first piece 'york' is taken" in caplog.text

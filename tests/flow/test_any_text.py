@@ -150,7 +150,7 @@ def check_words(document: Document, *, with_spaces: bool, tags: Collection[str])
 
 
 def _is_cluster_with_blank(word: str) -> bool:
-    """A blank that carries a mark is no blank to a reader, so it is in a word where clusters are kept."""
+    """A blank that carries a mark is not a blank to a reader, so it is in a word where clusters are kept."""
     return any(len(cluster) > 1 and not cluster.isspace() and re.search(r"\s", cluster) for cluster in clusters(word))
 
 

@@ -118,7 +118,7 @@ def test_asking_for_bare_takes_any_names_as_one_label_a_word():
         ((), None, "config.json: no labels"),
         (("LABEL_0", "LABEL_1"), None, r"LABEL_0, LABEL_1 and say nothing.*--labels.*--scheme bare"),
         (("LABEL_0", "LABEL_1"), "BI", "LABEL_0, LABEL_1 and say nothing"),
-        (("B-A", "I-A", "B-A"), None, "label B-A stands more than once among 3 labels"),
+        (("B-A", "I-A", "B-A"), None, "label B-A appears more than once among 3 labels"),
         (("O", "B-A", "I-A"), "BI", "O, B-A, I-A does not fit scheme BI; expected labels such as B I"),
         (("B", "I"), "BIOES", "B, I does not fit scheme BIOES; expected labels such as O B-X I-X E-X S-X"),
         (("O", "B-A", "I-A"), "IOE2", "B-A does not fit scheme IOE2"),

@@ -226,5 +226,5 @@ def test_labels_given_by_the_caller_replace_the_files(tmp_path: Path) -> None:
 
 def test_labels_that_stand_twice_are_an_error_even_where_names_do_not_matter(tmp_path: Path) -> None:
     folder = build_rule_tagger(tmp_path, ("O", "PER"), {"今": "O", "傅": "PER"})
-    with pytest.raises(LabelError, match="stands more than once"):
+    with pytest.raises(LabelError, match="appears more than once"):
         lexel.pipeline("ner", folder, labels=("O", "O"))

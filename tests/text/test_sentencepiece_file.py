@@ -109,7 +109,7 @@ def test_pieces_of_another_kind_are_refused(tmp_path: Path) -> None:
         sentence_iterator=iter(["a b c d e"] * 9), model_writer=written, vocab_size=12, model_type="bpe", minloglevel=2
     )
     (tmp_path / "spm.model").write_bytes(written.getvalue())
-    with pytest.raises(CheckpointError, match=r"spm\.model: pieces that are no unigrams"):
+    with pytest.raises(CheckpointError, match=r"spm\.model: pieces that are not unigrams"):
         read_sentencepiece(tmp_path / "spm.model", lowercase=False)
 
 

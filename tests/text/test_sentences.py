@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lexel.text.sentences import split_sentences
 
-# Each case shows where one text is cut: "|" is no part of it.
+# Each case shows where one text is cut: "|" is not part of it.
 CASES = [
     # Chinese
     "今天天氣很好。|我們去公園。",

@@ -378,7 +378,7 @@ def test_a_broken_tokenizer_json_is_refused(tmp_path: Path, content: str, pieces
     [
         ("{", "not JSON"),
         ("[]", "holds a list"),
-        ('{"cls_token": 5}', "cls_token: 5 is no piece"),
+        ('{"cls_token": 5}', "cls_token: 5 is not a piece"),
         ('{"added_tokens_decoder": {"x": {"content": "a"}}}', "index 'x'"),
         ('{"added_tokens_decoder": ["a"]}', "added_tokens_decoder is a list"),
     ],

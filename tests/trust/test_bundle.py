@@ -113,7 +113,7 @@ def test_a_hostile_archive_is_refused_and_writes_nothing(project: Path, monkeypa
                 change(member)
             member.size = 1 if member.isreg() else 0
             archive.addfile(member, io.BytesIO(b"x"))
-    with pytest.raises(CheckpointError, match="is no plain file; expected a bundle"):
+    with pytest.raises(CheckpointError, match="is not a plain file; expected a bundle"):
         lexel.open_checkpoint("evil.tar")
     assert not list((project / "cache").rglob("*outside*"))
     assert not [path for path in (project / "cache").rglob("*") if path.is_file()]

@@ -174,4 +174,4 @@ def test_speed_is_measured_on_the_users_text(model: Path) -> None:
 def test_prices_without_a_measurement_are_refused(model: Path, project: Path) -> None:
     result = CliRunner().invoke(app, ["describe", str(model), "--hour-price", "1"])
     assert result.exit_code == 1
-    assert "go with --measure" in result.stderr
+    assert "need --measure" in result.stderr

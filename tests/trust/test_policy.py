@@ -77,8 +77,8 @@ def test_a_pyproject_without_it_is_passed_by(project: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("licence = []", "'licence' is no setting, did you mean 'licences'?"),
-        ('licences = ["permisive-ish terms"]', "is no licence that Lexel knows"),
+        ("licence = []", "'licence' is not a setting, did you mean 'licences'?"),
+        ('licences = ["permisive-ish terms"]', "is not a licence that Lexel knows"),
         ('unknown = "maybe"', "unknown is 'maybe'; expected one of refuse, warn, allow"),
         ('largest = "huge"', "largest is 'huge'; expected a size such as 500 MB"),
         ("pinned = 1", "pinned is 1; expected true or false"),
@@ -276,7 +276,7 @@ def test_a_hub_that_answers_something_else_is_said_in_one_line(hub: Hub, project
     hub.repositories[NAME].garbage = garbage
     with pytest.raises(CheckpointError) as error:
         lexel.open_checkpoint(NAME)
-    assert str(error.value).startswith(f"{NAME}: the hub answered something else")
+    assert str(error.value).startswith(f"{NAME}: the hub sent an unexpected answer")
 
 
 def test_a_file_that_breaks_off_is_said_in_one_line(hub: Hub, project: Path, monkeypatch, capfd) -> None:

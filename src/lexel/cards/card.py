@@ -54,7 +54,7 @@ def write_card(
         measure: Measure speed and memory, in a process of its own that takes some seconds.
 
     Raises:
-        CheckpointError: If it is no model folder, a file in it cannot be read, or its card is a person's work.
+        CheckpointError: If it is not a model folder, a file in it cannot be read, or its card is a person's work.
         OptionError: If an answer is to nothing that a card asks.
         LabelError: If the model's labels say nothing.
     """
@@ -87,7 +87,7 @@ def _check_card(folder: Path, *, replace_foreign: bool) -> None:
         return
     if MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise CheckpointError(
-            f"{path}: was not written by lexel card; expected leave to write over it. Pass --replace, or move it away"
+            f"{path}: was not written by lexel card; it is kept. Pass --replace to overwrite it, or move it away"
         )
 
 

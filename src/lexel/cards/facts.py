@@ -104,7 +104,7 @@ class Facts:
     @property
     def base(self) -> Values:
         """The model that it was made from: ``id``, ``revision``, ``licence``; empty if it was not, or nobody knows."""
-        if self.answer("base") == NO_BASE:  # said by a person: a stage of the same making is no base
+        if self.answer("base") == NO_BASE:  # said by a person: a stage of the same making is not a base
             return {}
         found = dict((self.training.get("base") if self.training else self.heads.base) or {})
         if not found.get("id"):
@@ -204,7 +204,7 @@ def gather(folder: Path, *, answers: Values) -> Facts:
         answers: What a person says; it wins over earlier answers (``card.json``) and those given to training.
 
     Raises:
-        CheckpointError: If it is no model folder, or one of its files cannot be read.
+        CheckpointError: If it is not a model folder, or one of its files cannot be read.
         LabelError: If its labels say nothing.
     """
     config = read_config(folder)
@@ -232,7 +232,7 @@ def keep(path: Path, values: Values) -> None:
         write_json(path, values)
     except OSError as cause:
         raise CheckpointError(
-            f"{path}: cannot be written ({cause.strerror}); the file is as it was. Make room and try again"
+            f"{path}: cannot be written ({cause.strerror}); the file is unchanged. Free some disk space and try again"
         ) from cause
 
 

@@ -63,7 +63,7 @@ def check_answers(answers: Mapping[str, object]) -> None:
             continue
         near = nearest_name(name, known)
         hint = f"did you mean {near}?" if near is not None else f"expected one of {', '.join(known)} or {OF_DATA}DATA"
-        raise OptionError(f"card: {name!r} is nothing that a card asks; {hint}")
+        raise OptionError(f"card: a card has no question {name!r}; {hint}")
 
 
 def _missing(facts: Facts) -> Iterator[str]:

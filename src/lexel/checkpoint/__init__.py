@@ -75,7 +75,7 @@ class Checkpoint:
             return replace(self, renames={head.name: contract.renames})
         labels = tuple(contract.renames.get(label, label) for label in head.labels)
         if len(set(labels)) < len(labels):
-            raise OptionError(f"{contract.where}: makes one class of two; expected a name of its own for each class")
+            raise OptionError(f"{contract.where}: gives two classes the same name; expected different names")
         return replace(self, heads={**self.heads, head.name: replace(self.heads[head.name], labels=labels)})
 
     def label_set(self, head: Head) -> LabelSet:

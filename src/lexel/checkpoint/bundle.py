@@ -48,7 +48,7 @@ def write_bundle(folder: Path, entry: LockedModel, out: Path, *, name: str) -> N
     import tarfile
 
     if out.exists():
-        raise CheckpointError(f"{out}: is there already; nothing was overwritten. Choose another name")
+        raise CheckpointError(f"{out}: already exists; nothing was overwritten. Choose another name")
     inner = LockedModel(name, None, None, entry.files, entry.licence, entry.heads, entry.tokenizer, entry.probe)
     try:
         with Part(out, new_file_like(out)) as part:
@@ -107,7 +107,7 @@ def open_bundle(path: Path) -> Path:
     """The folder of the model in a bundle, unpacked and compared with the lock in it.
 
     Raises:
-        CheckpointError: If the file is no bundle.
+        CheckpointError: If the file is not a bundle.
         PolicyError: If its files are not those of its lock.
     """
     place = cache_folder() / "lexel-bundles" / sha256_of(path)
@@ -161,6 +161,6 @@ def _check(members: Iterable[tarfile.TarInfo], path: Path) -> None:
         parts = member.name.split("/")
         is_plain = all(part not in ("", ".", "..") and part.isprintable() for part in parts) and "\\" not in member.name
         if not member.isreg() or not is_plain or len(parts) > 3 or os.path.isabs(member.name):
-            raise CheckpointError(f"{path}: {member.name[:100]!r} is no plain file; expected a bundle")
+            raise CheckpointError(f"{path}: {member.name[:100]!r} is not a plain file; expected a bundle")
     if len(names) > _MOST_FILES or len(set(names)) < len(names) or locks.FILE not in names:
         raise CheckpointError(f"{path}: {len(names)} files without {locks.FILE}; expected one that lexel bundle wrote")

@@ -24,7 +24,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         CheckpointError: If ``out`` exists, or the disk refuses.
     """
     if out.exists():
-        raise CheckpointError(f"{out}: is there already; nothing was overwritten. Choose a new folder")
+        raise CheckpointError(f"{out}: already exists; nothing was overwritten. Choose a new folder")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with Part(out, new_folder_like(out)) as part:
@@ -35,7 +35,8 @@ def new_folder(out: Path) -> Iterator[Path]:
         sync([out.parent])
     except OSError as cause:
         raise CheckpointError(
-            f"{out}: not written ({cause.strerror or cause}); nothing was left. Make room and try again"
+            f"{out}: not written ({cause.strerror or cause}); no partial output was left. "
+            "Free some disk space and try again"
         ) from cause
 
 

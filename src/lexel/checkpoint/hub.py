@@ -54,7 +54,7 @@ def list_files(repo_id: str, revision: str | None) -> Listing:
         size = sibling.size if sibling.size is not None else (0 if lfs is None else lfs.size)
         files[sibling.rfilename] = RemoteFile(size or 0, None if lfs is None else lfs.sha256)
     if not found.sha:
-        raise CheckpointError(f"{repo_id}: the hub names no commit; expected one. Try again later")
+        raise CheckpointError(f"{repo_id}: the hub gave no commit; expected one. Try again later")
     return Listing(found.sha, files, found.last_modified)
 
 
@@ -176,7 +176,7 @@ def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
         raise CheckpointError(f"{repo_id}: not a hub id ({cause}); expected owner/name") from cause
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as cause:
         raise CheckpointError(
-            f"{at}: the hub answered something else than its interface says ({_first_line(cause)}); expected the "
+            f"{at}: the hub sent an unexpected answer ({_first_line(cause)}); expected the "
             "repository's files. Check HF_ENDPOINT, or try again later"
         ) from cause
     except (errors.HTTPError, OSError) as cause:  # type: ignore[attr-defined]  # the hub library's HTTP client's own

@@ -77,7 +77,7 @@ def read_quantised(entry: Any, where: str) -> Quantised | None:
         raise CheckpointError(f"{where}: expected an object with {', '.join(sorted(_KEYS))}; run lexel quantize again")
     weights, graph, xml, outputs = (entry[key] for key in ("weights_sha256", "graph_sha256", _XML, "outputs"))
     if not isinstance(outputs, list) or not all(isinstance(text, str) for text in (weights, graph, xml, *outputs)):
-        raise CheckpointError(f"{where}: outputs or a checksum is no text; run lexel quantize again")
+        raise CheckpointError(f"{where}: outputs or a checksum is not a string; run lexel quantize again")
     return Quantised(weights, graph, xml, tuple(outputs), entry)
 
 

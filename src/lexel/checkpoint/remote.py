@@ -79,7 +79,7 @@ def _header(repo_id: str, listing: Listing, name: str) -> dict[str, TensorShape]
 
 
 def _program(repo_id: str, listing: Listing, name: str) -> dict[str, TensorShape]:
-    """The tensors of a ``pytorch_model.bin``; empty for torch's old form, which is no archive."""
+    """The tensors of a ``pytorch_model.bin``; empty for torch's old form, which is not an archive."""
     where = Path(f"{repo_id}: {name}")
     file = io.BufferedReader(_RemoteFile(repo_id, listing, name), _BLOCK_BYTES)
     try:

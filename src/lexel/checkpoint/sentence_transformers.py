@@ -123,7 +123,7 @@ def transformer_folder(folder: Path) -> Path:
 
 
 def read_sentence_modules(folder: Path, *, hidden_size: int) -> SentenceModules | None:
-    """Read what a folder says of making one vector of a text; ``None`` if it is no sentence-transformers folder.
+    """Read what a folder says of making one vector of a text; ``None`` if it is not a sentence-transformers folder.
 
     Raises:
         CheckpointError: If a module is of a kind that Lexel does not compute, or a file is not what it must be.

@@ -208,7 +208,7 @@ class Weights:
     def _source_of_shape(self, full: str) -> str:
         head = self._head_of(full)
         if head is None:
-            return ". The weights and config.json are not of one model"
+            return ". The weights and config.json do not belong together"
         return f". The label count came from {self._store.heads[head]}: give one label for each row of the tensor"
 
     def _missing(self, name: str) -> str:
@@ -218,7 +218,7 @@ class Weights:
             return f"{store.file}: no tensor {full!r}; {said}"
         near = difflib.get_close_matches(full, list(store.tensors)[:_MOST_COMPARED], n=1, cutoff=0.5)
         hint = f", the nearest is {near[0]!r}" if near else ""
-        advice = "The weights and config.json are not of one model"
+        advice = "The weights and config.json do not belong together"
         return f"{store.file}: no tensor {full!r} among {len(store.tensors)}{hint}. {advice}"
 
 

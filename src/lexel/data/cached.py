@@ -35,7 +35,7 @@ def read_cached(path: str | os.PathLike[str]) -> Iterator[Document]:
     """Each row as a Document with its words, and with tags and entities where the schema names them.
 
     Raises:
-        DataError: If the file is no such table.
+        DataError: If the file is not such a table.
         MissingExtra: If pyarrow is not installed.
     """
     try:

@@ -50,7 +50,7 @@ class Classified:
         """Its label as a number, for regression.
 
         Raises:
-            DataError: If it has none, or several, or one that is no number.
+            DataError: If it has none, or several, or one that is not a number.
         """
         try:
             (label,) = self.labels
@@ -138,7 +138,7 @@ def _table(lines: LineReader, columns: Columns, faults: Faults, *, is_csv: bool)
         return
     if columns.text not in header or len(set(header)) < len(header):
         raise lines.error(
-            f"columns {', '.join(map(repr, header))}; expected a header with {columns.text!r}, each name once"
+            f"columns {', '.join(map(repr, header))}; expected a header with {columns.text!r} and no name twice"
         )
     for row in rows:
         if len(row) != len(header):

@@ -259,7 +259,7 @@ def write_conll(
             has.
         separator: What stands between columns.
         scheme: Scheme of the tags.
-        unit: ``words``, or ``chars``: a row a character that is no whitespace.
+        unit: ``words``, or ``chars``: a row a character that is not whitespace.
         off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
             ``widen``.
         comments: Write ``# sent_id`` and ``# text`` above each sentence, so that names and whitespace survive.
@@ -334,7 +334,7 @@ def _comments(document: Document, output: TextOutput) -> str:
 
 
 def _in_chars(document: Document, losses: Losses) -> Document:
-    """The same document with every character that is no whitespace for a word."""
+    """The same document with every character that is not whitespace for a word."""
     text = document.text
     losses.add("words", len(document.words), format=f"{FORMAT} of characters")
     at = [i for i, char in enumerate(text) if not char.isspace()]

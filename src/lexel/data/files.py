@@ -88,7 +88,7 @@ class LineReader:
         return DataError(f"{self.name}:{number}: {problem}").at(self.name, number, self.line if line is None else None)
 
     def first_sign(self) -> str:
-        """The first character that is no white space, without reading past the block that it stands in."""
+        """The first character that is not white space, without reading past the block that it stands in."""
         ahead: list[str] = []
         blocks = self.text_blocks()
         sign = ""

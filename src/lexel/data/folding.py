@@ -74,7 +74,7 @@ def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
             "given", ", ".join(f"{tag} with {xpos} is {new}" for (tag, xpos), new in tags.items()), tags
         )
     if fold not in FOLDS:
-        raise DataError(f"fold {fold!r} is no rule; expected one of {', '.join(FOLDS)}")
+        raise DataError(f"fold {fold!r} is not a rule; expected one of {', '.join(FOLDS)}")
     return FOLDS[fold]
 
 

@@ -101,4 +101,4 @@ def _element_texts(lines: LineReader) -> Iterator[str]:
         else:
             at = len(text)
         text, at, begun = text[begun:], at - begun, 0
-    raise DataError(f"{lines.name}: ends inside of its array; expected ']'. Fetch the file again")
+    raise DataError(f"{lines.name}: ends inside of its array; expected ']'. Download the file again")

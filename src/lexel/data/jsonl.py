@@ -243,7 +243,7 @@ def write_jsonl(
 
     Raises:
         DataError: If a text has a high surrogate right before a low one, which JSON reads as one character, or a
-            score is no number.
+            score is not a number.
         ValueError: If ``offsets`` is none of the units.
     """
     unit_positions("", offsets)

@@ -40,7 +40,7 @@ def pairs_of(items: Any) -> IntArray:
     """Offsets ``[[start, end], ...]`` from outside as an array ``[spans, 2]``.
 
     Raises:
-        ValueError: Naming the first item that is no pair of whole numbers.
+        ValueError: Naming the first item that is not a pair of whole numbers.
     """
     if not items:
         return np.zeros((0, 2), dtype=np.int64)

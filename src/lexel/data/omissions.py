@@ -35,7 +35,7 @@ class Losses:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, what: str, count: int, *, format: str) -> None:
-        """Count something that the format does not hold; zero is no loss."""
+        """Count something that the format does not hold; zero is not a loss."""
         if count:
             self._counts[what, format] += count
 

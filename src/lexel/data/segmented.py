@@ -25,7 +25,7 @@ def read_segmented(
 ) -> Iterator[Document]:
     """Each line as a Document with words.
 
-    Any run of whitespace (a blank, two of them, U+3000) ends a word and is no part of the text: the format does not
+    Any run of whitespace (a blank, two of them, U+3000) ends a word and is not part of the text: the format does not
     tell a blank of the writer's from one of the annotator's.
 
     Args:

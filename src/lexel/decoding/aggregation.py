@@ -5,7 +5,7 @@ against it in tests:
 
 - ``none``: one group a piece, its label as it stands.
 - ``simple``: neighbours of one type are a group; a ``B-`` begins another.
-- ``first``, ``average``, ``max``: first decide one label a word (a piece that is no sub-word begins a word): that of
+- ``first``, ``average``, ``max``: first decide one label a word (a piece that is not a sub-word begins a word): that of
   its first piece, of the mean probability over its pieces, of the surest piece; then group words as ``simple`` does.
 
 Labels are each piece's best by itself, without Viterbi. Theirs parses ``B-`` and ``I-`` only, so that ``B-PER E-PER``

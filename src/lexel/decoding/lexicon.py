@@ -63,7 +63,7 @@ class Lexicon:
 
         Raises:
             TypeError: If ``entries`` is one string.
-            DataError: If an entry is blank, its weight is no positive number, or a word stands twice with different
+            DataError: If an entry is blank, its weight is not a positive number, or a word appears twice with different
                 orders.
         """
         if isinstance(entries, str):
@@ -80,7 +80,7 @@ class Lexicon:
         """Read a file of entries (UTF-8).
 
         Raises:
-            DataError: If the file cannot be read, or a line is no entry, with ``path:line``.
+            DataError: If the file cannot be read, or a line is not an entry, with ``path:line``.
         """
         weights: dict[str, float] = {}
         try:
@@ -243,12 +243,12 @@ def _add(weights: dict[str, float], entry: Entry, *, where: str) -> None:
     if word != word.strip():
         raise DataError(f"{where}: entry {word!r} begins or ends with whitespace; expected it only within. Strip it")
     if entry.action not in ("force", "prefer"):
-        raise DataError(f"{where}: {entry.action!r} is no order; expected force or prefer")
+        raise DataError(f"{where}: {entry.action!r} is not an action; expected force or prefer")
     if entry.action == "prefer" and not (0 < entry.weight < math.inf):
         raise DataError(f"{where}: weight {entry.weight}; expected a positive number of nats, such as {DEFAULT_WEIGHT}")
     weight = math.inf if entry.action == "force" else float(entry.weight)
     if weights.setdefault(word, weight) != weight:
-        raise DataError(f"{where}: {word!r} stands before with another order or weight; keep one of the lines")
+        raise DataError(f"{where}: {word!r} appears earlier with another action or weight; keep one of the lines")
 
 
 def _parse(raw: bytes, *, where: str) -> Entry | None:

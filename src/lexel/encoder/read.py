@@ -109,7 +109,7 @@ def rotary_base(values: Values, *, default: float) -> float:
     """The base of a model's rotary positions, by either form of its config.
 
     Raises:
-        CheckpointError: If they are scaled, or the base is no number.
+        CheckpointError: If they are scaled, or the base is not a number.
     """
     if values.get("rope_scaling") is not None:
         raise values.error("rope_scaling", "none; scaled rotary positions are not computed")

@@ -109,7 +109,9 @@ class QuantisedGraphs:
         try:
             return ov.Model([op.result(result) for result in results], whole.get_parameters(), "lexel")
         except RuntimeError as error:
-            raise EngineError(f"{self._path}: is no graph of a model ({error}). Run lexel quantize again") from error
+            raise EngineError(
+                f"{self._path}: is not the graph of a model ({error}). Run lexel quantize again"
+            ) from error
 
     def release(self) -> None:
         """See ``Graphs.release``."""

@@ -126,7 +126,7 @@ def calibrate_folder(
 
     Raises:
         DataError: If no layer has enough predictions.
-        CheckpointError: If it is no model folder.
+        CheckpointError: If it is not a model folder.
     """
     checkpoint = open_checkpoint(folder)
     tagger = Tagger.load(checkpoint, precision="float32")

@@ -21,7 +21,7 @@ _QUIET: tuple[Kind, ...] = ("permissive", "share-alike")
 _NO_NAMES = ("other", "unknown")
 _LONGEST_NOTICE = 480
 _MOST_CHARS, _MOST_ITEMS = 120, 8
-"""More of a value than this is no name of a licence, and would fill the terminal."""
+"""More of a value than this is not a name of a licence, and would fill the terminal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class FeatureExtractionPipeline:
             iterator of them.
 
         Raises:
-            TypeError: If an argument is unknown, or a text is not a text.
+            TypeError: If an argument is unknown, or a text is not a string.
             ValueError: If an argument has a value that it cannot have.
         """
         as_arrays = self._as_arrays({**self._options, **options})

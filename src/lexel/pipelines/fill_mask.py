@@ -95,7 +95,7 @@ class FillMaskPipeline:
             transformers), for any other iterable an iterator.
 
         Raises:
-            TypeError: If an argument is unknown, or a text is not a text.
+            TypeError: If an argument is unknown, or a text is not a string.
             ValueError: If an argument has a value that it cannot have.
             DataError: If a text has no mask.
         """
@@ -185,7 +185,7 @@ class FillMaskPipeline:
             return None
         first = int(pieces[0])
         spelt = self._flow.tokenizer.strings([first])[0]
-        _logger.warning("target %r is no piece of the vocabulary; its first piece %r is taken", word, spelt)
+        _logger.warning("target %r is not a piece of the vocabulary; its first piece %r is taken", word, spelt)
         return first
 
     @cached_property

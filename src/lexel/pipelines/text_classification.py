@@ -106,7 +106,7 @@ class TextClassificationPipeline:
 
         Raises:
             TypeError: If an argument is unknown.
-            ValueError: If an argument has a value that it cannot have, or an input is no text.
+            ValueError: If an argument has a value that it cannot have, or an input is not a string.
         """
         changed = self.options.changed(options, where=f"{self.task} pipeline")
         window = self._window(changed)

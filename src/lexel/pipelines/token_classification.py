@@ -127,7 +127,7 @@ class TokenClassificationPipeline:
             that reads lazily, about a block ahead.
 
         Raises:
-            TypeError: If an argument is unknown, or a text is not a text.
+            TypeError: If an argument is unknown, or a text is not a string.
             ValueError: If an argument has a value that it cannot have.
         """
         changed = self.options.changed(options, where=f"{self.task} pipeline")

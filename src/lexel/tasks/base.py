@@ -427,13 +427,13 @@ def _check_pieces(tokenizer: Tokenizer, *, n_known: int, folder: str) -> None:
     special = tokenizer.special
     if tokenizer.n_own_pieces > n_known or tokenizer.n_pieces > n_known + MOST_ADDED:
         raise CheckpointError(
-            f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {n_known}; they are not of one "
-            "model: take the tokenizer files of this checkpoint"
+            f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {n_known}; they do not "
+            "belong together: use the tokenizer files of this checkpoint"
         )
     needed = (*special.pair_prefix, *special.pair_middle, *special.pair_suffix, *special.prefix, *special.suffix)
     if max((*needed, special.pad)) >= n_known:
         raise CheckpointError(
-            f"{folder}: special piece {max(needed)} is beyond the embedding of {n_known} pieces; take the tokenizer "
+            f"{folder}: special piece {max(needed)} is beyond the embedding of {n_known} pieces; use the tokenizer "
             "files of this checkpoint"
         )
 

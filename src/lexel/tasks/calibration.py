@@ -58,5 +58,5 @@ class Calibration:
         temperature, thresholds = values["temperature"], values["thresholds"]
         numbers = [temperature, *thresholds.values()] if isinstance(thresholds, dict) else [None]
         if not all(type(number) in (int, float) for number in numbers) or temperature <= 0:
-            raise DataError(f"{path}: temperature or thresholds are no numbers; expected what Calibration.save wrote")
+            raise DataError(f"{path}: temperature or thresholds are not numbers; expected what Calibration.save wrote")
         return cls(**values)

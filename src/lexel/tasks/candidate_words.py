@@ -34,7 +34,7 @@ class CandidateWords:
             raise TypeError(f"targets is the str {words!r}; expected a list of words")
         strange = next((word for word in words if not isinstance(word, str)), "")
         if not isinstance(strange, str):
-            raise TypeError(f"targets: {strange!r} is no word; expected str, found {type(strange).__name__}")
+            raise TypeError(f"targets: {strange!r} is not a word; expected str, found {type(strange).__name__}")
         if not all(word.strip() for word in words):
             raise OptionError("targets: one is empty; expected words")
         self._tokenizer = tokenizer

@@ -43,7 +43,7 @@ def check_text(number: int, text: object, *, max_chars: int | None = None) -> st
         max_chars: The longest text that is taken.
 
     Raises:
-        TypeError: If it is no text.
+        TypeError: If it is not a string.
         DataError: If it is too long.
     """
     if not isinstance(text, str):
@@ -56,7 +56,7 @@ def check_each(texts: Iterable[str]) -> Iterator[str]:
     """The texts as they come, each one checked.
 
     Raises:
-        TypeError: For what is no text.
+        TypeError: For anything but a string.
     """
     return map(check_text, count(), texts)
 

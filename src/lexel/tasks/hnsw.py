@@ -106,7 +106,7 @@ def load_index(stored: Vectors, *, metric: Metric = "cosine") -> HnswIndex | Non
         graph = _load_usearch().Index.restore(str(graph_path), view=True)
         recall, n = float(said["recall_at_10"]), len(graph)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DataError(f"{graph_path}: cannot be read ({error}); delete it to have it built again") from error
+        raise DataError(f"{graph_path}: cannot be read ({error}); delete it to build it again") from error
     if n != len(stored.values):
         raise DataError(
             f"{graph_path}: over {n} vectors; the folder has {len(stored.values)}. Delete it to build it again"

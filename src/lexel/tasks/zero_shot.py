@@ -84,7 +84,7 @@ def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
     """The hypothesis of each label.
 
     Raises:
-        LabelError: If there are no labels, one stands twice, or the template has no place for them.
+        LabelError: If there are no labels, one appears twice, or the template has no place for them.
     """
     if isinstance(labels, str):
         raise LabelError(f"labels: {labels!r} is one string; expected a list of labels")
@@ -92,7 +92,7 @@ def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
         raise LabelError(f"labels: {list(labels)!r}; expected one label or more, none of them blank")
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if list(labels).count(label) > 1)
-        raise LabelError(f"labels: {twice!r} stands twice; expected each label once")
+        raise LabelError(f"labels: {twice!r} appears twice; expected each label once")
     if template is None:
         template = CHINESE_TEMPLATE if any(map(_CHINESE.search, labels)) else TEMPLATE
     try:

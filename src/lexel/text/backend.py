@@ -113,7 +113,7 @@ def _from_json(files: TokenizerFiles) -> tokenizers.Tokenizer:
     path = files.folder / TOKENIZER_JSON
     data = read_bounded(path)
     check_tokenizer(parse_object(data, where=str(path)), str(path))
-    with library_errors(str(path), "not a tokenizer that the tokenizers library can read. Fetch it again"):
+    with library_errors(str(path), "not a tokenizer that the tokenizers library can read. Download it again"):
         backend = tokenizers.Tokenizer.from_buffer(data.removeprefix(UTF8_MARK))
     flags = {
         "lowercase": files.flag("do_lower_case"),
@@ -137,7 +137,7 @@ def _from_vocab_txt(files: TokenizerFiles) -> tokenizers.Tokenizer:
     path = files.folder / VOCAB_TXT
     vocab = read_vocab_txt(path)
     unk = files.role("unk_token", vocab) or files.roles.get("unk_token", "[UNK]")
-    with library_errors(str(path), "not a WordPiece vocabulary. Fetch it again"):
+    with library_errors(str(path), "not a WordPiece vocabulary. Download it again"):
         backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk))
     backend.normalizer = normalizers.BertNormalizer(
         clean_text=True,
@@ -180,7 +180,7 @@ def _from_sentencepiece(files: TokenizerFiles) -> tokenizers.Tokenizer:
         )
     whole = read_sentencepiece(path, lowercase=bool(files.flag("do_lower_case")))
     check_tokenizer(whole, str(path))
-    with library_errors(str(path), "not pieces that the tokenizers library can read. Fetch it again"):
+    with library_errors(str(path), "not pieces that the tokenizers library can read. Download it again"):
         backend = tokenizers.Tokenizer.from_str(json.dumps(whole))
         if not any(piece.content == "[MASK]" for piece in files.added if piece.id is not None):
             backend.add_special_tokens(["[MASK]"])
@@ -213,7 +213,7 @@ def add_pieces(backend: tokenizers.Tokenizer, files: TokenizerFiles) -> dict[str
         if piece.id is not None and found != piece.id:
             raise CheckpointError(
                 f"{files.folder}: added piece {piece.content!r} has index {piece.id} in the tokenizer files, but the "
-                f"vocabulary puts it at {found}; the files are not of one model. Fetch the tokenizer files again"
+                f"vocabulary puts it at {found}; the files belong to different models. Download them again"
             )
     whole: dict[str, int] = backend.get_vocab(with_added_tokens=True)
     return whole
@@ -265,12 +265,14 @@ def _probe_text(backend: tokenizers.Tokenizer, where: str) -> str:
     Raises:
         CheckpointError: If the vocabulary cannot take unknown characters, or takes none of some usual texts.
     """
-    with library_errors(where, "characters outside the vocabulary need a piece. Fetch the file again"):
+    with library_errors(where, "characters outside the vocabulary need a piece. Download the file again"):
         backend.encode("\U0010fffd")
     for text in ("a", "0", ".", "的", "[UNK]", "<unk>"):
         if len(backend.encode(text, add_special_tokens=False)):
             return text
-    raise CheckpointError(f"{where}: no piece for 'a', '0', '.' or '的'; expected a vocabulary. Fetch the file again")
+    raise CheckpointError(
+        f"{where}: no piece for 'a', '0', '.' or '的'; expected a vocabulary. Download the file again"
+    )
 
 
 def _special_runs(encoding: tokenizers.Encoding) -> list[tuple[int, ...]]:

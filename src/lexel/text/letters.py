@@ -25,7 +25,7 @@ _SCRIPTS = {
 
 @lru_cache(maxsize=65_536)
 def script_of(char: str) -> str | None:
-    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for what is no letter."""
+    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for what is not a letter."""
     if not char.isalpha():
         return None
     return _SCRIPTS.get(re.split("[ -]", unicodedata.name(char, ""))[0])

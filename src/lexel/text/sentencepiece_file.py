@@ -44,7 +44,7 @@ def read_sentencepiece(path: Path, *, lowercase: bool) -> dict[str, Any]:
     try:
         return _tokenizer(read_bounded(path), lowercase=lowercase)
     except (ValueError, IndexError, struct.error) as error:
-        raise CheckpointError(f"{path}: {error}; expected a SentencePiece model. Fetch it again") from error
+        raise CheckpointError(f"{path}: {error}; expected a SentencePiece model. Download it again") from error
 
 
 def _tokenizer(data: bytes, *, lowercase: bool) -> dict[str, Any]:
@@ -59,11 +59,11 @@ def _tokenizer(data: bytes, *, lowercase: bool) -> dict[str, Any]:
     if not 0 < len(pieces) <= _MOST_PIECES:
         raise ValueError(f"{len(pieces):,} pieces")
     if trainer.get(_MODEL_TYPE, _UNIGRAM) != _UNIGRAM or trainer.get(_BYTE_FALLBACK):
-        raise ValueError("pieces that are no unigrams, or that fall back to bytes")
+        raise ValueError("pieces that are not unigrams, or that fall back to bytes")
     steps: list[dict[str, Any]] = [{"type": "Lowercase"}] if lowercase else []
     if characters := normalizer.get(_CHARACTER_MAP):
         if not isinstance(characters, bytes):
-            raise ValueError("a map of characters that is no bytes")
+            raise ValueError("a map of characters that is not bytes")
         encoded = base64.b64encode(characters).decode("ascii")
         steps.append({"type": "Precompiled", "precompiled_charsmap": encoded})
     steps.append({"type": "Strip", "strip_left": True, "strip_right": True})

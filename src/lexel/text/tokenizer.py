@@ -306,7 +306,7 @@ def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
     Always directly before a single space between letters or digits: WordPiece, byte-level and Metaspace tokenizers all
     begin a word there, and both neighbours shield it from rules about runs of spaces and about combining characters.
     With BERT's own pre-tokeniser also before Chinese punctuation between letters. Characters that occur in added pieces
-    are no places to cut, since such a piece is found across words.
+    are not places to cut, since such a piece is found across words.
     """
     steps = steps_of(backend.pre_tokenizer)
     bert = len(steps) == 1 and isinstance(steps[0], pre_tokenizers.BertPreTokenizer)
@@ -378,7 +378,7 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
     backend.no_padding()
     backend.encode_special_tokens = bool(files.config.get("split_special_tokens", False))
     where = f"{folder / name}"
-    with library_errors(where, "not a tokenizer that can be used. Fetch the file again"):
+    with library_errors(where, "not a tokenizer that can be used. Download the file again"):
         vocab = add_pieces(backend, files)
         special = find_special_pieces(backend, files, vocab=vocab, model_type=model_type, where=where)
     n_pieces = max(vocab.values()) + 1

@@ -191,7 +191,7 @@ def _added_piece(spec: Any, *, where: str) -> AddedPiece:
     if isinstance(spec, str):
         return AddedPiece(spec)
     if not isinstance(spec, Mapping) or not isinstance(spec.get("content"), str):
-        raise CheckpointError(f"{where}: {spec!r:.60} is no piece; expected a string or an object with 'content'")
+        raise CheckpointError(f"{where}: {spec!r:.60} is not a piece; expected a string or an object with 'content'")
     flags = {
         name: bool(spec[name]) for name in ("special", "lstrip", "rstrip", "single_word", "normalized") if name in spec
     }
@@ -223,11 +223,11 @@ def read_vocab_txt(path: Path) -> dict[str, int]:
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); fetch the file again") from error
+        raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); download the file again") from error
     lines = [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] in ("", "\r") else lines)]
     vocab = {line: index for index, line in enumerate(lines) if line}
     if not vocab:
-        raise CheckpointError(f"{path}: the file is empty; expected one piece a line. Fetch it again")
+        raise CheckpointError(f"{path}: the file is empty; expected one piece a line. Download it again")
     if len(vocab) < len(lines):
         _warn_of_lines(path, lines, vocab)
     return vocab
@@ -250,14 +250,14 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
     """Read RoBERTa's merges: two pieces a line, with a space between; a first line ``#version`` is skipped.
 
     Raises:
-        CheckpointError: If a line is no pair, or the file is too large or not UTF-8.
+        CheckpointError: If a line is not a pair, or the file is too large or not UTF-8.
     """
     data = read_bounded(path)
     check_size(data.count(b"\n"), str(path))
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); fetch the file again") from error
+        raise CheckpointError(f"{path}: not readable as UTF-8 text ({error}); download the file again") from error
     merges = []
     for number, line in enumerate(lines, start=1):
         line = line.removesuffix("\r")
@@ -293,7 +293,7 @@ def _vocab_of_json(whole: Mapping[str, Any], path: Path) -> dict[str, int]:
         found = dict(pairs)
         found.update((added["content"], added["id"]) for added in whole.get("added_tokens") or ())
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: no vocabulary under model.vocab; fetch the file again") from error
+        raise CheckpointError(f"{path}: no vocabulary under model.vocab; download the file again") from error
     return checked_vocabulary(found, str(path))
 
 

@@ -10,7 +10,7 @@ loads or later at some text. So a file is held to rules that every published tok
 - a SentencePiece character map whose trie stays inside itself (see ``_check_char_map``);
 - at most ``MOST_PIECES`` pieces, and merges that fit the prefix of continued pieces.
 
-A key that stands twice is refused by the reading of the JSON, since the library would carry out both.
+A key that appears twice is refused by the reading of the JSON, since the library would carry out both.
 """
 
 from __future__ import annotations
@@ -123,14 +123,16 @@ def check_size(n_pieces: int, where: str) -> None:
         CheckpointError: If it has more than ``MOST_PIECES``.
     """
     if n_pieces > MOST_PIECES:
-        raise CheckpointError(f"{where}: {n_pieces:,} pieces; expected at most {MOST_PIECES:,}. Fetch the file again")
+        raise CheckpointError(
+            f"{where}: {n_pieces:,} pieces; expected at most {MOST_PIECES:,}. Download the file again"
+        )
 
 
 def checked_vocabulary(vocab: Any, where: str) -> dict[str, int]:
     """A vocabulary as an index for each piece.
 
     Raises:
-        CheckpointError: If it is empty, too large, or an index is no natural number.
+        CheckpointError: If it is empty, too large, or an index is not a natural number.
     """
     if not isinstance(vocab, dict) or not vocab:
         raise CheckpointError(
@@ -249,7 +251,7 @@ def _check_template(step: Mapping[str, Any], where: str) -> None:
     special, single, pair = (step.get(key) for key in ("special_tokens", "single", "pair"))
     wrong = CheckpointError(
         f"{where}: TemplateProcessing does not put text A once into single, A and B once into pair, and special pieces "
-        "that special_tokens defines. Fetch the file again"
+        "that special_tokens defines. Download the file again"
     )
     if not isinstance(special, dict) or not all(map(_is_special, special.values())):
         raise wrong
@@ -294,14 +296,14 @@ def _check_char_map(step: Mapping[str, Any], where: str) -> None:
         strings = data[4 + n_bytes :].decode("utf-8").encode()
     except (TypeError, ValueError, binascii.Error) as cause:
         raise CheckpointError(
-            f"{where}: Precompiled has no SentencePiece character map. Fetch the file again"
+            f"{where}: Precompiled has no SentencePiece character map. Download the file again"
         ) from cause
     places = _trie_values(units)
     if places is None or n_bytes % 4 or (places >= len(strings)).any():
-        raise CheckpointError(f"{where}: Precompiled has a damaged character map. Fetch the file again")
+        raise CheckpointError(f"{where}: Precompiled has a damaged character map. Download the file again")
     inside = np.frombuffer(strings, np.uint8)
     if ((inside[places] & 0xC0) == 0x80).any() or max(map(len, strings.split(b"\0"))) > _LONGEST_MAPPED_BYTES:
-        raise CheckpointError(f"{where}: Precompiled has a damaged character map. Fetch the file again")
+        raise CheckpointError(f"{where}: Precompiled has a damaged character map. Download the file again")
 
 
 def _trie_values(units: np.ndarray[Any, np.dtype[np.uint32]]) -> np.ndarray[Any, np.dtype[np.int64]] | None:
@@ -349,7 +351,9 @@ def _check_growth(steps: Sequence[Mapping[str, Any]], where: str) -> None:
 
 def _check_model(model: Any, where: str) -> None:
     if not isinstance(model, dict):
-        raise CheckpointError(f"{where}: model is a {type(model).__name__}; expected an object. Fetch the file again")
+        raise CheckpointError(
+            f"{where}: model is a {type(model).__name__}; expected an object. Download the file again"
+        )
     kind = model.get("type", "WordPiece")
     if not isinstance(kind, str) or kind not in _KINDS["model"]:
         raise CheckpointError(
@@ -380,7 +384,7 @@ def _check_merges(model: Mapping[str, Any], where: str) -> None:
         if not isinstance(second, str) or not second.startswith(prefix):
             raise CheckpointError(
                 f"{where}: merge {number} joins {second!r:.60}, which does not begin with continuing_subword_prefix "
-                f"{prefix!r:.60}; expected pieces that go on with a word. Fetch the file again"
+                f"{prefix!r:.60}; expected pieces that continue a word. Download the file again"
             )
 
 

@@ -85,7 +85,7 @@ def read_contract(expects: Expects) -> Contract:
     """Read what a caller or an option says.
 
     Raises:
-        OptionError: If it names no label, or is no mapping file.
+        OptionError: If it names no label, or is not a mapping file.
     """
     if isinstance(expects, os.PathLike) or (isinstance(expects, str) and expects.endswith(ENDING)):
         return _read_file(Path(expects))
@@ -104,7 +104,7 @@ def _read_file(path: Path) -> Contract:
             f'{path}: expected {{"labels": ["PER", ...], "map": {{"PERSON": "PER", ...}}}}, and nothing else'
         )
     if not all(isinstance(name, str) and name for name in (*labels, *renames.values())):
-        raise OptionError(f"{path}: a label is no text; expected names")
+        raise OptionError(f"{path}: a label is not a string; expected names")
     return Contract(frozenset(labels), renames, str(path))
 
 

@@ -161,7 +161,7 @@ def _policy(values: Mapping[str, Any], where: str) -> Policy:
     for name in licences or ():
         if name not in KINDS and identifier_of(name) is None and kind_of(name) == "unknown":
             raise PolicyError(
-                f"{where}: licences: {name!r} is no licence that Lexel knows; expected a verdict "
+                f"{where}: licences: {name!r} is not a licence that Lexel knows; expected a verdict "
                 f"({', '.join(sorted(KINDS))}) or an identifier such as apache-2.0"
             )
     unknown = values.get("unknown", "allow" if licences is None else "refuse")
@@ -217,7 +217,7 @@ def _table(values: Any, key: str, path: Path) -> Mapping[str, Any]:
 def _refuse_unknown(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in values:
         if key not in known:
-            raise PolicyError(f"{where}: {key!r} is no setting{_hint(key, known)}; expected {', '.join(known)}")
+            raise PolicyError(f"{where}: {key!r} is not a setting{_hint(key, known)}; expected {', '.join(known)}")
 
 
 def _hint(typed: str, known: Any) -> str:

@@ -171,7 +171,7 @@ def test_the_figures_of_a_card_of_entities_come_out_by_the_name_of_its_data(ner:
     result = CliRunner().invoke(app, ["verify", str(folder), "--samples", "0"])
     assert result.exit_code == 0, result.output
     assert "4 of 4 figures within 1 points" in result.output
-    assert "'Loss' is no figure that Lexel re-runs" in " ".join(result.output.split())
+    assert "'Loss' is not a figure that Lexel re-runs" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("name", ["Accuracy", "Precision", "Recall", "F1"])

@@ -102,8 +102,8 @@ def test_a_claim_without_data_or_meaning_is_listed_as_not_run(tagger: Tagger, da
     assert verification.holds
     assert [verdict.why_not_run for verdict in verification.verdicts] == [
         "",
-        "'Loss' is no figure that Lexel re-runs (loss)",
-        "the value 'high' is no share or per cent",
+        "'Loss' is not a figure that Lexel re-runs (loss)",
+        "the value 'high' is not a share or per cent",
         "no data given for elsewhere",
     ]
 
@@ -285,7 +285,7 @@ def test_the_report_is_json_too(carded: Path, data: Path, tmp_path: Path) -> Non
     [
         (["--data", "no.jsonl"], 1, "no.jsonl: no such file"),
         (["--data", "test.jsonl", "--dataset", "else"], 1, "no data set is called 'else'"),
-        (["--data", "test.jsonl", "--fold", "none"], 1, "fold 'none' is no rule"),
+        (["--data", "test.jsonl", "--fold", "none"], 1, "fold 'none' is not a rule"),
         (["--data", "test.jsonl", "-o", "no/r.json"], 1, "there is no folder 'no'"),
     ],
 )

@@ -38,7 +38,7 @@ def test_a_name_means_a_figure(type: str, name: str, layers: tuple[str, ...], fi
 @pytest.mark.parametrize(
     ("type", "name", "why"),
     [
-        ("loss", "Loss", "'Loss' is no figure that Lexel re-runs (loss)"),
+        ("loss", "Loss", "'Loss' is not a figure that Lexel re-runs (loss)"),
         ("f_score", "Sentences F-Score", "(sentences)"),
         ("f1", "PER F1", "(per)"),
         ("f1", "weighted F1", "(weighted)"),

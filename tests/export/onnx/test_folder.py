@@ -247,7 +247,7 @@ def test_a_way_to_pool_that_no_graph_has_is_refused_by_name(tmp_path: Path) -> N
 
 def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     build_tagger(tmp_path / "model", heads={"words": WORDS})
-    with pytest.raises(CheckpointError, match="is there already"):
+    with pytest.raises(CheckpointError, match="already exists"):
         export_model(tmp_path / "model", tmp_path)
 
 

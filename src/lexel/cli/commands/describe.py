@@ -42,7 +42,7 @@ def describe(
     """
     with reported(messages):
         if not measuring.measure and (measuring.hour_price or measuring.api_price or measuring.text) is not None:
-            raise OptionError("--hour-price, --api-price, --text: go with --measure; add it")
+            raise OptionError("--hour-price, --api-price, --text: need --measure; add it")
 
         from lexel.describe.facts import as_record
         from lexel.describe.facts import describe as describe_model

@@ -54,7 +54,9 @@ def quantize(
 
         if weights_only:
             if calibration or data or dynamic:
-                raise OptionError("--weights-only: goes without --calibration, --data and --dynamic; leave them out")
+                raise OptionError(
+                    "--weights-only: cannot be combined with --calibration, --data or --dynamic; leave them out"
+                )
             _compress(load_checkpoint(model, revision=revision), Path(out))
             return
         texts = None if calibration is None else _texts(calibration, encoding=input.encoding)

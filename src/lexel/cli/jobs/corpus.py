@@ -159,7 +159,9 @@ def verify(folder: str, *, inputs: bool) -> None:
     if verdict.n_problems:
         raise DataError(f"{folder}: {verdict.n_problems:,} problems; expected none. See above")
     if verdict.missing:
-        raise DataError(f"{folder}: {verdict.missing:,} shards are not made yet; run the same command again to go on")
+        raise DataError(
+            f"{folder}: {verdict.missing:,} shards are not made yet; run the same command again to continue"
+        )
 
 
 def _changed(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

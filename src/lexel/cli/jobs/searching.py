@@ -98,7 +98,7 @@ def read_queries(given: Sequence[str], file: str | None, input: InputOptions) ->
     queries = list(given)
     if file is not None:
         inputs = find_inputs([file], replace(input, from_=None))
-        records = inputs.read(InputFiles([file]), Losses(), Faults())  # a query that is left out is no answer to it
+        records = inputs.read(InputFiles([file]), Losses(), Faults())  # a query that is left out is not an answer to it
         queries += [record.document.text for record in records]
     if not queries:
         raise OptionError("no query; expected --query TEXT or --queries FILE")

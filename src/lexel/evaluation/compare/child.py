@@ -90,7 +90,9 @@ class ChildModel:
             cast(IO[bytes], self._process.stdin).flush()
             kind, answer = pickle.load(cast(IO[bytes], self._process.stdout))
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            raise EngineError(f"{self._name}: its process ended ({self._last_words()}); expected an answer") from error
+            raise EngineError(
+                f"{self._name}: its process stopped ({self._last_words()}); expected an answer"
+            ) from error
         if kind == "error":
             name, message = answer
             raise getattr(errors, name, EngineError)(f"{self._name}: {message}")

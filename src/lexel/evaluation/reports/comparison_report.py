@@ -33,7 +33,7 @@ class Grid:
 
 
 def grids(comparison: Comparison) -> Iterator[Grid]:
-    """All that is not a text, as tables: scores, differences, what the models cost, how often they differ."""
+    """Everything but the texts, as tables: scores, differences, what the models cost, how often they differ."""
     yield from _score_grids(comparison)
     contrasts = _contrast_rows(comparison)
     if contrasts:

@@ -148,7 +148,7 @@ class Figure:
         return sorted((other for other in found if other != self), key=lambda other: other.average != self.average)
 
     def of(self, results: Results) -> Estimate | None:
-        """Its value in a report; ``None`` if that was not scored, or is no part of one (``tags``)."""
+        """Its value in a report; ``None`` if that was not scored, or is not part of one (``tags``)."""
         if self.part == "words" and results.words is not None:
             return _of_spans(results.words.words, self.quantity)
         if self.part == "pos" and results.pos is not None:
@@ -179,7 +179,7 @@ def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
     is_of_classes = "classes" in layers
     strange = [word for word in said if not _is_known(word, is_of_classes=is_of_classes)]
     if strange and "layer" not in claim.args:
-        return f"{claim.name!r} is no figure that Lexel re-runs ({', '.join(dict.fromkeys(strange))})"
+        return f"{claim.name!r} is not a figure that Lexel re-runs ({', '.join(dict.fromkeys(strange))})"
     quantities = list(dict.fromkeys(_QUANTITIES[word] for word in said if word in _QUANTITIES))
     if len(quantities) != 1:
         found = "none" if not quantities else " and ".join(quantities)

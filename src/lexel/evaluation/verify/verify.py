@@ -126,7 +126,7 @@ def _verdict(claim: Claim, figure: Figure | str, *, file: Labelled | None, runs:
         return Verdict(claim, why_not_run=figure)
     claimed = _fraction(claim, is_percent=is_percent)
     if claimed is None:
-        return Verdict(claim, figure=figure.name, why_not_run=f"the value {claim.value!r} is no share or per cent")
+        return Verdict(claim, figure=figure.name, why_not_run=f"the value {claim.value!r} is not a share or per cent")
     if file is None:
         said = f"no data given for {claim.data_name}"
         return Verdict(claim, figure=figure.name, claimed=claimed, why_not_run=said)

@@ -75,7 +75,7 @@ def validate(values: Value) -> TrainingOptions:
 
 
 def data_files(value: Value) -> tuple[DataFile, ...] | None:
-    """The data files that a value holds; ``None`` if it is no list of data files."""
+    """The data files that a value holds; ``None`` if it is not a list of data files."""
     from pydantic import ValidationError
 
     try:

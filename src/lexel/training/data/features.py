@@ -196,7 +196,9 @@ def _write(documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, 
         (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         partial.replace(folder)
     except OSError as cause:
-        raise DataError(f"{folder}: not written ({cause.strerror or cause}). Make room and try again") from cause
+        raise DataError(
+            f"{folder}: not written ({cause.strerror or cause}). Free some disk space and try again"
+        ) from cause
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -45,7 +45,7 @@ class Crf(nn.Module):  # type: ignore[misc]
 
         Args:
             emissions: Scores of the tags, ``[slots, labels]``.
-            labels: The gold tags; anything that is no tag's index is unlabelled, ``[slots]``.
+            labels: The gold tags; anything that is not the index of a tag is unlabelled, ``[slots]``.
             sequences: A number for each sequence, ``[slots]``.
             edges: ``TEXT_START`` and ``TEXT_END`` bits, ``[slots]``.
         """

@@ -151,6 +151,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as cause:
         shutil.rmtree(folder, ignore_errors=True)
         raise CheckpointError(
-            f"{folder.parent}: the model was not written ({cause}); its checkpoints are as they were. Make room and "
-            "run the same command again"
+            f"{folder.parent}: the model was not written ({cause}); its checkpoints are unchanged. Free some disk "
+            "space and run the same command again"
         ) from cause

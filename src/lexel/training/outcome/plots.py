@@ -30,7 +30,7 @@ _STYLE = (
 
 
 def plot(table: Sequence[Row]) -> str:
-    """Losses above, scores below, over the steps; values that are no numbers are left out.
+    """Losses above, scores below, over the steps; values that are not numbers are left out.
 
     Args:
         table: The rows of a run's table.

@@ -156,8 +156,8 @@ def prepare(
         config.vocab_size = tokenizer.n_pieces
     if tokenizer.n_pieces > config.vocab_size:
         raise CheckpointError(
-            f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {config.vocab_size}; they are not "
-            "of one model: take the tokenizer files of this checkpoint"
+            f"{folder}: the tokenizer has {tokenizer.n_pieces} pieces, the embedding {config.vocab_size}; they do "
+            "not belong together: use the tokenizer files of this checkpoint"
         )
     longest = _longest(config, tokenizer)
     teacher_longest = modules.max_length if modules is not None else None

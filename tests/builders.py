@@ -359,6 +359,12 @@ RECIPES = {
         "jina_embeddings_v3", {**SIZES, "max_position_embeddings": 64, "pad_token_id": 1, "type_vocab_size": 1}
     ),
     "mpnet": Recipe("mpnet", {**SIZES, "max_position_embeddings": 66, "pad_token_id": 1, "initializer_range": 0.1}),
+    "nezha": Recipe("nezha", {**SIZES, "max_position_embeddings": 64, "max_relative_position": 9}),
+    "roformer": Recipe("roformer", {**SIZES, "max_position_embeddings": 64, "embedding_size": 16}),
+    "roformer-values": Recipe(
+        "roformer",
+        {**SIZES, "max_position_embeddings": 64, "rotary_value": True, "num_hidden_layers": 1, "hidden_act": "relu"},
+    ),
     "eurobert": Recipe("eurobert", EURO),
     "eurobert-biased": Recipe(
         "eurobert",
@@ -384,6 +390,10 @@ def build_reference(folder: Path, recipe: Recipe, *, seed: int = 0) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    if recipe.model_type == "nezha":
+        from tests import nezha
+
+        nezha.register()
     config = AutoConfig.for_model(recipe.model_type, **recipe.settings)
     config.id2label = dict(enumerate(ENTITIES))
     config.label2id = {label: i for i, label in enumerate(ENTITIES)}
@@ -419,7 +429,19 @@ def in_float64(model: Any) -> Any:
             sys.modules[type(module).__module__].apply_rotary_pos_emb = _turned  # theirs is of float32, too
         elif type(module).__name__.endswith("RMSNorm"):
             module.forward = partial(_scaled, module)  # theirs is of float32
-    return model.double()
+    model = model.double()
+    for name, module in model.named_modules():
+        if name.endswith("embed_positions"):
+            module.weight.data = _sines(*module.weight.shape)
+    return model
+
+
+def _sines(n_positions: int, size: int) -> Any:
+    """RoFormer's table: sines of all angles, then their cosines."""
+    import torch
+
+    angles = torch.arange(n_positions).double()[:, None] / 10_000.0 ** (torch.arange(0, size, 2).double() / size)
+    return torch.cat((angles.sin(), angles.cos()), dim=1)
 
 
 def _scaled(norm: Any, x: Any) -> Any:

@@ -8,6 +8,7 @@ import transformers
 from lexel.checkpoint.config import read_config
 from lexel.encoder.families import BY_MODEL_TYPE
 from lexel.errors import CheckpointError, LabelError
+from lexel.training.model.nezha import NezhaConfig
 
 from .conftest import FolderBuilder
 
@@ -31,6 +32,8 @@ TRANSFORMERS = {
     "nomic_bert": transformers.NomicBertConfig,
     "jina_embeddings_v3": transformers.JinaEmbeddingsV3Config,
     "mpnet": transformers.MPNetConfig,
+    "nezha": NezhaConfig,
+    "roformer": transformers.RoFormerConfig,
     "eurobert": transformers.EuroBertConfig,
 }
 

@@ -17,7 +17,10 @@ from lexel.export.quantize import QuantizeOptions, quantize
 from tests.builders import RECIPES, VOCAB, Recipe, build_reference, compute, random_sequences, write_vocab
 from tests.quantised import TEXTS, needs_int8
 
-FAMILIES = ("modernbert", "modernbert-biased", "deberta-v3", "deberta-v2", "xlm-roberta-xl", "gte", "mpnet", "eurobert")
+FAMILIES = (
+    *("modernbert", "modernbert-biased", "deberta-v3", "deberta-v2", "xlm-roberta-xl", "gte", "mpnet", "eurobert"),
+    *("nezha", "roformer", "roformer-values"),
+)
 LENGTHS = (64, 5, 30, 9, 41, 64, 17)
 
 

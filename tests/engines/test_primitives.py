@@ -153,6 +153,30 @@ def test_attention_takes_a_scale_and_a_bias(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_values_gain_the_row_of_their_distance(engine: str) -> None:
+    query, key, value = random(ROWS, LENGTH, HEADS * SIZE), random(2, 9, 24) * 2, random(2, 9, 24) - 1
+    buckets = np.random.default_rng(3).integers(0, 5, 13).astype(np.int32)
+    table = random(5, SIZE).astype(np.float32)
+
+    def attend(ops: Any, query: Any, key: Any, value: Any, sequences: Any, positions: Any) -> Any:
+        distances = ops.distances(positions, ops.constant(buckets, name="buckets"), n_positions=7)
+        far = distances, ops.constant(table, name="table", is_exact=True)
+        mask = ops.mask(sequences, positions)
+        return ops.attention(query, key, value, mask, n_heads=HEADS, head_size=SIZE, far_values=far)
+
+    seen, expected = seen_in(None), np.empty_like(query)
+    away = POSITIONS[:, :, None] - POSITIONS[:, None, :]
+    for row, head in np.ndindex(ROWS, HEADS):
+        own = slice(head * SIZE, (head + 1) * SIZE)
+        powers = np.exp(query[row, :, own] @ key[row, :, own].T * SIZE**-0.5) * seen[row]
+        shares = (powers / powers.sum(axis=1, keepdims=True))[..., None]
+        expected[row, :, own] = (shares * (value[row, None, :, own] + table[buckets[away[row] + 6]])).sum(axis=1)
+    compute, tolerance = ENGINES[engine]
+    off = np.abs(compute(attend, query, key, value, SEQUENCES, POSITIONS) - expected)[SEQUENCES > 0]
+    assert off.max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("n_keys", [1, 2])
 def test_fewer_heads_of_keys_serve_neighbouring_heads(engine: str, n_keys: int) -> None:
     query, key, value = random(ROWS, LENGTH, HEADS * SIZE), random(2, 9, n_keys * SIZE), random(2, 9, n_keys * SIZE) - 1

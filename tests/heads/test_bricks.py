@@ -26,7 +26,10 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.encoder.families import FAMILIES
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.engines.packing import Sequences
+from tests import nezha
 from tests.builders import RECIPES, compute, in_float64, random_sequences
+
+nezha.register()
 
 LENGTHS = (64, 1, 2, 17, 30, 5)
 LABELS = ("good", "bad", "so so")
@@ -41,7 +44,7 @@ RECIPE_OF = {
     },
     "eurobert": "eurobert",
     "eurobert means": "eurobert-biased",
-    **{name: name for name in ("gte", "mpnet")},
+    **{name: name for name in ("gte", "mpnet", "nezha", "roformer")},
     **{
         name: name.replace("_", "-")
         for name in ("roberta_prelayernorm", "xlm_roberta_xl", "megatron_bert", "nomic_bert", "jina_embeddings_v3")

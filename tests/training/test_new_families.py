@@ -17,6 +17,7 @@ from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError, OptionError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
 from lexel.training.loop.fit import train
+from tests import nezha
 from tests.builders import (
     DEBERTA_V3,
     ENTITIES,
@@ -45,6 +46,8 @@ CONFIGS = {
             "JinaEmbeddingsV3": "jina-embeddings-v3",
             "MPNet": "mpnet",
             "EuroBert": "eurobert",
+            "Nezha": "nezha",
+            "RoFormer": "roformer",
         }.items()
     },
 }
@@ -101,7 +104,7 @@ def test_transformers_reads_what_training_saved(
             trained(tmp_path, {head: HEADS[head]}, config=CONFIGS[family])
         return
     folder = trained(tmp_path, {head: HEADS[head]}, **{**more, "config": CONFIGS[family] | more.get("config", {})})
-    theirs = getattr(transformers, f"{family}For{kind}").from_pretrained(folder).eval()
+    theirs = getattr(nezha if family == "Nezha" else transformers, f"{family}For{kind}").from_pretrained(folder).eval()
     found, parts = lexels(folder, head, firsts=head == "classify")
     with torch.no_grad():
         expected = torch.cat([theirs(part).logits.flatten(0, -2) for part in parts])

@@ -27,10 +27,10 @@ _OPERATIONS = frozenset(
     (
         *("Parameter", "Const", "Result", "Convert", "FakeQuantize", "MatMul", "MVN", "SoftMax"),
         *("Abs", "Add", "Divide", "Maximum", "Minimum", "Multiply", "Negative", "Power", "Sqrt", "Subtract"),
-        *("Clamp", "Cos", "Erf", "Exp", "Gelu", "HSwish", "Log", "Mish", "Relu", "Sigmoid", "Sin", "Swish", "Tanh"),
+        *("Clamp", "Cos", "Erf", "Exp", "Gelu", "HSwish", "Log", "Mish", "ReLU", "Sigmoid", "Sin", "Swish", "Tanh"),
         *("Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "Select"),
         *("Concat", "Gather", "GatherElements", "ReduceMean", "ReduceSum", "Reshape", "ShapeOf", "Slice", "Split"),
-        *("Range", "Squeeze", "StridedSlice", "Transpose", "Unsqueeze", "VariadicSplit"),
+        *("Pad", "Range", "Squeeze", "StridedSlice", "Transpose", "Unsqueeze", "VariadicSplit"),
     )
 )
 """What a quantised encoder consists of: no loop, no state, no part that another library would compute."""

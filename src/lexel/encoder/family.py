@@ -185,6 +185,7 @@ class Family:
         skips_padding_position: The first rows of its position table, up to the padding piece's, are never used.
         pair_type_id: Type of the second text of a pair, whatever the tokenizer's file says; ``None``: as it says.
         doubles_separator: Whether two separators stand between the texts of a pair, where no file says it.
+        splits_words: Whether its tokenizer cuts Chinese text into words before it cuts words into pieces.
         fits_segments: Whether its attention can be computed by a kernel of variable length, which takes no bias.
         has_pooler: Whether transformers' encoder takes ``add_pooling_layer``.
         mask_maker: A method of transformers' encoder that makes the mask of attention (true where a piece is seen), for
@@ -217,6 +218,7 @@ class Family:
     skips_padding_position: bool = False
     pair_type_id: int | None = None
     doubles_separator: bool = False
+    splits_words: bool = False
     fits_segments: bool = True
     has_pooler: bool = True
     mask_maker: str | None = None

@@ -202,6 +202,8 @@ class SelfAttention(Generic[T]):
         scope: Which of the encoder's scopes it looks at.
         scale: Factor on the products; by default one over the root of ``head_size``.
         relative: Scores by distance, or ``None``.
+        far_values: Table of what values gain by distance, or ``None``; see ``Ops.attention``.
+        rotates_values: Whether values have rotary positions, too.
     """
 
     ops: Ops[T]
@@ -215,36 +217,40 @@ class SelfAttention(Generic[T]):
     scope: int = 0
     scale: float | None = None
     relative: Relative[T] | None = None
+    far_values: T | None = None
+    rotates_values: bool = False
 
-    def __call__(self, x: T, context: Context[T]) -> T:
+    def __call__(self, x: T, context: Context[T], query_from: T | None = None) -> T:
+        """Attention of ``x`` to itself, or of ``query_from`` to ``x``."""
         view = context.views[self.scope]
-        query, key = self._rotated(self.query(x), self.key(x), view.rotation)
+        query = self._rotated(self.query(x if query_from is None else query_from), view.rotation, self.n_heads)
+        n_keys = self.n_key_value_heads or self.n_heads
+        key, value = self._rotated(self.key(x), view.rotation, n_keys), self.value(x)
+        if self.rotates_values:
+            value = self._rotated(value, view.rotation, n_keys)
         bias = None
         if self.relative is not None and view.distances is not None:
             bias = self.relative(query, key, view.distances)
+        far = self.far_values
         mixed = self.ops.attention(
             query,
             key,
-            self.value(x),
+            value,
             view.mask,
             n_heads=self.n_heads,
             head_size=self.head_size,
             n_key_value_heads=self.n_key_value_heads,
             scale=self.scale,
             bias=bias,
+            far_values=None if far is None or view.distances is None else (view.distances, far),
         )
         return self.output(mixed)
 
-    def _rotated(self, query: T, key: T, rotation: Rotary[T] | None) -> tuple[T, T]:
+    def _rotated(self, x: T, rotation: Rotary[T] | None, n_heads: int) -> T:
         if rotation is None:
-            return query, key
+            return x
         cos, sin, is_interleaved = rotation.cos, rotation.sin, rotation.is_interleaved
-        n_heads, n_keys, size = self.n_heads, self.n_key_value_heads or self.n_heads, self.head_size
-        rotate = self.ops.rotate
-        return (
-            rotate(query, cos, sin, n_heads=n_heads, head_size=size, is_interleaved=is_interleaved),
-            rotate(key, cos, sin, n_heads=n_keys, head_size=size, is_interleaved=is_interleaved),
-        )
+        return self.ops.rotate(x, cos, sin, n_heads=n_heads, head_size=self.head_size, is_interleaved=is_interleaved)
 
 
 # Layers --------------------------------------------------------------------------------------------------------------

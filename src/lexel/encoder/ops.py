@@ -133,6 +133,7 @@ class Ops(Protocol[T]):
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: T | None = None,
+        far_values: tuple[T, T] | None = None,
     ) -> T:
         """Scaled dot-product attention where the mask allows it: ``[rows, length, heads * head_size]``.
 
@@ -146,6 +147,8 @@ class Ops(Protocol[T]):
             n_key_value_heads: Heads of keys and values, if they are fewer: each serves as many neighbouring heads.
             scale: Factor on the products; by default one over the root of ``head_size``.
             bias: Added to the scaled products, ``[rows, heads, length, length]``.
+            far_values: What ``distances`` gave, and a table ``[buckets, head_size]`` for all heads: to the value of
+                piece j, piece i adds the row for the bucket of position i minus position j.
         """
         ...
 

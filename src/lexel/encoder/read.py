@@ -129,6 +129,8 @@ def read_layer(
     *,
     relative: Relative[T] | None = None,
     scale: float | None = None,
+    far_values: T | None = None,
+    rotates_values: bool = False,
 ) -> Layer[T]:
     """A layer of BERT's kind, by the family's names for its parts; see ``SelfAttention`` for the options."""
     hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
@@ -144,6 +146,8 @@ def read_layer(
             head_size=config.head_size,
             relative=relative,
             scale=scale,
+            far_values=far_values,
+            rotates_values=rotates_values,
         ),
         attention_norm=read_layer_norm(ops, weights, names.attention_norm, hidden, eps),
         feed_forward=FeedForward(

@@ -110,6 +110,7 @@ class NumpyOps:
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: Array | None = None,
+        far_values: tuple[Array, Array] | None = None,
     ) -> Array:
         shared = n_heads // (n_key_value_heads or n_heads)
         queries = _by_head(query, n_heads)
@@ -118,7 +119,11 @@ class NumpyOps:
         scores = np.where(mask, scores if bias is None else scores + bias, -np.inf)
         probs = np.exp(scores - scores.max(axis=-1, keepdims=True))
         probs /= probs.sum(axis=-1, keepdims=True)
-        return np.asarray((probs @ values).transpose(0, 2, 1, 3).reshape(query.shape))
+        mixed = probs @ values
+        if far_values is not None:
+            distances, table = far_values
+            mixed = mixed + np.einsum("rhij,rijs->rhis", probs, table[distances])
+        return np.asarray(mixed.transpose(0, 2, 1, 3).reshape(query.shape))
 
     def pick(self, x: Array, picks: Array, *, hidden_size: int) -> Array:
         return np.asarray(x.reshape(-1, hidden_size)[picks])

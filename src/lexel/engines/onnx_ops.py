@@ -194,6 +194,7 @@ class OnnxOps:
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: Any | None = None,
+        far_values: tuple[Any, Any] | None = None,
     ) -> Any:
         n_own = n_key_value_heads or n_heads
         keys, values = (
@@ -205,7 +206,10 @@ class OnnxOps:
         )
         scores = self.multiply(products, self.real(head_size**-0.5 if scale is None else scale))
         scores = self.add(scores if bias is None else self.add(scores, bias), mask)
-        mixed = self.node("MatMul", self.node("Softmax", scores, axis=-1), values)
+        probs = self.node("Softmax", scores, axis=-1)
+        mixed = self.node("MatMul", probs, values)
+        if far_values is not None:
+            mixed = self.add(mixed, self._far(probs, *far_values))
         in_rows = self.node("Transpose", mixed, perm=[0, 2, 1, 3])
         return self.node("Reshape", in_rows, self.numbers(0, 0, n_heads * head_size))
 
@@ -221,6 +225,15 @@ class OnnxOps:
         """Slots from 0, ``[1, length]``."""
         length = self.node("Squeeze", self._length(ids, axis=1), self.numbers(0))
         return self.node("Unsqueeze", self.node("Range", self.number(0), length, self.number(1)), self.numbers(0))
+
+    def _far(self, probs: Any, distances: Any, table: Any) -> Any:
+        """The sums of the table's rows by distance, ``[rows, heads, length, head size]``."""
+        by_piece = self.node("Transpose", probs, perm=[2, 0, 1, 3])
+        some, length = self.node("Shape", by_piece, start=1, end=3), self._length(distances, axis=1)
+        flat = self.node("Reshape", by_piece, self.node("Concat", length, self.numbers(-1), length, axis=0))
+        sums = self.node("MatMul", flat, self.gather(table, distances))
+        shape = self.node("Concat", length, some, self.numbers(-1), axis=0)
+        return self.node("Transpose", self.node("Reshape", sums, shape), perm=[1, 2, 0, 3])
 
     def _same_sequence(self, sequence_ids: Any) -> Any:
         """Whether two slots belong to one sequence, ``[rows, 1, length, length]``."""

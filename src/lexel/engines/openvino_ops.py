@@ -121,6 +121,7 @@ class OpenVinoOps:
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: Any | None = None,
+        far_values: tuple[Any, Any] | None = None,
     ) -> Any:
         n_shared = n_heads // (n_key_value_heads or n_heads)
         queries, keys, values = (
@@ -131,7 +132,12 @@ class OpenVinoOps:
         products = op.matmul(queries, keys, False, True)
         scores = op.add(op.multiply(products, _real(head_size**-0.5 if scale is None else scale)), mask)
         probs = op.softmax(scores if bias is None else op.add(scores, bias), -1)
-        mixed = op.transpose(op.matmul(probs, values, False, False), _numbers(0, 2, 1, 3))
+        mixed = op.matmul(probs, values, False, False)
+        if far_values is not None:
+            distances, table = far_values
+            rows = op.gather(table, distances.rows["query"], _number(0))
+            mixed = op.add(mixed, op.matmul(_by_distance(probs, distances.length), rows, False, False))
+        mixed = op.transpose(mixed, _numbers(0, 2, 1, 3))
         return op.reshape(mixed, _numbers(0, 0, n_heads * head_size), True)
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:
@@ -159,6 +165,19 @@ def _sheared(scores: Any, length: Any) -> Any:
     flat = op.slice(flat, begin, end, _numbers(1), _numbers(2))
     shape = op.concat([_numbers(0, 0), op.unsqueeze(length, axis), op.unsqueeze(width, axis)], 0)
     return op.slice(op.reshape(flat, shape, True), _numbers(0), op.unsqueeze(length, axis), _numbers(1), _numbers(3))
+
+
+def _by_distance(probs: Any, length: Any) -> Any:
+    """From ``[..., length, length]`` by slot to ``[..., length, 2 * length]`` by distance: ``_sheared`` backwards."""
+    axis = _numbers(0)
+    sides = {name: op.unsqueeze(x, axis) for name, x in (("length", length), ("less", op.subtract(length, _number(1))))}
+    none = _numbers(0, 0, 0)
+    wide = op.pad(probs, _numbers(0, 0, 0, 0), op.concat([none, sides["less"]], 0), "constant", _real(0.0))
+    flat = op.reshape(wide, _numbers(0, 0, -1), True)
+    before, after = op.concat([_numbers(0, 0), sides["less"]], 0), _numbers(0, 0, 1)
+    flat = op.pad(flat, before, after, "constant", _real(0.0))
+    shape = op.concat([_numbers(0, 0), sides["length"], op.multiply(sides["length"], _number(2))], 0)
+    return op.reshape(flat, shape, True)
 
 
 def _by_head(x: Any, n_heads: int, head_size: int) -> Any:

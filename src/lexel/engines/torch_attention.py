@@ -125,3 +125,44 @@ def attend_in_rows(
         enable_gqa=n_heads != n_keys,
     )
     return mixed.transpose(1, 2).reshape(rows, length, hidden)
+
+
+def attend_by_distance(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    n_heads: int,
+    far_values: tuple[torch.Tensor, torch.Tensor],
+    n_key_value_heads: int | None = None,
+    scale: float | None = None,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Attention of ``[rows, length, hidden]`` whose values depend on the distance, too; no fused kernel computes it.
+
+    Args:
+        query: The queries.
+        key: The keys.
+        value: The values.
+        mask: True where a piece sees another, ``[rows, 1, length, length]``.
+        n_heads: Heads of the queries.
+        far_values: What ``TorchOps.distances`` gave, and a table ``[buckets, head size]``.
+        n_key_value_heads: Heads of keys and values, if they are fewer.
+        scale: Factor on the products; by default one over the root of a head's size.
+        bias: Added to the scaled products, ``[rows, heads, length, length]``.
+    """
+    rows, length, hidden = query.shape
+    n_keys, size = n_key_value_heads or n_heads, hidden // n_heads
+    queries = query.view(rows, length, n_heads, size).transpose(1, 2)
+    keys, values = (
+        x.view(rows, length, n_keys, size).transpose(1, 2).repeat_interleave(n_heads // n_keys, dim=1)
+        for x in (key, value)
+    )
+    scores = (queries @ keys.transpose(-1, -2)) * (size**-0.5 if scale is None else scale)
+    scores = (scores if bias is None else scores + bias).masked_fill(~mask, -torch.inf)
+    probs = torch.softmax(scores, dim=-1)
+    distances, table = far_values
+    wide = F.pad(F.pad(probs, (0, length - 1)).flatten(-2), (length - 1, 1)).view(rows, n_heads, length, 2 * length)
+    mixed = probs.to(values.dtype) @ values + wide.to(table.dtype) @ table[distances[0]]
+    return mixed.transpose(1, 2).reshape(rows, length, hidden)

@@ -8,7 +8,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from numpy.typing import NDArray
 
-from lexel.engines.torch_attention import Kernel, Segments, attend_in_rows, attend_in_segments
+from lexel.engines.torch_attention import (
+    Kernel,
+    Segments,
+    attend_by_distance,
+    attend_in_rows,
+    attend_in_segments,
+)
 from lexel.errors import EngineError
 
 ACTIVATIONS: dict[str, Any] = {
@@ -132,11 +138,16 @@ class TorchOps:
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: torch.Tensor | None = None,
+        far_values: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         sizes: dict[str, Any] = {"n_heads": n_heads, "n_key_value_heads": n_key_value_heads}
         if not isinstance(mask, Segments):
+            if far_values is not None:
+                return attend_by_distance(
+                    query, key, value, mask, scale=scale, bias=bias, far_values=far_values, **sizes
+                )
             return attend_in_rows(query, key, value, mask, scale=scale, bias=bias, **sizes)
-        if self._kernel is None or bias is not None:
+        if self._kernel is None or bias is not None or far_values is not None:
             raise EngineError("torch: segments need a kernel of variable length, and scores without a bias; give rows")
         query, key, value = (x.to(self._dtype) for x in (query, key, value))
         return attend_in_segments(query, key, value, mask, scale=scale, kernel=self._kernel, **sizes)

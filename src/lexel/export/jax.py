@@ -175,13 +175,19 @@ class JaxOps:
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: Any | None = None,
+        far_values: tuple[Any, Any] | None = None,
     ) -> Any:
         n_own = n_key_value_heads or n_heads
         keys, values = (jnp.repeat(_by_head(x, n_own, head_size), n_heads // n_own, axis=1) for x in (key, value))
         products = _by_head(query, n_heads, head_size) @ keys.swapaxes(-1, -2)
         scores = products * (head_size**-0.5 if scale is None else scale)
         scores = (scores if bias is None else scores + bias) + mask
-        mixed = (jax.nn.softmax(scores, axis=-1) @ values).transpose(0, 2, 1, 3)
+        probs = jax.nn.softmax(scores, axis=-1)
+        mixed = probs @ values
+        if far_values is not None:
+            distances, table = far_values
+            mixed = mixed + jnp.einsum("rhij,ijs->rhis", probs, table[distances])
+        mixed = mixed.transpose(0, 2, 1, 3)
         return mixed.reshape(*mixed.shape[:2], n_heads * head_size)
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:

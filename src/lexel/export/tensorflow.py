@@ -212,13 +212,19 @@ class TensorFlowOps:
         n_key_value_heads: int | None = None,
         scale: float | None = None,
         bias: Any | None = None,
+        far_values: tuple[Any, Any] | None = None,
     ) -> Any:
         n_own = n_key_value_heads or n_heads
         keys, values = (tf.repeat(_by_head(x, n_own, head_size), n_heads // n_own, axis=1) for x in (key, value))
         products = tf.matmul(_by_head(query, n_heads, head_size), keys, transpose_b=True)
         scores = products * (head_size**-0.5 if scale is None else scale)
         scores = (scores if bias is None else scores + bias) + mask
-        mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores, axis=-1), values), [0, 2, 1, 3])
+        probs = tf.nn.softmax(scores, axis=-1)
+        mixed = tf.matmul(probs, values)
+        if far_values is not None:
+            distances, table = far_values
+            mixed += tf.einsum("rhij,ijs->rhis", probs, tf.gather(table, distances))
+        mixed = tf.transpose(mixed, [0, 2, 1, 3])
         return _split(mixed, n_heads * head_size)
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:

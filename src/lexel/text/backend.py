@@ -34,7 +34,7 @@ from lexel.text.tokenizer_files import (
 )
 from lexel.text.tokenizer_rules import check_tokenizer, checked_vocabulary
 
-_BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert")
+_BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert", "RoFormer")
 _ROBERTA_CLASSES = ("Roberta",)
 _DEBERTA_CLASSES = ("Deberta",)
 _ANY_CLASSES = ("PreTrained", "TokenizersBackend")

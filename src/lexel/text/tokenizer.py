@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
@@ -31,12 +31,14 @@ import numpy as np
 import tokenizers
 from tokenizers import pre_tokenizers, processors
 
+from lexel.encoder.families import family_of
 from lexel.text.alignment import Chars, bounds_of, read_chars, trim_blanks
 from lexel.text.backend import add_pieces, build_backend, find_special_pieces, library_errors, set_all, steps_of
 from lexel.text.char_tokenizer import CharTokenizer
 from lexel.text.lone_chars import LoneChars, has_lone_chars
 from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, Tokenizer, check_words, join_words
-from lexel.text.tokenizer_files import read_tokenizer_files, read_vocabulary
+from lexel.text.tokenizer_files import read_tokenizer_files, read_vocabulary, tokenizer_class
+from lexel.text.word_splitter import has_words, split_words_first
 
 __all__ = ["CharTokenizer", "LibraryTokenizer", "Pieces", "SpecialPieces", "Tokenizer", "load_tokenizer"]
 
@@ -310,6 +312,7 @@ def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
     """
     steps = steps_of(backend.pre_tokenizer)
     bert = len(steps) == 1 and isinstance(steps[0], pre_tokenizers.BertPreTokenizer)
+    bert = bert or any(type(step) is pre_tokenizers.PreTokenizer for step in steps)  # Chinese words first
     known = (pre_tokenizers.ByteLevel, pre_tokenizers.Metaspace, pre_tokenizers.WhitespaceSplit)
     if not (bert or (steps and all(isinstance(step, known) for step in steps))):
         return None
@@ -363,6 +366,7 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
 
     Raises:
         CheckpointError: If the folder has no tokenizer, or one that cannot be used.
+        MissingExtra: If the tokenizer needs jieba, which is not installed.
         ValueError: If ``pieces`` is neither ``"chars"`` nor ``"tokenizer"``.
     """
     files = read_tokenizer_files(folder)
@@ -381,5 +385,12 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
     with library_errors(where, "not a tokenizer that can be used. Download the file again"):
         vocab = add_pieces(backend, files)
         special = find_special_pieces(backend, files, vocab=vocab, model_type=model_type, where=where)
+    if _splits_words(model_type, tokenizer_class(files), vocab):
+        split_words_first(backend, vocab)
     n_pieces = max(vocab.values()) + 1
     return LibraryTokenizer(backend, special=special, n_pieces=n_pieces, max_length=files.max_length, threads=threads)
+
+
+def _splits_words(model_type: str, named: str, vocab: Mapping[str, int]) -> bool:
+    """Whether Chinese text is cut into words first: not by BERT's tokenizer, nor where there are no words to take."""
+    return family_of(model_type).splits_words and not named.startswith("BertTokenizer") and has_words(vocab)

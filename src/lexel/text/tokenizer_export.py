@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.disk import write_json
+from lexel.encoder.families import family_of
 from lexel.text.backend import add_pieces, build_backend, find_special_pieces
 from lexel.text.char_tokenizer import folded_chars
 from lexel.text.pieces import SpecialPieces
@@ -58,6 +59,8 @@ def write_tokenizer(folder: Path, to: Path, *, pieces: str, model_type: str, max
     else:
         whole, vocab = _library_tokenizer(files, model_type=model_type)
         config = {"tokenizer_class": _ANY_CLASS, **files.config}
+    if family_of(model_type).splits_words and not config["tokenizer_class"].startswith("Bert"):
+        config["tokenizer_class"] = "RoFormerTokenizer"  # whatever tokenizer.json says, it cuts Chinese words first
     found = {role: files.role(role, vocab) for role in ROLES}
     roles = {**files.roles, **{role: piece for role, piece in found.items() if piece is not None}}
     config = {key: value for key, value in config.items() if key not in ("auto_map", "fold_full_width")}

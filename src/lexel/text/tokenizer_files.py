@@ -136,6 +136,13 @@ class TokenizerFiles:
         )
 
 
+def tokenizer_class(files: TokenizerFiles) -> str:
+    """The class of transformers that a folder names; empty if it names none."""
+    config = files.folder / "config.json"
+    named = files.config.get("tokenizer_class") or _read_optional(config).get("tokenizer_class")
+    return named if isinstance(named, str) else ""
+
+
 def read_tokenizer_files(folder: Path) -> TokenizerFiles:
     """Read a folder's tokenizer settings; a folder without any has empty ones.
 

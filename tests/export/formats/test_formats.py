@@ -40,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 
 INSTALLED = [name for name, one in FORMATS.items() if all(find_spec(library) for library in one.needs)]
 GRAPHS = [name for name in INSTALLED if name != "torch"]
-FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3")
+FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3", "nezha", "roformer")
 
 
 def computed(name: str, folder: Path, checkpoint: Any, target: Target, batch: Any) -> Any:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lexel.checkpoint import open_checkpoint
 from lexel.export.onnx import write_onnx
 from lexel.export.standard import Target
+from tests import nezha
 from tests.builders import N_PIECES, RECIPES, build_reference
 
 CLASSES = {
@@ -24,10 +25,12 @@ CLASSES = {
 }
 FAMILIES = (
     *("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "modernbert-biased", "deberta-v3"),
-    *("gte", "nomic-bert", "jina-embeddings-v3", "mpnet", "eurobert"),
+    *("gte", "nomic-bert", "jina-embeddings-v3", "mpnet", "eurobert", "nezha", "roformer"),
 )
 LACK_ANSWERS = ("gte", "nomic-bert", "eurobert")
 """Families for which transformers has no model that answers questions."""
+nezha.register()
+
 LENGTHS = (33, 40, 1, 17)
 TOLERANCE = 2e-5
 

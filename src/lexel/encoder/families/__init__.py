@@ -19,10 +19,12 @@ from lexel.encoder.families import (
     megatron_bert,
     modernbert,
     mpnet,
+    nezha,
     nomic_bert,
     rembert,
     roberta,
     roberta_prelayernorm,
+    roformer,
     xlm_roberta_xl,
 )
 from lexel.encoder.family import Family
@@ -41,10 +43,12 @@ FAMILIES: tuple[Family, ...] = (
     megatron_bert.FAMILY,
     modernbert.FAMILY,
     mpnet.FAMILY,
+    nezha.FAMILY,
     nomic_bert.FAMILY,
     rembert.FAMILY,
     roberta.FAMILY,
     roberta_prelayernorm.FAMILY,
+    roformer.FAMILY,
     xlm_roberta_xl.FAMILY,
 )
 

@@ -40,13 +40,19 @@ def refuse_mistrained(config: PretrainedConfig, *, max_length: int) -> None:
     """Refuse an encoder that transformers' classes would compute otherwise than the model means it.
 
     Raises:
-        OptionError: If it has relative positions, or a local window that one mask for all layers would replace.
+        OptionError: If it has relative positions, rotary values, or a local window that one mask for all layers would
+            replace.
     """
     positions = getattr(config, "position_embedding_type", None) or "absolute"
     if positions != "absolute":
         raise OptionError(
             f"model: position_embedding_type is {positions!r}, which training does not compute; expected 'absolute'. "
             "Train another model"
+        )
+    if getattr(config, "rotary_value", False):
+        raise OptionError(
+            "model: rotary_value is true, so values turn by their place in a row, and training packs several sequences "
+            "into rows; expected false. Train another model"
         )
     family = family_of(config.model_type)
     window = None if family.window is None else getattr(config, family.window)

@@ -18,6 +18,7 @@ from lexel.training.data.rows import HIDDEN, Batch, crf_key, teacher_key
 from lexel.training.model.attention import NAME as ATTENTION
 from lexel.training.model.attention import packed_mask
 from lexel.training.model.crf import Crf
+from lexel.training.model.nezha import NezhaConfig as NezhaConfig  # transformers' automatic classes know it then
 from lexel.training.model.vectors import EmbedHead, SentenceHead, VectorHead
 
 Names = dict[str, str]
@@ -284,7 +285,8 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
 
 def _build_fill(config: PretrainedConfig, family: Family, *, is_plain: bool) -> FillHead:
     names = family.fill if is_plain else FillNames("", "", "norm", "", "")
-    embedding = getattr(config, family.required.get("embedding_size", family.required["hidden_size"]))
+    keys = {**family.optional, **family.required}
+    embedding = getattr(config, keys.get("embedding_size", keys["hidden_size"]))
     _refuse_own_decoder(config, family, embedding)
     before = _transform(names, config, family, (config.hidden_size, embedding))
     return FillHead(before, config.vocab_size, has_bias=_flag(config, names.decoder_bias))

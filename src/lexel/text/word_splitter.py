@@ -1,0 +1,100 @@
+"""Chinese text cut into words before it is cut into pieces, as RoFormer's tokenizer does.
+
+Its vocabulary holds words. jieba cuts the normalised text, without its hidden Markov model. A word of the vocabulary
+is taken whole, and any other falls apart into its characters. Lexel has an instance of jieba of its own: it reads and
+writes no cache among the temporary files, and words that a program adds to jieba change nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import tokenizers
+from tokenizers import normalizers, pre_tokenizers
+
+from lexel.errors import MissingExtra
+from lexel.text.backend import set_all, steps_of
+
+_IDEOGRAPH = (
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f\U0002b920-\U0002ceaf"
+    "\U0002f800-\U0002fa1f"
+)
+"""The characters that BERT sets apart."""
+
+_APART = re.compile(rf"[{_IDEOGRAPH}]|[^{_IDEOGRAPH}\s]+")
+_WORD = re.compile(rf"[{_IDEOGRAPH}]{{2,}}")
+_OUTSIDE = r"[^\x{4E00}-\x{9FD5}a-zA-Z0-9+#&\._%\-]"
+"""What jieba never joins with its neighbours."""
+
+
+def has_words(vocab: Mapping[str, int]) -> bool:
+    """Whether a vocabulary holds Chinese words; without any, it makes no difference how text is cut into words."""
+    return any(map(_WORD.fullmatch, vocab))
+
+
+def split_words_first(backend: tokenizers.Tokenizer, vocab: Mapping[str, int]) -> None:
+    """Make a WordPiece tokenizer cut Chinese text into words first.
+
+    Raises:
+        MissingExtra: If jieba is not installed.
+    """
+    splitter = WordSplitter(vocab)
+    set_all(steps_of(backend.normalizer), normalizers.BertNormalizer, handle_chinese_chars=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(tokenizers.Regex(_OUTSIDE), "isolated"),
+            pre_tokenizers.PreTokenizer.custom(splitter),
+        ]
+    )
+
+
+class WordSplitter:
+    """A step of the tokenizers library.
+
+    Args:
+        vocab: The vocabulary.
+    """
+
+    def __init__(self, vocab: Mapping[str, int]) -> None:
+        self._vocab = vocab
+        self._jieba = _load_jieba()
+
+    def pre_tokenize(self, text: Any) -> None:
+        """Cut what earlier steps left, a stretch at a time."""
+        text.split(self._split)
+
+    def _split(self, _: int, stretch: Any) -> list[Any]:
+        text = str(stretch)
+        if len(text) == 1:
+            return [stretch]
+        return [stretch[start:end] for start, end in self.words(text)]
+
+    def words(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the words and lone characters of a stretch are."""
+        for word, start, end in self._jieba.tokenize(text, HMM=False):
+            if word in self._vocab:
+                yield start, end
+            else:
+                yield from ((start + found.start(), start + found.end()) for found in _APART.finditer(word))
+
+
+@cache
+def _load_jieba() -> Any:
+    """An instance with jieba's dictionary, ready to be used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of jieba's own code
+        try:
+            import jieba
+        except ImportError as error:
+            raise MissingExtra(
+                'RoFormer\'s tokenizer cuts Chinese text into words with jieba: pip install "lexel[roformer]"'
+            ) from error
+        own = jieba.Tokenizer()
+        own.FREQ, own.total = own.gen_pfdict(own.get_dict_file())
+    own.initialized = True  # else it would look for a cache in the folder of temporary files
+    return own

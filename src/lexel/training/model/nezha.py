@@ -57,8 +57,8 @@ class NoPositions(nn.Module):  # type: ignore[misc]
     """Stands where BERT has its table of positions."""
 
     def forward(self, position_ids: torch.Tensor) -> torch.Tensor:
-        """Zeros that can be added to embeddings, ``[rows, length, 1]``."""
-        return torch.zeros((*position_ids.shape, 1), device=position_ids.device)
+        """A zero that can be added to embeddings of any type."""
+        return torch.zeros((), device=position_ids.device)
 
 
 class NezhaModel(BertModel):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from numpy.typing import NDArray
 
-from lexel.encoder.layers import Encoder
+from lexel.encoder.layers import Encoder, MaskDecoder
 from lexel.encoder.ops import Ops
 from lexel.encoder.values import Values
 
@@ -143,6 +143,7 @@ class FillNames:
         dense_bias: The config's key for whether the first map has a bias; ``None``: it always has.
         norm_bias: The same for the normalisation.
         decoder_bias: The same for the decoder.
+        is_tied: Whether the decoder is the table of embeddings, whatever the config says.
     """
 
     prefix: str
@@ -155,6 +156,7 @@ class FillNames:
     dense_bias: str | None = None
     norm_bias: str | None = None
     decoder_bias: str | None = None
+    is_tied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,8 @@ class Family:
         layer: Names of the parts of a layer.
         last_norm: The normalisation behind the last layer, if there is one.
         fill: Names of its masked-language-model head in a plain folder.
+        original_fill: Names of that head in checkpoints from before transformers' own form, where the family has such.
+        build_mask_decoder: Builds what stands between the encoder and that form, if the checkpoint has it.
         classify: Names of its text classifier in a plain folder.
         tagging: Names of its classifier of pieces in a plain folder.
         answer: Names of its head for answers in a plain folder.
@@ -208,6 +212,8 @@ class Family:
     layer: LayerNames
     last_norm: str | None = None
     fill: FillNames
+    original_fill: FillNames | None = None
+    build_mask_decoder: Callable[[Ops[Any], ModelConfig, Weights, Encoder[Any]], MaskDecoder[Any] | None] | None = None
     classify: HeadNames
     tagging: HeadNames = HeadNames(None, "classifier")
     answer: HeadNames = HeadNames(None, "qa_outputs")

@@ -323,8 +323,14 @@ class Layer(Generic[T]):
     adapters: LayerAdapters[T] | None = None
 
     def __call__(self, x: T, context: Context[T]) -> T:
+        return self._computed(x, self.attention(self._before(x, self.attention_norm), context))
+
+    def queried(self, x: T, query: T, context: Context[T]) -> T:
+        """What the layer gives for other queries than ``x``; not for layers that normalise first."""
+        return self._computed(query, self.attention(x, context, query))
+
+    def _computed(self, x: T, mixed: T) -> T:
         adapt_attention, adapt_output = self.adapters or (None, None)
-        mixed = self.attention(self._before(x, self.attention_norm), context)
         x = self._sum(x, mixed, adapt_attention, self.attention_norm)
         mapped = self.feed_forward(self._before(x, self.feed_forward_norm))
         return self._sum(x, mapped, adapt_output, self.feed_forward_norm)
@@ -358,9 +364,13 @@ class Encoder(Generic[T]):
     scopes: Sequence[Scope[T]] = (Scope(),)
     norm: Brick[T] | None = None
 
-    def __call__(self, inputs: Inputs[T]) -> list[T]:
+    def context(self, inputs: Inputs[T]) -> Context[T]:
+        """What all layers share for some inputs."""
+        return Context(tuple(scope.view(self.ops, inputs) for scope in self.scopes))
+
+    def __call__(self, inputs: Inputs[T], context: Context[T] | None = None) -> list[T]:
         """Hidden states ``[rows, length, hidden]``: the embeddings' output, then each layer's."""
-        context = Context(tuple(scope.view(self.ops, inputs) for scope in self.scopes))
+        context = self.context(inputs) if context is None else context
         states = [self.embeddings(inputs)]
         for layer in self.layers:
             states.append(layer(states[-1], context))
@@ -375,3 +385,27 @@ class Encoder(Generic[T]):
             if id(layer) not in made:
                 made[id(layer)] = layer.adapted(adapters)
         return replace(self, layers=[made[id(layer)] for layer in self.layers])
+
+
+@dataclass(frozen=True, slots=True)
+class MaskDecoder(Generic[T]):
+    """DeBERTa's enhanced mask decoder (He et al. 2020, https://arxiv.org/abs/2006.03654, section 3.2).
+
+    The last layer runs twice more on what it was given. Its first queries know their absolute positions.
+
+    Attributes:
+        positions: Table ``[positions, hidden]``.
+        layer: The last layer of the encoder.
+    """
+
+    ops: Ops[T]
+    positions: T
+    layer: Layer[T]
+
+    def __call__(self, states: Sequence[T], inputs: Inputs[T], context: Context[T]) -> T:
+        """What a head for masks looks at, ``[rows, length, hidden]``, from the encoder's states."""
+        given = states[-2]
+        query = self.ops.add(given, self.ops.gather(self.positions, inputs.position_ids))
+        for _ in range(2):
+            query = self.layer.queried(given, query, context)
+        return query

@@ -70,7 +70,7 @@ def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *
         embeddings: The encoder's table of pieces, ``[vocab, embedding]``, for decoders that are tied to it.
     """
     if head.task == "fill":
-        return _build_fill(ops, _fill_names(head, config), weights, config, embeddings)
+        return _build_fill(ops, _fill_names(head, weights, config), weights, config, embeddings)
     if head.task == "embed":
         return read_linear(ops, weights, f"{head.prefix}.attention", (1, config.hidden_size))
     return _build_outputs(ops, _output_names(head, config), weights, config, width=output_width(head, config))
@@ -145,10 +145,20 @@ def _build_outputs(ops: Ops[T], names: HeadNames, weights: Weights, config: Mode
     return Chain((dense, activation, norm, output))
 
 
-def _fill_names(head: Head, config: ModelConfig) -> FillNames:
-    prefix = head.prefix
+def fills_originally(head: Head, weights: Weights, config: ModelConfig) -> bool:
+    """Whether a head for masks has the form from before transformers' own."""
+    family = config.family
+    if family.original_fill is None or head.task != "fill" or not is_plain(head, config):
+        return False
+    return weights.has(family.original_fill.bias) and not weights.has(family.fill.bias)
+
+
+def _fill_names(head: Head, weights: Weights, config: ModelConfig) -> FillNames:
+    prefix, family = head.prefix, config.family
+    if family.original_fill is not None and fills_originally(head, weights, config):
+        return family.original_fill
     if is_plain(head, config):
-        return config.family.fill
+        return family.fill
     return FillNames(prefix, f"{prefix}.dense", f"{prefix}.layer_norm", f"{prefix}.decoder", f"{prefix}.bias")
 
 
@@ -176,7 +186,8 @@ def _read_decoder(ops: Ops[T], names: FillNames, weights: Weights, config: Model
     """
     shape = (config.vocab_size, config.fill_size)
     own = f"{names.decoder}.weight"
-    tied = config.fill_size == config.embedding_size and config.tie_word_embeddings and not weights.has(own)
+    fits = config.fill_size == config.embedding_size and config.tie_word_embeddings
+    tied = names.is_tied or (fits and not weights.has(own))
     bias = f"{names.decoder}.bias" if weights.has(f"{names.decoder}.bias") else names.bias
     weight = embeddings if tied else read_constant(ops, weights, own, shape)
     if names.decoder_bias is not None and not weights.has(bias):

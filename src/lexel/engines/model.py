@@ -12,10 +12,10 @@ import numpy as np
 from lexel.checkpoint import Checkpoint, Weights
 from lexel.checkpoint.adapter import AdapterConfig
 from lexel.encoder.family import ModelConfig, Pooling
-from lexel.encoder.layers import Adapter, Brick, Encoder, Inputs, LayerAdapters
+from lexel.encoder.layers import Adapter, Brick, Encoder, Inputs, LayerAdapters, MaskDecoder
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_linear
-from lexel.engines.heads import build_head, computed_heads, is_plain, output_width, tensor_patterns
+from lexel.engines.heads import build_head, computed_heads, fills_originally, is_plain, output_width, tensor_patterns
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ class Model(Generic[T]):
     Attributes:
         poolings: What a head looks at, where that is not its picked pieces alone.
         widths: How many scores each head gives.
+        mask_decoders: What stands between the encoder and a head for masks, if anything.
     """
 
     ops: Ops[T]
@@ -36,6 +37,7 @@ class Model(Generic[T]):
     config: ModelConfig
     poolings: Mapping[str, Pooling] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
+    mask_decoders: Mapping[str, MaskDecoder[T]] = field(default_factory=dict)
 
     def __call__(self, inputs: Inputs[T], picks: T, outputs: Sequence[str]) -> list[T]:
         """The requested outputs, at the picked pieces only.
@@ -48,13 +50,17 @@ class Model(Generic[T]):
         Returns:
             One tensor an output: scores ``[picks, width]`` or hidden states ``[picks, hidden]``.
         """
-        states = self.encoder(inputs)
+        context = self.encoder.context(inputs)
+        states = self.encoder(inputs, context)
         last = self._pick(states[-1], picks)
         results = []
         for name in outputs:
             pooling = self.poolings.get(name, "first")
             if name.startswith("hidden."):
                 results.append(self._pick(states[int(name.removeprefix("hidden."))], picks))
+            elif name in self.mask_decoders:
+                decoded = self.mask_decoders[name](states, inputs, context)
+                results.append(self.heads[name](self._pick(decoded, picks)))
             elif pooling == "mean":
                 means = self._means(states[-1], inputs, n_heads=self.config.n_heads, head_size=self.config.head_size)
                 results.append(self.heads[name](self._pick(means, picks)))
@@ -97,11 +103,22 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
     bricks = {
         head.name: build_head(ops, head, weights, config, embeddings=encoder.embeddings.pieces) for head in wanted
     }
+    make, decoders = config.family.build_mask_decoder, {}
+    for head in wanted:
+        if make is not None and fills_originally(head, weights, config):
+            decoders[head.name] = make(ops, config, weights, encoder)
     of_heads = (tensor_patterns(head, config) for head in checkpoint.heads.values())
     weights.check_used([*(pattern for pattern, _ in config.family.unused), *chain.from_iterable(of_heads)])
     pooled = {head.name: config.pooling for head in wanted if head.task == "classify" and is_plain(head, config)}
     return Model(
-        ops, encoder, bricks, weights, config, pooled, {head.name: output_width(head, config) for head in wanted}
+        ops,
+        encoder,
+        bricks,
+        weights,
+        config,
+        pooled,
+        {head.name: output_width(head, config) for head in wanted},
+        {name: decoder for name, decoder in decoders.items() if decoder is not None},
     )
 
 

@@ -17,13 +17,14 @@ from lexel.encoder.families import bert
 from lexel.encoder.family import (
     EmbeddingNames,
     Family,
+    FillNames,
     HeadNames,
     LayerNames,
     ModelConfig,
     ModelType,
     Weights,
 )
-from lexel.encoder.layers import Buckets, Embeddings, Encoder, Layer, Scope
+from lexel.encoder.layers import Buckets, Embeddings, Encoder, Layer, MaskDecoder, Scope
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_constant, read_layer, read_layer_norm
 from lexel.encoder.values import Values
@@ -187,6 +188,20 @@ def _read_layer(ops: Ops[T], config: ModelConfig, settings: Settings, layer: Wei
     return read_layer(ops, config, layer, config.family.layer, relative=relative, scale=scale)
 
 
+def build_mask_decoder(
+    ops: Ops[T], config: ModelConfig, weights: Weights, encoder: Encoder[T]
+) -> MaskDecoder[T] | None:
+    """The enhanced mask decoder, where the inputs have no positions and the checkpoint kept its table of them."""
+    settings, base = config.more, weights.base(config.family.prefix)
+    assert isinstance(settings, Settings)
+    if settings.has_positions or not base.has(f"{config.family.embeddings.positions}.weight"):
+        return None
+    table, last = bert.read_positions(ops, config, base), encoder.layers[-1]
+    assert table is not None
+    assert isinstance(last, Layer)
+    return MaskDecoder(ops, table, last)
+
+
 FAMILY = Family(
     name="deberta",
     model_types={"deberta-v2": ModelType("DeBERTa v2/v3", "DebertaV2")},
@@ -214,6 +229,15 @@ FAMILY = Family(
         feed_forward_norm="output.LayerNorm",
     ),
     fill=bert.FAMILY.fill,
+    original_fill=FillNames(
+        "lm_predictions.lm_head",
+        dense="lm_predictions.lm_head.dense",
+        norm="lm_predictions.lm_head.LayerNorm",
+        decoder="lm_predictions.lm_head.decoder",
+        bias="lm_predictions.lm_head.bias",
+        is_tied=True,
+    ),
+    build_mask_decoder=build_mask_decoder,
     classify=HeadNames("pooler.dense", "classifier", activation=None),
     unused=[
         *bert.UNUSED,

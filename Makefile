@@ -30,9 +30,11 @@ test-export: $(EXPORT)/all.done $(EXPORT)-optimum/all.done   ## Exported folders
 	LEXEL_TEST_EXPORT=1 LEXEL_OPTIMUM=$(abspath $(EXPORT)-optimum)/bin/python \
 		$(EXPORT)/bin/python -m pytest tests/export tests/engines/test_onnxruntime.py
 
-test-clients: $(VENV)/clients.done  ## The server beside what the test suite does not install: Ray Serve, collectors, other clients
-	LEXEL_HUB_1=$(VENV)/hub-1/bin/python $(BIN)/python -m pytest -n 0 tests/serving/test_ray.py tests/serving/test_tracing.py \
-	  tests/serving/test_llama_index.py tests/serving/test_hub_1.py tests/serving/test_node.py tests/serving/test_deploy.py
+test-clients: $(VENV)/clients.done  ## The server beside what the test suite does not install: Ray, other clients, linters; npm
+	LEXEL_TEST_CLIENTS=1 LEXEL_HUB_1_1=$(VENV)/hub-1.1/bin/python LEXEL_OTHER_CLIENTS=$(VENV)/other-clients/bin/python \
+	  $(BIN)/python -m pytest -n 0 -rs tests/serving/clients
+	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_ray.py
+	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/docs/test_pages.py -k "program and serving"
 
 check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only
 	$(BIN)/ruff format --check .
@@ -76,10 +78,14 @@ $(VENV)/fast.done: $(VENV)/base.done
 	$(PIP) --editable . --group fast
 	@touch $@
 
-$(VENV)/clients.done: $(VENV)/dev.done
+$(VENV)/clients.done: $(VENV)/dev.done constraints-clients.txt
 	$(PIP) --editable . --group clients
-	$(BIN)/python -m venv $(VENV)/hub-1
-	$(VENV)/hub-1/bin/python -m pip install --quiet --disable-pip-version-check huggingface_hub==1.33.0 numpy
+	$(BIN)/python -m venv $(VENV)/other-clients
+	$(VENV)/other-clients/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt \
+		huggingface_hub==1.33.0 "tritonclient[http]" numpy
+	$(BIN)/python -m venv $(VENV)/hub-1.1
+	$(VENV)/hub-1.1/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt \
+		huggingface_hub==1.1.7 numpy
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

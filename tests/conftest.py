@@ -16,6 +16,14 @@ settings.register_profile("lexel", deadline=None, derandomize=True, print_blob=T
 settings.load_profile("lexel")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """``make test-clients`` installs what its tests need, so there a test that is skipped is a failure."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if "LEXEL_TEST_CLIENTS" in os.environ and terminal and terminal.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(autouse=True)
 def quiet_loggers(caplog: pytest.LogCaptureFixture) -> None:
     """Undo what a command did to the package's loggers, and a library to the handlers that it found on the root logger.

@@ -52,6 +52,13 @@ def test_a_workflow_makes_what_the_makefile_has(path: Path) -> None:
     assert asked <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
+def test_what_the_whole_suite_does_not_install_is_tested_nightly_and_before_a_release() -> None:
+    nightly = read(ROOT / ".github" / "workflows" / "nightly.yml")
+    assert {"schedule", "push"} <= nightly[True].keys()  # YAML reads "on" as a boolean
+    steps = [step.get("run") for job in nightly["jobs"].values() for step in job["steps"]]
+    assert {"make test-clients", "make test-export", "make audit"} <= set(steps)
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
 def test_an_issue_form_has_what_the_site_asks_for(path: Path) -> None:
     form = read(path)

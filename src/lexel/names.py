@@ -42,3 +42,13 @@ RowUnit = Literal["words", "chars"]
 OnError = Literal["stop", "skip", "repair", "file"]
 """What happens at a record that cannot be read: ``repair`` mends what has an obvious reading and skips the rest;
 ``file`` skips it and writes it aside."""
+
+PRESIDIO_TYPES: Mapping[str, str] = {
+    "PER": "PERSON",
+    "PERSON": "PERSON",
+    "LOC": "LOCATION",
+    "GPE": "LOCATION",
+    "FAC": "LOCATION",
+    "ORG": "ORGANIZATION",
+}
+"""Presidio's names of entity types; any other type keeps its own."""

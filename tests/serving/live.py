@@ -40,6 +40,8 @@ class LiveServer:
                 self.url = found[1]
                 break
         else:
+            self.process.stderr.close()
+            self.process.wait()
             raise AssertionError("".join(self.log))
         self._following = threading.Thread(target=self.log.extend, args=(self.process.stderr,), daemon=True)
         self._following.start()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.serving.live import Failed, LiveServer, serving
@@ -24,8 +27,6 @@ def test_health_and_readiness(server: LiveServer) -> None:
 
 
 def test_metrics_count_what_was_answered(server: LiveServer) -> None:
-    import urllib.request
-
     server.post("/v1/tag", {"text": "好"})
     with urllib.request.urlopen(server.url + "/metrics") as answer:
         text = answer.read().decode()
@@ -60,6 +61,95 @@ def test_keys_are_demanded_and_read_again_on_sighup(tmp_path: Path) -> None:
         assert status(server, "second-key") == 200
         assert status(server, "first-key") == 401
         assert "second-key" not in "".join(server.log)
+
+
+def test_clients_send_their_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    import openai
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    keys = tmp_path / "keys"
+    keys.write_text("the-key\n")
+    with serving("--api-key-file", str(keys)) as server:
+        with openai.OpenAI(base_url=server.url + "/v1", api_key="the-key", max_retries=0) as client:
+            assert client.models.list().data[0].id == "zh"
+            with pytest.raises(openai.AuthenticationError):
+                client.with_options(api_key="another").models.list()
+            with pytest.raises(Failed) as failed:
+                server.post("/v1/embeddings", {"input": "好"})
+            assert "Bearer KEY" in failed.value.body["error"]["message"]  # as OpenAI's clients expect it
+        hub = huggingface_hub.InferenceClient(base_url=server.url, token="the-key")
+        assert hub.token_classification("他在北京。")[0].word == "北京"
+
+
+def test_other_origins_are_let_in_only_when_named_and_need_a_key_all_the_same(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("the-key\n")
+    with serving("--api-key-file", str(keys), "--cors", "https://friend.example") as server:
+        friend, stranger = preflight(server, "https://friend.example"), preflight(server, "https://stranger.example")
+        assert (friend.status, friend.headers["Access-Control-Allow-Origin"]) == (200, "https://friend.example")
+        assert "Access-Control-Allow-Origin" not in stranger.headers
+        with pytest.raises(Failed) as failed:
+            server.post("/v1/tag", {"text": "好"}, {"Origin": "https://friend.example"})
+        assert failed.value.status == 401
+        assert failed.value.headers["access-control-allow-origin"] == "https://friend.example"
+
+
+def test_no_other_origin_is_let_in_by_default(server: LiveServer) -> None:
+    assert "Access-Control-Allow-Origin" not in preflight(server, "https://friend.example").headers
+
+
+def preflight(server: LiveServer, origin: str) -> http.client.HTTPResponse:
+    """What a browser asks before it sends JSON from a page of another origin; it never sends a key with that."""
+    place = urlsplit(server.url)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+    connection.request("OPTIONS", "/v1/tag", headers={"Origin": origin} | asks)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+def test_requests_are_logged_as_json_with_their_id_and_without_their_text() -> None:
+    with serving() as server:
+        server.post("/v1/segment", {"text": "不可告人"}, {"X-Request-Id": "mine-1"})
+        assert server.stop() == 0
+        server.close()
+        records = [json.loads(line) for line in server.log if line.startswith("{")]
+        record = next(one for one in records if one["id"] == "mine-1")
+        assert (record["method"], record["route"], record["status"]) == ("POST", "/v1/segment", 200)
+        assert record["ms"] > 0
+        assert "不可告人" not in "".join(server.log)
+
+
+def test_it_listens_on_this_machine_only(server: LiveServer) -> None:
+    listens = psutil.Process(server.process.pid).net_connections("tcp")
+    assert {one.laddr.ip for one in listens if one.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+
+def test_a_model_of_the_hub_is_not_looked_for_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with pytest.raises(AssertionError, match="nobody/nothing"):  # it ends before it listens, and says why
+        LiveServer(["--offline", "-m", "nobody/nothing"])
+
+
+def test_the_operator_sees_models_and_limits(server: LiveServer) -> None:
+    info = server.get("/info")
+    bundled = info["models"][0]
+    assert {"id", "revision", "licence", "tasks", "labels", "engines"} <= bundled.keys()
+    assert "CC" in bundled["licence"].upper()
+    assert any("int8" in engine for engine in bundled["engines"])
+    assert info["limits"].keys() == {"max_body_bytes", "max_queued_pieces", "max_texts", "timeout_s"}
+
+
+def test_a_model_is_loaded_once_for_all_its_wires(server: LiveServer) -> None:
+    text = "他在北京。"
+    server.post("/v1/tag", {"text": text})
+    server.post("/models/zh/pipeline/token-classification", {"inputs": text})
+    server.post("/token_classify", {"inputs": text})
+    server.post("/analyze", {"text": text})
+    assert len(server.get("/info")["models"][0]["engines"]) == 1
 
 
 def status(server: LiveServer, key: str | None) -> int:
@@ -120,6 +210,31 @@ def test_a_stopped_server_answers_what_it_accepted_and_ends_with_status_0() -> N
         assert answers[0]["results"][0]["words"][-1]["end"] == len(LONG) * 5000
 
 
+def test_every_request_that_was_accepted_is_answered_when_the_server_stops() -> None:
+    n_requests = 12
+    with serving() as server:
+        outcomes: list[Any] = []
+
+        def ask() -> None:
+            answer = server.post("/v1/segment", {"text": LONG * 800})
+            outcomes.append(answer["results"][0]["words"][-1]["end"])
+
+        askers = [threading.Thread(target=ask) for _ in range(n_requests)]
+        for asker in askers:
+            asker.start()
+        ends = time.monotonic() + 30
+        while gauge(server, "te_queue_size") + len(outcomes) < n_requests and time.monotonic() < ends:
+            time.sleep(0.01)
+        n_accepted = gauge(server, "te_queue_size") + len(outcomes)
+        server.process.send_signal(signal.SIGTERM)
+        for asker in askers:
+            asker.join()
+        assert server.process.wait(60) == 0
+        assert n_accepted == n_requests
+        assert outcomes == [len(LONG) * 800] * n_requests
+        assert server.status("/health") == 0
+
+
 def test_work_whose_client_has_gone_is_dropped() -> None:
     with serving() as server:
         place = urlsplit(server.url)
@@ -139,8 +254,11 @@ def test_work_whose_client_has_gone_is_dropped() -> None:
 
 
 def queued(server: LiveServer) -> float:
-    import urllib.request
+    return gauge(server, "lexel_queued_pieces")
 
+
+def gauge(server: LiveServer, name: str) -> float:
+    """A gauge of /metrics."""
     with urllib.request.urlopen(server.url + "/metrics") as answer:
         lines = answer.read().decode().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith("lexel_queued_pieces ")))
+    return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))

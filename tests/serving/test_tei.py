@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.request
+
 import pytest
 
 from tests.serving.live import Failed, LiveServer
@@ -10,6 +12,13 @@ from tests.serving.live import Failed, LiveServer
 def test_vectors_are_of_length_one_unless_told_otherwise(server: LiveServer) -> None:
     found = server.post("/embed", {"inputs": ["他在北京。", "天氣很好。"], "truncate": True})
     assert [sum(x * x for x in vector) for vector in found] == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_vectors_can_be_shortened_and_left_as_they_are(server: LiveServer) -> None:
+    (plain,) = server.post("/embed", {"inputs": "他在北京。", "normalize": False})
+    (short,) = server.post("/embed", {"inputs": "他在北京。", "normalize": False, "dimensions": 8})
+    assert short == pytest.approx(plain[:8], abs=0.05)
+    assert sum(x * x for x in plain) != pytest.approx(1, abs=1e-3)
 
 
 def test_every_piece_has_a_vector(server: LiveServer) -> None:
@@ -22,6 +31,19 @@ def test_a_flat_list_of_two_strings_is_a_pair(server: LiveServer) -> None:
     batch = server.post("/predict", {"inputs": [["天下", "的人"], ["天下"]], "model": "nli"})
     assert pair == batch[0]
     assert len(batch) == 2
+
+
+def test_raw_scores_are_not_probabilities(server: LiveServer) -> None:
+    found = server.post("/predict", {"inputs": "天下的人", "model": "joint", "raw_scores": True})
+    assert sum(one["score"] for one in found) != pytest.approx(1, abs=1e-3)
+    assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
+
+
+def test_a_text_is_most_like_itself(server: LiveServer) -> None:
+    inputs = {"source_sentence": "他在北京。", "sentences": ["他在北京。", "天氣很好。"]}
+    same, other = server.post("/similarity", {"inputs": inputs})
+    assert same == pytest.approx(1, abs=1e-3)
+    assert other < same
 
 
 def test_texts_are_ranked_by_score(server: LiveServer) -> None:
@@ -51,6 +73,15 @@ def test_token_ids_are_refused(server: LiveServer) -> None:
         server.post("/embed", {"inputs": [[1, 2, 3]]})
     assert failed.value.status == 422
     assert "token ids" in failed.value.body["error"]
+
+
+def test_it_is_alive_and_counted_under_the_names_that_dashboards_have(server: LiveServer) -> None:
+    assert server.status("/health") == 200
+    server.post("/embed", {"inputs": "好"})
+    with urllib.request.urlopen(server.url + "/metrics") as answer:
+        names = {line.split("{")[0].split()[0] for line in answer.read().decode().splitlines() if line[0] != "#"}
+    assert {"te_request_count_total", "te_request_success_total", "te_queue_size"} <= names
+    assert {"te_request_duration_bucket", "te_batch_next_size_bucket", "te_batch_next_tokens_bucket"} <= names
 
 
 def test_info_has_the_keys_that_clients_read(server: LiveServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from lexel.errors import DataError, LexelError
 from lexel.serving import page
 from lexel.serving.access import ApiKeys
 from lexel.serving.direct import Direct, direct_routes
-from lexel.serving.failures import KINDS, REFUSALS, ClientGone, NotJson, message_of, status_of
+from lexel.serving.failures import REFUSALS, ClientGone, NotJson, failure_record, message_of, status_of
 from lexel.serving.front import Front
 from lexel.serving.metrics import Metrics
 from lexel.serving.models import Models, ServedModel
@@ -89,11 +89,11 @@ def build_app(
     app.include_router(huggingface.routes(service))
     _add_failures(app, service)
     app.add_middleware(Direct, routes=direct_routes(routers), answer_failure=partial(answer_failure, service))
-    if options.cors_origins:
+    app.add_middleware(Front, options=options, keys=keys, metrics=metrics)
+    if options.cors_origins:  # in front of the keys: a browser asks whether it may call without sending one
         app.add_middleware(
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
-    app.add_middleware(Front, options=options, keys=keys, metrics=metrics)
     app.state.end_tracing = add_tracing(app) if options.has_tracing else lambda: None
     return app
 
@@ -201,7 +201,7 @@ def _add_failures(app: FastAPI, service: Service) -> None:
         if error.status_code == 400:  # what FastAPI says of a body that cannot be parsed
             return answer_failure(service, request, NotJson("body: not JSON in UTF-8"))
         said = f"{request.method} {request.url.path[:200]}: {error.detail}; see /openapi.json for what is served"
-        return _failure(request, error.status_code, said)
+        return JSONResponse(failure_record(request.url.path, error.status_code, said), error.status_code)
 
     async def failed(request: Request, error: Exception) -> Response:
         return answer_failure(service, request, error)
@@ -225,11 +225,4 @@ def answer_failure(service: Service, request: Request, error: Exception) -> Resp
     if status == 500:
         _logger.error("request failed", exc_info=error)
     headers = {"Retry-After": str(service.admission.retry_after_s)} if status == 429 else {}
-    return _failure(request, status, message_of(error), headers)
-
-
-def _failure(request: Request, status: int, said: str, headers: Mapping[str, str] | None = None) -> Response:
-    kind = KINDS.get(status, "error")
-    if request.url.path.startswith(openai.PATHS):
-        return JSONResponse({"error": {"message": said, "type": kind, "code": status}}, status, headers)
-    return JSONResponse({"error": said, "error_type": kind}, status, headers)
+    return JSONResponse(failure_record(request.url.path, status, message_of(error)), status, headers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from lexel.errors import (
     CheckpointError,
@@ -76,8 +77,24 @@ KINDS: Mapping[int, str] = {
     503: "draining",
     504: "timeout",
 }
+OPENAI_PATHS = ("/v1/embeddings", "/v1/models")
+"""Where errors have the shape that OpenAI's clients read."""
+
 LONGEST = 500
 """Most characters of a message."""
+
+
+def failure_record(path: str, status: int, said: str) -> dict[str, Any]:
+    """The JSON of an error, in the shape that the clients of a path expect."""
+    kind = KINDS.get(status, "error")
+    if path.startswith(OPENAI_PATHS):
+        return {"error": {"message": said, "type": kind, "code": status}}
+    return {"error": said, "error_type": kind}
+
+
+def unknown_model(name: str, names: Iterable[str]) -> str:
+    """What is said of a model that this server does not have."""
+    return f"no model {name!r}; this server has {', '.join(names)}"
 
 
 def status_of(error: Exception) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lexel.serving.access import ApiKeys, bearer
-from lexel.serving.failures import KINDS, BodyTooLarge
+from lexel.serving.failures import BodyTooLarge, failure_record
 from lexel.serving.metrics import Metrics
 from lexel.serving.options import ServerOptions
 from lexel.serving.records import json_bytes
@@ -105,6 +105,7 @@ class _Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._is_stream = b"ndjson" in self.headers.get(b"content-type", b"")
         self._is_http = scope["type"] == "http"
+        self._path = scope["path"]
         given = self.headers.get(b"x-request-id", b"")
         self.id = given.decode() if _REQUEST_ID.fullmatch(given) else f"{_PROCESS}-{next(_NUMBERS):x}"
         self.started = perf_counter()
@@ -142,7 +143,7 @@ class _Exchange:
             return
         if self.status:
             return
-        body = json_bytes({"error": said, "error_type": KINDS[status]})
+        body = json_bytes(failure_record(self._path, status, said))
         headers: list[Any] = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),

@@ -18,7 +18,7 @@ from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import LexelError, MissingExtra
 from lexel.pipelines.pipeline import TASKS
-from lexel.serving.failures import UnknownModel
+from lexel.serving.failures import UnknownModel, unknown_model
 from lexel.serving.options import ModelSpec
 from lexel.serving.turns import SharedEngine, Turns
 from lexel.tasks.answer import Answerer
@@ -232,7 +232,7 @@ class Models:
         if not name:
             return self.default
         if name not in self._models:
-            raise UnknownModel(f"no model {name!r}; this server has {', '.join(self._models)}")
+            raise UnknownModel(unknown_model(name, self._models))
         return self._models[name]
 
     def able(self, name: str | None, task: str) -> ServedModel:

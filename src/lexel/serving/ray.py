@@ -3,10 +3,13 @@
     from lexel.serving.ray import build_deployment
     serve.run(build_deployment([ModelSpec("zh", None)], num_replicas=4))
 
-Reading a text changes nothing, so a request may be asked again: whatever the front accepted is answered, even if the
+Reading a text changes nothing, so the front may send a request again: whatever it accepted is answered, even if the
 replica that was reading it is killed. Requests are passed on whole; line streams and WebSockets need the server itself.
 
-Ray scales and places replicas, and collects usage data unless told not to: this module tells it not to.
+Each replica has all models, unless ``models_per_replica`` says how many it may hold. Then it loads a model when the
+first request for it comes, and Ray sends requests to replicas that have their model.
+
+Ray collects usage data unless told not to: this module tells it not to.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray starts
@@ -22,11 +26,14 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from lexel.engines.choose import EngineOptions
 from lexel.serving.app import build_app
+from lexel.serving.asked import asked_model
+from lexel.serving.failures import failure_record, unknown_model
 from lexel.serving.options import ModelSpec, ServerOptions
+from lexel.serving.wires.openai import models_record
 
 RETRIES = 20
 """How many times a request is passed on after its replica died."""
@@ -35,7 +42,7 @@ PAUSE_S = 0.25
 """Seconds between them, in which Ray notices the death and starts another replica."""
 
 
-_PASSED_ON = ("type", "asgi", "http_version", "method", "scheme", "path", "raw_path", "query_string", "headers")
+_PASSED_ON = ("type", "asgi", "http_version", "method", "scheme", "query_string", "headers")
 
 
 class Answer(NamedTuple):
@@ -47,28 +54,67 @@ class Answer(NamedTuple):
 
 
 class Replica:
-    """The application in a process of Ray's.
+    """The application in a process of Ray's: one for all models, or one for each model that is asked for.
 
     Args:
         specs: See ``build_app``, as for the others.
         options: See there.
         engine: See there.
+        most: How many models it may hold at a time; ``None``: all of them, in one application.
     """
 
-    def __init__(self, specs: Sequence[ModelSpec], options: ServerOptions, engine: EngineOptions) -> None:
-        self._app = build_app(specs, options=options, engine=engine)
-        self._life: Any = None
+    def __init__(
+        self, specs: Sequence[ModelSpec], options: ServerOptions, engine: EngineOptions, most: int | None
+    ) -> None:
+        build = partial(build_app, options=options, engine=engine)
+        everything = _Running(build(specs)) if most is None else None
+
+        async def running(name: str) -> _Running:
+            own = [spec for spec in specs if spec.name == name]
+            return everything or _Running(await asyncio.to_thread(build, own))
+
+        self._running = running if most is None else serve.multiplexed(running, max_num_models_per_replica=most)
 
     async def answer(self, scope: Mapping[str, Any], body: bytes) -> Answer:
-        """Answer a request; the first one starts the application."""
-        if self._life is None:
-            self._life = self._app.router.lifespan_context(self._app)
-            await self._life.__aenter__()
-        return await _asked(self._app, scope, body)
+        """Answer a request."""
+        running: _Running = await self._running(serve.get_multiplexed_model_id())
+        return await running.answer(scope, body)
 
     def process_id(self) -> int:
         """Which process this is."""
         return os.getpid()
+
+
+class _Running:
+    """An application, started by its first request, and the requests in it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._life: Any = None
+        self._n_requests = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self.__del__ = self.end  # what Ray calls to unload a model; on the object, so that Python itself never does
+
+    async def answer(self, scope: Mapping[str, Any], body: bytes) -> Answer:
+        """Answer a request."""
+        self._n_requests += 1
+        self._is_idle.clear()
+        try:
+            if self._life is None:
+                self._life = self._app.router.lifespan_context(self._app)
+                await self._life.__aenter__()
+            return await _asked(self._app, scope, body)
+        finally:
+            self._n_requests -= 1
+            if not self._n_requests:
+                self._is_idle.set()
+
+    async def end(self) -> None:
+        """End it, once the requests in it are answered."""
+        await self._is_idle.wait()
+        if self._life is not None:
+            await self._life.__aexit__(None, None, None)
 
 
 async def _asked(app: Any, scope: Mapping[str, Any], body: bytes) -> Answer:
@@ -93,25 +139,38 @@ class Front:
 
     Args:
         replicas: Ray's handle of the replicas.
+        names: The models, where a replica does not hold all of them; else empty.
     """
 
-    def __init__(self, replicas: Any) -> None:
+    def __init__(self, replicas: Any, names: Sequence[str]) -> None:
         self._replicas = replicas
+        self._names = names
 
     async def __call__(self, request: Request) -> Response:
         """The answer of a replica; 503 if none lives."""
-        scope = {name: request.scope[name] for name in _PASSED_ON} | {"root_path": ""}
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))  # without Ray's route_prefix
+        scope = {name: request.scope[name] for name in _PASSED_ON} | {"path": path, "root_path": ""}
         body = await request.body()
+        if not self._names:
+            return await self._passed_on(self._replicas, scope, body)
+        if path == "/v1/models":
+            return JSONResponse(models_record(self._names))
+        name = asked_model(path, body) or self._names[0]
+        if name not in self._names:
+            return JSONResponse(failure_record(path, 404, unknown_model(name, self._names)), 404)
+        return await self._passed_on(self._replicas.options(multiplexed_model_id=name), scope, body)
+
+    async def _passed_on(self, replicas: Any, scope: Mapping[str, Any], body: bytes) -> Response:
         for _ in range(RETRIES):
             try:
-                answer = await self._replicas.answer.remote(scope, body)
+                answer = await replicas.answer.remote(scope, body)
             except (RayError, RayServeException):
                 await asyncio.sleep(PAUSE_S)
                 continue
             response = Response(answer.body, answer.status)
             response.raw_headers = list(answer.headers)
             return response
-        return Response('{"error": "no replica answers; try again later", "error_type": "draining"}', 503)
+        return JSONResponse(failure_record(scope["path"], 503, "no replica answers; try again later"), 503)
 
 
 def build_deployment(
@@ -119,16 +178,20 @@ def build_deployment(
     *,
     options: ServerOptions | None = None,
     engine: EngineOptions | None = None,
+    models_per_replica: int | None = None,
     **settings: Any,
 ) -> Any:
     """A Ray Serve application for ``serve.run``.
 
     Args:
-        specs: The models that each replica has.
+        specs: The models; the first is the default.
         options: Limits of a replica.
         engine: What its engines are started with; a replica should have as many threads as Ray gives it cores.
+        models_per_replica: How many models a replica may hold; it drops the one that was not used for longest to load
+            another. ``None``: all of them. A request that names no model then gets the first one.
         settings: Settings of Ray's deployment: ``num_replicas``, ``autoscaling_config``, ``ray_actor_options``.
     """
     replica = serve.deployment(**({"max_ongoing_requests": 256} | settings))(Replica)
     front = serve.deployment(max_ongoing_requests=1024, ray_actor_options={"num_cpus": 0})(Front)
-    return front.bind(replica.bind(tuple(specs), options or ServerOptions(), engine or EngineOptions()))
+    held = replica.bind(tuple(specs), options or ServerOptions(), engine or EngineOptions(), models_per_replica)
+    return front.bind(held, () if models_per_replica is None else tuple(spec.name for spec in specs))

@@ -7,6 +7,7 @@ default; there, pass ``check_embedding_ctx_length=False``.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -27,10 +28,6 @@ class EmbeddingsBody(BaseModel):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Field(ge=1)] | None = None
     user: str | None = None
-
-
-PATHS = ("/v1/embeddings", "/v1/models")
-"""Where errors have this wire's shape."""
 
 
 def routes(service: Service) -> APIRouter:
@@ -54,10 +51,15 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/models", summary="The models of this server")
     async def models() -> dict[str, Any]:
-        rows = [{"id": model.name, "object": "model", "created": 0, "owned_by": "lexel"} for model in service.models]
-        return {"object": "list", "data": rows}
+        return models_record(model.name for model in service.models)
 
     return router
+
+
+def models_record(names: Iterable[str]) -> dict[str, Any]:
+    """The list of models as OpenAI gives it."""
+    rows = [{"id": name, "object": "model", "created": 0, "owned_by": "lexel"} for name in names]
+    return {"object": "list", "data": rows}
 
 
 def texts_of(given: Any) -> list[str]:

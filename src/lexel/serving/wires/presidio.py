@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from lexel.errors import DataError
+from lexel.names import PRESIDIO_TYPES
 from lexel.serving.models import ServedModel
 from lexel.serving.records import DECIMALS, json_bytes
 from lexel.serving.service import Service
 
-NAMES = {
-    "PER": "PERSON",
-    "PERSON": "PERSON",
-    "LOC": "LOCATION",
-    "GPE": "LOCATION",
-    "FAC": "LOCATION",
-    "ORG": "ORGANIZATION",
-}
-"""Presidio's names of entity types; any other type keeps its own."""
-
 
 class AnalyzeBody(BaseModel):
-    """``/analyze``; fields that Presidio knows beside these are accepted and change nothing."""
+    """``/analyze``. Other fields of Presidio's are accepted and change nothing, such as ``context``."""
 
     text: Any = Field(description="A string or a list of strings.")
     language: str = "zh"
     entities: list[str] | None = None
     score_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    allow_list: list[str] | None = Field(default=None, description="Texts that are never reported as entities.")
+    allow_list_match: Literal["exact"] = "exact"
+    ad_hoc_recognizers: list[Any] | None = Field(
+        default=None, max_length=0, description="Refused: only models find entities here."
+    )
     correlation_id: str | None = None
     return_decision_process: bool | None = None
     model: str | None = None
@@ -73,13 +69,14 @@ def entity_labels(model: ServedModel) -> list[str]:
 
 def presidio_name(label: str) -> str:
     """Presidio's name of a type."""
-    return NAMES.get(label.upper(), label.upper())
+    return PRESIDIO_TYPES.get(label.upper(), label.upper())
 
 
 def _is_wanted(span: Any, body: AnalyzeBody) -> bool:
     name = presidio_name(span.label)
     in_types = body.entities is None or name in body.entities or span.label in body.entities
-    return in_types and (body.score_threshold is None or span.score >= body.score_threshold)
+    is_allowed = span.text in (body.allow_list or ())
+    return in_types and not is_allowed and (body.score_threshold is None or span.score >= body.score_threshold)
 
 
 def _result(span: Any) -> dict[str, Any]:

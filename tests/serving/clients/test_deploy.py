@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 HADOLINT = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
 
 
@@ -26,6 +27,21 @@ def kubernetes() -> dict[str, Any]:
 def test_the_containerfile_has_no_faults() -> None:
     done = subprocess.run([str(HADOLINT), str(DEPLOY / "Containerfile")], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.33", "1.37"])
+def test_the_manifest_follows_the_schemas_of_kubernetes(kubernetes: dict[str, Any], version: str) -> None:
+    validator = pytest.importorskip("kubernetes_validate", reason="no schemas; run make test-clients")
+    for found in kubernetes.values():
+        validator.validate(found, version, strict=True)
+
+
+def test_a_fault_in_the_manifest_is_found(kubernetes: dict[str, Any]) -> None:
+    validator = pytest.importorskip("kubernetes_validate", reason="no schemas; run make test-clients")
+    broken = copy.deepcopy(kubernetes["Deployment"])
+    broken["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(validator.ValidationError, match="readynessProbe"):
+        validator.validate(broken, "1.37", strict=True)
 
 
 def test_the_service_reaches_the_pods(kubernetes: dict[str, Any]) -> None:

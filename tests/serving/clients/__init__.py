@@ -1,1 +1,1 @@
-"""What ``make test-clients`` runs: clients, collectors, linters and Ray, which the whole test suite does not install."""
+"""What ``make test-clients`` runs: clients, collectors, linters and Ray, which ``make test`` does not install."""

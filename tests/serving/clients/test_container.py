@@ -1,7 +1,7 @@
 """The Containerfile step by step: its commands in a virtual environment, and what it starts without rights.
 
-No image is built. The build's commands run as they stand, with folders of this machine in place of the image's. What the
-image starts then runs as another user, with a read-only root, an empty ``/tmp``, and no network but its own loopback.
+No image is built. The build's commands run as they stand, with folders of this machine in place of the image's. What
+the image starts then runs as another user, with a read-only root, an empty ``/tmp``, and no network but loopback.
 """
 
 from __future__ import annotations

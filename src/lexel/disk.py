@@ -49,15 +49,31 @@ _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a so
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal; a file that has not changed is read once.
 
+    That of a folder is the SHA-256 of the names and checksums of all files in it.
+
     Raises:
         DataError: If it cannot be read.
     """
+    if os.path.isdir(path):
+        files = sorted(file for file in Path(path).rglob("*") if file.is_file())
+        listed = (f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n" for file in files)
+        return hashlib.sha256("".join(listed).encode()).hexdigest()
     try:
         status = os.stat(path)
         return _sha256_of(os.path.abspath(path), status.st_size, status.st_mtime_ns)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{os.fspath(path)}: cannot be opened ({reason}); expected a file to read") from error
+
+
+def bytes_of(path: str | os.PathLike[str]) -> int:
+    """The size of a file, or of all files in a folder.
+
+    Raises:
+        OSError: If it is not there.
+    """
+    files = Path(path).rglob("*") if os.path.isdir(path) else [Path(path)]
+    return sum(file.stat().st_size for file in files if not file.is_dir())
 
 
 @lru_cache(maxsize=256)

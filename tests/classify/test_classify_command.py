@@ -14,6 +14,7 @@ from lexel.cli.jobs.classifying import WRITERS
 from lexel.cli.options.classify import ClassFormatName, FunctionName, TextFormatName
 from lexel.data import FORMATS
 from lexel.data.classified import FORMATS as OWN_FORMATS
+from lexel.data.classified import read_classified
 from lexel.decoding.classes import FUNCTIONS
 from lexel.tasks.calibration import Calibration
 from lexel.tasks.classify import Classification, Classifier
@@ -75,6 +76,17 @@ def test_texts_come_from_documents_too(classify: Run, classifier: Classifier, tm
     (tmp_path / "a.seg").write_text("天 下\n", encoding="utf-8")
     (found,) = records(classify(tmp_path / "a.seg"))
     assert_record(found, classifier("天下"), id=None)
+
+
+def test_lines_of_fasttext_can_be_read_back(classify: Run, classifier: Classifier, tmp_path: Path) -> None:
+    texts = [text for text in ("天下", "的人", "王小明", "new york", "明天") if " " not in classifier(text).label]
+    out = tmp_path / "found.txt"
+    done = classify("--to", "fasttext", "-o", out, input="".join(text + "\n" for text in texts))
+    assert done.returncode == 0, done.stderr
+    assert [(one.text, one.labels) for one in read_classified(out)] == [
+        (text, classifier(text).labels) for text in texts
+    ]
+    assert texts
 
 
 def test_a_table_of_classes_can_be_read_back(classify: Run, tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from lexel.data import FORMATS, Losses, by_ending, format_named
+from lexel.data import FORMATS, Format, Losses, by_ending, format_named
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError
 
@@ -53,13 +56,20 @@ def test_no_two_formats_share_an_ending() -> None:
     assert len(endings) == len(set(endings))
 
 
+READABLE = [
+    pytest.param(name, marks=pytest.mark.skipif(name == "spacy" and find_spec("spacy") is None, reason="needs spaCy"))
+    for name, format in FORMATS.items()
+    if format.reader is not None
+]
+
+
 def full_document() -> Document:
     words = Words("在北京", [0, 1], [1, 3], pos_ids=[0, 1], pos_labels=["A", "B"], scores=[1, 1], pos_scores=[1, 1])
     entities = Spans("在北京", [1], [3], label_ids=[0], labels=["LOC"], scores=[0.5])
     return Document("在北京", words, entities, id="s1", nested=entities)
 
 
-@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.reader is not None])
+@pytest.mark.parametrize("name", READABLE)
 def test_the_table_says_which_layers_come_back(name: str) -> None:
     format, document, stream = FORMATS[name], full_document(), io.BytesIO()
     format.writer([document], stream, encoding="utf-8")
@@ -70,7 +80,7 @@ def test_the_table_says_which_layers_come_back(name: str) -> None:
     assert there == format.layers
 
 
-@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.reader is not None])
+@pytest.mark.parametrize("name", READABLE)
 def test_what_a_format_does_not_hold_is_said(name: str) -> None:
     losses = FORMATS[name].writer([full_document()], io.BytesIO())
     assert bool(losses) == (FORMATS[name].layers != FORMATS["jsonl"].layers)
@@ -82,7 +92,38 @@ def test_what_is_drawn_for_a_person_makes_no_loss_of_scores(name: str) -> None:
 
 
 def test_the_heavy_libraries_are_not_loaded_with_the_table() -> None:
-    heavy = ("pyarrow", "rich", "openvino", "jinja2")
+    heavy = ("pyarrow", "rich", "openvino", "jinja2", "spacy")
     code = f"import sys, lexel.data; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout == "[]\n"
+
+
+LAYERS = {"id": "id", "words": "words", "pos": "tags", "entities": "entities"}
+
+
+def row_of_page(format: Format) -> tuple[str, str, str, str, str]:
+    """A format's row of the table of the page, without remarks."""
+    endings = " ".join(f"`{ending}`" for ending in format.endings)
+    held = ", ".join(shown for layer, shown in LAYERS.items() if layer in format.layers)
+    everything = {*LAYERS, "scores"} <= format.layers
+    return (
+        f"`{format.name}`",
+        endings,
+        "yes" if format.reader else "",
+        "yes",
+        "everything, and other columns" if everything else held or "nothing",
+    )
+
+
+def test_the_page_has_a_row_for_every_format() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "formats.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
+    table = [cells for cells in rows if len(cells) == 5][1:]  # the first names the columns
+    assert [cells[0] for cells in table] == [f"`{name}`" for name in FORMATS]
+    for cells, format in zip(table, FORMATS.values(), strict=True):
+        name, endings, is_read, is_written, held = row_of_page(format)
+        found = [cells[0], " ".join(re.findall(r"`\.[^`]+`", cells[1])), *cells[2:4], re.split(r"[:;]", cells[4])[0]]
+        shown = held if format.reader else found[4]  # what is only shown has words of its own
+        assert found == [name, endings, is_read, is_written, shown]

@@ -164,6 +164,52 @@ def test_offsets_in_utf16_units_are_converted_where_the_words_are_said() -> None
     assert [(span.start, span.text) for span in document.entities] == [(4, "北京")]
 
 
+def record_in(name: str, document: Document) -> Any:
+    stream = io.BytesIO()
+    FORMATS[name].writer([document], stream)
+    found = json.loads(stream.getvalue())
+    return found[0] if isinstance(found, list) else found
+
+
+def test_tools_in_browsers_get_offsets_in_utf16_units() -> None:
+    document = documents()[0]
+    assert record_in("doccano", document)["label"] == [[0, 4, "ORG"], [5, 7, "LOC"]]
+    results = record_in("label-studio", document)["annotations"][0]["result"]
+    values = [result["value"] for result in results]
+    assert [(value["start"], value["end"], value["text"]) for value in values] == [(0, 4, "𠮷野家"), (5, 7, "北京")]
+
+
+def test_prodigy_and_cluener_get_offsets_in_chars() -> None:
+    document = documents()[0]
+    assert [span["start"] for span in record_in("prodigy", document)["spans"]] == [0, 4]
+    assert record_in("cluener", document)["label"]["LOC"] == {"北京": [[4, 5]]}
+
+
+@pytest.mark.parametrize(("label", "found"), [([5, 7, "LOC"], "北京"), ([0, 3, "ORG"], "𠮷野"), ([0, 1, "ORG"], "𠮷")])
+def test_offsets_of_doccano_are_utf16_units_unless_they_would_cut_a_character(label: list[Any], found: str) -> None:
+    record = json.dumps({"text": "𠮷野家在北京", "label": [label]})
+    (document,) = FORMATS["doccano"].reader(io.StringIO(record))  # type: ignore[misc]
+    assert [span.text for span in document.entities] == [found]
+
+
+def test_hugging_face_is_written_as_parquet_where_the_path_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    empty = Document("", Words.of("", []), Spans.of("", []))
+    FORMATS["hugging-face"].writer([*documents(), empty], path)
+    found = list(open_labelled(path).documents())
+    assert labelled_format(path).name == "hugging-face"
+    assert [(one.text, one.id, one.entities) for one in found] == [
+        (one.text, one.id, one.entities) for one in [*documents(), empty]
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name != "hugging-face"])
+def test_tools_that_read_no_parquet_get_none(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"a\.parquet: .* reads no Parquet; expected a file of JSON, such as a\.jsonl"):
+        FORMATS[name].writer(documents(), tmp_path / "a.parquet")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("name", "record", "message"),
     [

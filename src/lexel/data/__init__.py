@@ -8,7 +8,7 @@ from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
 from lexel.data.faults import Faults
 from lexel.data.folding import FOLDS, Fold, fold_of
-from lexel.data.formats import FORMATS, Format, by_ending, format_named, reader_of
+from lexel.data.formats import FORMATS, Format, by_ending, format_named, format_of_file, reader_of
 from lexel.data.html_page import write_html
 from lexel.data.jsonl import read_jsonl, write_jsonl
 from lexel.data.lines import read_lines, write_lines
@@ -28,6 +28,7 @@ __all__ = [
     "by_ending",
     "fold_of",
     "format_named",
+    "format_of_file",
     "read_conll",
     "read_conllu",
     "read_jsonl",

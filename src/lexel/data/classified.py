@@ -7,22 +7,26 @@
 In a table (``.tsv``, ``.csv``) the first line names the columns: ``text``, ``text_pair``, and ``label`` with one class
 or ``labels`` with several, set apart by commas. Cells of a ``.tsv`` are taken as they stand, quotes included; those of
 a ``.csv`` have RFC 4180's quotes. A label may be a number: for regression a value, else a class of that name.
+fastText's lines (``__label__x text``) are found by their first line.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from lexel.data.fasttext import classes_of_line, is_fasttext
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, ending_of, name_of
 from lexel.errors import DataError
 
-FORMATS = ("text", "jsonl", "tsv", "csv")
+FORMATS = ("text", "jsonl", "tsv", "csv", "fasttext")
 _BY_ENDING = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".txt": "text"}
 _TABLES = ("tsv", "csv")
 
@@ -87,7 +91,7 @@ def read_classified(
     Args:
         source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
-        format: One of ``FORMATS``; by default what the ending says, else JSON lines.
+        format: One of ``FORMATS``; by default what the ending says, or the first line of fastText's; else JSON lines.
         columns: What the keys or columns are called.
         labelled: Whether a record without a label is refused, as it is in data to learn from or to score on.
         faults: What happens at a record that cannot be read; by default it is an error.
@@ -104,15 +108,35 @@ def read_classified(
     if format == "text":
         return (Classified(line, None, (), f"{name}:{lines.number}") for line in lines)
     faults = Faults() if faults is None else faults
-    is_csv = format == "csv"
-    records = _table(lines, columns, faults, is_csv=is_csv) if format in _TABLES else _objects(lines, faults)
+    if format == "fasttext":
+        records = _of_fasttext(lines, columns)
+    elif format in _TABLES:
+        records = _table(lines, columns, faults, is_csv=format == "csv")
+    else:
+        records = _objects(lines, faults)
     read = (faults.attempt(partial(_classified, record, lines, columns, labelled=labelled)) for record in records)
     return (record for record in read if record is not None)
 
 
 def format_of(name: str) -> str:
-    """The format that a file's ending says, whatever it is compressed with; JSON lines for any other."""
-    return _BY_ENDING.get(ending_of(name), "jsonl")
+    """The format that a file's ending says, whatever it is compressed with; JSON lines for any other.
+
+    A file that is no table and whose first line begins with a class of fastText's is in that format.
+    """
+    format = _BY_ENDING.get(ending_of(name), "jsonl")
+    if format in _TABLES or not os.path.isfile(name):
+        return format
+    with suppress(DataError):  # whoever reads the file says what is wrong with it
+        first = next((line for line in LineReader(name) if line.strip()), "")
+        return "fasttext" if is_fasttext(first) else format
+    return format
+
+
+def _of_fasttext(lines: LineReader, columns: Columns) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        if line.strip():
+            text, labels = classes_of_line(line)
+            yield {columns.text: text} | ({columns.labels: list(labels)} if labels else {})
 
 
 def _objects(lines: LineReader, faults: Faults) -> Iterator[Mapping[str, Any]]:

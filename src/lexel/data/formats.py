@@ -8,8 +8,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from lexel.data.annotated import (
+    format_by_content,
+    is_brat_folder,
+    read_brat,
+    read_conll2012,
+    read_docbin,
+    read_germeval,
+    read_ontonotes,
+    read_uner,
+    read_webanno,
+    write_brat,
+    write_conll2012,
+    write_docbin,
+    write_germeval,
+    write_ontonotes,
+    write_uner,
+    write_webanno,
+)
 from lexel.data.conll import read_conll, write_conll
 from lexel.data.conllu import read_conllu, write_conllu
+from lexel.data.fasttext import read_fasttext, write_fasttext
 from lexel.data.faults import Faults
 from lexel.data.files import Source, Target, ending_of
 from lexel.data.folding import Fold, fold_of
@@ -59,6 +78,9 @@ class Format:
         endings: File endings, without those of compression.
         layers: What it holds beside the text.
         records: The same format with any other columns; ``None`` where it has none.
+        has_tags: Whether entities are tags of words, so that its reader takes ``repair``.
+        of_whole_words: Whether entities must be of whole words, so that its writer takes ``off_words``.
+        is_binary: Whether it is nothing for a terminal.
     """
 
     name: str
@@ -67,6 +89,9 @@ class Format:
     endings: tuple[str, ...]
     layers: frozenset[str]
     records: RecordFormat | None = None
+    has_tags: bool = False
+    of_whole_words: bool = False
+    is_binary: bool = False
 
 
 def _read_documents(
@@ -101,17 +126,30 @@ def _rows() -> Iterator[Format]:
     tagged = frozenset(("words", "pos", "entities"))
     yield Format("text", read_lines, write_lines, (".txt",), frozenset(), RECORD_FORMATS["text"])
     yield Format("segmented", read_segmented, write_segmented, (".seg",), frozenset(("words",)))
-    yield Format("conll", read_conll, write_conll, (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes"), tagged)
-    yield Format("conllu", read_conllu, write_conllu, (".conllu",), tagged | {"id"})
+    of_words = partial(Format, has_tags=True, of_whole_words=True)
+    columns = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes")
+    yield of_words("conll", read_conll, write_conll, columns, tagged)
+    yield of_words("conllu", read_conllu, write_conllu, (".conllu",), tagged | {"id"})
     yield Format("jsonl", read_jsonl, write_jsonl, (".jsonl", ".json", ".ndjson"), every, RECORD_FORMATS["jsonl"])
     for name in ("csv", "tsv"):
         table = RECORD_FORMATS[name]
         reader, writer = partial(_read_documents, format=name), partial(_write_documents, format=name)
         yield Format(name, reader, writer, table.endings, every, table)
-    yield Format("parquet", read_parquet, write_parquet, (".parquet",), every, RECORD_FORMATS["parquet"])
+    parquet = RECORD_FORMATS["parquet"]
+    yield Format("parquet", read_parquet, write_parquet, (".parquet",), every, parquet, is_binary=True)
     for shape in SHAPES.values():
         shaped = partial(read_shaped, shape=shape), partial(write_shaped, shape=shape)
         yield Format(shape.name, *shaped, (), shape.layers)
+    nested = frozenset(("id", "words", "entities", "nested"))
+    spans, gold = tagged | nested, (".v4_gold_conll", ".v4_auto_conll", ".gold_conll", ".auto_conll")
+    yield Format("spacy", read_docbin, write_docbin, (".spacy",), spans, of_whole_words=True, is_binary=True)
+    yield Format("brat", read_brat, write_brat, (".ann",), nested - {"words"}, is_binary=True)
+    yield Format("ontonotes", read_ontonotes, write_ontonotes, (".name",), nested)
+    yield Format("conll2012", read_conll2012, write_conll2012, gold, tagged | {"id"}, of_whole_words=True)
+    yield of_words("uner", read_uner, write_uner, (), nested - {"nested"})
+    yield of_words("germeval", read_germeval, write_germeval, (), nested)
+    yield Format("webanno", read_webanno, write_webanno, (), spans)
+    yield Format("fasttext", read_fasttext, write_fasttext, (), frozenset())
     yield Format("html", None, write_html, (".html", ".htm"), tagged | {"id", "nested"})
     yield Format("terminal", None, write_terminal, (), tagged | {"id", "nested"})
 
@@ -155,6 +193,27 @@ def format_named(name: str) -> Format:
     if name not in FORMATS:
         raise DataError(f"{name!r} is no format; expected one of {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+_SHAPED_ROWS = (*FORMATS["conll"].endings, *FORMATS["tsv"].endings, *FORMATS["ontonotes"].endings)
+
+
+def format_of_file(path: str | os.PathLike[str], *, option: str = "--from") -> Format:
+    """The format of a file to read: as ``by_ending``, and for rows and folders what they hold.
+
+    Args:
+        path: The file; a folder of pairs is brat's.
+        option: The option that names the format, for the message.
+
+    Raises:
+        DataError: Listing the endings there are.
+    """
+    if is_brat_folder(path):
+        return FORMATS["brat"]
+    format = by_ending(path, option=option)
+    is_shaped = os.path.isfile(path) and ending_of(path) in _SHAPED_ROWS
+    name = format_by_content(path) if is_shaped else None
+    return format if name is None else FORMATS[name]
 
 
 def by_ending(path: str | os.PathLike[str], *, option: str = "--from") -> Format:

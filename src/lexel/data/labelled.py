@@ -15,13 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lexel.data.annotated import is_brat_folder
 from lexel.data.char_rows import UNITS
 from lexel.data.classified import COLUMNS, Classified, Columns, read_classified
 from lexel.data.conll import check_columns
 from lexel.data.faults import Faults
-from lexel.data.files import Source, check_encoding, ending_of
+from lexel.data.files import Source, check_encoding
 from lexel.data.folding import Fold, fold_of
-from lexel.data.formats import FORMATS, Format, Reader, by_ending, format_named, reader_of
+from lexel.data.formats import FORMATS, Format, Reader, format_named, format_of_file, reader_of
 from lexel.data.lines import read_lines
 from lexel.data.omissions import Losses
 from lexel.data.questions import Question, read_questions
@@ -32,7 +33,6 @@ from lexel.document import Document
 from lexel.errors import DataError, OptionError
 from lexel.names import OnError, RowUnit
 
-_WITH_TAGS = ("conll", "conllu")
 _WITH_SHAPES = ("jsonl", "parquet")
 _SEPARATORS = {"tab": "\t", "blank": " ", "\\t": "\t"}
 """Names of separators that are hard to type."""
@@ -156,7 +156,7 @@ class LabelledFile:
         chosen = self.options.of_columns
         if self.options.entity_key is not None:
             chosen["entity_key"] = self.options.entity_key
-        if self.options.repair and self.format.name in _WITH_TAGS:
+        if self.options.repair and self.format.has_tags:
             chosen["repair"] = True
         columns = RecordColumns(text=self.options.text_field, id=self.options.id_field)
         return partial(reader_of(self.format, fold=self.options.fold, columns=columns), **chosen)
@@ -189,14 +189,14 @@ def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = No
 def labelled_format(path: str | os.PathLike[str]) -> Format:
     """The format of labelled documents: that of the ending, or of another tool where its records have that shape.
 
-    ``.tsv`` holds CoNLL columns.
+    A ``.tsv`` holds CoNLL columns if it is no other tool's.
 
     Raises:
         DataError: Listing the endings there are.
     """
-    if ending_of(path) in (".tsv", ".tab"):
+    format = format_of_file(path)
+    if format.name == "tsv":
         return FORMATS["conll"]
-    format = by_ending(path)
     shape = shape_of_file(path) if format.name in _WITH_SHAPES and os.path.isfile(path) else None
     return format if shape is None else FORMATS[shape.name]
 
@@ -229,20 +229,22 @@ def read_labelled_questions(path: str, options: DataOptions, *, faults: Faults |
 
 
 def check_file(place: str) -> None:
-    """Refuse a path that is not a file.
+    """Refuse a path that is neither a file nor a folder of brat's.
 
     Raises:
         DataError: If it does not exist, or is standard input.
     """
     path = Path(place)
-    if path.is_file():
+    if path.is_file() or is_brat_folder(path):
         return
     if place == "-":
         found = "standard input has no checksum"
     elif not path.exists():
         found = "no such file"
     else:
-        found = "is a folder" if path.is_dir() else "is a pipe or a device, which cannot be read twice"
+        found = (
+            "is a folder without .ann files" if path.is_dir() else "is a pipe or a device, which cannot be read twice"
+        )
     raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
 
 

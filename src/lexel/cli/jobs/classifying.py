@@ -30,6 +30,7 @@ from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults
 from lexel.data.classified import FORMATS as OWN_FORMATS
 from lexel.data.classified import Classified, Columns, format_of, read_classified
+from lexel.data.fasttext import line_of_classes
 from lexel.data.files import TextOutput
 from lexel.data.formats import by_ending
 from lexel.errors import DataError
@@ -250,6 +251,18 @@ def _tsv_writer(output: TextOutput) -> Write:
     return write
 
 
+def _fasttext_writer(output: TextOutput) -> Write:
+    """Lines of classes and the text, to train fastText on."""
+
+    def write(result: Result) -> None:
+        found: Classification = result.found
+        if found.pair is not None:
+            raise output.error("a pair of texts; fastText has single texts; write JSON lines instead")
+        output.write(line_of_classes(found.text, found.labels, output))
+
+    return write
+
+
 def _terminal_writer(output: TextOutput) -> Write:
     """A line a text: the classes with their scores, those given in bold, and the text behind them."""
     in_style = styler(output)
@@ -270,5 +283,6 @@ def _terminal_writer(output: TextOutput) -> Write:
 WRITERS: dict[str, Callable[[TextOutput], Write]] = {
     "jsonl": json_writer(Classification.record),
     "tsv": _tsv_writer,
+    "fasttext": _fasttext_writer,
     "terminal": _terminal_writer,
 }

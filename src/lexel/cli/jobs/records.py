@@ -12,7 +12,8 @@ from typing import IO, Any, NamedTuple, cast
 from lexel.cli.jobs.outputs import grown, replaced
 from lexel.cli.options.groups import InputOptions
 from lexel.cli.terminal.progress import InputFiles
-from lexel.data import FORMATS, Faults, Format, Losses, by_ending
+from lexel.data import FORMATS, Faults, Format, Losses, format_of_file
+from lexel.data.annotated import is_brat_folder
 from lexel.data.files import Source, name_of
 from lexel.data.following import GrowingFile
 from lexel.data.records import Record, RecordColumns, open_records
@@ -20,7 +21,6 @@ from lexel.document import Document
 from lexel.errors import DataError
 
 _LINE_A_RECORD = ("segmented",)
-_WITH_TAGS = ("conll", "conllu")
 
 
 class Placed(NamedTuple):
@@ -89,7 +89,7 @@ class Inputs:
         if format.reader is None:
             return
         reader: Any = format.reader
-        options = {"repair": True} if format.name in _WITH_TAGS else {}  # tags of the input are not kept
+        options = {"repair": True} if format.has_tags else {}  # tags of the input are not kept
         at = name_of(place) + (":" if format.name in _LINE_A_RECORD else ": record ")
         before, n_long = faults.count, 0  # the reader skips records, too, which have numbers of their own
         documents = reader(source, encoding=self.options.encoding, losses=losses, faults=faults, **options)
@@ -128,7 +128,7 @@ def _format_of(place: str, input: InputOptions) -> Format:
     if place == "-":
         return FORMATS["text"]
     try:
-        format = by_ending(place)
+        format = format_of_file(place)
     except DataError:  # whatever else it is called, it is text
         return FORMATS["text"]
     if format.reader is None:
@@ -167,7 +167,8 @@ def _unreadable(place: str) -> str | None:
         return "standard input is closed; expected text" if sys.stdin is None else None
     if not Path(place).exists():
         return f"{place}: no such file"
-    return f"{place}: is a folder; expected files" if Path(place).is_dir() else None
+    is_folder = Path(place).is_dir() and not is_brat_folder(place)
+    return f"{place}: is a folder; expected files" if is_folder else None
 
 
 def is_short_enough(n_chars: int, faults: Faults, *, where: str, limit: int | None) -> bool:

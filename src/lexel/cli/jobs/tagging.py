@@ -28,8 +28,6 @@ from lexel.tasks.tag import Tagger
 from lexel.tasks.with_inputs import with_inputs
 
 _WITH_OFFSETS = ("jsonl", "csv", "tsv", "parquet")
-_OF_WHOLE_WORDS = ("conll", "conllu")
-_BINARY = ("parquet",)
 _LINE_A_RECORD = ("text", "segmented")
 
 
@@ -68,7 +66,7 @@ def _check_follow(files: Sequence[str] | None, output: OutputOptions) -> None:
 
 def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> Format:
     if options.to is not None:
-        if options.to in _BINARY and goes_to_terminal(options.out):
+        if FORMATS[options.to].is_binary and goes_to_terminal(options.out):
             raise typer.BadParameter(f"{options.to} is not for terminals; add --out FILE", param_hint="--to")
         return FORMATS[options.to]
     if options.out in (None, "-"):
@@ -152,7 +150,7 @@ class TaggingJob:
         options: dict[str, Any] = {}
         if self.format.name not in _WITH_OFFSETS and self.output.offsets != "char":
             note(f"--offsets {self.output.offsets}: there are no offsets in the format {self.format.name}")
-        if self.format.name in _OF_WHOLE_WORDS:
+        if self.format.of_whole_words:
             options["off_words"] = "widen"
         out = self.output.out or "-"
         if self.format.name in _WITH_OFFSETS:

@@ -33,9 +33,17 @@ TextFormatName = Literal[
     "label-studio",
     "prodigy",
     "cluener",
+    "spacy",
+    "brat",
+    "ontonotes",
+    "conll2012",
+    "uner",
+    "germeval",
+    "webanno",
+    "fasttext",
 ]
 
-ClassFormatName = Literal["jsonl", "tsv", "terminal"]
+ClassFormatName = Literal["jsonl", "tsv", "fasttext", "terminal"]
 
 FunctionName = Literal["softmax", "sigmoid", "none"]
 

@@ -28,11 +28,13 @@ ScriptName = Literal["simplified", "traditional", "as-is"]
 InputFormat = Literal[
     "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
     "hugging-face", "label-studio", "doccano", "prodigy", "cluener",
+    "spacy", "brat", "ontonotes", "conll2012", "uner", "germeval", "webanno", "fasttext",
 ]  # fmt: skip
 OnErrorName = Literal["stop", "skip", "repair", "file"]
 OutputFormat = Literal[
     "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
-    "hugging-face", "label-studio", "doccano", "prodigy", "cluener", "html", "terminal",
+    "hugging-face", "label-studio", "doccano", "prodigy", "cluener",
+    "spacy", "brat", "ontonotes", "conll2012", "uner", "germeval", "webanno", "fasttext", "html", "terminal",
 ]  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 {"id": 1, "text": "他在北京", "label": [[2, 4, "LOC"]]}
 {"id": 1, "text": "他在北京", "labels": [[2, 4, "LOC"]]}
 {"id": 1, "text": "他在北京", "entities": [{"id": 7, "label": "LOC", "start_offset": 2, "end_offset": 4}]}
+
+Offsets count UTF-16 units, since doccano marks entities in the browser (https://github.com/doccano/doccano/issues/2290).
 """
 
 from __future__ import annotations
@@ -11,7 +13,18 @@ from typing import Any
 
 from lexel.data.files import TextOutput
 from lexel.data.omissions import Losses
-from lexel.data.shapes.shape import Context, Shape, Values, id_of, listed, named, spans_of, text_of
+from lexel.data.shapes.shape import (
+    UTF16_FIRST,
+    Context,
+    Shape,
+    Values,
+    id_of,
+    listed,
+    named,
+    spans_of,
+    text_of,
+    utf16_rows,
+)
 from lexel.document import Document
 
 _TEXT = ("text", "data")
@@ -39,11 +52,11 @@ def _read(values: Values, context: Context) -> Document:
         else:
             raise ValueError(f"{key}[{i}] is {one!r:.60}; expected [start, end, label]")
     context.losses.add("relations", len(listed(values, "relations")), format="documents")
-    return Document(text, None, spans_of(text, found, key=key), id=id_of(values))
+    return Document(text, None, spans_of(text, found, key=key, units=UTF16_FIRST), id=id_of(values))
 
 
 def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, Any]:
-    spans = [[span.start, span.end, span.label] for span in document.entities]
+    spans = [[start, end, span.label] for start, end, span in utf16_rows(document)]
     return named({"text": document.text, "label": spans}, document)
 
 

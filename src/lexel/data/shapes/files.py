@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lexel.data.faults import Faults
-from lexel.data.files import LineReader, Source, Target, ending_of, name_of, open_output
+from lexel.data.files import LineReader, Source, Target, TextOutput, ending_of, name_of, open_binary, open_output
 from lexel.data.json_values import read_json_values
 from lexel.data.omissions import NESTED, Loss, Losses, n_scores
-from lexel.data.parquet import READ_ROWS, first_line, load_pyarrow
+from lexel.data.parquet import GROUP_ROWS, READ_ROWS, first_line, load_pyarrow, table_writer
 from lexel.data.records.json import json_row
 from lexel.data.shapes.shape import Context, Shape
 from lexel.data.shapes.table import SHAPES
@@ -65,12 +65,15 @@ def read_shaped(
 def write_shaped(
     documents: Iterable[Document], out: Target, /, *, shape: Shape, encoding: str = "utf-8"
 ) -> tuple[Loss, ...]:
-    """Write each document as a record; gives back what the shape could not hold.
+    """Write each document as a record, into Parquet where the path says so; gives back what the shape could not hold.
 
     Raises:
-        DataError: If a document cannot be a record.
+        DataError: If a document cannot be a record, or the shape is none of tables.
     """
     losses = Losses()
+    if ending_of(name_of(out)) == ".parquet":
+        _write_parquet(documents, out, shape, losses)
+        return losses.summary()
     with open_output(out, encoding=encoding) as output:
         before = "[\n" if shape.is_array else ""
         for document in documents:
@@ -81,6 +84,29 @@ def write_shaped(
         if shape.is_array:
             output.write("[]\n" if before == "[\n" else "\n]\n")
     return losses.summary()
+
+
+def _write_parquet(documents: Iterable[Document], out: Target, shape: Shape, losses: Losses) -> None:
+    """Write records as rows; a column that only some documents have is null for the others."""
+    name = name_of(out)
+    if not shape.columns:
+        raise DataError(
+            f"{name}: {shape.tool} reads no Parquet; expected a file of JSON, such as {Path(name).stem}.jsonl"
+        )
+    arrow, parquet = load_pyarrow()
+    kinds = {column: getattr(arrow, kind)() for column, kind in shape.columns.items() if kind == "string"}
+    kinds |= {column: arrow.list_(arrow.string()) for column, kind in shape.columns.items() if kind == "strings"}
+    schema = arrow.schema(kinds)
+    with open_binary(out) as stream, table_writer(arrow, parquet, stream, schema) as writer:
+        place = TextOutput(stream, name=name, encoding="utf-8", binary=True)
+        rows: list[dict[str, Any]] = []
+        for place.line, document in enumerate(documents, 1):
+            rows.append(shape.write(document, place, losses))
+            _count(document, shape, losses)
+            if len(rows) == GROUP_ROWS:
+                writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                rows = []
+        writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
 
 
 def _count(document: Document, shape: Shape, losses: Losses) -> None:

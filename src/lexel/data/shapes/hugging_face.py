@@ -86,4 +86,5 @@ HUGGING_FACE = Shape(
     _matches,
     _read,
     _write,
+    columns={"id": "string", "text": "string", "tokens": "strings", "ner_tags": "strings", "pos_tags": "strings"},
 )

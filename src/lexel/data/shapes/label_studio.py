@@ -4,7 +4,9 @@
         {"type": "labels", "value": {"start": 2, "end": 4, "text": "北京", "labels": ["LOC"]}}]}]}]
     [{"id": 1, "text": "他在北京", "label": [{"start": 2, "end": 4, "text": "北京", "labels": ["LOC"]}]}]
 
-Of several annotations of a task the first that was not cancelled is read; the others are counted.
+Of several annotations of a task the first that was not cancelled is read; the others are counted. Offsets count UTF-16
+units, as browsers do (https://github.com/HumanSignal/label-studio/issues/1347). Where a result gives its words, the
+words decide.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 from lexel.data.files import TextOutput
 from lexel.data.omissions import Losses
-from lexel.data.shapes.shape import Context, Shape, Values, id_of, listed, spans_of, text_of
+from lexel.data.shapes.shape import UTF16_FIRST, Context, Shape, Values, id_of, listed, spans_of, text_of, utf16_rows
 from lexel.document import Document
 
 _KINDS = ("annotations", "completions")
@@ -57,7 +59,7 @@ def _document(text: str, values: list[Any], id: str | None) -> Document:
         for label in labels:
             found.append((value.get("start"), value.get("end"), label))
             said.append(value.get("text"))
-    return Document(text, None, spans_of(text, found, said=said, key="label"), id=id)
+    return Document(text, None, spans_of(text, found, said=said, key="label", units=UTF16_FIRST), id=id)
 
 
 def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, Any]:
@@ -66,9 +68,9 @@ def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, 
             "type": "labels",
             "from_name": "label",
             "to_name": "text",
-            "value": {"start": span.start, "end": span.end, "text": span.text, "labels": [span.label]},
+            "value": {"start": start, "end": end, "text": span.text, "labels": [span.label]},
         }
-        for span in document.entities
+        for start, end, span in utf16_rows(document)
     ]
     task = {"data": {"text": document.text}, "annotations": [{"result": results}]}
     return task if document.id is None else {"id": document.id, **task}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lexel.data.files import TextOutput
-from lexel.data.offsets import chars_of, pairs_of
+from lexel.data.offsets import chars_of, pairs_of, unit_positions
 from lexel.data.omissions import Losses
-from lexel.document import Document, Spans
+from lexel.document import Document, Span, Spans
 
 Values = Mapping[str, Any]
 
@@ -39,6 +39,7 @@ class Shape:
         read: The Document of a record; ``None`` for one that its annotator rejected.
         write: The record of a Document.
         is_array: Whether a file is one array; otherwise records are lines.
+        columns: The columns of its Parquet files, each ``string`` or ``strings``; empty if the tool reads none.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Shape:
     read: Callable[[Values, Context], Document | None]
     write: Callable[[Document, TextOutput, Losses], dict[str, Any]]
     is_array: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def text_of(values: Values, *keys: str) -> str:
@@ -67,7 +69,17 @@ def id_of(values: Values, key: str = "id") -> str | None:
     return None if values.get(key) is None else str(values[key])
 
 
-def spans_of(text: str, found: Iterable[tuple[Any, Any, Any]], *, said: Sequence[str | None] = (), key: str) -> Spans:
+CHAR_FIRST, UTF16_FIRST = ("char", "utf16"), ("utf16", "char")
+
+
+def spans_of(
+    text: str,
+    found: Iterable[tuple[Any, Any, Any]],
+    *,
+    said: Sequence[str | None] = (),
+    key: str,
+    units: tuple[str, str] = CHAR_FIRST,
+) -> Spans:
     """Entities from offsets, in chars or in UTF-16 units, whichever their words say.
 
     Args:
@@ -75,6 +87,7 @@ def spans_of(text: str, found: Iterable[tuple[Any, Any, Any]], *, said: Sequence
         found: ``(start, end, label)`` of each.
         said: What each of them spells, as far as the record says it.
         key: The key that they stand under, for messages.
+        units: The unit that the tool counts in, and the other one, which is tried where the first does not fit.
 
     Raises:
         ValueError: Naming the first that does not fit.
@@ -86,11 +99,11 @@ def spans_of(text: str, found: Iterable[tuple[Any, Any, Any]], *, said: Sequence
     try:
         pairs = pairs_of([[start, end] for start, end, _ in rows])
         known = [(i, word) for i, word in enumerate(said) if word is not None]
-        for unit in ("char", "utf16"):
+        for unit in units:
             try:
                 chars = chars_of(pairs, text, unit=unit).tolist()
             except ValueError:
-                if unit == "utf16":
+                if unit == units[-1]:
                     raise
                 continue
             if all(text[slice(*chars[i])] == word for i, word in known):
@@ -102,6 +115,13 @@ def spans_of(text: str, found: Iterable[tuple[Any, Any, Any]], *, said: Sequence
         raise ValueError(f"{key}{error}" if str(error).startswith("[") else f"{key} {error}") from error
     labelled = [(start, end, label) for (start, end), (_, _, label) in zip(chars, rows, strict=True)]
     return Spans.of(text, sorted(labelled))
+
+
+def utf16_rows(document: Document) -> list[tuple[int, int, Span]]:
+    """Each entity with its start and end in UTF-16 units, as tools in a browser count."""
+    spans, positions = document.entities, unit_positions(document.text, "utf16")
+    starts, ends = (at if positions is None else positions[at] for at in (spans.starts, spans.ends))
+    return list(zip(starts.tolist(), ends.tolist(), spans, strict=True))
 
 
 def listed(values: Values, key: str) -> list[Any]:

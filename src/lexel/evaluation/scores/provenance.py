@@ -7,13 +7,12 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from lexel.checkpoint.source import bundled_name
 from lexel.checkpoint.weights import weight_checksums
 from lexel.data.faults import Faults
-from lexel.disk import sha256_of
+from lexel.disk import bytes_of, sha256_of
 from lexel.evaluation.scores.run import EvaluationOptions
 from lexel.tasks.base import Flow
 from lexel.tasks.tag import Tagger
@@ -72,7 +71,7 @@ def describe_data(
         fold: The rule by which its tags were folded, if any.
         faults: What was skipped and repaired while it was read, if that is known.
     """
-    described = {"file": os.fspath(path), "format": format, "bytes": Path(path).stat().st_size}
+    described = {"file": os.fspath(path), "format": format, "bytes": bytes_of(path)}
     counts = {} if faults is None else {"skipped": faults.count, "repaired": faults.n_repaired}
     left_out = {name: count for name, count in counts.items() if count}
     return described | {"sha256": sha256_of(path)} | ({} if fold is None else {"fold": fold}) | left_out

@@ -1,0 +1,123 @@
+"""GermEval 2014's tables: a number, a word, the outer entity's tag and the nested one's a row; tabs between.
+
+    #   http://de.wikipedia.org/wiki/Manfred_Korfmann [2009-10-17]
+    1   Troia   B-OTH   B-LOC
+    2   -       I-OTH   O
+
+The source of a sentence is its id; ``entities`` are the outer ones, ``nested`` are all. See https://sites.google.com/site/germeval2014ner/data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from lexel.data.annotated.levels import outer_and_inner
+from lexel.data.annotated.word_rows import (
+    BREAKS,
+    Sentence,
+    count_losses,
+    document_of_rows,
+    read_sentences,
+    spans_of_column,
+    with_nested,
+    words_to_write,
+)
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.omissions import Loss, Losses
+from lexel.data.tags import entity_words, tags_of_spans
+from lexel.document import Document, Spans
+
+FORMAT = "GermEval tables"
+
+
+def read_germeval(
+    source: Source,
+    /,
+    *,
+    encoding: str = "utf-8",
+    losses: Losses | None = None,
+    faults: Faults | None = None,
+    repair: bool = False,
+) -> Iterator[Document]:
+    """Each sentence as a Document with words and its entities, also nested ones.
+
+    Args:
+        source: A path (also packed), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        losses: Counts further comments.
+        faults: What happens at a sentence that cannot be read; by default it is an error.
+        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+
+    Raises:
+        DataError: ``path:line`` of a row without its four cells, or of a tag that cannot stand there.
+    """
+    losses = Losses() if losses is None else losses
+    faults = Faults() if faults is None else faults
+    lines = LineReader(source, encoding=encoding)
+    repaired = losses if repair or faults.repairs else None
+    for sentence in read_sentences(lines, cut=_cut, faults=faults):
+        document = faults.attempt(partial(_document, sentence, lines, losses, repaired))
+        if document is not None:
+            yield document
+
+
+def _cut(line: str) -> list[str]:
+    cells = line.split("\t")
+    if len(cells) != 4 or not cells[0].isdecimal() or not cells[1]:
+        found = f"{line!r:.60} is no row of GermEval 2014"
+        raise ValueError(f"{found}; expected number, word, outer and nested tag, separated by tabs")
+    return cells
+
+
+def _document(sentence: Sentence, lines: LineReader, losses: Losses, repaired: Losses | None) -> Document:
+    outer = spans_of_column(sentence.column(2), sentence, lines, repaired=repaired, format=FORMAT)
+    nested = spans_of_column(sentence.column(3), sentence, lines, repaired=repaired, format=FORMAT)
+    losses.add("comments", max(0, len(sentence.comments) - 1), format="documents")
+    id = sentence.comments[-1][1:].strip() if sentence.comments else ""
+    document = document_of_rows(sentence.column(1), text=None, losses=losses, entities=outer, id=id or None)
+    return with_nested(document, nested)
+
+
+def write_germeval(
+    documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8", off_words: str = "error"
+) -> tuple[Loss, ...]:
+    """Write each document as a sentence; an entity that lies in another goes into the last column.
+
+    Args:
+        documents: Documents with words.
+        out: A path, ``"-"`` or an open stream.
+        encoding: How characters are written.
+        off_words: What becomes of an entity that is not of whole words, or lies over two others: ``error``, ``drop``,
+            ``widen``.
+
+    Returns:
+        What the format does not hold.
+
+    Raises:
+        DataError: If a document has no words, or an entity is not of whole words.
+    """
+    losses = Losses()
+    with open_output(out, encoding=encoding) as output:
+        for document in documents:
+            words = words_to_write(document, output, losses, format=FORMAT)
+            if not words:
+                continue
+            levels = [
+                _tags(document, spans, output, off_words=off_words, losses=losses)
+                for spans in outer_and_inner(document)
+            ]
+            id = document.id
+            has_id = id is not None and id == id.strip() != "" and not BREAKS.search(id)
+            rows = zip(map(str, range(1, len(words) + 1)), words, *levels, strict=True)
+            output.write(f"#\t{id}\n" * has_id + "".join("\t".join(row) + "\n" for row in rows) + "\n")
+            losses.add("names of documents", int(id is not None and not has_id), format=FORMAT)
+            count_losses(document, losses, format=FORMAT, nested=True)
+    return losses.summary()
+
+
+def _tags(document: Document, spans: Spans, output: TextOutput, *, off_words: str, losses: Losses) -> list[str]:
+    level = Document(document.text, document.words, spans)
+    found = entity_words(level, output, off_words=off_words, losses=losses, format=FORMAT)
+    return tags_of_spans(found, n_words=len(document.words), scheme="BIO")

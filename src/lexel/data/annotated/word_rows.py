@@ -1,0 +1,172 @@
+"""What the formats with a row a word share: sentences of rows, tags with the line of a mistake, counts of losses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader, TextOutput
+from lexel.data.omissions import NESTED, Losses, n_scores
+from lexel.data.tags import ILL_FORMED, TagError, WordSpan, n_ill_formed, spans_of_tags
+from lexel.data.words import align_words, document_of, words_joined, words_must_tile
+from lexel.document import Document, Spans
+
+BREAKS = re.compile(r"[\t\r\n]")
+BLANKS = re.compile(r"[ \t\r\n]")
+_BRACKETS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
+_PLAIN = {name: bracket for bracket, name in _BRACKETS.items()}
+
+
+@dataclass(slots=True)
+class Sentence:
+    """The rows of one sentence.
+
+    Attributes:
+        comments: Its comment lines.
+        numbers: The line of each row.
+        rows: The cells of each row.
+        is_whole: Whether every row could be read.
+    """
+
+    comments: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    is_whole: bool = True
+
+    def column(self, index: int) -> list[str]:
+        """One cell of every row."""
+        return [row[index] for row in self.rows]
+
+
+def read_sentences(lines: LineReader, *, cut: Callable[[str], list[str]], faults: Faults) -> Iterator[Sentence]:
+    """The sentences of a file: rows up to a blank line, or up to a comment.
+
+    Args:
+        lines: The file; a line that begins with ``#`` is a comment.
+        cut: Cuts a row into cells; a ValueError says what is wrong with it.
+        faults: What happens at a sentence with a bad row.
+    """
+
+    def cells(line: str) -> list[str]:
+        try:
+            return cut(line)
+        except ValueError as error:
+            raise lines.error(str(error)) from error
+
+    sentence = Sentence()
+    for line in lines:
+        is_comment = line.startswith("#")
+        if sentence.numbers and (is_comment or not line.strip(" \t")):
+            if sentence.is_whole:
+                yield sentence
+            sentence = Sentence()
+        if is_comment:
+            sentence.comments.append(line)
+        elif line.strip(" \t"):
+            row = faults.attempt(partial(cells, line)) if sentence.is_whole else None
+            sentence.is_whole = row is not None
+            sentence.numbers.append(lines.number)
+            sentence.rows.append(row or [])
+    if sentence.numbers and sentence.is_whole:
+        yield sentence
+
+
+def spans_of_column(
+    tags: Sequence[str], sentence: Sentence, lines: LineReader, *, repaired: Losses | None, format: str
+) -> list[WordSpan]:
+    """The spans that a column of IOB2 tags says.
+
+    Args:
+        tags: The column.
+        sentence: Its sentence, for the line of a mistake.
+        lines: The file.
+        repaired: Counts ill-formed tags, which are repaired; without it they are an error.
+        format: Name of the format.
+
+    Raises:
+        DataError: ``path:line`` of a tag that cannot stand there.
+    """
+    try:
+        spans = spans_of_tags(tags, scheme="BIO", repair=repaired is not None)
+    except TagError as fault:
+        raise lines.error(str(fault), line=sentence.numbers[fault.index]) from fault
+    if repaired is not None:
+        repaired.add(ILL_FORMED, n_ill_formed(tags, spans, scheme="BIO"), format=format)
+    return spans
+
+
+def document_of_rows(
+    words: Sequence[str],
+    *,
+    text: str | None,
+    losses: Losses,
+    pos: Sequence[str] | None = None,
+    entities: Sequence[WordSpan] | None = None,
+    id: str | None = None,
+) -> Document:
+    """The Document of a sentence, with its own text where the file gives one that the words spell."""
+    spans = None if text is None else align_words(words, text)
+    if text is not None and spans is not None:
+        return document_of(text, spans, pos=pos, entities=entities, id=id)
+    losses.add("texts that their words do not spell", int(text is not None), format="documents")
+    return words_joined(words, joiner=None, pos=pos, entities=entities, id=id)
+
+
+def words_to_write(
+    document: Document, output: TextOutput, losses: Losses, *, format: str, forbidden: re.Pattern[str] = BREAKS
+) -> list[str]:
+    """The words of a document that becomes rows; an empty list, which is counted, if it has none.
+
+    Raises:
+        DataError: If words do not hold the whole text, or one of them cannot be a cell.
+    """
+    words_must_tile(document, output)
+    words = document.words.texts
+    losses.add("empty documents", int(not words), format=format)
+    for word in words:
+        if forbidden.search(word):
+            raise output.error(f"word {word!r} holds whitespace; expected words that can be a cell; write JSON lines")
+    return words
+
+
+def with_nested(document: Document, inner: Sequence[WordSpan]) -> Document:
+    """A document of rows with the layer ``nested``: its entities, and others as ranges of its words."""
+    starts, ends = document.words.starts.tolist(), document.words.ends.tolist()
+    rows = [(span.start, span.end, span.label) for span in document.entities]
+    rows += [(starts[first], ends[end - 1], label) for first, end, label in inner]
+    nested = Spans.of(document.text, sorted(rows, key=lambda row: (row[0], -row[1])))
+    return Document(document.text, document.words, document.entities, id=document.id, nested=nested)
+
+
+def count_losses(
+    document: Document, losses: Losses, *, format: str, pos: bool = False, text: bool = False, nested: bool = False
+) -> None:
+    """Count what rows of words do not hold.
+
+    Args:
+        document: What was written.
+        losses: Where it is counted.
+        format: Name of the format.
+        pos: Whether tags were written.
+        text: Whether the text itself was written.
+        nested: Whether entities inside of others were written.
+    """
+    words = document.words
+    losses.add(NESTED, 0 if nested else len(document.nested), format=format)
+    losses.add("tags", 0 if pos or words.pos_ids is None else len(words), format=format)
+    losses.add("scores", n_scores(document), format=format)
+    if not text and words_joined(words.texts, joiner=None).text != document.text:
+        losses.add("texts whose whitespace the words do not tell", 1, format=format)
+
+
+def with_brackets(word: str) -> str:
+    """A word of the Penn treebanks as it is written in texts: ``-LRB-`` is a bracket."""
+    return _PLAIN.get(word, word)
+
+
+def without_brackets(word: str) -> str:
+    """A word as the Penn treebanks write it."""
+    return _BRACKETS.get(word, word)

@@ -1,0 +1,96 @@
+"""fastText's lines: classes in front of a text, each with the prefix ``__label__``.
+
+    __label__sauce __label__cheese How much does potato starch affect a cheese sauce recipe?
+
+fastText takes any such word of a line for a class, so those behind or inside of a text are read, too. See
+https://fasttext.cc/docs/en/supervised-tutorial.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.omissions import NESTED, Loss, Losses, n_scores
+from lexel.document import Document
+
+FORMAT = "fastText lines"
+PREFIX = "__label__"
+_AHEAD = re.compile(rf"(?:{PREFIX}[^ \t]+(?:[ \t]|$))+")
+_INSIDE = re.compile(rf"(?:^|(?<=[ \t])){PREFIX}([^ \t]+)[ \t]?|[ \t]+{PREFIX}([^ \t]+)$")
+_LABEL = re.compile(rf"{PREFIX}([^ \t]+)")
+
+
+def classes_of_line(line: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a line, and its classes."""
+    ahead = _AHEAD.match(line)
+    labels = _LABEL.findall(ahead[0]) if ahead else []
+    text = line[ahead.end() :] if ahead else line
+    if PREFIX in text:
+        labels += [first or last for first, last in _INSIDE.findall(text)]
+        text = _INSIDE.sub("", text)
+    return text, tuple(labels)
+
+
+def line_of_classes(text: str, labels: Sequence[str], output: TextOutput) -> str:
+    """The line of a text with its classes.
+
+    Raises:
+        DataError: If fastText would read the text or a class otherwise.
+    """
+    if "\n" in text or text.endswith("\r") or re.search(rf"(?:^|[ \t]){PREFIX}[^ \t]", text):
+        raise output.error(
+            f"the text has a line end or a word that begins with {PREFIX}; expected neither; write JSON lines"
+        )
+    for label in labels:
+        if not label or re.search(r"[ \t\r\n]", label):
+            raise output.error(f"class {label!r} has a blank or nothing; expected one word; write JSON lines")
+    return "".join(f"{PREFIX}{label} " for label in labels) + text + "\n"
+
+
+def is_fasttext(first_line: str) -> bool:
+    """Whether a file's first line has a class in fastText's form."""
+    return first_line.startswith(PREFIX)
+
+
+def read_fasttext(
+    source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
+) -> Iterator[Document]:
+    """Each line's text as a Document, which holds no classes; `read_classified` reads them.
+
+    Args:
+        source: A path (also packed), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        losses: Counts the classes.
+        faults: Accepted for the sake of one call for all formats; every line is a text.
+
+    Raises:
+        DataError: ``path:line`` of a byte that is not in the encoding.
+    """
+    losses = Losses() if losses is None else losses
+    for line in LineReader(source, encoding=encoding):
+        text, labels = classes_of_line(line)
+        losses.add("classes", len(labels), format="documents")
+        yield Document(text)
+
+
+def write_fasttext(documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
+    """Write each document's text as a line without classes.
+
+    Returns:
+        The layers that the lines do not hold, with their sizes.
+
+    Raises:
+        DataError: If a text has a line end, or a word that would be a class.
+    """
+    losses = Losses()
+    with open_output(out, encoding=encoding) as output:
+        for document in documents:
+            output.write(line_of_classes(document.text, (), output))
+            losses.add("words", len(document.words), format=FORMAT)
+            losses.add("entities", len(document.entities), format=FORMAT)
+            losses.add(NESTED, len(document.nested), format=FORMAT)
+            losses.add("scores", n_scores(document), format=FORMAT)
+    return losses.summary()

@@ -1,0 +1,583 @@
+"""Labelled data in the files of corpora and annotation tools: what each format holds, and what is counted."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lexel.data import FORMATS, Faults, Losses
+from lexel.data.labelled import labelled_format, open_labelled
+from lexel.data.words import words_joined
+from lexel.document import Document, Spans, Words
+from lexel.errors import DataError, MissingExtra
+from tests.data_formats.builders import documents
+
+needs_spacy = pytest.mark.skipif(find_spec("spacy") is None, reason="needs spaCy")
+ROW_FORMATS = ("uner", "germeval", "conll2012", "ontonotes", "webanno")
+NAMES = (*ROW_FORMATS, "brat", pytest.param("spacy", marks=needs_spacy))
+ENDINGS = {"brat": ".zip", "spacy": ".spacy", "ontonotes": ".name", "conll2012": ".v4_gold_conll"}
+
+
+def written(name: str, *given_documents: Document, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    writer: Any = FORMATS[name].writer
+    writer(given_documents, stream, **options)
+    return stream.getvalue()
+
+
+def read(name: str, data: bytes | str, **options: Any) -> list[Document]:
+    reader: Any = FORMATS[name].reader
+    return list(reader(io.BytesIO(data.encode() if isinstance(data, str) else data), **options))
+
+
+def losses_of(name: str, *given_documents: Document, **options: Any) -> list[str]:
+    writer: Any = FORMATS[name].writer
+    return [str(loss) for loss in writer(given_documents, io.BytesIO(), **options)]
+
+
+def losses_in(name: str, data: bytes | str) -> list[str]:
+    losses = Losses()
+    read(name, data, losses=losses)
+    return [str(loss) for loss in losses]
+
+
+# What comes back ------------------------------------------------------------------------------------------------------
+
+
+def in_words(document: Document, *, pos: bool = False) -> Document:
+    """A document as rows of words give it back."""
+    words = document.words
+    starts, ends = words.starts.tolist(), words.ends.tolist()
+    spans = [(starts.index(span.start), ends.index(span.end) + 1, span.label) for span in document.entities]
+    return words_joined(words.texts, joiner=None, pos=words.pos if pos else None, entities=spans, id=document.id)
+
+
+def without_tags(document: Document) -> Document:
+    words = Words(document.text, document.words.starts, document.words.ends)
+    return Document(document.text, words, document.entities, id=document.id)
+
+
+def without_space_ahead(document: Document) -> Document:
+    return document.part(int(document.words.starts[0]), len(document.text))
+
+
+def with_name(document: Document) -> Document:
+    return Document(document.text, None, document.entities, id=document.id or "00000001")
+
+
+HELD: dict[str, Callable[[Document], Document]] = {
+    "uner": lambda one: Document(
+        one.text, Words.of(one.text, [word[:2] for word in one.words]), one.entities, id=one.id
+    ),
+    "germeval": in_words,
+    "conll2012": lambda one: in_words(one, pos=True),
+    "ontonotes": in_words,
+    "webanno": without_space_ahead,
+    "brat": with_name,
+    "spacy": lambda one: one,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=60)
+@given(document=documents(full=True, line_ends=True))
+def test_what_a_format_holds_comes_back(name: str, document: Document) -> None:
+    if document.id is not None and ("/" in document.id or document.id == "-"):  # not the name of a file
+        document = Document(document.text, document.words, document.entities, id="a")
+    if name == "uner":
+        document = document if "\n" not in document.text and "\r" not in document.text else in_words(document, pos=True)
+    assert read(name, written(name, document)) == [HELD[name](document)]
+
+
+PLAIN = Document("", Words.of("", [], []), Spans.of("", []), id="empty")
+SIGNS = "🦟 𠮷野家  在 北京😀"
+EMOJI = Document(
+    SIGNS,
+    Words.of(SIGNS, [(0, 1), (2, 5), (7, 8), (9, 11), (11, 12)], ["SYM", "PROPN", "ADP", "PROPN", "SYM"]),
+    Spans.of(SIGNS, [(0, 5, "ORG"), (9, 12, "LOC")]),
+    id="s1",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_signs_of_two_units_double_blanks_and_entities_at_both_ends_come_back(name: str) -> None:
+    assert read(name, written(name, EMOJI)) == [HELD[name](EMOJI)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_document_comes_back_or_is_counted(name: str) -> None:
+    found = [document.text for document in read(name, written(name, EMOJI, PLAIN))]
+    if name in ("brat", "spacy"):
+        assert "" in found
+    else:
+        assert len(found) == 1
+        assert any(loss.startswith("empty documents: 1 not held") for loss in losses_of(name, EMOJI, PLAIN))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_file_is_written_and_read(name: str) -> None:
+    assert read(name, written(name)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "brat"])
+def test_a_document_without_words_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match=r"<stream>:1: the document has no words; expected words"):
+        written(name, Document("在北京"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_written_file_is_known_by_its_ending_or_its_rows(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"a{ENDINGS.get(name, '.tsv')}"
+    path.write_bytes(written(name, EMOJI, EMOJI))
+    if name != "brat":
+        assert labelled_format(path).name == name
+
+
+@pytest.mark.parametrize("ending", [".iob2", ".conll", ".tsv"])
+@pytest.mark.parametrize("name", ROW_FORMATS)
+def test_rows_are_told_apart_whatever_the_ending(tmp_path: Path, name: str, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(written(name, EMOJI, EMOJI))
+    assert open_labelled(path).format.name == name
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["1\tNUM\tO\n", "From\tIN\tO\nthe\tDT\tO\n", "1\tNUM\tO\n\n2\tNUM\tO\n", "text\tlabel\n1\tO\tO\n2\tO\tO\n", ""],
+)
+def test_other_columns_are_none_of_these_formats(tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(rows, encoding="utf-8")
+    assert labelled_format(path).name == "conll"
+
+
+# UNER -----------------------------------------------------------------------------------------------------------------
+
+UNER = """\
+# newdoc id = d1
+# sent_id = d1-1
+# text = Jane Roe left the AP.
+1\tJane\tB-PER\t-\tann
+2\tRoe\tI-PER\t-\tann
+3\tleft\tB-O\t-\tann
+4\tthe\tO
+5\tAP\tB-ORG\t-\tann
+6\t.\tO
+
+# sent_id = d1-2
+# text = du vin
+1-2\tdu\t_
+1\tde\tO
+2\tle\tO
+3\tvin\tO
+"""
+
+
+def test_a_file_of_uner_is_read() -> None:
+    first, second = read("uner", UNER)
+    assert (first.id, first.text) == ("d1-1", "Jane Roe left the AP.")
+    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PER"), ("AP", "ORG")]
+    assert second.words.texts == ["de", "le", "vin"]
+
+
+def test_what_is_beside_the_tags_of_uner_is_counted() -> None:
+    assert losses_in("uner", UNER) == [
+        "comments: 1 not held by documents",
+        "annotators: 4 not held by documents",
+        "tags without a type (B-O): 1 not held by documents",
+        "multiword tokens and empty nodes: 1 not held by documents",
+        "texts that their words do not spell: 1 not held by documents",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("uner", "1\ta\tO\n2\tb\tI-PER\n", r"<stream>:2: tag 'I-PER' cannot stand here in scheme BIO"),
+        ("uner", "1\ta\tO\nb O\n", r"<stream>:2: 'b O' is no row of UNER; expected number, word and tag"),
+        ("germeval", "1\ta\tO\n", r"<stream>:1: .* is no row of GermEval 2014; expected number, word, outer"),
+        ("germeval", "1\ta\tO\tI-LOC\n", r"<stream>:1: tag 'I-LOC' cannot stand here"),
+        ("conll2012", "a b c\n", r"<stream>:1: 3 columns; expected at least 11"),
+        ("conll2012", "d 0 0 a NN * - - - - *) -\n", r"<stream>:1: '\*\)' closes a bracket that is not open"),
+        ("conll2012", "d 0 0 a NN * - - - - (GPE* -\n", r"<stream>:1: \(GPE is not closed in its sentence"),
+        ("conll2012", "d 0 0 a NN * - - - - B-GPE -\n", r"<stream>:1: 'B-GPE' is no cell of names"),
+        ("ontonotes", '<ENAMEX TYPE="ORG">a b\n', r"<stream>:1: <ENAMEX> is not closed"),
+        ("ontonotes", "\na</ENAMEX>\n", r"<stream>:2: </ENAMEX> at column 2 closes no <ENAMEX>"),
+        ("ontonotes", "<ENAMEX>a</ENAMEX>\n", r"<stream>:1: <ENAMEX>; expected TYPE"),
+        ("ontonotes", '<ENAMEX TYPE="ORG"> </ENAMEX> a\n', r"<stream>:1: the ORG ' ' has a blank at its edge"),
+        ("webanno", "#Text=a\n", r"<stream>:1: '#Text=a'; expected '#FORMAT=WebAnno TSV 3'"),
+        ("webanno", "#FORMAT=WebAnno TSV 3.3\n\n#Text=ab\n1-1\t0-2\tba\n", r":4: offsets 0-2 are 'ab' in the text"),
+        ("webanno", "#FORMAT=WebAnno TSV 3.3\n\n#Text=ab\n1-1\t0-9\tab\n", r":4: offsets 0-9 are not in the text"),
+        ("webanno", "#FORMAT=WebAnno TSV 3.3\n\n#Text=ab\nab\n", r"<stream>:4: 'ab' is no row; expected a number"),
+        ("webanno", "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.X|v\n\n#Text=a\n1-1\t0-1\ta\n", r":5: 3 cells"),
+        pytest.param("spacy", "nonsense", "<stream>: is no DocBin", marks=needs_spacy),
+        ("brat", "nonsense", "<stream>: cannot be read as brat"),
+    ],
+)  # fmt: skip
+def test_a_record_that_cannot_be_read_is_an_error_with_its_line(name: str, data: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(name, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("uner", "1\ta\n2\tb\tO\n\n"),
+        ("germeval", "#\tx\n1\ta\tI-LOC\tO\n\n"),
+        ("conll2012", "d 0 0 a\n\n"),
+        ("ontonotes", "<ENAMEX>a</ENAMEX>\n"),
+    ],
+)
+def test_bad_sentences_are_skipped_and_counted(name: str, bad: str) -> None:
+    faults = Faults("skip")
+    good = written(name, EMOJI).decode()
+    assert len(read(name, bad + good, faults=faults)) == 1
+    assert faults.count == 1
+
+
+@pytest.mark.parametrize("name", ["uner", "germeval"])
+def test_ill_formed_tags_are_repaired_where_that_is_asked(name: str) -> None:
+    nested = "\tO" if name == "germeval" else ""
+    (document,) = read(name, f"1\tNew\tI-LOC{nested}\n2\tYork\tI-LOC{nested}\n", repair=True)
+    assert [(span.text, span.label) for span in document.entities] == [("New York", "LOC")]
+
+
+@pytest.mark.parametrize("name", ["uner", "germeval", "conll2012", pytest.param("spacy", marks=needs_spacy)])
+def test_an_entity_that_cuts_a_word_is_refused_dropped_or_widened(name: str) -> None:
+    document = Document("Paris-based", Words.of("Paris-based", [(0, 11)]), Spans.of("Paris-based", [(0, 5, "LOC")]))
+    with pytest.raises(DataError, match=r"<stream>:[0-9]+: entity 'Paris' at chars 0 to 5"):
+        written(name, document)
+    (widened,) = read(name, written(name, document, off_words="widen"))
+    assert widened.entities[0].text == "Paris-based"
+    assert any("entities not of whole words" in loss for loss in losses_of(name, document, off_words="drop"))
+
+
+# GermEval -------------------------------------------------------------------------------------------------------------
+
+GERMEVAL = """\
+#\thttp://de.wikipedia.org/wiki/Troia [2009-10-17]
+1\tTroia\tB-OTH\tB-LOC
+2\t-\tI-OTH\tO
+3\tTraum\tI-OTH\tO
+4\tin\tO\tO
+5\tBonn\tB-LOC\tO
+
+"""
+
+
+def test_a_table_of_germeval_is_read_and_its_nested_entities_are_counted() -> None:
+    (document,) = read("germeval", GERMEVAL)
+    assert document.id == "http://de.wikipedia.org/wiki/Troia [2009-10-17]"
+    assert [(span.text, span.label) for span in document.entities] == [("Troia - Traum", "OTH"), ("Bonn", "LOC")]
+    assert losses_in("germeval", GERMEVAL) == ["nested entities: 1 not held by documents"]
+
+
+def test_germeval_takes_an_entity_inside_of_another_into_its_last_column() -> None:
+    text = "Troia - Traum in Bonn"
+    words = Words.of(text, [(0, 5), (6, 7), (8, 13), (14, 16), (17, 21)])
+    spans = Spans.of(text, [(0, 5, "LOC"), (0, 13, "OTH"), (17, 21, "LOC")])
+    id = "http://de.wikipedia.org/wiki/Troia [2009-10-17]"
+    assert written("germeval", Document(text, words, spans, id=id)).decode() == GERMEVAL
+
+
+# OntoNotes ------------------------------------------------------------------------------------------------------------
+
+CONLL2012 = """\
+#begin document (bn/xx/00/xx_0001); part 000
+bn/xx/00/xx_0001   0   0   Jane    NNP   (TOP(S(NP*   -      -   -   Anchor   (PERSON*   (ARG0*   (3
+bn/xx/00/xx_0001   0   1   Roe     NNP   *)           -      -   -   Anchor   *)         *)       3)
+bn/xx/00/xx_0001   0   2   left    VBD   (VP*))       leave  01  1   Anchor   *          (V*)     -
+bn/xx/00/xx_0001   0   3   -LRB-   -LRB- *            -      -   -   Anchor   *          *        -
+bn/xx/00/xx_0001   0   4   Bonn    NNP   *            -      -   -   Anchor   (GPE)      *        -
+
+#end document
+"""
+
+
+def test_columns_of_conll_2012_are_read() -> None:
+    (document,) = read("conll2012", CONLL2012)
+    assert (document.id, document.words.texts) == ("bn/xx/00/xx_0001", ["Jane", "Roe", "left", "(", "Bonn"])
+    assert document.words.pos == ["NNP", "NNP", "VBD", "-LRB-", "NNP"]
+    assert [(span.text, span.label) for span in document.entities] == [("Jane Roe", "PERSON"), ("Bonn", "GPE")]
+    assert losses_in("conll2012", CONLL2012) == [
+        "parse trees: 1 not held by documents",
+        "predicates: 1 not held by documents",
+        "coreference mentions: 1 not held by documents",
+    ]
+
+
+def test_sentences_with_the_same_id_are_one_document_of_conll_2012() -> None:
+    (document,) = read("conll2012", CONLL2012)
+    text = written("conll2012", document, document).decode()
+    assert (text.count("#begin document (bn/xx/00/xx_0001); part 000"), text.count("#end document")) == (1, 1)
+    assert [one.id for one in read("conll2012", text)] == ["bn/xx/00/xx_0001"] * 2
+
+
+ONTONOTES = """\
+<DOC DOCNO="bn/xx/00/xx_0001@xx@bn@en@on">
+<ENAMEX TYPE="PERSON">Jane Roe</ENAMEX> left a <ENAMEX TYPE="GPE" E_OFF="6">Paris-based</ENAMEX> -LRB- AT&amp;T -RRB- .
+<ENAMEX TYPE="ORG"><ENAMEX TYPE="GPE">Bonn</ENAMEX> Bank</ENAMEX> <ENAMEX TYPE="GPE" S_OFF="4">pre-Paris</ENAMEX> .
+</DOC>
+"""
+
+
+def test_elements_of_ontonotes_are_read_with_their_offsets_in_words() -> None:
+    first, second = read("ontonotes", ONTONOTES)
+    assert (first.id, first.text) == ("bn/xx/00/xx_0001@xx@bn@en@on", "Jane Roe left a Paris-based ( AT&T ) .")
+    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PERSON"), ("Paris", "GPE")]
+    assert [(span.text, span.label) for span in second.entities] == [("Bonn Bank", "ORG"), ("Paris", "GPE")]
+    assert losses_in("ontonotes", ONTONOTES) == ["nested entities: 1 not held by documents"]
+
+
+def test_elements_of_ontonotes_are_written_as_they_were_read() -> None:
+    flat = ONTONOTES.replace('<ENAMEX TYPE="GPE">Bonn</ENAMEX>', "Bonn")
+    assert written("ontonotes", *read("ontonotes", flat)).decode() == flat
+
+
+def test_chinese_words_of_ontonotes_are_put_together_without_blanks() -> None:
+    (document,) = read("ontonotes", '<ENAMEX TYPE="ORG">新华社</ENAMEX> 记者 <ENAMEX TYPE="PERSON">王 五</ENAMEX>\n')
+    assert document.text == "新华社记者王五"
+    assert [(span.start, span.text) for span in document.entities] == [(0, "新华社"), (5, "王五")]
+
+
+# WebAnno --------------------------------------------------------------------------------------------------------------
+
+WEBANNO = r"""#FORMAT=WebAnno TSV 3.3
+#T_SP=de.tudarmstadt.ukp.dkpro.core.api.lexmorph.type.pos.POS|PosValue|coarseValue
+#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
+#T_SP=webanno.custom.Note|text
+
+
+#Sentence.id=s1
+#Text=🦟 Jane Roe-Doe \\ left
+1-1	0-2	🦟	SYM	_	_	_	_
+1-2	3-7	Jane	PROPN	PROPN	*[1]	PER[1]	_
+1-3	8-15	Roe-Doe	PROPN	PROPN	_	_	_
+1-3.1	8-11	Roe	_	_	*[1]	PER[1]	_
+1-4	16-17	\	SYM	_	_	_	see\_a\|b
+1-5	18-22	left	VERB	VERB	_	LOC\|\_x[2]|ORG[3]	_
+
+#Text=New
+2-1	23-26	New	PROPN	_	_	LOC[4]	_
+
+#Text=York is
+#Text=big
+3-1	27-31	York	PROPN	_	_	LOC[4]	_
+3-2	32-34	is	AUX	_	_	*	_
+3-3	35-38	big	ADJ	_	_	X	_
+"""
+WEBANNO = re.sub(r"(\t.*)\n", "\\1\t\n", WEBANNO)  # rows end with a tab
+
+
+def test_a_file_of_inception_is_read() -> None:
+    first, second, third = read("webanno", WEBANNO)
+    assert (first.id, first.text) == ("s1", "🦟 Jane Roe-Doe \\ left")
+    assert first.words.texts == ["🦟", "Jane", "Roe-Doe", "\\", "left"]
+    assert first.words.pos == ["SYM", "PROPN", "PROPN", "SYM", "VERB"]
+    spans = [(span.text, span.label) for span in first.entities]
+    assert spans == [("Jane Roe", "PER"), ("left", "LOC|_x"), ("left", "ORG")]
+    assert third.text == "York is\nbig"
+    assert [(span.text, span.label) for span in third.entities] == [("big", "X")]
+    assert not second.entities
+
+
+def test_what_documents_do_not_hold_of_inceptions_annotation_is_counted() -> None:
+    assert losses_in("webanno", WEBANNO) == [
+        "cells of other features and layers: 4 not held by documents",
+        "entities over a sentence's end: 1 not held by documents",
+        "entities without a value: 1 not held by documents",
+    ]
+
+
+def test_the_first_custom_layer_holds_the_entities_where_there_is_no_other() -> None:
+    header = "#FORMAT=WebAnno TSV 3.2\n#T_SP=webanno.custom.Letter|id|value\n#T_RL=webanno.custom.R|t|BT_x\n\n"
+    (document,) = read("webanno", header + "\n#Text=ab cd\n1-1\t0-2\tab\t7\tPER\t_\t_\t\n1-2\t3-5\tcd\t_\t_\t_\t_\t\n")
+    assert [(span.text, span.label) for span in document.entities] == [("ab", "PER")]
+
+
+def test_webanno_holds_entities_that_cut_words_and_lie_over_each_other() -> None:
+    text = "😀Paris-based banks"
+    words = Words.of(text, [(0, 12), (13, 18)])
+    spans = Spans.of(text, [(0, 6, "A"), (1, 6, "LOC"), (1, 18, "a|b_c*[1];->d\\"), (13, 18, "X")])
+    document = Document(text, words, spans, id="s\t1")
+    assert read("webanno", written("webanno", document)) == [document]
+
+
+def test_webanno_counts_entities_that_begin_outside_of_words() -> None:
+    document = Document("a b", Words.of("a b", [(0, 1), (2, 3)]), Spans.of("a b", [(1, 3, "X")]))
+    assert losses_of("webanno", document) == ["entities that begin or end outside of words: 1 not held by WebAnno TSV"]
+
+
+def test_escapes_of_webanno_3_1_are_javas() -> None:
+    data = "#FORMAT=WebAnno TSV 3.1\n\n#Text=\\u4f60\\t\\u597d\n1-1\t0-1\t你\t\n1-2\t2-3\t好\t\n"
+    assert [document.text for document in read("webanno", data)] == ["你\t好"]
+
+
+# brat -----------------------------------------------------------------------------------------------------------------
+
+ANNOTATION = """\
+T1\tPerson 0 8\tJane Roe
+T2\tLocation 14 19;25 32\tNorth America
+T3\tPlace 33 36;37 41\tNew York
+E1\tMove:T1 To:T2
+R1\tLives Arg1:T1 Arg2:T3
+A1\tNegated E1
+N1\tReference T1 Wikidata:Q1\tJane
+#1\tAnnotatorNotes T1\tsure?
+*\tEquiv T1 T2
+"""
+STORY = "Jane Roe left North and  America New\nYork"
+
+
+def brat_folder(path: Path, annotation: str = ANNOTATION, text: str = STORY) -> Path:
+    (path / "a").mkdir(parents=True)
+    (path / "a" / "one.txt").write_text(text, encoding="utf-8")
+    (path / "a" / "one.ann").write_text(annotation, encoding="utf-8")
+    (path / "two.txt").write_text("not annotated", encoding="utf-8")
+    return path
+
+
+def test_a_folder_of_brat_is_found_and_read(tmp_path: Path) -> None:
+    losses = Losses()
+    file = open_labelled(brat_folder(tmp_path / "corpus"))
+    first, second = file.documents(losses=losses)
+    assert (file.format.name, first.id, second.id, second.layers) == ("brat", "a/one", "two", frozenset())
+    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "Person"), ("New\nYork", "Place")]
+    assert [str(loss) for loss in losses] == [
+        "events: 1 not held by documents",
+        "relations: 2 not held by documents",
+        "attributes: 1 not held by documents",
+        "normalizations: 1 not held by documents",
+        "notes: 1 not held by documents",
+        "discontinuous entities: 1 not held by documents",
+    ]
+
+
+@pytest.mark.parametrize("name", ["one.ann", "one.txt"])
+def test_one_pair_of_brat_is_read_by_either_file(tmp_path: Path, name: str) -> None:
+    folder = brat_folder(tmp_path / "corpus") / "a"
+    reader: Any = FORMATS["brat"].reader
+    assert [document.id for document in reader(folder / name)] == ["one"]
+    assert labelled_format(folder / "one.ann").name == "brat"
+
+
+def test_a_folder_of_brat_is_written_and_comes_back(tmp_path: Path) -> None:
+    plain = Document("nothing looked for", id="d/2")
+    FORMATS["brat"].writer([EMOJI, plain], tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["2.txt", "s1.ann", "s1.txt"]
+    reader: Any = FORMATS["brat"].reader
+    assert list(reader(tmp_path / "out")) == [plain, with_name(EMOJI)]
+
+
+def test_a_folder_of_brat_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="corpus: is there already; expected the name of a new folder"):
+        FORMATS["brat"].writer([EMOJI], brat_folder(tmp_path / "corpus"))
+
+
+@pytest.mark.parametrize("id", ["../up", "/etc/x", "a//b", "a\nb", "."])
+def test_an_id_that_is_no_safe_name_is_counted_and_the_number_stands_for_it(id: str) -> None:
+    document = Document("a", None, Spans.of("a", []), id=id)
+    assert [one.id for one in read("brat", written("brat", document))] == ["00000001"]
+    assert losses_of("brat", document) == ["names of documents: 1 not held by brat"]
+
+
+def test_documents_of_brat_with_the_same_id_do_not_replace_each_other() -> None:
+    found = read("brat", written("brat", EMOJI, Document("b", id="S1"), Document("c", id="s1")))
+    assert sorted(one.text for one in found) == sorted([EMOJI.text, "b", "c"])
+
+
+def test_offsets_of_brat_in_utf16_units_are_told_by_the_words() -> None:
+    stream = io.BytesIO()
+    document = Document("😀 Bonn", None, Spans.of("😀 Bonn", [(2, 6, "LOC")]), id="a")
+    FORMATS["brat"].writer([document], stream)
+    in_units = stream.getvalue()
+    assert read("brat", in_units) == [document]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        ("T1\tPerson 0 8\tJane Doe\n", r"one\.ann:1: 0 8 is not 'Jane Doe'"),
+        ("\nT1\tPerson 0\tJane\n", r"one\.ann:2: 'T1\\tPerson 0\\tJane'; expected an id"),
+        ("hello\n", r"one\.ann:1: 'hello' is no annotation"),
+        ("T1\tPerson 0 99\tJane\n", r"one\.ann:1: 0 99 is not 'Jane'"),
+    ],
+)
+def test_a_bad_line_of_brat_is_named(tmp_path: Path, annotation: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        list(open_labelled(brat_folder(tmp_path / "corpus", annotation)).documents())
+
+
+def test_browsers_offsets_of_brat_are_read(tmp_path: Path) -> None:
+    folder = brat_folder(tmp_path / "corpus", "T1\tLOC 3 7\tBonn\n", "😀 Bonn")
+    first, _ = open_labelled(folder).documents()
+    assert [(span.start, span.text) for span in first.entities] == [(2, "Bonn")]
+
+
+def test_an_annotation_of_brat_without_its_text_is_an_error(tmp_path: Path) -> None:
+    folder = brat_folder(tmp_path / "corpus")
+    (folder / "three.ann").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match=r"three\.ann: has no text beside it; expected three\.txt"):
+        list(open_labelled(folder).documents())
+
+
+# spaCy ----------------------------------------------------------------------------------------------------------------
+
+
+@needs_spacy
+def test_a_docbin_of_spacy_is_read(tmp_path: Path) -> None:
+    import spacy
+    from spacy.tokens import DocBin
+
+    nlp = spacy.blank("en")
+    doc = nlp("Jane Roe  left Bonn.")
+    doc.set_ents([doc.char_span(0, 8, label="PERSON"), doc.char_span(15, 19, label="GPE")])
+    doc.cats = {"news": 1.0}
+    doc.spans["sc"] = [doc[0:1]]
+    path = tmp_path / "train.spacy"
+    DocBin(docs=[doc, nlp("None looked for.")]).to_disk(path)
+    losses = Losses()
+    first, second = open_labelled(path).documents(losses=losses)
+    assert first.text == "Jane Roe  left Bonn."
+    assert first.words.texts == ["Jane", "Roe", "left", "Bonn", "."]
+    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PERSON"), ("Bonn", "GPE")]
+    assert second.layers == {"words"}
+    assert [str(loss) for loss in losses] == [
+        "classes: 1 not held by documents",
+        "spans in groups: 1 not held by documents",
+    ]
+
+
+@needs_spacy
+def test_spacy_reads_what_was_written(tmp_path: Path) -> None:
+    import spacy
+    from spacy.tokens import DocBin
+
+    path = tmp_path / "train.spacy"
+    FORMATS["spacy"].writer([EMOJI], path)
+    (doc,) = DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
+    assert doc.text == EMOJI.text
+    assert [(span.text, span.label_) for span in doc.ents] == [(span.text, span.label) for span in EMOJI.entities]
+    assert [token.pos_ for token in doc if not token.is_space] == EMOJI.words.pos
+
+
+def test_without_spacy_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "spacy.tokens", None)
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(MissingExtra, match=r'pip install "lexel\[spacy\]"'):
+        written("spacy", EMOJI)
+
+
+@given(text=st.text("ab 😀\n\t", max_size=8))
+def test_documents_without_any_layer_come_back_from_brat(text: str) -> None:
+    assert read("brat", written("brat", Document(text, id="a"))) == [Document(text, id="a")]

@@ -37,7 +37,7 @@ def test_a_model_is_scored_on_a_folder_of_brat(lexel: Run, tmp_path: Path) -> No
     done = lexel("evaluate", "-d", tmp_path / "gold", "-o", report)
     assert done.returncode == 0, done.stderr
     data = json.loads(report.read_text(encoding="utf-8"))["data"]
-    assert (data["format"], data["bytes"]) == ("brat", 18 + 18)
+    assert (data["format"], data["bytes"]) == ("brat", 18 + 21)
 
 
 def test_rows_of_another_tool_are_not_taken_for_columns(lexel: Run, tmp_path: Path) -> None:

@@ -60,6 +60,10 @@ def in_words(document: Document, *, pos: bool = False) -> Document:
     return words_joined(words.texts, joiner=None, pos=words.pos if pos else None, entities=spans, id=document.id)
 
 
+def nested_too(document: Document) -> Document:
+    return Document(document.text, document.words, document.entities, id=document.id, nested=document.entities)
+
+
 def without_tags(document: Document) -> Document:
     words = Words(document.text, document.words.starts, document.words.ends)
     return Document(document.text, words, document.entities, id=document.id)
@@ -77,7 +81,7 @@ HELD: dict[str, Callable[[Document], Document]] = {
     "uner": lambda one: Document(
         one.text, Words.of(one.text, [word[:2] for word in one.words]), one.entities, id=one.id
     ),
-    "germeval": in_words,
+    "germeval": lambda one: nested_too(in_words(one)),
     "conll2012": lambda one: in_words(one, pos=True),
     "ontonotes": in_words,
     "webanno": without_space_ahead,
@@ -273,19 +277,62 @@ GERMEVAL = """\
 """
 
 
-def test_a_table_of_germeval_is_read_and_its_nested_entities_are_counted() -> None:
+def labelled(spans: Spans) -> list[tuple[str, str]]:
+    return [(span.text, span.label) for span in spans]
+
+
+def test_a_table_of_germeval_is_read_with_its_nested_entities() -> None:
     (document,) = read("germeval", GERMEVAL)
     assert document.id == "http://de.wikipedia.org/wiki/Troia [2009-10-17]"
-    assert [(span.text, span.label) for span in document.entities] == [("Troia - Traum", "OTH"), ("Bonn", "LOC")]
-    assert losses_in("germeval", GERMEVAL) == ["nested entities: 1 not held by documents"]
+    assert labelled(document.entities) == [("Troia - Traum", "OTH"), ("Bonn", "LOC")]
+    assert labelled(document.nested) == [("Troia - Traum", "OTH"), ("Troia", "LOC"), ("Bonn", "LOC")]
+    assert losses_in("germeval", GERMEVAL) == []
 
 
-def test_germeval_takes_an_entity_inside_of_another_into_its_last_column() -> None:
+@pytest.mark.parametrize("layer", ["entities", "nested"])
+def test_germeval_takes_an_entity_inside_of_another_into_its_last_column(layer: str) -> None:
     text = "Troia - Traum in Bonn"
     words = Words.of(text, [(0, 5), (6, 7), (8, 13), (14, 16), (17, 21)])
     spans = Spans.of(text, [(0, 5, "LOC"), (0, 13, "OTH"), (17, 21, "LOC")])
-    id = "http://de.wikipedia.org/wiki/Troia [2009-10-17]"
-    assert written("germeval", Document(text, words, spans, id=id)).decode() == GERMEVAL
+    layers: Any = {layer: spans}
+    document = Document(text, words, id="http://de.wikipedia.org/wiki/Troia [2009-10-17]", **layers)
+    assert written("germeval", document).decode() == GERMEVAL
+
+
+@pytest.mark.parametrize("name", ["ontonotes", "webanno", "brat", pytest.param("spacy", marks=needs_spacy)])
+def test_entities_inside_of_others_come_back(name: str) -> None:
+    text = "😀 New York Times"
+    words = Words.of(text, [(0, 1), (2, 5), (6, 10), (11, 16)], ["X", "X", "X", "X"])
+    outer = Spans.of(text, [(0, 1, "X"), (2, 16, "ORG")])
+    nested = Spans.of(text, [(0, 1, "X"), (2, 16, "ORG"), (2, 10, "LOC"), (6, 10, "LOC")])
+    (found,) = read(name, written(name, Document(text, words, outer, id="a", nested=nested)))
+    assert (found.entities, found.nested) == (outer, nested)
+
+
+def test_brackets_inside_of_others_are_read() -> None:
+    rows = "d 0 0 New NNP * - - - - (ORG*(GPE* -\nd 0 1 York NNP * - - - - *) -\nd 0 2 Times NNP * - - - - *) -\n"
+    (document,) = read("conll2012", rows)
+    assert labelled(document.entities) == [("New York Times", "ORG")]
+    assert labelled(document.nested) == [("New York Times", "ORG"), ("New York", "GPE")]
+
+
+@pytest.mark.parametrize("name", ["uner", "conll2012"])
+def test_formats_without_levels_count_nested_entities(name: str) -> None:
+    nested = Document(EMOJI.text, EMOJI.words, EMOJI.entities, nested=EMOJI.entities)
+    assert any(loss.startswith("nested entities: 2 not held") for loss in losses_of(name, nested))
+
+
+def test_entities_that_share_a_word_come_back_from_elements() -> None:
+    text = "ab-cd ef"
+    words = Words.of(text, [(0, 5), (6, 8)])
+    spans = Spans.of(text, [(0, 2, "A"), (3, 5, "B"), (6, 8, "C")])
+    assert read("ontonotes", written("ontonotes", Document(text, words, spans)))[0].entities == spans
+    crossing = Document(
+        "a b c", Words.of("a b c", [(0, 1), (2, 3), (4, 5)]), Spans.of("a b c", [(0, 3, "A"), (2, 5, "B")])
+    )
+    assert "entities that cross another, or touch no word: 1 not held by OntoNotes files" in losses_of(
+        "ontonotes", crossing
+    )
 
 
 # OntoNotes ------------------------------------------------------------------------------------------------------------
@@ -334,12 +381,16 @@ def test_elements_of_ontonotes_are_read_with_their_offsets_in_words() -> None:
     assert (first.id, first.text) == ("bn/xx/00/xx_0001@xx@bn@en@on", "Jane Roe left a Paris-based ( AT&T ) .")
     assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PERSON"), ("Paris", "GPE")]
     assert [(span.text, span.label) for span in second.entities] == [("Bonn Bank", "ORG"), ("Paris", "GPE")]
-    assert losses_in("ontonotes", ONTONOTES) == ["nested entities: 1 not held by documents"]
+    assert [(span.text, span.label) for span in second.nested] == [
+        ("Bonn Bank", "ORG"),
+        ("Bonn", "GPE"),
+        ("Paris", "GPE"),
+    ]
+    assert losses_in("ontonotes", ONTONOTES) == []
 
 
 def test_elements_of_ontonotes_are_written_as_they_were_read() -> None:
-    flat = ONTONOTES.replace('<ENAMEX TYPE="GPE">Bonn</ENAMEX>', "Bonn")
-    assert written("ontonotes", *read("ontonotes", flat)).decode() == flat
+    assert written("ontonotes", *read("ontonotes", ONTONOTES)).decode() == ONTONOTES
 
 
 def test_chinese_words_of_ontonotes_are_put_together_without_blanks() -> None:
@@ -382,8 +433,8 @@ def test_a_file_of_inception_is_read() -> None:
     assert (first.id, first.text) == ("s1", "🦟 Jane Roe-Doe \\ left")
     assert first.words.texts == ["🦟", "Jane", "Roe-Doe", "\\", "left"]
     assert first.words.pos == ["SYM", "PROPN", "PROPN", "SYM", "VERB"]
-    spans = [(span.text, span.label) for span in first.entities]
-    assert spans == [("Jane Roe", "PER"), ("left", "LOC|_x"), ("left", "ORG")]
+    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PER"), ("left", "LOC|_x")]
+    assert [span.label for span in first.nested] == ["PER", "LOC|_x", "ORG"]
     assert third.text == "York is\nbig"
     assert [(span.text, span.label) for span in third.entities] == [("big", "X")]
     assert not second.entities
@@ -406,8 +457,9 @@ def test_the_first_custom_layer_holds_the_entities_where_there_is_no_other() -> 
 def test_webanno_holds_entities_that_cut_words_and_lie_over_each_other() -> None:
     text = "😀Paris-based banks"
     words = Words.of(text, [(0, 12), (13, 18)])
-    spans = Spans.of(text, [(0, 6, "A"), (1, 6, "LOC"), (1, 18, "a|b_c*[1];->d\\"), (13, 18, "X")])
-    document = Document(text, words, spans, id="s\t1")
+    nested = Spans.of(text, [(0, 6, "A"), (1, 18, "a|b_c*[1];->d\\"), (1, 6, "LOC"), (13, 18, "X")])
+    outer = Spans.of(text, [(0, 6, "A"), (13, 18, "X")])
+    document = Document(text, words, outer, id="s\t1", nested=nested)
     assert read("webanno", written("webanno", document)) == [document]
 
 
@@ -541,7 +593,8 @@ def test_a_docbin_of_spacy_is_read(tmp_path: Path) -> None:
     doc = nlp("Jane Roe  left Bonn.")
     doc.set_ents([doc.char_span(0, 8, label="PERSON"), doc.char_span(15, 19, label="GPE")])
     doc.cats = {"news": 1.0}
-    doc.spans["sc"] = [doc[0:1]]
+    doc.spans["sc"] = [doc.char_span(0, 4, label="FIRST")]
+    doc.spans["other"] = [doc[0:1]]
     path = tmp_path / "train.spacy"
     DocBin(docs=[doc, nlp("None looked for.")]).to_disk(path)
     losses = Losses()
@@ -549,10 +602,11 @@ def test_a_docbin_of_spacy_is_read(tmp_path: Path) -> None:
     assert first.text == "Jane Roe  left Bonn."
     assert first.words.texts == ["Jane", "Roe", "left", "Bonn", "."]
     assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PERSON"), ("Bonn", "GPE")]
+    assert labelled(first.nested) == [("Jane", "FIRST")]
     assert second.layers == {"words"}
     assert [str(loss) for loss in losses] == [
         "classes: 1 not held by documents",
-        "spans in groups: 1 not held by documents",
+        "spans in other groups: 1 not held by documents",
     ]
 
 

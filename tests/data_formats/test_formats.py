@@ -65,8 +65,9 @@ READABLE = [
 
 def full_document() -> Document:
     words = Words("在北京", [0, 1], [1, 3], pos_ids=[0, 1], pos_labels=["A", "B"], scores=[1, 1], pos_scores=[1, 1])
-    entities = Spans("在北京", [1], [3], label_ids=[0], labels=["LOC"], scores=[0.5])
-    return Document("在北京", words, entities, id="s1", nested=entities)
+    entities = Spans("在北京", [0], [3], label_ids=[0], labels=["LOC"], scores=[0.5])
+    nested = Spans("在北京", [0, 1], [3, 3], label_ids=[0, 0], labels=["LOC"], scores=[0.5, 0.5])
+    return Document("在北京", words, entities, id="s1", nested=nested)
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -98,7 +99,7 @@ def test_the_heavy_libraries_are_not_loaded_with_the_table() -> None:
     assert run.stdout == "[]\n"
 
 
-LAYERS = {"id": "id", "words": "words", "pos": "tags", "entities": "entities"}
+LAYERS = {"id": "id", "words": "words", "pos": "tags", "entities": "entities", "nested": "nested entities"}
 
 
 def row_of_page(format: Format) -> tuple[str, str, str, str, str]:

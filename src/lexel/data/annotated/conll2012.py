@@ -91,9 +91,7 @@ def _document(sentence: Sentence, lines: LineReader, losses: Losses, *, id: str 
     return with_nested(document, inner) if inner else document
 
 
-def _entities(
-    cells: Sequence[str], sentence: Sentence, lines: LineReader
-) -> tuple[list[WordSpan], list[WordSpan]]:
+def _entities(cells: Sequence[str], sentence: Sentence, lines: LineReader) -> tuple[list[WordSpan], list[WordSpan]]:
     """The outer and the inner spans that a column of brackets says."""
     outer: list[WordSpan] = []
     inner: list[WordSpan] = []

@@ -1,8 +1,8 @@
 """spaCy's DocBin (``.spacy``), the training format of spaCy 3; needs ``lexel[spacy]``.
 
-A Doc is a Document: tokens that are no whitespace are words, ``pos_`` or else ``tag_`` are tags, ``ents`` are entities,
-the spans under ``sc``, where spaCy's span categorizer has its own, are nested entities. The id is ``user_data["id"]``. A DocBin is one packed message, so all of it is in memory at once. See
-https://spacy.io/api/docbin.
+A Doc is a Document: tokens that are no whitespace are words, ``pos_`` or else ``tag_`` are tags, ``ents`` are entities.
+Nested entities are the spans under ``sc``, the key of spaCy's span categorizer. The id is ``user_data["id"]``. A DocBin
+is one packed message, so all of it is in memory at once. See https://spacy.io/api/docbin.
 """
 
 from __future__ import annotations
@@ -149,9 +149,9 @@ def _doc(document: Document, vocab: Any, place: TextOutput, *, off_words: str, l
         spans = [spacy.Span(doc, at[first], at[end - 1] + 1, label=label) for first, end, label in found]
         doc.set_ents(spans, default="outside")
     if "nested" in document.layers:
-        found = [doc.char_span(span.start, span.end, label=span.label) for span in document.nested]
-        doc.spans[_SPANS] = [span for span in found if span is not None]
-        losses.add("nested entities that are not of whole words", found.count(None), format=FORMAT)
+        nested = [doc.char_span(span.start, span.end, label=span.label) for span in document.nested]
+        doc.spans[_SPANS] = [span for span in nested if span is not None]
+        losses.add("nested entities that are not of whole words", nested.count(None), format=FORMAT)
     if document.id is not None:
         doc.user_data[_ID] = document.id
     return doc

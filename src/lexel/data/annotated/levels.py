@@ -1,4 +1,4 @@
-"""Entities that lie in others: formats that allow them fill the layer ``nested``, and ``entities`` with the outer ones."""
+"""Entities that lie in others: ``entities`` holds the outer ones, the layer ``nested`` all of them."""
 
 from __future__ import annotations
 

@@ -172,18 +172,19 @@ def _with_elements(document: Document, words: list[str], output: TextOutput, los
     """The words, with the start and end of each name at them."""
     tokens = [without_brackets(word).translate(_ESCAPES) for word in words]
     starts, ends = document.words.starts.tolist(), document.words.ends.tolist()
-    heads = [""] * len(words)
-    opened: list[Span] = []
-    closed = [0] * len(words)
-    for span in sorted(document.all_entities, key=lambda span: (span.start, -span.end)):
-        first, last = bisect_right(ends, span.start), bisect_right(starts, span.end - 1) - 1
-        while opened and opened[-1].end <= span.start:
+    heads, closed, opened = [""] * len(words), [0] * len(words), list[int]()
+
+    def range_of(span: Span) -> tuple[int, int]:
+        """The first and the last word that an entity touches."""
+        return bisect_right(ends, span.start), bisect_right(starts, span.end - 1) - 1
+
+    for first, last, span in _outer_first((*range_of(span), span) for span in document.all_entities):
+        while opened and opened[-1] < first:
             opened.pop()
-        is_inside = not opened or span.end <= opened[-1].end
-        if first > last or not is_inside or (not opened and closed[first]):
-            losses.add("entities that cross another, or in no word of their own", 1, format=FORMAT)
+        if first > last or (opened and opened[-1] < last):
+            losses.add("entities that cross another, or touch no word", 1, format=FORMAT)
             continue
-        opened.append(span)
+        opened.append(last)
         if BREAKS.search(span.label) or not span.label:
             raise output.error(f"label {span.label!r} cannot be in an attribute; expected no line end or tab")
         offsets = {"S_OFF": max(0, span.start - starts[first]), "E_OFF": max(0, ends[last] - span.end)}
@@ -192,3 +193,7 @@ def _with_elements(document: Document, words: list[str], output: TextOutput, los
         closed[last] += 1
     rows = zip(heads, tokens, closed, strict=True)
     return [f"{head}{token}{'</ENAMEX>' * n}" for head, token, n in rows]
+
+
+def _outer_first(rows: Iterable[tuple[int, int, Span]]) -> list[tuple[int, int, Span]]:
+    return sorted(rows, key=lambda row: (row[0], -row[1], row[2].start, -row[2].end))

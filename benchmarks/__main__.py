@@ -22,6 +22,7 @@ from benchmarks.budgets import measure_budgets
 from benchmarks.classification import measure_classification
 from benchmarks.embedding import measure_embedding
 from benchmarks.engines import measure_engines
+from benchmarks.families import measure_deberta, measure_modernbert
 from benchmarks.floor import FloorError, Floors, fallen, read_floors
 from benchmarks.growth import measure_growth
 from benchmarks.host import measure_host
@@ -58,7 +59,11 @@ PARTS: dict[str, Callable[[Setting], Part]] = {
 }
 """What a run without names measures."""
 
-ON_REQUEST: dict[str, Callable[[Setting], Part]] = {"serving": measure_serving}
+ON_REQUEST: dict[str, Callable[[Setting], Part]] = {
+    "serving": measure_serving,
+    "modernbert": measure_modernbert,
+    "deberta": measure_deberta,
+}
 """What is measured only when it is named."""
 
 

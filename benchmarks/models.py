@@ -74,6 +74,18 @@ class Folders:
         return str(write_classifier(self._folder / "classifier", self.shape))
 
     @cached_property
+    def modernbert(self) -> str:
+        """A ModernBERT with as many layers as the published base model has for the BERT of this shape."""
+        return str(write_modernbert(self._folder / "modernbert", self.shape))
+
+    @cached_property
+    def deberta(self) -> str:
+        """A DeBERTa v3 of the BERT's shape, with a graph exported from it."""
+        folder = write_deberta(self._folder / "deberta", self.shape)
+        export(folder)
+        return str(folder)
+
+    @cached_property
     def small(self) -> str:
         """A BERT so small that everything around it counts; where the measured one is no larger, that one."""
         return self.bert if self.small_shape == self.shape else str(write_bert(self._folder / "small", SMALL))
@@ -118,6 +130,46 @@ def write_classifier(folder: Path, shape: Shape) -> Path:
     return _write_random(folder, shape, BertForSequenceClassification, labels=("good", "bad", "neither"))
 
 
+def modernbert_layers(shape: Shape) -> int:
+    """Layers of a ModernBERT beside a BERT: 22 beside 12."""
+    return shape.n_layers * 22 // 12
+
+
+def write_modernbert(folder: Path, shape: Shape) -> Path:
+    """Write a ModernBERT with random weights in the proportions of the published base model."""
+    from transformers import ModernBertConfig, ModernBertForTokenClassification
+
+    pieces = {f"{name}_token_id": 0 for name in ("pad", "bos", "eos", "cls", "sep")}
+    config = ModernBertConfig(
+        **_sizes(shape),
+        **pieces,
+        num_hidden_layers=modernbert_layers(shape),
+        intermediate_size=shape.hidden_size * 3 // 2,
+        **_labels(("B", "I")),
+    )
+    return _write_tokenizer_json(_write_config(folder, shape, config, ModernBertForTokenClassification))
+
+
+def write_deberta(folder: Path, shape: Shape) -> Path:
+    """Write a DeBERTa v3 with random weights and the settings of the published base model."""
+    from transformers import DebertaV2Config, DebertaV2ForTokenClassification
+
+    config = DebertaV2Config(
+        **_sizes(shape),
+        num_hidden_layers=shape.n_layers,
+        intermediate_size=shape.intermediate_size,
+        relative_attention=True,
+        position_buckets=256,
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        pos_att_type="p2c|c2p",
+        position_biased_input=False,
+        type_vocab_size=0,
+        **_labels(("B", "I")),
+    )
+    return _write_tokenizer_json(_write_config(folder, shape, config, DebertaV2ForTokenClassification))
+
+
 def write_quantised(out: Path, folder: str) -> Path:
     """Quantise a folder; the decisions of random weights may come out as they like."""
     from lexel.checkpoint import open_checkpoint
@@ -129,19 +181,45 @@ def write_quantised(out: Path, folder: str) -> Path:
 
 
 def _write_random(folder: Path, shape: Shape, kind: Any, *, labels: Sequence[str], activation: str = "gelu") -> Path:
-    import torch
     from transformers import BertConfig
 
     config = BertConfig(
-        vocab_size=shape.n_pieces,
-        hidden_size=shape.hidden_size,
+        **_sizes(shape),
         num_hidden_layers=shape.n_layers,
-        num_attention_heads=shape.n_heads,
         intermediate_size=shape.intermediate_size,
         hidden_act=activation,
-        id2label=dict(enumerate(labels)),
-        label2id={label: i for i, label in enumerate(labels)},
+        **_labels(labels),
     )
+    return _write_config(folder, shape, config, kind)
+
+
+def _write_tokenizer_json(folder: Path) -> Path:
+    """The folder's tokenizer for families whose classes do not read ``vocab.txt``, without types of texts."""
+    from transformers import BertTokenizer
+
+    BertTokenizer.from_pretrained(folder, do_lower_case=False).save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    inputs = ["input_ids", "attention_mask"]
+    _write_json(path, settings | {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": inputs})
+    return folder
+
+
+def _sizes(shape: Shape) -> dict[str, int]:
+    return {
+        "vocab_size": shape.n_pieces,
+        "hidden_size": shape.hidden_size,
+        "num_attention_heads": shape.n_heads,
+    }
+
+
+def _labels(labels: Sequence[str]) -> dict[str, Any]:
+    return {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+
+
+def _write_config(folder: Path, shape: Shape, config: Any, kind: Any) -> Path:
+    import torch
+
     torch.manual_seed(SEED)
     kind(config).save_pretrained(folder)
     write_vocab(folder, shape.n_pieces)
@@ -164,11 +242,13 @@ def export(folder: Path) -> None:
     """Write the graph that torch's trace of transformers' model gives, as ``exported.xml``."""
     import openvino as ov
     import torch
-    from transformers import BertForTokenClassification
+    from transformers import AutoModelForTokenClassification
 
-    model = BertForTokenClassification.from_pretrained(folder).eval()
+    model = AutoModelForTokenClassification.from_pretrained(folder).eval()
     ids = torch.ones((2, 8), dtype=torch.int64)
-    inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": torch.zeros_like(ids)}
+    inputs = {"input_ids": ids, "attention_mask": ids}
+    if model.config.type_vocab_size:
+        inputs["token_type_ids"] = torch.zeros_like(ids)
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer, about branches that no input takes
         graph = ov.convert_model(model, example_input=inputs)

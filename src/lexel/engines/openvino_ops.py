@@ -102,11 +102,10 @@ class OpenVinoOps:
         side: Literal["query", "key"],
         is_shared: bool = False,
     ) -> Any:
-        rows = op.gather(table, distances.rows[side], _number(0))
-        by_head = op.transpose(
-            op.reshape(rows, _numbers(0, 1 if is_shared else n_heads, head_size), True), _numbers(1, 2, 0)
-        )
-        scores = _sheared(op.matmul(_by_head(x, n_heads, head_size), by_head, False, False), distances.length)
+        tables = op.reshape(table, _numbers(0, 1 if is_shared else n_heads, head_size), True)
+        by_head = op.transpose(tables, _numbers(1, 0, 2))  # once, when the graph is compiled
+        rows = op.gather(by_head, distances.rows[side], _number(1))
+        scores = _sheared(op.matmul(_by_head(x, n_heads, head_size), rows, False, True), distances.length)
         return scores if side == "query" else op.transpose(scores, _numbers(0, 1, 3, 2))
 
     def attention(

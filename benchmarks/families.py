@@ -1,7 +1,7 @@
 """ModernBERT and DeBERTa v3 of BERT-base's width in bf16, beside transformers' pipeline, and BERT in the same run.
 
-The bar on the multiple is BERT's own multiple of the pipeline. Useful work counts the products that a piece needs at the
-length of its text: with weights, with the pieces that it sees, and in DeBERTa twice with their distances.
+The bar on the multiple is BERT's own multiple of the pipeline. Useful work counts the products that a piece needs at
+the length of its text: with weights, with the pieces that it sees, and in DeBERTa twice with their distances.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``spm.model`` alone, as DeBERTa's folders have it: the pieces that the sentencepiece library gives."""
+"""A SentencePiece file alone, as old folders have it: the pieces that the sentencepiece library gives."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sentencepiece
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +97,94 @@ def test_lower_casing_is_done_where_the_folder_says_so(folder: Path) -> None:
     write_json(folder / "tokenizer_config.json", {"do_lower_case": True})
     tokenizer = load_tokenizer(folder, pieces="tokenizer", model_type="deberta-v2")
     assert tokenizer.encode(["EUROPE"]).ids.tolist() == tokenizer.encode(["europe"]).ids.tolist()
+
+
+def trained(**options: Any) -> bytes:
+    """A small model with the special pieces that a family's file has."""
+    records = [json.loads(line)["text"] for line in (DATA / "en_ewt.jsonl").read_text("utf-8").splitlines()[:300]]
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(records), model_writer=written, vocab_size=900, model_type="unigram", minloglevel=2,
+        character_coverage=0.99, hard_vocab_limit=False, **options,
+    )  # fmt: skip
+    return written.getvalue()
+
+
+@pytest.fixture(scope="module")
+def fairseq() -> bytes:
+    """As XLM-R's and CamemBERT's files: ``<unk>``, ``<s>`` and ``</s>`` come first."""
+    return trained(unk_id=0, bos_id=1, eos_id=2)
+
+
+@pytest.fixture(scope="module")
+def albert() -> bytes:
+    """As ALBERT's and RemBERT's files: ``<pad>``, ``<unk>``, ``[CLS]``, ``[SEP]`` and ``[MASK]`` come first."""
+    return trained(pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"])
+
+
+FAIRSEQ = {"xlm-roberta": 1, "camembert": 4}
+"""By how much a family's indexes are above those of the file."""
+
+
+@pytest.mark.parametrize("model_type", FAIRSEQ)
+def test_xlm_r_and_camembert_number_the_pieces_of_their_file_anew(
+    tmp_path: Path, fairseq: bytes, model_type: str
+) -> None:
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(fairseq)
+    theirs, shift = sentencepiece.SentencePieceProcessor(model_proto=fairseq), FAIRSEQ[model_type]
+    mine = load_tokenizer(tmp_path, pieces="tokenizer", model_type=model_type)
+    for text in TEXTS:
+        expected = [index + shift if index else 3 for index in theirs.encode(text)]
+        assert mine.encode([text]).ids.tolist() == expected
+    special, first = mine.special, {"xlm-roberta": 0, "camembert": 5}[model_type]
+    assert mine.strings([first, 1, 3, special.mask]) == ["<s>", "<pad>", "<unk>", "<mask>"]
+    assert (special.prefix, special.pad, special.unk, special.mask) == ((first,), 1, 3, len(theirs) + shift)
+    assert len(special.pair_middle) == 2
+
+
+@pytest.mark.parametrize("model_type", FAIRSEQ)
+def test_pieces_and_mask_of_a_renumbered_file_are_those_of_transformers(
+    tmp_path: Path, fairseq: bytes, model_type: str
+) -> None:
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(fairseq)
+    kind = {"xlm-roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer"}[model_type]
+    theirs = getattr(transformers, kind).from_pretrained(tmp_path)
+    mine = load_tokenizer(tmp_path, pieces="tokenizer", model_type=model_type)
+    for text in ("The European Union is in Europe.", "a <mask> in Europe"):
+        ids = [*mine.special.prefix, *mine.encode([text]).ids.tolist(), *mine.special.suffix]
+        assert ids == theirs(text)["input_ids"]
+
+
+def test_a_bert_with_the_pieces_of_xlm_r_is_read(tmp_path: Path, fairseq: bytes) -> None:
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(fairseq)
+    write_json(tmp_path / "tokenizer_config.json", {"tokenizer_class": "XLMRobertaTokenizer"})
+    assert load_tokenizer(tmp_path, pieces="tokenizer", model_type="bert").special.pad == 1
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name", "given", "read"),
+    [
+        ("albert", "spiece.model", "``Café'' EUROPE", '"cafe" europe'),
+        ("rembert", "sentencepiece.model", "``Europe''", '"Europe"'),
+    ],
+)
+def test_albert_and_rembert_read_text_as_their_classes_do(
+    tmp_path: Path, albert: bytes, model_type: str, name: str, given: str, read: str
+) -> None:
+    (tmp_path / name).write_bytes(albert)
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=albert)
+    mine = load_tokenizer(tmp_path, pieces="tokenizer", model_type=model_type)
+    assert mine.encode([given]).ids.tolist() == theirs.encode(read)
+    special = mine.special
+    assert (special.prefix, special.suffix, special.pad, special.unk, special.mask) == ((2,), (3,), 0, 1, 4)
+
+
+def test_albert_keeps_case_and_accents_where_the_folder_says_so(tmp_path: Path, albert: bytes) -> None:
+    (tmp_path / "spiece.model").write_bytes(albert)
+    write_json(tmp_path / "tokenizer_config.json", {"do_lower_case": False, "keep_accents": True})
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=albert)
+    mine = load_tokenizer(tmp_path, pieces="tokenizer", model_type="albert")
+    assert mine.encode(["Europe, Café"]).ids.tolist() == theirs.encode("Europe, Café")
 
 
 def test_a_tokenizer_that_cuts_at_punctuation_first_is_refused(folder: Path) -> None:

@@ -408,9 +408,9 @@ def test_a_vocab_txt_of_another_kind_of_tokenizer_is_refused(bert_folder: Folder
 
 
 def test_a_sentencepiece_file_alone_says_how_to_convert_it(tmp_path: Path) -> None:
-    (tmp_path / "sentencepiece.bpe.model").write_bytes(b"x")
+    (tmp_path / "tokenizer.model").write_bytes(b"x")
 
-    with pytest.raises(CheckpointError, match=r"sentencepiece\.bpe\.model without tokenizer\.json.*save_pretrained"):
+    with pytest.raises(CheckpointError, match=r"tokenizer\.model without tokenizer\.json.*save_pretrained"):
         load_tokenizer(tmp_path, pieces="tokenizer", model_type="xlm-roberta")
 
 

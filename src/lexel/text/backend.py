@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -18,25 +19,36 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from lexel.errors import CheckpointError
 from lexel.jsonfile import UTF8_MARK, parse_object, read_bounded, read_object
 from lexel.text.pieces import SpecialPieces
-from lexel.text.sentencepiece_file import read_sentencepiece
+from lexel.text.sentencepiece_file import (
+    ALBERT,
+    CAMEMBERT,
+    DEBERTA,
+    REMBERT,
+    XLM_ROBERTA,
+    Layout,
+    read_sentencepiece,
+)
 from lexel.text.tokenizer_files import (
+    ALBERT_SPM,
     MERGES,
+    REMBERT_SPM,
     ROLES,
     SPM,
     TOKENIZER_JSON,
     VOCAB_JSON,
     VOCAB_TXT,
+    XLM_SPM,
     AddedPiece,
     TokenizerFiles,
     no_tokenizer,
     read_merges,
     read_vocab_txt,
+    tokenizer_class,
 )
 from lexel.text.tokenizer_rules import check_tokenizer, checked_vocabulary
 
 _BERT_CLASSES = ("Bert", "Electra", "DistilBert", "Albert", "RoFormer")
 _ROBERTA_CLASSES = ("Roberta",)
-_DEBERTA_CLASSES = ("Deberta",)
 _ANY_CLASSES = ("PreTrained", "TokenizersBackend")
 
 
@@ -80,7 +92,7 @@ def set_all(steps: Iterable[Any], kind: type, **values: Any) -> None:
                 setattr(step, name, value)
 
 
-def build_backend(files: TokenizerFiles) -> tuple[tokenizers.Tokenizer, str]:
+def build_backend(files: TokenizerFiles, *, model_type: str) -> tuple[tokenizers.Tokenizer, str]:
     """The library's tokenizer with the name of the file that made it."""
     folder = files.folder
     if (folder / TOKENIZER_JSON).exists():
@@ -91,9 +103,12 @@ def build_backend(files: TokenizerFiles) -> tuple[tokenizers.Tokenizer, str]:
     if (folder / VOCAB_JSON).exists() and (folder / MERGES).exists():
         _check_class(files, VOCAB_JSON, _ROBERTA_CLASSES)
         return _from_merges(files), VOCAB_JSON
-    if (folder / SPM).exists():
-        _check_class(files, SPM, _DEBERTA_CLASSES)
-        return _from_sentencepiece(files), SPM
+    for name, (layout, classes) in _LAYOUTS.items():
+        if (folder / name).exists():
+            _check_class(files, name, classes)
+            if name == XLM_SPM and "camembert" in (model_type, tokenizer_class(files).lower()[:9]):
+                layout = CAMEMBERT
+            return _from_sentencepiece(files, name, layout), name
     raise no_tokenizer(folder)
 
 
@@ -170,20 +185,34 @@ def _from_merges(files: TokenizerFiles) -> tokenizers.Tokenizer:
     return backend
 
 
-def _from_sentencepiece(files: TokenizerFiles) -> tokenizers.Tokenizer:
-    """DeBERTa's unigram pieces; the file has no mask, which follows the pieces unless another file says where."""
-    path = files.folder / SPM
+_LAYOUTS = {
+    SPM: (DEBERTA, ("Deberta",)),
+    XLM_SPM: (XLM_ROBERTA, ("XLMRoberta", "Camembert")),
+    ALBERT_SPM: (ALBERT, ("Albert",)),
+    REMBERT_SPM: (REMBERT, ("RemBert",)),
+}
+"""By the name of a SentencePiece file: how its pieces are numbered, and which classes read it so."""
+
+
+def _from_sentencepiece(files: TokenizerFiles, name: str, layout: Layout) -> tokenizers.Tokenizer:
+    """Unigram pieces; where the file has no mask, it follows the pieces unless another file says where."""
+    path = files.folder / name
     if files.flag("split_by_punct"):
         raise CheckpointError(
             f"{path}: split_by_punct is set in tokenizer_config.json; expected pieces that may hold punctuation. "
             "Save the tokenizer as tokenizer.json with transformers"
         )
-    whole = read_sentencepiece(path, lowercase=bool(files.flag("do_lower_case")))
+    asked, keeps = files.flag("do_lower_case"), files.flag("keep_accents")
+    if keeps is not None:
+        layout = replace(layout, drops_accents=not keeps)
+    whole = read_sentencepiece(path, lowercase=layout.lowercase if asked is None else asked, layout=layout)
     check_tokenizer(whole, str(path))
     with library_errors(str(path), "not pieces that the tokenizers library can read. Download it again"):
         backend = tokenizers.Tokenizer.from_str(json.dumps(whole))
-        if not any(piece.content == "[MASK]" for piece in files.added if piece.id is not None):
-            backend.add_special_tokens(["[MASK]"])
+        mask = layout.mask
+        if mask is not None and not any(piece.content == mask for piece in files.added if piece.id is not None):
+            takes_space = layout.unknown is not None  # as RoBERTa's does
+            backend.add_special_tokens([tokenizers.AddedToken(mask, lstrip=takes_space, special=True)])
     return backend
 
 

@@ -1,4 +1,6 @@
-"""A SentencePiece file of unigram pieces (``spm.model``) as the object that ``tokenizer.json`` would hold.
+"""A SentencePiece file of unigram pieces as the object that ``tokenizer.json`` would hold.
+
+Families name the file differently, and some number its pieces anew (``Layout``).
 
 The file is a protocol buffer (https://github.com/google/sentencepiece, ``sentencepiece_model.proto``), of which a few
 fields matter. Its wire format is small enough to be read here (https://protobuf.dev/programming-guides/encoding):
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,40 @@ _CONTROL, _USER_DEFINED = 3, 4
 _MOST_PIECES = 2_000_000
 
 _Value = int | bytes
+_Piece = tuple[str, float, int]
 
 
-def read_sentencepiece(path: Path, *, lowercase: bool) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a family numbers the pieces of its file, and what it does to text before it cuts it.
+
+    Attributes:
+        first: Pieces that stand before the file's.
+        skipped: How many of the file's own first pieces they replace.
+        unknown: Index of the piece for what is unknown; ``None``: as the file says.
+        mask: The piece that stands behind all, for the mask; ``None``: the file has it.
+        lowercase: Whether text is lower-cased, where no other file says it.
+        drops_accents: The same for accents.
+        straightens_quotes: Whether pairs of single quotes become a double one.
+    """
+
+    first: tuple[str, ...] = ()
+    skipped: int = 0
+    unknown: int | None = None
+    mask: str | None = None
+    lowercase: bool = False
+    drops_accents: bool = False
+    straightens_quotes: bool = False
+
+
+DEBERTA = Layout(mask="[MASK]")
+XLM_ROBERTA = Layout(("<s>", "<pad>", "</s>", "<unk>"), skipped=3, unknown=3, mask="<mask>")
+CAMEMBERT = Layout(("<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED"), skipped=1, unknown=3, mask="<mask>")
+ALBERT = Layout(lowercase=True, drops_accents=True, straightens_quotes=True)
+REMBERT = Layout(straightens_quotes=True)
+
+
+def read_sentencepiece(path: Path, *, lowercase: bool, layout: Layout = DEBERTA) -> dict[str, Any]:
     """Read the file as the object of a ``tokenizer.json``.
 
     White space is kept as ``▁``, one before the first word too; control and user-defined pieces are found in the text
@@ -37,18 +71,19 @@ def read_sentencepiece(path: Path, *, lowercase: bool) -> dict[str, Any]:
     Args:
         path: The file.
         lowercase: Whether text is lower-cased first.
+        layout: The family's.
 
     Raises:
         CheckpointError: If it is damaged, or not of unigram pieces.
     """
     try:
-        return _tokenizer(read_bounded(path), lowercase=lowercase)
+        return _tokenizer(read_bounded(path), lowercase=lowercase, layout=layout)
     except (ValueError, IndexError, struct.error) as error:
         raise CheckpointError(f"{path}: {error}; expected a SentencePiece model. Download it again") from error
 
 
-def _tokenizer(data: bytes, *, lowercase: bool) -> dict[str, Any]:
-    pieces: list[tuple[str, float, int]] = []
+def _tokenizer(data: bytes, *, lowercase: bool, layout: Layout) -> dict[str, Any]:
+    pieces: list[_Piece] = []
     trainer: dict[int, _Value] = {}
     normalizer: dict[int, _Value] = {}
     for number, value in _fields(data):
@@ -60,7 +95,15 @@ def _tokenizer(data: bytes, *, lowercase: bool) -> dict[str, Any]:
         raise ValueError(f"{len(pieces):,} pieces")
     if trainer.get(_MODEL_TYPE, _UNIGRAM) != _UNIGRAM or trainer.get(_BYTE_FALLBACK):
         raise ValueError("pieces that are not unigrams, or that fall back to bytes")
-    steps: list[dict[str, Any]] = [{"type": "Lowercase"}] if lowercase else []
+    pieces = [*((text, 0.0, _CONTROL) for text in layout.first), *pieces[layout.skipped :]]
+    steps: list[dict[str, Any]] = []
+    if layout.straightens_quotes:
+        pairs = ({"String": "``"}, {"String": "''"})
+        steps += [{"type": "Replace", "pattern": pair, "content": '"'} for pair in pairs]
+    if layout.drops_accents:
+        steps += [{"type": "NFKD"}, {"type": "StripAccents"}]
+    if lowercase:
+        steps.append({"type": "Lowercase"})
     if characters := normalizer.get(_CHARACTER_MAP):
         if not isinstance(characters, bytes):
             raise ValueError("a map of characters that is not bytes")
@@ -80,7 +123,7 @@ def _tokenizer(data: bytes, *, lowercase: bool) -> dict[str, Any]:
         "decoder": spaces,
         "model": {
             "type": "Unigram",
-            "unk_id": trainer.get(_UNKNOWN, 0),
+            "unk_id": trainer.get(_UNKNOWN, 0) if layout.unknown is None else layout.unknown,
             "vocab": [[text, score] for text, score, _ in pieces],
             "byte_fallback": False,
         },
@@ -95,7 +138,7 @@ def _added(index: int, text: str, kind: int) -> dict[str, Any]:
     return {"id": index, "content": text, **flags, "special": kind == _CONTROL}
 
 
-def _piece(fields: dict[int, _Value]) -> tuple[str, float, int]:
+def _piece(fields: dict[int, _Value]) -> _Piece:
     text, score, kind = fields.get(_TEXT, b""), fields.get(_SCORE, b"\0\0\0\0"), fields.get(_KIND, 1)
     if not isinstance(text, bytes) or not isinstance(score, bytes) or not isinstance(kind, int):
         raise ValueError("a piece whose fields are of other types")

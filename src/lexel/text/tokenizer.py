@@ -354,7 +354,7 @@ def _after_fork() -> None:
 def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int | None = None) -> Tokenizer:
     """The tokenizer of a model folder, from whichever files it has.
 
-    tokenizer.json, else vocab.txt, else vocab.json with merges.txt, else spm.model (DeBERTa's); what
+    tokenizer.json, else vocab.txt, else vocab.json with merges.txt, else a SentencePiece file; what
     tokenizer_config.json says explicitly of lower-casing, accents, Chinese characters or the prefix space goes before
     tokenizer.json, as in transformers.
 
@@ -377,7 +377,7 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
         return CharTokenizer(vocab, special=special, max_length=files.max_length, folds_width=folds_width)
     if pieces != "tokenizer":
         raise ValueError(f"pieces {pieces!r}: expected 'chars' or 'tokenizer'")
-    backend, name = build_backend(files)
+    backend, name = build_backend(files, model_type=model_type)
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = bool(files.config.get("split_special_tokens", False))

@@ -70,7 +70,7 @@ def write_tokenizer(folder: Path, to: Path, *, pieces: str, model_type: str, max
 
 
 def _library_tokenizer(files: TokenizerFiles, *, model_type: str) -> tuple[dict[str, Any], dict[str, int]]:
-    backend, name = build_backend(files)
+    backend, name = build_backend(files, model_type=model_type)
     backend.no_truncation()
     backend.no_padding()
     vocab = add_pieces(backend, files)

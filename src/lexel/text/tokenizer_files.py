@@ -28,8 +28,8 @@ CONFIG = "tokenizer_config.json"
 TOKENIZER_JSON = "tokenizer.json"
 VOCAB_TXT = "vocab.txt"
 VOCAB_JSON, MERGES = "vocab.json", "merges.txt"
-SPM = "spm.model"
-SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model", SPM, "tokenizer.model")
+SPM, XLM_SPM, ALBERT_SPM, REMBERT_SPM = "spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model"
+SENTENCEPIECE = (SPM, XLM_SPM, ALBERT_SPM, REMBERT_SPM, "tokenizer.model")
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "unk_token": ("[UNK]", "<unk>"),
@@ -314,6 +314,6 @@ def no_tokenizer(folder: Path) -> CheckpointError:
             f"and sentencepiece are installed: AutoTokenizer.from_pretrained({path!r}).save_pretrained({path!r})"
         )
     return CheckpointError(
-        f"{folder}: no tokenizer.json, no vocab.txt, no vocab.json with merges.txt, no spm.model; "
+        f"{folder}: no tokenizer.json, no vocab.txt, no vocab.json with merges.txt, no SentencePiece file; "
         "copy the tokenizer files of the checkpoint (or of the model that it was trained from) into the folder"
     )

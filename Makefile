@@ -85,7 +85,7 @@ $(VENV)/clients.done: $(VENV)/dev.done constraints-clients.txt
 		huggingface_hub==1.33.0 "tritonclient[http]" numpy
 	$(BIN)/python -m venv $(VENV)/hub-1.1
 	$(VENV)/hub-1.1/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt \
-		huggingface_hub==1.1.7 numpy
+		huggingface_hub==1.1.4 numpy
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

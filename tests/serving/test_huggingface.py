@@ -71,10 +71,16 @@ def test_answers(server: LiveServer) -> None:
     assert "new york live"[found.start : found.end] == found.answer
 
 
-def test_older_clients_get_the_older_shape_of_zero_shot(server: LiveServer) -> None:
+@pytest.mark.parametrize(
+    ("version", "is_older"), [("0.36.2", True), ("1.1.4", True), ("1.1.5", False), ("1.2.0", False)]
+)
+def test_clients_before_1_1_5_get_the_older_shape_of_zero_shot(
+    server: LiveServer, version: str, is_older: bool
+) -> None:
     body = {"inputs": "天下的人", "parameters": {"candidate_labels": ["new york", "live"]}}
-    found = server.post("/models/nli", body, {"User-Agent": "unknown/None; hf_hub/1.0.1; python/3.11"})
-    assert set(found) == {"sequence", "labels", "scores"}
+    found = server.post("/models/nli", body, {"User-Agent": f"unknown/None; hf_hub/{version}; python/3.11"})
+    assert isinstance(found, dict if is_older else list)
+    assert not is_older or set(found) == {"sequence", "labels", "scores"}
 
 
 def test_a_url_alone_tells_the_task_by_the_body(server: LiveServer) -> None:

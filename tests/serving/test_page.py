@@ -146,7 +146,54 @@ def test_the_request_can_be_copied_as_curl(page: Page) -> None:
 def test_nothing_is_wider_than_a_narrow_window(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 700})
     run(page, "臺北市長蔣萬安昨天在市政府會見來自日本東京的訪問團。" * 3)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert width(page) <= 360
+    header = page.locator("header").bounding_box()
+    assert header is not None
+    assert header["height"] < 80  # one row
+
+
+def width(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth"))
+
+
+def test_the_api_is_described_without_anything_from_elsewhere(page: Page, server: LiveServer) -> None:
+    page.goto(server.url + "/docs")
+    page.set_viewport_size({"width": 360, "height": 700})
+    tag = page.locator("details").filter(has_text="POST /v1/tag").first
+    tag.locator("summary").click()
+    expect(tag.locator("td").first).to_have_text("text")
+    assert width(page) <= 360
+    paths = server.get("/openapi.json")["paths"]
+    assert page.locator("details").count() == sum(map(len, paths.values()))
+
+
+def test_text_from_right_to_left_is_drawn_from_the_right(page: Page) -> None:
+    run(page, "ولد أحمد في مصر")
+    first, last = page.locator(".word").first.bounding_box(), page.locator(".word").last.bounding_box()
+    assert first is not None
+    assert last is not None
+    assert first["x"] > last["x"]
+
+
+def test_colours_follow_the_system_and_the_button(page: Page) -> None:
+    def paper() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    page.emulate_media(color_scheme="light")
+    assert paper() == "rgb(255, 255, 255)"
+    page.emulate_media(color_scheme="dark")
+    dark = paper()
+    assert dark != "rgb(255, 255, 255)"
+    page.click("#theme")
+    assert paper() == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("JSON", "{"), ("Python", "import json")])
+def test_the_answer_and_a_program_can_be_copied(page: Page, kind: str, begins: str) -> None:
+    run(page, "他在北京。")
+    page.get_by_role("button", name=f"Copy {kind}").click()
+    expect(page.locator("#status")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith(begins)
 
 
 def test_the_page_comes_with_a_strict_policy(server: LiveServer) -> None:

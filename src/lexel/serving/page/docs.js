@@ -39,7 +39,7 @@ async function show() {
       const summary = details.appendChild(make("summary"));
       summary.append(make("code", `${method.toUpperCase()} ${path}`), ` ${route.summary || ""}`);
       const body = (((route.requestBody || {}).content || {})["application/json"] || {}).schema;
-      if (body) fieldsOf(schemas, named(schemas, body), details.appendChild(make("table")), "");
+      if (body) fieldsOf(schemas, named(schemas, body), details.appendChild(make("div", undefined, "scroll")).appendChild(make("table")), "");
     }
   }
 }

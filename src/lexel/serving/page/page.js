@@ -138,14 +138,14 @@ function drawEntities(found) {
   if (!found.entities) return null;
   if (!found.entities.length) return make("p", "", word("none"));
   return drawTable(
-    [word("entity"), word("type"), word("place"), word("score")],
+    [word("entity"), word("type"), word("place"), word("score-head")],
     found.entities.map((one) => [one.text, one.label, `${one.start}–${one.end}`, one.score.toFixed(3)]),
   );
 }
 
 function drawScores(rows) {
   if (!rows.length) return make("p", "", word("none"));
-  const table = drawTable(["", word("score"), ""], rows.map(([label, score]) => [label, score.toFixed(3), ""]));
+  const table = drawTable(["", word("score-head"), ""], rows.map(([label, score]) => [label, score.toFixed(3), ""]));
   rows.forEach(([, score], i) => {
     const bar = make("span", "bar");
     bar.style.width = `${Math.max(0, Math.min(1, score)) * 10}rem`;

@@ -39,7 +39,10 @@ _OF_HEADS: Sequence[tuple[str, str]] = (
 ALL = 1_000_000
 """``top_k`` for all classes, however many there are."""
 
-_HUB_VERSION = re.compile(r"hf_hub/(\d+)\.(\d+)")
+_HUB_VERSION = re.compile(r"hf_hub/(\d+)\.(\d+)\.(\d+)")
+_PAIRS_SINCE = (1, 1, 5)
+"""The first version of huggingface_hub that expects zero-shot classes as a list of labels with scores."""
+
 _ROOT_OPTIONS = ("normalize", "truncate", "truncation_direction", "prompt_name", "dimensions", "encoding_format")
 
 
@@ -137,7 +140,7 @@ class _Call:
     async def _zero_shot(self) -> Any:
         found = await self._read("zero-shot-classification", self._texts_of(), self._parameters)
         version = _HUB_VERSION.search(self._request.headers.get("user-agent", ""))
-        if version and (int(version[1]), int(version[2])) < (1, 2):
+        if version and tuple(map(int, version.groups())) < _PAIRS_SINCE:
             return self._one_or_all(found)
         pairs = [
             [{"label": label, "score": score} for label, score in zip(one["labels"], one["scores"], strict=True)]

@@ -14,7 +14,7 @@ from tests.serving.clients.hub_client import TEXT
 from tests.serving.live import LiveServer
 
 HUBS = {"1.1.4": os.environ.get("LEXEL_HUB_1_1", ""), "1.33": os.environ.get("LEXEL_OTHER_CLIENTS", "")}
-"""Python interpreters by the version of huggingface_hub beside them; 1.1.4 is the last that expects zero-shot's older shape."""
+"""Interpreters by the version of huggingface_hub beside them; 1.1.4 is the last to expect zero-shot's older shape."""
 TRITON = os.environ.get("LEXEL_OTHER_CLIENTS", "")
 
 pytestmark = pytest.mark.skipif("" in (*HUBS.values(), TRITON), reason="no other clients; run make test-clients")

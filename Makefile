@@ -28,7 +28,7 @@ test: $(VENV)/dev.done              ## The whole test suite, peers installed
 
 test-export: $(EXPORT)/all.done $(EXPORT)-optimum/all.done   ## Exported folders in the programs they are made for; 4 GB, npm, chromium
 	LEXEL_TEST_EXPORT=1 LEXEL_OPTIMUM=$(abspath $(EXPORT)-optimum)/bin/python \
-		$(EXPORT)/bin/python -m pytest tests/export tests/engines/test_onnxruntime.py
+		$(EXPORT)/bin/python -m pytest -n 2 --dist loadfile tests/export/formats tests/export/consumers
 
 test-clients: $(VENV)/clients.done  ## The server beside what the test suite does not install: Ray, other clients, linters; npm
 	LEXEL_TEST_CLIENTS=1 LEXEL_HUB_1_1=$(VENV)/hub-1.1/bin/python LEXEL_OTHER_CLIENTS=$(VENV)/other-clients/bin/python \
@@ -94,12 +94,13 @@ $(VENV)/dev.done: $(VENV)/base.done
 
 $(EXPORT)/all.done: pyproject.toml constraints.txt constraints-export.txt
 	test -x $(EXPORT)/bin/python || $(PYTHON) -m venv $(EXPORT)
+	$(EXPORT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip
 	$(EXPORT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--constraint constraints-export.txt --editable . --group dev --group peers --group export
+		--constraint constraints-export.txt --editable . --group export
 	@touch $@
 
 $(EXPORT)-optimum/all.done: constraints-optimum.txt
 	test -x $(EXPORT)-optimum/bin/python || $(PYTHON) -m venv $(EXPORT)-optimum
 	$(EXPORT)-optimum/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-optimum.txt \
-		"optimum-onnx[onnxruntime]" sentence-transformers fastembed
+		"optimum-onnx[onnxruntime]" sentence-transformers fastembed flax
 	@touch $@

@@ -15,6 +15,8 @@ _RUN_BY = {
     "int8": "ONNX Runtime, transformers.js (`q8`)",
     "float16": "ONNX Runtime, transformers.js (`fp16`)",
     "torch": "transformers (PyTorch)",
+    "bin": "transformers (PyTorch)",
+    "pt2": "PyTorch, without transformers",
     "jax": "JAX, StableHLO",
     "tensorflow": "TensorFlow, TensorFlow Serving",
     "litert": "LiteRT",

@@ -4,7 +4,7 @@
     onnx/model.onnx              float32; weights above 2 GB in onnx/model.onnx_data
     onnx/model_quantized.onnx    int8, by onnxruntime's dynamic quantiser with a scale for each channel
     onnx/model_fp16.onnx         float16; inputs and outputs stay as they are
-    model.safetensors, jax/, tensorflow/, litert/, openvino/    other formats, if asked for
+    model.safetensors, pytorch_model.bin, model.pt2, jax/, tensorflow/, litert/, openvino/    other formats, if asked for
     lexel.json                   what Lexel itself reads of it
     export.json                  what it was made from, and how near each graph is to the model
 
@@ -223,8 +223,8 @@ def _joint(checkpoint: Checkpoint, head: str | None, to: Sequence[str]) -> tuple
         OptionError: If there are none, or a format has one head alone.
     """
     found = tuple(one for one in checkpoint.heads.values() if one.task in TAGGING)
-    if head is not None or "torch" in to:
-        raise OptionError("joint: given with one head or the format torch; expected all heads in another format")
+    if head is not None or {"torch", "bin"} & set(to):
+        raise OptionError("joint: given with one head or a plain folder; expected all heads in another format")
     if not found:
         raise OptionError(f"{checkpoint.source.folder}: no heads for labels of pieces; leave joint out")
     return found

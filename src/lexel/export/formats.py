@@ -54,6 +54,8 @@ class Format:
 
 FORMATS: Mapping[str, Format] = {
     "torch": Format("torch", "model.safetensors", ("torch", "transformers"), "lexel[train]", is_states=True),
+    "bin": Format("torch", "pytorch_model.bin", ("torch", "transformers"), "lexel[train]", is_states=True),
+    "pt2": Format("torch_program", "model.pt2", ("torch",), "lexel[torch]"),
     "jax": Format("jax", "jax", ("jax",), "lexel[jax]"),
     "tensorflow": Format("tensorflow", "tensorflow", ("tensorflow",), "lexel[tensorflow]"),
     "litert": Format("tensorflow", "litert", ("tensorflow",), "lexel[tensorflow]"),

@@ -1,5 +1,8 @@
 """One head of a checkpoint as a plain Hugging Face folder, checked by transformers' own PyTorch model.
 
+    model.safetensors      what programs read today
+    pytorch_model.bin      the same for programs that read no safetensors: a pickle of tensors and nothing else
+
 The encoder's tensors keep their names; the head's get those that the family has in a plain folder.
 """
 
@@ -19,7 +22,7 @@ from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.convert import write_safetensors
 from lexel.checkpoint.heads import PLAIN_CLASSIFIER
 from lexel.checkpoint.tensors import StoredTensor
-from lexel.checkpoint.weights import SAFETENSORS, read_tensors, weight_file
+from lexel.checkpoint.weights import BIN, SAFETENSORS, read_tensors, weight_file
 from lexel.encoder.family import HeadNames, ModelConfig
 from lexel.engines.heads import is_plain, tensor_patterns
 from lexel.errors import OptionError, WeightError
@@ -31,25 +34,34 @@ _OWN = "heads."
 
 
 def write_torch(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
-    """Write the weights of one head's model.
+    """Write the weights of one head's model as ``model.safetensors``.
 
     Raises:
         OptionError: If transformers has no model with such a head, or with such adapters.
     """
-    source = checkpoint.source.folder
-    file = weight_file(source)
-    if file is None:
-        raise WeightError(f"{source}: no weights; expected a model folder")
-    if checkpoint.adapter is not None:
-        raise OptionError(f"{source}: has bottleneck adapters, which transformers' models have not; export to onnx")
-    tensors = dict(_plain_tensors(read_tensors(source, file), checkpoint.config, target.head))
-    write_safetensors(tensors, folder / SAFETENSORS)
+    write_safetensors(_model_tensors(checkpoint, target), folder / SAFETENSORS)
+
+
+def write_bin(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
+    """Write the weights of one head's model as ``pytorch_model.bin``; see ``write_torch``."""
+    tensors = _model_tensors(checkpoint, target)
+    torch.save({name: _tensor(stored) for name, stored in tensors.items()}, folder / BIN)
 
 
 def run_torch(folder: Path) -> Run:
-    """What runs the folder as transformers loads it."""
+    """What runs ``model.safetensors`` as transformers loads it."""
+    return _run(folder, use_safetensors=True)
+
+
+def run_bin(folder: Path) -> Run:
+    """What runs ``pytorch_model.bin`` as transformers loads it."""
+    return _run(folder, use_safetensors=False)
+
+
+def _run(folder: Path, *, use_safetensors: bool) -> Run:
     (name,) = read_object(folder / "config.json")["architectures"]
-    model = getattr(transformers, name).from_pretrained(folder, attn_implementation="eager").eval().float()
+    load = getattr(transformers, name).from_pretrained
+    model = load(folder, attn_implementation="eager", use_safetensors=use_safetensors).eval().float()
 
     def run(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         with torch.no_grad():
@@ -57,6 +69,23 @@ def run_torch(folder: Path) -> Run:
         return {key: tensor.numpy() for key, tensor in found.items() if isinstance(tensor, torch.Tensor)}
 
     return run
+
+
+def _tensor(stored: StoredTensor) -> torch.Tensor:
+    """A tensor in its own type; numpy has no bfloat16."""
+    tensor = torch.from_numpy(stored.read().copy())
+    return tensor.bfloat16() if stored.dtype == "BF16" else tensor
+
+
+def _model_tensors(checkpoint: Checkpoint, target: Target) -> dict[str, StoredTensor]:
+    """The tensors of a plain folder."""
+    source = checkpoint.source.folder
+    file = weight_file(source)
+    if file is None:
+        raise WeightError(f"{source}: no weights; expected a model folder")
+    if checkpoint.adapter is not None:
+        raise OptionError(f"{source}: has bottleneck adapters, which transformers' models have not; export to onnx")
+    return dict(_plain_tensors(read_tensors(source, file), checkpoint.config, target.head))
 
 
 def _plain_tensors(

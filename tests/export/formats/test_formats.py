@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ from tests.export.onnx.test_parity import CLASSES, TOLERANCE, by_torch, padded
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ImportWarning")
 
 INSTALLED = [name for name, one in FORMATS.items() if all(find_spec(library) for library in one.needs)]
-GRAPHS = [name for name in INSTALLED if name != "torch"]
+ASKED = os.environ.get("LEXEL_TEST_EXPORT") == "1"
+GRAPHS = [name for name in INSTALLED if name not in ("torch", "bin") and (name != "pt2" or ASKED)]
+"""Where torch.export is not asked for, ``test_torch_files`` has one program of it: each takes seconds."""
 FAMILIES = ("bert", "roberta", "electra", "albert", "distilbert", "modernbert", "deberta-v3", "nezha", "roformer")
 
 

@@ -8,7 +8,7 @@ from lexel.cli.options.groups import choices, option
 
 _EXPORTING = "Exporting"
 
-FormatName = Literal["onnx", "torch", "jax", "tensorflow", "litert", "openvino"]
+FormatName = Literal["onnx", "torch", "bin", "pt2", "jax", "tensorflow", "litert", "openvino"]
 
 To = Annotated[
     str,

@@ -1,0 +1,160 @@
+"""A checkpoint as a program of ``torch.export``: ``model.pt2``, which PyTorch runs without Lexel and transformers.
+
+    program = torch.export.load("model.pt2").module()
+    program(input_ids=ids, attention_mask=mask, token_type_ids=types)["logits"]
+
+It takes any number of rows and any length. The weights are buffers of the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
+from numpy.typing import NDArray
+
+from lexel.checkpoint import Checkpoint
+from lexel.engines.torch_ops import TorchOps
+from lexel.export.parity import Run
+from lexel.export.standard import Binary, Reduction, StandardModel, Target, Unary, input_names
+
+PROGRAM = "model.pt2"
+
+
+def write_pt2(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
+    """Write the program.
+
+    Raises:
+        OptionError: If its way to make vectors is not among those that a graph can have.
+        WeightError: If a tensor is missing, or of another shape.
+    """
+    module = _Module(checkpoint, target)
+    given = _example(checkpoint)
+    sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with torch.no_grad():
+        program = torch.export.export(module, (), given, dynamic_shapes=dict.fromkeys(given, sizes))
+    torch.export.save(program, folder / PROGRAM)
+
+
+def _example(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+    """Inputs to trace with; one tensor given twice would become one input."""
+    return {name: torch.zeros(2, 8, dtype=torch.int64) for name in input_names(checkpoint)}
+
+
+def run_pt2(folder: Path) -> Run:
+    """What runs a program as it was written."""
+    program = torch.export.load(folder / PROGRAM).module()
+
+    def run(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        with torch.no_grad():
+            found = program(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in given.items()})
+        return {name: tensor.numpy() for name, tensor in found.items()}
+
+    return run
+
+
+class _Module(torch.nn.Module):  # type: ignore[misc]
+    """A checkpoint as a module of PyTorch, with its tensors as buffers."""
+
+    def __init__(self, checkpoint: Checkpoint, target: Target) -> None:
+        super().__init__()
+        self._checkpoint, self._target = checkpoint, target
+        tensors: dict[str, torch.Tensor] = {}
+        model = StandardModel(StandardTorchOps(found=tensors), checkpoint, target)
+        with torch.no_grad():  # pooling makes some constants only now
+            model(_example(checkpoint))
+        for name, tensor in tensors.items():
+            self.register_buffer(_plain(name), tensor)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """The outputs by name."""
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            given["token_type_ids"] = token_type_ids
+        ops = StandardTorchOps(tensors=dict(self.named_buffers()))
+        return {output.name: output.tensor for output in StandardModel(ops, self._checkpoint, self._target)(given)}
+
+
+def _plain(name: str) -> str:
+    """A name that a module's buffer may have."""
+    return name.replace(".", "__").replace(" ", "_")
+
+
+class StandardTorchOps(TorchOps):
+    """``StandardOps`` of PyTorch in float32.
+
+    A mask is true where a piece is seen, and where a slot would see itself: padding that sees nothing would be NaN.
+
+    Args:
+        tensors: The tensors by their plain names.
+        found: Takes the tensors, in place of using them.
+    """
+
+    def __init__(
+        self, *, tensors: Mapping[str, torch.Tensor] | None = None, found: dict[str, torch.Tensor] | None = None
+    ) -> None:
+        super().__init__(device=torch.device("cpu"), dtype=torch.float32)
+        self._tensors, self._found = tensors, found
+
+    def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> torch.Tensor:
+        if self._tensors is not None:
+            return self._tensors[_plain(name)]
+        tensor = super().constant(array, name=name, is_exact=is_exact)
+        if self._found is not None:
+            self._found[name] = tensor
+        return tensor
+
+    def mask(self, sequence_ids: Any, position_ids: torch.Tensor, *, window: int | None = None) -> Any:
+        apart = _slots_apart(position_ids)
+        seen = sequence_ids[:, None, :] > 0
+        if window is not None:
+            seen = seen & (apart.abs() <= window // 2)
+        return (seen | (apart == 0))[:, None]
+
+    def pick(self, x: torch.Tensor, picks: Any, *, hidden_size: int) -> torch.Tensor:
+        return x if picks is None else x[:, picks]
+
+    # What positions and pooling need ---------------------------------------------------------------------------------
+
+    def slots(self, ids: torch.Tensor) -> torch.Tensor:
+        return torch.arange(ids.shape[1])[None]
+
+    def counted(self, ids: torch.Tensor, pad_id: int) -> torch.Tensor:
+        return ((ids != pad_id).cumsum(dim=1) - 1).clamp(min=0)
+
+    def weights_of(self, mask: torch.Tensor) -> torch.Tensor:
+        return mask[..., None].float()
+
+    def real(self, value: float) -> torch.Tensor:
+        return torch.tensor(value)
+
+    def unary(self, kind: Unary, x: torch.Tensor) -> torch.Tensor:
+        return x.sqrt() if kind == "sqrt" else x.sigmoid()
+
+    def binary(self, kind: Binary, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        computed: torch.Tensor = getattr(torch, kind)(left, right)
+        return computed
+
+    def reduced(self, kind: Reduction, x: torch.Tensor, *, axis: int, keeps_axis: bool = False) -> torch.Tensor:
+        return x.sum(dim=axis, keepdim=keeps_axis) if kind == "sum" else x.amax(dim=axis, keepdim=keeps_axis)
+
+    def shares(self, x: torch.Tensor) -> torch.Tensor:
+        return F.softmax(x, dim=1)
+
+    def at(self, x: torch.Tensor, index: int, *, axis: int) -> torch.Tensor:
+        return x.select(axis, index)
+
+    def joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(list(parts), dim=-1)
+
+
+def _slots_apart(position_ids: torch.Tensor) -> torch.Tensor:
+    """Slot i minus slot j, ``[length, length]``."""
+    slots = torch.arange(position_ids.shape[1])
+    return slots[:, None] - slots[None, :]

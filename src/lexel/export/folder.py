@@ -4,7 +4,8 @@
     onnx/model.onnx              float32; weights above 2 GB in onnx/model.onnx_data
     onnx/model_quantized.onnx    int8, by onnxruntime's dynamic quantiser with a scale for each channel
     onnx/model_fp16.onnx         float16; inputs and outputs stay as they are
-    model.safetensors, pytorch_model.bin, model.pt2, jax/, tensorflow/, litert/, openvino/    other formats, if asked for
+    model.safetensors, pytorch_model.bin, model.pt2    PyTorch's formats, if asked for
+    jax/, tensorflow/, litert/, openvino/              other formats, if asked for
     lexel.json                   what Lexel itself reads of it
     export.json                  what it was made from, and how near each graph is to the model
 

@@ -25,9 +25,9 @@ import numpy as np, torch
 folder = Path(sys.argv[1])
 program = torch.export.load(folder / "model.pt2").module()
 for path in folder.glob("*.npz"):
-    given = [torch.from_numpy(array) for array in np.load(path).values()]
+    given = {name: torch.from_numpy(array) for name, array in np.load(path).items()}
     with torch.no_grad():
-        np.save(path.with_suffix(".npy"), program(*given)["logits"].numpy())
+        np.save(path.with_suffix(".npy"), program(**given)["logits"].numpy())
 assert not {"lexel", "transformers"} & set(sys.modules)
 """
 

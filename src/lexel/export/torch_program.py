@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
+from lexel.engines.torch_attention import attend_in_rows
 from lexel.engines.torch_ops import TorchOps
 from lexel.export.parity import Run
 from lexel.export.standard import Binary, Reduction, StandardModel, Target, Unary, input_names
@@ -116,6 +117,56 @@ class StandardTorchOps(TorchOps):
         if window is not None:
             seen = seen & (apart.abs() <= window // 2)
         return (seen | (apart == 0))[:, None]
+
+    def distances(self, position_ids: torch.Tensor, buckets: torch.Tensor, *, n_positions: int) -> torch.Tensor:
+        places = _slots_apart(position_ids) + (n_positions - 1)
+        return buckets[places.clamp(0, 2 * n_positions - 2)]
+
+    def relative_scores(
+        self,
+        x: torch.Tensor,
+        table: torch.Tensor,
+        distances: torch.Tensor,
+        *,
+        n_heads: int,
+        head_size: int,
+        side: Literal["query", "key"],
+        is_shared: bool = False,
+    ) -> torch.Tensor:
+        tables = table.reshape(table.shape[0], 1 if is_shared else n_heads, head_size).permute(1, 2, 0)
+        by_bucket = x.reshape(*x.shape[:2], n_heads, head_size).transpose(1, 2) @ tables
+        index = distances if side == "query" else distances.T
+        scores = by_bucket.gather(-1, index.expand(*by_bucket.shape[:2], *index.shape))
+        return scores if side == "query" else scores.transpose(-1, -2)
+
+    def attention(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: Any,
+        *,
+        n_heads: int,
+        head_size: int,
+        n_key_value_heads: int | None = None,
+        scale: float | None = None,
+        bias: torch.Tensor | None = None,
+        far_values: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        sizes: dict[str, Any] = {"n_heads": n_heads, "n_key_value_heads": n_key_value_heads}
+        if far_values is None:
+            return attend_in_rows(query, key, value, mask, scale=scale, bias=bias, **sizes)
+        n_own = n_key_value_heads or n_heads
+        queries = query.unflatten(-1, (n_heads, head_size)).transpose(1, 2)
+        keys, values = (
+            x.unflatten(-1, (n_own, head_size)).transpose(1, 2).repeat_interleave(n_heads // n_own, dim=1)
+            for x in (key, value)
+        )
+        scores = queries @ keys.transpose(-1, -2) * (head_size**-0.5 if scale is None else scale)
+        scores = (scores if bias is None else scores + bias).masked_fill(~mask, -torch.inf)
+        probs, (distances, table) = torch.softmax(scores, dim=-1), far_values
+        mixed = probs @ values + torch.einsum("rhij,ijs->rhis", probs, table[distances])
+        return mixed.transpose(1, 2).flatten(-2)
 
     def pick(self, x: torch.Tensor, picks: Any, *, hidden_size: int) -> torch.Tensor:
         return x if picks is None else x[:, picks]

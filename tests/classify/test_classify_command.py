@@ -90,6 +90,17 @@ def test_lines_of_fasttext_can_be_read_back() -> None:
     assert [(one.text, one.labels) for one in found] == [("天下 ", ("good",)), ("的人", ("good", "bad"))]
 
 
+def test_a_classifier_is_scored_and_calibrated_on_lines_of_fasttext(
+    classify: Run, lexel: Run, classifier_folder: Path, tmp_path: Path
+) -> None:
+    gold = tmp_path / "gold.txt"
+    gold.write_text("__label__good 天下\n__label__bad 的人\n__label__good 王小明\n", encoding="utf-8")
+    scored = lexel("evaluate", classifier_folder, "-d", gold, "--task", "classify")
+    assert scored.returncode == 0, scored.stderr.decode()
+    calibrated = classify("--calibrate", gold, "-o", tmp_path / "found.json")
+    assert calibrated.returncode == 0, calibrated.stderr.decode()
+
+
 def test_classes_with_blanks_are_no_classes_of_fasttext(classify: Run, classifier: Classifier) -> None:
     assert classifier("new york").label == "so so"
     assert "class 'so so' has a blank or nothing" in one_error(classify("-q", "--to", "fasttext", input="new york\n"))
@@ -190,7 +201,12 @@ def test_a_folder_without_the_head_is_one_clear_line(lexel: Run) -> None:
         ("a.jsonl", '{"text": "天"}\n{"x": 1}\n', (), "a.jsonl:2: no 'text'"),
         ("a.tsv", "a\tb\n", (), "a.tsv:1: columns 'a', 'b'"),
         ("a.txt", "天下\n天\n", ("--max-chars", "1"), "a.txt:1: 2 characters; expected at most 1"),
-        ("a.seg", "天 下\n", ("--calibrate", "--from", "segmented"), "expected labelled texts in jsonl, tsv or csv"),
+        (
+            "a.seg",
+            "天 下\n",
+            ("--calibrate", "--from", "segmented"),
+            "expected labelled texts in jsonl, tsv, csv or fasttext",
+        ),
         ("a.tsv", "text\tlabel\n天\tgreat\n", ("--calibrate",), "a.tsv:2: label 'great'"),
         ("a.tsv", "text\n天\n", ("--calibrate",), "a.tsv:2: no 'label'"),
     ],

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from lexel.data import FORMATS, Faults, Losses
 from lexel.data.labelled import DataOptions, labelled_format, open_labelled
 from lexel.data.shapes import SHAPES
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError
+from tests.data_formats.builders import documents as any_document
 
 SAMPLES: dict[str, tuple[str, Any]] = {
     "numbered tags": (
@@ -144,10 +146,34 @@ def test_what_a_shape_holds_comes_back(name: str) -> None:
     format.writer(documents(), stream)
     assert format.reader is not None
     found = list(format.reader(io.BytesIO(stream.getvalue())))
-    for document, given in zip(found, documents(), strict=True):
-        assert (document.text, document.id, document.entities) == (given.text, given.id, given.entities)
-        assert "words" not in format.layers or document.words.texts == given.words.texts
-        assert "pos" not in format.layers or document.words.pos == given.words.pos
+    for document, wanted in zip(found, documents(), strict=True):
+        assert (document.text, document.id, document.entities) == (wanted.text, wanted.id, wanted.entities)
+        assert "words" not in format.layers or document.words.texts == wanted.words.texts
+        assert "pos" not in format.layers or document.words.pos == wanted.words.pos
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@settings(max_examples=50)
+@given(document=any_document(full=True, line_ends=True))
+def test_any_document_comes_back_from_a_shape(name: str, document: Document) -> None:
+    format, stream = FORMATS[name], io.BytesIO()
+    format.writer([document], stream)
+    assert format.reader is not None
+    (found,) = format.reader(io.BytesIO(stream.getvalue()))
+    assert (found.text, found.id, found.entities) == (document.text, document.id, document.entities)
+    assert "words" not in format.layers or found.words.texts == document.words.texts
+    assert "pos" not in format.layers or found.words.pos == document.words.pos
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name != "hugging-face"])
+def test_entities_inside_of_others_come_back_in_their_layer(name: str) -> None:
+    text = "𠮷野家在北京市"
+    outer = Spans.of(text, [(0, 3, "ORG"), (4, 7, "LOC")])
+    nested = Spans.of(text, [(0, 3, "ORG"), (4, 7, "LOC"), (4, 6, "LOC")])
+    stream = io.BytesIO()
+    FORMATS[name].writer([Document(text, Words.of(text, [(0, 7)]), outer, nested=nested)], stream)
+    (found,) = FORMATS[name].reader(io.BytesIO(stream.getvalue()))  # type: ignore[misc]
+    assert (found.entities, found.nested) == (outer, nested)
 
 
 @pytest.mark.parametrize("name", SHAPES)

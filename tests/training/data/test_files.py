@@ -44,6 +44,22 @@ def test_rows_are_characters_where_a_file_says_so(tmp_path: Path) -> None:
     assert [next(read_documents(file)).layers for file in (as_words, as_chars)] == [{"words", "entities"}, {"entities"}]
 
 
+def test_a_folder_of_brat_and_the_rows_of_other_tools_are_read(tmp_path: Path) -> None:
+    (tmp_path / "brat").mkdir()
+    (tmp_path / "brat" / "a.txt").write_text("他在北京", encoding="utf-8")
+    (tmp_path / "brat" / "a.ann").write_text("T1\tLOC 2 4\t北京\n", encoding="utf-8")
+    (tmp_path / "train.iob2").write_text("1\t在\tO\n2\t北京\tB-LOC\n", encoding="utf-8")
+    for name in ("brat", "train.iob2"):
+        (document,) = read_documents(DataFile(path=str(tmp_path / name)))
+        assert [(span.text, span.label) for span in document.entities] == [("北京", "LOC")]
+
+
+def test_lines_of_fasttext_are_read_with_their_classes(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("__label__good __label__new 很好\n", encoding="utf-8")
+    (record,) = classified_of(DataFile(path=str(tmp_path / "train.txt")))
+    assert (record.text, record.labels) == ("很好", ("good", "new"))
+
+
 def test_entity_tags_are_read_from_the_key_that_a_file_names(tmp_path: Path) -> None:
     path = tmp_path / "a.conllu"
     path.write_text("\t".join(["1", "北京", *["_"] * 7, "NER=B-LOC"]) + "\n\n", encoding="utf-8")

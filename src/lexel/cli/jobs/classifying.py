@@ -201,7 +201,9 @@ class ClassifyingJob:
             return
         reader: Any = FORMATS[format].reader
         if labelled or reader is None:
-            expected = "labelled texts in jsonl, tsv or csv" if labelled else "text; or name the format with --from"
+            expected = (
+                "labelled texts in jsonl, tsv, csv or fasttext" if labelled else "text; or name the format with --from"
+            )
             raise DataError(f"{place}: {format} is not read here; expected {expected}")
         for number, document in enumerate(reader(source, encoding=texts.encoding, faults=faults), 1):
             yield Classified(document.text, None, (), f"{place}: record {number}", document.id)

@@ -23,9 +23,9 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
-from lexel.data.annotated.levels import has_entities, levels_of
 from lexel.data.faults import Faults
 from lexel.data.files import Source, Target, check_encoding, name_of, open_binary, write_errors
+from lexel.data.levels import has_entities, levels_of
 from lexel.data.offsets import chars_of
 from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.disk import Part, new_folder_like, sync

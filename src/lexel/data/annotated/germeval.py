@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from lexel.data.annotated.levels import outer_and_inner
 from lexel.data.annotated.word_rows import (
     BREAKS,
     Sentence,
@@ -25,6 +24,7 @@ from lexel.data.annotated.word_rows import (
 )
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.levels import outer_and_inner
 from lexel.data.omissions import Loss, Losses
 from lexel.data.tags import entity_words, tags_of_spans
 from lexel.document import Document, Spans

@@ -16,7 +16,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from lexel.data.annotated.levels import Row, levels_of
 from lexel.data.annotated.word_rows import (
     BLANKS,
     BREAKS,
@@ -27,6 +26,7 @@ from lexel.data.annotated.word_rows import (
 )
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.levels import Row, levels_of
 from lexel.data.omissions import Loss, Losses
 from lexel.data.words import words_joined
 from lexel.document import Document, Span

@@ -27,9 +27,9 @@ from itertools import chain, count, pairwise
 
 import numpy as np
 
-from lexel.data.annotated.levels import Levels, has_entities, levels_of
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
+from lexel.data.levels import Levels, has_entities, levels_of
 from lexel.data.offsets import chars_of, check_order, unit_positions
 from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.words import words_must_tile

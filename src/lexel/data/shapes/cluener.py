@@ -9,7 +9,7 @@ from typing import Any
 
 from lexel.data.files import TextOutput
 from lexel.data.omissions import Losses
-from lexel.data.shapes.shape import Context, Shape, Values, id_of, named, spans_of, text_of
+from lexel.data.shapes.shape import Context, Shape, Values, document_of_levels, id_of, named, spans_of, text_of
 from lexel.document import Document
 
 
@@ -28,14 +28,14 @@ def _read(values: Values, context: Context) -> Document:
                     raise ValueError(f"label {label!r} has {place!r:.40}; expected [first, last]")
                 found.append((place[0], place[1] + 1, label))
                 said.append(word)
-    return Document(text, None, spans_of(text, found, said=said, key="label"), id=id_of(values))
+    return document_of_levels(text, spans_of(text, found, said=said, key="label"), id=id_of(values))
 
 
 def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, Any]:
     label: dict[str, dict[str, list[list[int]]]] = {}
-    for span in document.entities:
+    for span in document.all_entities:
         label.setdefault(span.label, {}).setdefault(span.text, []).append([span.start, span.end - 1])
     return named({"text": document.text, "label": label}, document)
 
 
-CLUENER = Shape("cluener", "CLUENER", frozenset(("id", "entities")), _matches, _read, _write)
+CLUENER = Shape("cluener", "CLUENER", frozenset(("id", "entities", "nested")), _matches, _read, _write)

@@ -18,6 +18,7 @@ from lexel.data.shapes.shape import (
     Context,
     Shape,
     Values,
+    document_of_levels,
     id_of,
     listed,
     named,
@@ -52,7 +53,7 @@ def _read(values: Values, context: Context) -> Document:
         else:
             raise ValueError(f"{key}[{i}] is {one!r:.60}; expected [start, end, label]")
     context.losses.add("relations", len(listed(values, "relations")), format="documents")
-    return Document(text, None, spans_of(text, found, key=key, units=UTF16_FIRST), id=id_of(values))
+    return document_of_levels(text, spans_of(text, found, key=key, units=UTF16_FIRST), id=id_of(values))
 
 
 def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, Any]:
@@ -60,4 +61,4 @@ def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, 
     return named({"text": document.text, "label": spans}, document)
 
 
-DOCCANO = Shape("doccano", "doccano", frozenset(("id", "entities")), _matches, _read, _write)
+DOCCANO = Shape("doccano", "doccano", frozenset(("id", "entities", "nested")), _matches, _read, _write)

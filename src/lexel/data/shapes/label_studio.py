@@ -15,7 +15,18 @@ from typing import Any
 
 from lexel.data.files import TextOutput
 from lexel.data.omissions import Losses
-from lexel.data.shapes.shape import UTF16_FIRST, Context, Shape, Values, id_of, listed, spans_of, text_of, utf16_rows
+from lexel.data.shapes.shape import (
+    UTF16_FIRST,
+    Context,
+    Shape,
+    Values,
+    document_of_levels,
+    id_of,
+    listed,
+    spans_of,
+    text_of,
+    utf16_rows,
+)
 from lexel.document import Document
 
 _KINDS = ("annotations", "completions")
@@ -59,7 +70,7 @@ def _document(text: str, values: list[Any], id: str | None) -> Document:
         for label in labels:
             found.append((value.get("start"), value.get("end"), label))
             said.append(value.get("text"))
-    return Document(text, None, spans_of(text, found, said=said, key="label", units=UTF16_FIRST), id=id)
+    return document_of_levels(text, spans_of(text, found, said=said, key="label", units=UTF16_FIRST), id=id)
 
 
 def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, Any]:
@@ -77,5 +88,5 @@ def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, 
 
 
 LABEL_STUDIO = Shape(
-    "label-studio", "Label Studio", frozenset(("id", "entities")), _matches, _read, _write, is_array=True
+    "label-studio", "Label Studio", frozenset(("id", "entities", "nested")), _matches, _read, _write, is_array=True
 )

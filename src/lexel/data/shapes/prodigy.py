@@ -10,7 +10,7 @@ from typing import Any
 
 from lexel.data.files import TextOutput
 from lexel.data.omissions import Losses
-from lexel.data.shapes.shape import Context, Shape, Values, id_of, listed, named, spans_of, text_of
+from lexel.data.shapes.shape import Context, Shape, Values, document_of_levels, id_of, listed, named, spans_of, text_of
 from lexel.document import Document, Words
 
 
@@ -34,7 +34,7 @@ def _read(values: Values, context: Context) -> Document | None:
     words = None
     if tokens := listed(values, "tokens"):
         words = Words.of(text, [(int(token["start"]), int(token["end"])) for token in tokens])
-    return Document(text, words, spans_of(text, found, key="spans"), id=id_of(values))
+    return document_of_levels(text, spans_of(text, found, key="spans"), words=words, id=id_of(values))
 
 
 def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def _write(document: Document, output: TextOutput, losses: Losses) -> dict[str, 
         record["tokens"] = [
             {"text": word.text, "start": word.start, "end": word.end, "id": i} for i, word in enumerate(words)
         ]
-    record["spans"] = [{"start": span.start, "end": span.end, "label": span.label} for span in document.entities]
+    record["spans"] = [{"start": span.start, "end": span.end, "label": span.label} for span in document.all_entities]
     return named({**record, "answer": "accept"}, document)
 
 
-PRODIGY = Shape("prodigy", "Prodigy", frozenset(("id", "words", "entities")), _matches, _read, _write)
+PRODIGY = Shape("prodigy", "Prodigy", frozenset(("id", "words", "entities", "nested")), _matches, _read, _write)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lexel.data.files import TextOutput
+from lexel.data.levels import Levels, levels_of
 from lexel.data.offsets import chars_of, pairs_of, unit_positions
 from lexel.data.omissions import Losses
-from lexel.document import Document, Span, Spans
+from lexel.document import Document, Span, Words
 
 Values = Mapping[str, Any]
 
@@ -79,8 +80,8 @@ def spans_of(
     said: Sequence[str | None] = (),
     key: str,
     units: tuple[str, str] = CHAR_FIRST,
-) -> Spans:
-    """Entities from offsets, in chars or in UTF-16 units, whichever their words say.
+) -> Levels:
+    """Entities from offsets, in chars or in UTF-16 units, whichever their words say; they may lie over each other.
 
     Args:
         text: The text.
@@ -114,12 +115,17 @@ def spans_of(
     except ValueError as error:
         raise ValueError(f"{key}{error}" if str(error).startswith("[") else f"{key} {error}") from error
     labelled = [(start, end, label) for (start, end), (_, _, label) in zip(chars, rows, strict=True)]
-    return Spans.of(text, sorted(labelled))
+    return levels_of(text, labelled)
+
+
+def document_of_levels(text: str, levels: Levels, *, words: Words | None = None, id: str | None) -> Document:
+    """A Document of entities on one or several levels."""
+    return Document(text, words, levels.entities, id=id, nested=levels.nested)
 
 
 def utf16_rows(document: Document) -> list[tuple[int, int, Span]]:
     """Each entity with its start and end in UTF-16 units, as tools in a browser count."""
-    spans, positions = document.entities, unit_positions(document.text, "utf16")
+    spans, positions = document.all_entities, unit_positions(document.text, "utf16")
     starts, ends = (at if positions is None else positions[at] for at in (spans.starts, spans.ends))
     return list(zip(starts.tolist(), ends.tolist(), spans, strict=True))
 

@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lexel.data import FORMATS, fold_of
+from lexel.data import fold_of
+from lexel.data.files import ending_of
+from lexel.data.labelled import labelled_format
+from lexel.errors import DataError
 from lexel.training.config.options import DataFile, as_plain
 from lexel.training.data.features import Features, shared_texts
 from lexel.training.data.heads import label_counts
@@ -155,8 +158,10 @@ def format_name(file: DataFile) -> str:
     """What a file's format is called: one of documents, else the ending's."""
     if file.format:
         return file.format
-    ending = os.path.splitext(file.path)[1].lower()
-    return next((row.name for row in FORMATS.values() if ending in row.endings), ending.removeprefix("."))
+    try:
+        return labelled_format(file.path).name
+    except DataError:
+        return ending_of(file.path).removeprefix(".")
 
 
 def fold_name(file: DataFile) -> str | None:

@@ -26,6 +26,7 @@ from lexel.engines.fake import FakeEngine
 from lexel.engines.packing import Sequences, build_rows, pack
 from lexel.labels import detect
 from lexel.names import Layer
+from lexel.pointers import read_pointer
 from lexel.tasks.base import Flow
 from lexel.tasks.layers import LayerHead, TagOptions
 from lexel.tasks.tag import Tagger
@@ -537,6 +538,32 @@ def fake_tagger(folder: Path, engine: Engine | None = None, **options: Any) -> T
         layer: LayerHead(flow.name, head, detect(head.labels, scheme=head.scheme)) for layer, head in heads.items()
     }
     return Tagger([flow], layers, TagOptions(**options))
+
+
+def build_span_model(
+    folder: Path,
+    *,
+    labels: Sequence[str] = ("LOC", "ORG", "PER"),
+    pointer: Mapping[str, Any] | None = None,
+    vocab: Sequence[str] = VOCAB,
+    seed: int = 1,
+    **config: Any,
+) -> Path:
+    """A folder with a tiny random BERT and a head that scores spans; needs numpy and safetensors only."""
+    form = read_pointer({"size": 8, **(pointer or {})}, "pointer")
+    entry = {"task": "spans", "prefix": "heads.spans", "labels": list(labels), "pointer": form.record}
+    values = bert_config(vocab_size=len(vocab), **config)
+    tensors = bert_tensors(values, {}, seed=seed)
+    random, hidden, n = np.random.default_rng(seed), values["hidden_size"], len(labels)
+    shapes = {"": (2 * form.size * n, hidden)}
+    if form.kind != "global-pointer":
+        shapes = {".p_dense": (2 * form.size, hidden), ".q_dense": (2 * n, 2 * form.size)}
+    for name, shape in shapes.items():
+        tensors[f"heads.spans{name}.weight"] = (random.normal(size=shape) * 0.5).astype(np.float32)
+        tensors[f"heads.spans{name}.bias"] = (random.normal(size=shape[0]) * 0.5).astype(np.float32)
+    write_folder(folder, values, tensors, vocab)
+    write_json(folder / "lexel.json", {"format": 1, "pieces": "tokenizer", "heads": {"spans": entry}})
+    return folder
 
 
 _LAYERS: dict[str, Layer] = {"words": "words", "words+pos": "words", "pos": "pos", "entities": "entities"}

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from lexel.checkpoint import Checkpoint, Head, open_checkpoint
 from lexel.engines.choose import EngineOptions, describe, device_named, start_engine
 from lexel.errors import LabelError
-from lexel.names import TAGGING
+from lexel.names import LABELS_PIECES
 from lexel.tasks.base import Block, Flow, gather_blocks, gather_given, join_words
 from lexel.text.alignment import bounds_of, read_chars
 
@@ -313,7 +313,7 @@ def _open(source: Source, revision: str | None) -> Checkpoint:
 
 def _head_for(checkpoint: Checkpoint, task: str) -> Head:
     """The only head that labels characters; of several the one for the task."""
-    heads = [head for head in checkpoint.heads.values() if head.task in TAGGING]
+    heads = [head for head in checkpoint.heads.values() if head.task in LABELS_PIECES]
     fitting = heads if len(heads) == 1 else [head for head in heads if head.task == task]
     if len(fitting) != 1:
         has = ", ".join(f"{head.name} ({head.task})" for head in checkpoint.heads.values()) or "a bare encoder"

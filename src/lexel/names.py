@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-Task = Literal["words", "pos", "words+pos", "entities", "labels", "fill", "classify", "answer", "embed"]
+Task = Literal["words", "pos", "words+pos", "entities", "labels", "spans", "fill", "classify", "answer", "embed"]
 """What a head predicts."""
-Layer = Literal["words", "pos", "entities"]
+FlatLayer = Literal["words", "pos", "entities"]
+"""A layer without overlaps."""
+Layer = Literal["words", "pos", "entities", "nested"]
 """What a Document holds beside its text."""
 Pieces = Literal["chars", "tokenizer"]
 """What a model reads: single characters, or the pieces of its tokenizer."""
@@ -22,11 +24,14 @@ WordLabel = Literal["first", "mean"]
 
 SPAN_TASKS: tuple[Task, ...] = ("words", "words+pos", "entities")
 """Tasks whose tags follow a scheme."""
-TAGGING: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
-"""Tasks that label pieces."""
+LABELS_PIECES: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
+"""Tasks that label pieces, one by one."""
+TAGGING: tuple[Task, ...] = (*LABELS_PIECES, "spans")
+"""Tasks that give layers of a Document."""
 TEXT_TASKS: tuple[Task, ...] = ("classify", "answer", "embed")
 """Tasks that look at whole texts."""
 TASKS: tuple[Task, ...] = get_args(Task)
+FLAT_LAYERS: tuple[FlatLayer, ...] = get_args(FlatLayer)
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 PIECES: tuple[Pieces, ...] = get_args(Pieces)
 

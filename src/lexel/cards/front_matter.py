@@ -24,6 +24,7 @@ _TAGS = {
     "pos": "part-of-speech",
     "words+pos": "part-of-speech",
     "entities": "named-entity-recognition",
+    "spans": "named-entity-recognition",
 }
 _KEPT = ("thumbnail", "widget", "co2_eq_emissions", "extra_gated_prompt", "extra_gated_fields")
 """What an earlier card may say that stays true, whatever the files say."""

@@ -63,6 +63,8 @@ def scored(report: Values) -> Iterator[Scored]:
             yield _spans(
                 f"entities, {rule} rule", f"entity ({rule})", entities[rule]["micro"], layer="entities", rule=rule
             )
+    if nested := results.get("nested"):
+        yield _spans("nested entities", "nested entity", nested["spans"]["micro"], layer="nested")
 
 
 def _classes(scores: Values) -> Iterator[Scored]:
@@ -192,6 +194,19 @@ def type_table(facts: Facts) -> str:
             rows.append((*place, markdown.cell_code(label), *shown, interval(lenient["f1"]), f"{lenient['n_gold']:,}"))
     head = ("data", "part", "type", "strict F1", "lenient F1", "95 % of lenient", "in gold")
     return markdown.table(head, rows, numbers=("strict F1", "lenient F1", "in gold")) if rows else ""
+
+
+def nested_table(facts: Facts) -> str:
+    """F1 of each type of nested entity."""
+    rows = []
+    for report in facts.reports:
+        nested = (report.get("results") or {}).get("nested")
+        name, role = facts.report_name(report)
+        for label, score in nested["spans"]["by_label"].items() if nested else ():
+            shown = percent(score["f1"]["value"]), interval(score["f1"]), f"{score['n_gold']:,}"
+            rows.append((markdown.text(name), role or "", markdown.cell_code(label), *shown))
+    head = ("data", "part", "type", "F1", "95 %", "in gold")
+    return markdown.table(head, rows, numbers=("F1", "in gold")) if rows else ""
 
 
 def tag_table(facts: Facts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ _READS = {
     "words+pos": "words with their part-of-speech tags",
     "entities": "named entities",
     "labels": "a label for each word",
+    "spans": "named entities, also those inside of others",
     "fill": "pieces for masked places",
     "classify": "classes of texts",
     "answer": "answers to questions, as stretches of a text",
@@ -150,13 +151,17 @@ def _limits(facts: Facts) -> Iterator[str]:
     window = facts.config.max_positions
     yield f"It takes {window:,} pieces at a time; Lexel reads longer texts in overlapping windows and cuts nothing off."
     for head in facts.tagging_heads:
-        if head.task == "entities":
-            types = sorted({label.partition("-")[2] for label in head.labels if "-" in label})
+        if head.task in ("entities", "spans"):
+            types = sorted(head.labels) if head.task == "spans" else _types_of(head.labels)
             yield f"Of entities it knows {_listed(list(map(markdown.code, types)))}, nothing else."
     yield from _weak_labels(facts)
     for role, count in (facts.training.get("overlap") or {}).items():
         if count:
             yield f"{count:,} texts of the {role} data stand in the training data too: figures on these say too much."
+
+
+def _types_of(tags: Sequence[str]) -> list[str]:
+    return sorted({tag.partition("-")[2] for tag in tags if "-" in tag})
 
 
 def _weak_labels(facts: Facts) -> Iterator[str]:
@@ -331,6 +336,7 @@ def figures(facts: Facts) -> str:
         results.result_table(facts),
         " ".join(said),
         _folded("Each type of entity", results.type_table(facts)),
+        _folded("Each type of nested entity", results.nested_table(facts)),
         _folded("F1 of words with each tag", results.tag_table(facts)),
         markdown.bullets(_notes(facts)),
         f"All figures, with how they were made, are in [{EVALUATION}]({EVALUATION}).",

@@ -22,6 +22,7 @@ from lexel.errors import CheckpointError, LabelError
 from lexel.jsonfile import read_object
 from lexel.labels import detect
 from lexel.names import PIECES, PROBLEMS, SPAN_TASKS, TAGGING, TASKS, Pieces, Problem, Task, WordLabel
+from lexel.pointers import PointerForm, check_span_labels, read_pointer
 
 if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint
@@ -54,7 +55,7 @@ _UNNAMED = ("LABEL_0", "LABEL_1")
 """What transformers takes a config without labels to mean."""
 
 _FILE_KEYS = {"format", "pieces", "heads", "adapter", "quantised", "base", "made"}
-_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem", "tuned", "crf"}
+_HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem", "tuned", "crf", "pointer"}
 _NAME = re.compile(r"[A-Za-z][\w+-]*")
 _PREFIX = re.compile(r"[\w-]+(\.[\w-]+)*")
 
@@ -74,6 +75,7 @@ class Head:
             (``regression``); ``None`` for others.
         tuned: What development data chose for it.
         crf: Whether transition scores of a CRF stand beside it.
+        pointer: How it scores spans, for those that do.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Head:
     problem: Problem | None = None
     tuned: Tuned = field(default_factory=Tuned)
     crf: bool = False
+    pointer: PointerForm | None = None
 
 
 class FolderHeads(NamedTuple):
@@ -171,6 +174,8 @@ def describe_heads(checkpoint: Checkpoint) -> dict[str, Any]:
     for head in checkpoint.heads.values():
         values = {key: getattr(head, key) for key in ("task", "labels", "scheme", "prefix", "word_label", "problem")}
         heads[head.name] = {key: value for key, value in values.items() if value not in (None, ())}
+        if head.pointer is not None:
+            heads[head.name]["pointer"] = head.pointer.record
     base = {"id": checkpoint.source.repo_id or checkpoint.source.folder.name, "revision": checkpoint.source.commit}
     return {"format": FORMAT, "pieces": checkpoint.pieces, "heads": heads, "base": base}
 
@@ -335,8 +340,12 @@ def _read_head(name: str, entry: Any, path: Path, config: ModelConfig, asked: _A
         return _text_classifier(name, entry.get("problem"), labels, prefix, where)
     if task not in TAGGING:
         return Head(name, task, labels, scheme, prefix, how)
-    _check_config(labels, prefix, config, where)
     tuned = read_tuned(entry.get("tuned"), f"{where}: tuned")
+    if task == "spans":
+        check_span_labels(labels, f"{where}: labels")
+        pointer = read_pointer(entry.get("pointer"), f"{where}: pointer")
+        return Head(name, task, labels, "bare", prefix, tuned=tuned, pointer=pointer)
+    _check_config(labels, prefix, config, where)
     crf = entry.get("crf", False)
     if not isinstance(crf, bool) or (crf and task not in SPAN_TASKS):
         raise CheckpointError(

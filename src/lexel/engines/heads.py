@@ -6,6 +6,7 @@
                (in some families linear, activation and norm stand before the linear map of each of these)
     fill       linear, activation, norm, embeddings transposed    [picks, vocab]
     embed      linear                                             [picks, 1]: a piece's share before the softmax
+    spans      linear                                             [picks, width]: see ``lexel.pointers``
 
 A head whose prefix is that of a plain Hugging Face folder has the tensors that its family gives it there. Any other
 prefix is Lexel's (``heads.<name>``), with the same tensors for every family:
@@ -31,7 +32,8 @@ from lexel.encoder.family import FillNames, HeadNames, ModelConfig
 from lexel.encoder.layers import Brick, Linear
 from lexel.encoder.ops import Ops
 from lexel.encoder.read import read_constant, read_layer_norm, read_linear
-from lexel.names import TAGGING
+from lexel.engines.pointers import build_pointer
+from lexel.names import LABELS_PIECES
 
 T = TypeVar("T")
 
@@ -71,6 +73,8 @@ def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *
     """
     if head.task == "fill":
         return _build_fill(ops, _fill_names(head, weights, config), weights, config, embeddings)
+    if head.task == "spans":
+        return build_pointer(ops, head, weights, hidden_size=config.hidden_size)
     if head.task == "embed":
         return read_linear(ops, weights, f"{head.prefix}.attention", (1, config.hidden_size))
     return _build_outputs(ops, _output_names(head, config), weights, config, width=output_width(head, config))
@@ -82,13 +86,15 @@ def is_plain(head: Head, config: ModelConfig) -> bool:
 
 
 def plain_prefix(head: Head, config: ModelConfig) -> str:
-    """The prefix that a head has in a plain Hugging Face folder."""
+    """The prefix that a head has in a plain Hugging Face folder; none has spans."""
     plain = {"fill": config.family.fill.prefix, "answer": config.family.answer.output}
     return plain.get(head.task, PLAIN_CLASSIFIER)
 
 
 def output_width(head: Head, config: ModelConfig) -> int:
     """How many numbers a head gives for a piece."""
+    if head.pointer is not None:
+        return head.pointer.width(len(head.labels))
     return {"fill": config.vocab_size, "answer": 2, "embed": 1}.get(head.task, len(head.labels))
 
 
@@ -114,7 +120,9 @@ def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArr
 def tensor_patterns(head: Head, config: ModelConfig) -> tuple[str, ...]:
     """Patterns of the names of a head's tensors, for a model that does without it."""
     own: tuple[str, ...] = (f"{head.prefix}.*",)
-    if head.task in TAGGING:  # decoding reads them
+    if head.task == "spans":  # tables of angles, which some programs keep
+        return *own, f"{head.prefix.rpartition('.')[0] or head.prefix}.position_embedding.*"
+    if head.task in LABELS_PIECES:  # decoding reads them
         own += tuple(f"{prefix}.*" for prefix in transition_prefixes(head))
     if head.task in ("fill", "embed") or not is_plain(head, config):
         return own

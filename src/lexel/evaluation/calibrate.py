@@ -19,13 +19,14 @@ from lexel.checkpoint.heads import describe_heads
 from lexel.checkpoint.tuned import NUMBERS, Tuned
 from lexel.data.labelled import LabelledFile
 from lexel.disk import sha256_of, write_json
-from lexel.document import Document
+from lexel.document import Document, Spans
 from lexel.errors import DataError, LabelError
 from lexel.evaluation.scores.chunks import (
     LabelIndex,
     Pair,
     chunked,
     flat_layer,
+    has_layer,
     shifts_of,
     span_labels,
     word_labels,
@@ -97,7 +98,7 @@ def calibrate(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Cali
     shared = _shared_heads(plain.layers)
     judged = {layer: part for layer, part in _judge(plain, documents).items() if layer not in shared}
     found = {
-        layer: _calibrated(plain.layers[layer], part, is_entities=layer == "entities")
+        layer: _calibrated(plain.layers[layer], part, is_entities=layer in ("entities", "nested"))
         for layer, part in judged.items()
         if len(part.scores) >= LEAST_PREDICTIONS
     }
@@ -187,7 +188,8 @@ def _with_tuned(tagger: Tagger, change: Callable[[Layer, Tuned], Tuned]) -> Tagg
 
 def _shared_heads(layers: Mapping[Layer, LayerHead]) -> set[Layer]:
     """Layers whose head gives another layer too."""
-    return {layer for layer, part in layers.items() if part.head.task == "words+pos"}
+    joint = {layer for layer, part in layers.items() if part.head.task == "words+pos"}
+    return joint | {layer for layer, part in layers.items() if part.head.task == "spans" and layer != "nested"}
 
 
 def _judge(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Judged]:
@@ -195,7 +197,7 @@ def _judge(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Judged]
     indexes = {layer: LabelIndex(part.label_set.types or part.head.labels) for layer, part in tagger.layers.items()}
     for chunk in chunked(read_pairs(tagger, documents)):
         for layer in tagger.layers:
-            known = [pair for pair in chunk if layer in pair.gold.layers]
+            known = [pair for pair in chunk if has_layer(pair.gold, layer)]
             if known:
                 parts.setdefault(layer, []).append(_JUDGES[layer](known, indexes[layer]))
     judged = {
@@ -234,8 +236,16 @@ def _judge_tags(pairs: Sequence[Pair], index: LabelIndex) -> Judged:
 
 
 def _judge_entities(pairs: Sequence[Pair], index: LabelIndex) -> Judged:
-    shifts = shifts_of(pairs)
-    right, read = [pair.gold.entities for pair in pairs], [pair.predicted.entities for pair in pairs]
+    both = [pair.gold.entities for pair in pairs], [pair.predicted.entities for pair in pairs]
+    return _judge_spans(*both, shifts_of(pairs), index)
+
+
+def _judge_nested(pairs: Sequence[Pair], index: LabelIndex) -> Judged:
+    both = [pair.gold.all_entities for pair in pairs], [pair.predicted.nested for pair in pairs]
+    return _judge_spans(*both, shifts_of(pairs), index)
+
+
+def _judge_spans(right: Sequence[Spans], read: Sequence[Spans], shifts: NDArray[np.int64], index: LabelIndex) -> Judged:
     gold = flat_layer(right, shifts, [span_labels(spans, index, are_gold=True) for spans in right])
     found = flat_layer(read, shifts, [span_labels(spans, index, are_gold=False) for spans in read])
     same = match_spans(gold, found)
@@ -246,6 +256,7 @@ _JUDGES: Mapping[Layer, Callable[[Sequence[Pair], LabelIndex], Judged]] = {
     "words": _judge_words,
     "pos": _judge_tags,
     "entities": _judge_entities,
+    "nested": _judge_nested,
 }
 
 

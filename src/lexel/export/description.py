@@ -16,7 +16,7 @@ from lexel.checkpoint.weights import read_tensors, weight_file
 from lexel.disk import write_json
 from lexel.engines.heads import plain_prefix
 from lexel.jsonfile import read_object
-from lexel.names import PROBLEMS, TAGGING
+from lexel.names import LABELS_PIECES, PROBLEMS
 from lexel.text.tokenizer_export import write_tokenizer
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _keep_transitions(folder: Path, heads: tuple[Head, ...], place: Path) -> Non
     """
     file, kept = weight_file(folder), {}
     tensors = {} if file is None else read_tensors(folder, file)
-    for head in (one for one in heads if one.task in TAGGING):
+    for head in (one for one in heads if one.task in LABELS_PIECES):
         for name in (one for one in tensors if one.rpartition(".")[0] in transition_prefixes(head)):
             own = name if len(heads) > 1 else f"{PLAIN_PREFIXES[0]}.{name.rpartition('.')[2]}"
             kept[own] = tensors[name]

@@ -33,7 +33,7 @@ from lexel.export.card import write_card
 from lexel.export.description import write_description
 from lexel.export.formats import FORMATS, check_format, check_libraries, write_format
 from lexel.jsonfile import read_object
-from lexel.names import TAGGING
+from lexel.names import LABELS_PIECES
 from lexel.provenance import Step, base_material, write_provenance
 from lexel.tasks.embed import open_embedder
 from lexel.tasks.loading import Source
@@ -146,12 +146,16 @@ def check_export(source: Source | None, folder: Path, *, revision: str | None = 
 
 def _chosen(checkpoint: Checkpoint, name: str | None) -> list[Head | None]:
     """The heads to export; a bare encoder has ``None``."""
-    if name is None:
-        return list(checkpoint.heads.values()) or [None]
-    if name not in checkpoint.heads:
+    if name is not None and name not in checkpoint.heads:
         known = ", ".join(checkpoint.heads) or "(none)"
         raise LabelError(f"{checkpoint.source.folder}: no head {name!r}; expected one of {known}")
-    return [checkpoint.heads[name]]
+    found = list(checkpoint.heads.values()) if name is None else [checkpoint.heads[name]]
+    if spans := [head for head in found if head.task == "spans"]:
+        raise LabelError(
+            f"{checkpoint.source.folder}: head {spans[0].name} scores spans, for which exported graphs have no output; "
+            "expected another head. Name it with --head"
+        )
+    return [*found] or [None]
 
 
 def _export_onnx(
@@ -223,7 +227,7 @@ def _joint(checkpoint: Checkpoint, head: str | None, to: Sequence[str]) -> tuple
     Raises:
         OptionError: If there are none, or a format has one head alone.
     """
-    found = tuple(one for one in checkpoint.heads.values() if one.task in TAGGING)
+    found = tuple(one for one in checkpoint.heads.values() if one.task in LABELS_PIECES)
     if head is not None or {"torch", "bin"} & set(to):
         raise OptionError("joint: given with one head or a plain folder; expected all heads in another format")
     if not found:

@@ -22,7 +22,7 @@ from lexel.checkpoint import Checkpoint
 from lexel.export.litert import LITERT
 from lexel.export.parity import Run
 from lexel.export.standard import Binary, Output, Reduction, StandardModel, Target, Unary, input_names
-from lexel.names import TAGGING
+from lexel.names import LABELS_PIECES
 from lexel.text.char_tokenizer import CharTokenizer
 from lexel.text.tokenizer import load_tokenizer
 
@@ -43,7 +43,7 @@ def write_tensorflow(checkpoint: Checkpoint, folder: Path, target: Target) -> No
     """
     module, serving = _module(checkpoint, target)
     signatures = {SIGNATURE: serving}
-    if checkpoint.pieces == "chars" and target.head is not None and target.head.task in TAGGING:
+    if checkpoint.pieces == "chars" and target.head is not None and target.head.task in LABELS_PIECES:
         module.text = signatures[TEXT_SIGNATURE] = _text_function(serving, checkpoint, target.head.labels)
     tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures=signatures)
 

@@ -17,6 +17,7 @@ from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import LexelError, MissingExtra
+from lexel.names import LABELS_PIECES
 from lexel.pipelines.pipeline import TASKS
 from lexel.serving.failures import UnknownModel, unknown_model
 from lexel.serving.options import ModelSpec
@@ -92,7 +93,7 @@ READERS: Mapping[str, Reader] = {
     "zero-shot": Reader(("classify",), _task(partial(ZeroShotClassifier.load, labels=("a label",))), _zero_shot),
     "answer": Reader(("answer",), _task(Answerer.load), _stream),
     "embed": Reader((), _task(Embedder.load), _stream),
-    "token-classification": Reader(_TAGGING, _pipeline("token-classification"), _call),
+    "token-classification": Reader(LABELS_PIECES, _pipeline("token-classification"), _call),
     "text-classification": Reader(("classify",), _pipeline("text-classification"), _call),
     "fill-mask": Reader(("fill",), _pipeline("fill-mask"), _call),
     "feature-extraction": Reader((), _pipeline("feature-extraction"), _call),

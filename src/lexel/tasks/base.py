@@ -28,8 +28,9 @@ from lexel.engines.base import BATCH_PIECES, Engine, Rows, Scores
 from lexel.engines.heads import output_width
 from lexel.engines.packing import Sequences
 from lexel.errors import CheckpointError, EngineError
-from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside
+from lexel.tasks.framing import Layout, PartnerPieces, Picks, decided, lay_out, room_beside, windowed
 from lexel.tasks.gathering import BLOCK_CHARS
+from lexel.tasks.span_windows import SpanCollector, SpanHead
 from lexel.tasks.work import Batch, Collector, HandingOver, InOrder, Part, Work, make_batches
 from lexel.text.script import in_script
 from lexel.text.tokenizer import Pieces, SpecialPieces, Tokenizer, load_tokenizer
@@ -47,7 +48,8 @@ class Reading:
     Attributes:
         pieces: The pieces of its texts.
         scores: By output, scores at the slots that were picked, ``[picks, width]``. Taggers pick every piece where it
-            is decided, so there they are ``[pieces, labels]``. Or what a task's own collector made of them.
+            is decided, so there they are ``[pieces, labels]``. Or what a task's own collector made of them. Of a head
+            for spans, a row for each span, see ``SpanCollector.result``.
         windows: The windows in which the texts were read.
         window: Which of them a pick stands in, ``[picks]``; windows follow each other in order.
         piece: Which piece was picked, or -1 for special pieces and partners, ``[picks]``.
@@ -229,6 +231,11 @@ class Flow:
                 "correct max_position_embeddings in config.json or model_max_length in tokenizer_config.json"
             )
         self.overlap = min(OVERLAP, self.window // 4)
+        self._span_heads = {
+            name: SpanHead(head.pointer, len(head.labels))
+            for name in self.outputs
+            if (head := checkpoint.heads.get(name)) is not None and head.pointer is not None
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By the model's folder and what was asked of it: an unpickled flow reads the files again."""
@@ -247,6 +254,7 @@ class Flow:
         picks: Picks = decided,
         read_empty: bool = False,
         collect: Collect | None = None,
+        span_threshold: float = 0.0,
     ) -> Iterator[Block]:
         """Add this flow's reading to each block, in order: ``prepare``, ``compute`` and ``finish``.
 
@@ -259,14 +267,21 @@ class Flow:
             picks: See there.
             read_empty: See there.
             collect: See there.
+            span_threshold: See there.
 
         Raises:
             DataError: If a partner leaves too little room for its text.
         """
-        prepared = (
-            self.prepare(block, window=window, overlap=overlap, picks=picks, read_empty=read_empty, collect=collect)
-            for block in blocks
+        prepare = partial(
+            self.prepare,
+            window=window,
+            overlap=overlap,
+            picks=picks,
+            read_empty=read_empty,
+            collect=collect,
+            span_threshold=span_threshold,
         )
+        prepared = map(prepare, blocks)
         for one in self.compute(prepared):
             self.finish(one)
             yield one.block
@@ -280,6 +295,7 @@ class Flow:
         picks: Picks = decided,
         read_empty: bool = False,
         collect: Collect | None = None,
+        span_threshold: float = 0.0,
     ) -> Prepared:
         """Step 1: cut the texts of a block into pieces and windows. Nothing is computed yet.
 
@@ -291,14 +307,18 @@ class Flow:
             read_empty: Whether to read a text without pieces, in a window of special pieces (and its partner).
             collect: Makes what receives the scores, for tasks that keep less than a row for each pick; by default
                 scores are put in the order of the picks.
+            span_threshold: The score (before a sigmoid) that a span must be above, for heads that score spans. A flow
+                with such a head looks at every piece of every window, whatever ``picks`` says.
 
         Raises:
             DataError: If a partner leaves too little room for its text.
         """
         pieces = self._tokenise(block)
         layout = self._lay_out(block, pieces, window=window, overlap=overlap, read_empty=read_empty)
-        sequences = _picked(layout, picks)
+        sequences = _picked(layout, windowed if self._span_heads else picks)
         collector = self._in_order(sequences) if collect is None or not block.texts else collect(layout)
+        if self._span_heads:
+            collector = self._spans_of(layout, threshold=span_threshold)
         return Prepared(block, pieces, layout, sequences, collector)
 
     def batches(self, parts: Sequence[Work | Part]) -> Iterator[Batch]:
@@ -347,7 +367,8 @@ class Flow:
 
     def finish(self, prepared: Prepared) -> Reading:
         """Step 3: the reading of a block whose scores are all there; it is added to the block."""
-        layout, picked = prepared.layout, prepared.sequences.picked
+        layout = prepared.layout
+        picked = decided(layout) if self._span_heads else prepared.sequences.picked
         reading = Reading(
             prepared.pieces, prepared.scores(), layout.windows, layout.window[picked], layout.piece[picked]
         )
@@ -364,6 +385,10 @@ class Flow:
 
     def _in_order(self, sequences: Sequences) -> Collector:
         return InOrder(sequences.picked, {output: self._width(output) for output in self.outputs})
+
+    def _spans_of(self, layout: Layout, *, threshold: float) -> Collector:
+        widths = {output: self._width(output) for output in self.outputs if output not in self._span_heads}
+        return SpanCollector(layout, self._span_heads, widths, threshold=threshold)
 
     def _tokenise(self, block: Block) -> Pieces:
         if block.given_words is None:

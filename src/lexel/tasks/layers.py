@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from lexel.checkpoint import Head
 from lexel.decoding.agreement import decode_with_words, recut
 from lexel.decoding.lexicon import Lexicon, Matches
+from lexel.decoding.pointers import best_apart
 from lexel.decoding.script_borders import script_borders
 from lexel.decoding.spans import decode_spans
 from lexel.decoding.tags import Method, decode_tags, probs_of
@@ -33,7 +35,7 @@ from lexel.decoding.words import (
 from lexel.document import Document, Spans, Words
 from lexel.labels import LabelSet
 from lexel.metrics.calibration import calibrated
-from lexel.names import Layer
+from lexel.names import FLAT_LAYERS, Layer
 from lexel.tasks.base import Block
 from lexel.text.alignment import (
     Chars,
@@ -49,6 +51,9 @@ from lexel.text.pieces import Pieces
 from lexel.text.sentences import split_sentences
 
 Snap = Literal["grapheme"]
+
+LEAST_SPAN_SCORE = 0.5
+"""The score that a span of a span model must be above unless something else is asked for."""
 
 UNKNOWN_POS = "_"
 """The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""
@@ -100,6 +105,7 @@ class TagKeywords(TypedDict, total=False):
     ignore: Collection[str]
     snap: Snap | None
     max_chars: int | None
+    nested: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +120,13 @@ class TagOptions:
             ends inside a word. If false, each layer is decoded by itself.
         entities_on_words: Widen entities to whole words.
         min_score: Leave out entities with a lower score; ``None`` for the least score that the model's folder names
-            (``lexel calibrate``), 0 for all.
+            (``lexel calibrate``), 0 for all. Of a span model ``None`` is 0.5, and 0 would give every span of a text.
         ignore: Labels of entities to leave out.
         snap: ``grapheme`` keeps what a reader sees as one character (an emoji with its joiners, a flag, a letter with
             its marks) in one word and one entity, whatever the model or a lexicon says; given words stay as they are.
         max_chars: Refuse longer texts; ``None`` for no limit.
+        nested: Of a span model, give the layer ``nested`` with all of its spans; ``entities`` are the best of them
+            that do not overlap.
     """
 
     decode: Method = "viterbi"
@@ -130,13 +138,14 @@ class TagOptions:
     ignore: Collection[str] = ()
     snap: Snap | None = None
     max_chars: int | None = None
+    nested: bool = True
 
     def __post_init__(self) -> None:
         if self.decode not in ("viterbi", "argmax"):
             raise ValueError(f"decode is {self.decode!r}; expected 'viterbi' or 'argmax'")
-        unknown = set(self.biases or ()) - set(get_args(Layer))
+        unknown = set(self.biases or ()) - set(FLAT_LAYERS)
         if unknown:
-            raise ValueError(f"biases for {min(unknown)!r}; expected layers: {', '.join(get_args(Layer))}")
+            raise ValueError(f"biases for {min(unknown)!r}; expected layers: {', '.join(FLAT_LAYERS)}")
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise ValueError(f"min_score is {self.min_score}; expected a score from 0 to 1")
         if self.snap not in (None, *get_args(Snap)):
@@ -146,7 +155,13 @@ class TagOptions:
 
     def least_score(self, layer: LayerHead) -> float:
         """The least score of an entity that is kept."""
-        return layer.head.tuned.min_score if self.min_score is None else self.min_score
+        usual = LEAST_SPAN_SCORE if layer.head.task == "spans" else 0.0
+        return layer.head.tuned.min_score or usual if self.min_score is None else self.min_score
+
+    def span_threshold(self, layer: LayerHead) -> float:
+        """The score, before sigmoid and calibration, that a span must be above."""
+        tuned = layer.head.tuned
+        return (_logit(self.least_score(layer)) - tuned.shift) / tuned.scale
 
     @classmethod
     def read(cls, keywords: TagKeywords) -> dict[str, Any]:
@@ -161,6 +176,10 @@ def _lexicon(given: Lexicon | str | os.PathLike[str] | Iterable[str] | None) -> 
     if given is None or isinstance(given, Lexicon):
         return given
     return Lexicon.load(os.fspath(given)) if isinstance(given, str | os.PathLike) else Lexicon(given)
+
+
+def _logit(prob: float) -> float:
+    return -math.inf if prob <= 0 else math.inf if prob >= 1 else math.log(prob / (1 - prob))
 
 
 def decode_block(block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> Iterator[Document]:
@@ -182,6 +201,7 @@ class _Decoder:
         self._pieces_by_flow: dict[str, tuple[Pieces, NDArray[np.int64] | None]] = {}
         self._owners: dict[str, NDArray[np.int32]] = {}
         self._ranges: tuple[NDArray[np.int32], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
+        self._spans: dict[str, _Spans] = {}
 
     def documents(self) -> Iterator[Document]:
         texts = self._block.texts
@@ -198,6 +218,10 @@ class _Decoder:
             scores=scores,
             pos_scores=None if pos is None else pos.scores,
         )
+        if (nested := self._nested(words)) is not None:
+            flat = iter(entities or ())
+            layers = zip(texts, found, nested, strict=True)
+            return (Document(text, own, next(flat, None), split_sentences, nested=every) for text, own, every in layers)
         return map(Document, texts, found, repeat(None) if entities is None else entities, repeat(split_sentences))
 
     def _words(self) -> tuple[WordTable, NDArray[np.float32] | None]:
@@ -239,7 +263,13 @@ class _Decoder:
     def _agreed(self, found: WordBegins, words: LayerHead) -> WordBegins:
         """The words with the entities that are best together with them, if both are read from the same pieces."""
         layer, options = self._layers.get("entities"), self._options
-        if layer is None or layer.flow != words.flow or found.odds is None or self._biases("words") is not None:
+        if (
+            layer is None
+            or layer.head.task == "spans"
+            or layer.flow != words.flow
+            or found.odds is None
+            or self._biases("words") is not None
+        ):
             return found
         if not options.joint or options.decode != "viterbi":
             return found
@@ -296,6 +326,9 @@ class _Decoder:
         layer = self._layers.get("entities")
         if layer is None:
             return None
+        if layer.head.task == "spans":
+            found = self._spans_of(layer, words)
+            return self._as_layer(found.taken(best_apart(found.starts, found.ends, found.worths)), layer)
         pieces, tags = self._pieces(layer.flow), self._tags("entities", layer)
         spans = decode_spans(tags, pieces.bounds, layer.label_set)
         piece_starts, piece_ends = flat_ranges(self._chars, pieces)
@@ -313,16 +346,57 @@ class _Decoder:
         if self._options.entities_on_words or self._edges is not None:
             apart = np.flatnonzero(_apart(starts, ends, scores))
             kept, starts, ends, scores = kept[apart], starts[apart], ends[apart], scores[apart]
-        text = spans.text[kept]
-        shift, texts = self._chars.bounds[text], self._block.texts
+        return self._as_layer(_Spans(spans.text[kept], starts, ends, spans.type_id[kept], scores, scores), layer)
+
+    def _nested(self, words: WordTable) -> Iterator[Spans] | None:
+        layer = self._layers.get("nested")
+        if layer is None or not self._options.nested:
+            return None
+        return self._as_layer(self._spans_of(layer, words), layer)
+
+    def _spans_of(self, layer: LayerHead, words: WordTable) -> _Spans:
+        """The spans of a head that scores them, each place and label once, outer before inner."""
+        if layer.flow not in self._spans:
+            self._spans[layer.flow] = self._read_spans(layer, words)
+        return self._spans[layer.flow]
+
+    def _read_spans(self, layer: LayerHead, words: WordTable) -> _Spans:
+        """A span begins and ends with pieces that speak for their character: those that ``_pieces`` keeps."""
+        rows = self._block.readings[layer.flow].scores[layer.head.name]
+        first, last, label = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64) - 1, rows[:, 2].astype(np.int64)
+        pieces, speaking = self._merged(layer.flow)
+        if speaking is not None:
+            kept = np.isin(first, speaking) & np.isin(last, speaking)
+            rows, label = rows[kept], label[kept]
+            first, last = (np.searchsorted(speaking, ends[kept]) for ends in (first, last))
+        piece_starts, piece_ends = flat_ranges(self._chars, pieces)
+        starts, ends = piece_starts[first], piece_ends[last]
+        starts, ends = trim_blanks(self._chars, starts, np.maximum(starts, ends))
+        if self._options.entities_on_words:
+            starts, ends = _widen(starts, ends, words)
+        if self._edges is not None:
+            starts, ends = widen_to_clusters(self._edges, starts, ends)
+        worths = rows[:, 3] - self._options.span_threshold(layer)
+        scores = layer.calibrated((1 / (1 + np.exp(-rows[:, 3]))).astype(np.float32))
+        kept = (ends > starts) & (worths > 0) & ~self._ignored(layer.label_set)[label]
+        order = np.flatnonzero(kept)
+        order = order[np.lexsort((-rows[order, 3], label[order], -ends[order], starts[order]))]
+        places = np.stack((starts[order], ends[order], label[order]))
+        order = order[np.append(True, (places[:, 1:] != places[:, :-1]).any(axis=0))[: len(order)]]
+        text = pieces.texts[first[order]]
+        return _Spans(text, starts[order], ends[order], label[order], scores[order], worths[order])
+
+    def _as_layer(self, spans: _Spans, layer: LayerHead) -> Iterator[Spans]:
+        """The spans of each text."""
+        shift, texts = self._chars.bounds[spans.text], self._block.texts
         return Spans.of_texts(
             texts,
-            _bounds_of(text, len(texts)),
-            starts=starts - shift,
-            ends=ends - shift,
-            label_ids=spans.type_id[kept],
+            _bounds_of(spans.text, len(texts)),
+            starts=spans.starts - shift,
+            ends=spans.ends - shift,
+            label_ids=spans.labels,
             labels=layer.label_set.types,
-            scores=scores,
+            scores=spans.scores,
         )
 
     def _pieces_of(self, words: WordTable, owner: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -392,6 +466,22 @@ class _Pos:
     def of(cls, ids: NDArray[np.int32], labels: tuple[str, ...], scores: NDArray[np.float32]) -> _Pos:
         """Tags by index, where -1 stands for none."""
         return cls(np.where(ids < 0, len(labels), ids).astype(np.int32), (*labels, UNKNOWN_POS), scores)
+
+
+class _Spans(NamedTuple):
+    """Labelled spans of a block's texts in order, by flat characters, each column ``[spans]``."""
+
+    text: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    labels: NDArray[np.integer[Any]]
+    scores: NDArray[np.float32]
+    worths: NDArray[np.floating[Any]]
+
+    def taken(self, which: NDArray[np.int64]) -> _Spans:
+        """Some of them, by index."""
+        columns: list[NDArray[Any]] = [column[which] for column in self]
+        return _Spans(*columns)
 
 
 def _bounds_of(text_ids: NDArray[np.int64], n_texts: int) -> NDArray[np.int64]:

@@ -36,7 +36,8 @@ _BY_LABELS: tuple[Layer, ...] = ("entities", "pos")
 TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
     "words": ("words", "words+pos"),
     "pos": ("pos", "labels", "words+pos"),
-    "entities": ("entities",),
+    "entities": ("entities", "spans"),
+    "nested": ("spans",),
 }
 """Which heads can give a layer, by their task; the first that a checkpoint has is taken."""
 
@@ -99,8 +100,8 @@ class Tagger:
             options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``TagOptions`` (``decode``, ``lexicon``, ``biases``, ``joint``,
-                ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``); the latter are defaults
-                that a call can override.
+                ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``, ``nested``); the latter are
+                defaults that a call can override.
 
         Raises:
             CheckpointError: If a checkpoint cannot be used.
@@ -132,7 +133,8 @@ class Tagger:
             text: The text.
             options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``decode``, ``lexicon``, ``biases``, ``joint``,
-                ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``; see ``TagOptions``.
+                ``entities_on_words``, ``min_score``, ``ignore``, ``snap``, ``max_chars``, ``nested``; see
+                ``TagOptions``.
 
         Raises:
             TypeError: If ``text`` is not a string, or an option is unknown.
@@ -324,6 +326,7 @@ class Tagger:
             size=len,
             block_of=Block,
             results_of=lambda _, block: self._documents(block, options),
+            how=self._how(options),
         )
 
     def _word_steps(
@@ -341,6 +344,7 @@ class Tagger:
             size=lambda item: len(item[0]),
             block_of=lambda items: Block([text for text, _ in items], [places for _, places in items]),
             results_of=lambda _, block: self._documents(block, options),
+            how=self._how(options),
         )
 
     def _document_steps(self, options: TagOptions, *, given_words: bool) -> FlowSteps[Document, Document, Document]:
@@ -364,7 +368,13 @@ class Tagger:
             size=lambda document: len(document.text),
             block_of=block_of,
             results_of=lambda documents, block: list(map(_named_as, documents, self._documents(block, options))),
+            how=self._how(options),
         )
+
+    def _how(self, options: TagOptions) -> dict[str, float]:
+        """How flows read a block: heads for spans keep those above a threshold."""
+        thresholds = [options.span_threshold(layer) for layer in self.layers.values() if layer.head.task == "spans"]
+        return {"span_threshold": min(thresholds)} if any(thresholds) else {}
 
     def _documents(self, block: Block, options: TagOptions) -> list[Document]:
         return list(decode_block(block, self.layers, options))
@@ -374,7 +384,7 @@ def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) ->
     """Which checkpoint and head gives each layer; one named for a layer must have a head for it."""
     chosen: dict[Layer, tuple[Checkpoint, Head]] = {}
     for layer in TASKS_OF_LAYER:
-        checkpoint = given.get(layer, main)
+        checkpoint = given.get("entities" if layer == "nested" else layer, main)
         head = None if checkpoint is None else _head_for(layer, checkpoint)
         if checkpoint is not None and head is not None:
             chosen[layer] = checkpoint, head

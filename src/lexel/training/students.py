@@ -19,7 +19,7 @@ from lexel.errors import LabelError, OptionError
 from lexel.evaluation.cost.cost import Cost
 from lexel.evaluation.cost.measure import without_announcements
 from lexel.evaluation.cost.student import Gold, student_cost
-from lexel.names import TAGGING
+from lexel.names import LABELS_PIECES
 from lexel.training.config.options import DataFile, DistillOptions, TrainingOptions
 from lexel.training.config.recipe import build_options, read_words
 from lexel.training.config.values import Value
@@ -127,7 +127,7 @@ def _tasks_of(teacher: str, asked: Sequence[str] | None) -> dict[str, str]:
     there: dict[str, str] = {name: head.task for name, head in checkpoint.heads.items()}
     if is_sentence_folder(checkpoint.source.folder) and "embed" not in there.values():
         there["embed"] = "embed"
-    tagging = [name for name, task in there.items() if task in TAGGING]
+    tagging = [name for name, task in there.items() if task in LABELS_PIECES]
     vectors = [name for name, task in there.items() if task == "embed"]
     names = tagging or vectors or list(there) if asked is None else list(asked)
     missing = [name for name in names if name not in there]

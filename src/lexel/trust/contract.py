@@ -110,14 +110,14 @@ def _read_file(path: Path) -> Contract:
 
 def judged_head(heads: Sequence[LabelledHead]) -> LabelledHead | None:
     """The head that a contract is about: entities before classes before tags."""
-    order = ("entities", "classify", "words+pos", "pos", "labels")
+    order = ("entities", "spans", "classify", "words+pos", "pos", "labels")
     found = [head for task in order for head in heads if head.task == task]
     return found[0] if found else None
 
 
 def labels_of_head(head: LabelledHead) -> tuple[str, ...]:
     """The labels that a head's results hold, in order."""
-    if head.task == "classify":
+    if head.task in ("classify", "spans"):
         return head.labels
     return detect(head.labels, scheme=head.scheme, where=f"head {head.name}").types if head.labels else ()
 

@@ -13,7 +13,7 @@ from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.options.named_model import Model, chosen_model
 from lexel.cli.options.probe import Data, Head, ProbingOptions
 from lexel.cli.terminal.messages import note, reported
-from lexel.names import Layer
+from lexel.names import FlatLayer
 
 if TYPE_CHECKING:
     from lexel.checkpoint import Checkpoint
@@ -64,7 +64,7 @@ def _probe(
     file: LabelledFile,
     *,
     test: LabelledFile | None,
-    head: Layer,
+    head: FlatLayer,
     probing: ProbingOptions,
     compute: ComputeOptions,
 ) -> ProbeResult:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from lexel.cli.options.groups import option
-from lexel.names import Layer
+from lexel.names import FlatLayer
 
 _PROBING = "Probing"
 
 Data = Annotated[str, option("--data", "-d", panel=_PROBING, value="FILE", help="Labelled documents.")]
 
 Head = Annotated[
-    Layer, option("--head", panel=_PROBING, value="NAME", help="Property to look for: words, pos or entities.")
+    FlatLayer, option("--head", panel=_PROBING, value="NAME", help="Property to look for: words, pos or entities.")
 ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lexel.evaluation.scores.chunks import Pair
+from lexel.evaluation.scores.chunks import Pair, has_layer
 from lexel.evaluation.scores.mistakes import Region, Stretch, context_of, regions_of, shown, stretches_of
 from lexel.names import Layer
 
@@ -72,7 +72,7 @@ class FlipList:
 
     def _add_layer(self, layer: Layer, first: Pair, second: Pair) -> None:
         spans = [stretches_of(pair.predicted, layer) for pair in (first, second)]
-        gold = stretches_of(first.gold, layer) if layer in first.gold.layers else None
+        gold = stretches_of(first.gold, layer) if has_layer(first.gold, layer) else None
         for region in regions_of(*spans, layer=layer):
             verdict = _verdict(gold, spans, region)
             change = _change(region, layer)

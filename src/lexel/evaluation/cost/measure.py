@@ -34,7 +34,12 @@ _EXAMPLES = 5
 """Of each layer."""
 
 _QUANTILE = 0.999
-_HEADLINES = {"words": "words, F1", "pos": "words and pos, F1", "entities": "entities, strict, F1"}
+_HEADLINES = {
+    "words": "words, F1",
+    "pos": "words and pos, F1",
+    "entities": "entities, strict, F1",
+    "nested": "nested entities, F1",
+}
 
 
 @contextmanager
@@ -162,6 +167,8 @@ def _scores(results: Results) -> dict[str, Estimate]:
         scores["pos"] = results.pos.words_and_tags.f1
     if results.entities is not None:
         scores["entities"] = results.entities.strict.micro.f1
+    if results.nested is not None:
+        scores["nested"] = results.nested.spans.micro.f1
     return scores
 
 

@@ -81,8 +81,9 @@ def _tags(checkpoint: Checkpoint) -> bool:
 
 
 def _flow(checkpoint: Checkpoint, precision: str) -> Flow:
-    """A flow of everything that is compared; a score for every piece of the vocabulary is too wide to keep."""
+    """A flow of everything that is compared: all but scores of the vocabulary, which are too many, and of spans."""
+    heads = checkpoint.heads
     outputs = [
-        name for name in outputs_of(checkpoint) if name not in checkpoint.heads or checkpoint.heads[name].task != "fill"
+        name for name in outputs_of(checkpoint) if name not in heads or heads[name].task not in ("fill", "spans")
     ]
     return start_flow(checkpoint, outputs, EngineOptions(engine="openvino", precision=precision))

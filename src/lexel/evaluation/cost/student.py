@@ -26,7 +26,7 @@ from lexel.evaluation.scores.tallies import Sampling, Sums
 from lexel.evaluation.scores.texts import evaluate_answerer, evaluate_classifier
 from lexel.metrics.resampling import FloatArray, paired_bootstrap
 from lexel.metrics.scores import Estimate
-from lexel.names import TAGGING
+from lexel.names import LABELS_PIECES
 from lexel.tasks.answer import Answerer
 from lexel.tasks.base import Flow
 from lexel.tasks.classify import Classifier
@@ -89,7 +89,7 @@ def student_cost(
     shared = {name: head.task for name, head in student.heads.items() if name in teacher.heads}
     if is_sentence_folder(student.source.folder):
         shared["embed"] = "embed"
-    tags = [name for name, task in shared.items() if task in TAGGING]
+    tags = [name for name, task in shared.items() if task in LABELS_PIECES]
     flows = _flow(teacher, tags, threads=threads), _flow(student, tags, threads=threads)
     alike = _cut_alike(sample, *flows)
     parts = [_tag_loss((teacher, student), gold, flows, alike, threads=threads)] if tags else []

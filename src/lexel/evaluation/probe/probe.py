@@ -27,7 +27,7 @@ from lexel.labels import LabelSet, detect
 from lexel.metrics.resampling import FloatArray, interval, resample
 from lexel.metrics.scores import Estimate, rates_of, ratio
 from lexel.metrics.spans import count_spans, spans_of_tags
-from lexel.names import Layer
+from lexel.names import FlatLayer
 from lexel.tasks.base import Flow, gather_blocks
 from lexel.tasks.gold import ABSENT, BEGIN, IGNORE, OUTSIDE, PieceUnits, Units, unit_labels
 from lexel.tasks.loading import start_flow
@@ -39,7 +39,7 @@ PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 _BLOCK_CHARS = 2_048
 _SHARES, _SHARES_WITHOUT_TEST = (0.6, 0.2, 0.2), (0.8, 0.2, 0.0)
 """Which share of the documents is fitted to, chosen on, and scored on."""
-_METRICS: Mapping[Layer, str] = {
+_METRICS: Mapping[FlatLayer, str] = {
     "words": "F1 of words",
     "pos": "accuracy of tags, at the first piece of each word",
     "entities": "F1 of entities (lenient)",
@@ -57,7 +57,7 @@ class ProbeOptions:
         n_samples: Bootstrap samples for the intervals.
     """
 
-    target: Layer
+    target: FlatLayer
     max_items: int = 20_000
     seed: int = 42
     n_samples: int = 1000
@@ -86,7 +86,7 @@ class ProbeResult:
         layers: The score of each layer, from the embeddings up.
     """
 
-    target: Layer
+    target: FlatLayer
     metric: str
     labels: tuple[str, ...]
     n_items: tuple[int, int, int]

@@ -19,7 +19,15 @@ from lexel.evaluation.reports.layout import (
     write_page_file,
 )
 from lexel.evaluation.reports.report import percent, remarks, score_rows
-from lexel.evaluation.scores.results import EntityResult, LengthScore, PosResult, Report, Results, WordResult
+from lexel.evaluation.scores.results import (
+    EntityResult,
+    LengthScore,
+    NestedResult,
+    PosResult,
+    Report,
+    Results,
+    WordResult,
+)
 
 _COLUMNS = (
     Column("document", 2, "note", searched=True),
@@ -87,6 +95,12 @@ def _layers(results: Results) -> Iterator[_LayerView]:
         rules = [f"{rule.rule}: {rule.description}" for rule in (entities.strict, entities.lenient)]
         figures = [*_entity_figures(entities), *_quality("entities", entities)]
         yield _LayerView("entities", "Entities", figures, rules)
+    if (nested := results.nested) is not None:
+        by_label = nested.spans.by_label
+        bars = [(label, (("F1", score.f1),), score.n_gold) for label, score in by_label.items()]
+        figures = [Figure("F1 of each type (gold entities)", plots.bar_chart(bars)), label_table(by_label)]
+        rules = [f"{nested.spans.rule}: {nested.spans.description}"]
+        yield _LayerView("nested", "Nested entities", [*figures, *_quality("nested", nested)], rules)
 
 
 def _entity_figures(result: EntityResult) -> Iterator[Figure]:
@@ -102,7 +116,7 @@ def _entity_figures(result: EntityResult) -> Iterator[Figure]:
     yield label_table(lenient.by_label, title="Each type by the lenient rule")
 
 
-def _quality(name: str, result: WordResult | PosResult | EntityResult) -> Iterator[Figure]:
+def _quality(name: str, result: WordResult | PosResult | EntityResult | NestedResult) -> Iterator[Figure]:
     """F1 by length, and how far scores can be trusted."""
     if result.by_length:
         columns = [(_range(score), score.f1, score.n_documents) for score in result.by_length]

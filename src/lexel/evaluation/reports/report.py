@@ -11,7 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from lexel.data.files import Target, open_output
-from lexel.evaluation.scores.results import EntityResult, LossResult, PosResult, Report, Results, RuleScore, WordResult
+from lexel.evaluation.scores.results import (
+    EntityResult,
+    LossResult,
+    NestedResult,
+    PosResult,
+    Report,
+    Results,
+    RuleScore,
+    WordResult,
+)
 from lexel.metrics.calibration import Reliability
 from lexel.metrics.scores import Estimate, SpanScore
 
@@ -47,6 +56,8 @@ def show(report: Report, console: Console) -> None:
     console.print(table)
     if results.entities is not None:
         _show_types(results.entities, console)
+    if results.nested is not None:
+        _show_nested_types(results.nested, console)
     for line in remarks(results):
         console.print(line, highlight=False, markup=False)
 
@@ -74,6 +85,8 @@ def score_rows(results: Results) -> Iterator[Row]:
     if results.entities is not None:
         for rule in (results.entities.strict, results.entities.lenient):
             yield from _rule_rows(rule)
+    if results.nested is not None:
+        yield from _rule_rows(results.nested.spans, of="nested entities")
 
 
 def remarks(results: Results) -> Iterator[str]:
@@ -89,7 +102,7 @@ def remarks(results: Results) -> Iterator[str]:
 
 def reliabilities(results: Results) -> list[tuple[str, Reliability]]:
     """The layers whose scores were looked at."""
-    layers = {"words": results.words, "pos": results.pos, "entities": results.entities}
+    layers = {"words": results.words, "pos": results.pos, "entities": results.entities, "nested": results.nested}
     return [(name, layer.reliability) for name, layer in layers.items() if layer and layer.reliability]
 
 
@@ -125,16 +138,25 @@ def _pos_rows(result: PosResult) -> Iterator[Row]:
     yield "pos, accuracy on found words", percent(accuracy.value), "", "", interval_of(accuracy), "", "", ""
 
 
-def _rule_rows(rule: RuleScore) -> Iterator[Row]:
-    yield _span_row(f"entities, {rule.rule}, micro", rule.micro)
+def _rule_rows(rule: RuleScore, *, of: str = "entities") -> Iterator[Row]:
+    name = f"{of}, {rule.rule}"
+    yield _span_row(f"{name}, micro", rule.micro)
     macro = (rule.macro_precision, rule.macro_recall, rule.macro_f1)
-    yield f"entities, {rule.rule}, macro", *(percent(each.value) for each in macro), interval_of(macro[2]), "", "", ""
+    yield f"{name}, macro", *(percent(each.value) for each in macro), interval_of(macro[2]), "", "", ""
 
 
 def _span_row(name: str, score: SpanScore) -> Row:
     rates = [percent(rate.value) for rate in (score.precision, score.recall, score.f1)]
     counts = [f"{count:,}" for count in (score.n_gold, score.n_predicted, score.n_correct)]
     return name, *rates, interval_of(score.f1), *counts
+
+
+def _show_nested_types(result: NestedResult, console: Console) -> None:
+    table = _table("nested entities", "F1", "95 %", "gold", "predicted")
+    for label, score in result.spans.by_label.items():
+        counts = f"{score.n_gold:,}", f"{score.n_predicted:,}"
+        table.add_row(label, percent(score.f1.value), interval_of(score.f1), *counts)
+    console.print(table)
 
 
 def _show_types(result: EntityResult, console: Console) -> None:

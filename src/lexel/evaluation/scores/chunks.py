@@ -73,6 +73,11 @@ class LabelIndex:
         return np.array([self._numbers[label] for label in labels], np.int64)
 
 
+def has_layer(document: Document, layer: str) -> bool:
+    """Whether a gold document has a layer; its entities are its nested ones if it has no layer of their own."""
+    return layer in document.layers or (layer == "nested" and "entities" in document.layers)
+
+
 def chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
     """The pairs, some hundred at a time."""
     chunk: list[Pair] = []

@@ -35,12 +35,12 @@ class GoldLosses:
     """Computes, block by block, what gold labels cost.
 
     Args:
-        layers: The layers to look at, and where they come from.
+        layers: The layers to look at, and where they come from; spans of a head that scores them have no such loss.
         label_map: The model's names for gold labels that have others.
     """
 
     def __init__(self, layers: Mapping[Layer, LayerHead], label_map: Mapping[str, str]) -> None:
-        self._layers = layers
+        self._layers = {layer: head for layer, head in layers.items() if head.head.task != "spans"}
         self._label_map = label_map
 
     def of_block(self, block: Block, documents: Sequence[Document]) -> list[dict[Layer, DocumentLoss]]:

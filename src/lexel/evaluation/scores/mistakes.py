@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lexel.document import Document
-from lexel.evaluation.scores.chunks import Pair
+from lexel.evaluation.scores.chunks import Pair, has_layer
 from lexel.evaluation.scores.results import Mistake
 
 CONTEXT_CHARS = 24
@@ -48,7 +48,7 @@ class MistakeList:
         """Look for mistakes in a chunk, in the layers that gold has."""
         for pair in pairs:
             for layer in self.counts:
-                if layer in pair.gold.layers:
+                if has_layer(pair.gold, layer):
                     for kind, region in _mistakes(pair, layer, self._mapping):
                         self._add(pair, layer, kind=kind, region=region)
 
@@ -90,9 +90,11 @@ def _mistakes(pair: Pair, layer: str, mapping: Mapping[str, str]) -> Iterator[tu
 
 
 def stretches_of(document: Document, layer: str) -> list[Stretch]:
-    """The words, the words with their tags, or the entities of a document."""
+    """The words, the words with their tags, the entities, or the nested entities of a document."""
     if layer == "entities":
         return [Stretch(span.start, span.end, span.label) for span in document.entities]
+    if layer == "nested":
+        return sorted(Stretch(span.start, span.end, span.label) for span in document.all_entities)
     words = document.words
     labels = (words.pos or []) if layer == "pos" else [""] * len(words)
     return list(map(Stretch, words.starts.tolist(), words.ends.tolist(), labels))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,7 @@ class _StrictRule:
     def of(cls, tagger: Tagger) -> _StrictRule | None:
         """The rule where it can see something: Viterbi decoding gives well-formed tags only."""
         head = tagger.layers.get("entities")
-        if head is None or tagger.options.decode == "viterbi":
+        if head is None or head.head.task == "spans" or tagger.options.decode == "viterbi":
             return None
         if tagger.options.entities_on_words:
             raise LabelError(
@@ -135,7 +135,7 @@ class _WatchedFlow:
         self._flow = flow
         self._look = look
 
-    def read(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        for block in self._flow.read(blocks):
+    def read(self, blocks: Iterable[Block], **how: Any) -> Iterator[Block]:
+        for block in self._flow.read(blocks, **how):
             self._look(block)
             yield block

@@ -76,7 +76,7 @@ class RuleScore:
     """Scores of entities by one rule.
 
     Attributes:
-        rule: ``strict`` or ``lenient``.
+        rule: ``strict`` or ``lenient``; ``exact`` of nested entities.
         description: What the rule is.
         micro: All entities together.
         macro_precision: Mean over the types that the data or the predictions have.
@@ -116,6 +116,23 @@ class EntityResult:
 
 
 @dataclass(frozen=True, slots=True)
+class NestedResult:
+    """Scores of entities that may lie inside of each other or overlap.
+
+    Attributes:
+        n_documents: Documents with gold entities, or said to have none.
+        spans: A predicted span counts if its place and its label are those of a gold one.
+        by_length: Micro F1 by characters of the document.
+        reliability: Of the spans' scores.
+    """
+
+    n_documents: int
+    spans: RuleScore
+    by_length: list[LengthScore]
+    reliability: Reliability | None
+
+
+@dataclass(frozen=True, slots=True)
 class LossResult:
     """What the gold labels of a layer cost.
 
@@ -135,7 +152,7 @@ class Mistake:
     """One stretch of text where prediction and gold differ.
 
     Attributes:
-        layer: ``words``, ``pos`` or ``entities``.
+        layer: ``words``, ``pos``, ``entities`` or ``nested``.
         kind: In what way: ``split``, ``merged``, ``missed``, ``wrong label``, ...
         document: Its ``id``, else its number from 1.
         before: The text before it.
@@ -174,6 +191,7 @@ class Results:
         mistakes: Where prediction and gold differ, from the start of the data.
         n_mistakes: How many such places there are in all, by layer.
         n_overlapping: Documents whose text stands in the training data; ``None`` if that was not given.
+        nested: Scores of nested entities, if the model finds them.
     """
 
     n_documents: int
@@ -188,6 +206,7 @@ class Results:
     mistakes: list[Mistake] = field(repr=False)
     n_mistakes: dict[str, int]
     n_overlapping: int | None = None
+    nested: NestedResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from lexel.data.folding import fold_for
 from lexel.decoding.tags import Method
 from lexel.document import Document
 from lexel.errors import LabelError
-from lexel.evaluation.scores.chunks import LabelIndex, Pair, chunked
+from lexel.evaluation.scores.chunks import LabelIndex, Pair, chunked, has_layer
 from lexel.evaluation.scores.mistakes import MistakeList
 from lexel.evaluation.scores.predictions import read_pairs
 from lexel.evaluation.scores.results import Results
-from lexel.evaluation.scores.tallies import EntityTally, LossTally, PosTally, Sampling, WordTally
+from lexel.evaluation.scores.tallies import EntityTally, LossTally, NestedTally, PosTally, Sampling, WordTally
 from lexel.names import LAYERS, Layer
 from lexel.tasks.layers import LayerHead
 from lexel.tasks.tag import Tagger
@@ -37,6 +37,9 @@ class EvaluationOptions:
     label_map: Mapping[str, str] = field(default_factory=dict)
     given_words: bool = False
     sampling: Sampling = field(default_factory=Sampling)
+
+
+Tally = WordTally | PosTally | EntityTally | NestedTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Judge:
         self._abilities = abilities
         self._options = options
         _check_map(options.label_map, abilities.labels)
-        self.tallies: dict[Layer, WordTally | PosTally | EntityTally] = {}
+        self.tallies: dict[Layer, Tally] = {}
         for layer in LAYERS:
             if layer in abilities.labels and not (layer == "words" and options.given_words):
                 self.tallies[layer] = self._tally(layer)
@@ -107,10 +110,12 @@ class Judge:
         self._seen: dict[str, int] = dict.fromkeys(LAYERS, 0)
         self._n_documents = self._n_chars = self._n_overlapping = 0
 
-    def _tally(self, layer: Layer) -> WordTally | PosTally | EntityTally:
+    def _tally(self, layer: Layer) -> Tally:
         if layer == "words":
             return WordTally(self._options.vocabulary)
         index = LabelIndex(self._abilities.labels[layer], self._options.label_map)
+        if layer == "nested":
+            return NestedTally(index)
         return PosTally(index) if layer == "pos" else EntityTally(index)
 
     def add(self, chunk: Sequence[Pair]) -> None:
@@ -120,7 +125,7 @@ class Judge:
         self._n_documents += len(chunk)
         self._n_chars += sum(len(pair.gold.text) for pair in chunk)
         for layer in LAYERS:
-            self._seen[layer] += sum(layer in pair.gold.layers for pair in chunk)
+            self._seen[layer] += sum(has_layer(pair.gold, layer) for pair in chunk)
         texts = self._options.training_texts or ()
         self._n_overlapping += sum(pair.gold.text.strip() in texts for pair in chunk if pair.gold.text.strip())
 
@@ -131,7 +136,7 @@ class Judge:
             LabelError: If the model knows none of the gold labels of a layer.
         """
         sampling = self._options.sampling
-        words, pos, entities = (self.tallies.get(layer) for layer in LAYERS)
+        words, pos, entities, nested = (self.tallies.get(layer) for layer in LAYERS)
         results = Results(
             n_documents=self._n_documents,
             n_chars=self._n_chars,
@@ -145,6 +150,7 @@ class Judge:
             mistakes=self._mistakes.kept,
             n_mistakes=self._mistakes.counts,
             n_overlapping=None if self._options.training_texts is None else self._n_overlapping,
+            nested=nested.result(sampling) if isinstance(nested, NestedTally) else None,
         )
         results.notes.extend(_unknown_labels(results, self._labels()))
         results.notes.extend(self._unused_map())
@@ -153,7 +159,9 @@ class Judge:
     @property
     def _indexes(self) -> dict[Layer, LabelIndex]:
         return {
-            layer: tally.index for layer, tally in self.tallies.items() if isinstance(tally, PosTally | EntityTally)
+            layer: tally.index
+            for layer, tally in self.tallies.items()
+            if isinstance(tally, PosTally | EntityTally | NestedTally)
         }
 
     def _labels(self) -> dict[str, Sequence[str]]:
@@ -165,6 +173,8 @@ class Judge:
         return [f"--map-labels: the data has no {', '.join(unused)}"] if unused else []
 
     def _why_absent(self, layer: Layer) -> str | None:
+        if layer == "nested" and layer not in self.tallies:
+            return None  # few models find them, and few data sets have them
         if not self._seen[layer]:
             return "no document of the data has it"
         if layer == "words" and self._options.given_words:
@@ -183,7 +193,9 @@ class Judge:
                 f"{self._n_overlapping:,} of {n_documents:,} documents have texts of the training data (--vocabulary): "
                 "what is scored on them was seen before"
             )
-        if "entities" in self.tallies and seen["entities"] and self._abilities.decode == "viterbi":
+        if "nested" in self.tallies:
+            notes.append("nested: gold is the layer nested, or entities where a document has no such layer")
+        elif "entities" in self.tallies and seen["entities"] and self._abilities.decode == "viterbi":
             notes.append("entities: Viterbi decoding gives well-formed tags only, so both rules read the same")
         if "words" not in self._abilities.labels and "pos" in self.tallies and not self._options.given_words:
             notes.append("pos: no head gives words, so they are the pre-tokeniser's")
@@ -215,6 +227,7 @@ def _unknown_labels(results: Results, labels: Mapping[str, Sequence[str]]) -> li
     scores = {
         "pos": results.pos and results.pos.by_label,
         "entities": results.entities and results.entities.lenient.by_label,
+        "nested": results.nested and results.nested.spans.by_label,
     }
     for layer, by_label in scores.items():
         gold = {label: score.n_gold for label, score in (by_label or {}).items() if score.n_gold}

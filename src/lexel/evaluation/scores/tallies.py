@@ -8,9 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.evaluation.scores.chunks import LabelIndex, Pair, flat_layer, shifts_of, span_labels, word_labels
+from lexel.evaluation.scores.chunks import LabelIndex, Pair, flat_layer, has_layer, shifts_of, span_labels, word_labels
 from lexel.evaluation.scores.likelihood import DocumentLoss
-from lexel.evaluation.scores.results import EntityResult, LengthScore, LossResult, PosResult, RuleScore, WordResult
+from lexel.evaluation.scores.results import (
+    EntityResult,
+    LengthScore,
+    LossResult,
+    NestedResult,
+    PosResult,
+    RuleScore,
+    WordResult,
+)
 from lexel.metrics.calibration import N_BINS, Reliability, bin_scores, reliability_of
 from lexel.metrics.resampling import interval, resample
 from lexel.metrics.scores import Estimate, SpanScore, rates_of, ratio
@@ -30,6 +38,7 @@ LENGTHS = (1, 11, 21, 41, 81, 161, 321, 641)
 RULE_DESCRIPTIONS = {
     "strict": "a predicted entity counts only if its tags are well formed (seqeval's strict mode)",
     "lenient": "predicted tags are read as conlleval reads them (seqeval's default)",
+    "exact": "a predicted span counts if its place and its label are those of a gold one",
 }
 
 
@@ -299,6 +308,50 @@ class EntityTally:
             lenient=_rule_score("lenient", lenient, self.index.names, sampling),
             confusion=_confusion(self._confusion, self.index.names),
             by_length=self._lengths.scores(lenient.sum(axis=1), sampling),
+            reliability=self._calibration.result(),
+        )
+
+
+class NestedTally:
+    """Counts of entities that may lie inside of each other or overlap."""
+
+    def __init__(self, index: LabelIndex) -> None:
+        self.index = index
+        self._counts: list[IntArray] = []
+        self._found: list[BoolArray] = []
+        self._lengths = _Lengths()
+        self._calibration = _Calibration()
+
+    def add(self, pairs: Sequence[Pair]) -> None:
+        """Count a chunk's documents whose entities are known."""
+        pairs = [pair for pair in pairs if has_layer(pair.gold, "nested")]
+        if not pairs:
+            return
+        shifts, n, index = shifts_of(pairs), len(pairs), self.index
+        right, found = [pair.gold.all_entities for pair in pairs], [pair.predicted.nested for pair in pairs]
+        gold = flat_layer(right, shifts, [span_labels(spans, index, are_gold=True) for spans in right])
+        predicted = flat_layer(found, shifts, [span_labels(spans, index, are_gold=False) for spans in found])
+        self._counts.append(count_spans(gold, predicted, n_documents=n, n_labels=len(index)))
+        same = match_spans(gold, predicted)
+        self._found.append(same.of_gold >= 0)
+        self._calibration.add([spans.scores for spans in found], same.of_predicted >= 0)
+        self._lengths.add(pairs)
+
+    @property
+    def headlines(self) -> dict[str, Headline]:
+        """The scores by which systems are compared."""
+        return {"nested entities, F1": Headline.of([part.sum(axis=1) for part in self._counts], self._found)}
+
+    def result(self, sampling: Sampling) -> NestedResult | None:
+        """The scores; ``None`` if no document's entities are known."""
+        if not self._counts:
+            return None
+        n_labels = len(self.index)
+        counts = np.concatenate([_grown(part, (len(part), n_labels, 3)) for part in self._counts])
+        return NestedResult(
+            n_documents=len(counts),
+            spans=_rule_score("exact", counts, self.index.names, sampling),
+            by_length=self._lengths.scores(counts.sum(axis=1), sampling),
             reliability=self._calibration.result(),
         )
 

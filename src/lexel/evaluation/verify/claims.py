@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from lexel.evaluation.scores.results import Results
+from lexel.evaluation.scores.results import Results, RuleScore
 from lexel.metrics.scores import Estimate, SpanScore
 
-Part = Literal["words", "pos", "entities", "tags", "classes"]
+Part = Literal["words", "pos", "entities", "nested", "tags", "classes"]
 Quantity = Literal["precision", "recall", "f1", "accuracy"]
 
 _QUANTITIES: dict[str, Quantity] = {
@@ -28,6 +28,7 @@ _PARTS: dict[str, Part] = {
     **dict.fromkeys(("word", "words", "segmentation", "cws", "ws"), "words"),
     **dict.fromkeys(("pos", "upos", "tag", "tags", "tagging"), "pos"),
     **dict.fromkeys(("entity", "entities", "ner", "strict", "lenient", "conlleval", "seqeval"), "entities"),
+    "nested": "nested",
 }
 _RULES = {"strict": "strict", "lenient": "lenient", "conlleval": "lenient"}
 _CLASS_AVERAGES = {"positive": "positive", "macro": "macro", "micro": "micro", "weighted": "weighted"}
@@ -130,6 +131,8 @@ class Figure:
         quantity = "F1" if self.quantity == "f1" else self.quantity
         if self.part == "entities":
             return f"entity {quantity}, {self.rule}, {self.average}"
+        if self.part == "nested":
+            return f"nested entity {quantity}, {self.average}"
         if self.part == "classes":
             average = f", {self.average}" if self.average and quantity != "accuracy" else ""
             return f"{quantity} of classes{average}"
@@ -154,13 +157,20 @@ class Figure:
         if self.part == "pos" and results.pos is not None:
             is_share = self.quantity == "accuracy"
             return results.pos.accuracy if is_share else _of_spans(results.pos.words_and_tags, self.quantity)
-        if self.part == "entities" and results.entities is not None:
-            score = results.entities.strict if self.rule == "strict" else results.entities.lenient
+        score = self._entity_score(results)
+        if score is not None:
             if self.average == "macro":
                 macro: Estimate | None = getattr(score, f"macro_{self.quantity}", None)
                 return macro
             return _of_spans(score.micro, self.quantity)
         return None
+
+    def _entity_score(self, results: Results) -> RuleScore | None:
+        if self.part == "nested":
+            return None if results.nested is None else results.nested.spans
+        if self.part != "entities" or results.entities is None:
+            return None
+        return results.entities.strict if self.rule == "strict" else results.entities.lenient
 
 
 def _of_spans(score: SpanScore, quantity: Quantity) -> Estimate | None:
@@ -193,6 +203,8 @@ def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
     args = {key: str(value) for key, value in claim.args.items()}
     rule = args.get("rule") or next((_RULES[word] for word in said if word in _RULES), "lenient")
     average = args.get("average") or ("macro" if "macro" in said else "micro")
+    if part == "nested":
+        return Figure(part, quantities[0], average=average)
     return Figure(part, quantities[0], rule, average) if part == "entities" else Figure(part, quantities[0])
 
 
@@ -203,10 +215,12 @@ def _is_known(word: str, *, is_of_classes: bool) -> bool:
 
 
 def _part_of(claim: Claim, said: Sequence[str], quantity: Quantity, layers: Collection[str]) -> Part | None:
-    if claim.args.get("layer") in ("words", "pos", "entities", "tags"):
+    if claim.args.get("layer") in ("words", "pos", "entities", "nested", "tags"):
         part: Part = claim.args["layer"]
         return part
     named = {_PARTS[word] for word in said if word in _PARTS} or {_PARTS[layer] for layer in layers}
+    if "nested" in named:
+        return "nested"
     if "pos" in named and "entities" not in named:  # words with their tags
         return "pos"
     if len(named) != 1:

@@ -63,8 +63,9 @@ def routes(service: Service) -> APIRouter:
 
 def entity_labels(model: ServedModel) -> list[str]:
     """The types of entities that a model finds."""
-    heads = [head for head in model.checkpoint.heads.values() if head.task == "entities"]
-    return sorted({tag.partition("-")[2] for head in heads for tag in head.labels if "-" in tag})
+    heads = model.checkpoint.heads.values()
+    tags = {tag.partition("-")[2] for head in heads if head.task == "entities" for tag in head.labels if "-" in tag}
+    return sorted(tags.union(*(head.labels for head in heads if head.task == "spans")))
 
 
 def presidio_name(label: str) -> str:

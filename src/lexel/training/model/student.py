@@ -39,6 +39,8 @@ def student_heads(options: TrainingOptions, teacher: Checkpoint) -> Mapping[str,
 
 
 def _as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> HeadOptions:
+    if head.task == "spans":
+        raise OptionError(f"heads.{head.name}: scores spans, which a student cannot learn yet; expected another head")
     if head.task == "embed":
         return _vectors_as_taught(asked, head, teacher)
     has_scheme = head.task in SPAN_TASKS

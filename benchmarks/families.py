@@ -104,8 +104,12 @@ def _pipeline(name: str, folder: str, precision: str, setting: Setting) -> Peer:
 
 
 def _exported(name: str, folder: str, precision: str, setting: Setting) -> Peer:
-    make = partial(exported_reader, folder, threads=setting.threads, precision=precision, streams=setting.threads)
-    makers = by_batch(make, setting.sizes.exported_batches)
+    make = partial(exported_reader, folder, threads=setting.threads, precision=precision)
+    makers = {
+        f"{batches}, {streams} stream{'s' * (streams > 1)}": partial(maker, streams=streams)
+        for batches, maker in by_batch(make, setting.sizes.exported_batches).items()
+        for streams in sorted({1, setting.threads})
+    }
     return choose(f"{name}, exported graph", makers, list(sentences(setting.sizes.trial_sentences)), compiles=True)
 
 

@@ -9,7 +9,6 @@ The encoder's tensors keep their names; the head's get those that the family has
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,10 @@ from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.convert import write_safetensors
-from lexel.checkpoint.heads import PLAIN_CLASSIFIER
 from lexel.checkpoint.tensors import StoredTensor
 from lexel.checkpoint.weights import BIN, SAFETENSORS, read_tensors, weight_file
 from lexel.encoder.family import HeadNames, ModelConfig
-from lexel.engines.heads import is_plain, tensor_patterns
+from lexel.engines.heads import is_plain
 from lexel.errors import OptionError, WeightError
 from lexel.export.parity import Run
 from lexel.export.standard import Target
@@ -85,6 +83,11 @@ def _model_tensors(checkpoint: Checkpoint, target: Target) -> dict[str, StoredTe
         raise WeightError(f"{source}: no weights; expected a model folder")
     if checkpoint.adapter is not None:
         raise OptionError(f"{source}: has bottleneck adapters, which transformers' models have not; export to onnx")
+    classes = checkpoint.config.family.model_types[checkpoint.config.model_type].classes
+    if not hasattr(transformers, f"{classes}Model"):
+        raise OptionError(
+            f"{source}: transformers {transformers.__version__} has no class {classes}Model; export to another format"
+        )
     return dict(_plain_tensors(read_tensors(source, file), checkpoint.config, target.head))
 
 
@@ -118,8 +121,8 @@ def _renamed(head: Head, config: ModelConfig) -> dict[str, str]:
         return {prefix: names.output}
     if head.task == "classify" and names.dense is not None and names.norm is None:
         return {f"{prefix}.dense": names.dense, f"{prefix}.out_proj": names.output}
-    plain = tensor_patterns(replace(head, prefix=PLAIN_CLASSIFIER), config)
+    maps = ", ".join(name for name in (names.dense, names.norm, names.output) if name is not None)
     raise OptionError(
-        f"head {head.name!r}: transformers' {config.model_type} has other maps there ({', '.join(plain)}); "
-        "export to another format"
+        f"head {head.name!r}: has other maps than the head of transformers' {config.model_type} ({maps}). Train this "
+        "head alone, or export to another format"
     )

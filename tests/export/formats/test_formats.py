@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,6 +93,22 @@ def test_sentence_vectors_are_in_every_graph(pooling: str, name: str, tmp_path: 
     record = export_model(folder, tmp_path / "out", to=[name])["encoder"]["formats"][name]
     assert record["largest"] < 1e-4
     assert record["bytes"] == sum((tmp_path / "out" / file).stat().st_size for file in record["files"])
+
+
+def test_a_family_that_transformers_does_not_have_is_refused_by_name(tmp_path: Path) -> None:
+    build_reference(tmp_path / "model", RECIPES["nezha"])
+    with pytest.raises(OptionError, match="has no class NezhaModel; export to another format"):
+        FORMATS["torch"].write(open_checkpoint(tmp_path / "model"), tmp_path, Target(), name="torch")
+
+
+def test_a_head_that_transformers_would_read_otherwise_is_refused(tmp_path: Path) -> None:
+    build_reference(tmp_path / "model", RECIPES["modernbert"])
+    entry = {"task": "entities", "labels": list(ENTITIES), "scheme": "BIO", "prefix": "heads.entities"}
+    lexel = {"format": 1, "pieces": "tokenizer", "heads": {"entities": entry}}
+    (tmp_path / "model" / "lexel.json").write_text(json.dumps(lexel), encoding="utf-8")
+    checkpoint = open_checkpoint(tmp_path / "model")
+    with pytest.raises(OptionError, match=r"transformers' modernbert \(head\.dense, head\.norm, classifier\)"):
+        FORMATS["torch"].write(checkpoint, tmp_path, Target(checkpoint.heads["entities"]), name="torch")
 
 
 @pytest.mark.skipif("tensorflow" not in INSTALLED, reason="needs TensorFlow")

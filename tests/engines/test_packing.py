@@ -101,6 +101,25 @@ def test_rows_give_back_every_piece_at_its_position(case: tuple[NDArray[np.int64
     assert seen.tolist() == sequences.picked.astype(int).tolist()
 
 
+@given(length_lists(), st.integers(0, 300))
+def test_few_slots_are_filled_up_to_save_batches(case: tuple[NDArray[np.int64], int, int], overhead: int) -> None:
+    lengths, max_length, batch_pieces = case
+    apart = pack(lengths, max_length=max_length, batch_pieces=batch_pieces)
+    filled = pack(lengths, max_length=max_length, batch_pieces=batch_pieces, overhead=overhead)
+    assert sorted(np.concatenate([[], *(one.sequences for one in filled)]).tolist()) == list(range(len(lengths)))
+    assert all(one.n_rows.bit_count() == 1 for one in filled)
+    assert cost(filled, overhead) <= cost(apart, overhead)
+
+
+def cost(placements: list[Placement], overhead: int) -> int:
+    return sum(one.n_rows * one.length + overhead for one in placements)
+
+
+def test_fifteen_rows_of_a_small_model_are_two_batches_of_eight() -> None:
+    shapes = [(one.n_rows, one.length) for one in pack(np.array([90] * 14 + [30]), max_length=256, overhead=96)]
+    assert shapes == [(8, 96), (8, 96)]
+
+
 @given(length_lists())
 def test_unused_slots_are_padding_of_no_sequence(case: tuple[NDArray[np.int64], int, int]) -> None:
     lengths, max_length, batch_pieces = case

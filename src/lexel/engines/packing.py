@@ -3,15 +3,17 @@
 Best fit, longest first: a sequence goes into the fullest row that still has room for it, else opens a new row with room
 for ``ROW_LENGTH`` pieces, or twice as many until it fits. A row that is filled is then cut to the shortest length that
 holds it. Rows of one length are cut into batches whose row counts are powers of two, so an engine that compiles per
-shape sees few shapes.
+shape sees few shapes. A small model computes a few empty slots faster than it starts another batch: there, a batch is
+filled up with longer rows than needed, or with empty ones.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,13 +78,16 @@ def row_lengths(max_length: int) -> tuple[int, ...]:
     return tuple(lengths)
 
 
-def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BATCH_PIECES) -> list[Placement]:
+def pack(
+    lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BATCH_PIECES, overhead: int = 0
+) -> list[Placement]:
     """Place sequences into rows.
 
     Args:
         lengths: Length of each sequence with its special pieces, ``[sequences]``; none above ``max_length``.
         max_length: The longest sequence that the model takes.
         batch_pieces: Most slots in a batch; a single row may be longer.
+        overhead: How many empty slots may be computed to save a batch: its fixed cost, in slots.
 
     Returns:
         Batches of rows; each sequence stands in exactly one.
@@ -93,10 +98,11 @@ def pack(lengths: NDArray[np.int64], *, max_length: int, batch_pieces: int = BAT
     by_length: dict[int, list[list[int]]] = defaultdict(list)
     for length, members in rows:
         by_length[length].append(members)
+    plan = partial(_plan, batch_pieces=batch_pieces, overhead=overhead)
     return [
         _place(lengths, length, batch)
-        for length, members in sorted(by_length.items(), reverse=True)
-        for batch in _batches(members, max(1, batch_pieces // length))
+        for length, members in _merged(by_length, plan)
+        for batch in _cut(members, plan(len(members), length).n_rows)
     ]
 
 
@@ -146,13 +152,48 @@ def _cut_to_length(
     return zip(shortest.tolist(), rows, strict=True)
 
 
-def _batches(rows: list[list[int]], most: int) -> Iterator[list[list[int]]]:
-    """Cut rows into batches of the largest power of two up to ``most``, then smaller powers for the rest."""
-    size, start = 1 << (most.bit_length() - 1), 0
-    while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
-        yield rows[start : start + size]
+class _Plan(NamedTuple):
+    """The batches that some rows of one length are cut into: rows of each, and what all of them cost, in slots."""
+
+    n_rows: list[int]
+    cost: int
+
+
+def _plan(n_rows: int, length: int, *, batch_pieces: int, overhead: int) -> _Plan:
+    """Batches of the largest power of two that is allowed, then of smaller ones, or one with empty rows if cheaper."""
+    most = 1 << (max(1, batch_pieces // length).bit_length() - 1)
+    n_full, left = divmod(n_rows, most)
+    rest = [1 << bit for bit in reversed(range(left.bit_length())) if left >> bit & 1]
+    filled = 1 << (left - 1).bit_length()
+    if (filled - left) * length <= overhead * (len(rest) - 1):
+        rest = [filled]
+    sizes = [most] * n_full + rest
+    return _Plan(sizes, sum(sizes) * length + overhead * len(sizes))
+
+
+def _merged(
+    by_length: Mapping[int, list[list[int]]], plan: Callable[[int, int], _Plan]
+) -> list[tuple[int, list[list[int]]]]:
+    """Rows by length, the longest first; rows become as long as the next longer ones where that is cheaper."""
+    groups: list[tuple[int, list[list[int]]]] = []
+    for length in sorted(by_length):
+        rows = by_length[length]
+        if groups:
+            shorter, few = groups[-1]
+            apart = plan(len(few), shorter).cost + plan(len(rows), length).cost
+            if plan(len(few) + len(rows), length).cost < apart:
+                rows = rows + few
+                groups.pop()
+        groups.append((length, rows))
+    return groups[::-1]
+
+
+def _cut(rows: list[list[int]], sizes: Iterable[int]) -> Iterator[list[list[int]]]:
+    """Rows in batches of these sizes; the last is filled up with empty rows."""
+    start = 0
+    for size in sizes:
+        batch = rows[start : start + size]
+        yield batch + [[]] * (size - len(batch))
         start += size
 
 
@@ -163,7 +204,7 @@ def _place(lengths: NDArray[np.int64], length: int, rows: list[list[int]]) -> Pl
     row_of = np.repeat(np.arange(len(rows)), counts)
     sizes = lengths[sequences]
     before = np.cumsum(sizes) - sizes
-    slots = row_of * length + before - before[firsts][row_of]
+    slots = row_of * length + before - np.append(before, 0)[firsts][row_of]  # firsts of empty last rows lie beyond
     numbers = (np.arange(len(sequences)) - firsts[row_of] + 1).astype(np.int32)
     return Placement(len(rows), length, sequences, slots, numbers)
 

@@ -40,6 +40,10 @@ from lexel.text.windows import Windows, plan_batch
 OVERLAP = 128
 """Pieces that neighbouring windows of a long text share; at most a quarter of the window in small models."""
 
+BATCH_PRODUCTS = 6_300_000
+"""What a batch costs beside its slots, where a slot costs ``hidden_size ** 2``: 96 slots of the included Chinese model,
+measured with batches of changing shapes; 10 slots of BERT-base."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -324,7 +328,11 @@ class Flow:
     def batches(self, parts: Sequence[Work | Part]) -> Iterator[Batch]:
         """The batches of rows for some works of this flow, or for parts of them; see ``make_batches``."""
         return make_batches(
-            parts, max_length=self._longest, batch_pieces=self._batch_pieces, pad=self.tokenizer.special.pad
+            parts,
+            max_length=self._longest,
+            batch_pieces=self._batch_pieces,
+            pad=self.tokenizer.special.pad,
+            overhead=BATCH_PRODUCTS // self.checkpoint.config.hidden_size**2,
         )
 
     def compute(self, works: Iterable[W]) -> Iterator[W]:

@@ -165,7 +165,9 @@ class Batch:
             share.work.receive(own, share.slots, n_sequences=share.n_sequences)
 
 
-def make_batches(parts: Sequence[Work | Part], *, max_length: int, batch_pieces: int, pad: int) -> Iterator[Batch]:
+def make_batches(
+    parts: Sequence[Work | Part], *, max_length: int, batch_pieces: int, pad: int, overhead: int = 0
+) -> Iterator[Batch]:
     """Pack the sequences of all parts together; rows are built when they are asked for.
 
     Args:
@@ -173,11 +175,12 @@ def make_batches(parts: Sequence[Work | Part], *, max_length: int, batch_pieces:
         max_length: The longest sequence that the model takes.
         batch_pieces: Most slots in a batch; a single row may be longer.
         pad: The padding piece.
+        overhead: How many empty slots may be computed to save a batch; see ``pack``.
     """
     some = [Part(part) if isinstance(part, Work) else part for part in parts]
     joined = _Whole(some[0].work) if len(some) == 1 and some[0].chosen is None else _Joined(some)
     lengths = np.diff(joined.sequences.bounds)
-    for placement in pack(lengths, max_length=max_length, batch_pieces=batch_pieces):
+    for placement in pack(lengths, max_length=max_length, batch_pieces=batch_pieces, overhead=overhead):
         rows, slots = build_rows(joined.sequences, placement, pad=pad)
         yield Batch(rows, joined.shares(slots, placement.sequences))
 

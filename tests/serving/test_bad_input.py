@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
 from collections import defaultdict
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
 
+from lexel.serving.app import answer_failure, build_app
+from lexel.serving.direct import Direct, DirectRoute
 from tests.serving.live import Failed, LiveServer
 
 BAD = [
@@ -51,6 +59,37 @@ def test_a_bad_request_gets_its_status_and_one_line(
 
 def test_a_wrong_method_is_405(server: LiveServer) -> None:
     assert server.status("/v1/tag") == 405
+
+
+def test_a_body_of_another_type_is_415(server: LiveServer) -> None:
+    with pytest.raises(Failed) as failed:
+        server.post("/v1/tag", b"text=a", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert failed.value.status == 415
+    assert "expected application/json" in failed.value.body["error"]
+
+
+def test_a_fault_of_the_server_is_500_and_shows_nothing_of_its_inside() -> None:
+    async def broken(request: Request) -> Response:
+        raise KeyError("secret")
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app, sent = build_app(), []
+    route = APIRoute("/broken", broken, methods=["POST"])
+    app.put_in_front(
+        Direct,
+        routes={"/broken": DirectRoute(route, None, broken)},
+        check_body=lambda n_bytes: None,
+        answer_failure=partial(answer_failure, app.state.service),
+    )
+    asyncio.run(app({"type": "http", "method": "POST", "path": "/broken", "headers": []}, receive, send))
+    assert sent[0]["status"] == 500
+    assert b"internal error" in sent[1]["body"]
+    assert b"secret" not in sent[1]["body"]
 
 
 def test_deep_nesting_is_refused(server: LiveServer) -> None:

@@ -190,6 +190,22 @@ def test_more_than_fits_the_queue_is_429_with_a_time_to_try_again() -> None:
         assert all(int(wait) >= 1 for wait in refused)
 
 
+def test_a_full_server_refuses_before_the_body_comes() -> None:
+    with serving("--max-queue", "2000") as server:
+        asking = threading.Thread(target=server.outcome, args=("/v1/segment", {"text": LONG * 10_000}))
+        asking.start()
+        while not queued(server):
+            time.sleep(0.01)
+        place = urlsplit(server.url)
+        head = "POST /v1/tag HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20000\r\n\r\n"
+        with socket.create_connection((str(place.hostname), place.port), timeout=60) as waiting:
+            waiting.sendall(head.encode())
+            answer = waiting.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"retry-after" in answer.lower()
+        asking.join()
+
+
 def test_what_takes_too_long_is_504() -> None:
     with serving("--timeout", "2") as server:
         with pytest.raises(Failed) as failed:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 
 from lexel.errors import Overloaded
 from lexel.serving.failures import Draining
 from lexel.serving.options import ServerOptions
+
+BYTES_OF_CHAR = 6
+"""Bytes of a character in JSON that is written in ASCII (``\\u597d``)."""
 
 RATE_WINDOW_S = 10.0
 """Seconds over which the rate of answers is measured, for ``Retry-After``."""
@@ -34,9 +35,8 @@ class Admission:
         self._done_pieces = 0.0
         self._since = monotonic()
 
-    @contextmanager
-    def admit(self, *, n_pieces: int, n_bytes: int) -> Iterator[None]:
-        """Let a request in, for as long as the block lasts.
+    def enter(self, *, n_pieces: int, n_bytes: int) -> None:
+        """Let a request in, until it leaves.
 
         A request is always let in when nothing else is there, however large it is.
 
@@ -44,6 +44,30 @@ class Admission:
             Draining: If the server is stopping.
             Overloaded: If there is no room; the message says when to try again.
         """
+        self._check(n_pieces=n_pieces, n_bytes=n_bytes)
+        self.n_requests += 1
+        self.n_pieces += n_pieces
+        self.n_bytes += n_bytes
+
+    def leave(self, *, n_pieces: int, n_bytes: int) -> None:
+        """Count a request out that was let in."""
+        self.n_requests -= 1
+        self.n_pieces -= n_pieces
+        self.n_bytes -= n_bytes
+        self._count(n_pieces)
+
+    def check_body(self, n_bytes: int) -> None:
+        """Refuse a request by the length of its body, before it is read, if it will hardly find room.
+
+        A character takes at most six bytes of JSON, save for the rare ones beyond ``U+FFFF``.
+
+        Raises:
+            Draining: See ``enter``, as for the other.
+            Overloaded: See there.
+        """
+        self._check(n_pieces=n_bytes // BYTES_OF_CHAR, n_bytes=n_bytes // BYTES_OF_CHAR)
+
+    def _check(self, *, n_pieces: int, n_bytes: int) -> None:
         if self.is_draining:
             raise Draining("the server is stopping; try again on another one")
         for what, held, more, most in (
@@ -54,20 +78,6 @@ class Admission:
                 raise Overloaded(
                     f"{held:,} {what} are waiting, at most {most:,} may; try again in {self.retry_after_s} s"
                 )
-        self.n_requests, self.n_pieces, self.n_bytes = (
-            self.n_requests + 1,
-            self.n_pieces + n_pieces,
-            self.n_bytes + n_bytes,
-        )
-        try:
-            yield
-        finally:
-            self.n_requests, self.n_pieces, self.n_bytes = (
-                self.n_requests - 1,
-                self.n_pieces - n_pieces,
-                self.n_bytes - n_bytes,
-            )
-            self._count(n_pieces)
 
     @property
     def retry_after_s(self) -> int:

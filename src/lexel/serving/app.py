@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import lexel
 from lexel.engines.choose import EngineOptions, describe
@@ -79,7 +80,7 @@ def build_app(
             await asyncio.to_thread(scheduler.close)
             await asyncio.to_thread(app.state.end_tracing)
 
-    app = FastAPI(title="Lexel", version=lexel.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = Application(title="Lexel", version=lexel.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.keys = service, keys
     routers = [wire.routes(service) for wire in (native, openai, tei, kserve, presidio)]
     for router in routers:
@@ -88,14 +89,35 @@ def build_app(
     page.add_page(app, shown=options.has_page)
     app.include_router(huggingface.routes(service))
     _add_failures(app, service)
-    app.add_middleware(Direct, routes=direct_routes(routers), answer_failure=partial(answer_failure, service))
-    app.add_middleware(Front, options=options, keys=keys, metrics=metrics)
+    app.put_in_front(
+        Direct,
+        routes=direct_routes(routers),
+        check_body=admission.check_body,
+        answer_failure=partial(answer_failure, service),
+    )
+    app.put_in_front(Front, options=options, keys=keys, metrics=metrics)
     if options.cors_origins:  # in front of the keys: a browser asks whether it may call without sending one
-        app.add_middleware(
+        app.put_in_front(
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
-    app.state.end_tracing = add_tracing(app) if options.has_tracing else lambda: None
+    app.state.end_tracing = add_tracing(app.put_in_front) if options.has_tracing else lambda: None
     return app
+
+
+class Application(FastAPI):
+    """FastAPI's application, with a way in that most requests leave before they come to FastAPI."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._entrance: ASGIApp = super().__call__
+
+    def put_in_front(self, layer: Callable[..., ASGIApp], **settings: Any) -> None:
+        """Have requests pass a layer first; ``add_middleware`` would put FastAPI's own layers in front of it."""
+        self._entrance = layer(self._entrance, **settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; see the ASGI specification."""
+        await self._entrance(scope, receive, send)
 
 
 def _stop_if_failed(warming: asyncio.Future[None]) -> None:

@@ -1,8 +1,8 @@
-"""The short way to the routes that are called most: JSON in, a response out, without a framework between.
+"""The way to the routes that texts are sent to: JSON in, a response out, without a framework between.
 
-FastAPI describes all routes, and answers what is not JSON or has parameters in its path. JSON for a route whose
-function takes only a body and the request goes straight to that function. The body is checked by the same model. What
-is left out is routing, dependencies and exit stacks, which cost as much as reading a short text.
+FastAPI describes all routes, and answers those with parameters in their paths. A request to a route whose function
+takes only a body and the request goes straight to that function. The body is checked by the same model. What is left
+out is routing, dependencies and exit stacks, which cost as much as reading a short text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lexel.errors import DataError
-from lexel.serving.failures import REFUSALS, NotJson
+from lexel.serving.failures import BodyTooLarge, NotJson, NotJsonType
 
 _JSON = b"application/json"
 
@@ -60,6 +60,7 @@ class Direct:
     Args:
         app: What answers everything else.
         routes: What is answered here.
+        check_body: Raises an error if a body of so many bytes would find no room; called before the body is read.
         answer_failure: The response to an error.
     """
 
@@ -67,32 +68,44 @@ class Direct:
         self,
         app: ASGIApp,
         routes: Mapping[str, DirectRoute],
+        *,
+        check_body: Callable[[int], None],
         answer_failure: Callable[[Request, Exception], Response],
     ) -> None:
         self._app = app
         self._routes = routes
+        self._check_body = check_body
         self._answer_failure = answer_failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; see the ASGI specification."""
-        found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if found is None or not _is_json(scope):
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        scope["route"] = found.route
+        found = self._routes.get(scope["path"])
         request = Request(scope, receive)
         try:
-            response = await _called(found, request)
+            head = dict(scope["headers"])
+            self._check_body(_length(head))
+            if found is None:
+                await self._app(scope, receive, send)
+                return
+            scope["route"] = found.route
+            response = await _called(found, request, head.get(b"content-type", _JSON))
         except ClientDisconnect:
             return
-        except REFUSALS as error:
+        except BodyTooLarge:
+            raise  # what stands around the routes answers it
+        except Exception as error:  # noqa: BLE001 (a fault of ours is answered and logged, too)
             response = self._answer_failure(request, error)
         await response(scope, receive, send)
 
 
-async def _called(found: DirectRoute, request: Request) -> Response:
+async def _called(found: DirectRoute, request: Request, kind: bytes) -> Response:
     if found.model is None:
         return await found.call(request)
+    if not kind.lower().startswith(_JSON):
+        raise NotJsonType(f"Content-Type is {kind[:100].decode('latin-1')!r}; expected application/json")
     body = await request.body()
     if not body:
         raise DataError("body: empty; expected a JSON object")
@@ -103,5 +116,7 @@ async def _called(found: DirectRoute, request: Request) -> Response:
     return await found.call(found.model.model_validate(value), request)
 
 
-def _is_json(scope: Scope) -> bool:
-    return any(name == b"content-type" and value.startswith(_JSON) for name, value in scope["headers"])
+def _length(head: Mapping[bytes, bytes]) -> int:
+    """The bytes of the body, as far as the client says."""
+    said = head.get(b"content-length", b"")
+    return int(said[:15]) if said.isdigit() else 0

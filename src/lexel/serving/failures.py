@@ -29,6 +29,10 @@ class NotJson(LexelError):  # noqa: N818
     """A body that cannot be parsed."""
 
 
+class NotJsonType(LexelError):  # noqa: N818
+    """A body whose content type says that it is not JSON."""
+
+
 class ClientGone(LexelError):  # noqa: N818
     """The client has left; nobody waits for the answer."""
 
@@ -43,6 +47,7 @@ class TimedOut(LexelError):  # noqa: N818
 
 STATUSES: Mapping[type[Exception], int] = {
     NotJson: 400,
+    NotJsonType: 415,
     ClientGone: 499,
     UnknownModel: 404,
     BodyTooLarge: 413,

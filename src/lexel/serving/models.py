@@ -140,6 +140,7 @@ class ServedModel:
         self._share = share
         self._engines: dict[frozenset[str], Engine] = {}
         self._readers: dict[tuple[str, str], Any] = {}  # by task and script
+        self._plain_lanes: dict[str, ReaderLane] = {}  # by task, without options
         self._lock = threading.RLock()
         has = {head.task for head in self.checkpoint.heads.values()}
         self.tasks = tuple(
@@ -181,10 +182,15 @@ class ServedModel:
             UnknownModel: If the model has no head for it.
             MissingExtra: If the library that converts a script is not installed.
         """
+        if not options and task in self._plain_lanes:
+            return self._plain_lanes[task]
         given = {name: value for name, value in (options or {}).items() if value is not None}
         key = (self.name, task, json.dumps(given, sort_keys=True, default=id))
         reader = self.reader(task, script=given.pop("script", AS_IS))
-        return ReaderLane(key, reader, READERS[task].read, given)
+        lane = ReaderLane(key, reader, READERS[task].read, given)
+        if not options:
+            self._plain_lanes[task] = lane
+        return lane
 
     @property
     def engines(self) -> tuple[Engine, ...]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,8 +90,8 @@ def _rows_json(rows: _Rows, at: NDArray[np.signedinteger[Any]] | None, *, is_pla
         values = [(at[row[0]], at[row[1]], *row[2:]) for row in values]
     if not is_plain:
         values = [tuple(_escaped(value) if isinstance(value, str) else value for value in row) for row in values]
-    template = "{" + ",".join([f'"{name}":{_FORMATS[name]}' for name in names]) + "}"
-    return ",".join([template % row for row in values])
+    template = "{" + ",".join([f'"{name}":{_FORMATS[name]}' for name in names]) + "},"
+    return (template * len(values))[:-1] % tuple(chain.from_iterable(values))
 
 
 @lru_cache(maxsize=64)

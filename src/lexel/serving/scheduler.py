@@ -110,32 +110,35 @@ class Scheduler:
         self._watch = watch
         self._short: dict[Hashable, deque[Job]] = {}  # by lane, the lane whose turn is next first
         self._long: deque[Job] = deque()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._has_short, self._has_long = threading.Condition(lock), threading.Condition(lock)
         self._closed = False
         self._reading = threading.local()
-        takers = [self._take_short, *[self._take_long] * long_texts]
+        takers = [(self._has_short, self._take_short), *[(self._has_long, self._take_long)] * long_texts]
         self._threads = [
-            threading.Thread(target=self._work, args=(take,), name=f"lexel-read-{i}", daemon=True)
-            for i, take in enumerate(takers)
+            threading.Thread(target=self._work, args=taker, name=f"lexel-read-{i}", daemon=True)
+            for i, taker in enumerate(takers)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue jobs; each ticket receives its results, or errors in their place."""
-        with self._changed:
+        with self._has_short:  # both conditions have the same lock
             for job in jobs:
                 if job.n_pieces > self._batch_pieces:
                     self._long.append(job)
+                    self._has_long.notify()
                 else:
                     self._short.setdefault(job.lane.key, deque()).append(job)
-            self._changed.notify_all()
+            self._has_short.notify()
 
     def close(self) -> None:
         """Read what is queued, then end the threads."""
-        with self._changed:
+        with self._has_short:
             self._closed = True
-            self._changed.notify_all()
+            self._has_short.notify_all()
+            self._has_long.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -145,11 +148,11 @@ class Scheduler:
         if jobs and all(job.ticket.is_abandoned for job in jobs):
             raise Abandoned
 
-    def _work(self, take: Callable[[], list[Job]]) -> None:
+    def _work(self, has_some: threading.Condition, take: Callable[[], list[Job]]) -> None:
         while True:
-            with self._changed:
+            with has_some:
                 while not (jobs := take()) and not self._closed:
-                    self._changed.wait()
+                    has_some.wait()
             if not jobs:
                 return
             self._read([job for job in jobs if not job.ticket.is_abandoned])

@@ -11,9 +11,12 @@ OffsetUnit = Literal["char", "utf16", "byte"]
 
 
 class Strict(BaseModel):
-    """A request: unknown fields are refused, so that a misspelt option is not lost."""
+    """A request: unknown fields are refused, so that a misspelt option is not lost.
 
-    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=None)
+    It is frozen, so that requests share the options that they do not set; else each would copy them.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class LexiconEntry(Strict):

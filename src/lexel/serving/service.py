@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -46,6 +45,11 @@ class Gathered:
         """Give the results to whoever waits, in the event loop."""
         if not self.done.done():
             self.done.set_result(self._results)
+
+    def give_up(self, error: Exception) -> None:
+        """Have whoever waits get an error instead."""
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Finished:
@@ -120,40 +124,45 @@ class Service:
                 f"{len(items):,} texts; expected at most {self.options.max_texts:,} in a request. Send several"
             )
         counts = [n_chars(item) + 2 for item in items]
-        with self.admission.admit(n_pieces=sum(counts), n_bytes=4 * sum(counts)):
+        size = {"n_pieces": sum(counts), "n_bytes": 4 * sum(counts)}
+        self.admission.enter(**size)
+        try:
             self._finished = self._finished or Finished()
             gathered = Gathered(len(items), self._finished)
             self._scheduler.submit(
                 [Job(lane, item, n, gathered, place) for place, (item, n) in enumerate(zip(items, counts, strict=True))]
             )
-            async with _abandoning(gathered):
-                return await self._in_time(gathered, request)
+            return await self._in_time(gathered, request)
+        finally:
+            self.admission.leave(**size)
 
     async def _in_time(self, gathered: Gathered, request: Request | None) -> list[Any]:
-        await asyncio.wait((gathered.done,), timeout=min(SOON_S, self.options.timeout_s))
-        if gathered.done.done():
-            return gathered.done.result()
-        leaving = asyncio.ensure_future(_disconnected(request))
+        """The results; the work is abandoned if nobody waits for them any more."""
+        watching: list[asyncio.Task[None]] = []
+        soon = asyncio.get_running_loop().call_later(
+            min(SOON_S, self.options.timeout_s),
+            lambda: watching.append(asyncio.ensure_future(self._give_up_late(gathered, request))),
+        )
         try:
-            await asyncio.wait(
-                (gathered.done, leaving), timeout=self.options.timeout_s - SOON_S, return_when=asyncio.FIRST_COMPLETED
-            )
+            return await gathered.done
+        except BaseException:
+            gathered.is_abandoned = True
+            raise
         finally:
-            leaving.cancel()
-        if gathered.done.done():
-            return gathered.done.result()
-        if leaving.done() and not leaving.cancelled():
-            raise ClientGone("the client has left")
-        raise TimedOut(f"no answer within {self.options.timeout_s:g} s; send less at a time, or try again later")
+            soon.cancel()
+            for task in watching:
+                task.cancel()
 
-
-@asynccontextmanager
-async def _abandoning(gathered: Gathered) -> AsyncIterator[None]:
-    """Mark the work as abandoned unless it was finished."""
-    try:
-        yield
-    finally:
-        gathered.is_abandoned = not gathered.done.done()
+    async def _give_up_late(self, gathered: Gathered, request: Request | None) -> None:
+        """End the wait when the client leaves, or the time is up."""
+        try:
+            async with asyncio.timeout(max(0, self.options.timeout_s - SOON_S)):
+                await _disconnected(request)
+        except TimeoutError:
+            said = f"no answer within {self.options.timeout_s:g} s; send less at a time, or try again later"
+            gathered.give_up(TimedOut(said))
+        else:
+            gathered.give_up(ClientGone("the client has left"))
 
 
 async def _disconnected(request: Request | None) -> None:

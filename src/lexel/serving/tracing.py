@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from fastapi import FastAPI
+from typing import Any
 
 from lexel.errors import MissingExtra
 
 
-def add_tracing(app: FastAPI) -> Callable[[], None]:
-    """Have an application send a span for each request, by OTLP over HTTP.
+def add_tracing(put_in_front: Callable[..., Any]) -> Callable[[], None]:
+    """Have a layer in front of an application send a span for each request, by OTLP over HTTP.
+
+    Args:
+        put_in_front: Puts the layer there; see ``lexel.serving.app.Application``.
 
     Returns:
         A function that sends the spans that are left.
@@ -27,6 +29,6 @@ def add_tracing(app: FastAPI) -> Callable[[], None]:
         raise MissingExtra(f'tracing needs {error.name}: pip install "lexel[otel]"') from error
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    app.add_middleware(OpenTelemetryMiddleware, tracer_provider=provider, exclude_spans=["receive", "send"])
+    put_in_front(OpenTelemetryMiddleware, tracer_provider=provider, exclude_spans=["receive", "send"])
     shutdown: Callable[[], None] = provider.shutdown
     return shutdown

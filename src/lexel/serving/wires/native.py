@@ -225,6 +225,8 @@ def _entry(entry: str | LexiconEntry) -> tuple[str, Action, float]:
 
 def _given(options: BaseModel, *without: str) -> dict[str, Any]:
     """The options that a request sets."""
+    if not options.model_fields_set:
+        return {}
     return {name: value for name, value in options.model_dump(exclude_none=True).items() if name not in without}
 
 

@@ -8,7 +8,7 @@ folder where that recipe has left it. The stages, each of which resumes where it
 
 1. the text, by ``recipes/zh/prepare.py``;
 2. ``distill.yaml``: a narrow encoder of two layers learns word boundaries from the bundled model;
-3. a graph in eight bits, calibrated scores, and the card.
+3. weights and a graph in eight bits, calibrated scores, and the card.
 
 ``--fast`` is the same chain at a size of seconds; its model is poor.
 """
@@ -110,9 +110,17 @@ def quantize(corpora: Path, work: Path) -> None:
     labelled = corpora / "labelled" / "zh_gsdsimp"
     texts = [record["text"] for record in prepare.read_labelled(corpora, "zh_gsdsimp", "train")]
     prepare.write_text(work / "calibration.txt", "".join(f"{text}\n" for text in texts[:CALIBRATION_SENTENCES]))
-    command = [sys.executable, "-m", "lexel", "quantize", work / "distill", work / "quantized"]
-    command += ["--calibration", work / "calibration.txt", "--data", labelled / "dev.jsonl"]
-    subprocess.run([*map(str, command), "--max-drop", "0.5"], check=True, env=os.environ | chinese.ALLOCATOR)
+    small = work / "small"
+    if not small.exists():  # the weights take more room than the graph, and are only read to train on or to export
+        run_quantize(work / "distill", small, "--weights-only")
+    data = ["--calibration", work / "calibration.txt", "--data", labelled / "dev.jsonl"]
+    run_quantize(small, work / "quantized", *data, "--max-drop", "0.5")
+
+
+def run_quantize(folder: Path, out: Path, *options: str | Path) -> None:
+    """Run ``lexel quantize``."""
+    command = [sys.executable, "-m", "lexel", "quantize", folder, out, *options]
+    subprocess.run([*map(str, command)], check=True, env=os.environ | chinese.ALLOCATOR)
 
 
 def finish(labelled: Path, folder: Path) -> None:

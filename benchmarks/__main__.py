@@ -23,6 +23,7 @@ from benchmarks.classification import measure_classification
 from benchmarks.embedding import measure_embedding
 from benchmarks.engines import measure_engines
 from benchmarks.families import measure_deberta, measure_modernbert
+from benchmarks.fast import measure_fast
 from benchmarks.floor import FloorError, Floors, fallen, read_floors
 from benchmarks.growth import measure_growth
 from benchmarks.host import measure_host
@@ -45,6 +46,7 @@ PARTS: dict[str, Callable[[Setting], Part]] = {
     "throughput": measure_throughput,
     "account": measure_account,
     "bundled": measure_bundled,
+    "fast": measure_fast,
     "embedding": measure_embedding,
     "classification": measure_classification,
     "startup": measure_startup,

@@ -184,6 +184,7 @@ SECTIONS = (
         draw_growth,
     ),
     Section("bundled", "The bundled model"),
+    Section("fast"),
     Section("embedding"),
     Section("classification"),
     Section("startup"),

@@ -24,6 +24,14 @@ def lexel_reader(folder: str | None, *, threads: int, **options: Any) -> Reader:
     return lambda texts: _look_at(tagger.stream(texts))
 
 
+def lexel_words_reader(folder: str | None, *, threads: int) -> Reader:
+    """Lexel's words alone: the text of each."""
+    import lexel
+
+    tagger = lexel.load(folder, threads=threads)
+    return lambda texts: sum(1 for document in tagger.stream(texts) for word in document.words.texts if word)
+
+
 def lexel_without_encoder(folder: str | None, *, threads: int, unread: bool = False) -> Reader:
     """Lexel with all the folder's heads, but scores that come from a table instead of an encoder.
 
@@ -264,6 +272,7 @@ def sentence_transformers_reader(folder: str, *, threads: int, batch: int = 32, 
 
 READERS: Mapping[str, Callable[..., Reader]] = {
     "lexel": lexel_reader,
+    "lexel-words": lexel_words_reader,
     "lexel-without-encoder": lexel_without_encoder,
     "lexel-unread": partial(lexel_without_encoder, unread=True),
     "lexel-pieces": lexel_pieces_reader,

@@ -22,7 +22,7 @@ from benchmarks.setting import QUICK
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 ROOT = Path(__file__).parents[2]
-BARS = 24
+BARS = 26
 
 
 @pytest.fixture(scope="module")

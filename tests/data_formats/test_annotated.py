@@ -454,6 +454,20 @@ def test_the_first_custom_layer_holds_the_entities_where_there_is_no_other() -> 
     assert [(span.text, span.label) for span in document.entities] == [("ab", "PER")]
 
 
+def test_the_name_of_a_layer_without_features_is_the_label() -> None:
+    header = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Person|\n\n"
+    (document,) = read("webanno", header + "\n#Text=ab cd\n1-1\t0-2\tab\t*\t\n1-2\t3-5\tcd\t_\t\n")
+    assert labelled(document.entities) == [("ab", "Person")]
+
+
+def test_annotations_of_inception_between_two_characters_are_counted() -> None:
+    header = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.X|value\n\n\n#Text=😀b\n"
+    rows = "1-1\t0-3\t😀b\t_\t\n1-1.1\t0-0\t\tA\t\n1-1.2\t2-2\t\tB\t\n1-1.3\t2-3\tb\tC\t\n"
+    (document,) = read("webanno", header + rows)
+    assert labelled(document.entities) == [("b", "C")]
+    assert losses_in("webanno", header + rows) == ["entities of no length: 2 not held by documents"]
+
+
 def test_webanno_holds_entities_that_cut_words_and_lie_over_each_other() -> None:
     text = "😀Paris-based banks"
     words = Words.of(text, [(0, 12), (13, 18)])

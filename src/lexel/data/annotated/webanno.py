@@ -56,11 +56,15 @@ _SPELLING = {letter: char for char, letter in _SPELLED.items()}
 
 @dataclass(slots=True)
 class _Columns:
-    """Which cells of a row hold what; ``None`` where the file has no such layer."""
+    """Which cells of a row hold what; ``None`` where the file has no such layer.
+
+    ``default`` is the label of entities whose layer has no features: the layer's name.
+    """
 
     version: str = "3.3"
     pos: int | None = None
     label: int | None = None
+    default: str = ""
     others: list[int] = field(default_factory=list)
 
     @property
@@ -96,7 +100,8 @@ def read_webanno(
     Args:
         source: A path (also packed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
-        losses: Counts annotations of other layers, entities without a value, and those over a sentence's end.
+        losses: Counts annotations of other layers, and entities without a value, without a length, or over a
+            sentence's end.
         faults: What happens at a sentence that cannot be read; by default it is an error.
 
     Raises:
@@ -137,7 +142,8 @@ def _header(rows: Iterator[str], lines: LineReader) -> _Columns:
     columns, at = _Columns(first.removeprefix("#FORMAT=WebAnno TSV ")), 3
     for name, features in layers:
         label = None
-        if name == chosen:
+        if name == chosen and columns.label is None:
+            columns.default = "" if features[0] else name.rpartition(".")[2]
             label = next((one for one in _LABEL_FEATURES if one in features), features[0])
         for feature in features:
             if name == _POS and feature == "PosValue":
@@ -203,7 +209,7 @@ def _document(
     pos = None if columns.pos is None else [_values(unit.cells[columns.pos])[0][0] or "_" for _, unit in tokens]
     levels = Levels(None, None)
     if columns.label is not None:
-        levels = levels_of(text, _entities(sentence.units, places, columns.label, losses, left_out))
+        levels = levels_of(text, _entities(sentence.units, places, columns, losses, left_out))
     others = (cell for unit in sentence.units for at in columns.others for cell in unit.cells[at : at + 1])
     losses.add("cells of other features and layers", sum(map(_says_something, others)), format="documents")
     return Document(text, Words.of(text, spans, pos), levels.entities, id=sentence.id, nested=levels.nested)
@@ -224,9 +230,7 @@ def _places(sentence: _Sentence, text: str, lines: LineReader) -> list[tuple[int
     found: list[tuple[int, int]] = []
     for unit in sentence.units:
         try:
-            ((start, end),) = chars_of(
-                np.asarray([(unit.start - begin, unit.end - begin)]), text, unit="utf16"
-            ).tolist()
+            start, end = _place(unit.start - begin, unit.end - begin, text)
         except ValueError as error:
             raise lines.error(
                 f"offsets {unit.start}-{unit.end} are not in the text: {error}", line=unit.line
@@ -241,13 +245,26 @@ def _places(sentence: _Sentence, text: str, lines: LineReader) -> list[tuple[int
     return found
 
 
+def _place(start: int, end: int, text: str) -> tuple[int, int]:
+    """A stretch in UTF-16 units in chars; annotations between two characters have one of no length.
+
+    Raises:
+        ValueError: If it is not in the text, or cuts a character in two.
+    """
+    if start == end == 0:
+        return 0, 0
+    ((first, last),) = chars_of(np.asarray([(0 if start == end else start, end)]), text, unit="utf16").tolist()
+    return (last if start == end else first), last
+
+
 def _entities(
-    units: Sequence[_Unit], places: Sequence[tuple[int, int]], column: int, losses: Losses, left_out: set[str]
+    units: Sequence[_Unit], places: Sequence[tuple[int, int]], columns: _Columns, losses: Losses, left_out: set[str]
 ) -> list[tuple[int, int, str]]:
     found: dict[str, tuple[int, int, str]] = {}
     unnumbered = count()
     for unit, (start, end) in zip(units, places, strict=True):
-        for value, number in _values(unit.cells[column]):
+        for said, number in _values(unit.cells[columns.label or 0]):
+            value = columns.default if said == "" else said
             if value is None or number in left_out:
                 continue
             if not value:
@@ -258,7 +275,9 @@ def _entities(
             else:
                 first, _, _ = found.get(number, (start, end, value))
                 found[number] = (first, end, value)
-    return [span for span in found.values() if span[2]]
+    spans = [span for span in found.values() if span[2]]
+    losses.add("entities of no length", sum(start == end for start, end, _ in spans), format="documents")
+    return [span for span in spans if span[0] < span[1]]
 
 
 def _values(cell: str) -> list[tuple[str | None, str | None]]:

@@ -21,6 +21,16 @@ def test_results_go_into_a_folder_of_brat_which_is_read_again(lexel: Run, tmp_pa
     assert [json.loads(line)["id"] for line in again.stdout.splitlines()] == ["00000001", "00000002"]
 
 
+@pytest.mark.parametrize("arguments", [("a.ann",), ("a.txt", "--from", "brat")])
+@pytest.mark.parametrize("command", ["tag", "segment"])
+def test_one_pair_of_brat_is_read(lexel: Run, tmp_path: Path, command: str, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "a.txt").write_text("王小明在北京", encoding="utf-8")
+    (tmp_path / "a.ann").write_text("T1\tPER 0 3\t王小明\n", encoding="utf-8")
+    name, *options = arguments
+    done = lexel(command, tmp_path / name, *options, "--to", "jsonl")
+    assert json.loads(done.stdout)["id"] == "a"
+
+
 @pytest.mark.parametrize("name", ["ontonotes", "conll2012", "uner", "germeval", "webanno"])
 def test_results_are_written_in_rows_and_known_by_them(lexel: Run, tmp_path: Path, name: str) -> None:
     out = tmp_path / ("out.name" if name == "ontonotes" else "out.tsv")

@@ -633,8 +633,19 @@ def test_spacy_reads_what_was_written(tmp_path: Path) -> None:
     FORMATS["spacy"].writer([EMOJI], path)
     (doc,) = DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
     assert doc.text == EMOJI.text
+    assert [token.text_with_ws for token in doc] == ["🦟 ", "𠮷野家 ", " ", "在 ", "北京", "😀"]
     assert [(span.text, span.label_) for span in doc.ents] == [(span.text, span.label) for span in EMOJI.entities]
     assert [token.pos_ for token in doc if not token.is_space] == EMOJI.words.pos
+
+
+@needs_spacy
+def test_a_docbin_is_read_from_a_stream_that_gives_few_bytes_at_a_time() -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(100)
+
+    (found,) = FORMATS["spacy"].reader(Slow(written("spacy", EMOJI)))  # type: ignore[misc]
+    assert found == EMOJI
 
 
 def test_without_spacy_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,7 @@ class Format:
         has_tags: Whether entities are tags of words, so that its reader takes ``repair``.
         of_whole_words: Whether entities must be of whole words, so that its writer takes ``off_words``.
         is_binary: Whether it is nothing for a terminal.
+        by_path: Whether a reader needs the path, since a document is several files.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Format:
     has_tags: bool = False
     of_whole_words: bool = False
     is_binary: bool = False
+    by_path: bool = False
 
 
 def _read_documents(
@@ -143,7 +145,7 @@ def _rows() -> Iterator[Format]:
     nested = frozenset(("id", "words", "entities", "nested"))
     spans, gold = tagged | nested, (".v4_gold_conll", ".v4_auto_conll", ".gold_conll", ".auto_conll")
     yield Format("spacy", read_docbin, write_docbin, (".spacy",), spans, of_whole_words=True, is_binary=True)
-    yield Format("brat", read_brat, write_brat, (".ann",), nested - {"words"}, is_binary=True)
+    yield Format("brat", read_brat, write_brat, (".ann",), nested - {"words"}, is_binary=True, by_path=True)
     yield Format("ontonotes", read_ontonotes, write_ontonotes, (".name",), nested)
     yield Format("conll2012", read_conll2012, write_conll2012, gold, tagged | {"id"}, of_whole_words=True)
     yield of_words("uner", read_uner, write_uner, (), nested - {"nested"})

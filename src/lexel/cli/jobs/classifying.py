@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +181,8 @@ class ClassifyingJob:
 
     def _records(self, files: InputFiles, faults: Faults, *, labelled: bool) -> Iterator[Classified]:
         for place, format in self.sources:
-            with files.open(place) as source:
+            by_path = format in FORMATS and FORMATS[format].by_path
+            with nullcontext(place) if by_path else files.open(place) as source:
                 for record in self._read(source, place, format, faults, labelled=labelled):
                     n_chars = len(record.text) + len(record.pair or "")
                     if is_short_enough(n_chars, faults, where=record.where, limit=self.texts.max_chars):

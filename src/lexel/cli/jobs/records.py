@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -69,7 +69,7 @@ class Inputs:
         self, place: str, format: Format, *, files: InputFiles, losses: Losses, faults: Faults
     ) -> Iterator[Placed]:
         """The records of one of the files."""
-        with self._opened(place, files) as source:
+        with self._opened(place, format, files) as source:
             if format.records is None:
                 yield from self._documents(place, source, format, losses=losses, faults=faults)
                 return
@@ -80,7 +80,9 @@ class Inputs:
                 if is_short_enough(len(record.text), faults, where=where, limit=self.options.max_chars):
                     yield Placed(where, record)
 
-    def _opened(self, place: str, files: InputFiles) -> AbstractContextManager[Source]:
+    def _opened(self, place: str, format: Format, files: InputFiles) -> AbstractContextManager[Source]:
+        if format.by_path:
+            return nullcontext(place)
         return closing(cast(IO[Any], GrowingFile(place))) if self.follows else files.open(place)
 
     def _documents(

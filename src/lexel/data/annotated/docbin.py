@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from lexel.data.faults import Faults
-from lexel.data.files import Source, Target, TextOutput, name_of, open_binary, open_unpacked, write_errors
+from lexel.data.files import BLOCK_BYTES, Source, Target, TextOutput, name_of, open_binary, open_unpacked, write_errors
 from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.tags import entity_words
 from lexel.data.words import words_must_tile
@@ -58,7 +58,7 @@ def read_docbin(
 
 def _bytes_of(source: Any, name: str) -> bytes:
     if hasattr(source, "read"):
-        return bytes(source.read())
+        return b"".join(iter(partial(source.read, BLOCK_BYTES), b""))
     if source == "-":
         return sys.stdin.buffer.read()
     try:

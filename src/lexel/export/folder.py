@@ -26,9 +26,12 @@ from lexel.checkpoint import Checkpoint, Head
 from lexel.checkpoint.exported import GRAPHS, RECORD
 from lexel.checkpoint.folder import new_folder
 from lexel.checkpoint.sentence_transformers import SentenceModules
+from lexel.checkpoint.source import bundled_names
 from lexel.checkpoint.weights import weight_checksums
 from lexel.disk import sha256_of, write_json
+from lexel.document import Document
 from lexel.errors import CheckpointError, LabelError, MissingExtra, OptionError
+from lexel.export.budget import MOST_FLIPS, Budget, graph_cost
 from lexel.export.card import write_card
 from lexel.export.description import write_description
 from lexel.export.formats import FORMATS, check_format, check_libraries, write_format
@@ -52,9 +55,13 @@ def export_model(
     joint: bool = False,
     precisions: Sequence[str] = ("float32",),
     max_flips: float = 30.0,
+    max_drop: float = 0.2,
+    gold: Sequence[Document] = (),
     revision: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Export a model for other programs, each file compared with the model.
+
+    What int8 and float16 cost is reported as by ``lexel quantize``, and must be within the budget.
 
     Args:
         source: A model folder (of sentence-transformers too), a hub id, or an opened checkpoint; nothing is the bundled
@@ -64,7 +71,9 @@ def export_model(
         head: Export this head alone.
         joint: Export all heads for labels of pieces as one graph, with an output for each by its name.
         precisions: Of the ONNX graphs: some of ``float32``, ``int8`` and ``float16``.
-        max_flips: Most decisions of a thousand that may come out otherwise in int8 or float16.
+        max_flips: Without ``gold``: most decisions of a thousand that may change in int8 or float16.
+        max_drop: With ``gold``: most points of F1 that a layer may lose in int8 or float16.
+        gold: Labelled documents to measure int8 and float16 on.
         revision: Branch, tag or commit of a hub id.
 
     Returns:
@@ -84,6 +93,7 @@ def export_model(
     checkpoint, modules = open_embedder(source, revision=revision)
     together = _joint(checkpoint, head, to) if joint else ()
     heads = [None] if joint else _chosen(checkpoint, head)
+    budget = Budget(max_flips=max_flips, max_drop=max_drop, gold=gold)
     with new_folder(out) as folder:
         records: dict[str, dict[str, Any]] = {}
         for one in heads:
@@ -92,7 +102,7 @@ def export_model(
             place.mkdir(exist_ok=True)
             reference = _reference(checkpoint, modules, one, together)
             write_description(checkpoint, place, reference.target, head=one, modules=modules)
-            graphs = _export_onnx(checkpoint, place, reference, precisions, max_flips) if "onnx" in to else {}
+            graphs = _export_onnx(checkpoint, place, reference, precisions, budget) if "onnx" in to else {}
             records[name] = _record(checkpoint, one, graphs, _export_formats(checkpoint, place, reference, to))
             records[name]["joint"] = [each.name for each in together]
             write_json(place / RECORD, records[name])
@@ -100,6 +110,24 @@ def export_model(
             write_provenance(place, Step("export", parameters, [base_material(checkpoint)]))
             write_card(checkpoint.source.folder, place, records[name])
     return records
+
+
+def model_of(folder: Path) -> str:
+    """What an exported folder was made from: a hub id, or the name of an included model.
+
+    Raises:
+        CheckpointError: If the folder names another model, which only you can find.
+    """
+    path = next((path for path in (folder / RECORD, *sorted(folder.glob(f"*/{RECORD}"))) if path.exists()), None)
+    if path is None:
+        raise CheckpointError(f"{folder}: no {RECORD}; expected a folder that lexel export wrote")
+    name = str(read_object(path)["model"])
+    if "/" not in name and name not in bundled_names():
+        raise CheckpointError(
+            f"{path}: made from the folder {name!r}; expected a hub id or an included model. Name the model, too: "
+            "lexel export MODEL FOLDER --check"
+        )
+    return name
 
 
 def check_export(source: Source | None, folder: Path, *, revision: str | None = None) -> dict[str, dict[str, Any]]:
@@ -159,7 +187,7 @@ def _chosen(checkpoint: Checkpoint, name: str | None) -> list[Head | None]:
 
 
 def _export_onnx(
-    checkpoint: Checkpoint, place: Path, reference: Reference, precisions: Sequence[str], max_flips: float
+    checkpoint: Checkpoint, place: Path, reference: Reference, precisions: Sequence[str], budget: Budget
 ) -> dict[str, Any]:
     """Write the ONNX graphs, and say how near they are."""
     from lexel.export.onnx import WEIGHTS, run_onnx, write_onnx
@@ -181,9 +209,13 @@ def _export_onnx(
     for precision in precisions:
         path = place / GRAPHS[precision]
         parity = reference.compare(run_onnx(path))
-        parity.check(path.relative_to(place), is_exact=precision == "float32", max_flips=max_flips)
+        is_exact = precision == "float32"
+        max_flips = budget.max_flips if is_exact or not budget.gold else MOST_FLIPS
+        parity.check(path.relative_to(place), is_exact=is_exact, max_flips=max_flips)
         size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
         graphs[precision] = {"sha256": sha256_of(path), "bytes": size, **asdict(parity), "max_flips": max_flips}
+        if not is_exact:
+            graphs[precision] |= graph_cost(checkpoint, place, precision, reference.target, budget)
     return graphs
 
 

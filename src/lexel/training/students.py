@@ -15,6 +15,7 @@ from typing import Any
 from lexel.cards import write_card
 from lexel.checkpoint import open_checkpoint
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
+from lexel.engines.choose import EngineOptions
 from lexel.errors import LabelError, OptionError
 from lexel.evaluation.cost.cost import Cost
 from lexel.evaluation.cost.measure import without_announcements
@@ -156,7 +157,7 @@ def measure_student(options: TrainingOptions, *, held_out: str | None = None) ->
     assert options.teacher is not None
     both = open_checkpoint(options.teacher), open_checkpoint(options.output_dir, is_own=True)
     with without_announcements():
-        cost = student_cost(*both, gold=gold, texts=texts, threads=options.threads)
+        cost = student_cost(*both, gold=gold, texts=texts, engines=(EngineOptions(threads=options.threads),) * 2)
     record = without_folders({"format": 1, "teacher": options.teacher, "cost": cost.record()})
     path = Path(options.output_dir) / RECORD
     path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -185,5 +185,7 @@ def test_a_missing_library_is_named_with_the_extra(tmp_path: Path, monkeypatch: 
 
 
 def test_an_unknown_format_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"format \['caffe'\]: not known; expected some of onnx, torch, jax"):
+    with pytest.raises(
+        OptionError, match=r"format \['caffe'\]: not known; expected some of onnx, torch, bin, pt2, jax"
+    ):
         export_model(None, tmp_path / "out", to=["caffe"])

@@ -23,7 +23,7 @@ from lexel.data import read_jsonl
 from lexel.engines.onnx_ops import OnnxOps
 from lexel.errors import CheckpointError, EngineError, LabelError, MissingExtra, OptionError
 from lexel.export import onnx as onnx_export
-from lexel.export.folder import check_export, export_model
+from lexel.export.folder import check_export, export_model, model_of
 from lexel.provenance import chain_of, check_statement
 from tests.builders import WORDS, build_plain, build_sentence_model, build_tagger, write_json
 
@@ -150,6 +150,41 @@ def test_a_graph_that_is_not_the_model_is_refused_and_nothing_is_left(
 def test_too_many_changed_decisions_in_eight_bits_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"model_quantized\.onnx: .* expected at most 0 \(--max-flips\)"):
         export_model(None, tmp_path / "out", head="pos", precisions=("int8",), max_flips=0)
+
+
+@pytest.fixture(scope="module")
+def gold() -> list[Any]:
+    return list(read_jsonl(DATA / "zh_gsdsimp.jsonl"))[:40]
+
+
+def test_what_eight_bits_cost_is_measured_as_lexel_quantize_does(bundled: Path) -> None:
+    cost = json.loads((bundled / "pos" / "export.json").read_text())["graphs"]["int8"]["cost"]
+    assert 0 < cost["flips"]["pos"] < 30
+    assert 0 < cost["changed"]["pos"] < 30
+    assert cost["layers"] == {}
+    assert cost["n_bytes"] < cost["n_bytes_before"]
+
+
+def test_labelled_documents_decide_by_f1_and_not_by_flips(gold: list[Any], tmp_path: Path) -> None:
+    record = export_model(
+        None, tmp_path / "out", head="pos", precisions=("int8",), gold=gold, max_flips=0, max_drop=100
+    )["pos"]
+    layer = record["graphs"]["int8"]["cost"]["layers"]["pos"]
+    assert layer["before"]["value"] == pytest.approx(layer["after"]["value"], abs=0.02)
+
+
+def test_more_than_the_allowed_loss_of_f1_is_an_error_and_nothing_is_left(gold: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"int8 costs .* points of pos; expected -100 points \(--max-drop\) at most"):
+        export_model(None, tmp_path / "out", head="pos", precisions=("int8",), gold=gold, max_drop=-100)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_of_a_folder_must_be_findable_to_check_it_without_a_name(bundled: Path, tmp_path: Path) -> None:
+    assert model_of(bundled) == "zh"
+    build_tagger(tmp_path / "model", heads={"words": WORDS})
+    export_model(tmp_path / "model", tmp_path / "out")
+    with pytest.raises(CheckpointError, match="made from the folder 'model'; expected a hub id or an included model"):
+        model_of(tmp_path / "out")
 
 
 def test_a_changed_file_is_not_checked(tmp_path: Path) -> None:

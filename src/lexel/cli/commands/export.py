@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexel.cli.options.export import Check, HeadName, Joint, MaxFlips, Precision, To
-from lexel.cli.options.groups import MessageOptions, Revision, grouped
+from lexel.cli.jobs.labelled import open_labelled
+from lexel.cli.options.export import Check, Data, HeadName, Joint, MaxDrop, MaxFlips, Precision, To
+from lexel.cli.options.groups import InputOptions, MessageOptions, Revision, grouped
+from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import note, reported
 from lexel.errors import OptionError
 
@@ -19,14 +21,20 @@ if TYPE_CHECKING:
 def export(
     *,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or a hub id.")],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="The new folder; with --check, an exported one.")],
+    out: Annotated[
+        str | None, typer.Argument(metavar="OUT", help="The new folder; with --check, an exported one.")
+    ] = None,
     to: To = "onnx",
     head: HeadName = None,
     joint: Joint = False,
     precision: Precision = "float32",
     max_flips: MaxFlips = 30.0,
+    data: Data = None,
+    max_drop: MaxDrop = 0.2,
     check: Check = False,
     revision: Revision = None,
+    input: InputOptions,
+    labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:
     """Export a model to other formats and runtimes, such as ONNX Runtime.
@@ -36,19 +44,25 @@ def export(
 
     [dim]In two precisions:[/]
     [bold]lexel export my-model my-model-onnx --precision float32,int8[/]
+    [dim]The cost of int8 on your labels, as by lexel quantize:[/]
+    [bold]lexel export my-model my-model-onnx --precision int8 --data dev.jsonl[/]
+    [dim]Check a folder again (of your own model: MODEL FOLDER --check):[/]
+    [bold]lexel export my-model-onnx --check[/]
     [dim]For transformers, and for OpenVINO without Lexel:[/]
     [bold]lexel export my-model my-model-plain --to torch,openvino[/]
     """
     with reported(messages):
         from pathlib import Path
 
-        from lexel.export.folder import check_export, export_model
+        from lexel.export.folder import check_export, export_model, model_of
 
-        folder = Path(out)
+        if out is None and not check:
+            raise OptionError("OUT: not given; expected the new folder. Name it: lexel export MODEL OUT")
+        folder = Path(out or model)
         if check:
             if head is not None:
                 raise OptionError("--check: compares every head of the folder; leave --head out")
-            _tell(check_export(model, folder, revision=revision))
+            _tell(check_export(model if out else model_of(folder), folder, revision=revision))
             note(f"{folder}: checked")
             return
         records = export_model(
@@ -59,6 +73,8 @@ def export(
             head=head,
             precisions=precision.split(","),
             max_flips=max_flips,
+            max_drop=max_drop,
+            gold=[] if data is None else list(open_labelled(data, input, labelled).documents()),
             revision=revision,
         )
         _tell(records)
@@ -73,3 +89,5 @@ def _tell(records: Mapping[str, Mapping[str, Any]]) -> None:
                 f"{name}, {precision}: {graph['bytes'] / 1e6:,.1f} MB; differs by {graph['largest']:.1g} at most "
                 f"(of {graph['scale']:.3g}), {graph['changed']:.1f} of 1,000 decisions differ"
             )
+            for line in graph.get("report", ()):
+                note(f"  {line}")

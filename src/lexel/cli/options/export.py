@@ -42,10 +42,26 @@ MaxFlips = Annotated[
         panel=_EXPORTING,
         value="N",
         min=0,
-        help="Maximum number of changed decisions per 1,000 in int8 or float16. Default: 30.",
+        help="Without --data: maximum number of changed decisions per 1,000 in int8 or float16. Default: 30.",
+    ),
+]
+
+Data = Annotated[
+    str | None,
+    option("--data", "-d", panel=_EXPORTING, value="FILE", help="Labelled documents to measure int8 and float16 on."),
+]
+
+MaxDrop = Annotated[
+    float,
+    option(
+        "--max-drop",
+        panel=_EXPORTING,
+        value="POINTS",
+        min=0,
+        help="With --data: maximum loss of F1 per layer in int8 or float16. Default: 0.2.",
     ),
 ]
 
 Check = Annotated[
-    bool, option("--check", panel=_EXPORTING, help="Compare an exported folder with the model; write nothing.")
+    bool, option("--check", panel=_EXPORTING, help="Compare an exported folder with its model; write nothing.")
 ]

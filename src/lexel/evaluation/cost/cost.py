@@ -169,8 +169,8 @@ def described_student(cost: Cost) -> list[str]:
     return lines
 
 
-def described_quantised(cost: Cost) -> list[str]:
-    """The cost of a quantised folder beside its weights, a line each."""
+def described_quantised(cost: Cost, *, what: str = "int8") -> list[str]:
+    """The cost of a smaller graph, such as one in int8, beside its weights, a line each."""
     lines = described_loss(cost.loss)
     if not lines:
         lines.append("what it costs is not known: there was no text to measure it on. Give --calibration, or --data")
@@ -179,5 +179,5 @@ def described_quantised(cost: Cost) -> list[str]:
         times = f"{cost.times_as_fast:.2f} times as many as before"
         lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {times}{slower}")
     sizes = (f"{size / 1e6:,.1f} MB" for size in (cost.n_bytes, cost.n_bytes_before))
-    lines.append("size: int8 graph of {} beside weights of {}".format(*sizes))
+    lines.append("size: {} graph of {} beside weights of {}".format(what, *sizes))
     return lines

@@ -43,11 +43,11 @@ _HEADLINES = {
 
 
 @contextmanager
-def without_announcements() -> Iterator[None]:
-    """Keep models from saying what they are each time they are loaded."""
+def without_announcements(*, level: int = logging.WARNING) -> Iterator[None]:
+    """Keep models from saying what they are each time they are loaded; below ``level`` nothing is logged."""
     logger = logging.getLogger("lexel")
     before = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(level)
     try:
         yield
     finally:

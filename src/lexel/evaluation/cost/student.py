@@ -1,9 +1,12 @@
-"""What a student loses beside its teacher, and what it gains: scores, decisions, size, speed."""
+"""What a student loses beside its teacher, and what it gains: scores, decisions, size, speed.
+
+A smaller graph of an exported folder is compared with its model in the same way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint import Checkpoint
+from lexel.checkpoint.exported import GRAPHS, is_exported
 from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.checkpoint.weights import weight_file
 from lexel.data.classified import Classified
@@ -73,9 +77,12 @@ def student_cost(
     *,
     gold: Gold,
     texts: Sequence[str],
-    threads: int | None = None,
+    engines: tuple[EngineOptions, EngineOptions] | None = None,
+    is_timed: bool = True,
 ) -> Cost:
     """Compare a student with its teacher, each as prediction computes it on this machine.
+
+    Without labelled documents, changed words are counted beside what the teacher reads.
 
     Args:
         teacher: What it learnt from.
@@ -83,26 +90,29 @@ def student_cost(
         gold: What both are scored on.
         texts: Text to compare decisions on; of much text the beginning. A text that the two cut into other pieces,
             because the student's vocabulary lacks one, is left out.
-        threads: Threads to compute with; as prediction does if not given.
+        engines: What computes the two; as prediction does if not given.
+        is_timed: Whether to measure their speeds, too.
     """
+    engines = engines or (EngineOptions(), EngineOptions())
     sample = list(cut_to(texts, n_chars=_SAMPLE_CHARS))
     shared = {name: head.task for name, head in student.heads.items() if name in teacher.heads}
     if is_sentence_folder(student.source.folder):
         shared["embed"] = "embed"
     tags = [name for name, task in shared.items() if task in LABELS_PIECES]
-    flows = _flow(teacher, tags, threads=threads), _flow(student, tags, threads=threads)
+    flows = _flow(teacher, tags, engines[0]), _flow(student, tags, engines[1])
     alike = _cut_alike(sample, *flows)
-    parts = [_tag_loss((teacher, student), gold, flows, alike, threads=threads)] if tags else []
+    parts = [_tag_loss((teacher, student), gold, flows, alike, engines)] if tags else []
     for name, task in shared.items():
         if task in _OF_TASK:
             load, compare = _OF_TASK[task]
-            models = tuple(load(checkpoint, head=name, threads=threads) for checkpoint in (teacher, student))
+            both = zip((teacher, student), engines, strict=True)
+            models = tuple(load(checkpoint, head=name, options=engine) for checkpoint, engine in both)
             parts.append(compare(name, models, gold, alike if task == "fill" else sample))
-    rates = speeds(*flows, sample)
+    rates = speeds(*flows, sample) if is_timed else (0.0, 0.0)
     return Cost(
         loss=_joined(parts),
-        n_bytes=_size(student),
-        n_bytes_before=_size(teacher),
+        n_bytes=_size(student, engines[1].precision),
+        n_bytes_before=_size(teacher, engines[0].precision),
         chars_per_second=rates[1],
         chars_per_second_before=rates[0],
     )
@@ -119,10 +129,10 @@ def _joined(parts: Sequence[Loss]) -> Loss:
     )
 
 
-def _flow(checkpoint: Checkpoint, heads: Sequence[str], *, threads: int | None) -> Flow:
+def _flow(checkpoint: Checkpoint, heads: Sequence[str], engine: EngineOptions) -> Flow:
     """A flow of some heads, or of the last layer if there are none."""
     outputs = heads or [f"hidden.{checkpoint.config.n_layers}"]
-    return start_flow(checkpoint, outputs, EngineOptions(threads=threads))
+    return start_flow(checkpoint, outputs, engine)
 
 
 # By task -------------------------------------------------------------------------------------------------------------
@@ -133,17 +143,25 @@ def _tag_loss(
     gold: Gold,
     flows: tuple[Flow, Flow],
     alike: Sequence[str],
-    *,
-    threads: int | None,
+    engines: tuple[EngineOptions, EngineOptions],
 ) -> Loss:
     before, after = (read_outputs(flow, alike) for flow in flows)
     flips = flips_between(before, after)
-    if not gold.documents:
+    teacher, student = (
+        Tagger.load(checkpoint, options=engine) for checkpoint, engine in zip(both, engines, strict=True)
+    )
+    documents = gold.documents or list(teacher.stream(alike, live=False))
+    if not documents or not ("words" in student.layers or any(len(document.words) for document in documents)):
         return Loss(flips=flips)
-    teacher, student = (Tagger.load(checkpoint, threads=threads) for checkpoint in both)
+    if student.layers.keys() != teacher.layers.keys():  # a head alone cannot decide together with another
+        teacher, student = (
+            Tagger(one.flows, one.layers, replace(one.options, joint=False)) for one in (teacher, student)
+        )
     options = EvaluationOptions(label_map=gold.label_map, given_words="words" not in student.layers)
-    tagged = Tagged(teacher, student, gold.documents, options=options)
-    return Loss(tagged.layers(), flips, tagged.changed(), tagged.examples())
+    tagged = Tagged(teacher, student, documents, options=options)
+    if gold.documents:
+        return Loss(tagged.layers(), flips, tagged.changed(), tagged.examples())
+    return Loss({}, flips, tagged.changed(), [replace(flip, gold="") for flip in tagged.examples()])
 
 
 def _class_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
@@ -194,9 +212,9 @@ def _mean_probability(sums: FloatArray) -> FloatArray:
     return np.asarray(np.exp(sums[:, 0] / np.maximum(sums[:, 1], 1)))
 
 
-def _load_embedder(checkpoint: Checkpoint, *, head: str, threads: int | None) -> Embedder:
+def _load_embedder(checkpoint: Checkpoint, *, head: str, options: EngineOptions) -> Embedder:
     """An embedder that pools as the folder says, be it by a head or by files of sentence-transformers."""
-    return Embedder.load(checkpoint, threads=threads)
+    return Embedder.load(checkpoint, options=options)
 
 
 def _vector_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
@@ -240,8 +258,11 @@ def _ranges(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     return zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
 
 
-def _size(checkpoint: Checkpoint) -> int:
+def _size(checkpoint: Checkpoint, precision: str) -> int:
     folder: Path = checkpoint.source.folder
+    if is_exported(folder):
+        graph = folder / GRAPHS[precision]
+        return sum(path.stat().st_size for path in graph.parent.glob(f"{graph.name}*"))
     name = weight_file(folder)
     if name is None:
         raise CheckpointError(f"{folder}: no weights; expected a model folder")

@@ -57,6 +57,14 @@ def test_a_bad_request_gets_its_status_and_one_line(
     assert server.get("/health") == {"status": "alive"}
 
 
+@pytest.mark.parametrize("path", ["/v1/tag", "/embed", "/v1/embeddings", "/analyze"])
+def test_another_content_type_is_415_and_says_which_one_is_expected(server: LiveServer, path: str) -> None:
+    with pytest.raises(Failed) as failed:  # what curl -d sends unless it is told otherwise
+        server.post(path, {"text": "a"}, {"Content-Type": "application/x-www-form-urlencoded"})
+    assert failed.value.status == 415
+    assert "expected application/json" in str(failed.value.body["error"])
+
+
 def test_a_wrong_method_is_405(server: LiveServer) -> None:
     assert server.status("/v1/tag") == 405
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
+import socket
+import subprocess
 import threading
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -133,6 +137,30 @@ def test_a_stream_answers_a_line_before_the_next_one_is_sent(server: LiveServer)
     connection.send(b"0\r\n\r\n")
     connection.close()
     assert len(found) == 3
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH")
+def test_the_commands_of_the_page_work(server: LiveServer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    commands = [line for line in page.splitlines() if line.startswith(("curl ", "printf "))]
+    answers = []
+    for command in commands:
+        here = command.replace("http://127.0.0.1:8000", server.url)
+        done = subprocess.run(here, shell=True, check=True, capture_output=True, text=True, timeout=60)
+        answers.append([json.loads(line) for line in done.stdout.splitlines()])
+    assert [found["text"] for found in answers[0][0]["results"]] == ["他在北京。"]
+    assert [found["text"] for found in answers[1]] == ["他在北京。", "她在東京。"]
+
+
+def test_a_client_that_asks_first_is_told_to_send_its_lines(server: LiveServer) -> None:
+    place = urlsplit(server.url)
+    head = "POST /v1/stream/segment HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+    with socket.create_connection((str(place.hostname), place.port), timeout=30) as asking:
+        asking.sendall(f"{head}Content-Length: 6\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n".encode())
+        assert asking.recv(1000).startswith(b"HTTP/1.1 100")
+        asking.sendall(b'"\xe5\xa5\xbd"\n')
+        answer = b"".join(iter(lambda: asking.recv(65536), b""))
+    assert "好".encode() in answer
 
 
 def test_a_bad_line_of_a_stream_costs_that_line_alone(server: LiveServer) -> None:

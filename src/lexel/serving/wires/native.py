@@ -132,8 +132,11 @@ class LineStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; see the ASGI specification."""
         headers = [(b"content-type", NDJSON.encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        waits = (b"expect", b"100-continue") in scope["headers"]  # curl: it sends once the server begins to read
         async with aclosing(self._lines) as lines:
+            first = await anext(lines, b"") if waits else b""
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
             async for line in lines:
                 await send({"type": "http.response.body", "body": line, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -1,5 +1,7 @@
 """Documents from files and into files: plain text, segmented text, CoNLL, CoNLL-U, JSON lines, Parquet, HTML, terminal.
 
+Files of other tools and corpora are in ``annotated`` and ``shapes``.
+
 ``read_x(source)`` gives Documents one at a time in constant memory; ``write_x(documents, out)`` writes them, under
 the final name only when whole, and gives back what the format could not hold. ``FORMATS`` is the table of them.
 """

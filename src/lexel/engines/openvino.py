@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import openvino as ov
@@ -33,6 +33,8 @@ PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
 _PICKS = 128
 """Picks are filled up to a multiple of so many: OpenVINO keeps what it compiled for every shape it has seen."""
+LONG_ROW = 2048
+"""Length of a row from which on local attention is computed in blocks, by a graph that is compiled when needed."""
 _PER_STREAM = 2
 """Requests of a stream: one that it computes, and one that waits."""
 
@@ -50,9 +52,15 @@ def _filled(picks: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 class Graphs(Protocol):
-    """Where the engine has its graphs from."""
+    """Where the engine has its graphs from.
 
-    def graph(self, outputs: Sequence[str]) -> Any:
+    Attributes:
+        has_blocks: Whether there is another graph for long rows, which computes local attention in blocks.
+    """
+
+    has_blocks: bool
+
+    def graph(self, outputs: Sequence[str], *, in_blocks: bool = False) -> Any:
         """The graph that computes these outputs, in this order."""
         ...
 
@@ -65,13 +73,18 @@ class BuiltGraphs:
     """Graphs built from a checkpoint's tensors."""
 
     def __init__(self, checkpoint: Checkpoint, heads: Collection[str] | None) -> None:
+        self._checkpoint, self._heads = checkpoint, heads
         self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint, heads)
+        self.has_blocks = any(scope.window is not None for scope in self._model.encoder.scopes)
 
-    def graph(self, outputs: Sequence[str]) -> Any:
+    def graph(self, outputs: Sequence[str], *, in_blocks: bool = False) -> Any:
         """See ``Graphs.graph``; inputs and outputs bear their names."""
+        model = self._model
+        if in_blocks:
+            model = build_model(OpenVinoOps(in_blocks=True), self._checkpoint, self._heads)
         rows = [op.parameter([-1, -1], np.int32, name) for name in _INPUTS]
         picks = op.parameter([-1], np.int32, "picks")
-        graph = ov.Model(self._model(Inputs(*rows), picks, outputs), [*rows, picks], "lexel")
+        graph = ov.Model(model(Inputs(*rows), picks, outputs), [*rows, picks], "lexel")
         for port, name in zip((*graph.inputs, *graph.outputs), (*_INPUTS, "picks", *outputs), strict=True):
             port.get_tensor().add_names({name})
         return graph
@@ -88,11 +101,13 @@ class QuantisedGraphs:
         CheckpointError: If there is none, or it was made of other weights.
     """
 
+    has_blocks = False
+
     def __init__(self, core: Any, checkpoint: Checkpoint) -> None:
         self._path = quantised_graph(checkpoint)
         self._core = core
 
-    def graph(self, outputs: Sequence[str]) -> Any:
+    def graph(self, outputs: Sequence[str], *, in_blocks: bool = False) -> Any:
         """See ``Graphs.graph``."""
         try:
             whole = self._core.read_model(self._path)
@@ -223,6 +238,13 @@ def _wait_for_all() -> None:
         flight.look(None)
 
 
+class _Wanted(NamedTuple):
+    """A graph that may have been compiled already."""
+
+    outputs: tuple[str, ...]
+    in_blocks: bool = False
+
+
 class OpenVinoEngine:
     """Computes on this machine's processor.
 
@@ -259,9 +281,9 @@ class OpenVinoEngine:
         self._graphs: Graphs = (
             QuantisedGraphs(self._core, checkpoint) if precision == "int8" else BuiltGraphs(checkpoint, heads)
         )
-        self._compiled: dict[tuple[str, ...], Any] = {}
-        self._free: dict[tuple[tuple[str, ...], bool], list[Any]] = defaultdict(list)  # by outputs and callback
-        self._settled: set[tuple[str, ...]] = set()
+        self._compiled: dict[_Wanted, Any] = {}
+        self._free: dict[tuple[_Wanted, bool], list[Any]] = defaultdict(list)  # by graph and callback
+        self._settled: set[_Wanted] = set()
         self._lock = Lock()
 
     def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
@@ -277,34 +299,36 @@ class OpenVinoEngine:
         return run_ahead(start, batches, in_flight=self._streams * _PER_STREAM)
 
     def _start(self, rows: Rows, names: tuple[str, ...], *, calls_back: bool) -> Future[Scores]:
-        free = self._free[names, calls_back]
-        request = self._request(names, free)
-        flight = _Flight(request, rows, partial(self._land, rows=rows, names=names, free=free))
+        wanted = _Wanted(names, self._graphs.has_blocks and rows.piece_ids.shape[1] >= LONG_ROW)
+        free = self._free[wanted, calls_back]
+        request = self._request(wanted, free)
+        flight = _Flight(request, rows, partial(self._land, rows=rows, wanted=wanted, free=free))
         flight.start(calls_back=calls_back)
         return flight
 
-    def _land(self, request: Any, *, rows: Rows, names: tuple[str, ...], free: list[Any]) -> Scores:
+    def _land(self, request: Any, *, rows: Rows, wanted: _Wanted, free: list[Any]) -> Scores:
         """Take the scores out of a request that is done, and give the request back."""
-        scores = {name: request.get_output_tensor(i).data[: len(rows.picks)].copy() for i, name in enumerate(names)}
-        if names not in self._settled:  # by its first result a graph has laid the weights out anew for itself
+        n = len(rows.picks)
+        scores = {name: request.get_output_tensor(i).data[:n].copy() for i, name in enumerate(wanted.outputs)}
+        if wanted not in self._settled:  # by its first result a graph has laid the weights out anew for itself
             self._graphs.release()
-            self._settled.add(names)
+            self._settled.add(wanted)
         free.append(request)
         return scores
 
-    def _request(self, names: tuple[str, ...], free: list[Any]) -> Any:
+    def _request(self, wanted: _Wanted, free: list[Any]) -> Any:
         """A request that nobody uses; a caller that is held up keeps its own without holding up others."""
         with self._lock:
-            if names not in self._compiled:
-                self._compiled[names] = self._compile(names)
-            return free.pop() if free else self._compiled[names].create_infer_request()
+            if wanted not in self._compiled:
+                self._compiled[wanted] = self._compile(wanted)
+            return free.pop() if free else self._compiled[wanted].create_infer_request()
 
     def new_request(self, outputs: Sequence[str]) -> Any:
         """A request of OpenVINO's own, for measurements of what it costs without this engine."""
-        return self._request(tuple(outputs), [])
+        return self._request(_Wanted(tuple(outputs)), [])
 
-    def _compile(self, names: tuple[str, ...]) -> Any:
-        graph = self._graphs.graph(names)
+    def _compile(self, wanted: _Wanted) -> Any:
+        graph = self._graphs.graph(wanted.outputs, in_blocks=wanted.in_blocks)
         options = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[self._in],
             "INFERENCE_NUM_THREADS": self.threads,

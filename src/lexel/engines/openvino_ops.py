@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from openvino import opset13 as op
+
+from lexel.errors import EngineError
 
 _MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
 
@@ -26,7 +29,14 @@ class OpenVinoOps:
     """``Ops`` that add nodes to a graph; a mask is what is added to the scores, ``[rows, 1, length, length]``.
 
     The precision of a graph is chosen where it is compiled, so all constants are float32 here.
+
+    Args:
+        in_blocks: Compute attention inside a window block by block, each with the blocks beside it, so that its cost
+            grows with the length of a row and not with the square. In short rows that costs more than it saves.
     """
+
+    def __init__(self, *, in_blocks: bool = False) -> None:
+        self._in_blocks = in_blocks
 
     def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> Any:
         if array.dtype == np.float64:  # computed when the model is read
@@ -61,6 +71,8 @@ class OpenVinoOps:
         return ACTIVATIONS[name](x)
 
     def mask(self, sequence_ids: Any, position_ids: Any, *, window: int | None = None) -> Any:
+        if window is not None and self._in_blocks:
+            return _block_mask(sequence_ids, position_ids, reach=window // 2)
         seen = op.equal(op.unsqueeze(sequence_ids, _number(1)), op.unsqueeze(sequence_ids, _number(2)))
         if window is not None:
             near = op.less_equal(op.abs(_differences(position_ids)), op.constant(np.int32(window // 2)))
@@ -122,6 +134,21 @@ class OpenVinoOps:
         bias: Any | None = None,
         far_values: tuple[Any, Any] | None = None,
     ) -> Any:
+        if isinstance(mask, _Blocks):
+            if bias is not None or far_values is not None:
+                raise EngineError("openvino: attention in blocks takes no scores by distance; expected whole rows")
+            width = (n_key_value_heads or n_heads) * head_size
+            mixed = self.attention(
+                mask.cut(query, n_heads * head_size),
+                mask.cut_with_neighbours(key, width),
+                mask.cut_with_neighbours(value, width),
+                mask.added,
+                n_heads=n_heads,
+                head_size=head_size,
+                n_key_value_heads=n_key_value_heads,
+                scale=scale,
+            )
+            return mask.joined(mixed, n_heads * head_size)
         n_shared = n_heads // (n_key_value_heads or n_heads)
         queries, keys, values = (
             _by_head(query, n_heads, head_size),
@@ -143,11 +170,85 @@ class OpenVinoOps:
         return op.gather(op.reshape(x, _numbers(-1, hidden_size), False), picks, _number(0))
 
 
+_BLOCK_STEP = 16
+_NOBODY = -1
+"""The sequence that filling belongs to; no piece's."""
+
+
 class _Distances(NamedTuple):
     """The length of the rows; by side, the bucket of each distance between slots that a row has."""
 
     length: Any
     rows: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Rows cut into blocks as long as a window reaches; a piece sees its own block and those beside it.
+
+    Attributes:
+        size: Pieces of a block.
+        length: Length of the rows.
+        n_blocks: Blocks of a row.
+        added: What is added to the scores, ``[rows * blocks, 1, size, 3 * size]``.
+    """
+
+    size: int
+    length: Any
+    n_blocks: Any
+    added: Any
+
+    def cut(self, x: Any, width: int) -> Any:
+        """``[rows, length, width]`` as ``[rows * blocks, size, width]``, filled up with zeros."""
+        return op.reshape(_filled(x, self, _real(0.0)), _numbers(-1, self.size, width), False)
+
+    def cut_with_neighbours(self, x: Any, width: int) -> Any:
+        """The same with the blocks to either side, ``[rows * blocks, 3 * size, width]``."""
+        return op.reshape(_beside(_filled(x, self, _real(0.0)), self, width), _numbers(-1, 3 * self.size, width), False)
+
+    def joined(self, x: Any, width: int) -> Any:
+        """``[rows * blocks, size, width]`` as ``[rows, length, width]``."""
+        whole = op.multiply(self.n_blocks, _number(self.size))
+        shape = op.concat([_numbers(-1), op.unsqueeze(whole, _numbers(0)), _numbers(width)], 0)
+        end = op.unsqueeze(self.length, _numbers(0))
+        return op.slice(op.reshape(x, shape, False), _numbers(0), end, _numbers(1), _numbers(1))
+
+
+def _block_mask(sequence_ids: Any, position_ids: Any, *, reach: int) -> _Blocks:
+    """The blocks of rows, and what each piece sees of its own and those beside it."""
+    size = max(_BLOCK_STEP, -(-reach // _BLOCK_STEP) * _BLOCK_STEP)
+    length = op.gather(op.shape_of(sequence_ids, "i64"), _number(1), _number(0))
+    n_blocks = op.divide(op.add(length, _number(size - 1)), _number(size))
+    empty = _Blocks(size, length, n_blocks, None)
+
+    def pairs(ids: Any, fill: int) -> tuple[Any, Any]:
+        """Ids ``[blocks, size, 1]`` of pieces, and ``[blocks, 1, 3 * size]`` of what stands around them."""
+        wide = _filled(op.unsqueeze(ids, _number(2)), empty, op.constant(np.int32(fill)))
+        own = op.reshape(wide, _numbers(-1, size, 1), False)
+        return own, op.reshape(_beside(wide, empty, 1, fill=fill), _numbers(-1, 1, 3 * size), False)
+
+    seen = op.equal(*pairs(sequence_ids, _NOBODY))
+    near = op.less_equal(op.abs(op.subtract(*pairs(position_ids, 0))), op.constant(np.int32(reach)))
+    added = op.unsqueeze(op.select(op.logical_and(seen, near), _real(0.0), _real(_MASKED)), _number(1))
+    return _Blocks(size, length, n_blocks, added)
+
+
+def _filled(x: Any, blocks: _Blocks, fill: Any) -> Any:
+    """``[rows, length, width]`` filled up to whole blocks."""
+    more = op.subtract(op.multiply(blocks.n_blocks, _number(blocks.size)), blocks.length)
+    after = op.concat([_numbers(0), op.unsqueeze(more, _numbers(0)), _numbers(0)], 0)
+    return op.pad(x, _numbers(0, 0, 0), after, "constant", fill)
+
+
+def _beside(x: Any, blocks: _Blocks, width: int, *, fill: int | None = None) -> Any:
+    """``[rows, blocks, 3 * size, width]`` from ``[rows, blocks * size, width]``: each block with those beside it."""
+    size, n = blocks.size, op.unsqueeze(blocks.n_blocks, _numbers(0))
+    nothing = _real(0.0) if fill is None else op.constant(np.int32(fill))
+    wide = op.pad(x, _numbers(0, size, 0), _numbers(0, size, 0), "constant", nothing)
+    shape = op.concat([_numbers(-1), op.add(n, _numbers(2)), _numbers(size, width)], 0)
+    by_block = op.reshape(wide, shape, False)
+    shifted = [op.slice(by_block, _numbers(i), op.add(n, _numbers(i)), _numbers(1), _numbers(1)) for i in range(3)]
+    return op.concat(shifted, 2)
 
 
 def _sheared(scores: Any, length: Any) -> Any:

@@ -37,26 +37,31 @@ def measured(recipe: str) -> Iterator[float]:
             yield float(np.abs(found - exact).max())
 
 
-def measured_heads(family: str) -> Iterator[str]:
-    """How far OpenVINO in float32 is from transformers, by head, as a share of the largest score."""
-    for kind in HEADS:
-        if (family, kind) not in test_bricks.CASES:
-            yield "transformers has none"
-            continue
-        with TemporaryDirectory() as folder:
-            case = test_bricks.build_case(Path(folder), family, kind)
-            yield f"{case.error_of('openvino', 'float32') / max(1.0, float(np.abs(case.exact).max())):.0e}"
+def measured_head(family: str, kind: str) -> Iterator[float]:
+    """How far each engine is from transformers in the scores of a head, as a share of the largest score."""
+    with TemporaryDirectory() as folder:
+        case = test_bricks.build_case(Path(folder), family, kind)
+        largest = float(np.abs(case.exact).max())
+        yield case.error_of("numpy", "auto") / largest
+        for precision in ("float32", "bf16"):
+            yield from (case.error_of(engine, precision) / largest for engine in ("openvino", "torch"))
 
 
 def table() -> str:
     """Both tables, measured on this machine."""
     lines = [f"| model | {' | '.join(FIGURES)} |", f"|---|{'---|' * len(FIGURES)}"]
-    for recipe in RECIPES:
-        lines.append(f"| {title_of(recipe)} | {' | '.join(f'{value:.0e}' for value in measured(recipe))} |")
-    lines += ["", f"| head, OpenVINO float32 | {' | '.join(HEADS)} |", f"|---|{'---|' * len(HEADS)}"]
+    lines += [_row(title_of(recipe), measured(recipe)) for recipe in RECIPES]
+    lines += ["", f"| model | head | {' | '.join(FIGURES)} |", f"|---|---|{'---|' * len(FIGURES)}"]
     for family, recipe in test_bricks.RECIPE_OF.items():
-        lines.append(f"| {title_of(recipe)} | {' | '.join(measured_heads(family))} |")
+        for kind in HEADS:
+            title = f"{title_of(recipe)} | {kind}"
+            has_head = (family, kind) in test_bricks.CASES
+            lines.append(_row(title, measured_head(family, kind)) if has_head else f"| {title} |{' |' * len(FIGURES)}")
     return "\n".join(lines) + "\n"
+
+
+def _row(title: str, values: Iterator[float]) -> str:
+    return f"| {title} | {' | '.join(f'{value:.0e}' for value in values)} |"
 
 
 def title_of(recipe: str) -> str:
@@ -67,10 +72,22 @@ def title_of(recipe: str) -> str:
 
 def figures_shown(page: str) -> dict[str, list[float]]:
     """The figures of the first table on the page, by its first column."""
+    return {row[0]: [float(value) for value in row[1:]] for row in _rows_shown(page)[0]}
+
+
+def heads_shown(page: str) -> dict[tuple[str, str], list[float]]:
+    """The figures of the second table, by its first two columns; empty where transformers has no such head."""
+    rows = _rows_shown(page)[1]
+    return {(row[0], row[1]): [float(value) for value in row[2:] if value] for row in rows}
+
+
+def _rows_shown(page: str) -> list[list[list[str]]]:
+    """The cells of both tables."""
     shown = _TABLE.search(page)
     assert shown is not None
-    rows = [line.strip("| ").split(" | ") for line in shown[0].partition("\n\n")[0].splitlines()[3:]]
-    return {row[0]: [float(value) for value in row[1:]] for row in rows}
+    tables = shown[0].removeprefix("<!-- table -->\n").split("\n\n")
+    lines = [[line for line in one.splitlines()[2:] if line.startswith("|")] for one in tables]
+    return [[[cell.strip() for cell in line.strip("|").split("|")] for line in one] for one in lines]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lexel.encoder.families import BY_MODEL_TYPE
 from tests.builders import RECIPES
-from tests.encoder.parity_page import LIMITS, PAGE, figures_shown, title_of
+from tests.encoder.parity_page import HEADS, LIMITS, PAGE, figures_shown, heads_shown, title_of
+from tests.heads.test_bricks import CASES, RECIPE_OF
 
 
 def test_the_page_shows_every_model_that_is_compared() -> None:
@@ -21,3 +22,22 @@ def test_the_figures_shown_are_within_the_limits() -> None:
 def test_the_page_names_every_model_type() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert [name for name in BY_MODEL_TYPE if f"`{name}`" not in page] == []
+
+
+def test_the_page_shows_every_head_on_every_engine_in_every_precision() -> None:
+    shown = heads_shown(PAGE.read_text(encoding="utf-8"))
+    titles = {family: title_of(recipe) for family, recipe in RECIPE_OF.items()}
+    assert list(shown) == [(titles[family], kind) for family in titles for kind in HEADS]
+    measured = {(titles[family], kind) for family, kind in CASES if kind in HEADS}
+    assert {head for head, values in shown.items() if len(values) == len(LIMITS)} == measured
+
+
+def test_the_figures_shown_of_heads_are_within_the_limits() -> None:
+    for head, (exact, *others) in ((head, values) for head, values in heads_shown(_page()).items() if values):
+        assert exact <= LIMITS[0], head
+        assert max(others[:2]) <= 1e-4, head
+        assert max(others[2:]) <= 0.25, head
+
+
+def _page() -> str:
+    return PAGE.read_text(encoding="utf-8")

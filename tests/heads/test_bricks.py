@@ -155,5 +155,10 @@ def test_float32_agrees_to_five_digits_or_as_theirs_does(case: Case, engine: str
     assert case.error_of(engine, "float32") <= max(close, 4 * case.float32_error)
 
 
+def test_bf16_stays_close(case: Case) -> None:
+    close = 0.1 * float(np.abs(case.exact).max())
+    assert case.error_of("torch", "bf16") <= max(close, 2**16 * case.float32_error)  # bf16 has 16 bits fewer
+
+
 def test_every_family_has_every_head() -> None:
     assert {name.split()[0] for name in RECIPE_OF} == {family.name for family in FAMILIES}

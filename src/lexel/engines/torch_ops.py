@@ -141,6 +141,7 @@ class TorchOps:
         far_values: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         sizes: dict[str, Any] = {"n_heads": n_heads, "n_key_value_heads": n_key_value_heads}
+        value = value.to(query.dtype)  # averages of scores come in the precision of the products
         if not isinstance(mask, Segments):
             if far_values is not None:
                 return attend_by_distance(

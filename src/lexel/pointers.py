@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from lexel.errors import CheckpointError, LabelError
 from lexel.labels import detect
 
-Kind = Literal["global-pointer", "efficient-global-pointer"]
+PointerKind = Literal["global-pointer", "efficient-global-pointer"]
 Layout = Literal["halves", "pairs"]
 
 DEFAULT_SIZE = 64
@@ -34,7 +34,7 @@ class PointerForm:
             before that of its last (bert4torch), or in turns with the biases the other way round (Su).
     """
 
-    kind: Kind = "global-pointer"
+    kind: PointerKind = "global-pointer"
     size: int = DEFAULT_SIZE
     rotary: bool = True
     layout: Layout = "halves"
@@ -79,7 +79,7 @@ def read_pointer(entry: Any, where: str) -> PointerForm:
     if not isinstance(entry, Mapping) or not entry.keys() <= set(known):
         raise CheckpointError(f"{where} is {entry!r:.80}; expected an object of {', '.join(known)}")
     form = PointerForm(**entry)
-    for name, value, choices in (("kind", form.kind, get_args(Kind)), ("layout", form.layout, get_args(Layout))):
+    for name, value, choices in (("kind", form.kind, get_args(PointerKind)), ("layout", form.layout, get_args(Layout))):
         if value not in choices:
             raise CheckpointError(f"{where}: {name} is {value!r}; expected one of {', '.join(choices)}")
     if type(form.size) is not int or not 1 <= form.size <= LARGEST_SIZE:

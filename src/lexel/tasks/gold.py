@@ -73,6 +73,20 @@ class PieceUnits:
         """The entities of each text as units."""
         return self._units(layers, types)
 
+    def spans(self, layers: Sequence[Spans | None]) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+        """First and last piece of each entity of all texts, which may overlap, and whether it has any, ``[spans]``."""
+        found = [(layer, shift) for layer, shift in zip(layers, self._chars.bounds, strict=False) if layer is not None]
+        empty = np.zeros(0, np.int64)
+        start = np.concatenate([empty, *(layer.starts + shift for layer, shift in found)])
+        end = np.concatenate([empty, *(layer.ends + shift for layer, shift in found)])
+        index, owned = np.arange(len(self._owner)), self._owner >= 0
+        after = np.minimum.accumulate(np.where(owned, index, len(index))[::-1])[::-1]  # the next character with a piece
+        before = np.maximum.accumulate(np.where(owned, index, -1))
+        first, last = after[start], before[end - 1]
+        has_piece = first <= last
+        first, last = np.where(has_piece, first, 0), np.where(has_piece, last, 0)
+        return self._owner[first].astype(np.int64), self._owner[last].astype(np.int64), has_piece
+
     def _units(
         self, layers: Sequence[Words | None] | Sequence[Spans | None], types: Sequence[IntArray | None]
     ) -> Units:

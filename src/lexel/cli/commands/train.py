@@ -94,7 +94,8 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
             "answer or embed"
         )
     note(f"heads: {', '.join(layers)}, the layers of {file.path}; name others with --heads")
-    return {"heads": Value([Value(layer, "--heads") for layer in layers], "--heads")}
+    tasks = [{"nested": "spans"}.get(layer, layer) for layer in layers if layer != "entities" or "nested" not in layers]
+    return {"heads": Value([Value(task, "--heads") for task in tasks], "--heads")}
 
 
 def _save_recipe(options: TrainingOptions, path: str) -> None:

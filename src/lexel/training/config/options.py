@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args
 
 from lexel.errors import DataError, OptionError
 from lexel.names import SPAN_TASKS, OnError, Pieces, Problem, RowUnit, Task, WordLabel
+from lexel.pointers import DEFAULT_SIZE, PointerKind
 from lexel.training.config.checks import (
     check_card,
     check_choices,
@@ -56,6 +57,10 @@ class HeadOptions:
         whole_word: For fill: mask all pieces of a word, where the data has words.
         pooling: For embed: pieces weighted by ``attention``, their mean through a ``dense`` layer, or both.
         dimensions: For embed: size of the vectors; the hidden size if not given.
+        pointer: For spans: ``global-pointer`` with queries and keys of each label, or ``efficient-global-pointer``
+            with shared ones.
+        pointer_size: For spans: numbers of a query and of a key.
+        rotary: For spans: turn queries and keys by their positions.
 
     Raises:
         OptionError: If a value is out of its range or belongs to another task.
@@ -73,6 +78,9 @@ class HeadOptions:
     whole_word: bool = True
     pooling: HeadPooling = "both"
     dimensions: int | None = None
+    pointer: PointerKind = "global-pointer"
+    pointer_size: int = DEFAULT_SIZE
+    rotary: bool = True
 
     __pydantic_config__ = _NO_OTHER_KEYS
 
@@ -83,6 +91,8 @@ class HeadOptions:
         check("word_label", is_one_of(WordLabel), "first or mean")
         check("problem", lambda value: value is None or value in get_args(Problem), f"one of {listed(Problem)}")
         check("pooling", is_one_of(HeadPooling), f"one of {listed(HeadPooling)}")
+        check("pointer", is_one_of(PointerKind), f"one of {listed(PointerKind)}")
+        check("pointer_size", is_count, "a whole number, 1 or more")
         check("dimensions", lambda value: value is None or is_count(value), "a whole number, 1 or more")
         check("mlm_probability", lambda value: 0 < value < 1, "a share between 0 and 1")
         if self.labels is not None and len(set(self.labels)) < len(self.labels):
@@ -93,6 +103,10 @@ class HeadOptions:
             raise OptionError(f"a head's scheme: {self.scheme} with task {self.task}; expected {or_list(SPAN_TASKS)}")
         if self.crf and self.task not in SPAN_TASKS:
             raise OptionError(f"a head's crf: true with task {self.task}; expected {or_list(SPAN_TASKS)}")
+        if self.rotary and self.pointer_size % 2:
+            raise OptionError(
+                f"a head's pointer_size: {self.pointer_size} with rotary positions; expected an even number"
+            )
         if self.dimensions is not None and (self.task != "embed" or self.pooling == "attention"):
             raise OptionError(
                 f"a head's dimensions: {self.dimensions}, task {self.task}, pooling {self.pooling}; expected "

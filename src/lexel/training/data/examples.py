@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lexel.tasks.base import OVERLAP, frame
 from lexel.tasks.gold import BEGIN, IGNORE
+from lexel.tasks.span_windows import are_decided
 from lexel.text.alignment import ranges_to_indexes
 from lexel.text.pieces import SpecialPieces
 from lexel.text.windows import Windows, plan_batch
@@ -45,6 +46,7 @@ class GatheredSequences:
         targets: By head what it should say of each sequence: a class, ``[sequences]``; classes or a number as
             ``[sequences, labels]``; first and last slot of an answer in its sequence, ``[sequences, 2]``.
         text_edges: For a CRF, 1 at the first piece of a text, 2 at the last, ``[pieces]``.
+        spans: By head that scores spans, those of each sequence.
     """
 
     ids: NDArray[np.int32]
@@ -55,6 +57,23 @@ class GatheredSequences:
     bounds: IntArray
     targets: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     text_edges: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    spans: Mapping[str, Sequence[GoldSpans]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSpans:
+    """The spans of one sequence, whose pieces count from 0 behind the special ones.
+
+    Attributes:
+        rows: Label, first piece and last piece of each, ``[spans, 3]``.
+        is_known: Whether the text's entities are annotated.
+        decided: Which pairs of a first and a last piece are decided in this sequence, ``[pieces, pieces]``; ``None``
+            for all of a text that is one sequence.
+    """
+
+    rows: IntArray
+    is_known: bool
+    decided: NDArray[np.bool_] | None = None
 
 
 class WindowExamples:
@@ -91,7 +110,10 @@ class WindowExamples:
         size = max_length - self._n_special
         shared = min(OVERLAP, size // 4) if overlap is None else overlap
         self._tagging = [head for head in heads if head.is_tagging]
-        self._files = [_FileWindows(features, self._tagging, size=size, overlap=shared) for features in files]
+        self._spanning = [head for head in heads if head.task == "spans"]
+        self._files = [
+            _FileWindows(features, self._tagging, self._spanning, size=size, overlap=shared) for features in files
+        ]
         if chosen is not None:
             for file in self._files:
                 file.keep(chosen(file.features)[file.windows.text])
@@ -146,7 +168,14 @@ class WindowExamples:
                 text_edges[first + c - a] |= TEXT_START * (c == start)
                 text_edges[first + d - 1 - a] |= TEXT_END * (d == end)
         return GatheredSequences(
-            framed.ids, framed.type_ids, labels, begins, framed.picked, framed.bounds, text_edges=text_edges
+            framed.ids,
+            framed.type_ids,
+            labels,
+            begins,
+            framed.picked,
+            framed.bounds,
+            text_edges=text_edges,
+            spans={head.name: [file.spans(head.name, k) for file, k in spans] for head in self._spanning},
         )
 
     def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
@@ -178,11 +207,43 @@ class WindowExamples:
 class _FileWindows:
     """One file's windows and labels."""
 
-    def __init__(self, features: Features, heads: Sequence[TrainedHead], *, size: int, overlap: int) -> None:
+    def __init__(
+        self,
+        features: Features,
+        heads: Sequence[TrainedHead],
+        spanning: Sequence[TrainedHead],
+        *,
+        size: int,
+        overlap: int,
+    ) -> None:
         self.features = features
         self.windows = plan_batch(features.bounds, size=size, overlap=overlap)
         self.n_long = len(self.windows) - len(np.unique(self.windows.text))
         self.labels = {head.name: _label_column(features, head) for head in heads}
+        self._span_types = {head.name: head.span_types(features) for head in spanning}
+
+    def spans(self, head: str, k: int) -> GoldSpans:
+        """The spans of a window that are decided in it."""
+        windows, features = self.windows, self.features
+        start, end = int(windows.start[k]), int(windows.end[k])
+        first, last = features.column("span_firsts"), features.column("span_lasts")
+        inside = slice(*np.searchsorted(first, (start, end)).tolist())
+        first, last, labels = first[inside], last[inside], self._span_types[head][inside]
+        kept = np.flatnonzero(last < end)
+        kept = kept[are_decided(windows, k, first[kept], last[kept] + 1)]
+        rows = np.stack((labels[kept], first[kept] - start, last[kept] - start), axis=1).astype(np.int64)
+        is_known = bool(features.column("span_known")[windows.text[k]])
+        return GoldSpans(rows, is_known, self._decided(k, end - start))
+
+    def _decided(self, k: int, n: int) -> NDArray[np.bool_] | None:
+        windows = self.windows
+        near = windows.text[max(k - 1, 0) : k + 2]
+        if int((near == windows.text[k]).sum()) == 1:
+            return None
+        first, last = np.triu_indices(n)
+        decided = np.zeros((n, n), np.bool_)
+        decided[first, last] = are_decided(windows, k, first + windows.start[k], last + windows.start[k] + 1)
+        return decided
 
     def edges(self, k: int) -> tuple[int, int, int, int]:
         """First piece of a window, one past its last, and the same of the pieces that it decides."""

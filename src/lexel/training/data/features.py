@@ -9,6 +9,7 @@ resumed run finds the folder and does not read the file again.
     texts        a checksum of each document's text
     words        edges and types of the words' units (see ``lexel.tasks.gold``)
     entities     the same of the entities
+    spans        first piece, last piece and type of each entity, nested ones too; and which documents have entities
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from lexel.text.letters import count_scripts
 from lexel.text.tokenizer import Tokenizer
 from lexel.training.config.options import DataFile
 
-VERSION = 3
+VERSION = 4
 """Increased when the columns change, so that older folders are not used."""
 
 _COLUMNS: dict[str, type[Any]] = {
@@ -49,6 +50,10 @@ _COLUMNS: dict[str, type[Any]] = {
     "words_types": np.int16,
     "entities_edges": np.uint8,
     "entities_types": np.int16,
+    "span_firsts": np.int64,
+    "span_lasts": np.int64,
+    "span_types": np.int16,
+    "span_known": np.bool_,
 }
 _BLOCK_CHARS = 1_000_000
 _BLOCK_DOCUMENTS = 4096
@@ -223,7 +228,7 @@ class _Writer:
         self._layers = set(_layers(file))
         self._map = file.label_map or {}
         self._files: dict[str, BinaryIO] = {name: (folder / name).open("wb") for name in _COLUMNS}
-        self._labels: dict[str, dict[str, list[Any]]] = {"pos": {}, "entities": {}}
+        self._labels: dict[str, dict[str, list[Any]]] = {"pos": {}, "entities": {}, "nested": {}}
         self._number_of: dict[tuple[str, str], int] = {}
         self._counts = dict.fromkeys(
             ("documents", "chars", "words", "entities", "pieces", "longest_chars", "lost_units"), 0
@@ -264,11 +269,28 @@ class _Writer:
                 for i, document in enumerate(documents)
             ],
         )
+        self._add_spans(documents, units)
         for layer, found in (("words", words), ("entities", entities)):
             self._put(f"{layer}_edges", found.edges)
             self._put(f"{layer}_types", found.types)
             self._counts["lost_units"] += found.n_lost
         self._count(documents, texts, n_pieces=len(pieces))
+
+    def _add_spans(self, documents: Sequence[Document], units: PieceUnits) -> None:
+        """All entities of each document, nested ones too; in order of their first pieces."""
+        there = [any(self._has(document, layer) for layer in ("nested", "entities")) for document in documents]
+        layers = [document.all_entities if has else None for document, has in zip(documents, there, strict=True)]
+        types = [np.zeros(0, np.int64)]
+        for i, (document, spans) in enumerate(zip(documents, layers, strict=True)):
+            if spans is not None:
+                columns = spans.labels, spans.label_ids, spans.starts, spans.ends
+                types.append(self._numbers("nested", *columns, document, i))
+        first, last, kept = units.spans(layers)
+        order = np.flatnonzero(kept)[np.argsort(first[kept], kind="stable")]
+        self._put("span_firsts", first[order] + self._counts["pieces"])
+        self._put("span_lasts", last[order] + self._counts["pieces"])
+        self._put("span_types", np.concatenate(types)[order])
+        self._put("span_known", np.array(there, np.bool_))
 
     def _has(self, document: Document, layer: str) -> bool:
         return layer in document.layers and (layer in self._layers or (layer == "words" and "pos" in self._layers))

@@ -15,14 +15,15 @@ from lexel.checkpoint.sentence_transformers import SentenceModules
 from lexel.data.folding import FOLDS
 from lexel.errors import LabelError
 from lexel.labels import LabelSet, detect
-from lexel.names import SPAN_TASKS, TAGGING, Task
+from lexel.names import LABELS_PIECES, SPAN_TASKS, TAGGING, Task
+from lexel.pointers import PointerForm, check_span_labels
 from lexel.tasks.gold import Int16Array, Units, unit_labels, word_labels
 from lexel.training.config.choices import LabelsFrom
 from lexel.training.config.options import HeadOptions
 from lexel.training.data.features import Features, LabelCount
 
 LAYER_OF_TASK = {"words": "words", "pos": "pos", "words+pos": "pos", "labels": "pos", "entities": "entities",
-                 "classify": "classify", "embed": "classify"}  # fmt: skip
+                 "spans": "nested", "classify": "classify", "embed": "classify"}  # fmt: skip
 """The layer that a head learns from; the classes of texts count as a layer."""
 
 _DEFAULT_SCHEMES = {"words": "BI", "words+pos": "BIO", "entities": "BIO"}
@@ -45,6 +46,7 @@ class TrainedHead:
         label_set: The labels as tags, for heads that tag.
         modules: For embed, how the teacher pools, where the teacher has no head of its own for that.
         missed: Labels of the validation and test data that the head does not have, and so always misses.
+        pointer: How it scores spans, for heads that do.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TrainedHead:
     label_set: LabelSet | None = None
     modules: SentenceModules | None = None
     missed: tuple[str, ...] = ()
+    pointer: PointerForm | None = None
 
     @property
     def task(self) -> Task:
@@ -61,8 +64,8 @@ class TrainedHead:
 
     @property
     def is_tagging(self) -> bool:
-        """Whether the head labels pieces."""
-        return self.task in TAGGING
+        """Whether the head labels pieces, one by one."""
+        return self.task in LABELS_PIECES
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -91,6 +94,10 @@ class TrainedHead:
     def word_label(self) -> str | None:
         """Which piece gives a word its label, for heads that label words."""
         return self.options.word_label if self.task in ("pos", "labels", "words+pos") else None
+
+    def span_types(self, features: Features) -> NDArray[np.int64]:
+        """The index of each entity's label of a file among ``gold_labels``, for heads that score spans, ``[spans]``."""
+        return np.asarray(self._numbers(features)[features.column("span_types")], np.int64)
 
     def piece_labels(self, features: Features, pieces: slice, bounds: NDArray[np.int64]) -> Int16Array:
         """The gold labels of some pieces of a file by their index in ``gold_labels``, ``IGNORE`` where there are none.
@@ -139,7 +146,14 @@ def resolve_head(
     counted = [found for role, found in files.items() if role == "train" or labels_from == "all"]
     counts = _counts(options.task, [features for found in counted for features, _ in found])
     labels = options.labels or _base_labels(start, options, counts) or _labels_from(options, counts)
-    head = TrainedHead(name, options, tuple(labels), _label_set(name, options, labels))
+    if options.task == "spans":
+        own = PointerForm(options.pointer, options.pointer_size, rotary=options.rotary)
+        _check_there(name, options, labels)
+        check_span_labels(labels, f"heads.{name}.labels")
+        form = own if start is None or start.pointer is None else start.pointer
+        head = TrainedHead(name, options, tuple(labels), pointer=form)
+    else:
+        head = TrainedHead(name, options, tuple(labels), _label_set(name, options, labels))
     check_labels(head, files["train"])
     others = [pair for role, found in files.items() if role != "train" for pair in found]
     return replace(head, missed=tuple(dict.fromkeys(label for label, _ in unknown_labels(head, others))))
@@ -166,14 +180,16 @@ def _base_labels(start: Head | None, options: HeadOptions, counts: Mapping[str, 
     """The base head's labels, if they cover the data's."""
     if start is None or not start.labels or (options.scheme and options.scheme != start.scheme):
         return None
-    names = start.labels if options.task in ("pos", "labels") else detect(start.labels, scheme=start.scheme).types
+    names = (
+        start.labels if options.task in ("pos", "labels", "spans") else detect(start.labels, scheme=start.scheme).types
+    )
     return start.labels if options.task == "words" or set(counts) <= set(names) else None
 
 
 def _labels_from(options: HeadOptions, counts: Iterable[str]) -> list[str]:
     """The labels that the data and the scheme give."""
     names = sorted(counts)
-    if options.task in ("pos", "labels"):
+    if options.task in ("pos", "labels", "spans"):
         return names
     roles = _ROLES[options.scheme or _DEFAULT_SCHEMES[options.task]]
     if options.task == "words":
@@ -182,12 +198,16 @@ def _labels_from(options: HeadOptions, counts: Iterable[str]) -> list[str]:
     return outside + [f"{role}-{name}" for name in names for role in roles]
 
 
-def _label_set(name: str, options: HeadOptions, labels: Sequence[str]) -> LabelSet:
+def _check_there(name: str, options: HeadOptions, labels: Sequence[str]) -> None:
     if not labels:
         raise LabelError(
             f"heads.{name}: the training data has no {LAYER_OF_TASK[options.task]}, so there are no labels; give data "
             "that carries the layer, or take the head out"
         )
+
+
+def _label_set(name: str, options: HeadOptions, labels: Sequence[str]) -> LabelSet:
+    _check_there(name, options, labels)
     scheme = "bare" if options.task in ("pos", "labels") else options.scheme
     return detect(labels, scheme=scheme, where=f"heads.{name}.labels")
 
@@ -207,7 +227,8 @@ def label_counts(head: TrainedHead, files: Sequence[Features]) -> dict[str, Labe
     """How often each of the data's labels of a head's layer stands in files, with an example."""
     if head.task == "words":
         return {}
-    return _counts(head.task, files) if head.is_tagging or head.task in ("classify", "embed") else {}
+    has_labels = head.task in (*TAGGING, "classify", "embed")
+    return _counts(head.task, files) if has_labels else {}
 
 
 def unknown_labels(head: TrainedHead, files: Sequence[tuple[Any, str]]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from lexel.tasks.gold import IGNORE
 from lexel.text.alignment import ranges_to_indexes
 from lexel.text.pieces import SpecialPieces
 from lexel.training.data.batches import Row
-from lexel.training.data.examples import GatheredSequences, WindowExamples
+from lexel.training.data.examples import GatheredSequences, GoldSpans, WindowExamples
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.text_examples import TextExamples
 
@@ -103,6 +103,19 @@ class TeacherScores:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanTargets:
+    """The right spans of some sequences.
+
+    Attributes:
+        gold: Those of each sequence.
+        bounds: Where the pieces of each begin and end among the head's outputs, ``[sequences + 1]``.
+    """
+
+    gold: Sequence[GoldSpans]
+    bounds: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The target of a head.
 
@@ -116,6 +129,7 @@ class Target:
         soft: What a teacher says, if there is one.
         pools: Of vectors, the number of the sequence that each of ``slots`` is pooled into, ``[picks]``.
         edges: For a CRF, which slots hold the first (1) and the last (2) piece of a text, ``[rows * length]``.
+        spans: For a head that scores spans, those of each sequence; ``slots`` are then the pieces of all texts.
     """
 
     slots: torch.Tensor | None
@@ -124,10 +138,13 @@ class Target:
     soft: TeacherScores | None = None
     pools: torch.Tensor | None = None
     edges: torch.Tensor | None = None
+    spans: SpanTargets | None = None
 
     @property
     def n(self) -> int:
-        """Labels that count, or sequences with answers."""
+        """Labels that count, or sequences with answers or with known spans."""
+        if self.spans is not None:
+            return sum(gold.is_known for gold in self.spans.gold)
         if self.segments is not None:
             return len(self.labels)
         known = ~self.labels.isnan() if self.labels.is_floating_point() else self.labels != IGNORE
@@ -137,7 +154,7 @@ class Target:
         """The same on a device."""
         parts = (self.slots, self.segments, self.soft, self.pools, self.edges)
         slots, segments, soft, pools, edges = (None if part is None else part.to(device) for part in parts)
-        return Target(slots, self.labels.to(device), segments, soft, pools, edges)
+        return Target(slots, self.labels.to(device), segments, soft, pools, edges, self.spans)
 
 
 class RowBuilder:
@@ -200,6 +217,8 @@ class RowBuilder:
                 edges = spread(gathered.text_edges, 0).view(-1) if head.options.crf else None
                 labels = spread(gathered.labels[head.name], IGNORE).view(-1)
                 targets[head.name] = Target(None, labels, edges=edges)
+            elif head.task == "spans":
+                targets[head.name] = _of_spans(gathered.spans[head.name], gathered, slots, special=self._special)
             elif head.task in ("classify", "answer", "embed"):
                 targets[head.name] = _of_sequences(head, gathered, slots, n_slots=shape[0] * shape[1])
         return Batch(
@@ -255,6 +274,17 @@ def _of_sequences(head: TrainedHead, gathered: GatheredSequences, slots: NDArray
     segments[slots] = np.repeat(np.arange(len(sizes)), sizes)
     places = torch.from_numpy(slots[firsts[:, None] + gathered.targets[head.name]])
     return Target(None, places, torch.from_numpy(segments))
+
+
+def _of_spans(
+    gold: Sequence[GoldSpans], gathered: GatheredSequences, slots: NDArray[np.int64], *, special: SpecialPieces
+) -> Target:
+    """The target of a head that scores spans: the pieces between the special ones, and the spans of each sequence."""
+    starts = gathered.bounds[:-1] + len(special.prefix)
+    sizes = gathered.bounds[1:] - len(special.suffix) - starts
+    picks = torch.from_numpy(slots[ranges_to_indexes(starts, sizes)])
+    targets = SpanTargets(gold, [0, *np.cumsum(sizes).tolist()])
+    return Target(picks, torch.zeros(0, dtype=torch.int64), spans=targets)
 
 
 def _layout(

@@ -19,6 +19,7 @@ from lexel.training.model.attention import NAME as ATTENTION
 from lexel.training.model.attention import packed_mask
 from lexel.training.model.crf import Crf
 from lexel.training.model.nezha import NezhaConfig as NezhaConfig  # transformers' automatic classes know it then
+from lexel.training.model.pointer import PointerHead
 from lexel.training.model.vectors import EmbedHead, SentenceHead, VectorHead
 
 Names = dict[str, str]
@@ -264,6 +265,8 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
     family = family_of(config.model_type)
     if head.task == "fill":
         module: nn.Module = _build_fill(config, family, is_plain=is_plain)
+    elif head.pointer is not None:
+        module = PointerHead(hidden, len(head.labels), form=head.pointer, dropout=_dropout(config))
     elif head.modules is not None:
         module = SentenceHead(hidden, len(head.labels), modules=head.modules)
     elif head.task == "embed":
@@ -274,13 +277,17 @@ def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -
         module = OutputHead(
             hidden,
             2 if head.task == "answer" else len(head.labels),
-            dropout=next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1),
+            dropout=_dropout(config),
             before=None if names.dense is None else _transform(names, config, family, (hidden, hidden)),
             pooling=_pooling(config, family) if head.task == "classify" and is_plain else "first",
             crf=Crf(head.label_set) if head.options.crf and head.label_set is not None else None,
         )
     _draw(module, getattr(config, "initializer_range", 0.02))
     return module
+
+
+def _dropout(config: PretrainedConfig) -> float:
+    return next((p for name in _DROPOUTS if (p := getattr(config, name, None)) is not None), 0.1)
 
 
 def _build_fill(config: PretrainedConfig, family: Family, *, is_plain: bool) -> FillHead:
@@ -342,6 +349,10 @@ def head_names(head: TrainedHead | Any, *, family: Family, prefix: str) -> Names
         own = FillNames(prefix, f"{prefix}.dense", f"{prefix}.layer_norm", "", f"{prefix}.bias")
         fill = family.fill if is_plain else own
         return _linear("before.dense", fill.dense) | _linear("before.norm", fill.norm) | {"bias": fill.bias}
+    if head.pointer is not None:
+        if head.pointer.kind == "global-pointer":
+            return _linear("dense", prefix)
+        return _linear("p_dense", f"{prefix}.p_dense") | _linear("q_dense", f"{prefix}.q_dense")
     if head.task == "embed":
         return _linear("attention", f"{prefix}.attention") | _linear("dense", f"{prefix}.dense")
     names = _output_names(head.task, family, prefix=None if is_plain else prefix)

@@ -14,6 +14,7 @@ from lexel.tasks.gold import IGNORE
 from lexel.training.config.options import DistillOptions
 from lexel.training.data.heads import TrainedHead
 from lexel.training.data.rows import HIDDEN, Batch, Examples, Target, crf_key, teacher_key
+from lexel.training.objective.spans import spans_loss
 
 _LARGE = 1024
 """From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
@@ -96,7 +97,7 @@ def class_weights(
     """
     if asked is None:
         return {}
-    labelled = [head for head in heads if head.labels and head.options.problem != "regression"]
+    labelled = [head for head in heads if head.labels and head.options.problem != "regression" and head.task != "spans"]
     return {
         head.name: torch.from_numpy(
             balanced_weights(examples.label_totals(head))
@@ -198,6 +199,7 @@ class Losses:
         self._focal_gamma = focal_gamma
         self._has_labels = {head.name: bool(head.labels) for head in heads}
         self._problems = {head.name: head.options.problem for head in heads}
+        self._pointers = {head.name: (head.pointer, len(head.labels)) for head in heads if head.pointer is not None}
 
     @property
     def names(self) -> list[str]:
@@ -253,6 +255,9 @@ class Losses:
 
     def _one(self, name: str, scores: torch.Tensor, target: Target, total: float) -> torch.Tensor:
         labels = target.labels
+        if target.spans is not None:
+            form, n_labels = self._pointers[name]
+            return spans_loss(scores, target.spans, form, n_labels=n_labels) / total
         if target.segments is not None:
             return answer_loss(scores.float(), labels, target.segments) / total
         if labels.is_floating_point():

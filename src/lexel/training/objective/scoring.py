@@ -24,6 +24,7 @@ from lexel.training.data.rows import Batch, Examples, RowBuilder, Target
 from lexel.training.distributed import ProcessGroup
 from lexel.training.model.model import MultiHead
 from lexel.training.objective.losses import Losses
+from lexel.training.objective.spans import count_found
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -168,13 +169,20 @@ class Scorer:
                 counts[name].add(loss=float(found[name]) * total, total=total)
         for head in self._heads:
             target = batch.targets[head.name].to(torch.device("cpu"))
+            if target.spans is not None:
+                assert head.pointer is not None
+                n, n_gold = len(head.labels), len(head.gold_labels)
+                by_label = count_found(scores[head.name], target.spans, head.pointer, n_labels=n, n_gold_labels=n_gold)
+                counts[head.name].by_type += by_label[:n]
+                counts[head.name].add(spans=by_label.sum(0).tolist())
+                continue
             _count_sequences(scores[head.name].float().cpu(), target, counts[head.name])
 
 
 def _without_missed(target: Target, head: TrainedHead) -> Target:
     """The target without labels that the head does not have, which have no loss."""
     n = len(head.labels)
-    if not head.missed:
+    if not head.missed or target.spans is not None:
         return target
     if target.labels.is_floating_point():
         return replace(target, labels=target.labels[:, :n])
@@ -311,7 +319,11 @@ def _figures(head: TrainedHead, sums: NDArray[np.float64]) -> dict[str, float]:
     figures: dict[str, float] = {}
     if total:
         figures["loss"] = loss / total
-    if (head.task in SPAN_TASKS and n) or (head.options.problem == "multi" and gold + predicted):
+    if (
+        head.task == "spans"
+        or (head.task in SPAN_TASKS and n)
+        or (head.options.problem == "multi" and gold + predicted)
+    ):
         figures |= _span_figures(gold, predicted, correct)
     if n and head.options.problem not in ("multi", "regression"):
         figures["accuracy"] = right / n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,8 +90,12 @@ def _evaluate_file(
 
 
 def _evaluate_documents(tagger: Tagger, file: DataFile, setup: Setup, *, named: dict[str, str]) -> dict[str, Any]:
-    options = EvaluationOptions(label_map=file.label_map or {}, given_words="words" not in tagger.layers)
     documents = read_documents(file, repair=setup.options.repair)
+    first = next(documents, None)
+    has_words = first is not None and "words" in first.layers
+    given_words = "words" not in tagger.layers and ("pos" in tagger.layers or has_words)
+    options = EvaluationOptions(label_map=file.label_map or {}, given_words=given_words)
+    documents = chain([] if first is None else [first], documents)
     holdout = setup.holdout
     if holdout is not None and named["role"] == "validation":
         documents = (document for document in documents if holdout.has(document.text))

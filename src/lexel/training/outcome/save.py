@@ -31,7 +31,7 @@ _PROBLEMS = {
 
 def is_plain(heads: Sequence[TrainedHead]) -> bool:
     """Whether a folder is one as Hugging Face has them: with one head, of a kind that is known there."""
-    return len(heads) == 1 and heads[0].task != "embed" and not heads[0].options.crf
+    return len(heads) == 1 and heads[0].task not in ("embed", "spans") and not heads[0].options.crf
 
 
 def prefixes_of(heads: list[TrainedHead], *, family: Family) -> dict[str, str]:
@@ -123,6 +123,8 @@ def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, A
             entry["labels"] = list(head.labels)
         if head.label_set is not None:
             entry["scheme"] = head.label_set.scheme
+        if head.pointer is not None:
+            entry["pointer"] = head.pointer.record
         if head.word_label is not None:
             entry["word_label"] = head.word_label
         if head.options.crf:

@@ -22,7 +22,7 @@ from lexel.disk import sha256_of
 from lexel.encoder.families import BY_MODEL_TYPE, family_of
 from lexel.encoder.family import Family
 from lexel.errors import CheckpointError, OptionError
-from lexel.names import TEXT_TASKS
+from lexel.names import TAGGING, TEXT_TASKS
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training.config.options import TrainingOptions
 from lexel.training.data.examples import WindowExamples
@@ -219,7 +219,7 @@ def _text_head(
 def _notes(setup: Setup, base: Mapping[str, Head]) -> Iterator[str]:
     """What a user should know about the heads: new or old weights, labels that are always missed."""
     for head in setup.heads:
-        if head.is_tagging:
+        if head.task in TAGGING:
             start = base_head(head.name, head.options, base)
             origin = "weights of the base model" if start is not None and start.labels == head.labels else "new weights"
             yield f"head {head.name}: {len(head.labels)} labels, {origin}"
@@ -292,7 +292,7 @@ def build_model(setup: Setup) -> models.MultiHead:
     for head in setup.heads:
         module = models.build_head(head, setup.config, is_plain=is_plain)
         start = base_head(head.name, head.options, {} if base is None else base.heads)
-        if base is not None and start is not None and (start.labels == head.labels or not head.is_tagging):
+        if base is not None and start is not None and (start.labels == head.labels or head.task not in TAGGING):
             names = models.head_names(start, family=setup.family, prefix=start.prefix)
             tensors = read_weights(base.source.folder)
             if head.task != "embed" or models.fits(module, names, tensors):

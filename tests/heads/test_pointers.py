@@ -253,6 +253,26 @@ def test_a_lower_least_score_gives_spans_below_one_half(nlp: lexel.Tagger) -> No
     assert len(nlp(TEXT, min_score=0).nested) == len(LABELS) * len(TEXT) * (len(TEXT) + 1) // 2
 
 
+def test_calibrated_scores_keep_the_same_spans(tmp_path: Path, nlp: lexel.Tagger) -> None:
+    plain = nlp(TEXT).nested
+    calibrated = lexel.load(
+        change_head(build_span_model(tmp_path / "model"), tuned={"scale": 0.5, "shift": -1.0}), engine="numpy"
+    )(TEXT).nested
+    assert [span[:4] for span in calibrated] == [span[:4] for span in plain]
+    assert plain.scores is not None
+    logits = np.log(plain.scores / (1 - plain.scores))
+    assert calibrated.scores == pytest.approx(1 / (1 + np.exp(1 - logits / 2)), abs=1e-4)
+
+
+def test_a_least_score_of_the_folder_is_one_of_calibrated_scores(tmp_path: Path, nlp: lexel.Tagger) -> None:
+    tuned = {"scale": 0.5, "shift": -1.0, "min_score": 0.6}
+    folder = change_head(build_span_model(tmp_path / "model"), tuned=tuned)
+    found = lexel.load(folder, engine="numpy")(TEXT).nested
+    assert found.scores is not None
+    assert 0 < len(found) < len(nlp(TEXT).nested)
+    assert found.scores.min() >= 0.6
+
+
 def test_without_nested_spans_only_the_best_apart_are_given(nlp: lexel.Tagger) -> None:
     flat = nlp(TEXT, nested=False)
     assert flat.layers == {"words", "entities", "sentences"}

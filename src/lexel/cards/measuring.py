@@ -74,7 +74,7 @@ def add_reports(
 def _report(tagger: Tagger, data: CardData, *, options: EvaluationOptions, command: str) -> dict[str, Any]:
     counts = _Counts()
     results = evaluate(tagger, counts.watch(data.file.read(data.fold)), options=options)
-    if results.words is None and results.pos is None and results.entities is None:
+    if not results.has_scores:
         why = "; ".join(f"{layer}: {reason}" for layer, reason in results.absent.items())
         raise DataError(f"{data.file.path}: nothing to score ({why}); expected labels of a layer that the model reads")
     described = describe_data(data.file.path, format=data.file.format, fold=data.fold)
@@ -98,7 +98,7 @@ class _Counts:
             self.documents += 1
             self.chars += len(document.text)
             self.words += len(document.words)
-            self.entities += len(document.entities)
+            self.entities += len(document.all_entities)
             self.longest = max(self.longest, len(document.text))
             self.scripts.update(count_scripts(document.text))
             yield document

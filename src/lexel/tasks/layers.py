@@ -52,9 +52,6 @@ from lexel.text.sentences import split_sentences
 
 Snap = Literal["grapheme"]
 
-LEAST_SPAN_SCORE = 0.5
-"""The score that a span of a span model must be above unless something else is asked for."""
-
 UNKNOWN_POS = "_"
 """The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""
 
@@ -155,12 +152,13 @@ class TagOptions:
 
     def least_score(self, layer: LayerHead) -> float:
         """The least score of an entity that is kept."""
-        usual = LEAST_SPAN_SCORE if layer.head.task == "spans" else 0.0
-        return layer.head.tuned.min_score or usual if self.min_score is None else self.min_score
+        return layer.head.tuned.min_score if self.min_score is None else self.min_score
 
     def span_threshold(self, layer: LayerHead) -> float:
-        """The score, before sigmoid and calibration, that a span must be above."""
+        """The score, before sigmoid and calibration, that a span must be above; 0 unless something is asked for."""
         tuned = layer.head.tuned
+        if self.min_score is None and not tuned.min_score:
+            return 0.0
         return (_logit(self.least_score(layer)) - tuned.shift) / tuned.scale
 
     @classmethod

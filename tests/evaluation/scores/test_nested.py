@@ -40,6 +40,7 @@ def test_spans_inside_of_others_count_each_by_itself() -> None:
     assert micro.f1.value == pytest.approx(4 / 7)
     assert results.nested.spans.by_label["LOC"].recall.value == 0.5
     assert results.entities is None
+    assert results.has_scores
 
 
 def test_entities_are_gold_where_a_document_has_no_layer_of_nested_ones() -> None:

@@ -140,7 +140,7 @@ class _Run:
         say_losses(losses, self.faults)
         if not results.n_documents:
             raise DataError(f"{place}: no documents; expected labelled ones (--data)")
-        if results.words is None and results.pos is None and results.entities is None:
+        if not results.has_scores:
             why = "; ".join(f"{layer}: {reason}" for layer, reason in results.absent.items())
             raise DataError(f"{place}: nothing to score ({why}); expected labels of a layer that the model reads")
         return results

@@ -208,6 +208,11 @@ class Results:
     n_overlapping: int | None = None
     nested: NestedResult | None = None
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether any layer was scored."""
+        return any(layer is not None for layer in (self.words, self.pos, self.entities, self.nested))
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -341,7 +341,7 @@ class _Writer:
             for layer in LAYERS:
                 self._with[layer] += layer in layers and layer in self._layers
             counts["words"] += len(document.words) if "words" in layers else 0
-            counts["entities"] += len(document.entities) if "entities" in layers else 0
+            counts["entities"] += len(document.all_entities)
         for script, n in count_scripts("".join(texts)).items():
             self._scripts[script] = self._scripts.get(script, 0) + n
 

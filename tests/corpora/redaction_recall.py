@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from lexel.corpora.record import Record
 from lexel.corpora.redaction.patterns import KINDS, is_cn_id, is_hk_id, is_iban, is_luhn, is_tw_id
 from lexel.corpora.steps import Machine, Redact, Shard, Tag
 from lexel.data import read_jsonl
+from lexel.data.records import Record
 
 DATA = Path(__file__).parents[1] / "data"
 MARKER = "\ue000"

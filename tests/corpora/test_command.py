@@ -31,7 +31,7 @@ def test_run_status_verify_and_page(lexel: Run, corpus: Path, steps: Path, tmp_p
     assert status["steps"] == [{"step": "length", "in": 25, "out": 15, "faulty": 0}]
     verified = lexel("corpus", "verify", out)
     assert verified.returncode == 0
-    assert "25 lines in, 0 blank, 0 not readable, length -10: 15 records out" in verified.stdout.decode()
+    assert "25 records in, 0 blank, 0 not readable, length -10: 15 records out" in verified.stdout.decode()
     assert lexel("corpus", "status", out, "--html", tmp_path / "page.html").returncode == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<td>length</td>" in page
@@ -48,7 +48,7 @@ def test_verify_says_what_is_missing(lexel: Run, corpus: Path, steps: Path, tmp_
 
 def test_the_plan_is_shown_without_a_folder(lexel: Run, corpus: Path, steps: Path) -> None:
     shown = lexel("corpus", "plan", corpus, "--steps", steps).stdout.decode()
-    assert "jsonl, 25 lines" in shown
+    assert "jsonl, 25 records" in shown
     assert '1. length {"least": 6}' in shown
 
 

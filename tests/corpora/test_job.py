@@ -6,15 +6,19 @@ import json
 import os
 import re
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lexel.corpora import JobOptions, read_status, run_corpus, verify_corpus
-from lexel.corpora.record import Record
+from lexel.corpora.plan import build_plan
 from lexel.corpora.steps import Length, Shard, Step, Tag
 from lexel.corpora.steps.base import Apply, Machine
+from lexel.corpora.worker import Job, read_shard
+from lexel.data.records import Record, SliceReader
+from lexel.data.records import write_records as save_records
 from lexel.errors import DataError, EngineError, LexelError, OptionError
 from tests.corpora.conftest import lines_of, write_records
 
@@ -88,7 +92,9 @@ def test_a_run_goes_on_where_an_error_stopped_it(corpus: Path, tmp_path: Path) -
 
 def test_a_shard_that_kills_its_worker_three_times_ends_the_run_by_name(corpus: Path, tmp_path: Path) -> None:
     steps = [noted(tmp_path / "made", dies_at=2)]
-    with pytest.raises(EngineError, match=r"in\.jsonl, lines 9 to 12: 3 workers died of it \(exit status 9\)"):
+    with pytest.raises(
+        EngineError, match=r"in\.jsonl, 4 records from place 9 on: 3 workers died of it \(exit status 9\)"
+    ):
         run_corpus([str(corpus)], str(tmp_path / "out"), steps=steps, options=SMALL, workers=1)
 
 
@@ -161,8 +167,8 @@ def test_a_second_run_at_the_same_time_is_refused(corpus: Path, tmp_path: Path) 
     [
         ("{", r"in\.jsonl:2: not JSON"),
         ("[1]", r"in\.jsonl:2: found a JSON list; expected an object with 'text'"),
-        ('{"body": "a"}', r"in\.jsonl:2: no 'text'.* name the column of the text with --text-column \(body\)"),
-        ('{"text": 3}', r"in\.jsonl:2: 'text' is no string"),
+        ('{"body": "a"}', r"in\.jsonl:2: no 'text'.* name its column with --text-column \(body\)"),
+        ('{"text": 3}', r"in\.jsonl:2: 'text' is a number"),
         ('{"text": "ab", "words": [[0, 5]]}', r"in\.jsonl:2: words"),
     ],
 )
@@ -180,8 +186,8 @@ def test_bad_records_are_written_aside_with_line_and_reason(tmp_path: Path) -> N
     assert [one["text"] for one in lines_of(out)] == ["a", "b"]
     (aside,) = (out / "faults").iterdir()
     told = json.loads(aside.read_text(encoding="utf-8"))
-    assert (told["path"], told["line"]) == (str(path), 2)
-    assert "not JSON" in told["reason"]
+    assert (told["file"], told["number"]) == (str(path), 2)
+    assert "in.jsonl:2: not JSON" in told["reason"]
     verdict = verify_corpus(str(out))
     assert (verdict.is_whole, verdict.tally.faulty, verdict.tally.blank) == (True, 1, 1)
 
@@ -189,7 +195,7 @@ def test_bad_records_are_written_aside_with_line_and_reason(tmp_path: Path) -> N
 def test_a_byte_that_is_not_text_is_an_error_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "in.txt"
     path.write_bytes("好\n".encode() * 5 + b"\xb5\n")
-    with pytest.raises(DataError, match=r"in\.txt:6: byte 0xb5 is not utf-8; name the encoding with --encoding"):
+    with pytest.raises(DataError, match=r"in\.txt:6: byte 0xb5 at column 1; expected UTF-8; pass --encoding"):
         run_corpus([str(path)], str(tmp_path / "out"), steps=[Length()], options=SMALL, workers=1)
 
 
@@ -254,3 +260,49 @@ def test_columns_that_are_kept(tmp_path: Path) -> None:
         out = tmp_path / f"out-{keep}"
         run_corpus([str(path)], str(out), steps=[Length()], options=options, workers=1)
         assert lines_of(out) == [{"id": "7", "text": "a", **kept}]
+
+
+ROWS = [{"nr": f"r{n}", "body": f'我在"中国",\n{n}', "n": n} for n in range(25)]
+
+
+def _written(path: Path) -> Path:
+    if path.name == "in.json":
+        path.write_text(json.dumps(ROWS, indent=1, ensure_ascii=False), encoding="utf-8")
+    else:
+        fields = ({key: value for key, value in row.items() if key != "body"} for row in ROWS)
+        records = (Record(row["body"], None, None, rest) for row, rest in zip(ROWS, fields, strict=True))
+        save_records(records, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["in.json", "in.csv", "in.csv.zst", "in.parquet", "in.jsonl", "in.jsonl.gz", "in.jsonl.bz2", "in.jsonl.xz"],
+)
+def test_every_kind_of_file_goes_in_and_every_record_comes_out_once(tmp_path: Path, name: str) -> None:
+    path, text = _written(tmp_path / name), "body" if name == "in.json" else "text"
+    options = JobOptions(shard_records=4, text_column=text, id_column="nr")
+    out = tmp_path / "out"
+    outcome = run_corpus([str(path)], str(out), steps=[Length()], options=options, workers=1)
+    found = [(one["id"], one["text"], int(one["n"])) for one in lines_of(out)]
+    assert found == [(row["nr"], row["body"], row["n"]) for row in ROWS]
+    assert (outcome.shards, outcome.records_in) == (7, 25)
+    assert verify_corpus(str(out)).is_whole
+
+
+def test_a_table_in_tsv_goes_in(tmp_path: Path) -> None:
+    path = tmp_path / "in.tsv"
+    path.write_text("text\tn\na\t1\n\nb\t2\n", encoding="utf-8")
+    run_corpus([str(path)], str(tmp_path / "out"), steps=[Length()], options=SMALL, workers=1)
+    assert [(one["text"], one["n"]) for one in lines_of(tmp_path / "out")] == [("a", "1"), ("b", "2")]
+    assert verify_corpus(str(tmp_path / "out")).tally.blank == 1
+
+
+def test_an_input_that_changes_between_plan_and_shard_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("a\nb\nc\n", encoding="utf-8")
+    plan = build_plan([str(path)], [Length()], options=JobOptions())
+    path.write_text("a\nb c\n", encoding="utf-8")
+    said = r"in\.txt: 2 records from place 1 on, the plan has 3; expected the file that was planned"
+    with closing(SliceReader()) as reader, pytest.raises(DataError, match=said):
+        read_shard(plan.shard(0), Job(plan, (), str(tmp_path)), reader)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps import Shard
+from lexel.data.records import Record
 from tests.corpora.conftest import lines_of
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None or sys.platform == "win32", reason="needs Ray")

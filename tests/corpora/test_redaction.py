@@ -10,11 +10,11 @@ import pytest
 
 from lexel.corpora import JobOptions, run_corpus
 from lexel.corpora.leaks import find_leaks
-from lexel.corpora.record import Record
 from lexel.corpora.redaction.keys import Key
 from lexel.corpora.redaction.patterns import Found, Patterns
 from lexel.corpora.redaction.pseudonyms import replacement_of
 from lexel.corpora.steps import Machine, Redact, Shard, Step
+from lexel.data.records import Record
 from lexel.document import Document, Spans
 from lexel.errors import DataError, OptionError
 from tests.corpora.conftest import lines_of, write_records

@@ -13,9 +13,9 @@ import pytest
 from lexel.corpora import JobOptions, run_corpus
 from lexel.corpora.preview import preview_steps
 from lexel.corpora.recipe import read_steps
-from lexel.corpora.record import Record
 from lexel.corpora.steps import STEPS, CorpusStep, Machine, Shard
 from lexel.corpora.steps.dedup import signature_of
+from lexel.data.records import Record
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError, OptionError
 from tests.builders import VOCAB, bert_config, bert_tensors, write_folder
@@ -30,7 +30,7 @@ def shard(number: int = 0) -> Shard:
 
 def apply(name: str, *texts: str | Record, **options: Any) -> list[Record]:
     """What a step makes of texts."""
-    records = [one if isinstance(one, Record) else Record(one, place=n) for n, one in enumerate(texts)]
+    records = [one if isinstance(one, Record) else Record(one, place=n) for n, one in enumerate(texts, 1)]
     (step,) = read_steps([{name: options}], where="test")
     if isinstance(step, CorpusStep):
         collected = step.start_collecting(NUMPY)(records, shard())
@@ -112,7 +112,7 @@ def test_repeated_lines() -> None:
 
 def test_exact_duplicates_keep_the_first() -> None:
     found = apply("dedup", "Ａ b", "a  B", "c", "a b")
-    assert [one.place for one in found] == [0, 2]
+    assert [one.place for one in found] == [1, 3]
 
 
 LONG = "今天天气很好，我们一起去公园散步，看见了很多人在放风筝，孩子们在草地上跑来跑去，大家都很开心。"

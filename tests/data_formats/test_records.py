@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lexel.data import Faults
 from lexel.data.packing import PACKINGS
@@ -18,7 +16,6 @@ from lexel.data.records import (
     Record,
     RecordColumns,
     open_records,
-    plan_slices,
     write_records,
 )
 from lexel.document import Document, Spans, Words
@@ -180,43 +177,19 @@ def test_times_and_decimals_of_parquet_become_json(tmp_path: Path) -> None:
     assert (read["when"], read["price"], read["nan"]) == ("2026-01-02T03:00:00", "1.50", None)
 
 
-TEXTS = st.lists(st.text(st.sampled_from('a"\n\r,他\u2028'), max_size=6), max_size=30)
+def test_blank_lines_are_counted() -> None:
+    for format, source in (("jsonl", '{"text": "a"}\n\n \n'), ("csv", "text\n\na\n\n"), ("tsv", "text\n\na\n\n")):
+        faults = Faults()
+        assert [record.text for record in open_records(io.StringIO(source), format=format, faults=faults)] == ["a"]
+        assert faults.n_blank == 2
 
 
-@pytest.mark.parametrize("packing", ["", ".gz"])
-@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
-@given(texts=TEXTS, records=st.integers(1, 7), most_bytes=st.sampled_from([1, 40, 1 << 20]))
-def test_the_slices_of_a_file_hold_every_record_once(
-    tmp_path_factory: pytest.TempPathFactory, name: str, packing: str, texts: list[str], records: int, most_bytes: int
-) -> None:
-    path = tmp_path_factory.mktemp("cut") / f"a{named(name)}{'' if name == 'parquet' else packing}"
-    write_records([Record(text, str(i)) for i, text in enumerate(texts)], path)
-    slices = plan_slices(str(path), RECORD_FORMATS[name], records=records, most_bytes=most_bytes)
-    whole = list(open_records(path))
-    assert [record for part in slices for record in open_records(path, part=part)] == whole
-    assert len(whole) == len(texts)
+def test_lists_of_different_lengths_in_a_row_are_a_fault(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
 
-
-def test_row_groups_are_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lexel.data.parquet.GROUP_ROWS", 3)
-    path = tmp_path / "a.parquet"
-    write_records([Record(str(i)) for i in range(10)], path)
-    slices = plan_slices(str(path), RECORD_FORMATS["parquet"], records=4)
-    assert [(one.first, one.count, one.start, one.end) for one in slices] == [(0, 6, 0, 2), (6, 4, 2, 4)]
-    assert [record.place for record in open_records(path, part=slices[1])] == [7, 8, 9, 10]
-
-
-def test_an_array_is_one_slice(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text('[{"text": "a"},\n{"text": "b"}]\n', encoding="utf-8")
-    (part,) = plan_slices(str(path), RECORD_FORMATS["jsonl"], records=1)
-    assert [record.text for record in open_records(path, part=part)] == ["a", "b"]
-
-
-def test_a_slice_of_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("a\nb\nc\n", encoding="utf-8")
-    *_, last = plan_slices(str(path), RECORD_FORMATS["text"], records=1)
-    path.write_text("a\nb\n", encoding="utf-8")
-    with pytest.raises(DataError, match="the file ends 2 bytes before its slice does"):
-        list(open_records(path, part=last))
+    path, faults = tmp_path / "a.parquet", Faults("skip")
+    rows = [{"text": "ab", "word_starts": [0], "word_ends": ends} for ends in ([2], [1, 2])]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    assert len(list(open_records(path, faults=faults))) == 1
+    assert "a.parquet:2: word_starts, word_ends have 1, 2 items" in str(faults.first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lexel.corpora.plan import JobOptions, build_plan, check_same, load_plan
+from lexel.corpora.plan import BEGIN_ELSEWHERE, JobOptions, build_plan, check_same, load_plan
 from lexel.corpora.runners.base import Event
 from lexel.corpora.runners.local import run_local
 from lexel.corpora.status import Progress, whole_records
@@ -16,7 +16,7 @@ from lexel.data.files import open_output
 
 Watch = Callable[[Progress], None]
 """Is told how far a job is, at every event."""
-Runner = Callable[..., Iterator[Event]]
+Runner = Callable[[Sequence[int], int | None], Iterator[Event]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Outcome:
     Attributes:
         shards: How many shards the job has.
         made: How many of them this run made.
-        records_in: Lines that the shards read.
+        records_in: Records that the shards read; blank lines count.
         records_out: Records that they wrote.
         lost: Workers that died on the way.
     """
@@ -51,7 +51,7 @@ def run_corpus(
     """Read files through steps into a folder; the same call goes on where an earlier one was stopped, however it was.
 
     Args:
-        inputs: Files of JSON lines or text, also packed.
+        inputs: Files of text, JSON, CSV, TSV or Parquet, also packed.
         out: The folder of the job.
         steps: What is done, in order.
         options: How the inputs are read and cut.
@@ -66,11 +66,25 @@ def run_corpus(
     with store.locked():
         job = prepare_job(inputs, store, steps=steps, options=options or JobOptions())
         store.remove_parts()
-        return _run(job, _runner(job, workers, ray), watch)
+        return run_job(job, _runner(job, workers, ray), watch)
 
 
-def prepare_job(inputs: Sequence[str], store: Store, *, steps: Sequence[Step], options: JobOptions) -> Job:
+def prepare_job(
+    inputs: Sequence[str],
+    store: Store,
+    *,
+    steps: Sequence[Step],
+    options: JobOptions,
+    advice: str = BEGIN_ELSEWHERE,
+) -> Job:
     """The job of a folder: planned and written down, or the one that was begun there.
+
+    Args:
+        inputs: The files.
+        store: The folder.
+        steps: What is done.
+        options: How the inputs are read and cut.
+        advice: What to do if another job was begun there.
 
     Raises:
         DataError: If the one that was begun there is another.
@@ -80,7 +94,7 @@ def prepare_job(inputs: Sequence[str], store: Store, *, steps: Sequence[Step], o
     if known is None:
         store.write_json(PLAN, plan.as_json(), indent=1)
     else:
-        check_same(known, plan, where=str(store.path(PLAN)))
+        check_same(known, plan, where=str(store.path(PLAN)), advice=advice)
     return Job(plan, tuple(steps), str(store.folder))
 
 
@@ -95,7 +109,17 @@ def _runner(job: Job, workers: int | None, ray: str | None) -> Runner:
     return lambda shards, collects: run_local(job, shards, workers=number, collects=collects)
 
 
-def _run(job: Job, runner: Runner, watch: Watch | None) -> Outcome:
+def run_job(job: Job, runner: Runner, watch: Watch | None) -> Outcome:
+    """Have a runner make the shards that are missing.
+
+    Args:
+        job: The job, whose folder is locked.
+        runner: Makes shards, given their numbers and the step of the whole corpus for which it collects.
+        watch: Is told how far the job is.
+
+    Raises:
+        LexelError: What went wrong with a shard; those that are whole stay.
+    """
     progress = Progress(job)
     watch = watch or (lambda _: None)
     try:

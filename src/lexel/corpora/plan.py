@@ -13,27 +13,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import lexel
 from lexel.checkpoint.source import fetch
 from lexel.corpora.settings import settings_of
-from lexel.corpora.slices import Slice, scan_file
 from lexel.corpora.steps import CorpusStep, Step
 from lexel.corpora.store import PLAN, Store
 from lexel.data.files import ending_of
+from lexel.data.records import RECORD_FORMATS, RecordColumns, Slice, record_format, scan_file
 from lexel.disk import sha256_of
 from lexel.errors import DataError, OptionError
 
-FORMAT = 1
+FORMAT = 2
 SHARD_RECORDS = 2_000
 SHARD_BYTES = 8 << 20
 """A shard ends here even if it has fewer records, so that memory does not depend on their length."""
 
-InputFormat = Literal["jsonl", "text"]
 OnError = Literal["stop", "skip", "file"]
-_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".txt": "text", "": "text"}
 _MODEL_FILES = (".json", ".txt", ".model", ".safetensors", ".bin", ".xml")
 _NOT_OF_THE_MODEL = {"card.json", "evaluation.json", "training.json"}
 
@@ -43,9 +40,9 @@ class JobOptions:
     """How inputs are read and shards are made.
 
     Attributes:
-        format: ``jsonl`` or ``text``; by default what each file's ending says.
-        text_column: The key of the text.
-        id_column: The key of the record's name.
+        format: A name in ``lexel.data.records.RECORD_FORMATS``; by default, each file's ending says it.
+        text_column: The column of the text.
+        id_column: The column of the record's name.
         keep: Which other columns are kept: ``all``, ``none`` or their names.
         encoding: How the inputs are encoded.
         on_error: Records that cannot be read: ``stop``, ``skip``, or ``file``, which writes them aside.
@@ -57,7 +54,7 @@ class JobOptions:
         device: What they compute on.
     """
 
-    format: InputFormat | None = None
+    format: str | None = None
     text_column: str = "text"
     id_column: str = "id"
     keep: str | tuple[str, ...] = "all"
@@ -76,15 +73,13 @@ class JobOptions:
         for name in ("shard_records", "shard_bytes"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; expected 1 or more")
+        if self.format is not None and self.format not in RECORD_FORMATS:
+            raise OptionError(f"format is {self.format!r}; expected one of {', '.join(RECORD_FORMATS)}")
 
     @property
-    def kept(self) -> frozenset[str] | None:
-        """The names of the columns that are kept; ``None`` is all."""
-        if self.keep == "all":
-            return None
-        return (
-            frozenset() if self.keep == "none" else frozenset([self.keep] if isinstance(self.keep, str) else self.keep)
-        )
+    def columns(self) -> RecordColumns:
+        """The columns that are read."""
+        return RecordColumns(self.text_column, self.id_column, self.keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +92,11 @@ class Input:
         bytes: Its size on the disk.
         sha256: Its checksum.
         modified_ns: When it was changed; a file that says the same is not read again to compare it.
-        records: How many lines it has.
+        records: How many records it has; blank lines count.
     """
 
     path: str
-    format: InputFormat
+    format: str
     bytes: int
     sha256: str
     modified_ns: int
@@ -110,12 +105,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """A shard: some lines of one input.
+    """A shard: some records of one input.
 
     Attributes:
         number: Which shard, from 0.
         input: The file.
-        slice: Its lines.
+        slice: Which records.
     """
 
     number: int
@@ -159,7 +154,7 @@ class Plan:
 
     @property
     def records(self) -> int:
-        """How many lines the inputs have together."""
+        """How many records the inputs have together; blank lines count."""
         return sum(one.records for one in self.inputs)
 
     @cached_property
@@ -197,7 +192,7 @@ def build_plan(inputs: Sequence[str], steps: Sequence[Step], *, options: JobOpti
     """
     _check_order(steps)
     if not inputs:
-        raise OptionError("a job needs inputs; found none; expected files of JSON lines or text")
+        raise OptionError("a job needs inputs; found none; expected files of records")
     found: list[Input] = []
     slices: list[tuple[int, Slice]] = []
     for which, path in enumerate(os.path.abspath(path) for path in inputs):
@@ -234,20 +229,20 @@ def _looked_at(path: str, options: JobOptions, known: Plan | None) -> tuple[Inpu
         for which, one in enumerate(known.inputs):
             if (one.path, one.format, one.bytes, one.modified_ns) == (path, format, status.st_size, status.st_mtime_ns):
                 return one, tuple(lines for owner, lines in known.slices if owner == which)
-    scan = scan_file(path, records=options.shard_records, most_bytes=options.shard_bytes)
-    records = sum(lines.count for lines in scan.slices)
+    scan = scan_file(
+        path,
+        RECORD_FORMATS[format],
+        records=options.shard_records,
+        most_bytes=options.shard_bytes,
+        encoding=options.encoding,
+        columns=options.columns,
+    )
+    records = sum(part.count for part in scan.slices)
     return Input(path, format, scan.bytes, scan.sha256, status.st_mtime_ns, records), scan.slices
 
 
-def _format_of(path: str) -> InputFormat:
-    ending = ending_of(path)
-    for packed in (".zst", ".bz2"):
-        if ending == packed:
-            ending = ending_of(Path(path).stem)
-    if ending not in _ENDINGS:
-        known = ", ".join(name for name in _ENDINGS if name)
-        raise DataError(f"{path}: ending {ending!r}; expected one of {known}; name the format with --from")
-    return _ENDINGS[ending]  # type: ignore[return-value]
+def _format_of(path: str) -> str:
+    return record_format(path).name if ending_of(path) else "text"
 
 
 def _described(step: Step) -> dict[str, Any]:
@@ -312,8 +307,17 @@ def load_plan(store: Store) -> Plan | None:
         ) from error
 
 
-def check_same(old: Plan, new: Plan, *, where: str) -> None:
-    """Refuse to go on with another plan than the one that a folder was begun with.
+BEGIN_ELSEWHERE = "Put it back, or begin in another folder with --out"
+
+
+def check_same(old: Plan, new: Plan, *, where: str, advice: str = BEGIN_ELSEWHERE) -> None:
+    """Refuse to resume with another plan than the one that a folder was begun with.
+
+    Args:
+        old: The plan of the folder.
+        new: The plan of this run.
+        where: What messages call the old one.
+        advice: What to do.
 
     Raises:
         DataError: Naming the first difference.
@@ -324,7 +328,7 @@ def check_same(old: Plan, new: Plan, *, where: str) -> None:
     what, before, now = difference
     raise DataError(
         f"{where}: {what} is {_shown(now)}, the plan has {_shown(before)}; expected the job that was begun here. "
-        "Put it back, or begin in another folder with --out"
+        f"{advice}"
     )
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from lexel.corpora.plan import JobOptions, ShardPlan, build_plan
-from lexel.corpora.record import Record
-from lexel.corpora.slices import SliceReader
 from lexel.corpora.steps import CorpusStep, Step
 from lexel.corpora.worker import Job, Work, read_shard
+from lexel.data.records import Record, SliceReader
 
 RECORDS = 100
 

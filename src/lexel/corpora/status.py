@@ -45,7 +45,7 @@ class Progress:
 
     @property
     def records_total(self) -> int:
-        """Lines of all inputs."""
+        """Records of all inputs."""
         return self._plan.records
 
     @property

@@ -13,7 +13,7 @@ class Tally:
 
     Attributes:
         shards: How many.
-        records_in: Lines that they read.
+        records_in: Records that they read; blank lines count.
         records_out: Records that they wrote.
         blank: Lines without a record.
         faulty: Records that could not be read.

@@ -26,7 +26,7 @@ class Verdict:
     Attributes:
         tally: The sums over the shards that are whole.
         shards: How many shards the plan has.
-        records: How many lines the inputs have.
+        records: How many records the inputs have; blank lines count.
         missing: Shards that are not made yet.
         problems: What is wrong, a line each.
         n_problems: How many problems there are.
@@ -78,7 +78,7 @@ def verify_corpus(folder: str, *, inputs: bool = True, watch: Callable[[int, int
         if name not in known:
             verdict.add(f"{store.path(name)}: is no file of the job; expected shards alone. Move it elsewhere")
     if not verdict.missing and not verdict.n_problems and verdict.tally.records_in != plan.records:
-        verdict.add(f"{folder}: shards read {verdict.tally.records_in:,} lines, the inputs have {plan.records:,}")
+        verdict.add(f"{folder}: shards read {verdict.tally.records_in:,} records, the inputs have {plan.records:,}")
     return verdict
 
 
@@ -135,9 +135,9 @@ def _check_file(store: Store, file: dict[str, Any], verdict: Verdict) -> None:
 
 
 def _check_sums(where: object, shard: ShardPlan, record: dict[str, Any], verdict: Verdict) -> None:
-    """Every line is a record, blank or faulty, and every record goes from step to step."""
+    """Every record is blank, faulty or goes from step to step."""
     if record["records_in"] != shard.slice.count:
-        verdict.add(f"{where}: {record['records_in']:,} lines read; expected {shard.slice.count:,}")
+        verdict.add(f"{where}: {record['records_in']:,} records read; expected {shard.slice.count:,}")
     at_readers = record["faulty"] - sum(step["faulty"] for step in record["steps"])
     on_the_way = record["records_in"] - record["blank"] - at_readers
     for step in record["steps"]:

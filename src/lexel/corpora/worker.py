@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from time import perf_counter
 from typing import Any
 
 from lexel.corpora.plan import Plan, ShardPlan
-from lexel.corpora.record import Record, json_of_record, record_of_json
-from lexel.corpora.slices import SliceReader
 from lexel.corpora.steps import CorpusStep, Machine, Shard, Step
+from lexel.corpora.steps.base import Fault
 from lexel.corpora.store import AUDIT, DATA, FAULTS, PASSES, SHARDS, Store
+from lexel.data.faults import Faults
+from lexel.data.records import Record, SliceReader, columns_of_record, open_records
+from lexel.data.records.json import json_row
 from lexel.errors import DataError
 
 Run = Callable[[list[Record], Shard], list[Record]]
@@ -129,7 +133,7 @@ class Worker:
             "records_out": len(lines),
             "blank": n_blank,
             "faulty": len(work.faults),
-            "first_fault": work.faults[0][1] if work.faults else None,
+            "first_fault": work.faults[0].reason if work.faults else None,
             "steps": work.passed,
             "counts": {topic: dict(sorted(names.items())) for topic, names in sorted(work.counts.items())},
             "seconds": round(perf_counter() - began, 3),
@@ -140,14 +144,13 @@ class Worker:
     def _faults(self, shard: ShardPlan, work: Work) -> list[bytes]:
         if self._job.plan.options.on_error != "file":
             return []
-        told = ({"path": shard.input.path, "line": place + 1, "reason": why} for place, why in work.faults)
-        return [json_line(one) for one in told]
+        return [json_line(aside(fault, shard)) for fault in work.faults]
 
 
 class Work:
     """The records of a shard on their way through the steps, and what is to be told of them."""
 
-    def __init__(self, records: list[Record], stops_at_faults: bool, faults: list[tuple[int, str]]) -> None:
+    def __init__(self, records: list[Record], stops_at_faults: bool, faults: list[Fault]) -> None:
         self.records = records
         self.passed: list[dict[str, Any]] = []
         self.counts: dict[str, Counter[str]] = {}
@@ -193,69 +196,50 @@ def start_step(job: Job, at: int, machine: Machine) -> Run:
 
 def read_shard(
     shard: ShardPlan, job: Job, reader: SliceReader, *, most: int | None = None
-) -> tuple[list[Record], list[tuple[int, str]], int]:
-    """The records of a shard, those that cannot be read with the reason, and the number of blank lines.
+) -> tuple[list[Record], list[Fault], int]:
+    """The records of a shard, those that cannot be read, and the number of blank lines.
 
     Args:
         shard: The shard.
         job: The job.
-        reader: What reads slices.
-        most: Read no more lines than this.
+        reader: Keeps the input open between shards.
+        most: Read no more records than this.
 
     Raises:
         DataError: If the input is not as it was planned, or the job stops at a record that cannot be read.
     """
-    options, first = job.plan.options, shard.slice.first
-    data = reader.read(shard.input.path, shard.slice.start, shard.slice.end)
-    records: list[Record] = []
-    faults: list[tuple[int, str]] = []
-    n_blank = 0
-    for place, line in enumerate(_lines(data, shard, options.encoding), first):
-        if most is not None and place - first >= most:
-            break
-        if shard.input.format == "text":
-            records.append(Record(line, place=place))
-            continue
-        if not line or line.isspace():
-            n_blank += 1
-            continue
-        try:
-            values = json.loads(line)
-            records.append(
-                record_of_json(
-                    values,
-                    text_column=options.text_column,
-                    id_column=options.id_column,
-                    keep=options.kept,
-                    place=place,
-                )
-            )
-        except (ValueError, RecursionError) as error:
-            said = f"not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else str(error)
-            if options.on_error == "stop":
-                raise DataError(
-                    f"{shard.input.path}:{place + 1}: {said}; skip such records with --on-error skip"
-                ) from error
-            faults.append((place, said))
-    return records, faults, n_blank
+    options, bad = job.plan.options, list[Fault]()
 
+    def note(fault: Mapping[str, Any]) -> None:
+        bad.append(Fault(fault["number"], fault["reason"]))
 
-def _lines(data: bytes, shard: ShardPlan, encoding: str) -> Sequence[str]:
-    """The lines of a slice, without their ends."""
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = shard.slice.first + 1 + data[: error.start].count(b"\n")
-        found = f"byte 0x{data[error.start]:02x} is not {encoding}"
+    faults = Faults() if options.on_error == "stop" else Faults("file", aside=note)
+    found = open_records(
+        shard.input.path,
+        format=shard.input.format,
+        columns=options.columns,
+        encoding=options.encoding,
+        faults=faults,
+        part=shard.slice,
+        slices=reader,
+    )
+    with closing(found):  # type: ignore[type-var]
+        records = list(islice(found, most))
+    number = len(records) + len(bad) + faults.n_blank
+    if most is None and number != shard.slice.count:
         raise DataError(
-            f"{shard.input.path}:{line}: {found}; name the encoding with --encoding (gb18030, big5, ...)"
-        ) from error
-    if shard.slice.start == 0:
-        text = text.removeprefix("\ufeff")
-    lines = text.split("\n")
-    if lines[-1] == "":
-        del lines[-1]
-    return [line.removesuffix("\r") for line in lines]
+            f"{shard.input.path}: {number:,} records from place {shard.slice.first + 1:,} on, the plan has "
+            f"{shard.slice.count:,}; expected the file that was planned. Put it back, or begin in another folder"
+        )
+    return records, bad, faults.n_blank
+
+
+def aside(fault: Fault, shard: ShardPlan) -> dict[str, Any]:
+    """What is written aside of a record that cannot be read: as ``lexel tag`` writes it, but without the record.
+
+    So a job that redacts leaves no original in its folder.
+    """
+    return {"file": shard.input.path, "number": fault.place, "reason": fault.reason}
 
 
 def line_of(record: Record, shard: ShardPlan) -> bytes:
@@ -265,9 +249,9 @@ def line_of(record: Record, shard: ShardPlan) -> bytes:
         DataError: If it holds what JSON cannot.
     """
     try:
-        return json_of_record(record)
+        return json_row(columns_of_record(record)).encode()
     except (TypeError, ValueError) as error:
-        where = f"{shard.input.path}:{record.place + 1}"
+        where = f"{shard.input.path}:{record.place}"
         raise DataError(f"{where}: cannot be written ({error}); expected fields that JSON holds") from error
 
 

@@ -29,6 +29,7 @@ class Faults:
         count: How many records were skipped.
         first: What was wrong with the first of them.
         n_repaired: How many records were repaired.
+        n_blank: How many blank lines were passed over, in formats where these are no records.
     """
 
     def __init__(self, on_error: OnError = "stop", *, aside: Callable[[Mapping[str, Any]], None] | None = None) -> None:
@@ -50,6 +51,7 @@ class Faults:
         self.count = 0
         self.first: str | None = None
         self.n_repaired = 0
+        self.n_blank = 0
 
     @property
     def repairs(self) -> bool:

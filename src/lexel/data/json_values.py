@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from lexel.data.faults import Faults
@@ -34,16 +35,36 @@ def read_json_values(lines: LineReader, faults: Faults) -> Iterator[Value]:
         DataError: For a line or an element that is not JSON, unless it is skipped; for an array without an end.
     """
     if lines.first_sign() == "[":
-        yield from _elements(lines, faults)
-        return
+        yield from _elements(lines, lines.text_blocks(), faults)
+    else:
+        yield from read_json_lines(lines, faults)
+
+
+def read_json_lines(lines: LineReader, faults: Faults) -> Iterator[Value]:
+    """The values of JSON lines, without blank ones.
+
+    Raises:
+        DataError: For a line that is not JSON, unless it is skipped.
+    """
     for line in lines:
-        if line and not line.isspace():
-            try:
-                value = _parsed(line)
-            except ValueError as error:
-                faults.take(lines.error(f"{error}; expected one object a line, or one array of objects"))
-            else:
-                yield Value(lines.number, value)
+        if not line or line.isspace():
+            faults.n_blank += 1
+            continue
+        try:
+            value = _parsed(line)
+        except ValueError as error:
+            faults.take(lines.error(f"{error}; expected one object a line, or one array of objects"))
+        else:
+            yield Value(lines.number, value)
+
+
+def read_elements(lines: LineReader, faults: Faults) -> Iterator[Value]:
+    """Some elements of an array, with the commas between them.
+
+    Raises:
+        DataError: For an element that is not JSON, unless it is skipped.
+    """
+    return _elements(lines, chain("[", lines.text_blocks(), "]"), faults)
 
 
 def _parsed(text: str) -> Any:
@@ -56,10 +77,10 @@ def _parsed(text: str) -> Any:
         raise ValueError(f"not a record ({found})") from error
 
 
-def _elements(lines: LineReader, faults: Faults) -> Iterator[Value]:
+def _elements(lines: LineReader, blocks: Iterable[str], faults: Faults) -> Iterator[Value]:
     """The elements of an array; the text of one element is in memory at a time."""
-    number = 0
-    for text in _element_texts(lines):
+    number = lines.number
+    for text in element_texts(blocks, lines.name):
         if text.isspace() or not text:
             continue
         number += 1
@@ -73,10 +94,14 @@ def _elements(lines: LineReader, faults: Faults) -> Iterator[Value]:
             yield Value(number, value)
 
 
-def _element_texts(lines: LineReader) -> Iterator[str]:
-    """The texts between the commas of an array."""
+def element_texts(blocks: Iterable[str], name: str) -> Iterator[str]:
+    """The texts between the commas of an array; each is followed by one comma, or the last by the bracket.
+
+    Raises:
+        DataError: Naming the file, if the array has no end.
+    """
     text, at, begun, depth = "", 0, 0, 0
-    for block in lines.text_blocks():
+    for block in blocks:
         text += block
         while (found := _SIGNS.search(text, at)) is not None:
             sign = found[0]
@@ -93,7 +118,7 @@ def _element_texts(lines: LineReader) -> Iterator[str]:
                 if depth == 0:
                     yield text[begun : at - 1]
                     if rest := text[at:].strip():
-                        raise DataError(f"{lines.name}: {rest[:20]!r} behind the array; expected the end of the file")
+                        raise DataError(f"{name}: {rest[:20]!r} behind the array; expected the end of the file")
                     return
             elif sign == "," and depth == 1:
                 yield text[begun : at - 1]
@@ -101,4 +126,4 @@ def _element_texts(lines: LineReader) -> Iterator[str]:
         else:
             at = len(text)
         text, at, begun = text[begun:], at - begun, 0
-    raise DataError(f"{lines.name}: ends inside of its array; expected ']'. Download the file again")
+    raise DataError(f"{name}: ends inside of its array; expected ']'. Download the file again")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lexel.cli.options.groups import (
     ComputeOptions,
     Files,
@@ -12,6 +14,7 @@ from lexel.cli.options.groups import (
     MessageOptions,
     ModelOptions,
     OutputOptions,
+    PartsOptions,
     ReadingOptions,
     TagOptions,
     grouped,
@@ -32,6 +35,7 @@ def tag(
     tagging: TagOptions,
     ignore: Ignore = None,
     compute: ComputeOptions,
+    parts: PartsOptions,
     messages: MessageOptions,
 ) -> None:
     """Find words, part-of-speech tags and named entities.
@@ -46,6 +50,9 @@ def tag(
     [dim]A model from the hub, into CoNLL columns:[/]
     [bold]lexel tag -m dslim/bert-base-NER news.txt --to conll[/]
 
+    [dim]A large file with two processes; after a kill, run it again:[/]
+    [bold]lexel tag dump.jsonl.gz --out tagged.jsonl --workers 2 --resume[/]
+
     [dim]Two models as one:[/]
     [bold]lexel tag --words ckiplab/bert-base-chinese-ws \\
         --pos ckiplab/bert-base-chinese-pos news.txt[/]
@@ -55,7 +62,8 @@ def tag(
         from lexel.cli.jobs.tagging import plan_tagging
 
         job = plan_tagging(files, input, output=output, piped="jsonl", on_terminal="terminal")
-        tagger = load_tagger(
+        load = partial(
+            load_tagger,
             model,
             layers,
             labels=labels,
@@ -65,4 +73,22 @@ def tag(
             messages=messages,
             ignore=ignore,
         )
-        job.run(tagger, given_words=tagging.given_words, is_quiet=messages.quiet)
+        if not parts.in_parts:
+            job.run(load(), given_words=tagging.given_words, is_quiet=messages.quiet)
+            return
+        from lexel.cli.jobs.scripts import bundled_model_of
+        from lexel.cli.jobs.tagging_parts import check_parts, tag_in_parts, tag_step
+
+        check_parts(job, parts)
+        step = tag_step(
+            model,
+            layers,
+            labels=labels,
+            reading=reading,
+            tagging=tagging,
+            compute=compute,
+            ignore=ignore,
+            max_chars=input.max_chars,
+        )
+        bundled = bundled_model_of(load())  # says what is loaded, and what is wrong with it, once
+        tag_in_parts(job, step, parts=parts, compute=compute, bundled=bundled, is_quiet=messages.quiet)

@@ -15,11 +15,12 @@ from lexel.corpora.job import Watch
 from lexel.corpora.leaks import count_leaks, find_leaks
 from lexel.corpora.plan import SHARD_RECORDS, JobOptions, build_plan
 from lexel.corpora.preview import preview_steps
-from lexel.corpora.record import Record, json_of_record
 from lexel.corpora.status import Progress, read_status, status_page
 from lexel.corpora.steps import Step
 from lexel.corpora.verify import MOST_PROBLEMS, verify_corpus
 from lexel.data.files import open_output
+from lexel.data.records import Record, columns_of_record
+from lexel.data.records.json import json_row
 from lexel.errors import DataError
 from lexel.visible import for_terminal
 
@@ -150,7 +151,7 @@ def verify(folder: str, *, inputs: bool) -> None:
         f"{step['step']} {step['in'] - step['out'] - step['faulty']:+,}".replace("+", "-", 1)
         for step in _changed(tally.steps)
     ]
-    parts = [f"{tally.records_in:,} lines in", f"{tally.blank:,} blank", f"{tally.faulty:,} not readable", *dropped]
+    parts = [f"{tally.records_in:,} records in", f"{tally.blank:,} blank", f"{tally.faulty:,} not readable", *dropped]
     print(f"{', '.join(parts)}: {tally.records_out:,} records out")
     for problem in verdict.problems:
         print(problem)
@@ -172,7 +173,7 @@ def show_plan(inputs: Sequence[str], steps: Sequence[Step], options: JobOptions)
     """Print what a job would do, and do nothing."""
     plan = build_plan(inputs, steps, options=options)
     for one in plan.inputs:
-        print(f"{one.path}: {one.format}, {one.records:,} lines, {one.bytes:,} bytes, sha256 {one.sha256[:12]}...")
+        print(f"{one.path}: {one.format}, {one.records:,} records, {one.bytes:,} bytes, sha256 {one.sha256[:12]}...")
     print(f"{len(plan):,} shards of up to {options.shard_records:,} records")
     for number, step in enumerate(plan.steps, 1):
         options_said = json.dumps(step["options"], ensure_ascii=False) if step["options"] else ""
@@ -184,7 +185,7 @@ def show_preview(inputs: Sequence[str], steps: Sequence[Step], options: JobOptio
     """Print the first records of a job before and after its steps."""
     previews = preview_steps(inputs, steps, options=options, records=records)
     for one in previews:
-        print(f"{one.before.place + 1:>6} - {_line(one.before)}")
+        print(f"{one.before.place:>6} - {_line(one.before)}")
         for record in one.after:
             print(f"{'':>6} + {_line(record)}")
         if not one.after:
@@ -195,7 +196,7 @@ def show_preview(inputs: Sequence[str], steps: Sequence[Step], options: JobOptio
 
 def _line(record: Record) -> str:
     """A record on one line: JSON without what cannot be read at a glance."""
-    text = json_of_record(record).decode().rstrip("\n")
+    text = json_row(columns_of_record(record)).rstrip("\n")
     return for_terminal(text) if is_terminal(sys.stdout) else text
 
 

@@ -19,10 +19,14 @@ FEWEST_LETTERS = 10
 _LETTERS = {"Hani": "Chinese characters", "Latn": "Latin letters"}
 
 
-def with_note_on_script(records: Iterable[Record], tagger: Tagger) -> Iterator[Record]:
-    """The records as they are; a note if most letters are not of the script that the bundled model in use reads."""
+def bundled_model_of(tagger: Tagger) -> str | None:
+    """The name of the bundled model that a tagger reads with; ``None`` if it reads with another, or several."""
     read = {bundled_name(flow.checkpoint.source.folder) for flow in tagger.flows}
-    (name,) = read if len(read) == 1 else (None,)
+    return read.pop() if len(read) == 1 else None
+
+
+def with_note_on_script(records: Iterable[Record], name: str | None) -> Iterator[Record]:
+    """The records as they are; a note if most letters are not of the script that a bundled model reads."""
     if name is None:
         yield from records
         return

@@ -13,7 +13,7 @@ import typer
 
 from lexel.cli.jobs.records import Inputs, Placed, find_inputs
 from lexel.cli.jobs.results import Route, goes_to_terminal
-from lexel.cli.jobs.scripts import with_note_on_script
+from lexel.cli.jobs.scripts import bundled_model_of, with_note_on_script
 from lexel.cli.options.groups import InputOptions, OutputOptions
 from lexel.cli.terminal.messages import flush_output, is_terminal, note, say_losses
 from lexel.cli.terminal.progress import InputFiles
@@ -109,34 +109,49 @@ class TaggingJob:
         Raises:
             DataError: If a record cannot be read or written.
         """
-        losses, files = Losses(), InputFiles(self.inputs.places)
-        with _bad_records(f"{self.output.out}.errors.jsonl") as aside:
-            is_filed = self.inputs.options.on_error == "file"
-            faults = Faults(self.inputs.options.on_error, aside=aside if is_filed else None)
-            self._run(tagger, losses, files, faults, given_words=given_words, is_quiet=is_quiet, unasked=unasked)
+        route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
+        may_wait = route.may_wait or self.inputs.follows
 
-    def _run(
+        def read(records: Iterator[Record]) -> Iterator[Record]:
+            if route.is_conversation:
+                return _one_by_one(tagger, records, given_words=given_words)
+            results = _tagged(tagger, records, given_words=given_words, live=may_wait)
+            return _sent_at_once(results) if may_wait else results
+
+        self.write(read, bundled_model_of(tagger), given_words=given_words, is_quiet=is_quiet, unasked=unasked)
+
+    def write(
         self,
-        tagger: Tagger,
-        losses: Losses,
-        files: InputFiles,
-        faults: Faults,
+        read: Callable[[Iterator[Record]], Iterator[Record]],
+        bundled: str | None,
         *,
         given_words: bool,
         is_quiet: bool,
-        unasked: Collection[str],
+        unasked: Collection[str] = (),
     ) -> None:
+        """Write the records with what is found in them.
+
+        Args:
+            read: Gives records with what is found in them, in order.
+            bundled: The bundled model that reads them, if one does.
+            given_words: See ``run``.
+            is_quiet: See ``run``.
+            unasked: See ``run``.
+
+        Raises:
+            DataError: If a record cannot be read or written.
+        """
+        losses, files = Losses(), InputFiles(self.inputs.places)
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
-        may_wait = route.may_wait or self.inputs.follows
-        records = self._records(files, losses, faults, given_words=given_words)
-        records = with_note_on_script(records, tagger)
-        if route.is_conversation:
-            results = _one_by_one(tagger, records, given_words=given_words)
-        else:
-            results = _tagged(tagger, records, given_words=given_words, live=may_wait)
-            results = _sent_at_once(results) if may_wait else results
-        with route.in_sight(files, is_quiet=is_quiet) as watched:
-            written = self._write(watched(results), losses)
+        with _bad_records(f"{self.output.out}.errors.jsonl") as aside:
+            is_filed = self.inputs.options.on_error == "file"
+            faults = Faults(self.inputs.options.on_error, aside=aside if is_filed else None)
+            records = self._records(files, losses, faults, given_words=given_words)
+            with route.in_sight(files, is_quiet=is_quiet) as watched:
+                written = self._write(watched(read(with_note_on_script(records, bundled))), losses)
+        self._say(losses, written, faults, unasked)
+
+    def _say(self, losses: Losses, written: Sequence[Any], faults: Faults, unasked: Collection[str]) -> None:
         if self.output.to is not None or self.output.out is not None or not is_terminal(sys.stdout):
             say_losses(loss for loss in (*losses, *written) if loss.what not in unasked)
         say_losses((), faults)

@@ -7,15 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from lexel.cli.options.groups import Encoding, EngineName, PrecisionName, choices, option
+from lexel.cli.options.groups import Encoding, EngineName, IdColumn, PrecisionName, TextColumn, choices, option
 
 _JOB, _INPUT, _RUNNING, _COMPUTING = "Job", "Input", "Running", "Computing"
 
-CorpusFormat = Literal["jsonl", "text"]
+CorpusFormat = Literal["text", "jsonl", "csv", "tsv", "parquet"]
 CorpusOnError = Literal["stop", "skip", "file"]
 
 CorpusFiles = Annotated[
-    list[str], typer.Argument(metavar="FILES", help="JSON lines or text; also .gz, .xz, .bz2 and .zst.")
+    list[str],
+    typer.Argument(metavar="FILES", help="Text, JSON, CSV, TSV or Parquet; also .gz, .xz, .bz2 and .zst."),
 ]
 CorpusFolder = Annotated[str, typer.Argument(metavar="FOLDER", help="The folder of the job, as given to --out.")]
 
@@ -42,12 +43,8 @@ class CorpusInputOptions:
         CorpusFormat | None,
         option("--from", panel=_INPUT, value="FORMAT", help=f"{choices(CorpusFormat)}. If not given: by the ending."),
     ] = None
-    text_column: Annotated[
-        str, option("--text-column", panel=_INPUT, value="NAME", help="The key of the text; text if not given.")
-    ] = "text"
-    id_column: Annotated[
-        str, option("--id-column", panel=_INPUT, value="NAME", help="The key of the record's name; id if not given.")
-    ] = "id"
+    text_column: TextColumn = "text"
+    id_column: IdColumn = "id"
     keep: Annotated[
         str,
         option("--keep", panel=_INPUT, value="A,B,...", help="Other columns that come back: all, none or names."),

@@ -271,6 +271,35 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsOptions:
+    """How one file is read in parts."""
+
+    workers: Annotated[
+        int | None,
+        option(
+            "--workers",
+            panel=_COMPUTING,
+            value="N",
+            min=1,
+            help="Read one file with N processes, which share the threads. Default: 1. Needs --out.",
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        option(
+            "--resume",
+            panel=_COMPUTING,
+            help="Keep finished parts in OUT.parts until --out is complete. After a kill, run the same command again.",
+        ),
+    ] = False
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the file is read in parts."""
+        return self.resume or self.workers is not None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingOptions:
     """How scores become words."""
 

@@ -55,9 +55,9 @@ class Attempts:
         self._deaths[shard] = self._deaths.get(shard, 0) + 1
         if self._deaths[shard] >= MOST_ATTEMPTS:
             plan = self._job.plan.shard(shard)
-            lines = f"lines {plan.slice.first + 1:,} to {plan.slice.first + plan.slice.count:,}"
+            where = f"{plan.slice.count:,} records from place {plan.slice.first + 1:,} on"
             raise EngineError(
-                f"{plan.input.path}, {lines}: {MOST_ATTEMPTS} workers died of it ({why}); expected one to live. If "
+                f"{plan.input.path}, {where}: {MOST_ATTEMPTS} workers died of it ({why}); expected one to live. If "
                 "memory ran out, use fewer --workers or begin anew with a smaller --shard-records"
             )
         return Lost(shard, why)

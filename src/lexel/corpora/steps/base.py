@@ -10,10 +10,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from lexel.corpora.record import Record
+from lexel.data.records import Record
 from lexel.errors import DataError, LexelError
+
+
+class Fault(NamedTuple):
+    """A record that could not be read.
+
+    Attributes:
+        place: Its line or row, from 1.
+        reason: What is wrong with it.
+    """
+
+    place: int
+    reason: str
 
 
 @dataclass(slots=True)
@@ -25,7 +37,7 @@ class Shard:
         random: Random numbers that depend on the job's seed, the step and the shard alone.
         counts: What was found, by topic: ``counts["entities"]["PER"] += 1``. Topics are shown in the status.
         audit: What was redacted, without the originals, a JSON object each.
-        faults: Records that a step could not read, with the reason; used if the job goes on at errors.
+        faults: Records that could not be read; used if the job goes on at errors.
         stops_at_faults: Whether the first fault ends the job.
     """
 
@@ -33,7 +45,7 @@ class Shard:
     random: Random
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     audit: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[tuple[int, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     stops_at_faults: bool = True
 
     def count(self, topic: str, names: Iterable[str]) -> None:
@@ -49,8 +61,8 @@ class Shard:
         if not isinstance(error, LexelError | TypeError | ValueError):
             raise error
         if self.stops_at_faults:
-            raise DataError(f"line {record.place + 1}: {error}; skip such records with --on-error skip") from error
-        self.faults.append((record.place, str(error)))
+            raise DataError(f"line {record.place}: {error}; skip such records with --on-error skip") from error
+        self.faults.append(Fault(record.place, str(error)))
 
     def sound(self, records: Sequence[Record], results: Iterable[Any]) -> list[tuple[Record, Any]]:
         """Records with their results; those whose result is an error are left out as faults."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step, texts_of
+from lexel.data.records import Record
 from lexel.tasks.classify import Classifier
 from lexel.tasks.zero_shot import ZeroShotClassifier
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lexel.corpora.record import Record
+from lexel.data.records import Record
 from lexel.document import Document
 
 

@@ -19,8 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import CorpusStep, Machine, Shard
+from lexel.data.records import Record
 
 _BANDS, _ROWS = 14, 8
 _ORDERS = _BANDS * _ROWS

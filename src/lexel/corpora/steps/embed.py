@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step, texts_of
+from lexel.data.records import Record
 from lexel.tasks.embed import Embedder
 
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
+from lexel.data.records import Record
 from lexel.errors import MissingExtra
 
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|article|table|span|a|br|script)\b", re.IGNORECASE)

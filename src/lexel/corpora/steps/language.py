@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
+from lexel.data.records import Record
 from lexel.errors import MissingExtra
 
 _MOST_CHARS = 2_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Step
+from lexel.data.records import Record
 from lexel.errors import OptionError
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step, texts_of
+from lexel.data.records import Record
 from lexel.tasks.fill import Filler
 
 

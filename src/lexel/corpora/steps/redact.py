@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lexel.corpora.record import Record
 from lexel.corpora.redaction.keys import VARIABLE, Key, read_key
 from lexel.corpora.redaction.patterns import KINDS, Found, Patterns, without_overlaps
 from lexel.corpora.redaction.pseudonyms import How, replacement_of
 from lexel.corpora.spans import Replacement, replace_spans, replace_text
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
+from lexel.data.records import Record
 from lexel.document import Document
 from lexel.errors import OptionError
 
@@ -145,7 +145,7 @@ class Redactor:
     ) -> dict[str, Any]:
         """What the audit file says: where in the output, and which kind; no original and no name of the record."""
         noted: dict[str, Any] = {
-            "line": record.place + 1,
+            "line": record.place,
             "field": where,
             "kind": kind,
             "how": how,

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
 from lexel.corpora.steps.copies import copies_of
+from lexel.data.records import Record
 from lexel.document import Document
 from lexel.errors import DataError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lexel.corpora.record import Record
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
+from lexel.data.records import Record
 from lexel.text.letters import count_scripts
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from lexel.corpora.record import Record
 from lexel.corpora.spans import Replacement, replace_spans, replace_text
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
 from lexel.corpora.steps.copies import copies_of
+from lexel.data.records import Record
 from lexel.document import Document
 from lexel.errors import OptionError
 from lexel.tasks.fill import FilledBlank, Filler, Filling

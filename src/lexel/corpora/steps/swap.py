@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from lexel.corpora.record import Record
 from lexel.corpora.spans import Replacement, replace_spans
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
 from lexel.corpora.steps.copies import copies_of
+from lexel.data.records import Record
 from lexel.document import Document
 from lexel.errors import DataError
 

@@ -4,14 +4,14 @@
         print(record.place, record.id, record.text, record.fields["date"])
     write_records(records, "tagged.parquet")
 
-A format is a row of ``RECORD_FORMATS``; ``plan_slices`` cuts a file into parts, each record in exactly one of them, and
+A format is a row of ``RECORD_FORMATS``; ``scan_file`` cuts a file into slices, each record in exactly one of them, and
 ``open_records(path, part=...)`` reads one part. Packed files (gz, xz, bz2, zst) are unpacked on the way.
 """
 
 from lexel.data.records.opening import open_records, record_format, write_records
 from lexel.data.records.record import Record, RecordColumns, columns_of_record
 from lexel.data.records.rows import Slice
-from lexel.data.records.slices import plan_slices
+from lexel.data.records.slices import Scan, SliceReader, scan_file
 from lexel.data.records.table import RECORD_FORMATS, RecordFormat
 
 __all__ = [
@@ -19,10 +19,12 @@ __all__ = [
     "Record",
     "RecordColumns",
     "RecordFormat",
+    "Scan",
     "Slice",
+    "SliceReader",
     "columns_of_record",
     "open_records",
-    "plan_slices",
     "record_format",
+    "scan_file",
     "write_records",
 ]

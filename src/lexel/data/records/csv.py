@@ -33,7 +33,6 @@ def read_csv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
     if header is not None:
         header = header.removesuffix("\r")
         delimiter = delimiter_of(header, options.columns.text)
-        csv.field_size_limit(_LONGEST_CELL)  # a text is one cell
         first = next(csv.reader([header], delimiter=delimiter), [])
         yield from _rows(reader, first, _csv_cells(reader, lines, delimiter, options), options)
 
@@ -44,8 +43,7 @@ def read_tsv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
     lines = iter(reader)
     header = options.header if options.header is not None else next(lines, None)
     if header is not None:
-        cells = ((reader.number, line.split("\t")) for line in lines if line)
-        yield from _rows(reader, header.split("\t"), cells, options)
+        yield from _rows(reader, header.split("\t"), _tsv_cells(reader, lines, options), options)
 
 
 def delimiter_of(header: str, text: str) -> str:
@@ -56,10 +54,28 @@ def delimiter_of(header: str, text: str) -> str:
     return ","
 
 
+def csv_rows(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
+    """The cells of each record of a CSV file, by its lines with their ends; it goes on after an error.
+
+    Raises:
+        csv.Error: In the place of a record that is no CSV.
+    """
+    csv.field_size_limit(_LONGEST_CELL)  # a text is one cell
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _tsv_cells(reader: LineReader, lines: Iterator[str], options: RowOptions) -> Iterator[tuple[int, Cells]]:
+    for line in lines:
+        if line:
+            yield reader.number, line.split("\t")
+        else:
+            options.faults.n_blank += 1
+
+
 def _csv_cells(
     reader: LineReader, lines: Iterator[str], delimiter: str, options: RowOptions
 ) -> Iterator[tuple[int, Cells]]:
-    rows = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
+    rows = csv_rows((line + "\n" for line in lines), delimiter)
     while True:
         begun = reader.number + 1
         try:
@@ -72,6 +88,8 @@ def _csv_cells(
             continue
         if cells:
             yield begun, cells
+        else:
+            options.faults.n_blank += 1
 
 
 def _rows(lines: LineReader, header: Cells, cells: Iterable[tuple[int, Cells]], options: RowOptions) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from lexel.data.files import LineReader, Source, Target, open_output
-from lexel.data.json_values import read_json_values
+from lexel.data.json_values import read_elements, read_json_lines, read_json_values
 from lexel.data.records.rows import Row, RowOptions
 
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -21,7 +21,13 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 def read_json_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
     """Each object as a row; blank lines are passed over."""
     lines = LineReader(source, encoding=options.encoding, first=options.first)
-    return (Row(place, value) for place, value in read_json_values(lines, options.faults))
+    if options.part is None or not options.part.start:
+        values = read_json_values(lines, options.faults)
+    elif options.header == "[":
+        values = read_elements(lines, options.faults)
+    else:
+        values = read_json_lines(lines, options.faults)
+    return (Row(place, value) for place, value in values)
 
 
 def write_json_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing
 from typing import Any
 
 from lexel.data.faults import Faults
-from lexel.data.files import LineReader, Source, Target, ending_of, name_of
+from lexel.data.files import Source, Target, ending_of, name_of
 from lexel.data.records.record import Record, RecordColumns, columns_of_record, record_of
-from lexel.data.records.rows import RowOptions, Slice
-from lexel.data.records.slices import open_slice
+from lexel.data.records.rows import Row, RowOptions, Slice
+from lexel.data.records.slices import SliceReader
 from lexel.data.records.table import RECORD_FORMATS, RecordFormat
 from lexel.errors import DataError
 
@@ -45,6 +45,7 @@ def open_records(
     faults: Faults | None = None,
     part: Slice | None = None,
     header: str | None = None,
+    slices: SliceReader | None = None,
 ) -> Iterator[Record]:
     """The records of a file, in order, one at a time.
 
@@ -54,30 +55,38 @@ def open_records(
         columns: Which columns are the text and the name, and which others are kept.
         encoding: How bytes are decoded.
         faults: What happens at a record that cannot be read; by default it is an error.
-        part: Read this slice of the file alone (see ``plan_slices``); of a stream, the slice that it holds.
-        header: The first line of a table, if a stream holds a slice of one; a path is looked at for it.
+        part: Read this slice of the file alone (see ``scan_file``); of a stream, the slice that it holds.
+        header: How the file begins, if a stream holds a slice of it: the first line of a table, or the ``[`` of an
+            array. A path is looked at for it.
+        slices: Keeps a path open between slices, so that slices of a packed file in order are unpacked once.
 
     Raises:
         DataError: ``path:place`` of a record that cannot be read.
     """
     chosen = record_format(source, format)
     faults = Faults() if faults is None else faults
-    is_path = isinstance(source, str | os.PathLike)
-    if part is not None and is_path and chosen.has_header and header is None:
-        header = next(iter(LineReader(source, encoding=encoding)), None)
     options = RowOptions(
         name=name_of(source), columns=columns, faults=faults, encoding=encoding, part=part, header=header
     )
-    cuts_bytes = part is not None and is_path and chosen.cut != "groups"
-    opened: Any = open_slice(os.fspath(source), part) if cuts_bytes else nullcontext(source)  # type: ignore[arg-type]
-    with opened as stream:
-        for place, values in chosen.read_rows(stream, options):
-            try:
-                record = record_of(values, columns, place=place)
-            except ValueError as error:
-                faults.take(_fault(options.name, place, values, error))
-            else:
-                yield record
+    if part is not None and isinstance(source, str | os.PathLike):
+        rows = _rows_of_slice(os.fspath(source), chosen, options, slices)
+    else:
+        rows = chosen.read_rows(source, options)
+    for place, values in rows:
+        try:
+            record = record_of(values, columns, place=place)
+        except ValueError as error:
+            faults.take(_fault(options.name, place, values, error))
+        else:
+            yield record
+
+
+def _rows_of_slice(path: str, format: RecordFormat, options: RowOptions, slices: SliceReader | None) -> Iterator[Row]:
+    if slices is not None:
+        yield from slices.rows(path, format, options)
+        return
+    with closing(SliceReader()) as reader:
+        yield from reader.rows(path, format, options)
 
 
 def _fault(name: str, place: int, values: Any, error: ValueError) -> DataError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from itertools import chain
+from contextlib import closing, contextmanager
+from itertools import accumulate, chain
 from typing import Any
 
 from lexel.data.files import Source, Target, name_of, open_binary, write_errors
@@ -30,28 +31,94 @@ _UNIT = "offset_unit"
 
 
 def read_parquet_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each row of a table, or of the row groups of a slice.
+    """Each row of a table, or of a slice.
 
     Raises:
         DataError: If it is no Parquet file, or has no column of the text.
     """
-    if source == "-":
-        raise DataError(f"{options.name}: Parquet begins at its end; expected a file, not a pipe; give the path")
-    arrow, parquet = load_pyarrow()
-    try:
-        with parquet.ParquetFile(os.fspath(source) if isinstance(source, os.PathLike) else source) as file:
-            names = _wanted(file.schema_arrow.names, options)
-            unit = unit_of(file.schema_arrow)
-            part = options.part
-            groups = range(file.num_row_groups) if part is None else range(part.start, part.end)
-            place = options.first
-            for batch in file.iter_batches(batch_size=READ_ROWS, row_groups=list(groups), columns=names):
-                for values in batch.to_pylist():
-                    place += 1
-                    yield Row(place, with_annotation(values, unit))
-    except (arrow.ArrowException, OSError) as error:
-        found = f"cannot be read as Parquet ({first_line(error)})"
-        raise DataError(f"{options.name}: {found}; expected a whole Parquet file") from error
+    with closing(ParquetTable(source, options)) as table:
+        yield from table.rows(options)
+
+
+class ParquetTable:
+    """An open table. Slices that are read in order are decoded once; others from the start of their row group."""
+
+    def __init__(self, source: Source, options: RowOptions) -> None:
+        """Open it.
+
+        Raises:
+            DataError: If it is no Parquet file, or has no column of the text.
+        """
+        self._name = options.name
+        if source == "-":
+            raise DataError(f"{self._name}: Parquet begins at its end; expected a file, not a pipe; give the path")
+        arrow, parquet = load_pyarrow()
+        self._errors = (arrow.ArrowException, OSError)
+        with self._reading():
+            self._file = parquet.ParquetFile(os.fspath(source) if isinstance(source, os.PathLike) else source)
+            self._columns = _wanted(self._file.schema_arrow.names, options)
+            self._unit = unit_of(self._file.schema_arrow)
+            self._starts = list(accumulate(_group_sizes(self._file), initial=0))
+        self._batches: Iterator[Any] = iter(())
+        self._batch: Any = None  # the rows that are decoded, from `_at` on
+        self._at = self._starts[-1] + 1
+
+    def rows(self, options: RowOptions) -> Iterator[Row]:
+        """The rows of ``options.part``, or all of them.
+
+        Raises:
+            DataError: If they cannot be read.
+        """
+        part = options.part
+        first, end = (0, self._starts[-1]) if part is None else (part.first, part.first + part.count)
+        if end > self._starts[-1]:
+            found = f"has {self._starts[-1]:,} rows, the slice ends at {end:,}"
+            raise DataError(f"{self._name}: {found}; expected the file that was cut. Put it back")
+        while first < end:
+            with self._reading():
+                self._seek(first)
+                rows = self._take(end - first).to_pylist()
+            for place, values in enumerate(rows, first + 1):
+                try:
+                    yield Row(place, with_annotation(values, self._unit))
+                except ValueError as error:
+                    options.faults.take(DataError(f"{self._name}:{place}: {error}").at(self._name, place, repr(values)))
+            first += len(rows)
+
+    def _seek(self, row: int) -> None:
+        group = max(0, bisect_right(self._starts, row) - 1)
+        if not self._starts[group] <= self._at <= row:
+            groups = range(group, self._file.num_row_groups)
+            batches = self._file.iter_batches(batch_size=READ_ROWS, row_groups=list(groups), columns=self._columns)
+            self._batches, self._batch, self._at = iter(batches), None, self._starts[group]
+        while self._at < row and self._take(row - self._at) is not None:
+            pass
+
+    def _take(self, most: int) -> Any:
+        """The next rows, at most so many; ``None`` at the end."""
+        if self._batch is None or not self._batch.num_rows:
+            self._batch = next(self._batches, None)
+            if self._batch is None:
+                return None
+        taken, self._batch = self._batch.slice(0, most), self._batch.slice(most)
+        self._at += taken.num_rows
+        return taken
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            found = f"cannot be read as Parquet ({first_line(error)})"
+            raise DataError(f"{self._name}: {found}; expected a whole Parquet file") from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def _group_sizes(file: Any) -> list[int]:
+    return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
 
 
 def _wanted(names: list[str], options: RowOptions) -> list[str] | None:
@@ -64,8 +131,8 @@ def _wanted(names: list[str], options: RowOptions) -> list[str] | None:
     return [name for name in names if name in wanted or name.startswith(_ANNOTATION_COLUMNS)]
 
 
-def plan_parquet_slices(path: str, *, records: int) -> list[Slice]:
-    """Slices of whole row groups with at least so many rows, but for the last.
+def cut_parquet(path: str, *, records: int) -> Iterator[Slice]:
+    """Slices that end where a row group does if they have enough rows by then; larger groups are cut inside.
 
     Raises:
         DataError: If it is no Parquet file.
@@ -73,18 +140,22 @@ def plan_parquet_slices(path: str, *, records: int) -> list[Slice]:
     arrow, parquet = load_pyarrow()
     try:
         with closing(parquet.ParquetFile(path)) as file:
-            sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+            sizes = _group_sizes(file)
     except (arrow.ArrowException, OSError) as error:
         found = f"cannot be read as Parquet ({first_line(error)})"
         raise DataError(f"{path}: {found}; expected a whole Parquet file") from error
-    slices: list[Slice] = []
-    first = start = rows = 0
-    for group, size in enumerate(sizes, 1):
-        rows += size
-        if rows >= records or group == len(sizes):
-            slices.append(Slice(first, rows, start, group))
-            first, start, rows = first + rows, group, 0
-    return [one for one in slices if one.count]
+    first = end = 0
+    for size in sizes:
+        if size > records and end > first:
+            yield Slice(first, end - first, first, end)
+            first = end
+        end += size
+        while end - first >= records:
+            count = min(end - first, records) if size > records else end - first
+            yield Slice(first, count, first, first + count)
+            first += count
+    if end > first:
+        yield Slice(first, end - first, first, end)
 
 
 def write_parquet_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:

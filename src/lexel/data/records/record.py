@@ -74,8 +74,8 @@ class Record:
         return self if text == self.text else replace(self, text=text, document=None)
 
     def with_document(self, document: Document) -> Record:
-        """The same record with the text and the annotation of a document."""
-        return replace(self, text=document.text, document=document)
+        """The same record with the text of a document, and its annotation if it has any."""
+        return replace(self, text=document.text, document=document if document.layers else None)
 
     def with_fields(self, **found: Any) -> Record:
         """The same record with further columns."""

@@ -10,8 +10,9 @@ from lexel.data.faults import Faults
 from lexel.data.files import Source, Target
 from lexel.data.records.record import RecordColumns
 
-Cut = Literal["lines", "rows", "groups", "whole"]
-"""How a file can be cut: at any line end, at the line ends between its rows, between row groups, or not at all."""
+Cut = Literal["lines", "values", "rows", "table"]
+"""Where a file can be cut: at any line end; between JSON values, which are lines or the elements of one array; at line
+ends outside of quotes; between the rows of a Parquet table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,10 @@ class Slice:
     """Some whole records of a file.
 
     Attributes:
-        first: How many lines (of Parquet: rows) come before it.
-        count: How many lines or rows it has.
-        start: Its first byte, unpacked; of Parquet its first row group.
-        end: One past its last byte or row group.
+        first: How many lines come before it; in an array and in Parquet, how many records.
+        count: How many records it has. Blank lines count; a header does not.
+        start: Its first byte, unpacked; in Parquet its first row.
+        end: One past its last byte or row.
     """
 
     first: int
@@ -53,7 +54,7 @@ class RowOptions:
         faults: What happens at a row that cannot be read.
         encoding: How bytes are decoded.
         part: The slice of a file that the source holds, or that is to be read.
-        header: The first line of the table, where the source begins behind it.
+        header: How the file begins, if the source begins after that: the first line of a table, or an array's ``[``.
     """
 
     name: str

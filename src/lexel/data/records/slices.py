@@ -1,34 +1,59 @@
 """Files cut into slices of whole records: every record is in exactly one, and a slice is read without the others.
 
-A slice is a range of the *unpacked* bytes of a file, or of a Parquet file's row groups. A plain file is read from any
-place; a packed one is unpacked from its start up to the slice.
+A slice is a range of the *unpacked* bytes of a file, or of a Parquet table's rows. A plain file is read from any place.
+A packed file is unpacked from its start, and a row group of Parquet decoded from its start, up to the slice; so a
+``SliceReader`` keeps its place, and whoever reads slices in order unpacks or decodes a file once.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Iterator
-from itertools import chain
-from typing import Any, BinaryIO, cast
+import os
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lexel.data.files import LineReader, open_unpacked
+from lexel.data.faults import Faults
+from lexel.data.files import LineReader
+from lexel.data.json_values import element_texts
 from lexel.data.packing import UNREADABLE, packing_of
-from lexel.data.records.csv import delimiter_of
-from lexel.data.records.parquet import plan_parquet_slices
+from lexel.data.records.csv import csv_rows, delimiter_of
+from lexel.data.records.parquet import ParquetTable, cut_parquet
 from lexel.data.records.record import RecordColumns
-from lexel.data.records.rows import Slice
+from lexel.data.records.rows import Row, RowOptions, Slice
 from lexel.data.records.table import RecordFormat
+from lexel.disk import open_regular
 from lexel.errors import DataError
 
 BLOCK_BYTES = 1 << 20
 SLICE_BYTES = 8 << 20
 COLUMNS = RecordColumns()
+_ROWS = 1024
 
 
-def plan_slices(
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one pass over a file found.
+
+    Attributes:
+        bytes: The file's size, as it is on the disk.
+        sha256: The checksum of these bytes.
+        slices: The file cut into slices, in order.
+    """
+
+    bytes: int
+    sha256: str
+    slices: tuple[Slice, ...]
+
+
+def scan_file(
     path: str,
     format: RecordFormat,
     *,
@@ -36,163 +61,298 @@ def plan_slices(
     most_bytes: int = SLICE_BYTES,
     encoding: str = "utf-8",
     columns: RecordColumns = COLUMNS,
-) -> list[Slice]:
-    """Cut a file into slices.
+) -> Scan:
+    """Cut a file into slices, and compute its checksum on the way.
 
     Args:
         path: The file.
         format: Its format.
-        records: Lines of a slice; of Parquet, rows, rounded up to whole row groups.
-        most_bytes: A slice ends before it has more bytes than this, unless a single record has.
-        encoding: How the file is encoded; its line ends must be the byte 10.
+        records: Records of a slice. Of Parquet, whole row groups with at least so many rows, unless a group has more.
+        most_bytes: A slice ends with the record that brings it to so many bytes, unpacked. Parquet has no such limit.
+        encoding: How the file is encoded. One in which the byte 10 is no line end (UTF-16) makes the file one slice,
+            and so does any other than UTF-8 for a JSON array.
         columns: How the columns are called, which says what separates the cells of a CSV file.
-
-    Returns:
-        The slices in order; a header belongs to none of them.
 
     Raises:
         DataError: If the file cannot be read.
     """
-    if format.cut == "groups":
-        return plan_parquet_slices(path, records=records)
+    options = RowOptions(name=path, columns=columns, faults=Faults("skip"), encoding=encoding)
     cutter = _Cutter(records, most_bytes)
-    try:
-        with open_unpacked(path) as stream:
-            if format.name == "jsonl" and _first_sign(path, encoding) == "[":  # an array is read as a whole
-                cutter = _Cutter(1 << 62, 1 << 62)
-            if format.cut == "rows":
-                _take_rows(stream, cutter, encoding, columns.text)
-            else:
-                for block in _blocks(stream):
-                    cutter.take(np.flatnonzero(np.frombuffer(block, np.uint8) == 10) + 1, block)
-    except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read ({error}); expected a whole file. Fetch it again") from error
-    return cutter.finish(has_header=format.has_header)
+    with _reading(path), open_regular(path) as file:
+        hashed = _Hashed(file)
+        packed = io.BufferedReader(hashed, BLOCK_BYTES)
+        if format.cut == "table":
+            slices = list(cut_parquet(path, records=records))
+        else:
+            packing = packing_of(path)
+            unpacked = cast(BinaryIO, packed) if packing is None else packing.unpack(cast(BinaryIO, packed))
+            slices = _cut(unpacked, path, format, options, cutter)
+        for _ in _blocks(packed):  # what stands behind the end of a packed stream belongs to the checksum
+            pass
+    return Scan(hashed.size, hashed.sha256.hexdigest(), tuple(slices))
 
 
-def _first_sign(path: str, encoding: str) -> str:
-    return LineReader(path, encoding=encoding).first_sign()
+def _cut(stream: BinaryIO, path: str, format: RecordFormat, options: RowOptions, cutter: _Cutter) -> list[Slice]:
+    is_array = format.cut == "values" and _head_of(path, format, options.encoding) == "["
+    if not _ends_lines_with_10(options.encoding) or (is_array and not _is_utf8(options.encoding)):
+        return _one_slice(stream, path, format, options)
+    if is_array:
+        _take_elements(stream, cutter, path, options.encoding)
+        return cutter.finish()
+    header = b""
+    if format.has_header and (header := stream.readline()):
+        cutter.begin(len(header), line=1)
+    elif _is_utf8(options.encoding) and stream.peek(3)[:3] == BOM_UTF8:  # type: ignore[attr-defined]
+        cutter.begin(3)  # a file of nothing else has no line
+    if format.cut == "rows":
+        _take_rows(stream, cutter, header, options)
+        return cutter.finish()
+    at = len(header)
+    for block in _blocks(stream):
+        cutter.take(np.flatnonzero(np.frombuffer(block, np.uint8) == 10) + (at + 1))
+        at += len(block)
+    return cutter.finish(at)
 
 
-def _take_rows(stream: BinaryIO, cutter: _Cutter, encoding: str, text: str) -> None:
+def _ends_lines_with_10(encoding: str) -> bool:
+    return "\na".encode(encoding)[-2:] == b"\na"
+
+
+def _is_utf8(encoding: str) -> bool:
+    return "他".encode(encoding).endswith("他".encode())
+
+
+def _head_of(path: str, format: RecordFormat, encoding: str) -> str:
+    """What the reader of a slice has to know of the beginning of its file."""
+    lines = LineReader(path, encoding=encoding)
+    if format.has_header:
+        return next(iter(lines), "")
+    return lines.first_sign() if format.cut == "values" else ""
+
+
+def _one_slice(stream: BinaryIO, path: str, format: RecordFormat, options: RowOptions) -> list[Slice]:
+    """The whole file, header and all, for an encoding whose bytes do not say where a record ends."""
+    faults = options.faults
+    count = sum(1 for _ in format.read_rows(path, options)) + faults.count + faults.n_blank
+    size = sum(map(len, _blocks(stream)))
+    return [Slice(0, count, 0, size)] if count else []
+
+
+def _take_elements(stream: BinaryIO, cutter: _Cutter, path: str, encoding: str) -> None:
+    """Cut behind the commas of an array in UTF-8."""
+    at = 0
+    for block in _blocks(stream):  # nothing but white space and a byte order mark comes before the bracket
+        if (found := block.find(b"[")) >= 0:
+            at += found + 1
+            break
+        at += len(block)
+    cutter.begin(at)
+    for text in element_texts(LineReader(path, encoding=encoding).text_blocks(), path):
+        at += len(text.encode()) + 1
+        if text and not text.isspace():
+            cutter.take(np.array([at]))
+    for _ in _blocks(stream):
+        pass
+
+
+def _take_rows(stream: BinaryIO, cutter: _Cutter, header: bytes, options: RowOptions) -> None:
     """Cut between the records of a CSV file: the reader itself says where each ends."""
-    taken: list[bytes] = []
+    at, line = len(header), 1
+    names = header.decode(options.encoding, "replace").removeprefix("\ufeff").rstrip("\r\n")
 
     def lines() -> Iterator[str]:
-        for line in stream:
-            taken.append(line)
-            yield line.decode(encoding, "replace")
+        nonlocal at, line
+        for data in stream:
+            at, line = at + len(data), line + 1
+            yield data.decode(options.encoding, "replace")
 
-    decoded = lines()
-    header = next(decoded, "")
-    delimiter = delimiter_of(header.removeprefix("\ufeff").rstrip("\r\n"), text)
-    rows = csv.reader(chain([header], decoded), delimiter=delimiter, strict=True)
+    rows = csv_rows(lines(), delimiter_of(names, options.columns.text))
+    ends: list[tuple[int, int]] = []
     is_over = False
     while not is_over:
+        before = line
         try:
             next(rows)
         except StopIteration:
             is_over = True
         except csv.Error:  # the reader of the slice says what is wrong with it
             pass
-        record = b"".join(taken)
-        taken.clear()
-        if record:
-            cutter.take(np.array([len(record)]), record, lines=record.count(b"\n"))
+        if line > before:
+            ends.append((at, line))
+        if len(ends) == _ROWS or is_over:
+            found = np.array(ends, np.int64).reshape(-1, 2)
+            cutter.take(found[:, 0], found[:, 1])
+            ends.clear()
 
 
 class _Cutter:
-    """Cuts a stream of bytes where records may end."""
+    """Cuts a file where records end."""
 
     def __init__(self, records: int, most_bytes: int) -> None:
         self._records, self._most_bytes = records, most_bytes
         self._slices: list[Slice] = []
-        self._at = self._line = 0  # bytes and lines seen
-        self._first = self._start = 0  # of the slice that is begun
-        self._end = 0  # of the last whole record
-        self._header: tuple[int, int] | None = None
-        self._last = b"\n"
+        self.begin(0)
 
-    def take(self, ends: Any, block: bytes, *, lines: int | None = None) -> None:
-        """Look at the next bytes.
+    def begin(self, at: int, *, line: int = 0) -> None:
+        """Say where the first record begins."""
+        self._start = self._end = at  # of the slice that is begun, and of its last record
+        self._first = self._line = line
+        self._count = 0
+
+    def take(self, ends: NDArray[np.int64], lines: NDArray[np.int64] | None = None) -> None:
+        """Look at further records.
 
         Args:
-            ends: Where records end in them.
-            block: The bytes.
-            lines: How many lines they are, if these are not the records.
+            ends: One past the last byte of each.
+            lines: How many lines of the file end there, if a record is not a line.
         """
-        step = 1 if lines is None else lines
-        for end in (ends + self._at).tolist():
-            if self._line + step - self._first > self._records or end - self._start > self._most_bytes:
-                self._cut(self._end)
-            self._line += step
-            self._end = end
-            if self._header is None:
-                self._header = (self._line, end)
-        self._at += len(block)
-        self._last = block[-1:] or self._last
+        done = 0
+        while done < len(ends):
+            by_count = done + self._records - self._count - 1
+            by_bytes = int(np.searchsorted(ends, self._start + self._most_bytes))
+            cut = max(done, min(by_count, by_bytes))
+            last = min(cut, len(ends) - 1)
+            taken, done = last + 1 - done, last + 1
+            self._count += taken
+            self._line = self._line + taken if lines is None else int(lines[last])
+            self._end = int(ends[last])
+            if last == cut:
+                self._cut()
 
-    def _cut(self, at: int) -> None:
-        if self._line > self._first:
-            self._slices.append(Slice(self._first, self._line - self._first, self._start, at))
-            self._first, self._start = self._line, at
+    def _cut(self) -> None:
+        self._slices.append(Slice(self._first, self._count, self._start, self._end))
+        self._start, self._first, self._count = self._end, self._line, 0
 
-    def finish(self, *, has_header: bool) -> list[Slice]:
-        """The slices; a last line without an end counts, a header does not."""
-        if self._last != b"\n":
-            self._line += 1
-        self._cut(self._at)
-        slices = self._slices
-        if not has_header or not slices:
-            return slices
-        lines, end = self._header or (self._line, self._at)
-        head, *others = slices
-        rest = Slice(head.first + lines, head.count - lines, end, head.end)
-        return [rest, *others] if rest.count else others
+    def finish(self, size: int | None = None) -> list[Slice]:
+        """The slices.
 
-
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    while block := stream.read(BLOCK_BYTES):
-        yield block
+        Args:
+            size: Where the file ends; a last line without an end counts.
+        """
+        if size is not None and size > self._end:
+            self._count, self._end = self._count + 1, size
+        if self._count:
+            self._cut()
+        return self._slices
 
 
-class _Range(io.RawIOBase):
-    """Some bytes of a stream."""
+class _Hashed(io.RawIOBase):
+    """A file that hashes what is read of it."""
 
-    def __init__(self, stream: BinaryIO, size: int, name: str) -> None:
-        self._stream, self._left, self.name = stream, size, name
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.size = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        data = self._stream.read(min(len(buffer), self._left))
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self.sha256.update(data)
+        self.size += len(data)
+        return len(data)
+
+
+def _blocks(stream: BinaryIO | io.BufferedReader) -> Iterator[bytes]:
+    while block := stream.read(BLOCK_BYTES):
+        yield block
+
+
+class SliceReader:
+    """Reads the rows of slices, and keeps the last file open at the place that it reached."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._file: Any = None
+        self._stream: Any = None
+        self._table: ParquetTable | None = None
+        self._head = ""
+        self._at = 0
+
+    def rows(self, path: str, format: RecordFormat, options: RowOptions) -> Iterator[Row]:
+        """The rows of the slice ``options.part``.
+
+        Raises:
+            DataError: If the file cannot be read, or ends before the slice does.
+        """
+        part = options.part
+        if part is None:
+            raise ValueError("options.part is None; expected a slice")
+        key = path, format.name, options.encoding, options.columns
+        with _reading(path):
+            if key != self._key or (self._table is None and part.start < self._at and packing_of(path) is not None):
+                self._open(path, format, options)
+                self._key = key
+            if self._table is None:
+                self._seek(path, part.start)
+        if self._table is not None:
+            yield from self._table.rows(options)
+            return
+        header = self._head if part.start else None
+        with io.BufferedReader(_Range(self._take, part.end - part.start, path), BLOCK_BYTES) as stream:
+            yield from format.read_rows(stream, replace(options, header=header))
+
+    def _open(self, path: str, format: RecordFormat, options: RowOptions) -> None:
+        self.close()
+        self._file = self._stream = open_regular(path)
+        if format.cut == "table":
+            self._table = ParquetTable(path, options)
+            return
+        self._head = _head_of(path, format, options.encoding)
+        if (packing := packing_of(path)) is not None:
+            self._stream = packing.unpack(self._file)
+        self._at = 0
+
+    def _seek(self, path: str, at: int) -> None:
+        if packing_of(path) is None:
+            self._stream.seek(at)
+            self._at = at
+        while self._at < at and self._take(min(at - self._at, BLOCK_BYTES)):
+            pass
+
+    def _take(self, size: int) -> bytes:
+        data: bytes = self._stream.read(size)
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        """Let go of the file."""
+        for one in (self._stream, self._file, self._table):  # what unpacks a file does not close it
+            if one is not None:
+                one.close()
+        self._key, self._stream, self._file, self._table = (), None, None, None
+
+
+class _Range(io.RawIOBase):
+    """The next bytes of a stream."""
+
+    def __init__(self, take: Callable[[int], bytes], size: int, name: str) -> None:
+        self._take, self._left, self.name = take, size, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._take(min(len(buffer), self._left)) if self._left else b""
         if not data and self._left:
             raise EOFError(f"the file ends {self._left:,} bytes before its slice does")
         self._left -= len(data)
         buffer[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
 
-
-def open_slice(path: str, part: Slice) -> BinaryIO:
-    """The unpacked bytes of a slice.
-
-    Raises:
-        DataError: If the file cannot be opened.
-    """
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Say in one line why a file cannot be read."""
     try:
-        stream = open_unpacked(path)
-        if packing_of(path) is None:
-            stream.seek(part.start)
-        else:
-            left = part.start
-            while left and (skipped := len(stream.read(min(left, BLOCK_BYTES)))):
-                left -= skipped
+        yield
     except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read ({error}); expected the file that was cut. Put it back") from error
-    return cast(BinaryIO, io.BufferedReader(_Range(stream, part.end - part.start, path), BLOCK_BYTES))
+        if not os.path.exists(path):
+            what, advice = "is gone", "Put it back and run again"
+        elif isinstance(error, OSError) and error.strerror:
+            what, advice = f"cannot be read ({error.strerror})", "Check the name and the permissions"
+        else:
+            what, advice = f"cannot be unpacked ({error})", "Fetch it again"
+        raise DataError(f"{path}: {what}; expected a whole file. {advice}") from error

@@ -20,7 +20,7 @@ class RecordFormat:
         endings: File endings, without those of packing.
         read_rows: What reads it.
         write_rows: What writes it.
-        cut: How a file can be cut.
+        cut: Where a file can be cut.
         has_header: Whether the first line names the columns.
     """
 
@@ -34,9 +34,9 @@ class RecordFormat:
 
 _ROWS = (
     RecordFormat("text", (".txt",), read_text_rows, write_text_rows, "lines"),
-    RecordFormat("jsonl", (".jsonl", ".ndjson", ".json"), read_json_rows, write_json_rows, "lines"),
+    RecordFormat("jsonl", (".jsonl", ".ndjson", ".json"), read_json_rows, write_json_rows, "values"),
     RecordFormat("csv", (".csv",), read_csv_rows, write_csv_rows, "rows", has_header=True),
     RecordFormat("tsv", (".tsv", ".tab"), read_tsv_rows, write_tsv_rows, "lines", has_header=True),
-    RecordFormat("parquet", (".parquet",), read_parquet_rows, write_parquet_rows, "groups"),
+    RecordFormat("parquet", (".parquet",), read_parquet_rows, write_parquet_rows, "table"),
 )
 RECORD_FORMATS: dict[str, RecordFormat] = {row.name: row for row in _ROWS}

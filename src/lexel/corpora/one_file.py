@@ -1,0 +1,111 @@
+"""One file through one step, by several processes or in several runs: what ``lexel tag --workers`` and ``--resume`` do.
+
+The file is a job with one input and one step, in the folder ``OUT.parts`` beside the output: the same plan, shards,
+store and runner as ``lexel corpus run``. So a killed run loses the shards that it was at, a changed input, model or
+option is refused by name, and the parts do not depend on the number of workers. When all parts are whole, their records
+come back in order, and the caller writes the output in one piece, as without parts: any format can be written, and the
+output appears when it is complete. Then the folder goes.
+
+A journal beside a growing output would need no second pass, but it could only hold formats that can be appended to,
+and a process of its own would have to put the results of the workers in order.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lexel.corpora.job import Watch, prepare_job, run_job
+from lexel.corpora.plan import JobOptions
+from lexel.corpora.runners.local import run_local
+from lexel.corpora.status import whole_records
+from lexel.corpora.steps import Step
+from lexel.corpora.store import DATA, FAULTS, MANIFEST, PLAN, SHARDS, STATUS, Store
+from lexel.corpora.worker import Job
+from lexel.data.records import Record, open_records
+from lexel.errors import DataError
+
+
+def parts_folder(out: str) -> str:
+    """Where the parts of an output lie until it is whole."""
+    return f"{out}.parts"
+
+
+@contextmanager
+def read_in_parts(
+    path: str,
+    out: str,
+    *,
+    step: Step,
+    options: JobOptions,
+    workers: int,
+    threads: int,
+    resumes: bool,
+    watch: Watch | None = None,
+) -> Iterator[Iterator[Record]]:
+    """The records of a file after a step, in order, once all of them are made.
+
+    The parts are removed at the end of the block. After an error they stay if the run resumes, for the next one.
+
+    Args:
+        path: The file.
+        out: The output, beside which the parts lie.
+        step: What is done.
+        options: How the file is read and cut.
+        workers: How many processes.
+        threads: The threads of all of them together.
+        resumes: Go on from parts that an earlier run finished, and keep parts for a later one. Otherwise parts of an
+            earlier run are removed first.
+        watch: Is told how far the job is.
+
+    Raises:
+        DataError: If the file cannot be read, or the parts are those of another job.
+    """
+    store = Store(parts_folder(out))
+    _check_is_ours(store)
+    with store.locked():
+        if not resumes:
+            _clear(store)
+        try:
+            yield _made(path, store, step=step, options=options, workers=workers, threads=threads, watch=watch)
+        except BaseException:
+            if not resumes:
+                shutil.rmtree(store.folder, ignore_errors=True)
+            raise
+        shutil.rmtree(store.folder, ignore_errors=True)
+
+
+def _made(
+    path: str, store: Store, *, step: Step, options: JobOptions, workers: int, threads: int, watch: Watch | None
+) -> Iterator[Record]:
+    advice = "Put it back, or leave --resume out to begin anew"
+    job = prepare_job([path], store, steps=[step], options=options, advice=advice)
+    store.remove_parts()
+    share = max(1, threads // workers)
+    run_job(job, lambda shards, at: run_local(job, shards, workers=workers, threads=share, collects=at), watch)
+    return _records(job)
+
+
+def _check_is_ours(store: Store) -> None:
+    """Refuse a folder with files that are no parts, since it will be removed."""
+    if not store.folder.is_dir():
+        return
+    ours = {PLAN, STATUS, MANIFEST, DATA, SHARDS, FAULTS}
+    others = [entry.name for entry in store.folder.iterdir() if not (entry.name in ours or entry.name[0] == ".")]
+    if others:
+        found = f"holds {sorted(others)[0]!r}"
+        raise DataError(f"{store.folder}: {found}; expected parts of an output alone. Move it, or choose another --out")
+
+
+def _clear(store: Store) -> None:
+    for name in (PLAN, STATUS, MANIFEST):
+        store.path(name).unlink(missing_ok=True)
+    for name in (SHARDS, DATA, FAULTS):
+        shutil.rmtree(store.path(name), ignore_errors=True)
+
+
+def _records(job: Job) -> Iterator[Record]:
+    for record in whole_records(job.store, job.plan):
+        (name,) = (file["name"] for file in record["files"] if file["name"].startswith(f"{DATA}/"))
+        yield from open_records(job.store.path(name), format="jsonl")

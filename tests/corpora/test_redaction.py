@@ -111,7 +111,7 @@ def redact(record: Record, **options: object) -> tuple[Record, Shard]:
 
 
 def record_of(text: str, *entities: tuple[int, int, str], **fields: str) -> Record:
-    return Record(text, "a", Document(text, None, Spans.of(text, entities)), fields)
+    return Record(text, "a", Document(text, None, Spans.of(text, entities)), fields, place=1)
 
 
 def test_names_go_wherever_they_stand_in_the_record() -> None:

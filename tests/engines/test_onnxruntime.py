@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,37 @@ def test_it_is_taken_where_openvino_is_not_installed(tmp_path: Path, monkeypatch
     checkpoint = open_checkpoint(build_tagger(tmp_path / "model", heads={"words": WORDS}))
     without(monkeypatch, "openvino")
     assert start_engine(checkpoint, EngineOptions()).name == "onnxruntime"
+
+
+WITHOUT_OPENVINO = """
+import sys
+sys.modules["openvino"] = None  # as if it were not installed
+from pathlib import Path
+import lexel
+from lexel.errors import MissingExtra
+from lexel.export.folder import export_model
+out, model = map(Path, sys.argv[1:])
+for source in (out / "onnx", None):
+    nlp = lexel.load(source)
+    assert {flow.engine.name for flow in nlp.flows} == {"onnxruntime"}
+    print([(span.text, span.label) for span in nlp("傅達仁在台北。").entities])
+assert export_model(model, out.with_name("again"))["words"]["graphs"]["float32"]["largest"] < 1e-4
+try:
+    lexel.load(engine="openvino")("字")
+except MissingExtra as error:
+    print(error)
+"""
+
+
+def test_a_process_without_openvino_reads_exports_and_says_what_openvino_needs(tmp_path: Path) -> None:
+    model, out = build_tagger(tmp_path / "model", heads={"words": WORDS}, pieces="chars"), tmp_path / "out"
+    export_model(None, out, head="entities")
+    command = [sys.executable, "-c", WITHOUT_OPENVINO, str(out), str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    exported, bundled, missing = done.stdout.splitlines()
+    assert exported == bundled == "[('傅達仁', 'PER'), ('台北', 'LOC')]"
+    assert missing == "the engine openvino needs openvino: pip install openvino. Or choose another engine"
 
 
 def test_a_missing_library_is_named_with_the_extra(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,8 @@ def _start(checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str
         return _start_torch(checkpoint, options, threads, heads)
     if name == "onnxruntime":
         return _start_onnxruntime(checkpoint, options.precision, threads, heads)
+    if find_spec("openvino") is None:
+        raise MissingExtra("the engine openvino needs openvino: pip install openvino. Or choose another engine")
     from lexel.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(

@@ -52,14 +52,15 @@ def graph_cost(checkpoint: Checkpoint, place: Path, precision: str, target: Targ
     """
     if target.plan is not None and target.plan.attention is not None:
         return {}
-    exact = EngineOptions(engine="openvino", precision="float32")
+    from lexel.export.parity import exact_engine
+
     with without_announcements(level=logging.ERROR):  # the folder has no card yet
         cost = student_cost(
             checkpoint,
             open_checkpoint(place, is_own=True),
             gold=Gold(documents=budget.gold),
             texts=read_calibration(checkpoint, None, is_needed=False),
-            engines=(exact, EngineOptions(engine="onnxruntime", precision=precision)),
+            engines=(exact_engine(), EngineOptions(engine="onnxruntime", precision=precision)),
             is_timed=False,
         )
     if not cost.loss.is_within(budget.max_drop, budget.max_flips):

@@ -1,4 +1,4 @@
-"""An exported graph beside the engine: its own runtime and OpenVINO in float32 read the same text."""
+"""An exported graph beside an engine: both read the same text, the graph by its own runtime."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ MOST_APART = 1e-4
 
 _N_TEXTS = 48
 _BATCH = 8
-_EXACT = EngineOptions(engine="openvino", precision="float32")
 
 Arrays = Mapping[str, NDArray[Any]]
 
 Run = Callable[[Arrays], Arrays]
 """Runs a graph on padded rows: from its inputs by name, int64, to its outputs by name."""
+
+
+def exact_engine() -> EngineOptions:
+    """What graphs are compared with: OpenVINO in float32, or without it NumPy in float64, which is slow."""
+    if find_spec("openvino") is None:
+        return EngineOptions(engine="numpy")
+    return EngineOptions(engine="openvino", precision="float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ class Reference:
         sequences = Sequences(ids, np.zeros_like(ids), picked, bounds)
         placed = pack(np.diff(bounds), max_length=config.max_positions)
         batches = [build_rows(sequences, placement, pad=config.pad_id) for placement in placed]
-        engine = start_engine(self._checkpoint, _EXACT, heads=outputs)
+        engine = start_engine(self._checkpoint, exact_engine(), heads=outputs)
         scores = [part[outputs[0]] for part in engine.run((rows for rows, _ in batches), outputs)]
         order = np.argsort(np.concatenate([asked for _, asked in batches]))
         return np.concatenate(scores)[order]
@@ -143,7 +150,7 @@ class Reference:
     def _vectors(self) -> NDArray[Any]:
         assert self.target.plan is not None
         plan = replace(self.target.plan, prompt="")
-        flow = start_flow(self._checkpoint, plan.outputs, _EXACT)
+        flow = start_flow(self._checkpoint, plan.outputs, exact_engine())
         return Embedder(flow, plan, modules=self._modules).encode(self._texts)
 
 

@@ -60,5 +60,5 @@ def test_weights_above_2_gb_are_written_checked_and_read_again(tmp_path: Path) -
     peak, words = done.stdout.splitlines()
     data = (tmp_path / "out" / "onnx" / "model.onnx_data").stat().st_size
     assert data > 2**31
-    assert int(peak) < 4 * data
+    assert int(peak) < 2.5 * data  # the model's file and the new one, both mapped
     assert words.startswith("['")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pytest
 from transformers import RoFormerConfig
 
 import lexel
-from lexel.errors import MissingExtra, OptionError
+from lexel.checkpoint.config import read_config
+from lexel.errors import CheckpointError, MissingExtra, OptionError
 from lexel.text.tokenizer import load_tokenizer
 from lexel.text.word_splitter import WordSplitter
 from lexel.training.model.attention import refuse_mistrained
 from tests.builders import RECIPES, VOCAB, Recipe, build_reference, write_json
 
-pytest.importorskip("jieba")
+pytestmark = pytest.mark.skipif(find_spec("jieba") is None, reason="needs jieba")
 
 WORDS = ("今天", "天气", "非常", "大学", "北京大学")
 PIECES = (*VOCAB, *WORDS, *"今气非常好。学北京", "hello", "##lo", "hel")
@@ -129,6 +131,14 @@ def test_a_folder_is_read_from_text_to_offsets(folder: Path) -> None:
 def test_rotary_values_are_read_but_not_trained() -> None:
     with pytest.raises(OptionError, match="rotary_value is true"):
         refuse_mistrained(RoFormerConfig(rotary_value=True), max_length=64)
+
+
+@pytest.mark.parametrize("changes", [{"norm_type": "rms_norm"}, {"use_bias": False}])
+def test_roformer_v2_is_refused_by_name(tmp_path: Path, changes: dict[str, Any]) -> None:
+    values = {**RECIPES["roformer"].settings, "model_type": "roformer", "hidden_act": "gelu", **changes}
+    write_json(tmp_path / "config.json", values)
+    with pytest.raises(CheckpointError, match=r"RoFormer v2 is not computed"):
+        read_config(tmp_path)
 
 
 def test_an_exported_tokenizer_names_its_class(folder: Path, tmp_path: Path) -> None:

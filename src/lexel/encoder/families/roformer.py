@@ -30,7 +30,15 @@ class Settings:
 
 
 def read_settings(values: Values) -> Settings:
-    """The settings of a ``config.json``."""
+    """The settings of a ``config.json``.
+
+    Raises:
+        CheckpointError: If it is of RoFormer v2, which has other norms and no biases.
+    """
+    if values.get("norm_type") not in (None, "layer_norm"):
+        raise values.error("norm_type", "layer_norm; RoFormer v2 is not computed")
+    if not values.flag("use_bias", default=True):
+        raise values.error("use_bias", "true; RoFormer v2 is not computed")
     return Settings(values.flag("rotary_value", default=False))
 
 

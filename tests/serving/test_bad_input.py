@@ -69,13 +69,6 @@ def test_a_wrong_method_is_405(server: LiveServer) -> None:
     assert server.status("/v1/tag") == 405
 
 
-def test_a_body_of_another_type_is_415(server: LiveServer) -> None:
-    with pytest.raises(Failed) as failed:
-        server.post("/v1/tag", b"text=a", {"Content-Type": "application/x-www-form-urlencoded"})
-    assert failed.value.status == 415
-    assert "expected application/json" in failed.value.body["error"]
-
-
 def test_a_fault_of_the_server_is_500_and_shows_nothing_of_its_inside() -> None:
     async def broken(request: Request) -> Response:
         raise KeyError("secret")

@@ -28,7 +28,6 @@ from lexel.serving.failures import (
     REFUSALS,
     ClientGone,
     NotJson,
-    OtherContentType,
     failure_record,
     message_of,
     status_of,
@@ -248,10 +247,6 @@ def answer_failure(service: Service, request: Request, error: Exception) -> Resp
         return Response(status_code=499)
     if isinstance(error, RequestValidationError | ValidationError):
         first, *more = error.errors()
-        kind = request.headers.get("content-type", "none")
-        if first["type"] == "model_attributes_type" and first["loc"] == ("body",) and "json" not in kind:
-            said = f"Content-Type is {kind[:100]}; expected application/json"
-            return answer_failure(service, request, OtherContentType(said))
         where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
         rest = f" ({len(more)} more)" if more else ""
         error = (NotJson if first["type"] == "json_invalid" else DataError)(f"{where}: {first['msg']}{rest}")

@@ -33,10 +33,6 @@ class NotJsonType(LexelError):  # noqa: N818
     """A body whose content type says that it is not JSON."""
 
 
-class OtherContentType(LexelError):  # noqa: N818
-    """A body that is said to be something else than JSON."""
-
-
 class ClientGone(LexelError):  # noqa: N818
     """The client has left; nobody waits for the answer."""
 
@@ -51,7 +47,6 @@ class TimedOut(LexelError):  # noqa: N818
 
 STATUSES: Mapping[type[Exception], int] = {
     NotJson: 400,
-    OtherContentType: 415,
     NotJsonType: 415,
     ClientGone: 499,
     UnknownModel: 404,

@@ -18,7 +18,8 @@ from transformers import BertConfig, BertModel
 
 import lexel
 from lexel.checkpoint import open_checkpoint
-from lexel.decoding.pointers import best_apart, span_scores, spans_above
+from lexel.decoding import pointers
+from lexel.decoding.pointers import best_apart, find_spans, span_scores
 from lexel.document import Document
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import CheckpointError, LabelError
@@ -175,12 +176,25 @@ def test_a_long_text_is_read_in_windows_as_each_window_alone(tmp_path: Path) -> 
         next(plain.read([part]))
         rows = part.readings["plain"].scores["hidden.2"]
         weight, bias = tensors["heads.spans.weight"], tensors["heads.spans.bias"]
-        scores = span_scores(rows @ weight.T.astype(float) + bias, pointer, n_labels=len(LABELS))
-        label, first, last, _ = spans_above(scores, 0)
+        outputs = rows @ weight.T.astype(float) + bias
+        label, first, last, _ = find_spans(outputs, pointer, n_labels=len(LABELS), threshold=0)
         own = are_decided(windows, w, first + start, last + start + 1)
         triples = zip(first[own] + start, last[own] + start + 1, label[own], strict=True)
         expected |= {(int(a), int(b), LABELS[c]) for a, b, c in triples}
     assert {(span.start, span.end, span.label) for span in nlp(text).nested} == expected
+
+
+@pytest.mark.parametrize("form", FORMS.values())
+@pytest.mark.parametrize("block", [1, 40, 1 << 22])
+def test_spans_are_found_block_by_block(monkeypatch: pytest.MonkeyPatch, form: dict[str, Any], block: int) -> None:
+    monkeypatch.setattr(pointers, "BLOCK", block)
+    pointer = PointerForm(**{"size": 8, **form})
+    outputs = np.random.default_rng(0).normal(size=(9, pointer.width(3)))
+    scores = span_scores(outputs, pointer, n_labels=3)
+    expected = {(k, i, j): scores[k, i, j] for k, i, j in np.ndindex(3, 9, 9) if i <= j and scores[k, i, j] > 0.3}
+    label, first, last, worth = find_spans(outputs, pointer, n_labels=3, threshold=0.3)
+    found = dict(zip(zip(label.tolist(), first.tolist(), last.tolist(), strict=True), worth.tolist(), strict=True))
+    assert found == pytest.approx(expected)
 
 
 # Decoding ------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]
 
 ROTARY_BASE = 10_000.0
+BLOCK = 1 << 22
+"""Scores that are computed at a time."""
 
 
 def span_scores(outputs: FloatArray, form: PointerForm, *, n_labels: int) -> FloatArray:
@@ -25,17 +27,65 @@ def span_scores(outputs: FloatArray, form: PointerForm, *, n_labels: int) -> Flo
         form: How it is built.
         n_labels: How many labels it has.
     """
-    n = len(outputs)
-    if form.kind == "global-pointer":
-        pairs = outputs.reshape(n, n_labels, 2, form.size).transpose(2, 1, 0, 3)
-    else:
-        pairs = outputs[:, : 2 * form.size].reshape(n, 1, 2, form.size).transpose(2, 1, 0, 3)
-    queries, keys = (turned(part) if form.rotary else part for part in pairs)
-    products: FloatArray = queries @ keys.swapaxes(1, 2) / outputs.dtype.type(np.sqrt(form.size))
-    if form.kind == "global-pointer":
-        return products
-    firsts, lasts = outputs[:, 2 * form.size :].reshape(n, 2, n_labels).transpose(1, 2, 0)
-    return products + firsts[:, :, None] + lasts[:, None, :]
+    return _Parts.of(outputs, form, n_labels=n_labels).scores(slice(None), slice(None))
+
+
+def find_spans(
+    outputs: FloatArray, form: PointerForm, *, n_labels: int, threshold: float
+) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
+    """The spans of one sequence whose score is above a threshold; memory does not grow with the square of its length.
+
+    Args:
+        outputs: What the head gives for the pieces of the sequence in order, ``[pieces, width]``.
+        form: How it is built.
+        n_labels: How many labels it has.
+        threshold: The score before a sigmoid that a span must be above.
+
+    Returns:
+        Label, first piece, last piece and score of each, ``[spans]``.
+    """
+    parts, n = _Parts.of(outputs, form, n_labels=n_labels), len(outputs)
+    size = max(BLOCK // max(n_labels * n, 1), 1)
+    found = []
+    for start in range(0, n, size):
+        scores = parts.scores(slice(start, start + size), slice(start, None))
+        label, first, last = np.unravel_index(np.flatnonzero(scores > threshold), scores.shape)
+        forward = first <= last
+        label, first, last = label[forward], first[forward], last[forward]
+        found.append((label, first + start, last + start, scores[label, first, last]))
+    if not found:
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, nothing, np.zeros(0, outputs.dtype)
+    labels, firsts, lasts, worths = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return labels, firsts, lasts, worths
+
+
+class _Parts(NamedTuple):
+    """What scores are made of: queries and keys ``[labels or 1, pieces, size]``, biases ``[labels, pieces]``."""
+
+    queries: FloatArray
+    keys: FloatArray
+    firsts: FloatArray | None
+    lasts: FloatArray | None
+
+    @classmethod
+    def of(cls, outputs: FloatArray, form: PointerForm, *, n_labels: int) -> _Parts:
+        n, size = len(outputs), form.size
+        n_pairs = n_labels if form.kind == "global-pointer" else 1
+        pairs = outputs[:, : 2 * size * n_pairs].reshape(n, n_pairs, 2, size).transpose(2, 1, 0, 3)
+        pairs = np.ascontiguousarray(pairs)  # products of other layouts take ten times as long
+        queries, keys = (turned(part) if form.rotary else part for part in pairs)
+        queries = queries / outputs.dtype.type(np.sqrt(size))
+        if form.kind == "global-pointer":
+            return cls(queries, keys, None, None)
+        return cls(queries, keys, *outputs[:, 2 * size :].reshape(n, 2, n_labels).transpose(1, 2, 0))
+
+    def scores(self, first: slice, last: slice) -> FloatArray:
+        """The scores of some first and some last pieces, ``[labels, firsts, lasts]``."""
+        products: FloatArray = self.queries[:, first] @ self.keys[:, last].swapaxes(1, 2)
+        if self.firsts is None or self.lasts is None:
+            return products
+        return products + self.firsts[:, first, None] + self.lasts[:, None, last]
 
 
 def turned(x: FloatArray) -> FloatArray:
@@ -49,19 +99,6 @@ def turned(x: FloatArray) -> FloatArray:
     found[..., ::2] = even * cos - odd * sin
     found[..., 1::2] = odd * cos + even * sin
     return found
-
-
-def spans_above(scores: FloatArray, threshold: float) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
-    """The spans whose score is above a threshold: label, first piece, last piece and score of each, ``[spans]``.
-
-    Args:
-        scores: What ``span_scores`` gave, ``[labels, pieces, pieces]``.
-        threshold: The score that a span must be above.
-    """
-    label, first, last = np.nonzero(scores > threshold)
-    forward = first <= last
-    label, first, last = label[forward], first[forward], last[forward]
-    return label, first, last, scores[label, first, last]
 
 
 def best_apart(starts: IntArray, ends: IntArray, worths: FloatArray) -> IntArray:

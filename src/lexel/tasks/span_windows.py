@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.decoding.pointers import span_scores, spans_above
+from lexel.decoding.pointers import find_spans
 from lexel.engines.base import Scores
 from lexel.pointers import PointerForm
 from lexel.tasks.framing import Layout, decided
@@ -70,8 +70,9 @@ class SpanCollector:
         """The spans of one window."""
         window, pieces = int(self._layout.window[slots[0]]), self._layout.piece[slots].astype(np.int64)
         for name, head in self._heads.items():
-            found = span_scores(scores[name][rows], head.form, n_labels=head.n_labels)
-            label, first, last, worth = spans_above(found, self._threshold)
+            label, first, last, worth = find_spans(
+                scores[name][rows], head.form, n_labels=head.n_labels, threshold=self._threshold
+            )
             first, end = pieces[first], pieces[last] + 1
             own = are_decided(self._layout.windows, window, first, end)
             self._found[name].append(np.stack((first, end, label, worth), axis=1).astype(np.float64)[own])

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from lexel.data import FORMATS, Faults, Losses
+from lexel.data import Faults
 from lexel.data.labelled import labelled_format, open_labelled
 from lexel.data.words import words_joined
 from lexel.document import Document, Spans, Words
-from lexel.errors import DataError, MissingExtra
+from lexel.errors import DataError
+from tests.data_formats.annotated import EMOJI, labelled, losses_in, losses_of, needs_spacy, read, with_name, written
 from tests.data_formats.builders import documents
 
-needs_spacy = pytest.mark.skipif(find_spec("spacy") is None, reason="needs spaCy")
 ROW_FORMATS = ("uner", "germeval", "conll2012", "ontonotes", "webanno")
 NAMES = (*ROW_FORMATS, "brat", pytest.param("spacy", marks=needs_spacy))
 ENDINGS = {"brat": ".zip", "spacy": ".spacy", "ontonotes": ".name", "conll2012": ".v4_gold_conll"}
-
-
-def written(name: str, *given_documents: Document, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    writer: Any = FORMATS[name].writer
-    writer(given_documents, stream, **options)
-    return stream.getvalue()
-
-
-def read(name: str, data: bytes | str, **options: Any) -> list[Document]:
-    reader: Any = FORMATS[name].reader
-    return list(reader(io.BytesIO(data.encode() if isinstance(data, str) else data), **options))
-
-
-def losses_of(name: str, *given_documents: Document, **options: Any) -> list[str]:
-    writer: Any = FORMATS[name].writer
-    return [str(loss) for loss in writer(given_documents, io.BytesIO(), **options)]
-
-
-def losses_in(name: str, data: bytes | str) -> list[str]:
-    losses = Losses()
-    read(name, data, losses=losses)
-    return [str(loss) for loss in losses]
 
 
 # What comes back ------------------------------------------------------------------------------------------------------
@@ -71,10 +44,6 @@ def without_tags(document: Document) -> Document:
 
 def without_space_ahead(document: Document) -> Document:
     return document.part(int(document.words.starts[0]), len(document.text))
-
-
-def with_name(document: Document) -> Document:
-    return Document(document.text, None, document.entities, id=document.id or "00000001")
 
 
 HELD: dict[str, Callable[[Document], Document]] = {
@@ -102,13 +71,6 @@ def test_what_a_format_holds_comes_back(name: str, document: Document) -> None:
 
 
 PLAIN = Document("", Words.of("", [], []), Spans.of("", []), id="empty")
-SIGNS = "🦟 𠮷野家  在 北京😀"
-EMOJI = Document(
-    SIGNS,
-    Words.of(SIGNS, [(0, 1), (2, 5), (7, 8), (9, 11), (11, 12)], ["SYM", "PROPN", "ADP", "PROPN", "SYM"]),
-    Spans.of(SIGNS, [(0, 5, "ORG"), (9, 12, "LOC")]),
-    id="s1",
-)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -277,10 +239,6 @@ GERMEVAL = """\
 """
 
 
-def labelled(spans: Spans) -> list[tuple[str, str]]:
-    return [(span.text, span.label) for span in spans]
-
-
 def test_a_table_of_germeval_is_read_with_its_nested_entities() -> None:
     (document,) = read("germeval", GERMEVAL)
     assert document.id == "http://de.wikipedia.org/wiki/Troia [2009-10-17]"
@@ -397,266 +355,3 @@ def test_chinese_words_of_ontonotes_are_put_together_without_blanks() -> None:
     (document,) = read("ontonotes", '<ENAMEX TYPE="ORG">新华社</ENAMEX> 记者 <ENAMEX TYPE="PERSON">王 五</ENAMEX>\n')
     assert document.text == "新华社记者王五"
     assert [(span.start, span.text) for span in document.entities] == [(0, "新华社"), (5, "王五")]
-
-
-# WebAnno --------------------------------------------------------------------------------------------------------------
-
-WEBANNO = r"""#FORMAT=WebAnno TSV 3.3
-#T_SP=de.tudarmstadt.ukp.dkpro.core.api.lexmorph.type.pos.POS|PosValue|coarseValue
-#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
-#T_SP=webanno.custom.Note|text
-
-
-#Sentence.id=s1
-#Text=🦟 Jane Roe-Doe \\ left
-1-1	0-2	🦟	SYM	_	_	_	_
-1-2	3-7	Jane	PROPN	PROPN	*[1]	PER[1]	_
-1-3	8-15	Roe-Doe	PROPN	PROPN	_	_	_
-1-3.1	8-11	Roe	_	_	*[1]	PER[1]	_
-1-4	16-17	\	SYM	_	_	_	see\_a\|b
-1-5	18-22	left	VERB	VERB	_	LOC\|\_x[2]|ORG[3]	_
-
-#Text=New
-2-1	23-26	New	PROPN	_	_	LOC[4]	_
-
-#Text=York is
-#Text=big
-3-1	27-31	York	PROPN	_	_	LOC[4]	_
-3-2	32-34	is	AUX	_	_	*	_
-3-3	35-38	big	ADJ	_	_	X	_
-"""
-WEBANNO = re.sub(r"(\t.*)\n", "\\1\t\n", WEBANNO)  # rows end with a tab
-
-
-def test_a_file_of_inception_is_read() -> None:
-    first, second, third = read("webanno", WEBANNO)
-    assert (first.id, first.text) == ("s1", "🦟 Jane Roe-Doe \\ left")
-    assert first.words.texts == ["🦟", "Jane", "Roe-Doe", "\\", "left"]
-    assert first.words.pos == ["SYM", "PROPN", "PROPN", "SYM", "VERB"]
-    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PER"), ("left", "LOC|_x")]
-    assert [span.label for span in first.nested] == ["PER", "LOC|_x", "ORG"]
-    assert third.text == "York is\nbig"
-    assert [(span.text, span.label) for span in third.entities] == [("big", "X")]
-    assert not second.entities
-
-
-def test_what_documents_do_not_hold_of_inceptions_annotation_is_counted() -> None:
-    assert losses_in("webanno", WEBANNO) == [
-        "cells of other features and layers: 4 not held by documents",
-        "entities over a sentence's end: 1 not held by documents",
-        "entities without a value: 1 not held by documents",
-    ]
-
-
-def test_the_first_custom_layer_holds_the_entities_where_there_is_no_other() -> None:
-    header = "#FORMAT=WebAnno TSV 3.2\n#T_SP=webanno.custom.Letter|id|value\n#T_RL=webanno.custom.R|t|BT_x\n\n"
-    (document,) = read("webanno", header + "\n#Text=ab cd\n1-1\t0-2\tab\t7\tPER\t_\t_\t\n1-2\t3-5\tcd\t_\t_\t_\t_\t\n")
-    assert [(span.text, span.label) for span in document.entities] == [("ab", "PER")]
-
-
-def test_the_name_of_a_layer_without_features_is_the_label() -> None:
-    header = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Person|\n\n"
-    (document,) = read("webanno", header + "\n#Text=ab cd\n1-1\t0-2\tab\t*\t\n1-2\t3-5\tcd\t_\t\n")
-    assert labelled(document.entities) == [("ab", "Person")]
-
-
-def test_annotations_of_inception_between_two_characters_are_counted() -> None:
-    header = "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.X|value\n\n\n#Text=😀b\n"
-    rows = "1-1\t0-3\t😀b\t_\t\n1-1.1\t0-0\t\tA\t\n1-1.2\t2-2\t\tB\t\n1-1.3\t2-3\tb\tC\t\n"
-    (document,) = read("webanno", header + rows)
-    assert labelled(document.entities) == [("b", "C")]
-    assert losses_in("webanno", header + rows) == ["entities of no length: 2 not held by documents"]
-
-
-def test_webanno_holds_entities_that_cut_words_and_lie_over_each_other() -> None:
-    text = "😀Paris-based banks"
-    words = Words.of(text, [(0, 12), (13, 18)])
-    nested = Spans.of(text, [(0, 6, "A"), (1, 18, "a|b_c*[1];->d\\"), (1, 6, "LOC"), (13, 18, "X")])
-    outer = Spans.of(text, [(0, 6, "A"), (13, 18, "X")])
-    document = Document(text, words, outer, id="s\t1", nested=nested)
-    assert read("webanno", written("webanno", document)) == [document]
-
-
-def test_webanno_counts_entities_that_begin_outside_of_words() -> None:
-    document = Document("a b", Words.of("a b", [(0, 1), (2, 3)]), Spans.of("a b", [(1, 3, "X")]))
-    assert losses_of("webanno", document) == ["entities that begin or end outside of words: 1 not held by WebAnno TSV"]
-
-
-def test_escapes_of_webanno_3_1_are_javas() -> None:
-    data = "#FORMAT=WebAnno TSV 3.1\n\n#Text=\\u4f60\\t\\u597d\n1-1\t0-1\t你\t\n1-2\t2-3\t好\t\n"
-    assert [document.text for document in read("webanno", data)] == ["你\t好"]
-
-
-# brat -----------------------------------------------------------------------------------------------------------------
-
-ANNOTATION = """\
-T1\tPerson 0 8\tJane Roe
-T2\tLocation 14 19;25 32\tNorth America
-T3\tPlace 33 36;37 41\tNew York
-E1\tMove:T1 To:T2
-R1\tLives Arg1:T1 Arg2:T3
-A1\tNegated E1
-N1\tReference T1 Wikidata:Q1\tJane
-#1\tAnnotatorNotes T1\tsure?
-*\tEquiv T1 T2
-"""
-STORY = "Jane Roe left North and  America New\nYork"
-
-
-def brat_folder(path: Path, annotation: str = ANNOTATION, text: str = STORY) -> Path:
-    (path / "a").mkdir(parents=True)
-    (path / "a" / "one.txt").write_text(text, encoding="utf-8")
-    (path / "a" / "one.ann").write_text(annotation, encoding="utf-8")
-    (path / "two.txt").write_text("not annotated", encoding="utf-8")
-    return path
-
-
-def test_a_folder_of_brat_is_found_and_read(tmp_path: Path) -> None:
-    losses = Losses()
-    file = open_labelled(brat_folder(tmp_path / "corpus"))
-    first, second = file.documents(losses=losses)
-    assert (file.format.name, first.id, second.id, second.layers) == ("brat", "a/one", "two", frozenset())
-    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "Person"), ("New\nYork", "Place")]
-    assert [str(loss) for loss in losses] == [
-        "events: 1 not held by documents",
-        "relations: 2 not held by documents",
-        "attributes: 1 not held by documents",
-        "normalizations: 1 not held by documents",
-        "notes: 1 not held by documents",
-        "discontinuous entities: 1 not held by documents",
-    ]
-
-
-@pytest.mark.parametrize("name", ["one.ann", "one.txt"])
-def test_one_pair_of_brat_is_read_by_either_file(tmp_path: Path, name: str) -> None:
-    folder = brat_folder(tmp_path / "corpus") / "a"
-    reader: Any = FORMATS["brat"].reader
-    assert [document.id for document in reader(folder / name)] == ["one"]
-    assert labelled_format(folder / "one.ann").name == "brat"
-
-
-def test_a_folder_of_brat_is_written_and_comes_back(tmp_path: Path) -> None:
-    plain = Document("nothing looked for", id="d/2")
-    FORMATS["brat"].writer([EMOJI, plain], tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["2.txt", "s1.ann", "s1.txt"]
-    reader: Any = FORMATS["brat"].reader
-    assert list(reader(tmp_path / "out")) == [plain, with_name(EMOJI)]
-
-
-def test_a_folder_of_brat_that_is_there_is_not_written_over(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="corpus: is there already; expected the name of a new folder"):
-        FORMATS["brat"].writer([EMOJI], brat_folder(tmp_path / "corpus"))
-
-
-@pytest.mark.parametrize("id", ["../up", "/etc/x", "a//b", "a\nb", "."])
-def test_an_id_that_is_no_safe_name_is_counted_and_the_number_stands_for_it(id: str) -> None:
-    document = Document("a", None, Spans.of("a", []), id=id)
-    assert [one.id for one in read("brat", written("brat", document))] == ["00000001"]
-    assert losses_of("brat", document) == ["names of documents: 1 not held by brat"]
-
-
-def test_documents_of_brat_with_the_same_id_do_not_replace_each_other() -> None:
-    found = read("brat", written("brat", EMOJI, Document("b", id="S1"), Document("c", id="s1")))
-    assert sorted(one.text for one in found) == sorted([EMOJI.text, "b", "c"])
-
-
-def test_offsets_of_brat_in_utf16_units_are_told_by_the_words() -> None:
-    stream = io.BytesIO()
-    document = Document("😀 Bonn", None, Spans.of("😀 Bonn", [(2, 6, "LOC")]), id="a")
-    FORMATS["brat"].writer([document], stream)
-    in_units = stream.getvalue()
-    assert read("brat", in_units) == [document]
-
-
-@pytest.mark.parametrize(
-    ("annotation", "message"),
-    [
-        ("T1\tPerson 0 8\tJane Doe\n", r"one\.ann:1: 0 8 is not 'Jane Doe'"),
-        ("\nT1\tPerson 0\tJane\n", r"one\.ann:2: 'T1\\tPerson 0\\tJane'; expected an id"),
-        ("hello\n", r"one\.ann:1: 'hello' is no annotation"),
-        ("T1\tPerson 0 99\tJane\n", r"one\.ann:1: 0 99 is not 'Jane'"),
-    ],
-)
-def test_a_bad_line_of_brat_is_named(tmp_path: Path, annotation: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        list(open_labelled(brat_folder(tmp_path / "corpus", annotation)).documents())
-
-
-def test_browsers_offsets_of_brat_are_read(tmp_path: Path) -> None:
-    folder = brat_folder(tmp_path / "corpus", "T1\tLOC 3 7\tBonn\n", "😀 Bonn")
-    first, _ = open_labelled(folder).documents()
-    assert [(span.start, span.text) for span in first.entities] == [(2, "Bonn")]
-
-
-def test_an_annotation_of_brat_without_its_text_is_an_error(tmp_path: Path) -> None:
-    folder = brat_folder(tmp_path / "corpus")
-    (folder / "three.ann").write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match=r"three\.ann: has no text beside it; expected three\.txt"):
-        list(open_labelled(folder).documents())
-
-
-# spaCy ----------------------------------------------------------------------------------------------------------------
-
-
-@needs_spacy
-def test_a_docbin_of_spacy_is_read(tmp_path: Path) -> None:
-    import spacy
-    from spacy.tokens import DocBin
-
-    nlp = spacy.blank("en")
-    doc = nlp("Jane Roe  left Bonn.")
-    doc.set_ents([doc.char_span(0, 8, label="PERSON"), doc.char_span(15, 19, label="GPE")])
-    doc.cats = {"news": 1.0}
-    doc.spans["sc"] = [doc.char_span(0, 4, label="FIRST")]
-    doc.spans["other"] = [doc[0:1]]
-    path = tmp_path / "train.spacy"
-    DocBin(docs=[doc, nlp("None looked for.")]).to_disk(path)
-    losses = Losses()
-    first, second = open_labelled(path).documents(losses=losses)
-    assert first.text == "Jane Roe  left Bonn."
-    assert first.words.texts == ["Jane", "Roe", "left", "Bonn", "."]
-    assert [(span.text, span.label) for span in first.entities] == [("Jane Roe", "PERSON"), ("Bonn", "GPE")]
-    assert labelled(first.nested) == [("Jane", "FIRST")]
-    assert second.layers == {"words"}
-    assert [str(loss) for loss in losses] == [
-        "classes: 1 not held by documents",
-        "spans in other groups: 1 not held by documents",
-    ]
-
-
-@needs_spacy
-def test_spacy_reads_what_was_written(tmp_path: Path) -> None:
-    import spacy
-    from spacy.tokens import DocBin
-
-    path = tmp_path / "train.spacy"
-    FORMATS["spacy"].writer([EMOJI], path)
-    (doc,) = DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
-    assert doc.text == EMOJI.text
-    assert [token.text_with_ws for token in doc] == ["🦟 ", "𠮷野家 ", " ", "在 ", "北京", "😀"]
-    assert [(span.text, span.label_) for span in doc.ents] == [(span.text, span.label) for span in EMOJI.entities]
-    assert [token.pos_ for token in doc if not token.is_space] == EMOJI.words.pos
-
-
-@needs_spacy
-def test_a_docbin_is_read_from_a_stream_that_gives_few_bytes_at_a_time() -> None:
-    class Slow(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            return super().read(100)
-
-    (found,) = FORMATS["spacy"].reader(Slow(written("spacy", EMOJI)))  # type: ignore[misc]
-    assert found == EMOJI
-
-
-def test_without_spacy_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "spacy.tokens", None)
-    monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(MissingExtra, match=r'pip install "lexel\[spacy\]"'):
-        written("spacy", EMOJI)
-
-
-@given(text=st.text("ab 😀\n\t", max_size=8))
-def test_documents_without_any_layer_come_back_from_brat(text: str) -> None:
-    assert read("brat", written("brat", Document(text, id="a"))) == [Document(text, id="a")]

@@ -27,6 +27,7 @@ from itertools import chain, count, pairwise
 
 import numpy as np
 
+from lexel.data.annotated.webanno_escapes import escaped_text, escaped_value, plain_text, plain_value
 from lexel.data.faults import Faults
 from lexel.data.files import LineReader, Source, Target, TextOutput, open_output
 from lexel.data.levels import Levels, has_entities, levels_of
@@ -46,12 +47,6 @@ _UNIT = re.compile(r"\d+-(\d+)(\.\d+)?")
 _STACKED = re.compile(r"(?:\\.|[^\\|])+", re.DOTALL)
 _NUMBERED = re.compile(r"((?:\\.|[^\\])*)\[(\d+)\]", re.DOTALL)
 _NONE, _NO_VALUE = "_", "*"
-_ESCAPED_VALUE = re.compile(r"\\(->|.)", re.DOTALL)
-_VALUE_SIGNS = re.compile(r"->|[\\\[\]|_;\t\n*]")
-_ESCAPED_TEXT = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_TEXT_SIGNS = re.compile(r"[\x00-\x0a\x0c-\x1f\\]")
-_SPELLED = {"\t": "t", "\n": "n", "\f": "f", "\r": "r", "\b": "b"}
-_SPELLING = {letter: char for char, letter in _SPELLED.items()}
 
 
 @dataclass(slots=True)
@@ -165,9 +160,9 @@ def _sentences(rows: Iterator[str], lines: LineReader, columns: _Columns, faults
             sentence = _Sentence()
         if line.startswith(_TEXT):
             sentence.line = sentence.line or lines.number
-            sentence.texts.append(_plain_text(line.removeprefix(_TEXT), columns.version))
+            sentence.texts.append(plain_text(line.removeprefix(_TEXT), columns.version))
         elif line.startswith(_ID):
-            sentence.id = _plain_text(line.removeprefix(_ID), columns.version)
+            sentence.id = plain_text(line.removeprefix(_ID), columns.version)
         elif line and not line.startswith("#"):
             unit = faults.attempt(partial(_unit, line, lines, columns)) if sentence.is_whole else None
             sentence.is_whole = unit is not None
@@ -223,7 +218,7 @@ def _places(sentence: _Sentence, text: str, lines: LineReader) -> list[tuple[int
     """Where the units stand in the sentence's text, in chars; a sentence begins where its first token does."""
     first = sentence.units[0]
     begin = first.start
-    if not text.startswith((first.cells[2], _plain_text(first.cells[2], ""))):
+    if not text.startswith((first.cells[2], plain_text(first.cells[2], ""))):
         ahead = len(text) - len(text.lstrip())
         positions = unit_positions(text, "utf16")
         begin -= ahead if positions is None else int(positions[ahead])
@@ -236,7 +231,7 @@ def _places(sentence: _Sentence, text: str, lines: LineReader) -> list[tuple[int
                 f"offsets {unit.start}-{unit.end} are not in the text: {error}", line=unit.line
             ) from error
         said = unit.cells[2]
-        if text[start:end] not in (said, _plain_text(said, "")):
+        if text[start:end] not in (said, plain_text(said, "")):
             spelled = (
                 f"offsets {unit.start}-{unit.end} are {text[start:end]!r:.30} in the text, the row says {said!r:.30}"
             )
@@ -288,29 +283,9 @@ def _values(cell: str) -> list[tuple[str | None, str | None]]:
     for one in _STACKED.findall(cell):
         match = _NUMBERED.fullmatch(one)
         value, number = (match[1], match[2]) if match else (one, None)
-        plain = _ESCAPED_VALUE.sub(lambda escaped: _SPELLING.get(escaped[1], escaped[1]), value)
+        plain = plain_value(value)
         found.append(("" if value in (_NO_VALUE, _NONE) else plain, number))
     return found
-
-
-def _plain_text(text: str, version: str) -> str:
-    """A text without its escapes; those of version 3.1 and before are Java's."""
-
-    def unescaped(match: re.Match[str]) -> str:
-        sign = match[1]
-        if len(sign) > 1:
-            return chr(int(sign[1:], 16)) if version in ("3.0", "3.1") else sign
-        return _SPELLING.get(sign, sign)
-
-    return _ESCAPED_TEXT.sub(unescaped, text) if "\\" in text else text
-
-
-def _escaped_text(text: str) -> str:
-    return _TEXT_SIGNS.sub(lambda match: "\\" + _SPELLED.get(match[0], match[0]), text)
-
-
-def _escaped_value(value: str) -> str:
-    return _VALUE_SIGNS.sub(lambda match: "\\" + _SPELLED.get(match[0], match[0]), value)
 
 
 def write_webanno(documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
@@ -381,8 +356,8 @@ def _write_sentence(
     positions = unit_positions(text, "utf16")
     units = _units(document, "entities" in layers)
     values = _label_cells(document, units, losses, ids=ids)
-    id = "" if document.id is None else f"{_ID}{_escaped_text(document.id)}\n"
-    rows = ["\n", id, *(f"{_TEXT}{_escaped_text(line)}\n" for line in text.split("\n"))]
+    id = "" if document.id is None else f"{_ID}{escaped_text(document.id)}\n"
+    rows = ["\n", id, *(f"{_TEXT}{escaped_text(line)}\n" for line in text.split("\n"))]
     pos = document.words.pos
     token = part = 0
     for (start, end, is_token), value in zip(units, values, strict=True):
@@ -390,9 +365,9 @@ def _write_sentence(
         first, last = (start - ahead, end - ahead) if positions is None else positions[[start - ahead, end - ahead]]
         cells = [f"{number}-{token}" + f".{part}" * (not is_token), f"{offset + first}-{offset + last}"]
         said = document.text[start:end]
-        cells.append(_escaped_text(said) if re.search(r"[\x00-\x1f]", said) else said)
+        cells.append(escaped_text(said) if re.search(r"[\x00-\x1f]", said) else said)
         if "pos" in layers:
-            cells.append(_escaped_value(pos[token - 1]) if is_token and pos else _NONE)
+            cells.append(escaped_value(pos[token - 1]) if is_token and pos else _NONE)
         if "entities" in layers:
             cells.append(value)
         rows.append("\t".join(cells) + "\t\n")
@@ -422,7 +397,7 @@ def _label_cells(
         if not covered or (units[covered[0]][0], units[covered[-1]][1]) != (span.start, span.end):
             losses.add("entities that begin or end outside of words", 1, format=FORMAT)
             continue
-        value = f"{_escaped_value(span.label)}[{next(ids)}]"
+        value = f"{escaped_value(span.label)}[{next(ids)}]"
         for i in covered:
             cells[i].append(value)
     return ["|".join(values) or _NONE for values in cells]

@@ -38,6 +38,7 @@ def measure_serving(setting: Setting) -> Part:
     bars: list[Bar] = []
     direct_ms = _direct_ms(texts, setting.threads)
     with _served(["--threads", str(setting.threads)]) as (url, process):
+        ready = process.memory_info().rss / 2**20
         asyncio.run(load_of(url, texts, connections=CONNECTIONS, n_requests=n_requests // 4))  # warm
         shares, rates = [], []
         for _ in range(setting.sizes.repetitions):
@@ -69,6 +70,8 @@ def measure_serving(setting: Setting) -> Part:
             )
         )
         memory = process.memory_info().rss / 2**20
+        rows.append(Row("memory of the process when it was ready", Series((ready,)), "MiB"))
+        rows.append(Row("memory of the process after all of these", Series((memory,)), "MiB"))
         bars.append(Bar("memory of the process", 220, memory, at_most=True, unit=" MiB"))
     rows_of_load, bars_of_load, note = _overload(setting)
     peer = _peer(setting, texts)

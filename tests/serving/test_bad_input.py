@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -123,6 +125,41 @@ def test_broken_http_does_not_stop_the_server(server: LiveServer, raw: bytes) ->
     assert b"root:" not in answer
     assert b" 200 " not in answer[:20]
     assert server.post("/v1/segment", {"text": "好"})["results"]
+
+
+def test_lone_surrogates_in_escapes_are_read_and_given_back(server: LiveServer) -> None:
+    (found,) = server.post("/v1/tag", b'{"text": "\\ud800\\u597d"}')["results"]
+    assert found["text"] == "\ud800\u597d"
+
+
+def test_many_headers_do_not_stop_the_server(server: LiveServer) -> None:
+    head = b"POST /v1/segment HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: a\r\n" % i for i in range(20_000))
+    assert b" 200 " not in exchanged(server, [head + b"Content-Length: 2\r\n\r\n{}"])[:20]
+    assert server.post("/v1/segment", {"text": "\u597d"})["results"]
+
+
+def test_a_slow_body_is_waited_for_and_holds_nobody_up(server: LiveServer) -> None:
+    body = json.dumps({"text": "\u597d"}).encode()
+    head = "POST /v1/segment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    parts = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode(), *(body[i : i + 1] for i in range(len(body)))]
+
+    def ask() -> None:
+        assert server.post("/v1/segment", {"text": "\u597d"})["results"]
+
+    assert exchanged(server, parts, between=ask).startswith(b"HTTP/1.1 200 ")
+
+
+def exchanged(server: LiveServer, parts: list[bytes], between: Callable[[], None] = lambda: None) -> bytes:
+    """The answer to what is sent in parts."""
+    place = urlsplit(server.url)
+    with socket.create_connection((str(place.hostname), place.port), timeout=30) as slow:
+        try:
+            for part in parts:
+                slow.sendall(part)
+                between()
+            return slow.recv(1000)
+        except OSError:
+            return b""
 
 
 def test_random_bodies_never_give_a_fault_of_the_server(server: LiveServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import signal
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from benchmarks.serving_client import overload
 from tests.serving.live import Failed, LiveServer, serving
 
 LONG = "他在北京，她在東京，昨天都下雨了。"
@@ -204,6 +206,14 @@ def test_a_full_server_refuses_before_the_body_comes() -> None:
         assert answer.startswith(b"HTTP/1.1 429 ")
         assert b"retry-after" in answer.lower()
         asking.join()
+
+
+def test_ten_times_what_fits_is_answered_or_refused_to_the_last_request() -> None:
+    with serving("--max-queue", "4000") as server:
+        found = asyncio.run(overload(server.url, LONG * 50, seconds=3, connections=60))
+    assert found.n_answered > 0
+    assert found.n_refused > 0
+    assert found.n_lost == 0
 
 
 def test_what_takes_too_long_is_504() -> None:

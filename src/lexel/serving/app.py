@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -72,6 +73,7 @@ def build_app(
     scheduler = Scheduler(watch=metrics.count_batch)
     models = Models(specs, engine or EngineOptions(), turns=Turns(IN_FLIGHT), check=scheduler.check_wanted)
     service = Service(models, scheduler, options=options, metrics=metrics)
+    scheduler.before_next = service.wait_for_answers
     admission = service.admission
     metrics.follow(n_pieces=lambda: admission.n_pieces, n_requests=lambda: admission.n_requests)
     keys = None if options.api_key_file is None else ApiKeys(options.api_key_file)
@@ -140,6 +142,8 @@ def _warm(service: Service) -> None:
         for task in model.tasks[:1]:
             lane = model.lane(task, {"labels": ["a"]} if task == "zero-shot" else None)
             list(lane.read([_warm_item(task, text) for text in WARM_TEXTS]))
+    gc.collect()
+    gc.freeze()  # what is there now stays, and need not be searched again
     service.is_ready = True
     _logger.info("ready: %s", ", ".join(f"{model.name} ({', '.join(model.tasks)})" for model in service.models))
 

@@ -1,7 +1,8 @@
 """The queue between requests and engines, counted in pieces.
 
 Short texts of one lane (a model, a task, its options) are read together: a thread takes whatever waits, up to a batch,
-without a timer, so a lone request starts at once and a busy server reads full batches. Each longer text has a thread
+without a timer, so a lone request starts at once and a busy server reads full batches. Before the next batch it lets
+the answers of the last one be sent, and what has arrived by then be queued. Each longer text has a thread
 of its own while it is read, and takes turns with the others at the engine (``lexel.serving.turns``).
 """
 
@@ -97,6 +98,9 @@ class Scheduler:
         batch_pieces: Pieces of short texts that are read together.
         long_texts: Longer texts that are read at a time.
         watch: Called with each batch that was read.
+
+    Attributes:
+        before_next: Called between two batches of short texts.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Scheduler:
     ) -> None:
         self._batch_pieces = batch_pieces
         self._watch = watch
+        self.before_next: Callable[[], None] = lambda: None
         self._short: dict[Hashable, deque[Job]] = {}  # by lane, the lane whose turn is next first
         self._long: deque[Job] = deque()
         lock = threading.Lock()
@@ -156,6 +161,8 @@ class Scheduler:
             if not jobs:
                 return
             self._read([job for job in jobs if not job.ticket.is_abandoned])
+            if take == self._take_short:
+                self.before_next()
 
     def _take_short(self) -> list[Job]:
         """Jobs of the lane whose turn it is, up to a batch."""

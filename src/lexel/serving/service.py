@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +19,13 @@ from lexel.serving.scheduler import Job, Lane, Scheduler
 
 SOON_S = 0.1
 """Seconds after which a client is watched for leaving; most are answered sooner, and watching costs time."""
+
+TURNS = 3
+"""Turns of the event loop from results to the next batch: the answers are sent, requests that have arrived since are
+read, and queued."""
+
+LONGEST_WAIT_S = 0.05
+"""Seconds after which short texts are read on, even if the event loop has not sent the last answers."""
 
 
 class Gathered:
@@ -59,20 +66,38 @@ class Finished:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Gathered] = []
         self._lock = Lock()
+        self._is_sent = Event()
+        self._is_sent.set()
 
     def add(self, gathered: Gathered) -> None:
         """Have a request finished in the event loop; called from reading threads."""
         with self._lock:
             self._waiting.append(gathered)
             is_first = len(self._waiting) == 1
+            self._is_sent.clear()
         if is_first:
             self._loop.call_soon_threadsafe(self._finish)
+
+    def wait(self) -> None:
+        """Wait in a reading thread until all these requests have their answers.
+
+        Clients that ask again at once then find room in the next batch, and the answers need not share the processor.
+        """
+        self._is_sent.wait(LONGEST_WAIT_S)
 
     def _finish(self) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for gathered in waiting:
             gathered.finish()
+        self._settle(TURNS)
+
+    def _settle(self, n_turns: int) -> None:
+        """Let the loop turn, then say that all is sent: a turn comes behind everything that was set going before."""
+        if n_turns:
+            self._loop.call_soon(self._settle, n_turns - 1)
+        else:
+            self._is_sent.set()
 
 
 class Service:
@@ -94,6 +119,11 @@ class Service:
         self.admission = Admission(options)
         self._scheduler = scheduler
         self._finished: Finished | None = None
+
+    def wait_for_answers(self) -> None:
+        """Wait in a reading thread until the answers of what was read are sent."""
+        if self._finished is not None:
+            self._finished.wait()
 
     async def lane(self, model: ServedModel, task: str, options: Mapping[str, Any] | None = None) -> Lane:
         """A model's lane for a task; a reader that must be loaded first does not hold up the event loop."""

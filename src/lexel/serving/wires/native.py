@@ -33,10 +33,13 @@ from lexel.serving.schemas import (
     TagOptions,
     TagRequest,
 )
-from lexel.serving.service import Service
+from lexel.serving.service import Service, n_chars
 from lexel.serving.vectors import shaped, similarities
 
 NDJSON = "application/x-ndjson"
+LONG_CHARS = 4_000
+"""Characters of a request from which on its answer is written in a thread, so that others do not wait for it."""
+
 AHEAD = 64
 """Lines of a stream that are being read at a time."""
 
@@ -167,8 +170,14 @@ class Native:
         lane = await self._service.lane(model, task, options)
         results = await self._service.read(lane, items, request=request)
         _raise_alone(results, body)
-        parts = [json_bytes(error_record(one)) if isinstance(one, Exception) else written(one) for one in results]
-        return Response(answer_json(model.name, parts), media_type="application/json")
+
+        def answer() -> bytes:
+            parts = [json_bytes(error_record(one)) if isinstance(one, Exception) else written(one) for one in results]
+            return answer_json(model.name, parts)
+
+        is_long = sum(map(n_chars, items)) > LONG_CHARS
+        content = await asyncio.to_thread(answer) if is_long else answer()
+        return Response(content, media_type="application/json")
 
     async def stream(self, request: Request, written: Written) -> AsyncGenerator[bytes, None]:
         """Answer line by line, each as soon as it is ready, in order; at most ``AHEAD`` lines are being read."""

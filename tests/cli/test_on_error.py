@@ -50,6 +50,17 @@ def test_what_was_skipped_of_gold_data_stands_in_the_report(lexel: Run, tmp_path
     assert written["results"]["n_documents"] == 2
 
 
+def test_bad_gold_records_are_written_beside_the_report(lexel: Run, tmp_path: Path) -> None:
+    path, report = tmp_path / "dev.jsonl", tmp_path / "report.json"
+    record = json.dumps({"text": "我在", "words": [[0, 1], [1, 2]]})
+    path.write_text(f"{record}\n{BAD}{record}\n", encoding="utf-8")
+    typed = ("evaluate", "-d", path, "--samples", "0", "--on-error", "file", "-q")
+    assert "add --out FILE" in one_error(lexel(*typed), status=2)
+    assert lexel(*typed, "-o", report).returncode == 0
+    (told,) = map(json.loads, (tmp_path / "report.json.errors.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (told["file"], told["number"], "'text' is a number" in told["reason"]) == (str(path), 2, True)
+
+
 def test_gold_data_of_characters_is_not_scored_as_words_and_it_is_said(lexel: Run, tmp_path: Path) -> None:
     path = tmp_path / "dev.conll"
     path.write_text("王0 B-PER\n小1 I-PER\n明2 I-PER\n在0 O\n北0 B-LOC\n京1 I-LOC\n\n" * 5, encoding="utf-8")

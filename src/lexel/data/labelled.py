@@ -94,7 +94,8 @@ class DataOptions:
         except ValueError as error:
             raise OptionError(str(error)) from error
         check_encoding(self.encoding, name="encoding")
-        Faults(self.on_error)
+        if self.on_error != "file":  # whoever reads the file says where bad records go
+            Faults(self.on_error)
 
     @property
     def of_columns(self) -> dict[str, Any]:

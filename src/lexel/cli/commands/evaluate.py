@@ -65,11 +65,12 @@ def evaluate(
     [bold]lexel evaluate my-model -d test.seg --vocabulary train.seg[/]
     """
     with reported(messages):
+        from lexel.cli.jobs.bad_records import check_on_error, counted_faults
         from lexel.cli.jobs.loading import load_tagger
-        from lexel.data import Faults
         from lexel.data.labelled import check_file
 
         check_file(data)
+        check_on_error(input.on_error, measure.out)
         check_outputs(measure.out, measure.html, inputs=[data, measure.vocabulary, measure.map_labels])
         chosen = chosen_model(model, model_or_id)
         task = measure.task or ("tag" if _has_parts(chosen, layers) else task_of(chosen, labels))
@@ -91,7 +92,8 @@ def evaluate(
         tagger = load_tagger(
             chosen, layers, labels=labels, reading=reading, tagging=tagging, compute=compute, messages=messages
         )
-        _report(_Run(tagger, file, options, Faults(input.on_error), is_quiet=messages.quiet), measure)
+        with counted_faults(input.on_error, out=measure.out) as faults:
+            _report(_Run(tagger, file, options, faults, is_quiet=messages.quiet), measure)
 
 
 def _has_parts(model: ModelOptions, layers: LayerOptions) -> bool:

@@ -83,7 +83,11 @@ class Inputs:
     def _opened(self, place: str, format: Format, files: InputFiles) -> AbstractContextManager[Source]:
         if format.by_path:
             return nullcontext(place)
-        return closing(cast(IO[Any], GrowingFile(place))) if self.follows else files.open(place)
+        return (
+            closing(cast(IO[Any], GrowingFile(place, encoding=self.options.encoding)))
+            if self.follows
+            else files.open(place)
+        )
 
     def _documents(
         self, place: str, source: Source, format: Format, *, losses: Losses, faults: Faults

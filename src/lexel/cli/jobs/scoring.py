@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexel.cli.jobs.bad_records import counted_faults
 from lexel.cli.jobs.labelled import data_options
 from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.evaluate import MeasureOptions, TaskName
@@ -52,16 +53,16 @@ def evaluate_texts(
     is_quiet: bool,
 ) -> None:
     """Score a classifier, or a model that answers questions, and report it."""
-    from lexel.data import Faults
     from lexel.evaluation.scores.tallies import Sampling
 
     check_outputs(measure.out, measure.html, inputs=[data, measure.vocabulary, measure.map_labels])
     options: dict[str, Any] = {"revision": model.revision, "pieces": labels.pieces, "max_chars": input.max_chars}
     options |= compute.loading
-    sampling, faults = Sampling(measure.samples, measure.seed), Faults(input.on_error)
+    sampling = Sampling(measure.samples, measure.seed)
     run = _classify if task == "classify" else _answer
-    gold = _Gold(data, data_options(input, labelled), faults)
-    reader, results = run(model.model, gold, options=options, sampling=sampling)
+    with counted_faults(input.on_error, out=measure.out) as faults:
+        gold = _Gold(data, data_options(input, labelled), faults)
+        reader, results = run(model.model, gold, options=options, sampling=sampling)
     say_losses((), faults)
     made = _made(reader, gold, task=task, sampling=sampling)
     _report(results, measure, made=made, is_quiet=is_quiet)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
 
+from lexel.cli.jobs.bad_records import check_on_error, counted_faults
 from lexel.cli.jobs.records import Inputs, Placed, find_inputs
 from lexel.cli.jobs.results import Route, goes_to_terminal
 from lexel.cli.jobs.scripts import bundled_model_of, with_note_on_script
@@ -18,10 +18,9 @@ from lexel.cli.options.groups import InputOptions, OutputOptions
 from lexel.cli.terminal.messages import flush_output, is_terminal, note, say_losses
 from lexel.cli.terminal.progress import InputFiles
 from lexel.data import FORMATS, Faults, Format, Losses, by_ending
-from lexel.data.files import TextOutput, name_of, open_output
+from lexel.data.files import name_of
 from lexel.data.packing import packing_of
 from lexel.data.records import Record, write_records
-from lexel.data.records.json import json_row
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.tasks.tag import Tagger
@@ -49,8 +48,7 @@ def plan_tagging(
     """
     if output.follow:
         _check_follow(files, output)
-    if input.on_error == "file" and output.out in (None, "-"):
-        raise typer.BadParameter("file: bad records go beside the results; add --out FILE", param_hint="--on-error")
+    check_on_error(input.on_error, output.out)
     inputs = replace(find_inputs(files, input, out=output.out, keep=output.keep), follows=output.follow)
     return TaggingJob(inputs, output, _output_format(output, piped=piped, on_terminal=on_terminal))
 
@@ -143,9 +141,7 @@ class TaggingJob:
         """
         losses, files = Losses(), InputFiles(self.inputs.places)
         route = Route(self.inputs.places, self.output.out, self.output.line_buffered)
-        with _bad_records(f"{self.output.out}.errors.jsonl") as aside:
-            is_filed = self.inputs.options.on_error == "file"
-            faults = Faults(self.inputs.options.on_error, aside=aside if is_filed else None)
+        with counted_faults(self.inputs.options.on_error, out=self.output.out) as faults:
             records = self._records(files, losses, faults, given_words=given_words)
             with route.in_sight(files, is_quiet=is_quiet) as watched:
                 written = self._write(watched(read(with_note_on_script(records, bundled))), losses)
@@ -198,20 +194,6 @@ def _sent_at_once(results: Iterable[Record]) -> Iterator[Record]:
     for result in results:
         yield result
         flush_output()
-
-
-@contextmanager
-def _bad_records(place: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """What writes bad records into a file; without one there is no file."""
-    with ExitStack() as stack:
-        opened: list[TextOutput] = []
-
-        def take(fault: Mapping[str, Any]) -> None:
-            if not opened:
-                opened.append(stack.enter_context(open_output(place)))
-            opened[0].write(json_row(fault))
-
-        yield take
 
 
 def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Record]:

@@ -132,7 +132,8 @@ OnError = Annotated[
         "--on-error",
         panel=_INPUT,
         value="RULE",
-        help="On bad records: stop (default), skip and count them, or repair what can be repaired.",
+        help="On bad records: stop (default), skip and count them, repair what can be repaired, or file: skip them and "
+        "write them to OUT.errors.jsonl (tag, segment, evaluate).",
     ),
 ]
 Out = Annotated[

@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexel.cli.jobs.bad_records import counted_faults
 from lexel.cli.jobs.labelled import data_options
 from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.evaluate import MeasureOptions, TaskName
@@ -53,6 +52,7 @@ def evaluate_texts(
     is_quiet: bool,
 ) -> None:
     """Score a classifier, or a model that answers questions, and report it."""
+    from lexel.cli.jobs.bad_records import counted_faults
     from lexel.evaluation.scores.tallies import Sampling
 
     check_outputs(measure.out, measure.html, inputs=[data, measure.vocabulary, measure.map_labels])

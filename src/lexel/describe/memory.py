@@ -4,6 +4,7 @@ Measured on Linux with the engine OpenVINO on two threads, in processes that loa
 process holds Python and the libraries, the weights of products as the file has them and as the engine lays them out,
 what it looked up of the tables of pieces, room for batches, which grows with the width of the model, and in eight bits
 the kernels that the engine makes for each layer.
+Rows of thousands of slots take more, and with local attention a second graph.
 ``tests/trust/test_memory.py`` measures again, on other shapes than those that the figures are from.
 """
 

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lexel.errors import CheckpointError, LabelError
-from lexel.labels import detect
 
 PointerKind = Literal["global-pointer", "efficient-global-pointer"]
 Layout = Literal["halves", "pairs"]
@@ -62,6 +61,8 @@ def check_span_labels(labels: Sequence[str], where: str) -> None:
     Raises:
         LabelError: If there are none, one stands twice, or one means the outside.
     """
+    from lexel.labels import detect  # needs numpy, which options must not import
+
     found = detect(labels, scheme="bare", where=where)
     if outside := [label for label in labels if label not in found.types]:
         raise LabelError(f"{where}: {outside[0]!r} stands for no span; expected names of kinds of spans, such as PER")

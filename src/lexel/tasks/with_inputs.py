@@ -8,6 +8,7 @@ from typing import TypeVar
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
+Context = TypeVar("Context")
 
 
 def with_inputs(
@@ -28,3 +29,18 @@ def with_inputs(
 
     for found in read(noted()):
         yield waiting.popleft(), found
+
+
+def with_context(
+    pairs: Iterable[tuple[Given, Context]], read: Callable[[Iterator[Given]], Iterable[Found]]
+) -> Iterator[tuple[Found, Context]]:
+    """Read texts that have a context of any kind, and give each result with its context.
+
+    >>> for document, row in with_context(((row["text"], row) for row in rows), nlp.stream):    # doctest: +SKIP
+
+    Args:
+        pairs: Each text with its context, lazily.
+        read: The ``stream`` of any task.
+    """
+    pairs_found = with_inputs(pairs, lambda given: read(text for text, _ in given))
+    return ((found, context) for (_, context), found in pairs_found)

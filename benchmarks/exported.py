@@ -2,7 +2,8 @@
 
 python -m benchmarks.exported [--rounds 15]
 
-All read the same padded batch; turns are interleaved, and a figure is the median with the least and the most.
+All read the same padded batch; turns are interleaved, and a figure is the median with the least and the most. Beside it
+stands the largest difference from the scores of transformers.
 Formats whose library is not installed are left out. The weights are random: time does not depend on them.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 import transformers
 
+from benchmarks.machine import describe_machine
 from lexel.checkpoint import open_checkpoint
 from lexel.engines.onnx_session import open_session
 from lexel.errors import MissingExtra
@@ -30,6 +32,14 @@ from lexel.export.standard import Target
 
 ROWS, LENGTH, LABELS = 8, 128, 30
 Turn = Callable[[], Any]
+PEER = "transformers (PyTorch)"
+RUN_BY = {
+    "pt2": "PyTorch",
+    "jax": "JAX",
+    "tensorflow": "TensorFlow",
+    "litert": "LiteRT",
+    "openvino": "OpenVINO, float32",
+}
 
 
 def build_model(folder: Path) -> Any:
@@ -62,7 +72,7 @@ def turns(folder: Path, batch: dict[str, Any]) -> dict[str, tuple[Turn, int]]:
         session = open_session(path, threads=1)
         given = {value.name: batch[value.name] for value in session.get_inputs()}
         found[name] = (
-            lambda: session.run(None, given),
+            lambda: session.run(None, given)[0],
             sum(p.stat().st_size for p in path.parent.glob(path.name + "*")),
         )
 
@@ -79,19 +89,19 @@ def turns(folder: Path, batch: dict[str, Any]) -> dict[str, tuple[Turn, int]]:
             check_libraries({name})
         except MissingExtra:
             continue
-        if name != "torch":
+        if name in RUN_BY:
             one.write(checkpoint, folder, target, name=name)
             run = one.run(folder, name=name)
-            found[name] = (lambda run=run: run(batch), sum(p.stat().st_size for p in one.files(folder)))
+            found[name] = (lambda run=run: run(batch)["logits"], sum(p.stat().st_size for p in one.files(folder)))
     with torch.no_grad():
         given = {name: torch.from_numpy(array) for name, array in batch.items()}
-    found["transformers (PyTorch)"] = (lambda: _no_grad(model, given), 0)
+    found[PEER] = (lambda: _no_grad(model, given), 0)
     return found
 
 
 def _no_grad(model: Any, given: dict[str, Any]) -> Any:
     with torch.no_grad():
-        return model(**given)
+        return model(**given).logits.numpy()
 
 
 def main() -> None:
@@ -108,6 +118,8 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         candidates = turns(Path(folder), batch)
+        exact = candidates[PEER][0]()
+        apart = {name: float(np.abs(turn() - exact).max()) for name, (turn, _) in candidates.items()}
         seconds: dict[str, list[float]] = {name: [] for name in candidates}
         for _ in range(2 + rounds):
             for name, (turn, _) in candidates.items():
@@ -115,12 +127,23 @@ def main() -> None:
                 turn()
                 seconds[name].append(time.process_time() - start)
     usual = median(seconds["onnx float32, by torch's exporter"][2:])
-    print(f"{ROWS} x {LENGTH} pieces, BERT-base, processor's time, {rounds} rounds")
-    print("| | MB | ms, median (least to most) | of torch's exporter |\n|---|---:|---:|---:|")
+    print(f"{ROWS} x {LENGTH} pieces, BERT-base, processor's time, {rounds} rounds; {describe_machine().processor}")
+    print(
+        f"largest score {np.abs(exact).max():.2f}; int8 takes {_share(seconds, 'onnx int8', 'onnx float32')} of float32"
+    )
+    print("| target | run by | MB | largest difference | ms, median (least to most) | of torch's exporter |")
+    print("|---|---|---:|---:|---:|---:|")
     for name, (_, size) in candidates.items():
         own = sorted(1000 * value for value in seconds[name][2:])
         spread = f"{median(own):,.0f} ({own[0]:,.0f} to {own[-1]:,.0f})"
-        print(f"| {name} | {size / 1e6:,.0f} | {spread} | {median(own) / 1000 / usual:.2f} |")
+        by = RUN_BY.get(name, PEER if name == PEER else "ONNX Runtime")
+        share = f"{median(own) / 1000 / usual:.2f}"
+        print(f"| {name} | {by} | {size / 1e6:,.0f} | {apart[name]:.1g} | {spread} | {share} |")
+
+
+def _share(seconds: dict[str, list[float]], name: str, other: str) -> str:
+    """The median of the ratios of neighbouring turns."""
+    return f"{median(a / b for a, b in zip(seconds[name][2:], seconds[other][2:], strict=True)):.2f}"
 
 
 if __name__ == "__main__":

@@ -13,18 +13,20 @@ async function show(tagger) {
   const started = performance.now();
   const { words, entities } = await tagger.read(text.value);
   if (mine !== latest) return;
-  shown.replaceChildren(
-    ...words.map((word) => {
-      const entity = entities.find((one) => one.start < word.end && word.start < one.end);
-      const element = document.createElement("span");
-      element.textContent = word.text;
-      if (entity) {
-        element.className = "entity";
-        if (entity.start >= word.start) element.append(Object.assign(document.createElement("small"), { textContent: entity.label }));
-      }
-      return element;
-    }),
-  );
+  shown.replaceChildren();
+  let marked = null;
+  for (const word of words) {
+    const entity = entities.find((one) => one.start < word.end && word.start < one.end);
+    if (entity && entity !== marked) {
+      const mark = document.createElement("mark");
+      mark.append(Object.assign(document.createElement("small"), { textContent: entity.label }));
+      shown.append(mark);
+    }
+    const element = Object.assign(document.createElement("span"), { textContent: word.text });
+    if (entity) shown.lastChild.lastChild.before(element);
+    else shown.append(element);
+    marked = entity;
+  }
   status.textContent = `${words.length} words, ${entities.length} entities in ${Math.round(performance.now() - started)} ms`;
 }
 

@@ -1,6 +1,8 @@
 """What an exported BERT-base costs in each runtime, beside the graph that torch's own exporter writes, in one run.
 
-python -m benchmarks.exported [--rounds 15]
+python -m benchmarks.exported [--rounds 15] [--folder FOLDER]
+
+With ``--folder`` the exported files are kept there, and used again by the next run.
 
 All read the same padded batch; turns are interleaved, and a figure is the median with the least and the most. Beside it
 stands the largest difference from the scores of transformers.
@@ -13,6 +15,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -62,40 +65,48 @@ def write_by_torch(model: Any, path: Path) -> None:
     )  # fmt: skip
 
 
-def turns(folder: Path, batch: dict[str, Any]) -> dict[str, tuple[Turn, int]]:
-    """What runs the batch, and how many bytes it read, by name."""
+def write_all(folder: Path) -> None:
+    """Write the model, and every file that is measured."""
     model, checkpoint = build_model(folder), open_checkpoint(folder)
     target = Target(next(iter(checkpoint.heads.values())))
-    found: dict[str, tuple[Turn, int]] = {}
-
-    def add_onnx(name: str, path: Path) -> None:
-        session = open_session(path, threads=1)
-        given = {value.name: batch[value.name] for value in session.get_inputs()}
-        found[name] = (
-            lambda: session.run(None, given)[0],
-            sum(p.stat().st_size for p in path.parent.glob(path.name + "*")),
-        )
-
     for name in ("ours", "int8", "torch"):
         (folder / name).mkdir()
     write_onnx(checkpoint, folder / "ours" / "model.onnx", target)
     quantise(folder / "ours" / "model.onnx", folder / "int8" / "model.onnx", is_split=False)
     write_by_torch(model, folder / "torch" / "model.onnx")
-    add_onnx("onnx float32", folder / "ours" / "model.onnx")
-    add_onnx("onnx int8", folder / "int8" / "model.onnx")
-    add_onnx("onnx float32, by torch's exporter", folder / "torch" / "model.onnx")
-    for name, one in FORMATS.items():
-        try:
+    for name in _installed():
+        FORMATS[name].write(checkpoint, folder, target, name=name)
+
+
+def turns(folder: Path, batch: dict[str, Any]) -> dict[str, tuple[Turn, int]]:
+    """What runs the batch, and how many bytes it read, by name."""
+    found: dict[str, tuple[Turn, int]] = {}
+    for name, place in (
+        ("onnx float32", "ours"),
+        ("onnx int8", "int8"),
+        ("onnx float32, by torch's exporter", "torch"),
+    ):
+        session = open_session(folder / place / "model.onnx", threads=1)
+        given = {value.name: batch[value.name] for value in session.get_inputs()}
+        size = sum(path.stat().st_size for path in (folder / place).iterdir())
+        found[name] = (lambda session=session, given=given: session.run(None, given)[0], size)
+    for name in _installed():
+        run = FORMATS[name].run(folder, name=name)
+        size = sum(path.stat().st_size for path in FORMATS[name].files(folder))
+        found[name] = (lambda run=run: run(batch)["logits"], size)
+    model = transformers.BertForTokenClassification.from_pretrained(folder).eval()
+    tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
+    found[PEER] = (lambda: _no_grad(model, tensors), 0)
+    return found
+
+
+def _installed() -> list[str]:
+    """The other formats whose libraries are there."""
+    found = []
+    for name in RUN_BY:
+        with suppress(MissingExtra):
             check_libraries({name})
-        except MissingExtra:
-            continue
-        if name in RUN_BY:
-            one.write(checkpoint, folder, target, name=name)
-            run = one.run(folder, name=name)
-            found[name] = (lambda run=run: run(batch)["logits"], sum(p.stat().st_size for p in one.files(folder)))
-    with torch.no_grad():
-        given = {name: torch.from_numpy(array) for name, array in batch.items()}
-    found[PEER] = (lambda: _no_grad(model, given), 0)
+            found.append(name)
     return found
 
 
@@ -108,7 +119,9 @@ def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    rounds = options.rounds
     torch.set_num_threads(1)
     random = np.random.default_rng(0)
     batch = {
@@ -116,8 +129,12 @@ def main() -> None:
         "attention_mask": np.ones((ROWS, LENGTH), np.int64),
         "token_type_ids": np.zeros((ROWS, LENGTH), np.int64),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        candidates = turns(Path(folder), batch)
+    with tempfile.TemporaryDirectory() as passing:
+        folder = options.folder or Path(passing)
+        if not (folder / "config.json").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_all(folder)
+        candidates = turns(folder, batch)
         exact = candidates[PEER][0]()
         apart = {name: float(np.abs(turn() - exact).max()) for name, (turn, _) in candidates.items()}
         seconds: dict[str, list[float]] = {name: [] for name in candidates}

@@ -35,6 +35,7 @@ test-clients: $(VENV)/clients.done  ## The server beside what the test suite doe
 	  $(BIN)/python -m pytest -n 0 -rs tests/serving/clients
 	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_ray.py
 	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/docs/test_pages.py -k "program and serving"
+	LEXEL_S3=$(abspath $(VENV))/s3/bin/python $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_s3.py
 
 check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only
 	$(BIN)/ruff format --check .
@@ -86,6 +87,8 @@ $(VENV)/clients.done: $(VENV)/dev.done constraints-clients.txt
 	$(BIN)/python -m venv $(VENV)/hub-1.1
 	$(VENV)/hub-1.1/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt \
 		huggingface_hub==1.1.4 numpy
+	$(BIN)/python -m venv $(VENV)/s3
+	$(VENV)/s3/bin/python -m pip install --quiet --disable-pip-version-check --editable . s3fs==2026.9.0 "moto[server]==5.2.5"
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done

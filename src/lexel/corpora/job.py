@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lexel.corpora.plan import BEGIN_ELSEWHERE, JobOptions, build_plan, check_same, load_plan
 from lexel.corpora.runners.base import Event
 from lexel.corpora.runners.local import run_local
 from lexel.corpora.status import Progress, whole_records
 from lexel.corpora.steps import CorpusStep, Step
-from lexel.corpora.store import MANIFEST, PASSES, PLAN, Store
-from lexel.corpora.worker import Job, collected_name, decided_name, json_line, whole_record_of
-from lexel.data.files import open_output
+from lexel.corpora.store import AUDIT, DATA, FAULTS, MANIFEST, PASSES, PLAN, Store, json_bytes, open_store, shard_of
+from lexel.corpora.worker import Job, collected_name, decided_name, whole_records_of
+from lexel.errors import DataError
 
 Watch = Callable[[Progress], None]
 """Is told how far a job is, at every event."""
@@ -51,8 +52,8 @@ def run_corpus(
     """Read files through steps into a folder; the same call goes on where an earlier one was stopped, however it was.
 
     Args:
-        inputs: Files of text, JSON, CSV, TSV or Parquet, also packed.
-        out: The folder of the job.
+        inputs: Files of text, JSON, CSV, TSV or Parquet, also packed; paths, or URLs of an object store.
+        out: The folder of the job, or a URL.
         steps: What is done, in order.
         options: How the inputs are read and cut.
         workers: How many processes (of a Ray cluster: actors); by default one for each core.
@@ -62,7 +63,7 @@ def run_corpus(
     Raises:
         DataError: If an input cannot be read, or the folder was begun with another plan.
     """
-    store = Store(out)
+    store = open_store(out)
     with store.locked():
         job = prepare_job(inputs, store, steps=steps, options=options or JobOptions())
         store.remove_parts()
@@ -91,11 +92,11 @@ def prepare_job(
     """
     known = load_plan(store)
     plan = build_plan(inputs, steps, options=options, known=known)
-    if known is None:
-        store.write_json(PLAN, plan.as_json(), indent=1)
-    else:
-        check_same(known, plan, where=str(store.path(PLAN)), advice=advice)
-    return Job(plan, tuple(steps), str(store.folder))
+    if known is None and not store.create(PLAN, json_bytes(plan.as_json(), indent=1)):
+        known = load_plan(store)  # of another run that began at the same time
+    if known is not None:
+        check_same(known, plan, where=store.where(PLAN), advice=advice)
+    return Job(plan, tuple(steps), store.place)
 
 
 def _runner(job: Job, workers: int | None, ray: str | None) -> Runner:
@@ -126,8 +127,7 @@ def run_job(job: Job, runner: Runner, watch: Watch | None) -> Outcome:
         for at in job.passes:
             _settle(job, at, runner, progress, watch)
         missing = []
-        for shard in job.plan:
-            record = whole_record_of(job.store, job.plan, shard)
+        for shard, record in whole_records_of(job.store, job.plan):
             if record is None:
                 missing.append(shard.number)
             else:
@@ -160,8 +160,15 @@ def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch)
     for event in runner(missing, at):
         progress.take(event, is_pass=True)
         watch(progress)
-    collected = [_reader(store, collected_name(at, shard)) for shard in shards]
-    for shard, decided in zip(shards, step.settle(collected), strict=True):
+    collected = [partial(store.read, collected_name(at, shard)) for shard in shards]
+    try:
+        settled_parts = step.settle(collected)
+    except FileNotFoundError as error:
+        if store.read_json(settled) == mark:  # another run has decided meanwhile
+            progress.end_pass()
+            return
+        raise DataError(f"{error}: is gone; expected what was collected. Run the same command again") from error
+    for shard, decided in zip(shards, settled_parts, strict=True):
         store.write(decided_name(at, shard), decided)
     store.write_json(settled, mark)
     _forget_collected(job, at)
@@ -169,16 +176,21 @@ def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch)
 
 
 def _forget_collected(job: Job, at: int) -> None:
-    for shard in job.plan:
-        job.store.path(collected_name(at, shard)).unlink(missing_ok=True)
-
-
-def _reader(store: Store, name: str) -> Callable[[], bytes]:
-    return lambda: store.path(name).read_bytes()
+    store = job.store
+    for name in store.sizes(f"{PASSES}/{at}"):
+        if name.endswith(".collected"):
+            store.remove(name)
 
 
 def _write_manifest(job: Job) -> None:
-    """Write down what is whole: the files of every shard, a line each."""
-    with open_output(job.store.path(MANIFEST)) as output:
-        for record in whole_records(job.store, job.plan):
-            output.write(json_line({"shard": record["shard"], "files": record["files"]}).decode())
+    """Write the list of all files that count, one shard a line, and remove those of attempts that do not."""
+    store, lines, counted = job.store, list[bytes](), set[str]()
+    for record in whole_records(store, job.plan):
+        lines.append(json_bytes({"shard": record["shard"], "files": record["files"]}))
+        counted.update(file["name"] for file in record["files"])
+    store.write(MANIFEST, b"".join(lines))
+    shards = {shard.name for shard in job.plan}
+    for name in (name for folder in (DATA, AUDIT, FAULTS) for name in store.sizes(folder)):
+        shard = shard_of(name)
+        if name not in counted and shard in shards and store.is_attempt(name, shard):
+            store.remove(name)

@@ -17,7 +17,7 @@ from lexel.corpora.redaction.keys import Key, read_key
 from lexel.corpora.redaction.patterns import Patterns
 from lexel.corpora.status import planned, whole_records
 from lexel.corpora.steps.redact import Redact
-from lexel.corpora.store import AUDIT, DATA, Store
+from lexel.corpora.store import AUDIT, DATA, Store, open_store
 from lexel.errors import DataError
 
 LEAST_CHARS = 3
@@ -77,7 +77,7 @@ def find_leaks(folder: str, *, key_file: str | None = None, least_chars: int = L
     Raises:
         DataError: If the job redacts nothing.
     """
-    plan, store = planned(folder), Store(folder)
+    plan, store = planned(folder), open_store(folder)
     given = [{step["step"]: step["options"]} for step in plan.steps if step["step"] == Redact.name]
     if not given:
         raise DataError(f"{folder}: no step redacts; expected a job with redact among its steps")
@@ -106,7 +106,7 @@ def count_leaks(leaks: list[Leak]) -> dict[str, int]:
 
 def _marks_of(store: Store, key: Key, least_chars: int) -> _Marks:
     marks = _Marks(key)
-    for name in store.names(AUDIT):
+    for name in store.sizes(AUDIT):
         for noted in _rows(store, name):
             if "mark" in noted and noted["chars"] >= least_chars:
                 marks.kinds.setdefault(noted["chars"], {})[bytes.fromhex(noted["mark"])] = noted["kind"]
@@ -115,8 +115,7 @@ def _marks_of(store: Store, key: Key, least_chars: int) -> _Marks:
 
 def _rows(store: Store, name: str | None) -> Iterator[dict[str, Any]]:
     if name is not None:
-        with open(store.path(name), encoding="utf-8") as file:
-            yield from map(json.loads, file)
+        yield from map(json.loads, store.read(name).splitlines())
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from lexel.corpora.plan import JobOptions
 from lexel.corpora.runners.local import run_local
 from lexel.corpora.status import whole_records
 from lexel.corpora.steps import Step
-from lexel.corpora.store import DATA, FAULTS, MANIFEST, PLAN, SHARDS, STATUS, Store
+from lexel.corpora.store import DATA, FAULTS, MANIFEST, PLAN, SHARDS, STATUS, FolderStore
 from lexel.corpora.worker import Job
 from lexel.data.records import Record, open_records
 from lexel.errors import DataError
@@ -62,7 +62,7 @@ def read_in_parts(
     Raises:
         DataError: If the file cannot be read, or the parts are those of another job.
     """
-    store = Store(parts_folder(out))
+    store = FolderStore(parts_folder(out))
     _check_is_ours(store)
     with store.locked():
         if not resumes:
@@ -77,7 +77,7 @@ def read_in_parts(
 
 
 def _made(
-    path: str, store: Store, *, step: Step, options: JobOptions, workers: int, threads: int, watch: Watch | None
+    path: str, store: FolderStore, *, step: Step, options: JobOptions, workers: int, threads: int, watch: Watch | None
 ) -> Iterator[Record]:
     advice = "Put it back, or leave --resume out to begin anew"
     job = prepare_job([path], store, steps=[step], options=options, advice=advice)
@@ -87,7 +87,7 @@ def _made(
     return _records(job)
 
 
-def _check_is_ours(store: Store) -> None:
+def _check_is_ours(store: FolderStore) -> None:
     """Refuse a folder with files that are no parts, since it will be removed."""
     if not store.folder.is_dir():
         return
@@ -98,7 +98,7 @@ def _check_is_ours(store: Store) -> None:
         raise DataError(f"{store.folder}: {found}; expected parts of an output alone. Move it, or choose another --out")
 
 
-def _clear(store: Store) -> None:
+def _clear(store: FolderStore) -> None:
     for name in (PLAN, STATUS, MANIFEST):
         store.path(name).unlink(missing_ok=True)
     for name in (SHARDS, DATA, FAULTS):
@@ -108,4 +108,4 @@ def _clear(store: Store) -> None:
 def _records(job: Job) -> Iterator[Record]:
     for record in whole_records(job.store, job.plan):
         (name,) = (file["name"] for file in record["files"] if file["name"].startswith(f"{DATA}/"))
-        yield from open_records(job.store.path(name), format="jsonl")
+        yield from open_records(job.store.where(name), format="jsonl")

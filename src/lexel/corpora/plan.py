@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -21,6 +20,7 @@ from lexel.corpora.settings import settings_of
 from lexel.corpora.steps import CorpusStep, Step
 from lexel.corpora.store import PLAN, Store
 from lexel.data.files import ending_of
+from lexel.data.places import expand, facts_of
 from lexel.data.records import RECORD_FORMATS, RecordColumns, Slice, record_format, scan_file
 from lexel.disk import sha256_of
 from lexel.errors import DataError, OptionError
@@ -195,7 +195,7 @@ def build_plan(inputs: Sequence[str], steps: Sequence[Step], *, options: JobOpti
         raise OptionError("a job needs inputs; found none; expected files of records")
     found: list[Input] = []
     slices: list[tuple[int, Slice]] = []
-    for which, path in enumerate(os.path.abspath(path) for path in inputs):
+    for which, path in enumerate(expand(inputs)):
         one, cut = _looked_at(path, options, known)
         found.append(one)
         slices += ((which, lines) for lines in cut)
@@ -219,15 +219,15 @@ def _check_order(steps: Sequence[Step]) -> None:
 def _looked_at(path: str, options: JobOptions, known: Plan | None) -> tuple[Input, tuple[Slice, ...]]:
     format = options.format or _format_of(path)
     try:
-        status = os.stat(path)
+        facts = facts_of(path)
     except OSError as error:
         planned = known is not None and path in (one.path for one in known.inputs)
-        what = "is gone" if planned else f"cannot be opened ({error.strerror})"
+        what = "is gone" if planned else f"cannot be opened ({error.strerror or 'no such file'})"
         advice = "the input of the plan. Put it back and run again" if planned else "a file to read"
         raise DataError(f"{path}: {what}; expected {advice}") from error
     if known is not None and known.options == options:
         for which, one in enumerate(known.inputs):
-            if (one.path, one.format, one.bytes, one.modified_ns) == (path, format, status.st_size, status.st_mtime_ns):
+            if (one.path, one.format, one.bytes, one.modified_ns) == (path, format, *facts):
                 return one, tuple(lines for owner, lines in known.slices if owner == which)
     scan = scan_file(
         path,
@@ -238,7 +238,7 @@ def _looked_at(path: str, options: JobOptions, known: Plan | None) -> tuple[Inpu
         columns=options.columns,
     )
     records = sum(part.count for part in scan.slices)
-    return Input(path, format, scan.bytes, scan.sha256, status.st_mtime_ns, records), scan.slices
+    return Input(path, format, scan.bytes, scan.sha256, facts.modified_ns, records), scan.slices
 
 
 def _format_of(path: str) -> str:
@@ -287,7 +287,7 @@ def load_plan(store: Store) -> Plan | None:
     values = store.read_json(PLAN)
     if values is None:
         return None
-    where = store.path(PLAN)
+    where = store.where(PLAN)
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise DataError(f"{where}: is no plan of format {FORMAT}; expected the folder of a job. Choose another --out")
     try:

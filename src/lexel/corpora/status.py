@@ -11,14 +11,15 @@ from typing import Any
 
 from lexel.corpora.plan import Plan, load_plan
 from lexel.corpora.runners.base import Event, Lost
-from lexel.corpora.store import STATUS, Store
+from lexel.corpora.store import STATUS, Store, open_store
 from lexel.corpora.tally import Tally
-from lexel.corpora.worker import Job, whole_record_of
-from lexel.disk import write_json
+from lexel.corpora.worker import Job, whole_records_of
 from lexel.errors import DataError
 from lexel.pages import fill_template
 
 _SAVE_EVERY_S = 1.0
+_SILENT_S = 600.0
+"""A run in a store without locks that has written no status for so long counts as killed."""
 
 
 class Progress:
@@ -99,8 +100,8 @@ class Progress:
         if state == "running" and monotonic() - self._saved < _SAVE_EVERY_S:
             return
         self._saved = monotonic()
-        with suppress(OSError):  # where there is no room, the shard that is written next says so
-            write_json(self._store.path(STATUS), self._as_json(state, error))
+        with suppress(DataError):  # where there is no room, the shard that is written next says so
+            self._store.write_json(STATUS, self._as_json(state, error), indent=2)
 
     def end(self, error: BaseException | None = None) -> None:
         """Write down how it ended."""
@@ -144,13 +145,13 @@ def read_status(folder: str) -> dict[str, Any]:
     Raises:
         DataError: If there is no job.
     """
-    store, plan = Store(folder), planned(folder)
+    store, plan = open_store(folder), planned(folder)
     said: dict[str, Any] = store.read_json(STATUS) or {}
     tally = Tally()
     for record in whole_records(store, plan):
         tally.add(record)
     state = said.get("state", "killed")
-    if state == "running" and not store.is_held:
+    if state == "running" and not _is_alive(store, said):
         state = "killed"
     if tally.shards == len(plan):
         state = "done"
@@ -159,13 +160,20 @@ def read_status(folder: str) -> dict[str, Any]:
     return {**said, **now, **running, "shards_done": said.get("shards_done", 0) if state == "running" else tally.shards}
 
 
+def _is_alive(store: Store, said: dict[str, Any]) -> bool:
+    is_held = store.is_held
+    if is_held is not None:
+        return is_held
+    return (datetime.now(UTC) - datetime.fromisoformat(said["updated"])).total_seconds() < _SILENT_S
+
+
 def planned(folder: str) -> Plan:
     """The plan of a folder.
 
     Raises:
         DataError: If there is none.
     """
-    plan = load_plan(Store(folder))
+    plan = load_plan(open_store(folder))
     if plan is None:
         raise DataError(f"{folder}: no plan.json; expected the folder of a job. Begin one with: lexel corpus run")
     return plan
@@ -173,10 +181,7 @@ def planned(folder: str) -> Plan:
 
 def whole_records(store: Store, plan: Plan) -> Iterator[dict[str, Any]]:
     """The records of the shards that are whole, in order."""
-    for shard in plan:
-        record = whole_record_of(store, plan, shard)
-        if record is not None:
-            yield record
+    return (record for _, record in whole_records_of(store, plan) if record is not None)
 
 
 def status_page(status: dict[str, Any], *, title: str) -> Iterator[str]:

@@ -1,16 +1,25 @@
-"""The folder of a job: files that are whole or absent, and a lock that one run holds."""
+"""Where a job writes: a folder of this machine, or a prefix in an object store. Each file is whole or absent.
+
+A folder has rename: files are written aside, synced and renamed, and one run at a time holds the folder's lock. An
+object store has neither rename nor locks. There each attempt at a shard writes under keys of its own, and the shard's
+record, which names these keys, is created once: of two workers that race, the first one counts, and the other one
+removes what it wrote.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
 from lexel.data.files import refusal
+from lexel.data.places import connect, is_url, store_errors
 from lexel.disk import sync
 from lexel.errors import DataError
 
@@ -20,27 +29,151 @@ _PART = ".part"
 _LOCK = ".lock"
 
 
-class Store:
+def open_store(place: str | os.PathLike[str]) -> Store:
+    """The store of a folder or a URL; nothing is made before the first file is written.
+
+    Raises:
+        MissingExtra: If the library for such URLs is not installed.
+    """
+    name = os.fspath(place)
+    return ObjectStore(name) if is_url(name) else FolderStore(name)
+
+
+class Store(ABC):
     """Files of a job by name.
 
     Attributes:
-        folder: Where they lie.
+        place: The folder or URL.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+    place: str
+
+    def where(self, name: str) -> str:
+        """What messages call a file."""
+        return f"{self.place.rstrip('/')}/{name}"
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+            DataError: If it cannot be read.
+        """
+
+    @abstractmethod
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """The bytes of files, ``None`` for those that are not there."""
+
+    @abstractmethod
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file in place of an older one; after a crash it is whole or absent.
+
+        Raises:
+            DataError: If there is no room for it, or the store refuses.
+        """
+
+    @abstractmethod
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file if nobody else was faster; says whether it was written."""
+
+    @abstractmethod
+    def attempt(self, folder: str, shard: str) -> str:
+        """The name for a shard's file of one attempt."""
+
+    @abstractmethod
+    def is_attempt(self, name: str, shard: str) -> bool:
+        """Whether a file may come from an attempt at a shard."""
+
+    @abstractmethod
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The sizes of the files in a subfolder, by name, in order."""
+
+    @abstractmethod
+    def size(self, name: str) -> int | None:
+        """A file's size; ``None`` if it is not there."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+    @abstractmethod
+    def remove_parts(self) -> None:
+        """Remove what killed runs left half written."""
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store for one run, where that is possible.
+
+        Raises:
+            DataError: If another run holds it.
+        """
+        yield
+
+    @property
+    def is_held(self) -> bool | None:
+        """Whether a run works here at the moment; ``None`` where there are no locks."""
+        return None
+
+    def write_json(self, name: str, values: Any, *, indent: int | None = None) -> None:
+        """Write a JSON file; see ``write``."""
+        self.write(name, json_bytes(values, indent=indent))
+
+    def read_json(self, name: str) -> Any:
+        """What a JSON file holds; ``None`` if it is not there.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        try:
+            return json.loads(self.read(name))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise DataError(
+                f"{self.where(name)}: cannot be read ({error}); expected JSON. Remove it to redo it"
+            ) from error
+
+
+class FolderStore(Store):
+    """A folder of this machine, or of a file system that machines share.
+
+    Attributes:
+        folder: The folder.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.folder = Path(place)
 
     def path(self, name: str) -> Path:
         """Where a file lies."""
         return self.folder / name
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a file: aside, synced, renamed; after a crash it is whole or absent.
+    def read(self, name: str) -> bytes:
+        """See ``Store.read``."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise DataError(
+                f"{self.where(name)}: cannot be read ({error.strerror}); expected a file of the job. Remove it"
+            ) from error
 
-        Raises:
-            DataError: If there is no room for it.
-        """
-        path = self.path(name)
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """See ``Store.read_many``."""
+        found: list[bytes | None] = []
+        for name in names:
+            try:
+                found.append(self.read(name))
+            except FileNotFoundError:
+                found.append(None)
+        return found
+
+    def write(self, name: str, data: bytes) -> None:
+        """See ``Store.write``: written aside, synced, renamed."""
+        path = self.folder / name
         part = path.with_name(f".{path.name}.{token_hex(4)}{_PART}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,70 +189,159 @@ class Store:
             with suppress(OSError):
                 part.unlink()
 
-    def write_json(self, name: str, values: Any, *, indent: int | None = None) -> None:
-        """Write a file of JSON; see ``write``."""
-        self.write(name, (json.dumps(values, ensure_ascii=False, indent=indent) + "\n").encode())
+    def create(self, name: str, data: bytes) -> bool:
+        """See ``Store.create``: the run that holds the lock is alone."""
+        self.write(name, data)
+        return True
 
-    def read_json(self, name: str) -> Any:
-        """What a file of JSON holds; ``None`` if it is not there.
+    def attempt(self, folder: str, shard: str) -> str:
+        """See ``Store.attempt``: all attempts have one name, since a rename takes the other's place."""
+        return f"{folder}/{shard}.jsonl"
 
-        Raises:
-            DataError: If it cannot be read.
-        """
-        try:
-            return json.loads(self.path(name).read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{self.path(name)}: cannot be read ({error}); expected JSON. Remove it to redo it"
-            ) from error
+    def is_attempt(self, name: str, shard: str) -> bool:
+        """See ``Store.is_attempt``."""
+        return name.partition("/")[2] == f"{shard}.jsonl"
 
-    def names(self, folder: str) -> list[str]:
-        """The names of the files in a subfolder, in order."""
-        place = self.path(folder)
+    def sizes(self, folder: str) -> dict[str, int]:
+        """See ``Store.sizes``."""
+        place = self.folder / folder
         if not place.is_dir():
-            return []
-        return sorted(f"{folder}/{entry.name}" for entry in os.scandir(place) if not entry.name.endswith(_PART))
+            return {}
+        found = {f"{folder}/{entry.name}": entry.stat().st_size for entry in os.scandir(place)}
+        return {name: found[name] for name in sorted(found) if not name.endswith(_PART)}
 
     def size(self, name: str) -> int | None:
-        """A file's size; ``None`` if it is not there."""
+        """See ``Store.size``."""
         try:
-            return self.path(name).stat().st_size
+            return (self.folder / name).stat().st_size
         except OSError:
             return None
 
-    def remove_parts(self) -> int:
-        """Remove what killed runs left unfinished; gives how many files."""
-        parts = [path for path in self.folder.rglob(f".*{_PART}") if path.is_file()]
-        for path in parts:
+    def remove(self, name: str) -> None:
+        """See ``Store.remove``."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def remove_parts(self) -> None:
+        """See ``Store.remove_parts``."""
+        for path in self.folder.rglob(f".*{_PART}"):
             path.unlink(missing_ok=True)
-        return len(parts)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one run; the system lets go of it when the process ends, however it ends.
-
-        Raises:
-            DataError: If another run holds it.
-        """
+        """See ``Store.locked``: the system releases the lock when the process ends, however it ends."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = open(self.path(_LOCK), "a+b")  # noqa: SIM115
+            file = open(self.folder / _LOCK, "a+b")  # noqa: SIM115
         except OSError as error:
-            raise refusal(error, name=str(self.folder)) from error
+            raise refusal(error, name=self.place) from error
         with file:
             if not _try_lock(file):
-                raise DataError(f"{self.folder}: another run works in it; expected to be alone. Wait for its end")
+                raise DataError(f"{self.place}: another run works in it; expected to be alone. Wait for its end")
             yield
 
     @property
-    def is_held(self) -> bool:
-        """Whether a run works in the folder at the moment."""
-        if not self.path(_LOCK).exists():
+    def is_held(self) -> bool | None:
+        """See ``Store.is_held``."""
+        if not (self.folder / _LOCK).exists():
             return False
-        with open(self.path(_LOCK), "a+b") as file:
+        with open(self.folder / _LOCK, "a+b") as file:
             return not _try_lock(file)
+
+
+class ObjectStore(Store):
+    """A prefix in an object store, by fsspec: ``s3://bucket/folder``."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place.rstrip("/")
+        self._filesystem, self._root = connect(self.place)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _told(self, name: str) -> Any:
+        return store_errors(self.where(name), expected="a bucket that you may read and write")
+
+    def read(self, name: str) -> bytes:
+        """See ``Store.read``."""
+        with self._told(name):
+            return bytes(self._filesystem.cat_file(self._path(name)))
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """See ``Store.read_many``: at the same time, where the store can."""
+        if not names:
+            return []
+        paths = [self._path(name) for name in names]
+        with self._told(names[0]):
+            found = self._filesystem.cat(paths, on_error="omit")
+        return [found.get(path) for path in paths]
+
+    def write(self, name: str, data: bytes) -> None:
+        """See ``Store.write``: an object is there when its upload is complete."""
+        self._put(name, data, mode="overwrite")
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See ``Store.create``: by a conditional write, which the store refuses if the key is taken."""
+        try:
+            self._put(name, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def _put(self, name: str, data: bytes, *, mode: str) -> None:
+        try:
+            with self._told(name):
+                self._filesystem.pipe_file(self._path(name), data, mode=mode)
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{self.place}: no such bucket ({error}); expected one that is there. Make it first"
+            ) from error
+
+    def attempt(self, folder: str, shard: str) -> str:
+        """See ``Store.attempt``: a key that no other attempt has."""
+        return f"{folder}/{shard}-{token_hex(6)}.jsonl"
+
+    def is_attempt(self, name: str, shard: str) -> bool:
+        """See ``Store.is_attempt``."""
+        return re.fullmatch(rf"\w+/{shard}-[0-9a-f]{{12}}\.jsonl", name) is not None
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """See ``Store.sizes``."""
+        try:
+            with self._told(folder):
+                listed = self._filesystem.ls(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        found = {
+            f"{folder}/{one['name'].rpartition('/')[2]}": int(one["size"]) for one in listed if one["type"] == "file"
+        }
+        return {name: found[name] for name in sorted(found)}
+
+    def size(self, name: str) -> int | None:
+        """See ``Store.size``."""
+        try:
+            with self._told(name):
+                return int(self._filesystem.size(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def remove(self, name: str) -> None:
+        """See ``Store.remove``."""
+        with suppress(FileNotFoundError), self._told(name):
+            self._filesystem.rm_file(self._path(name))
+
+    def remove_parts(self) -> None:
+        """See ``Store.remove_parts``: an upload that was stopped leaves no object."""
+
+
+def json_bytes(values: Any, *, indent: int | None = None) -> bytes:
+    """Values as JSON with a line end."""
+    return (json.dumps(values, ensure_ascii=False, indent=indent) + "\n").encode("utf-8", "backslashreplace")
+
+
+def shard_of(name: str) -> str | None:
+    """The shard that a file belongs to by its name."""
+    match = re.match(r"\w+/(part-\d+)[-.]", name)
+    return None if match is None else match[1]
 
 
 def _try_lock(file: IO[bytes]) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 
 from lexel.corpora.plan import Plan, ShardPlan
 from lexel.corpora.status import planned
-from lexel.corpora.store import AUDIT, DATA, FAULTS, SHARDS, Store
+from lexel.corpora.store import AUDIT, DATA, FAULTS, SHARDS, Store, open_store, shard_of
 from lexel.corpora.tally import Tally
 from lexel.corpora.worker import record_name
-from lexel.disk import sha256_of
+from lexel.data.places import checksum_of
 from lexel.errors import DataError
 
 MOST_PROBLEMS = 20
@@ -62,66 +62,79 @@ def verify_corpus(folder: str, *, inputs: bool = True, watch: Callable[[int, int
     Raises:
         DataError: If there is no job in the folder.
     """
-    plan, store = planned(folder), Store(folder)
+    plan, store = planned(folder), open_store(folder)
     verdict = Verdict(Tally(), len(plan), plan.records)
     if inputs:
         _check_inputs(plan, verdict)
-    known: set[str] = set()
+    known = {record_name(shard) for shard in plan}
+    unfinished: set[str] = set()
     for shard in plan:
-        known |= {record_name(shard), *(f"{part}/{shard.name}.jsonl" for part in _if_unfinished(store, shard))}
-        if record := _check_shard(store, plan, shard, verdict):
-            verdict.tally.add(record)
+        n_before = verdict.n_problems
+        record = _record_of(store, plan, shard, verdict)
+        if record is not None:
             known.update(file["name"] for file in record["files"])
+            _check_shard(store, shard, record, verdict)
+            if verdict.n_problems == n_before:
+                verdict.tally.add(record)
+        elif verdict.n_problems == n_before:
+            verdict.missing += 1
+            unfinished.add(shard.name)
         if watch is not None:
             watch(shard.number + 1, len(plan))
-    for name in (name for part in (DATA, SHARDS, AUDIT, FAULTS) for name in store.names(part)):
-        if name not in known:
-            verdict.add(f"{store.path(name)}: is no file of the job; expected shards alone. Move it elsewhere")
+    _check_names(store, known, unfinished, verdict)
     if not verdict.missing and not verdict.n_problems and verdict.tally.records_in != plan.records:
         verdict.add(f"{folder}: shards read {verdict.tally.records_in:,} records, the inputs have {plan.records:,}")
     return verdict
 
 
-def _if_unfinished(store: Store, shard: ShardPlan) -> tuple[str, ...]:
-    """Where a shard may have files whose record is not written yet."""
-    return (DATA, AUDIT, FAULTS) if store.size(record_name(shard)) is None else ()
+def _check_names(store: Store, known: set[str], unfinished: set[str], verdict: Verdict) -> None:
+    """Report files that no shard names; a shard that is not made yet may have some already."""
+    for name in (name for part in (DATA, SHARDS, AUDIT, FAULTS) for name in store.sizes(part)):
+        shard = shard_of(name)
+        is_attempt = shard is not None and store.is_attempt(name, shard)
+        if name in known or (is_attempt and shard in unfinished):
+            continue
+        advice = "Run the same command again, which removes it" if is_attempt else "Move it elsewhere"
+        verdict.add(f"{store.where(name)}: is no file of the job; expected shards alone. {advice}")
 
 
 def _check_inputs(plan: Plan, verdict: Verdict) -> None:
     for one in plan.inputs:
         try:
-            if sha256_of(one.path) != one.sha256:
+            if checksum_of(one.path) != one.sha256:
                 verdict.add(f"{one.path}: has changed since the plan was made; expected checksum {one.sha256[:12]}...")
         except DataError as error:
             verdict.add(str(error))
 
 
-def _check_shard(store: Store, plan: Plan, shard: ShardPlan, verdict: Verdict) -> dict[str, Any] | None:
-    """The record of a shard, all of it checked; ``None`` if it is not there or wrong."""
+def _record_of(store: Store, plan: Plan, shard: ShardPlan, verdict: Verdict) -> dict[str, Any] | None:
+    """The record of a shard; ``None`` if there is none, or none that can be used."""
     try:
         record: dict[str, Any] | None = store.read_json(record_name(shard))
     except DataError as error:
         verdict.add(str(error))
         return None
-    if record is None:
-        verdict.missing += 1
+    if record is not None and record.get("plan") != plan.key:
+        verdict.add(f"{store.where(record_name(shard))}: is of another plan; remove it and run the job again")
         return None
-    n_before = verdict.n_problems
-    if record.get("plan") != plan.key:
-        verdict.add(f"{store.path(record_name(shard))}: is of another plan; remove it and run the job again")
-        return None
+    return record
+
+
+def _check_shard(store: Store, shard: ShardPlan, record: dict[str, Any], verdict: Verdict) -> None:
     for file in record["files"]:
         _check_file(store, file, verdict)
-    _check_sums(store.path(record_name(shard)), shard, record, verdict)
-    return record if verdict.n_problems == n_before else None
+    _check_sums(store.where(record_name(shard)), shard, record, verdict)
 
 
 def _check_file(store: Store, file: dict[str, Any], verdict: Verdict) -> None:
-    path = store.path(file["name"])
+    path = store.where(file["name"])
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        verdict.add(f"{path}: cannot be read ({error.strerror}); expected {file['rows']:,} records. Run the job again")
+        data = store.read(file["name"])
+    except FileNotFoundError:
+        verdict.add(f"{path}: is gone; expected {file['rows']:,} records. Run the same command again")
+        return
+    except DataError as error:
+        verdict.add(str(error))
         return
     if hashlib.sha256(data).hexdigest() != file["sha256"]:
         found = f"has {len(data):,} bytes" if len(data) != file["bytes"] else "has changed"

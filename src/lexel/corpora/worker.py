@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -16,13 +16,14 @@ from typing import Any
 from lexel.corpora.plan import Plan, ShardPlan
 from lexel.corpora.steps import CorpusStep, Machine, Shard, Step
 from lexel.corpora.steps.base import Fault
-from lexel.corpora.store import AUDIT, DATA, FAULTS, PASSES, SHARDS, Store
+from lexel.corpora.store import AUDIT, DATA, FAULTS, PASSES, SHARDS, Store, json_bytes, open_store
 from lexel.data.faults import Faults
 from lexel.data.records import Record, SliceReader, columns_of_record, open_records
 from lexel.data.records.json import json_row
 from lexel.errors import DataError
 
 Run = Callable[[list[Record], Shard], list[Record]]
+_READ_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Job:
 
     @property
     def store(self) -> Store:
-        """The folder."""
-        return Store(self.folder)
+        """Where results go."""
+        return open_store(self.folder)
 
     @property
     def passes(self) -> tuple[int, ...]:
@@ -102,6 +103,10 @@ class Worker:
             work.do(run, self._job, at, shard)
         return self._write(shard, work, n_blank=n_blank, began=began)
 
+    def close(self) -> None:
+        """Close the input."""
+        self._reader.close()
+
     def _started(self, n_steps: int) -> list[Run]:
         if self._steps is None:
             self._steps = [start_step(self._job, at, self._machine) for at in range(n_steps)]
@@ -122,7 +127,7 @@ class Worker:
         lines = [line_of(record, shard) for record in work.records]
         for folder, rows in ((DATA, lines), (AUDIT, work.audit), (FAULTS, self._faults(shard, work))):
             if rows or folder == DATA:
-                name, data = f"{folder}/{shard.name}.jsonl", b"".join(rows)
+                name, data = store.attempt(folder, shard.name), b"".join(rows)
                 store.write(name, data)
                 files.append(described_file(name, data, len(rows)))
         record = {
@@ -138,13 +143,25 @@ class Worker:
             "counts": {topic: dict(sorted(names.items())) for topic, names in sorted(work.counts.items())},
             "seconds": round(perf_counter() - began, 3),
         }
-        store.write_json(record_name(shard), record)
-        return record
+        return self._commit(shard, record)
+
+    def _commit(self, shard: ShardPlan, record: dict[str, Any]) -> dict[str, Any]:
+        """Have a shard's record count; where another worker was faster, its record counts and these files go."""
+        store, plan = self._store, self._job.plan
+        if store.create(record_name(shard), json_bytes(record)):
+            return record
+        standing = whole_record_of(store, plan, shard)
+        if standing is None:  # it is of another plan, or its files are gone
+            store.write_json(record_name(shard), record)
+            return record
+        for file in record["files"]:
+            store.remove(file["name"])
+        return standing
 
     def _faults(self, shard: ShardPlan, work: Work) -> list[bytes]:
         if self._job.plan.options.on_error != "file":
             return []
-        return [json_line(aside(fault, shard)) for fault in work.faults]
+        return [json_bytes(aside(fault, shard)) for fault in work.faults]
 
 
 class Work:
@@ -175,7 +192,7 @@ class Work:
             self.records = run(self.records, told)
         except DataError as error:
             raise DataError(f"{shard.input.path}: {error}") from error
-        self.audit += map(json_line, told.audit)
+        self.audit += map(json_bytes, told.audit)
         n_faults = len(self.faults) - n_faults
         self.passed.append({"step": step.name, "in": before, "out": len(self.records), "faulty": n_faults})
 
@@ -189,7 +206,7 @@ def start_step(job: Job, at: int, machine: Machine) -> Run:
     store, plan = job.store, job.plan
 
     def settled(records: list[Record], shard: Shard) -> list[Record]:
-        return run(records, shard, store.path(decided_name(at, plan.shard(shard.number))).read_bytes())
+        return run(records, shard, store.read(decided_name(at, plan.shard(shard.number))))
 
     return settled
 
@@ -255,11 +272,6 @@ def line_of(record: Record, shard: ShardPlan) -> bytes:
         raise DataError(f"{where}: cannot be written ({error}); expected fields that JSON holds") from error
 
 
-def json_line(values: Mapping[str, Any]) -> bytes:
-    """Values as one line of JSON."""
-    return (json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
-
-
 def described_file(name: str, data: bytes, rows: int) -> dict[str, Any]:
     """What a shard's record says of one of its files."""
     return {"name": name, "rows": rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -268,9 +280,29 @@ def described_file(name: str, data: bytes, rows: int) -> dict[str, Any]:
 def whole_record_of(store: Store, plan: Plan, shard: ShardPlan) -> dict[str, Any] | None:
     """The record of a shard of a plan, if it was made by it and its files have their sizes."""
     try:
-        record: dict[str, Any] | None = store.read_json(record_name(shard))
-    except DataError:  # torn by something else than Lexel: made again
+        return _if_whole(store.read(record_name(shard)), plan, store.size)
+    except FileNotFoundError:
         return None
-    if record is None or record.get("plan") != plan.key:
+
+
+def whole_records_of(store: Store, plan: Plan) -> Iterator[tuple[ShardPlan, dict[str, Any] | None]]:
+    """Every shard with its record, or ``None`` where it is not whole; the store lists its files once."""
+    sizes = {name: size for folder in (DATA, AUDIT, FAULTS) for name, size in store.sizes(folder).items()}
+    there = store.sizes(SHARDS)
+    for begin in range(0, len(plan), _READ_AT_ONCE):
+        shards = [plan.shard(number) for number in range(begin, min(len(plan), begin + _READ_AT_ONCE))]
+        names = [name for name in map(record_name, shards) if name in there]
+        read = dict(zip(names, store.read_many(names), strict=True))
+        for shard in shards:
+            data = read.get(record_name(shard))
+            yield shard, None if data is None else _if_whole(data, plan, sizes.get)
+
+
+def _if_whole(data: bytes, plan: Plan, size_of: Callable[[str], int | None]) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads(data)
+    except ValueError:  # torn by something else than Lexel: made again
         return None
-    return record if all(store.size(file["name"]) == file["bytes"] for file in record["files"]) else None
+    if record.get("plan") != plan.key:
+        return None
+    return record if all(size_of(file["name"]) == file["bytes"] for file in record["files"]) else None

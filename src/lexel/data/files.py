@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from lexel.data.packing import PACKINGS, UNREADABLE, packing_of
+from lexel.data.places import is_url, open_place
 from lexel.disk import Part, new_file_like
 from lexel.errors import DataError
 from lexel.visible import for_terminal_in_style
@@ -162,13 +163,16 @@ class LineReader:
 
 
 def open_unpacked(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file to read its bytes, unpacked as its ending says.
+    """Open a file to read its bytes, unpacked as its ending says; also the URL of an object store.
 
     Raises:
         OSError: If it cannot be opened.
         MissingExtra: If what unpacks it is not installed.
     """
     packing = packing_of(path)
+    if is_url(os.fspath(path)):
+        stream = open_place(os.fspath(path))
+        return stream if packing is None else packing.unpack(stream)
     return open(path, "rb") if packing is None else packing.unpack(path)
 
 

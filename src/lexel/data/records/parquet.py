@@ -22,6 +22,7 @@ from lexel.data.parquet import (
     unit_of,
     with_annotation,
 )
+from lexel.data.places import is_url, open_place
 from lexel.data.records.record import ANNOTATION
 from lexel.data.records.rows import Row, RowOptions, Slice
 from lexel.errors import DataError
@@ -55,7 +56,7 @@ class ParquetTable:
         arrow, parquet = load_pyarrow()
         self._errors = (arrow.ArrowException, OSError)
         with self._reading():
-            self._file = parquet.ParquetFile(os.fspath(source) if isinstance(source, os.PathLike) else source)
+            self._file = parquet.ParquetFile(_place_of(source))
             self._columns = _wanted(self._file.schema_arrow.names, options)
             self._unit = unit_of(self._file.schema_arrow)
             self._starts = list(accumulate(_group_sizes(self._file), initial=0))
@@ -131,6 +132,14 @@ def _wanted(names: list[str], options: RowOptions) -> list[str] | None:
     return [name for name in names if name in wanted or name.startswith(_ANNOTATION_COLUMNS)]
 
 
+def _place_of(source: Source) -> Any:
+    """What pyarrow opens: a path or a stream; the URL of an object store becomes a stream."""
+    if not isinstance(source, str | os.PathLike):
+        return source
+    name = os.fspath(source)
+    return open_place(name) if is_url(name) else name
+
+
 def cut_parquet(path: str, *, records: int) -> Iterator[Slice]:
     """Slices that end where a row group does if they have enough rows by then; larger groups are cut inside.
 
@@ -139,7 +148,7 @@ def cut_parquet(path: str, *, records: int) -> Iterator[Slice]:
     """
     arrow, parquet = load_pyarrow()
     try:
-        with closing(parquet.ParquetFile(path)) as file:
+        with closing(parquet.ParquetFile(_place_of(path))) as file:
             sizes = _group_sizes(file)
     except (arrow.ArrowException, OSError) as error:
         found = f"cannot be read as Parquet ({first_line(error)})"

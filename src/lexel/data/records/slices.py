@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +23,12 @@ from lexel.data.faults import Faults
 from lexel.data.files import LineReader
 from lexel.data.json_values import element_texts
 from lexel.data.packing import UNREADABLE, packing_of
+from lexel.data.places import exists, open_place
 from lexel.data.records.csv import csv_rows, delimiter_of
 from lexel.data.records.parquet import ParquetTable, cut_parquet
 from lexel.data.records.record import RecordColumns
 from lexel.data.records.rows import Row, RowOptions, Slice
 from lexel.data.records.table import RecordFormat
-from lexel.disk import open_regular
 from lexel.errors import DataError
 
 BLOCK_BYTES = 1 << 20
@@ -78,7 +77,7 @@ def scan_file(
     """
     options = RowOptions(name=path, columns=columns, faults=Faults("skip"), encoding=encoding)
     cutter = _Cutter(records, most_bytes)
-    with _reading(path), open_regular(path) as file:
+    with _reading(path), open_place(path) as file:
         hashed = _Hashed(file)
         packed = io.BufferedReader(hashed, BLOCK_BYTES)
         if format.cut == "table":
@@ -296,7 +295,7 @@ class SliceReader:
 
     def _open(self, path: str, format: RecordFormat, options: RowOptions) -> None:
         self.close()
-        self._file = self._stream = open_regular(path)
+        self._file = self._stream = open_place(path)
         if format.cut == "table":
             self._table = ParquetTable(path, options)
             return
@@ -349,7 +348,7 @@ def _reading(path: str) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        if not os.path.exists(path):
+        if not exists(path):
             what, advice = "is gone", "Put it back and run again"
         elif isinstance(error, OSError) and error.strerror:
             what, advice = f"cannot be read ({error.strerror})", "Check the name and the permissions"

@@ -105,7 +105,7 @@ def _peer(setting: Setting, texts: Sequence[str]) -> tuple[list[Row], list[Bar]]
     ours: list[Load] = []
     theirs: list[Load] = []
     with (
-        _served([*threads, "-m", f"bert={setting.folders.bert}"]) as (url, _),
+        _served([*threads, "-m", f"bert={setting.folders.bert}"]) as (url, process),
         _started([sys.executable, "-m", "benchmarks.serving_peer", setting.folders.bert, str(setting.threads)]) as (
             other,
             _,
@@ -116,6 +116,7 @@ def _peer(setting: Setting, texts: Sequence[str]) -> tuple[list[Row], list[Bar]]
                 path = "/token_classify" if place == url else "/"
                 ask = partial(load_of, place, few, connections=PEER_CONNECTIONS, path=path, field="inputs")
                 found.append(asyncio.run(ask(n_requests=n_requests)))
+        share = _bert_share(setting, few, url, process)
     rows = [
         Row(
             f"lexel serve, BERT-base, {PEER_CONNECTIONS} connections",
@@ -126,12 +127,29 @@ def _peer(setting: Setting, texts: Sequence[str]) -> tuple[list[Row], list[Bar]]
         Row("lexel serve, BERT-base, p99", Series(tuple(one.p99_ms for one in ours)), "ms"),
         Row(f"{PEER}, p99", Series(tuple(one.p99_ms for one in theirs)), "ms", is_peer=True),
     ]
-    return rows, [Bar(f"requests/s over {PEER}", 8, rows[0].series.median / rows[1].series.median)]
+    rows.append(Row(f"share of nlp.stream's rate, BERT-base, {CONNECTIONS} connections", share, "%"))
+    bars = [
+        Bar("share of nlp.stream, BERT-base", 95, share.median, unit="%"),
+        Bar(f"requests/s over {PEER}", 8, rows[0].series.median / rows[1].series.median),
+    ]
+    return rows, bars
 
 
-def _direct_ms(texts: Sequence[str], threads: int) -> float:
+def _bert_share(setting: Setting, texts: Sequence[str], url: str, process: psutil.Process) -> Series:
+    """The share of ``nlp.stream``'s rate with BERT-base, by processor time."""
+    n_requests = 3 * len(texts)
+    direct_ms = _direct_ms(texts, setting.threads, folder=setting.folders.bert)
+    shares = []
+    for _ in range(max(1, setting.sizes.fewer_repetitions)):
+        before = _cpu(process)
+        asyncio.run(load_of(url, texts, connections=CONNECTIONS, n_requests=n_requests))
+        shares.append(100 * direct_ms * n_requests / (1000 * (_cpu(process) - before)))
+    return Series(tuple(shares))
+
+
+def _direct_ms(texts: Sequence[str], threads: int, *, folder: str | None = None) -> float:
     """Processor time of ``nlp.stream`` for a text, in milliseconds."""
-    nlp = lexel.load(threads=threads)
+    nlp = lexel.load(folder, threads=threads)
     list(nlp.stream(texts))
     begin = time.process_time()
     for _ in range(3):

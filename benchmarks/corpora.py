@@ -1,20 +1,25 @@
-"""``lexel corpus run`` with two workers beside ``lexel tag`` on one file, in turns; and the time to the first shard.
+"""Corpora: rate beside ``lexel tag``, time to the first shard, memory over the size of the input, and of ``dedup``.
 
-    python -m benchmarks.corpora [--records 20000] [--rounds 3]
+    python -m benchmarks.corpora rate [--records 20000] [--rounds 3]
+    python -m benchmarks.corpora memory     # 10,000, 100,000 and 1,000,000 records through normalise
+    python -m benchmarks.corpora dedup      # 1,000,000 short records, exact and near
 
-Times are of whole commands, with loading. Both write all records; the corpus also syncs its shards.
+Times are of whole commands, with loading. Both write all records; the corpus also syncs its shards. Memory is the sum
+of the peaks (VmHWM) of the driver and its workers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lexel.data import read_jsonl
@@ -55,25 +60,84 @@ def corpus(source: Path, folder: Path) -> tuple[float, float]:
     return first or whole, whole
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+def peak_of(command: list[str]) -> tuple[float, float]:
+    """Seconds that a command takes, and the sum of the peaks of its processes in MiB."""
+    peaks: dict[int, int] = {}
+    began = time.monotonic()
+    with subprocess.Popen(command, start_new_session=True) as process:
+        while process.poll() is None:
+            for status in Path("/proc").glob("[0-9]*/status"):
+                with suppress(OSError, ValueError, IndexError):
+                    pid = int(status.parent.name)
+                    if os.getsid(pid) == process.pid:
+                        peaks[pid] = max(peaks.get(pid, 0), int(status.read_text().split("VmHWM:")[1].split()[0]))
+            time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}")
+    return time.monotonic() - began, sum(peaks.values()) / 1024
+
+
+def run_of(folder: Path, name: str, recipe: str) -> list[str]:
+    """The command that sends the folder's input through a recipe."""
+    steps, out = folder / f"{name}.yaml", folder / name
+    steps.write_text(recipe, encoding="utf-8")
+    return [
+        *LEXEL,
+        "corpus",
+        "run",
+        "-q",
+        str(folder / "in.jsonl"),
+        "--out",
+        str(out),
+        "--steps",
+        str(steps),
+        "--workers",
+        "2",
+    ]
+
+
+def measure_memory(folder: Path) -> None:
+    for records in (10_000, 100_000, 1_000_000):
+        write_input(folder / "in.jsonl", records)
+        seconds, peak = peak_of(run_of(folder, f"memory-{records}", "- normalise\n"))
+        print(f"normalise, {records:,} records: {peak:,.0f} MiB, {seconds:.1f} s", flush=True)
+
+
+def measure_dedup(folder: Path) -> None:
+    write_input(folder / "in.jsonl", 1_000_000)
+    for how in ("exact", "near"):
+        seconds, peak = peak_of(run_of(folder, how, f"- dedup: {{how: {how}}}\n"))
+        print(f"dedup {how}, 1,000,000 records: {peak:,.0f} MiB, {seconds:.1f} s", flush=True)
+
+
+def measure_rate(folder: Path, options: argparse.Namespace) -> None:
     tags, firsts, wholes = [], [], []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_input(folder / "in.jsonl", options.records)
-        for _ in range(options.rounds):
-            tags.append(tag(folder / "in.jsonl", folder))
-            first, whole = corpus(folder / "in.jsonl", folder)
-            firsts.append(first)
-            wholes.append(whole)
+    write_input(folder / "in.jsonl", options.records)
+    for _ in range(options.rounds):
+        tags.append(tag(folder / "in.jsonl", folder))
+        first, whole = corpus(folder / "in.jsonl", folder)
+        firsts.append(first)
+        wholes.append(whole)
     rates = [[options.records / seconds for seconds in times] for times in (tags, wholes)]
     for what, found in zip(("lexel tag", "lexel corpus run, 2 workers"), rates, strict=True):
         print(f"{what}: {statistics.median(found):,.0f} records/s ({min(found):,.0f} to {max(found):,.0f})")
     print(f"corpus / tag: {statistics.median(rates[1]) / statistics.median(rates[0]):.2f}")
     print(f"start to first shard: {statistics.median(firsts):.2f} s ({min(firsts):.2f} to {max(firsts):.2f})")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("rate", "memory", "dedup"), nargs="?", default="rate")
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if options.part == "rate":
+            measure_rate(Path(name), options)
+        elif options.part == "memory":
+            measure_memory(Path(name))
+        else:
+            measure_dedup(Path(name))
     return 0
 
 

@@ -233,8 +233,8 @@ class TrainingOptions:
         on_error: What happens at a record that cannot be read: stop at it, skip it, or repair what can be repaired.
         data_fold: Rule that folds part-of-speech tags by XPOS, such as ud-zh-2.12.
         labels_from: Take the labels of new heads from the training files, or from all files.
-        heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, fill, classify,
-            answer, embed).
+        heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, spans, fill,
+            classify, answer, embed).
         output_dir: The folder to create.
         model: Folder or hub id of the base model; random weights from ``config`` if not given.
         revision: Branch, tag or commit of a hub id.

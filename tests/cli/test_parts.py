@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, Run, one_error
+from tests.cli.test_disk_full import disk, fill
+
+__all__ = ["disk"]
 
 TEXTS = ("我在中国", "他在北京", "", "我")
 
@@ -92,3 +95,21 @@ def test_a_folder_with_other_files_is_left_alone(lexel: Run, source: Path, tmp_p
     said = one_error(lexel("tag", source, "-q", "--out", tmp_path / "out.jsonl", "--workers", "1"))
     assert "out.jsonl.parts: holds 'mine.txt'; expected parts of an output alone" in said
     assert mine.exists()
+
+
+def test_a_disk_that_fills_up_is_one_line_and_the_parts_that_are_whole_stay(
+    lexel: Run, disk: Path, source: Path, tmp_path: Path
+) -> None:
+    whole, out = tmp_path / "whole.jsonl", disk / "out.jsonl"
+    assert lexel("tag", source, "-q", "--out", whole).returncode == 0
+    fill(disk, but=whole.stat().st_size * 6 // 10)
+    failed = lexel("tag", source, "-q", "--resume", "--out", out)
+    licence, error = failed.stderr.decode().splitlines()
+    assert failed.returncode == 1
+    assert licence.startswith("licence not stated")
+    assert "part-000001.jsonl: cannot be written (No space left on device)" in error
+    before = made(out)
+    assert len(before) == 1
+    (disk / "filler").unlink()
+    assert lexel("tag", source, "-q", "--resume", "--out", out).returncode == 0
+    assert out.read_bytes() == whole.read_bytes()

@@ -56,11 +56,11 @@ def build_model(folder: Path) -> Any:
 
 def write_by_torch(model: Any, path: Path) -> None:
     """The graph that torch's exporter makes of transformers' model; one tensor given twice would become one input."""
+    given = {name: torch.ones(2, 16, dtype=torch.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
     rows, length = torch.export.Dim("rows", min=1), torch.export.Dim("length", min=1, max=512)
-    names = ("input_ids", "attention_mask", "token_type_ids")
     torch.onnx.export(
-        model, kwargs={name: torch.ones(2, 16, dtype=torch.int64) for name in names}, f=path, dynamo=True, opset_version=18,
-        dynamic_shapes={name: {0: rows, 1: length} for name in names},
+        model, kwargs=given, f=path, dynamo=True, opset_version=18,
+        dynamic_shapes={name: {0: rows, 1: length} for name in given},
     )  # fmt: skip
 
 

@@ -330,7 +330,7 @@ def test_what_goes_wrong_in_a_child_is_the_same_error_here(folders: tuple[Path, 
 
 def test_a_child_that_ends_is_said_with_its_last_words(child: ChildModel) -> None:
     child._process.kill()
-    with pytest.raises(lexel.EngineError, match="first: its process ended"):
+    with pytest.raises(lexel.EngineError, match="first: its process stopped"):
         child.read(random_gold(3), given_words=False)
 
 

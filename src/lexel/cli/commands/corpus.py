@@ -17,7 +17,7 @@ from lexel.cli.options.groups import MessageOptions, grouped, option
 from lexel.cli.terminal.messages import reported
 
 _OutFolder = Annotated[
-    str, option("--out", "-o", panel="Job", value="FOLDER", help="The folder of the job; made if it is not there.")
+    str, option("--out", "-o", panel="Job", value="FOLDER", help="Folder of the job. Created if it does not exist.")
 ]
 _DryRun = Annotated[
     int | None,
@@ -40,9 +40,9 @@ def run(
 ) -> None:
     """Run a corpus through steps; run the same command again to resume.
 
-    The input is cut into shards. Each shard is read, goes through all steps
-    and is written as a file of its own, which is whole or absent. A run that
-    was killed at any moment goes on from the shards that are whole.
+    The input is cut into shards. Each shard goes through all steps and is
+    written to its own file, which appears when it is complete. After a kill,
+    the next run makes only the shards that are missing.
 
     [dim]Tag everything, with two processes:[/]
     [bold]lexel corpus run news/*.jsonl.zst --out tagged --steps steps.yaml --workers 2[/]
@@ -90,14 +90,14 @@ def plan(
 def status(
     *,
     folder: CorpusFolder,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; the default into a pipe.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object. Default in a pipe.")] = False,
     html: Annotated[
         str | None,
         typer.Option("--html", metavar="FILE", help="Write a page with counts by step, language and entity."),
     ] = None,
     messages: MessageOptions,
 ) -> None:
-    """Show how far a job is, and what it found."""
+    """Show the progress and the counts of a job."""
     with reported(messages):
         from lexel.cli.jobs.corpus import show_status
 
@@ -109,7 +109,7 @@ def verify(
     *,
     folder: CorpusFolder,
     inputs: Annotated[
-        bool, typer.Option("--inputs/--no-inputs", help="Compare the inputs with their checksums, too.")
+        bool, typer.Option("--inputs/--no-inputs", help="Also compare the inputs with their checksums.")
     ] = True,
     messages: MessageOptions,
 ) -> None:
@@ -125,18 +125,18 @@ def leaks(
     *,
     folder: CorpusFolder,
     key_file: Annotated[
-        str | None, typer.Option("--key-file", metavar="FILE", help="The key, if it is not where the job had it.")
+        str | None, typer.Option("--key-file", metavar="FILE", help="File of the key, if it was moved after the job.")
     ] = None,
     least_chars: Annotated[
-        int, typer.Option("--least-chars", metavar="N", min=1, help="Shorter names are not looked for; 3 if not given.")
+        int, typer.Option("--least-chars", metavar="N", min=1, help="Ignore names with fewer characters. Default: 3.")
     ] = 3,
     messages: MessageOptions,
 ) -> None:
-    """Look through redacted output for what should not be there.
+    """Search redacted output for identifiers and names that were missed.
 
-    Identifiers are found by their form. Names that were redacted in one
-    record are found in all others, by keyed marks, if there is a key. The
-    places are shown, never the text in them.
+    Identifiers are found by their form. With a key, names that were redacted
+    in one record are also searched for in all other records. The output
+    shows places, never texts.
     """
     with reported(messages):
         from lexel.cli.jobs.corpus import check_leaks

@@ -21,7 +21,7 @@ def serve(
             "-m",
             panel=_MODEL,
             value="[NAME=]MODEL",
-            help="A folder or hub id, also several; else the bundled model.",
+            help="Model folder, hub id or included model (zh, zh-fast, en). Can be repeated. Default: zh.",
         ),
     ] = None,
     expect: Annotated[
@@ -30,7 +30,7 @@ def serve(
             "--expect",
             panel=_MODEL,
             value="[NAME=]A,B,...",
-            help="Labels that clients expect, or a mapping file; of one model, or of all.",
+            help="Labels that clients expect, or a mapping file, for one model or for all.",
         ),
     ] = None,
     locked: Locked = False,

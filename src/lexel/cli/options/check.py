@@ -14,7 +14,7 @@ _CHECKING = "Checking"
 CheckFormat = Literal["terminal", "json", "sarif"]
 
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODELS", help="Folders, hub ids or names of bundled models.")
+    list[str] | None, typer.Argument(metavar="MODELS", help="Folders, hub ids or names of included models.")
 ]
 
 
@@ -24,14 +24,16 @@ class CheckOptions:
 
     policy: Annotated[
         str | None,
-        option("--policy", panel=_CHECKING, value="FILE", help="The policy; else the nearest lexel.toml or pyproject."),
+        option(
+            "--policy", panel=_CHECKING, value="FILE", help="Policy file. Default: the nearest lexel.toml or pyproject."
+        ),
     ] = None
     lock: Annotated[
         bool, option("--lock", panel=_CHECKING, help="Check the models of lexel.lock, and whether they changed.")
     ] = False
     to: Annotated[
         CheckFormat,
-        option("--to", panel=_CHECKING, value="FORMAT", help=f"{choices(CheckFormat)}; a table if not given."),
+        option("--to", panel=_CHECKING, value="FORMAT", help=f"{choices(CheckFormat)}. Default: a table."),
     ] = "terminal"
     out: Annotated[str | None, option("--out", "-o", panel=_CHECKING, value="FILE", help="Write the report here.")] = (
         None

@@ -18,20 +18,20 @@ CorpusFiles = Annotated[
     list[str],
     typer.Argument(metavar="FILES", help="Text, JSON, CSV, TSV or Parquet; also .gz, .xz, .bz2 and .zst."),
 ]
-CorpusFolder = Annotated[str, typer.Argument(metavar="FOLDER", help="The folder of the job, as given to --out.")]
+CorpusFolder = Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of the job, as passed to --out.")]
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeOptions:
     """What is done."""
 
-    steps: Annotated[str, option("--steps", panel=_JOB, value="FILE", help="YAML: a list of steps with their options.")]
+    steps: Annotated[str, option("--steps", panel=_JOB, value="FILE", help="YAML list of steps and their options.")]
     seed: Annotated[
-        int, option("--seed", panel=_JOB, value="N", help="Of everything that steps draw; 42 if not given.")
+        int, option("--seed", panel=_JOB, value="N", help="Seed of the random choices of steps. Default: 42.")
     ] = 42
     shard_records: Annotated[
         int | None,
-        option("--shard-records", panel=_JOB, value="N", min=1, help="Records of a shard; 2,000 if not given."),
+        option("--shard-records", panel=_JOB, value="N", min=1, help="Records per shard. Default: 2,000."),
     ] = None
 
 
@@ -41,13 +41,13 @@ class CorpusInputOptions:
 
     from_: Annotated[
         CorpusFormat | None,
-        option("--from", panel=_INPUT, value="FORMAT", help=f"{choices(CorpusFormat)}. If not given: by the ending."),
+        option("--from", panel=_INPUT, value="FORMAT", help=f"{choices(CorpusFormat)}. Default: by the file ending."),
     ] = None
     text_column: TextColumn = "text"
     id_column: IdColumn = "id"
     keep: Annotated[
         str,
-        option("--keep", panel=_INPUT, value="A,B,...", help="Other columns that come back: all, none or names."),
+        option("--keep", panel=_INPUT, value="A,B,...", help="Other columns to keep: all (default), none, or names."),
     ] = "all"
     encoding: Encoding = "utf-8"
     on_error: Annotated[
@@ -56,7 +56,7 @@ class CorpusInputOptions:
             "--on-error",
             panel=_INPUT,
             value="RULE",
-            help="Records that cannot be read: stop, if not given; skip and count them; or file, into FOLDER/faults.",
+            help="On bad records: stop (default), skip and count them, or file: skip and list them in FOLDER/faults.",
         ),
     ] = "stop"
 
@@ -67,11 +67,13 @@ class RunnerOptions:
 
     workers: Annotated[
         int | None,
-        option("--workers", panel=_RUNNING, value="N", min=1, help="Processes; one for each core if not given."),
+        option("--workers", panel=_RUNNING, value="N", min=1, help="Number of processes. Default: one per core."),
     ] = None
     ray: Annotated[
         str | None,
-        option("--ray", panel=_RUNNING, value="ADDRESS", help="A Ray cluster in place of processes; local starts one."),
+        option(
+            "--ray", panel=_RUNNING, value="ADDRESS", help="Use a Ray cluster instead of processes. local starts one."
+        ),
     ] = None
     engine: Annotated[
         EngineName, option("--engine", panel=_COMPUTING, value="NAME", help=f"{choices(EngineName)}.")

@@ -17,7 +17,7 @@ To = Annotated[
         "--to",
         panel=_DESCRIBING,
         value="FORMAT",
-        help=f"{choices(DescribeFormat)}; a table if not given. schema: a JSON schema of what the model's results are.",
+        help=f"{choices(DescribeFormat)}. Default: a table. schema: a JSON schema of the model's results.",
     ),
 ]
 

@@ -12,9 +12,7 @@ FormatName = Literal["onnx", "torch", "bin", "pt2", "jax", "tensorflow", "litert
 
 To = Annotated[
     str,
-    option(
-        "--to", panel=_EXPORTING, value="LIST", help=f"Some of {choices(FormatName)}, with commas; onnx if not given."
-    ),
+    option("--to", panel=_EXPORTING, value="LIST", help=f"Some of {choices(FormatName)}, with commas. Default: onnx."),
 ]
 
 HeadName = Annotated[

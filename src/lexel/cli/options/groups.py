@@ -72,7 +72,13 @@ Files = Annotated[
 ]
 ModelName = Annotated[
     str | None,
-    option("--model", "-m", panel=_MODEL, value="MODEL", help="Model folder or hub id. Default: the included model."),
+    option(
+        "--model",
+        "-m",
+        panel=_MODEL,
+        value="MODEL",
+        help="Folder, hub id, or included model: zh (default), zh-fast, en.",
+    ),
 ]
 ModelRevision = Annotated[
     str | None,
@@ -89,7 +95,7 @@ def _demand_lock(is_asked: bool) -> bool:
 
 Locked = Annotated[
     bool,
-    option("--locked", panel=_MODEL, callback=_demand_lock, help="Refuse models that are not as lexel.lock has them."),
+    option("--locked", panel=_MODEL, callback=_demand_lock, help="Refuse models that differ from lexel.lock."),
 ]
 Expect = Annotated[
     str | None,
@@ -97,7 +103,7 @@ Expect = Annotated[
         "--expect",
         panel=_MODEL,
         value="A,B,...",
-        help="The labels that results must hold, or a mapping file (.json); refuse a model with others.",
+        help="Labels that your program expects, or a mapping file (.json). Models with other labels are refused.",
     ),
 ]
 Pieces = Annotated[
@@ -120,11 +126,11 @@ TextColumn = Annotated[
         "--text-field",
         panel=_INPUT,
         value="NAME",
-        help="Column of the text in tables and JSON; text if not given.",
+        help="Column of the text in tables and JSON. Default: text.",
     ),
 ]
 IdColumn = Annotated[
-    str, option("--id-column", panel=_INPUT, value="NAME", help="Column of a record's name; id if not given.")
+    str, option("--id-column", panel=_INPUT, value="NAME", help="Column of the record id. Default: id.")
 ]
 OnError = Annotated[
     OnErrorName,
@@ -261,13 +267,13 @@ class OutputOptions:
             "--keep",
             panel=_OUTPUT,
             value="NAMES",
-            help="Other columns that come back: all, if not given; none; or their names, A,B,...",
+            help="Other columns to copy to the output: all (default), none, or names A,B,...",
         ),
     ] = "all"
     offsets: Offsets = "char"
     line_buffered: LineBuffered = False
     follow: Annotated[
-        bool, option("--follow", panel=_INPUT, help="Go on with lines that are added to the file, as tail -F does.")
+        bool, option("--follow", panel=_INPUT, help="Keep reading lines that are added to the file, like tail -F.")
     ] = False
 
 

@@ -47,6 +47,6 @@ class QueryOptions:
             "--index",
             panel=_SEARCH,
             value="NAME",
-            help=f"{choices(IndexName)} (a graph, built once); if not given, hnsw from a million vectors on.",
+            help=f"{choices(IndexName)} (a graph, built once). Default: hnsw from a million vectors on, else exact.",
         ),
     ] = None

@@ -99,13 +99,13 @@ def _is_repeated(hint: Any) -> bool:
 
 def _help(field: Field[Any], hint: Any) -> str:
     """The option's line in the docstring, its choices and its default."""
-    said = _lines_of_docstring().get(field.name, "").rstrip(".")
+    said, _, default = _lines_of_docstring().get(field.name, "").rstrip(".").partition(". Default: ")
     choices = [str(choice) for arm in _arms(hint) if get_origin(arm) is Literal for choice in get_args(arm)]
     if len(choices) > 1:
         said += f": {', '.join(choices)}"
-    if field.default not in (MISSING, None, (), 0, -1) and _kind(hint) is not bool:
-        said += f". Default: {field.default}"
-    return f"{said}."
+    if not default and field.default not in (MISSING, None, (), 0, -1) and _kind(hint) is not bool:
+        default = str(field.default)
+    return f"{said}. Default: {default}." if default else f"{said}."
 
 
 def _lines_of_docstring() -> dict[str, str]:

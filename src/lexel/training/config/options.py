@@ -217,33 +217,33 @@ class TrainingOptions:
         train: Training files.
         validation: Files to evaluate on during training.
         test: Files to evaluate the finished model on.
-        dev_fraction: Hold out this share of the training documents for validation.
-        folds: Cross-validate: train once for each of this many parts, which is held out for validation.
-        fold_number: With folds: train for this part only, counted from 1.
-        data_format: Format of all files that do not name their own; by their endings if not given.
-        encoding: Encoding of all files that do not name their own; UTF-8 if not given.
-        columns: Columns of CoNLL files: word, pos, tag (of entities), or - to skip one; by their number if not given.
-        separator: What separates the columns of CoNLL files: tab, blank, or any text; by the first row if not given.
-        data_scheme: Scheme of the tags in CoNLL files (BIO, IOB1, IOE1, IOE2, BIOES, BILOU); BIO if not given.
-        unit: What a row of CoNLL files is: words, or chars, which hold no words; by the first rows if not given.
-        entity_key: Key of entity tags in CoNLL-U's MISC; Entity if not given.
-        text_field: Key or column of the text in classified texts; text if not given.
-        pair_field: Key or column of a pair's second text; text_pair if not given.
-        label_field: Key or column of the label in classified texts; label if not given.
-        on_error: What happens at a record that cannot be read: stop at it, skip it, or repair what can be repaired.
+        dev_fraction: Share of the training documents to hold out for validation.
+        folds: Number of parts for cross-validation. Trains once per part, which is held out for validation.
+        fold_number: With folds: hold out this part only, counted from 1.
+        data_format: Format of all files that do not name their own. Default: by the file ending.
+        encoding: Encoding of all files that do not name their own. Default: utf-8.
+        columns: Columns of CoNLL files: word, pos, tag (of entities), or - to skip one. Default: by their number.
+        separator: What separates the columns of CoNLL files: tab, blank, or any text. Default: by the first row.
+        data_scheme: Scheme of the tags in CoNLL files (BIO, IOB1, IOE1, IOE2, BIOES, BILOU). Default: BIO.
+        unit: What a row of CoNLL files is: words, or chars, which hold no words. Default: by the first rows.
+        entity_key: Key of entity tags in CoNLL-U's MISC. Default: Entity.
+        text_field: Key or column of the text in classified texts. Default: text.
+        pair_field: Key or column of a pair's second text. Default: text_pair.
+        label_field: Key or column of the label in classified texts. Default: label.
+        on_error: On bad records: stop, skip and count them, or repair what can be repaired.
         data_fold: Rule that folds part-of-speech tags by XPOS, such as ud-zh-2.12.
         labels_from: Take the labels of new heads from the training files, or from all files.
         heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, spans, fill,
             classify, answer, embed).
         output_dir: The folder to create.
-        model: Folder or hub id of the base model; random weights from ``config`` if not given.
+        model: Folder or hub id of the base model. Default: random weights from ``config``.
         revision: Branch, tag or commit of a hub id.
         tokenizer: Folder of a tokenizer, to train from scratch.
         config: Values of config.json, to override the base model's or to train from scratch.
         teacher: Folder or hub id of a model to distil; without a base model, the student is made from it.
         distill: How to learn from the teacher: temperature, label_weight, hidden_weight, gold_weight, hidden_layers,
             vocabulary.
-        pieces: What the model reads, single characters or a tokenizer's pieces; as in the base model if not given.
+        pieces: What the model reads, single characters or a tokenizer's pieces. Default: as in the base model.
         seed: Seed of all random choices.
         num_train_epochs: Number of passes over the training data; a fraction stops within an epoch.
         max_steps: Number of steps, which overrides the epochs; -1 to count epochs.
@@ -254,8 +254,8 @@ class TrainingOptions:
         gradient_accumulation_steps: Batches whose gradients are summed before a step.
         packing: Put several windows into a row, so that no compute is spent on padding.
         group_by_length: Batch windows of similar length, where rows are not packed.
-        window: Longest window in pieces, special pieces included; the model's limit if not given.
-        overlap: Pieces that neighbouring windows share; as in prediction if not given.
+        window: Longest window in pieces, special pieces included. Default: the model's limit.
+        overlap: Pieces that neighbouring windows share. Default: as in prediction.
         optim: The optimizer; muon orthogonalises the updates of hidden matrices, adamw_torch trains the rest.
         adam_beta1: Adam's decay of the first moment.
         adam_beta2: Adam's decay of the second moment.
@@ -271,7 +271,7 @@ class TrainingOptions:
         focal_gamma: Focal loss for heads with labels: easy labels count less by (1 - probability) ** gamma.
         ema_decay: Keep a moving average of the weights with this decay, which is lower in the first steps, and
             evaluate and save the average.
-        bf16: Compute in bfloat16; where the device supports it natively if not given.
+        bf16: Compute in bfloat16. Default: if the device supports it natively.
         fp16: Compute in float16 with dynamic loss scaling, for GPUs without bfloat16.
         gradient_checkpointing: Recompute activations in the backward pass, for less memory and more time.
         method: Which weights are trained, or which adapters are added.
@@ -279,24 +279,24 @@ class TrainingOptions:
         lora_r: For lora and dora: rank of the update.
         lora_alpha: For lora and dora: the update is scaled by this over the rank.
         lora_dropout: For lora and dora: dropout on the input of the update.
-        target_modules: For lora, dora and ia3: endings of module names; chosen for the family if not given.
+        target_modules: For lora, dora and ia3: endings of module names. Default: by the family.
         adapter_size: For adapter: size of the bottleneck.
         merge: For lora, dora and ia3: merge the update into the weights; without, the folder also keeps it in
             adapter/, as peft reads it.
         eval_strategy: When to evaluate.
-        eval_steps: Steps between evaluations, with eval_strategy steps; logging_steps if not given.
+        eval_steps: Steps between evaluations, with eval_strategy steps. Default: logging_steps.
         logging_steps: Steps between reports of the mean loss.
         save_strategy: When to save a checkpoint.
         save_steps: Steps between checkpoints, with save_strategy steps.
-        save_total_limit: Checkpoints to keep, also after training; if not given, two during training and none after.
+        save_total_limit: Checkpoints to keep, also after training. Default: two during training, none after.
         load_best_model_at_end: Save the best weights evaluated instead of the last ones.
-        metric_for_best_model: The figure that decides, such as f1, entities/f1 or entities/PER/f1; if not given, f1
-            (the mean over several heads), else accuracy, else the loss.
-        greater_is_better: Whether a higher figure is better; decided by the metric if not given.
+        metric_for_best_model: The figure that decides, such as f1, entities/f1 or entities/PER/f1. Default: f1 (the
+            mean over several heads), else accuracy, else the loss.
+        greater_is_better: Whether a higher figure is better. Default: by the metric.
         early_stopping_patience: Stop after this many evaluations without improvement.
         unknown_piece_probability: Share of the pieces that are replaced by the unknown piece during training.
         report_to: Experiment trackers to report to.
-        threads: Threads for each process; all physical cores if not given.
+        threads: Threads for each process. Default: all physical cores.
         repair: Repair ill-formed label sequences by conlleval's rule instead of refusing them.
         save_dtype: Number type of the saved weights.
         card: Answers for the model card, such as licence, language, intended_use and author.

@@ -85,7 +85,7 @@ def test_description_of_a_folder_names_it_and_says_that_its_licence_is_not_known
 
 
 def test_description_says_that_a_tag_stands_for_a_word() -> None:
-    assert any(line.startswith("head pos: one tag a word, ") for line in describe(bundled_folder()))
+    assert any(line.startswith("head pos: one tag per word, ") for line in describe(bundled_folder()))
 
 
 def test_description_is_silent_about_a_free_licence(build_folder: FolderBuilder) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import lexel
 from lexel.checkpoint import open_checkpoint
-from lexel.checkpoint.source import BUNDLED, bundled_folder, bundled_name, fetch
+from lexel.checkpoint.source import BUNDLED, bundled_folder, bundled_name, bundled_names, fetch
 from lexel.errors import CheckpointError
 from tests.builders import POS, WORDS, build_tagger
 
@@ -238,7 +238,7 @@ def test_revision_that_is_not_cached_says_so_offline(hub: Hub, monkeypatch: pyte
 def test_no_network_is_said_with_what_to_do(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_connections(monkeypatch)
     message = message_of("owner/model", revision="v1")
-    assert "owner/model@v1: not in the cache, or not whole, and the hub cannot be reached" in message
+    assert "owner/model@v1: not in the cache, or not complete, and the hub cannot be reached" in message
     assert "Connect once to download it, or pass a folder" in message
 
 
@@ -323,3 +323,13 @@ def test_a_bundled_model_that_is_not_there_is_said(tmp_path, monkeypatch) -> Non
     monkeypatch.setattr("lexel.checkpoint.source.bundled_folder", lambda name="zh": tmp_path / name)
     with pytest.raises(CheckpointError, match="en: a bundled model that is not in this installation; found no bundled"):
         fetch("en")
+
+
+def test_a_misspelt_name_of_an_included_model_is_corrected(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_offline(monkeypatch)
+    assert "Did you mean 'zh-fast', which is included?" in message_of("zhfast")
+
+
+def test_a_name_without_an_owner_names_the_included_models(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_offline(monkeypatch)
+    assert message_of("german").endswith(f"Included: {', '.join(bundled_names())}")

@@ -167,7 +167,7 @@ def open_checkpoint(
 
 
 def _described(head: Head) -> str:
-    gives = "one tag a word" if head.task == "pos" else head.task
+    gives = "one tag per word" if head.task == "pos" else head.task
     scheme = f" in {head.scheme}" if head.scheme and head.scheme != "bare" else ""
     labels = f", {len(head.labels)} labels" if head.labels else ""
     return f"head {head.name}: {gives}{scheme}{labels}"

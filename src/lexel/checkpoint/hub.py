@@ -192,12 +192,12 @@ def _unreachable(error: Exception) -> str:
     cause = error.__cause__
     advice = "Connect once to download it, or pass a folder"
     if cause is None or type(cause).__name__ == "OfflineModeIsEnabled":
-        return f"not in the cache, or not whole, and HF_HUB_OFFLINE forbids the network. {advice}"
+        return f"not in the cache, or not complete, and HF_HUB_OFFLINE forbids the network. {advice}"
     status = getattr(getattr(cause, "response", None), "status_code", None)
     if status in (401, 403):
         return f"the hub answered {status}; expected the repository's files. Check HF_TOKEN and what it may read"
     reason = f"answered {status}" if status else f"cannot be reached ({_first_line(cause)})"
-    return f"not in the cache, or not whole, and the hub {reason}. {advice}"
+    return f"not in the cache, or not complete, and the hub {reason}. {advice}"
 
 
 def _first_line(error: BaseException) -> str:

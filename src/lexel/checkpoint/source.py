@@ -14,7 +14,8 @@ from lexel.checkpoint.files import BIN_FILES, DESCRIPTION_FILES, SAFETENSORS_FIL
 from lexel.checkpoint.gate import Gate, open_gate
 from lexel.checkpoint.hub import snapshot
 from lexel.checkpoint.weights import weight_file
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, PolicyError
+from lexel.near import nearest_name
 
 BUNDLED = "zh"
 """The bundled model that is taken where none is named."""
@@ -91,7 +92,14 @@ def fetch(
         raise CheckpointError(_not_a_source(name, folder))
     if named is not None and revision is not None:
         raise CheckpointError(f"{name}: names its revision, and {revision!r} was given as well; pass one of the two")
-    return _from_hub(repo_id, revision if named is None else named, gate, show_progress=show_progress)
+    try:
+        return _from_hub(repo_id, revision if named is None else named, gate, show_progress=show_progress)
+    except CheckpointError as error:
+        if "/" in repo_id or isinstance(error, PolicyError):
+            raise
+        near = nearest_name(repo_id, bundled_names())
+        included = f"Did you mean {near!r}, which is included?" if near else f"Included: {', '.join(bundled_names())}"
+        raise CheckpointError(f"{error}. {included}") from error
 
 
 def split_revision(source: str) -> tuple[str, str | None]:

@@ -246,7 +246,7 @@ def check_file(place: str) -> None:
         found = (
             "is a folder without .ann files" if path.is_dir() else "is a pipe or a device, which cannot be read twice"
         )
-    raise DataError(f"{place}: {found}; expected a file of labelled documents (--data)")
+    raise DataError(f"{place}: {found}; expected a file of labelled documents")
 
 
 def read_vocabulary(path: str, *, encoding: str = "utf-8") -> tuple[Collection[str], Collection[str] | None]:

@@ -141,7 +141,7 @@ class _Run:
             results = evaluate(self.tagger, watched(documents), options=self.options)
         say_losses(losses, self.faults)
         if not results.n_documents:
-            raise DataError(f"{place}: no documents; expected labelled ones (--data)")
+            raise DataError(f"{place}: no documents; expected labelled ones")
         if not results.has_scores:
             why = "; ".join(f"{layer}: {reason}" for layer, reason in results.absent.items())
             raise DataError(f"{place}: nothing to score ({why}); expected labels of a layer that the model reads")

@@ -61,8 +61,9 @@ def _options(recipe: str | None, given: Any) -> TrainingOptions:
     try:
         return build_options(written, typed)
     except OptionError as error:
-        if recipe is None and not typed.keys() & {"train", "output_dir"}:
-            raise typer.BadParameter("expected a recipe, or --train-file and --output-dir") from error
+        missing = [typed_as(name) for name in ("train", "output_dir") if name not in typed]
+        if recipe is None and missing:
+            raise typer.BadParameter(f"{' and '.join(missing)}: not given; pass them, or a recipe") from error
         raise
 
 

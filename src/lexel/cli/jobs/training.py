@@ -98,4 +98,4 @@ def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:
     if measured is not None and (result.folder / "evaluation.json").exists():
         print(f"  to verify it:   lexel verify {folder} -d {measured}")
     if result.unanswered:
-        print(f"  its card lacks: {', '.join(result.unanswered)}; to say it: lexel card {folder}")
+        print(f"  its card lacks: {', '.join(result.unanswered)}; to add it: lexel card {folder}")

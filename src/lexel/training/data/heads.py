@@ -176,6 +176,19 @@ def base_head(name: str, options: HeadOptions, base: Mapping[str, Head]) -> Head
     return same if same is not None and same.task == options.task else None
 
 
+def shared_rows(head: TrainedHead, start: Head | None) -> dict[int, int]:
+    """Rows of a tagging head's output whose labels the base model's head has, too, each with its row there.
+
+    Empty if the heads read their labels by other schemes, or one has a CRF or scores spans.
+    """
+    if start is None or head.label_set is None or head.pointer is not None or start.pointer is not None:
+        return {}
+    if head.options.crf or start.crf or head.label_set.scheme != start.scheme:
+        return {}
+    there = {label: row for row, label in enumerate(start.labels)}
+    return {row: there[label] for row, label in enumerate(head.labels) if label in there}
+
+
 def _base_labels(start: Head | None, options: HeadOptions, counts: Mapping[str, Any]) -> Sequence[str] | None:
     """The base head's labels, if they cover the data's."""
     if start is None or not start.labels or (options.scheme and options.scheme != start.scheme):

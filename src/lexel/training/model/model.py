@@ -394,6 +394,18 @@ def load_head(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tenso
             parameter.copy_(tensors[there])
 
 
+def load_rows(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor], rows: Mapping[int, int]) -> None:
+    """Take a head's weights from a folder's tensors, of its output the rows of some labels: own row to the folder's."""
+    own, theirs = list(rows), list(rows.values())
+    state = module.state_dict()
+    with torch.no_grad():
+        for name, there in names.items():
+            if name.startswith("output."):
+                state[name][own] = tensors[there][theirs]
+            elif name in state:
+                state[name].copy_(tensors[there])
+
+
 def named_tensors(
     model: MultiHead, heads: Sequence[TrainedHead], *, family: Family, prefixes: Mapping[str, str], encoder_prefix: str
 ) -> dict[str, torch.Tensor]:

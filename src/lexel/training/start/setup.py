@@ -26,7 +26,7 @@ from lexel.names import TAGGING, TEXT_TASKS
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 from lexel.training.config.options import TrainingOptions
 from lexel.training.data.examples import WindowExamples
-from lexel.training.data.heads import TrainedHead, base_head, missed_notes, resolve_head
+from lexel.training.data.heads import TrainedHead, base_head, missed_notes, resolve_head, shared_rows
 from lexel.training.data.holdout import Holdout
 from lexel.training.data.rows import Examples
 from lexel.training.data.text_examples import (
@@ -221,7 +221,13 @@ def _notes(setup: Setup, base: Mapping[str, Head]) -> Iterator[str]:
     for head in setup.heads:
         if head.task in TAGGING:
             start = base_head(head.name, head.options, base)
-            origin = "weights of the base model" if start is not None and start.labels == head.labels else "new weights"
+            if start is not None and start.labels == head.labels:
+                origin = "weights of the base model"
+            elif rows := shared_rows(head, start):
+                new = [label for row, label in enumerate(head.labels) if row not in rows]
+                origin = f"{len(rows)} with weights of the base model" + (f", new: {', '.join(new)}" if new else "")
+            else:
+                origin = "new weights"
             yield f"head {head.name}: {len(head.labels)} labels, {origin}"
     for role in ("validation", "test"):
         paths = [file.path for file in getattr(setup.options, role)]
@@ -297,6 +303,9 @@ def build_model(setup: Setup) -> models.MultiHead:
             tensors = read_weights(base.source.folder)
             if head.task != "embed" or models.fits(module, names, tensors):
                 models.load_head(module, names, tensors)
+        elif base is not None and start is not None and (rows := shared_rows(head, start)):
+            names = models.head_names(start, family=setup.family, prefix=start.prefix)
+            models.load_rows(module, names, read_weights(base.source.folder), rows)
         heads[head.name] = module
     return models.MultiHead(encoder, heads, apply_method(encoder, options))
 

@@ -86,7 +86,7 @@ def test_training_makes_a_folder_and_says_what_next(lexel: Run, data: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        ((), 2, "--train-file and --output-dir: not given; pass them, or a recipe"),
+        ((), 2, "--train-file and --output-dir: not given, and no recipe either"),
         (("--learning-rat", "1"), 2, "No such option: --learning-rat; did you mean --learning-rate?"),
         (("none.yaml",), 1, "none.yaml: cannot be read"),
         (("--train-file", "none.jsonl", "-o", "out"), 1, "none.jsonl"),

@@ -63,7 +63,7 @@ def _options(recipe: str | None, given: Any) -> TrainingOptions:
     except OptionError as error:
         missing = [typed_as(name) for name in ("train", "output_dir") if name not in typed]
         if recipe is None and missing:
-            raise typer.BadParameter(f"{' and '.join(missing)}: not given; pass them, or a recipe") from error
+            raise typer.BadParameter(f"{' and '.join(missing)}: not given, and no recipe either") from error
         raise
 
 

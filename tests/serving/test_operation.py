@@ -141,6 +141,7 @@ def test_the_operator_sees_models_and_limits(server: LiveServer) -> None:
     bundled = info["models"][0]
     assert {"id", "revision", "licence", "tasks", "labels", "engines"} <= bundled.keys()
     assert "CC" in bundled["licence"].upper()
+    assert [model["script"] for model in info["models"]] == ["Hani", None, None]
     assert any("int8" in engine for engine in bundled["engines"])
     assert info["limits"].keys() == {"max_body_bytes", "max_queued_pieces", "max_texts", "timeout_s"}
 

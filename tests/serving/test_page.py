@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.evaluation.conftest import CHROMIUM, SWITCHES
 from tests.serving.live import LiveServer
@@ -203,3 +203,17 @@ def test_the_page_comes_with_a_strict_policy(server: LiveServer) -> None:
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_the_examples_are_in_the_script_that_the_model_reads(page: Page) -> None:
+    assert "臺北" in page.input_value("#text")
+
+    def latin(route: Route) -> None:
+        info = route.fetch().json()
+        info["models"][0]["script"] = "Latn"
+        route.fulfill(json=info)
+
+    page.route("**/info", latin)
+    page.reload()
+    page.wait_for_selector("#tasks button")
+    assert page.input_value("#text").startswith("Barack Obama")

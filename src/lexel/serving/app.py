@@ -20,6 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import lexel
+from lexel.checkpoint.source import BUNDLED_SCRIPTS, bundled_name
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LexelError
 from lexel.serving import page
@@ -218,6 +219,7 @@ def _described(model: ServedModel) -> dict[str, Any]:
         "id": checkpoint.source.repo_id,
         "revision": checkpoint.source.commit,
         "licence": checkpoint.card.licence,
+        "script": BUNDLED_SCRIPTS.get(bundled_name(checkpoint.source.folder) or ""),
         "tasks": model.tasks,
         "labels": {head.name: head.labels for head in checkpoint.heads.values()},
         "engines": sorted({describe(engine) for engine in model.engines}),

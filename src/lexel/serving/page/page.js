@@ -225,11 +225,11 @@ async function copy(kind) {
 // The frame -------------------------------------------------------------------------------------------------------
 
 function choose(task, focus) {
-  const [before, text] = [EXAMPLES[state.task], $("text")];
   state.task = task;
-  if (!text.value || text.value === before) text.value = EXAMPLES[task];
-  if (!$("question").value) $("question").value = "故宫旧称什么？";
-  if (!$("others").value) $("others").value = "天气晴朗，阳光明媚。\n股市今天大跌。";
+  for (const [id, name] of [["text", task], ["question", "question"], ["others", "others"]]) {
+    const isUntouched = Object.values(EXAMPLES).some((examples) => Object.values(examples).includes($(id).value));
+    if (!$(id).value || isUntouched) $(id).value = (EXAMPLES[chosenModel()?.script] || EXAMPLES.Hani)[name];
+  }
   for (const tab of $("tasks").children) {
     const isChosen = tab.dataset.task === task;
     tab.setAttribute("aria-selected", isChosen);
@@ -242,8 +242,12 @@ function choose(task, focus) {
   say("");
 }
 
+function chosenModel() {
+  return state.models.find((one) => one.name === $("model").value) || state.models[0];
+}
+
 function able() {
-  const model = state.models.find((one) => one.name === $("model").value) || state.models[0];
+  const model = chosenModel();
   return TASKS.filter((task) => model && model.tasks.includes(NEEDS[task] || task));
 }
 

@@ -146,7 +146,7 @@ def verify(folder: str, *, inputs: bool) -> None:
     """
     verdict = verify_corpus(folder, inputs=inputs)
     tally = verdict.tally
-    print(f"{tally.shards:,} of {verdict.shards:,} shards are whole and have their checksums")
+    print(f"{tally.shards:,} of {verdict.shards:,} shards are complete and match their checksums")
     dropped = [
         f"{step['step']} {step['in'] - step['out'] - step['faulty']:+,}".replace("+", "-", 1)
         for step in _changed(tally.steps)

@@ -50,7 +50,7 @@ def test_an_error_is_one_line(lexel: Run, arguments: list[str], variables: dict[
     [
         (["tag", "--modle", "x"], {}, "No such option: --modle; did you mean --model? See 'lexel tag --help'."),
         (["tga"], {}, "Did you mean 'tag'? See 'lexel --help'."),
-        (["tag", "--resume"], {}, "No such option: --resume. See 'lexel tag --help'."),
+        (["tag", "--continue"], {}, "No such option: --continue. See 'lexel tag --help'."),
         (
             ["tag"],
             {"LEXEL_ENGINE": "cuda"},

@@ -117,7 +117,7 @@ def test_an_entry_may_stand_twice_with_the_same_order(tmp_path):
         ("甲\tprefer\tnan\n", ":1: weight nan; expected a positive number"),
         ("甲\tprefer\tinf\n", ":1: weight inf; expected a positive number"),
         ("\tforce\n", ":1: the entry is blank"),
-        ("甲\n甲\tprefer\n", ":2: '甲' stands before with another order"),
+        ("甲\n甲\tprefer\n", ":2: '甲' appears earlier with another action"),
         (b"\xe7\x94\xb2\n\xff\xfe\n", ":2: byte 0 is not UTF-8"),
     ],
 )

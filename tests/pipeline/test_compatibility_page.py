@@ -37,14 +37,14 @@ def arguments_of(table: str) -> set[str]:
 
 
 def test_the_page_names_every_argument_of_the_pipeline() -> None:
-    table = THEIRS.partition("### What it takes")[2].partition("###")[0]
+    table = THEIRS.partition("### Arguments")[2].partition("###")[0]
     own = set(inspect.signature(lexel.pipeline).parameters) - {"options"}
     assert arguments_of(table) == {*own, *OPTIONS, "head"}
 
 
 @pytest.mark.parametrize("driver", [CkipWordSegmenter, CkipPosTagger, CkipNerChunker])
 def test_the_page_names_every_argument_of_the_drivers(driver: type) -> None:
-    table = OURS.partition("### What they take")[2].partition("###")[0]
+    table = OURS.partition("### Driver arguments")[2].partition("###")[0]
     functions = (driver.__init__, driver.__call__)  # type: ignore[attr-defined, misc]
     names = {name for function in functions for name in inspect.signature(function).parameters}
     assert arguments_of(table) == names - {"self"}

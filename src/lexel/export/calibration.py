@@ -71,9 +71,10 @@ def _unknown_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
 
 
 def calibration_batches(checkpoint: Checkpoint, texts: Sequence[str]) -> list[Rows]:
-    """Some packed rows of the text."""
+    """Some packed rows of the text, with as few empty slots as can be: their numbers are not those of text."""
     flow = _flow(checkpoint)
-    rows = [batch.rows for block in gather_blocks(texts) for batch in flow.batches([flow.prepare(block)])]
+    works = (flow.prepare(block) for block in gather_blocks(texts))
+    rows = [batch.rows for work in works for batch in flow.batches([work], fills_up=False)]
     every = max(1, -(-len(rows) // CALIBRATION_BATCHES))
     return [replace(some, picks=some.picks[:_PICKS]) for some in rows[::every]]
 

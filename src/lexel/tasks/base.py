@@ -325,14 +325,19 @@ class Flow:
             collector = self._spans_of(layout, threshold=span_threshold)
         return Prepared(block, pieces, layout, sequences, collector)
 
-    def batches(self, parts: Sequence[Work | Part]) -> Iterator[Batch]:
-        """The batches of rows for some works of this flow, or for parts of them; see ``make_batches``."""
+    def batches(self, parts: Sequence[Work | Part], *, fills_up: bool = True) -> Iterator[Batch]:
+        """The batches of rows for some works of this flow, or for parts of them; see ``make_batches``.
+
+        Args:
+            parts: The works, or parts of them.
+            fills_up: Whether batches get empty slots where another batch would cost more.
+        """
         return make_batches(
             parts,
             max_length=self._longest,
             batch_pieces=self._batch_pieces,
             pad=self.tokenizer.special.pad,
-            overhead=BATCH_PRODUCTS // self.checkpoint.config.hidden_size**2,
+            overhead=BATCH_PRODUCTS // self.checkpoint.config.hidden_size**2 if fills_up else 0,
         )
 
     def compute(self, works: Iterable[W]) -> Iterator[W]:

@@ -33,8 +33,8 @@ test-export: $(EXPORT)/all.done $(EXPORT)-optimum/all.done   ## Exported folders
 test-clients: $(VENV)/clients.done  ## The server beside what the test suite does not install: Ray, other clients, linters; npm
 	LEXEL_TEST_CLIENTS=1 LEXEL_HUB_1_1=$(VENV)/hub-1.1/bin/python LEXEL_OTHER_CLIENTS=$(VENV)/other-clients/bin/python \
 	  $(BIN)/python -m pytest -n 0 -rs tests/serving/clients
-	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_ray.py
-	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/docs/test_pages.py -k "program and serving"
+	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_ray.py tests/corpora/test_datatrove.py
+	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/docs/test_pages.py -k "program and (serving or corpora)"
 	LEXEL_S3=$(abspath $(VENV))/s3/bin/python $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_s3.py
 
 check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only

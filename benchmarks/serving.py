@@ -13,21 +13,22 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import psutil
 
 import lexel
+from benchmarks.embedding import minilm_folder
 from benchmarks.measure import Series
 from benchmarks.report import Bar, Part, Row
 from benchmarks.serving_client import Load, ask_alone, load_of, overload
 from benchmarks.setting import Setting
-from benchmarks.texts import all_sentences
+from benchmarks.texts import all_sentences, english_sentences
 
 LONG = "他在北京，她在東京，昨天都下雨了。" * 6_000
 CONNECTIONS = 64
 PEER_CONNECTIONS = 16
 PEER = "FastAPI with transformers' pipeline"
+EMBEDDING_PEER = "FastAPI with sentence-transformers"
 
 
 def measure_serving(setting: Setting) -> Part:
@@ -74,8 +75,10 @@ def measure_serving(setting: Setting) -> Part:
         rows.append(Row("memory of the process after all of these", Series((memory,)), "MiB"))
         bars.append(Bar("memory of the process", 220, memory, at_most=True, unit=" MiB"))
     rows_of_load, bars_of_load, note = _overload(setting)
-    peer = _peer(setting, texts)
-    return Part("Serving", rows + rows_of_load + peer[0], bars + bars_of_load + peer[1], [note])
+    for rows_of_peer, bars_of_peer in (_peer(setting, texts), _embedding_peer(setting)):
+        rows_of_load += rows_of_peer
+        bars_of_load += bars_of_peer
+    return Part("Serving", rows + rows_of_load, bars + bars_of_load, [note])
 
 
 def _overload(setting: Setting) -> tuple[list[Row], list[Bar], str]:
@@ -101,21 +104,9 @@ def _overload(setting: Setting) -> tuple[list[Row], list[Bar], str]:
 def _peer(setting: Setting, texts: Sequence[str]) -> tuple[list[Row], list[Bar]]:
     """BERT-base by both servers, in turns."""
     few, n_requests = texts[:64], 96 if setting.sizes.repetitions > 1 else 24
-    threads = ["--threads", str(setting.threads)]
-    ours: list[Load] = []
-    theirs: list[Load] = []
-    with (
-        _served([*threads, "-m", f"bert={setting.folders.bert}"]) as (url, process),
-        _started([sys.executable, "-m", "benchmarks.serving_peer", setting.folders.bert, str(setting.threads)]) as (
-            other,
-            _,
-        ),
-    ):
-        for _ in range(max(1, setting.sizes.fewer_repetitions)):
-            for place, found in ((url, ours), (other, theirs)):
-                path = "/token_classify" if place == url else "/"
-                ask = partial(load_of, place, few, connections=PEER_CONNECTIONS, path=path, field="inputs")
-                found.append(asyncio.run(ask(n_requests=n_requests)))
+    model = ["-m", f"bert={setting.folders.bert}"]
+    with _both(setting, model, "tag", setting.folders.bert) as (url, process, other):
+        ours, theirs = _in_turns(setting, few, url, "/token_classify", other, n_requests)
         share = _bert_share(setting, few, url, process)
     rows = [
         Row(
@@ -133,6 +124,44 @@ def _peer(setting: Setting, texts: Sequence[str]) -> tuple[list[Row], list[Bar]]
         Bar(f"requests/s over {PEER}", 8, rows[0].series.median / rows[1].series.median),
     ]
     return rows, bars
+
+
+def _embedding_peer(setting: Setting) -> tuple[list[Row], list[Bar]]:
+    """all-MiniLM-L6-v2 by both servers, in turns."""
+    texts, folder = list(english_sentences(200)), minilm_folder()
+    n_requests = 600 if setting.sizes.repetitions > 1 else 48
+    with _both(setting, ["-m", f"minilm={folder}"], "embed", folder) as (url, _, other):
+        ours, theirs = _in_turns(setting, texts, url, "/embed", other, n_requests)
+    name = f"lexel serve, embeddings of MiniLM-L6, {PEER_CONNECTIONS} connections"
+    rows = [
+        Row(name, Series(tuple(one.rate for one in ours)), "requests/s"),
+        Row(EMBEDDING_PEER, Series(tuple(one.rate for one in theirs)), "requests/s", is_peer=True),
+    ]
+    times = rows[0].series.median / rows[1].series.median
+    return rows, [Bar(f"embeddings: requests/s over {EMBEDDING_PEER}", 4, times)]
+
+
+@contextmanager
+def _both(setting: Setting, model: Sequence[str], kind: str, folder: str) -> Iterator[tuple[str, psutil.Process, str]]:
+    """Lexel's server and the peer's: where they listen, and Lexel's process."""
+    threads = str(setting.threads)
+    with (
+        _served(["--threads", threads, *model]) as (url, process),
+        _started([sys.executable, "-m", "benchmarks.serving_peer", kind, folder, threads]) as (other, _),
+    ):
+        yield url, process, other
+
+
+def _in_turns(
+    setting: Setting, texts: Sequence[str], url: str, path: str, other: str, n_requests: int
+) -> tuple[list[Load], list[Load]]:
+    """Loads of Lexel's server and of the peer's, in turns."""
+    found: dict[str, list[Load]] = {url: [], other: []}
+    for _ in range(max(1, setting.sizes.fewer_repetitions)):
+        for place, where in ((url, path), (other, "/")):
+            ask = load_of(place, texts, connections=PEER_CONNECTIONS, n_requests=n_requests, path=where, field="inputs")
+            found[place].append(asyncio.run(ask))
+    return found[url], found[other]
 
 
 def _bert_share(setting: Setting, texts: Sequence[str], url: str, process: psutil.Process) -> Series:

@@ -1,6 +1,7 @@
 """Corpora: rate beside ``lexel tag``, time to the first shard, memory over the size of the input, and of ``dedup``.
 
-    python -m benchmarks.corpora rate [--records 20000] [--rounds 3]
+    python -m benchmarks.corpora rate [--records 20000] [--rounds 3]    # beside one and two lexel tag
+    python -m benchmarks.corpora ray [--records 20000] [--rounds 3]     # processor time of shards, local and on Ray
     python -m benchmarks.corpora memory     # 10,000, 100,000 and 1,000,000 records through normalise
     python -m benchmarks.corpora dedup      # 1,000,000 short records, exact and near
 
@@ -39,6 +40,21 @@ def write_input(path: Path, records: int) -> None:
 def tag(source: Path, folder: Path) -> float:
     began = time.monotonic()
     subprocess.run([*LEXEL, "tag", "-q", str(source), "--out", str(folder / "out.jsonl")], check=True)
+    return time.monotonic() - began
+
+
+def two_tags(source: Path, folder: Path) -> float:
+    """Seconds of two processes at once, each with half of the records and one thread."""
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    commands = []
+    for name, some in (("first", lines[::2]), ("second", lines[1::2])):
+        half = folder / f"{name}.jsonl"
+        half.write_text("".join(some), encoding="utf-8")
+        commands.append([*LEXEL, "tag", "-q", "--threads", "1", str(half), "--out", str(folder / f"{name}-out.jsonl")])
+    began = time.monotonic()
+    running = [subprocess.Popen(command) for command in commands]
+    if any([process.wait() for process in running]):
+        raise SystemExit("lexel tag failed")
     return time.monotonic() - began
 
 
@@ -111,29 +127,51 @@ def measure_dedup(folder: Path) -> None:
 
 
 def measure_rate(folder: Path, options: argparse.Namespace) -> None:
-    tags, firsts, wholes = [], [], []
+    tags, twos, firsts, wholes = [], [], [], []
     write_input(folder / "in.jsonl", options.records)
     for _ in range(options.rounds):
         tags.append(tag(folder / "in.jsonl", folder))
+        twos.append(two_tags(folder / "in.jsonl", folder))
         first, whole = corpus(folder / "in.jsonl", folder)
         firsts.append(first)
         wholes.append(whole)
-    rates = [[options.records / seconds for seconds in times] for times in (tags, wholes)]
-    for what, found in zip(("lexel tag", "lexel corpus run, 2 workers"), rates, strict=True):
+    names = "lexel tag, all cores", "two lexel tag at once, a thread each", "lexel corpus run, 2 workers"
+    rates = [[options.records / seconds for seconds in times] for times in (tags, twos, wholes)]
+    for what, found in zip(names, rates, strict=True):
         print(f"{what}: {statistics.median(found):,.0f} records/s ({min(found):,.0f} to {max(found):,.0f})")
-    print(f"corpus / tag: {statistics.median(rates[1]) / statistics.median(rates[0]):.2f}")
+    for what, found in zip(names[:2], rates[:2], strict=True):
+        print(f"corpus over {what}: {statistics.median(rates[2]) / statistics.median(found):.2f}")
     print(f"start to first shard: {statistics.median(firsts):.2f} s ({min(firsts):.2f} to {max(firsts):.2f})")
+
+
+def measure_ray(folder: Path, options: argparse.Namespace) -> None:
+    """Processor time of a shard, by the median, so that the shards in which models are loaded do not count."""
+    write_input(folder / "in.jsonl", options.records)
+    found: dict[str, list[float]] = {"local": [], "Ray": []}
+    for _ in range(options.rounds):
+        for name, more in (("local", []), ("Ray", ["--ray", "local"])):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            subprocess.run([*run_of(folder, name, "- tag\n"), *more], check=True)
+            records = [json.loads(path.read_text()) for path in (folder / name / "shards").glob("part-*.json")]
+            found[name].append(statistics.median(record["processor_seconds"] for record in records))
+    for name, seconds in found.items():
+        print(
+            f"{name}: {statistics.median(seconds):.3f} s of the processor a shard ({min(seconds):.3f} to {max(seconds):.3f})"
+        )
+    print(f"Ray over local: {statistics.median(found['Ray']) / statistics.median(found['local']):.3f}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("rate", "memory", "dedup"), nargs="?", default="rate")
+    parser.add_argument("part", choices=("rate", "ray", "memory", "dedup"), nargs="?", default="rate")
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if options.part == "rate":
             measure_rate(Path(name), options)
+        elif options.part == "ray":
+            measure_ray(Path(name), options)
         elif options.part == "memory":
             measure_memory(Path(name))
         else:

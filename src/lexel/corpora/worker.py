@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from lexel.corpora.plan import Plan, ShardPlan
@@ -94,7 +94,7 @@ class Worker:
             LexelError: If it cannot be made.
         """
         shard = self._job.plan.shard(number)
-        began = perf_counter()
+        began = perf_counter(), process_time()
         records, faults, n_blank = read_shard(shard, self._job, self._reader)
         work = Work(records, self._job.plan.options.on_error == "stop", faults)
         if self._collects is not None:
@@ -121,8 +121,15 @@ class Worker:
         self._store.write(collected_name(at, shard), data)
         return {"shard": shard.number, "records_in": shard.slice.count}
 
-    def _write(self, shard: ShardPlan, work: Work, *, n_blank: int, began: float) -> dict[str, Any]:
-        """Write what a shard gave, and last the record that says that it is whole."""
+    def _write(self, shard: ShardPlan, work: Work, *, n_blank: int, began: tuple[float, float]) -> dict[str, Any]:
+        """Write what a shard gave, and last the record that says that it is whole.
+
+        Args:
+            shard: The shard.
+            work: What became of its records.
+            n_blank: Blank lines among them.
+            began: When the shard was begun, by the clock and by the process's processor time, in seconds.
+        """
         store, files = self._store, []
         lines = [line_of(record, shard) for record in work.records]
         for folder, rows in ((DATA, lines), (AUDIT, work.audit), (FAULTS, self._faults(shard, work))):
@@ -141,7 +148,8 @@ class Worker:
             "first_fault": work.faults[0].reason if work.faults else None,
             "steps": work.passed,
             "counts": {topic: dict(sorted(names.items())) for topic, names in sorted(work.counts.items())},
-            "seconds": round(perf_counter() - began, 3),
+            "seconds": round(perf_counter() - began[0], 3),
+            "processor_seconds": round(process_time() - began[1], 3),
         }
         return self._commit(shard, record)
 

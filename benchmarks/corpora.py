@@ -155,9 +155,8 @@ def measure_ray(folder: Path, options: argparse.Namespace) -> None:
             records = [json.loads(path.read_text()) for path in (folder / name / "shards").glob("part-*.json")]
             found[name].append(statistics.median(record["processor_seconds"] for record in records))
     for name, seconds in found.items():
-        print(
-            f"{name}: {statistics.median(seconds):.3f} s of the processor a shard ({min(seconds):.3f} to {max(seconds):.3f})"
-        )
+        spread = f"{min(seconds):.3f} to {max(seconds):.3f}"
+        print(f"{name}: {statistics.median(seconds):.3f} s of the processor a shard ({spread})")
     print(f"Ray over local: {statistics.median(found['Ray']) / statistics.median(found['local']):.3f}")
 
 

@@ -143,6 +143,7 @@ def _start(checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str
         streams=threads,
         heads=heads,
         rest=_auto_precision(),
+        keeps_to_cores=threads >= available_threads(),  # else processes that share a machine would all take the first
     )
 
 

@@ -255,6 +255,8 @@ class OpenVinoEngine:
         streams: Batches computed side by side, each by an equal share of the threads.
         heads: Which of its heads to load; by default all of them.
         rest: With ``int8``, what is computed in where the graph is not quantised.
+        keeps_to_cores: Bind each thread to a core. OpenVINO begins with the first core in every process, so processes
+            that share a machine should not.
     """
 
     name = "openvino"
@@ -269,7 +271,9 @@ class OpenVinoEngine:
         streams: int,
         heads: Collection[str] | None = None,
         rest: str = "float32",
+        keeps_to_cores: bool = True,
     ) -> None:
+        self._keeps_to_cores = keeps_to_cores
         self._in = rest if precision == "int8" else precision
         if self._in not in PRECISIONS:
             raise EngineError(f"openvino: precision {self._in!r}; expected int8 or one of {', '.join(PRECISIONS)}")
@@ -333,6 +337,7 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": PRECISIONS[self._in],
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self._streams,
+            "ENABLE_CPU_PINNING": self._keeps_to_cores,
         }
         try:
             compiled = self._core.compile_model(graph, "CPU", options)

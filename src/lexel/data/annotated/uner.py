@@ -13,14 +13,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 from lexel.data.annotated.word_rows import (
     BREAKS,
     Sentence,
     count_losses,
     document_of_rows,
-    read_sentences,
+    read_tagged,
     spans_of_column,
     words_to_write,
 )
@@ -56,14 +55,9 @@ def read_uner(
     Raises:
         DataError: ``path:line`` of a row without a number, a word and a tag, or of a tag that cannot stand there.
     """
-    losses = Losses() if losses is None else losses
-    faults = Faults() if faults is None else faults
-    lines = LineReader(source, encoding=encoding)
-    repaired = losses if repair or faults.repairs else None
-    for sentence in read_sentences(lines, cut=_cut, faults=faults):
-        document = faults.attempt(partial(_document, sentence, lines, losses, repaired))
-        if document is not None:
-            yield document
+    return read_tagged(
+        source, encoding=encoding, cut=_cut, build=_document, losses=losses, faults=faults, repair=repair
+    )
 
 
 def _cut(line: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from lexel.data.faults import Faults
-from lexel.data.files import LineReader, TextOutput
+from lexel.data.files import LineReader, Source, TextOutput
 from lexel.data.omissions import NESTED, Losses, n_scores
 from lexel.data.tags import ILL_FORMED, TagError, WordSpan, n_ill_formed, spans_of_tags
 from lexel.data.words import align_words, document_of, words_joined, words_must_tile
@@ -72,6 +72,37 @@ def read_sentences(lines: LineReader, *, cut: Callable[[str], list[str]], faults
             sentence.rows.append(row or [])
     if sentence.numbers and sentence.is_whole:
         yield sentence
+
+
+def read_tagged(
+    source: Source,
+    *,
+    encoding: str,
+    cut: Callable[[str], list[str]],
+    build: Callable[[Sentence, LineReader, Losses, Losses | None], Document],
+    losses: Losses | None,
+    faults: Faults | None,
+    repair: bool,
+) -> Iterator[Document]:
+    """The sentences of a file with columns of tags as Documents.
+
+    Args:
+        source: A path (also packed), ``"-"`` or an open stream.
+        encoding: How bytes are decoded.
+        cut: See ``read_sentences``.
+        build: Makes a Document of a sentence; its last argument counts repaired tags, or is ``None`` to refuse them.
+        losses: Counts what Documents do not hold.
+        faults: What happens at a sentence that cannot be read; by default it is an error.
+        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+    """
+    losses = Losses() if losses is None else losses
+    faults = Faults() if faults is None else faults
+    lines = LineReader(source, encoding=encoding)
+    repaired = losses if repair or faults.repairs else None
+    for sentence in read_sentences(lines, cut=cut, faults=faults):
+        document = faults.attempt(partial(build, sentence, lines, losses, repaired))
+        if document is not None:
+            yield document
 
 
 def spans_of_column(

@@ -37,12 +37,13 @@ test-clients: $(VENV)/clients.done  ## The server beside what the test suite doe
 	LEXEL_TEST_CLIENTS=1 $(BIN)/python -m pytest -n 0 -rs tests/docs/test_pages.py -k "program and (serving or corpora)"
 	LEXEL_S3=$(abspath $(VENV))/s3/bin/python $(BIN)/python -m pytest -n 0 -rs tests/corpora/test_s3.py
 
-check: $(VENV)/dev.done             ## Format, lint, types, and imports that go down only
+check: $(VENV)/dev.done             ## Format, lint, types (of examples too), imports that go down only, plain words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.docs.plain_words
+	$(BIN)/python -m tests.docs.typed_programs
 
 audit: $(VENV)/audit.done           ## Known vulnerabilities of the pinned versions, where the index answers
 	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off

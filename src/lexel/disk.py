@@ -132,9 +132,9 @@ class Part:
         for abandoned in final.parent.glob(f".lexel-{key}-*.part"):
             _remove_if_abandoned(abandoned)
         for tries_left in reversed(range(_MOST_TRIES)):
-            self.path = final.with_name(f".lexel-{key}-{token_hex(8)}.part")
+            self.path: Path = final.with_name(f".lexel-{key}-{token_hex(8)}.part")
             try:
-                self.descriptor = make(self.path)
+                self.descriptor: int = make(self.path)
             except FileNotFoundError:
                 if tries_left:  # it was taken for abandoned before it was open
                     continue

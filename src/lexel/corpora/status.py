@@ -34,9 +34,10 @@ class Progress:
 
     def __init__(self, job: Job) -> None:
         self._store, self._plan = job.store, job.plan
-        self.tally = Tally()
-        self.n_made = self.n_lost = 0
-        self.doing = "shards"
+        self.tally: Tally = Tally()
+        self.n_made: int = 0
+        self.n_lost: int = 0
+        self.doing: str = "shards"
         self._last_loss: str | None = None
         self._pass_done = self._pass_total = 0
         self._began = monotonic()

@@ -144,7 +144,7 @@ class FolderStore(Store):
 
     def __init__(self, place: str) -> None:
         self.place = place
-        self.folder = Path(place)
+        self.folder: Path = Path(place)
 
     def path(self, name: str) -> Path:
         """Where a file lies."""

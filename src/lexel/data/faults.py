@@ -48,7 +48,7 @@ class Faults:
             raise OptionError("on_error is 'file'; no file is written here; expected stop, skip or repair")
         self.on_error = on_error
         self._aside = aside
-        self.count = 0
+        self.count: int = 0
         self.first: str | None = None
         self.n_repaired = 0
         self.n_blank = 0

@@ -73,9 +73,9 @@ class LineReader:
         Raises:
             DataError: If Python knows no such text encoding.
         """
-        self.name = name_of(source)
-        self.number = first
-        self.line = ""
+        self.name: str = name_of(source)
+        self.number: int = first
+        self.line: str = ""
         self._source = source
         self._encoding = encoding
         self._is_start = first == 0
@@ -225,9 +225,9 @@ class TextOutput:
 
     def __init__(self, stream: IO[Any], *, name: str, encoding: str, binary: bool) -> None:
         self.name = name
-        self.line = 1
+        self.line: int = 1
         self.encoding = encoding
-        self.is_terminal = bool(getattr(stream, "isatty", lambda: False)())
+        self.is_terminal: bool = bool(getattr(stream, "isatty", lambda: False)())
         self._stream = stream
         self._encode = _encoder(encoding) if binary else None
         self._at_start = True

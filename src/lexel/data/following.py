@@ -32,7 +32,7 @@ class GrowingFile(io.RawIOBase):
         Raises:
             OSError: If it cannot be opened.
         """
-        self.name = os.fspath(path)
+        self.name: str = os.fspath(path)
         self._encoding = encoding
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed with this)
         self._begun: list[bytes] = []  # parts of a line whose end has not come yet

@@ -35,8 +35,9 @@ class Legend:
     """
 
     def __init__(self) -> None:
-        self.labels = Counter[str]()
-        self.n_documents = self.n_words = 0
+        self.labels: Counter[str] = Counter()
+        self.n_documents: int = 0
+        self.n_words: int = 0
 
     def add(self, document: Document, entities: Sequence[Span]) -> dict[str, int]:
         """Count a document; returns the colour of each label so far."""

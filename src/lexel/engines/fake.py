@@ -30,8 +30,8 @@ class FakeEngine:
 
     def __init__(self, rules: Mapping[str, Callable[[NDArray[np.int32]], NDArray[np.float32]]]) -> None:
         self._rules = rules
-        self.n_pieces = 0
-        self.n_slots = 0
+        self.n_pieces: int = 0
+        self.n_slots: int = 0
 
     def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
         """See ``lexel.engines.base.Engine.submit``."""

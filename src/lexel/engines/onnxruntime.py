@@ -63,7 +63,7 @@ class OnnxRuntimeEngine:
             self._graphs = _ExportedGraph(checkpoint, precision)
         else:
             self._graphs = _BuiltGraphs(checkpoint, precision, heads)
-        self.precision = self._graphs.precision
+        self.precision: str = self._graphs.precision
         self._pool = ThreadPoolExecutor(threads, "lexel-onnxruntime")
         self._ready: dict[tuple[str, ...], Compute] = {}
         self._lock = Lock()

@@ -75,7 +75,7 @@ class BuiltGraphs:
     def __init__(self, checkpoint: Checkpoint, heads: Collection[str] | None) -> None:
         self._checkpoint, self._heads = checkpoint, heads
         self._model: Model[Any] = build_model(OpenVinoOps(), checkpoint, heads)
-        self.has_blocks = any(scope.window is not None for scope in self._model.encoder.scopes)
+        self.has_blocks: bool = any(scope.window is not None for scope in self._model.encoder.scopes)
 
     def graph(self, outputs: Sequence[str], *, in_blocks: bool = False) -> Any:
         """See ``Graphs.graph``; inputs and outputs bear their names."""
@@ -281,7 +281,7 @@ class OpenVinoEngine:
         self.threads = threads
         self._streams = min(streams, threads)
         self._core = ov.Core()
-        self.device = str(self._core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+        self.device: str = str(self._core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
         self._graphs: Graphs = (
             QuantisedGraphs(self._core, checkpoint) if precision == "int8" else BuiltGraphs(checkpoint, heads)
         )

@@ -107,9 +107,9 @@ class TorchEngine:
         devices = [resolved_device(name) for name in device.split(",")]
         if devices[0].type == "cpu":
             torch.set_num_threads(threads)  # PyTorch knows one number for the whole process
-        self.device = ", ".join(map(name_of, devices))
+        self.device: str = ", ".join(map(name_of, devices))
         config, dtype = checkpoint.config, PRECISIONS[precision]
-        self.batch_pieces = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
+        self.batch_pieces: int = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
         head_size = config.head_size if config.fits_segments else None
         self._plan = plan or plan_for(devices, dtype, head_size=head_size, slots=self.batch_pieces)
         self._workers = [

@@ -42,7 +42,7 @@ class TagColumn:
             raise ValueError(f"columns has {min(unknown)!r}; expected some of {', '.join(COLUMNS)}")
         self.column = column
         self.model = model
-        self.columns = tuple(columns)
+        self.columns: tuple[str, ...] = tuple(columns)
         self.options = options
         self._tagger: Tagger | None = None
 

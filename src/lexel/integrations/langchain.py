@@ -30,7 +30,7 @@ class LexelEmbeddings(Embeddings):  # type: ignore[misc]
     """
 
     def __init__(self, model: Source | Embedder | None = None, **options: Any) -> None:
-        self.embedder = ready_embedder(model, options)
+        self.embedder: Embedder = ready_embedder(model, options)
         self._asker = query_embedder(self.embedder)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:

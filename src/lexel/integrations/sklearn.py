@@ -53,7 +53,7 @@ class LexelVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, texts: Iterable[str], y: Any = None) -> LexelVectorizer:
         """Load the model."""
         given = {name: value for name, value in self.get_params().items() if name != "model" and value is not None}
-        self.embedder_ = Embedder.load(self.model, **given)
+        self.embedder_: Embedder = Embedder.load(self.model, **given)
         return self
 
     def transform(self, texts: Iterable[str]) -> NDArray[np.float32]:

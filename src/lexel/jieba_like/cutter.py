@@ -13,7 +13,7 @@ from lexel.errors import DataError, OptionError
 from lexel.jieba_like.counts import word_counts
 from lexel.tasks.tag import Tagger
 
-FLAGS = {
+FLAGS: dict[str, str] = {
     "ADJ": "a",
     "ADP": "p",
     "ADV": "d",
@@ -34,7 +34,7 @@ FLAGS = {
 }
 """jieba's flag for each universal tag; another tag stays as it is."""
 
-NAME_FLAGS = {"PER": "nr", "PERSON": "nr", "LOC": "ns", "GPE": "ns", "FAC": "ns", "ORG": "nt"}
+NAME_FLAGS: dict[str, str] = {"PER": "nr", "PERSON": "nr", "LOC": "ns", "GPE": "ns", "FAC": "ns", "ORG": "nt"}
 """jieba's flag of a proper noun in an entity, by the entity's label."""
 
 _BETWEEN = re.compile(r"\r\n|\s|\S+")
@@ -223,5 +223,5 @@ class Cutter:
         return name if name is not None and tag == "PROPN" else FLAGS.get(tag, tag)
 
 
-dt = Cutter()
+dt: Cutter = Cutter()
 """What the functions of the module use."""

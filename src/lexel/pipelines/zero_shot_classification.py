@@ -42,7 +42,7 @@ class ZeroShotClassificationPipeline:
         head = flow.checkpoint.heads[flow.outputs[0]]
         self._flow = flow
         self._inference = Inference.of(head.labels, f"{flow.checkpoint.source.folder}: head {head.name}")
-        self.options = dict(options)
+        self.options: dict[str, Any] = dict(options)
 
     def __call__(self, sequences: Any, candidate_labels: Any = None, **options: Any) -> Any:
         """Classify a text, several, or a stream of them.

@@ -30,7 +30,9 @@ class Admission:
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
-        self.n_requests = self.n_pieces = self.n_bytes = 0
+        self.n_requests: int = 0
+        self.n_pieces: int = 0
+        self.n_bytes: int = 0
         self.is_draining = False
         self._done_pieces = 0.0
         self._since = monotonic()

@@ -134,8 +134,8 @@ class ServedModel:
     """
 
     def __init__(self, spec: ModelSpec, options: EngineOptions, *, share: Callable[[Engine], Engine]) -> None:
-        self.name = spec.name
-        self.checkpoint = open_checkpoint(spec.source, expects=spec.expects)
+        self.name: str = spec.name
+        self.checkpoint: Checkpoint = open_checkpoint(spec.source, expects=spec.expects)
         self._options = replace(options, start=self._engine)
         self._share = share
         self._engines: dict[frozenset[str], Engine] = {}
@@ -143,7 +143,7 @@ class ServedModel:
         self._plain_lanes: dict[str, ReaderLane] = {}  # by task, without options
         self._lock = threading.RLock()
         has = {head.task for head in self.checkpoint.heads.values()}
-        self.tasks = tuple(
+        self.tasks: tuple[str, ...] = tuple(
             task for task in OWN_TASKS if not READERS[task].heads or not has.isdisjoint(READERS[task].heads)
         )
 

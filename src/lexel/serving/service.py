@@ -116,7 +116,7 @@ class Service:
         self.options = options
         self.metrics = metrics
         self.is_ready = False
-        self.admission = Admission(options)
+        self.admission: Admission = Admission(options)
         self._scheduler = scheduler
         self._finished: Finished | None = None
 

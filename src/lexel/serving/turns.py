@@ -104,11 +104,11 @@ class SharedEngine:
         self._engine = engine
         self._turns = turns
         self._check = check
-        self.name = engine.name
-        self.precision = engine.precision
-        self.device = engine.device
-        self.threads = engine.threads
-        self.batch_pieces = engine.batch_pieces
+        self.name: str = engine.name
+        self.precision: str = engine.precision
+        self.device: str = engine.device
+        self.threads: int = engine.threads
+        self.batch_pieces: int = engine.batch_pieces
 
     def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
         """Compute a batch when its turn comes."""

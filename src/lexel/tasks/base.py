@@ -216,7 +216,7 @@ class Flow:
         self.name = name
         self.checkpoint = checkpoint
         self.engine = engine
-        self.outputs = tuple(outputs)
+        self.outputs: tuple[str, ...] = tuple(outputs)
         self.script = script
         config = checkpoint.config
         own = load_tokenizer(checkpoint.source.folder, pieces=checkpoint.pieces, model_type=config.model_type)
@@ -228,13 +228,13 @@ class Flow:
         self._has_piece_beyond = self.tokenizer.n_pieces > config.vocab_size
         special = self._special = types_known(self.tokenizer.special, family=config.family)
         self._longest = min(config.max_positions, self.tokenizer.max_length or config.max_positions)
-        self.window = self._longest - len(special.prefix) - len(special.suffix)
+        self.window: int = self._longest - len(special.prefix) - len(special.suffix)
         if self.window < 1:
             raise CheckpointError(
                 f"{checkpoint.source.folder}: sequences of {self._longest} leave no room beside the special pieces; "
                 "correct max_position_embeddings in config.json or model_max_length in tokenizer_config.json"
             )
-        self.overlap = min(OVERLAP, self.window // 4)
+        self.overlap: int = min(OVERLAP, self.window // 4)
         self._span_heads = {
             name: SpanHead(head.pointer, len(head.labels))
             for name in self.outputs

@@ -40,7 +40,7 @@ class CandidateWords:
         self._tokenizer = tokenizer
         self._spelling = spelling
         self._most = most
-        self.words = self._spelt(tuple(dict.fromkeys(words)))
+        self.words: tuple[str, ...] = self._spelt(tuple(dict.fromkeys(words)))
         self.after = cache(self._after)
 
     def _spelt(self, words: tuple[str, ...]) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class Embedder:
         self._flow = flow
         self._window = None if plan.max_length is None else max(1, plan.max_length - special)
         self.plan = plan
-        self.options = options or EmbedOptions()
+        self.options: EmbedOptions = options or EmbedOptions()
         self._modules = modules
 
     def __reduce__(self) -> tuple[Any, ...]:

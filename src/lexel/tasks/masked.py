@@ -93,7 +93,7 @@ class MaskReader:
 
     def __init__(self, tokenizer: Tokenizer, *, symbol: str | None, length: tuple[int, int], window: int) -> None:
         mask = _mask_of(tokenizer)
-        self.own = tokenizer.strings([mask])[0]
+        self.own: str = tokenizer.strings([mask])[0]
         self._tokenizer = tokenizer
         self._mask = mask
         self._length = length
@@ -236,11 +236,11 @@ class MaskedModel:
 
     def __init__(self, flow: Flow, *, constrained: bool = True) -> None:
         self.flow = flow
-        self.mask = _mask_of(flow.tokenizer)
+        self.mask: int = _mask_of(flow.tokenizer)
         chars = flow.checkpoint.pieces == "chars"
         wordpiece: Spelling = "wordpiece" if flow.tokenizer.shows_continuation else "marked"
         self.spelling: Spelling = "chars" if chars else wordpiece
-        self.strings = [_spelling_of(flow.tokenizer, index) for index in range(flow.tokenizer.n_pieces)]
+        self.strings: list[str] = [_spelling_of(flow.tokenizer, index) for index in range(flow.tokenizer.n_pieces)]
         self._penalties = self._find_penalties() if constrained else None
 
     def answer(self, asked: Sequence[tuple[Blank, Query]]) -> Sequence[Answer]:

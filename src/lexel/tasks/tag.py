@@ -60,7 +60,7 @@ class Tagger:
 
     def __init__(self, flows: Sequence[Flow], layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
         self._flows = tuple(flows)
-        self.layers = dict(layers)
+        self.layers: dict[Layer, LayerHead] = dict(layers)
         self.options = options
         self._check_ignored(options)
 

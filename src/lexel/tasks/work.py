@@ -103,7 +103,8 @@ class Work:
 
     def __init__(self, sequences: Sequences, collector: Collector) -> None:
         self.sequences = sequences
-        self.n_sequences = self.n_left = len(sequences.bounds) - 1
+        self.n_sequences: int = len(sequences.bounds) - 1
+        self.n_left: int = self.n_sequences
         self._collector = collector
 
     def receive(self, scores: Scores, slots: NDArray[np.int64], *, n_sequences: int) -> None:

@@ -185,7 +185,7 @@ class ZeroShotClassifier:
         head = flow.checkpoint.heads[flow.outputs[0]]
         self._inference = Inference.of(head.labels, f"{flow.checkpoint.source.folder}: head {head.name}")
         hypotheses_of(labels, options.template)
-        self.labels = tuple(labels)
+        self.labels: tuple[str, ...] = tuple(labels)
         self.options = options
 
     @classmethod

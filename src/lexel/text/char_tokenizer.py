@@ -46,7 +46,8 @@ class CharTokenizer:
         if special.unk is None:
             raise ValueError("characters outside the vocabulary need a piece; special.unk is None")
         self.special = special
-        self.n_pieces = self.n_own_pieces = max(vocab.values()) + 1
+        self.n_pieces: int = max(vocab.values()) + 1
+        self.n_own_pieces: int = self.n_pieces
         self.max_length = max_length
         self.shows_continuation = True  # each is a unit of its own, and looks like one
         self._strings = {index: piece for piece, index in vocab.items()}

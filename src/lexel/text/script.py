@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.errors import MissingExtra
-from lexel.text.pieces import Int32Array, Int64Array, Pieces, Tokenizer, check_words
+from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, Tokenizer, check_words
 
 Script = Literal["simplified", "traditional", "as-is"]
 SCRIPTS: tuple[Script, ...] = get_args(Script)
@@ -118,11 +118,11 @@ class ScriptTokenizer:
     """A tokenizer that is given text in one script, whatever script it comes in; see ``Tokenizer``."""
 
     def __init__(self, tokenizer: Tokenizer, convert: Convert) -> None:
-        self.special = tokenizer.special
-        self.n_pieces = tokenizer.n_pieces
-        self.n_own_pieces = tokenizer.n_own_pieces
-        self.max_length = tokenizer.max_length
-        self.shows_continuation = tokenizer.shows_continuation
+        self.special: SpecialPieces = tokenizer.special
+        self.n_pieces: int = tokenizer.n_pieces
+        self.n_own_pieces: int = tokenizer.n_own_pieces
+        self.max_length: int | None = tokenizer.max_length
+        self.shows_continuation: bool = tokenizer.shows_continuation
         self.strings = tokenizer.strings
         self.join = tokenizer.join
         self.decode = tokenizer.decode

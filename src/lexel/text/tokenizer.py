@@ -83,10 +83,10 @@ class LibraryTokenizer:
             part_chars: Length above which a text is cut into parts.
         """
         self.special = special
-        self.n_pieces = n_pieces or max(backend.get_vocab(with_added_tokens=True).values()) + 1
-        self.n_own_pieces = _n_own_pieces(backend, self.n_pieces)
+        self.n_pieces: int = n_pieces or max(backend.get_vocab(with_added_tokens=True).values()) + 1
+        self.n_own_pieces: int = _n_own_pieces(backend, self.n_pieces)
         self.max_length = max_length
-        self.shows_continuation = bool(getattr(backend.model, "continuing_subword_prefix", None))
+        self.shows_continuation: bool = bool(getattr(backend.model, "continuing_subword_prefix", None))
         self._backend = backend
         self._serial = threads == 1
         self._part_chars = part_chars

@@ -50,8 +50,8 @@ class LabelIndex:
     """
 
     def __init__(self, names: Iterable[str], mapping: Mapping[str, str] | None = None) -> None:
-        self.names = list(dict.fromkeys(names))
-        self.n_known = len(self.names)
+        self.names: list[str] = list(dict.fromkeys(names))
+        self.n_known: int = len(self.names)
         self._numbers = {name: i for i, name in enumerate(self.names)}
         self._mapping = mapping or {}
         self.mapped: set[str] = set()

@@ -7,7 +7,7 @@ EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: setup demo test test-clients test-export check audit hashes bench docs clean
-.PHONY: help fast test-fast
+.PHONY: help fast test-fast changelog
 .DEFAULT_GOAL := help
 
 help:                               ## What can be made
@@ -55,6 +55,9 @@ hashes: $(VENV)/audit.done          ## Write deploy/requirements.txt again: the 
 
 bench: $(VENV)/dev.done             ## Speed and memory beside the peers, kept and compared with the floor
 	$(BIN)/python -m benchmarks --save
+
+changelog: $(VENV)/dev.done         ## Move the fragments of changelog.d into CHANGELOG.md, under the version of pyproject.toml
+	$(BIN)/towncrier build --yes --version $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 docs: $(VENV)/dev.done              ## The documentation site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = [path for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if path.name != "config.yml"]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+RECIPE = ROOT / "deploy" / "conda" / "recipe.yaml"
+FRAGMENTS = [path for path in sorted((ROOT / "changelog.d").iterdir()) if path.name != "README.md"]
 
 
 def read(path: Path) -> dict[Any, Any]:
@@ -29,6 +32,64 @@ def read(path: Path) -> dict[Any, Any]:
 
 def test_the_citation_has_the_packages_version() -> None:
     assert read(ROOT / "CITATION.cff")["version"] == PROJECT["project"]["version"] == lexel.__version__
+
+
+def test_the_conda_package_needs_what_the_wheel_needs() -> None:
+    """conda-forge has every one of these packages under the name that it has on PyPI."""
+    recipe, project = read(RECIPE), PROJECT["project"]
+    assert recipe["context"] == {
+        "version": project["version"],
+        "python_min": project["requires-python"].removeprefix(">="),
+    }
+    needed = [re.sub(r"(?=[<>=!~])", " ", one, count=1) for one in project["dependencies"]]
+    assert recipe["requirements"]["run"] == ["python >=${{ python_min }}", *needed]
+    assert recipe["build"]["python"]["entry_points"] == [f"{a} = {b}" for a, b in project["scripts"].items()]
+    assert (recipe["about"]["license"], recipe["about"]["license_file"]) == (
+        project["license"],
+        project["license-files"],
+    )
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+def test_a_changelog_fragment_has_a_kind_and_a_sentence(path: Path) -> None:
+    assert re.fullmatch(r"\+[a-z0-9-]+\.(\w+)\.md", path.name)
+    assert path.name.split(".")[1] in PROJECT["tool"]["towncrier"]["fragment"]
+    text = path.read_text("utf-8")
+    assert text[0].isupper() or text[0] == "`"
+    assert text.endswith(".\n")
+
+
+def test_fragments_become_a_section_of_the_changelog(tmp_path: Path) -> None:
+    pytest.importorskip("towncrier")
+    for name in ("pyproject.toml", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    fragments = tmp_path / "changelog.d"
+    fragments.mkdir()
+    (fragments / "+one.added.md").write_text("`lexel sing` sings.\n", "utf-8")
+    (fragments / "+two.results.md").write_text("Words are longer.\n", "utf-8")
+    line = [sys.executable, "-m", "towncrier", "build", "--yes", "--version", "9.8.7", "--date", "2030-01-02"]
+    ran = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    before, _, after = (ROOT / "CHANGELOG.md").read_text("utf-8").partition("<!-- towncrier release notes start -->\n")
+    written = (tmp_path / "CHANGELOG.md").read_text("utf-8")
+    assert written.startswith(before)
+    assert written.endswith(after)
+    assert written.removeprefix(before).removesuffix(after).split("\n") == [
+        "<!-- towncrier release notes start -->",
+        "",
+        "## [9.8.7] - 2030-01-02",
+        "",
+        "### Added",
+        "",
+        "- `lexel sing` sings.",
+        "",
+        "### Changed results",
+        "",
+        "- Words are longer.",
+        "",
+        "",
+    ]
+    assert list(fragments.iterdir()) == []
 
 
 def test_every_python_that_is_supported_is_tested() -> None:

@@ -29,6 +29,15 @@ def test_the_containerfile_has_no_faults() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_recipe_for_conda_forge_is_one_package_for_every_platform() -> None:
+    builder = pytest.importorskip("rattler_build", reason="no rattler-build; run make test-clients")
+    (rendered,) = builder.Stage0Recipe.from_file(DEPLOY / "conda" / "recipe.yaml").render()
+    recipe = rendered.recipe.to_dict()
+    assert (recipe["package"]["name"], recipe["build"]["noarch"]) == ("lexel", "python")
+    assert recipe["requirements"]["host"][0].startswith("python 3.")
+    assert "${{" not in str(recipe["requirements"] | {"tests": recipe["tests"]})
+
+
 @pytest.mark.parametrize("version", ["1.30", "1.33", "1.37"])
 def test_the_manifest_follows_the_schemas_of_kubernetes(kubernetes: dict[str, Any], version: str) -> None:
     validator = pytest.importorskip("kubernetes_validate", reason="no schemas; run make test-clients")

@@ -38,7 +38,7 @@ const EXAMPLES = {
   },
   Latn: {
     tag: "Barack Obama was born in Honolulu and taught law at the University of Chicago.",
-    segment: "We'll meet at three o'clock in front of the library.",
+    segment: "We'll meet in front of the library after lunch.",
     classify: "The service is good and the food tastes great.",
     fill: "The capital of France is [MASK].",
     answer: "The Forbidden City stands in the centre of Beijing. It was the palace of the Ming and Qing emperors.",

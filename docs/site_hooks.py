@@ -1,6 +1,6 @@
 """Hooks of the documentation site: pages that live outside ``docs/``, and links to them.
 
-``CHANGELOG.md``, ``CONTRIBUTING.md`` and the card of the included model are pages of the site, too. A link to another
+``CHANGELOG.md``, ``CONTRIBUTING.md`` and the card of the bundled model are pages of the site, too. A link to another
 file of the repository, which the site does not have, becomes its text.
 """
 
@@ -20,7 +20,7 @@ CARD = ROOT / "src" / "lexel" / "models" / "zh"
 OUTSIDE = {
     ROOT / "CHANGELOG.md": "changelog.md",
     ROOT / "CONTRIBUTING.md": "contributing.md",
-    CARD / "README.md": "included-model.md",
+    CARD / "README.md": "bundled-model.md",
     CARD / "reliability.svg": "reliability.svg",
     CARD / "training.svg": "training.svg",
 }

@@ -1,7 +1,7 @@
 """BERT models on a CPU: words, part-of-speech tags, entities, embeddings and more, with exact character offsets.
 
 >>> import lexel
->>> nlp = lexel.load()  # the included Chinese model
+>>> nlp = lexel.load()  # the bundled Chinese model
 >>> doc = nlp("周杰倫出生於台北。")
 >>> [(entity.text, entity.label) for entity in doc.entities]
 [('周杰倫', 'PER'), ('台北', 'LOC')]

@@ -44,9 +44,10 @@ PROBLEMS: Mapping[str, Problem] = {
 
 RowUnit = Literal["words", "chars"]
 """What a row of CoNLL columns is."""
-OnError = Literal["stop", "skip", "repair", "file"]
-"""What happens at a record that cannot be read: ``repair`` mends what has an obvious reading and skips the rest;
-``file`` skips it and writes it aside."""
+OnError = Literal["stop", "skip", "repair"]
+"""What happens at a record that cannot be read: ``repair`` mends what has an obvious reading and skips the rest."""
+OnErrorOrFile = Literal["stop", "skip", "repair", "file"]
+"""The same where bad records can be written to a file: ``file`` skips them and writes them there."""
 
 PRESIDIO_TYPES: Mapping[str, str] = {
     "PER": "PERSON",

@@ -95,7 +95,7 @@ def test_results_have_intervals_and_both_rules_for_entities(trained: Trained) ->
 
 
 def test_licences_that_ask_something_are_said_aloud(trained: Trained) -> None:
-    said = section(write(trained, licence="cc-by-sa-4.0"), "Licence and where it comes from")
+    said = section(write(trained, licence="cc-by-sa-4.0"), "Licence and origin")
     assert "gpl-3.0 (copyleft" in said
     assert "**Open news**: CC BY-SA 4.0; share-alike" in said
     assert "**Open test**: not stated; no licence is stated; ask its author" in said
@@ -129,7 +129,7 @@ def test_folders_of_whoever_trained_stay_private(trained: Trained) -> None:
 
 def test_a_base_that_is_a_folder_is_no_hub_id(trained: Trained) -> None:
     trained.change(base={"id": "my-base", "revision": None, "commit": None, "licence": "mit"})
-    assert "Made from `my-base`: licence mit." in write(trained)
+    assert "Based on `my-base`: licence mit." in write(trained)
     assert "base_model" not in read_metadata(trained.folder)
 
 
@@ -142,7 +142,7 @@ def test_limits_are_drawn_from_the_facts(trained: Trained) -> None:
     limits = section(write(trained, limits="Never of poems."), "Limits")
     assert "traditional Chinese characters 75.0 %, simplified Chinese characters 25.0 %" in limits
     assert "39 characters" in limits
-    assert "3 texts of the validation data stand in the training data too" in limits
+    assert "3 texts of the validation data are also in the training data" in limits
     assert "Never of poems." in limits
 
 
@@ -169,7 +169,7 @@ def test_the_program_on_the_card_runs(
 def test_what_nobody_knows_is_asked_and_left_out(trained: Trained) -> None:
     result = write_card(trained.folder, measure=False)
     assert result.asked == ("licence", "licence.Open test", "genres", "author")
-    assert not has_section(result.path.read_text(encoding="utf-8"), "Who made it")
+    assert not has_section(result.path.read_text(encoding="utf-8"), "Authors")
 
 
 def test_answers_are_kept_for_the_next_card(trained: Trained) -> None:
@@ -177,7 +177,7 @@ def test_answers_are_kept_for_the_next_card(trained: Trained) -> None:
     result = write_card(trained.folder, answers={"genres": "letters"}, measure=False)
     assert result.asked == ()
     card = result.path.read_text(encoding="utf-8")
-    assert "A. Person" in section(card, "Who made it")
+    assert "A. Person" in section(card, "Authors")
     assert "letters" in section(card, "Intended use")
     assert "**The weights: mit**" in card
 
@@ -279,7 +279,7 @@ def test_of_a_persons_card_what_is_still_true_stays(plain: Path) -> None:
 def test_figures_of_a_persons_card_stay_as_its_claims(plain: Path) -> None:
     card = write_card(plain, replace_foreign=True, measure=False).path.read_text(encoding="utf-8")
     assert [(claim.dataset, claim.value) for claim in read_claims(plain)] == [("conll", 0.9)]
-    assert "As the earlier card claims; not run again here." in section(card, "Results")
+    assert "These figures are from the earlier card and were not measured again." in section(card, "Results")
 
 
 def test_figures_that_were_run_take_the_place_of_claims(plain: Path, trained: Trained) -> None:

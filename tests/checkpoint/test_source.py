@@ -283,7 +283,7 @@ def test_description_says_commit_pin_licence_heads_and_pieces(hub: Hub) -> None:
     assert lines == [
         "model: owner/model (bert)",
         f"commit: {NEW}; to pin it: owner/model@{NEW}",
-        "licence gpl-3.0: copyleft: passing on the model, or works on it, has conditions",
+        "licence gpl-3.0: copyleft: sharing the model or works based on it has conditions",
         "head words: words in BI, 2 labels",
         "pieces: the tokenizer's",
     ]
@@ -325,11 +325,11 @@ def test_a_bundled_model_that_is_not_there_is_said(tmp_path, monkeypatch) -> Non
         fetch("en")
 
 
-def test_a_misspelt_name_of_an_included_model_is_corrected(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_name_of_a_bundled_model_is_corrected(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     go_offline(monkeypatch)
-    assert "Did you mean 'zh-fast', which is included?" in message_of("zhfast")
+    assert "Did you mean 'zh-fast', which is bundled?" in message_of("zhfast")
 
 
-def test_a_name_without_an_owner_names_the_included_models(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_an_owner_names_the_bundled_models(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     go_offline(monkeypatch)
-    assert message_of("german").endswith(f"Included: {', '.join(bundled_names())}")
+    assert message_of("german").endswith(f"Bundled: {', '.join(bundled_names())}")

@@ -33,7 +33,7 @@ def test_a_student_is_made_measured_and_said_to_be_so(lexel: Run, model: Path, t
     done = lexel("distill", model, out, *typed)
     assert done.returncode == 0, done.stderr.decode()
     said = done.stderr.decode()
-    for line in ("words: F1 ", "entities: ", "of 1,000 decisions come out otherwise", "size: ", "speed: "):
+    for line in ("words: F1 ", "entities: ", "of 1,000 decisions change", "size: ", "speed: "):
         assert line in said
     student = open_checkpoint(out)
     assert list(student.heads) == ["words", "entities"]
@@ -42,7 +42,7 @@ def test_a_student_is_made_measured_and_said_to_be_so(lexel: Run, model: Path, t
     assert set(cost["layers"]) == {"words"}
     assert set(cost["flips"]) == {"words", "entities"}
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert "## Beside its teacher" in card
+    assert "## Compared with its teacher" in card
     assert "| words | F1 |" in card
     options = build_options(read_recipe(recipe))
     assert (options.distill.temperature, options.distill.gold_weight, options.train[0].layers) == (3.0, 0.0, ())
@@ -118,8 +118,8 @@ def test_a_student_of_vectors_is_measured_beside_its_teacher(
     said, card = done.stderr.decode(), (out / "README.md").read_text(encoding="utf-8")
     assert "the same nearest text for " in said
     assert "| same nearest text, of 100 |" in card
-    assert ("Vectors of 16 numbers have no cosine with the teacher's of 32" in card) == (width == 16)
-    assert "it gives vectors of texts" in card
+    assert ("Its vectors have 16 numbers, the teacher's 32" in card) == (width == 16)
+    assert "returns embeddings of texts" in card
     assert "library_name: sentence-transformers" in card
 
 
@@ -149,7 +149,7 @@ def test_the_cost_is_told_with_its_intervals() -> None:
     cost = Cost(Loss({"words": layer}, {"words": 31.26}), 2_000_000, 8_000_000, 300.0, 100.0)
     assert described_student(cost) == [
         "words: F1 95.00 [94.00, 96.00] the teacher's, 90.00 [89.00, 91.00] the student's, -5.00 [-6.00, -4.00] points",
-        "words: 31.26 of 1,000 decisions come out otherwise",
+        "words: 31.26 of 1,000 decisions change",
         "size: 2.0 MB of weights beside the teacher's 8.0",
         "speed: 300 characters/s, 3.00 times the teacher's",
     ]

@@ -1,12 +1,16 @@
-"""``--on-error``: bad records end the command, or are skipped, counted and said."""
+"""``--on-error``: bad records end the command, or are skipped and counted."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from typer.main import get_command
 
+from lexel.cli.app import app
+from lexel.names import OnError, OnErrorOrFile
 from tests.cli.conftest import Run, one_error
 
 GOOD, BAD = '{"text": "我在"}\n', '{"text": 1}\n'
@@ -71,3 +75,28 @@ def test_gold_data_of_characters_is_not_scored_as_words_and_it_is_said(lexel: Ru
     assert f"{path}: each row is one character, so there are entities and no words" in said
     results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
     assert (results["words"], results["entities"]["strict"]["micro"]["n_gold"]) == (None, 10)
+
+
+def rules_of(command: str) -> tuple[str, ...]:
+    """The rules that the option of a command takes."""
+    group: Any = get_command(app)
+    (parameter,) = (one for one in group.commands[command].params if "--on-error" in one.opts)
+    return get_args(parameter.type_descriptor.annotation)
+
+
+@pytest.mark.parametrize("command", ["tag", "segment", "evaluate"])
+def test_commands_that_write_bad_records_to_a_file_offer_it(command: str) -> None:
+    assert rules_of(command) == get_args(OnErrorOrFile)
+
+
+@pytest.mark.parametrize(
+    "command", ["answer", "calibrate", "classify", "embed", "fill", "quantize", "search", "verify"]
+)
+def test_commands_that_write_no_file_of_bad_records_do_not_offer_it(command: str) -> None:
+    assert rules_of(command) == get_args(OnError)
+
+
+def test_training_does_not_offer_a_file_of_bad_records() -> None:
+    group: Any = get_command(app)
+    (parameter,) = (one for one in group.commands["train"].params if "--on-error" in one.opts)
+    assert parameter.help == f"What happens to bad records: {', '.join(get_args(OnError))}. Default: stop."

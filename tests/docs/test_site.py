@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_page_is_on_the_site(site: Path) -> None:
     pages = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in ROOT.glob("docs/**/*.md")]
     assert [page for page in pages if not (site / page).exists()] == []
-    assert all((site / f"{name}.html").exists() for name in ("changelog", "contributing", "included-model"))
+    assert all((site / f"{name}.html").exists() for name in ("changelog", "contributing", "bundled-model"))
 
 
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:

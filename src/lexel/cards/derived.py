@@ -23,16 +23,15 @@ def eight_bits(facts: Facts) -> str:
         return ""
     calibration = made.record["calibration"]
     said = (
-        f"Beside the weights lies a graph in eight bits ({made.record['method']}, calibrated on "
-        f"{calibration['texts']:,} texts of {calibration['chars']:,} characters), which precision `auto` computes "
-        "where the processor can. What it costs:"
+        f"The folder also has an int8 graph ({made.record['method']}, calibrated on {calibration['texts']:,} texts of "
+        f"{calibration['chars']:,} characters). Precision `auto` uses it if the processor supports it. What it costs:"
     )
     return markdown.paragraphs(said, _table(made.record["cost"], ("float32", "int8")), *_kept(made.record))
 
 
 def _kept(record: Values) -> Iterator[str]:
     if record.get("kept"):
-        yield f"{len(record['kept'])} products, to which its decisions are most sensitive, stay in full precision."
+        yield f"{len(record['kept'])} products stay in full precision, because decisions are most sensitive to them."
 
 
 def distilled(facts: Facts) -> str:
@@ -42,9 +41,9 @@ def distilled(facts: Facts) -> str:
         return ""
     cost = read_object(path)["cost"]
     faster = cost["chars_per_second"] / max(cost["chars_per_second_before"], 1e-9)
-    smaller = f"{cost['n_bytes'] / 1e6:,.1f} MB of weights beside {cost['n_bytes_before'] / 1e6:,.1f} MB"
+    smaller = f"{cost['n_bytes'] / 1e6:,.1f} MB of weights instead of {cost['n_bytes_before'] / 1e6:,.1f} MB"
     return markdown.paragraphs(
-        f"It learnt from a larger model, its teacher: {smaller}, {faster:.2f} times as fast on one machine.",
+        f"It was distilled from a larger model, its teacher: {smaller}, {faster:.2f} times as fast on one machine.",
         _table(cost, ("teacher", "student")),
         _agreement(cost.get("agreement") or {}),
     )
@@ -70,12 +69,12 @@ def steps(facts: Facts) -> str:
 
 
 def _table(cost: Values, names: tuple[str, str]) -> str:
-    """Scores, or where there was no gold decisions that come out otherwise."""
+    """Scores, or where there was no gold changed decisions."""
     if not cost.get("layers"):
         flips = [
             (markdown.text(name), f"{n:.2f}") for name, n in cost["flips"].items() if not name.startswith("hidden.")
         ]
-        return markdown.table(("", "of 1,000 decisions come out otherwise"), flips) if flips else ""
+        return markdown.table(("", "of 1,000 decisions, changed"), flips) if flips else ""
     rows = [
         (
             markdown.text(name),
@@ -100,7 +99,7 @@ def _agreement(found: Mapping[str, Values]) -> str:
     ]
     head = ("", "texts", "mean cosine with the teacher's", "same nearest text, of 100")
     said = [
-        f"Vectors of {own:,} numbers have no cosine with the teacher's of {theirs:,}; compared is what is near to what."
+        f"Its vectors have {own:,} numbers, the teacher's {theirs:,}, so only the nearest texts are compared."
         for theirs, own in (vectors["sizes"] for vectors in found.values())
         if theirs != own
     ]

@@ -21,11 +21,11 @@ _READS = {
     "words+pos": "words with their part-of-speech tags",
     "entities": "named entities",
     "labels": "a label for each word",
-    "spans": "named entities, also those inside of others",
-    "fill": "pieces for masked places",
+    "spans": "named entities, including nested ones",
+    "fill": "tokens for masks",
     "classify": "classes of texts",
-    "answer": "answers to questions, as stretches of a text",
-    "embed": "vectors of texts",
+    "answer": "answers to questions, as spans of a text",
+    "embed": "embeddings of texts",
 }
 _OWN_COMMANDS = {"fill": "fill", "classify": "classify", "answer": "answer", "embed": "embed"}
 _LOADERS = {"fill": "Filler", "classify": "Classifier", "answer": "Answerer", "embed": "Embedder"}
@@ -44,12 +44,12 @@ def summary(facts: Facts) -> str:
     takes = "single characters" if facts.heads.pieces == "chars" else "its tokenizer's pieces"
     whence = ""
     if facts.base:
-        whence = f" Made from {_base_link(facts.base)}."
+        whence = f" Based on {_base_link(facts.base)}."
     elif facts.is_from_scratch:
         whence = " Trained from random weights."
     return (
-        f"{config.family.model_types[config.model_type].name} ({', '.join(sizes)}) for {texts}, read as {takes}; "
-        f"it gives {_listed(gives)}.{whence}"
+        f"{config.family.model_types[config.model_type].name} ({', '.join(sizes)}) for {texts}. "
+        f"It reads {takes} and returns {_listed(gives)}.{whence}"
     )
 
 
@@ -67,7 +67,7 @@ def use(facts: Facts) -> str:
         if task in facts.tasks:
             parts.append(f"`lexel {command} -m {shlex.quote(place)}`, or `lexel.{_LOADERS[task]}.load({name})`.")
     if _is_plain(facts) and heads:
-        parts.append("The folder is a plain one: transformers' own classes load it too.")
+        parts.append("transformers' own classes load the folder, too.")
     return markdown.paragraphs(*parts)
 
 
@@ -130,8 +130,8 @@ def intended_use(facts: Facts) -> str:
     if not gives or not (languages or genres):
         return facts.answer("intended_use") or ""
     texts = f"{_listed(languages)} text" if languages else "text"
-    kinds = f" of the kinds it was made from ({genres})" if genres else ""
-    return markdown.paragraphs(f"To get {_listed(gives)} from {texts}{kinds}.", facts.answer("intended_use"))
+    kinds = f" of the kinds that it was trained on ({genres})" if genres else ""
+    return markdown.paragraphs(f"To find {_listed(gives)} in {texts}{kinds}.", facts.answer("intended_use"))
 
 
 def limits(facts: Facts) -> str:
@@ -144,20 +144,20 @@ def _limits(facts: Facts) -> Iterator[str]:
         shares = [
             f"{script_name(script)} {100 * n / total:.1f} %" for script, n in scripts.items() if n / total > 0.0005
         ]
-        yield f"Letters of the training data: {', '.join(shares)}. It hardly knows any other writing."
+        yield f"Letters of the training data: {', '.join(shares)}. It has seen hardly any other script."
     longest = max((row.count("longest_chars") or 0 for row in facts.data if row.role == "train"), default=0)
     if longest:
-        yield f"The longest text of the training data has {longest:,} characters."
+        yield f"The longest training text has {longest:,} characters."
     window = facts.config.max_positions
-    yield f"It takes {window:,} pieces at a time; Lexel reads longer texts in overlapping windows and cuts nothing off."
+    yield f"It reads {window:,} pieces at a time. Lexel reads longer texts in overlapping windows, to the end."
     for head in facts.tagging_heads:
         if head.task in ("entities", "spans"):
             types = sorted(head.labels) if head.task == "spans" else _types_of(head.labels)
-            yield f"Of entities it knows {_listed(list(map(markdown.code, types)))}, nothing else."
+            yield f"Its entity labels are {_listed(list(map(markdown.code, types)))}."
     yield from _weak_labels(facts)
     for role, count in (facts.training.get("overlap") or {}).items():
         if count:
-            yield f"{count:,} texts of the {role} data stand in the training data too: figures on these say too much."
+            yield f"{count:,} texts of the {role} data are also in the training data, so its figures are too high."
 
 
 def _types_of(tags: Sequence[str]) -> list[str]:
@@ -179,11 +179,11 @@ def _weak_labels(facts: Facts) -> Iterator[str]:
 def licence(facts: Facts) -> str:
     """The licence of the weights and of their sources; a restrictive one is pointed out."""
     own = facts.licence
-    lines = [f"**The weights: {markdown.text(own or 'licence not stated')}**{_aloud(own)}."]
+    lines = [f"**The weights: {markdown.text(own or 'licence not stated')}**{_in_brackets(own)}."]
     if facts.base:
         base = facts.base
         stated = f"licence {markdown.text(base['licence'])}" if base.get("licence") else "licence not stated"
-        lines.append(f"Made from {_base_link(base)}: {stated}" + _aloud(base.get("licence")) + ".")
+        lines.append(f"Based on {_base_link(base)}: {stated}" + _in_brackets(base.get("licence")) + ".")
     asking = _asking(facts)
     data = ""
     if asking:
@@ -191,13 +191,15 @@ def licence(facts: Facts) -> str:
             f"**{markdown.text(names)}**: {markdown.text(found or 'not stated')}; {demand_of(found)}"
             for found, names in asking
         ]
-        data = markdown.paragraphs("Data whose licence asks something of you, or is not known:", markdown.bullets(said))
+        data = markdown.paragraphs(
+            "Data with licence terms to follow, or with an unknown licence:", markdown.bullets(said)
+        )
     elif facts.data:
         data = "The licences of all data are permissive; the tables below name them."
     return markdown.paragraphs(" ".join(lines), data)
 
 
-def _aloud(found: str | None) -> str:
+def _in_brackets(found: str | None) -> str:
     said = demand_of(found)
     return f" ({said})" if said else ""
 
@@ -291,7 +293,7 @@ def _course(made: Mapping[str, Any]) -> str:
         time = f" in {_duration(made['seconds'])}" if made.get("seconds") else ""
         said.append(f"{made['steps']:,} steps{epochs}{time}")
     if made.get("examples_per_second"):
-        said.append(f"{made['examples_per_second']:,.1f} examples a second")
+        said.append(f"{made['examples_per_second']:,.1f} examples per second")
     if made.get("examples"):
         said.append(f"{made['examples']:,} examples read")
     if made.get("windows"):
@@ -322,24 +324,25 @@ def figures(facts: Facts) -> str:
     """What it scores, with intervals and both rules for entities."""
     if not facts.reports:
         claimed = results.claim_table(facts)
-        return markdown.paragraphs("As the earlier card claims; not run again here.", claimed) if claimed else ""
-    rules = "Entities: *strict* counts what is read from well-formed tags only, *lenient* is conlleval's rule."
+        said = "These figures are from the earlier card and were not measured again."
+        return markdown.paragraphs(said, claimed) if claimed else ""
+    rules = "Entities: the *strict* rule counts entities from well-formed tags only; the *lenient* rule is conlleval's."
     has_entities = any((report.get("results") or {}).get("entities") for report in facts.reports)
-    said = ["Per cent; the interval holds the score in 95 of 100 bootstrap samples of documents."]
-    said += [rules] if has_entities else []
-    said += [
+    notes = ["In per cent. The interval covers the score in 95 of 100 bootstrap samples of documents."]
+    notes += [rules] if has_entities else []
+    notes += [
         f"Gold tags are folded by the rule {name}."
         for name in dict.fromkeys(map(results.fold_name, facts.reports))
         if name
     ]
     return markdown.paragraphs(
         results.result_table(facts),
-        " ".join(said),
+        " ".join(notes),
         _folded("Each type of entity", results.type_table(facts)),
         _folded("Each type of nested entity", results.nested_table(facts)),
         _folded("F1 of words with each tag", results.tag_table(facts)),
         markdown.bullets(_notes(facts)),
-        f"All figures, with how they were made, are in [{EVALUATION}]({EVALUATION}).",
+        f"All figures, and how they were measured, are in [{EVALUATION}]({EVALUATION}).",
     )
 
 
@@ -366,7 +369,7 @@ def speed(facts: Facts) -> str:
         f"{found.load_seconds:.1f} s",
         markdown.text(found.engine),
     )
-    head = ("characters a second", "texts a second", "most memory", "to load", "computed by")
+    head = ("characters per second", "texts per second", "peak memory", "load time", "engine")
     said = f"Measured on {found.texts}, {found.mean_chars:,.0f} characters long on average, all layers together."
     return markdown.paragraphs(markdown.table(head, [row]), f"{said} Memory is that of the whole process.")
 
@@ -388,14 +391,16 @@ def verifying(facts: Facts) -> str:
     commands = results.verify_commands(facts)
     if not commands:
         return ""
-    said = "Runs the figures in this card's metadata again, and ends with status 1 if one differs by more than a point:"
+    said = (
+        "Measures the figures of this card's metadata again. Exit status 1: one differs by more than a point:"
+    )
     return markdown.paragraphs(said, markdown.console(*commands))
 
 
 def provenance(facts: Facts) -> str:
     """Which files hold the facts."""
     files = [name for name in (TRAINING, EVALUATION) if (facts.folder / name).is_file()]
-    return f"The facts of this card are in {_listed([f'[{name}]({name})' for name in files])}." if files else ""
+    return f"The data of this card is in {_listed([f'[{name}]({name})' for name in files])}." if files else ""
 
 
 def attribution(facts: Facts) -> str:
@@ -415,7 +420,7 @@ def citation(facts: Facts) -> str:
 
 
 def author(facts: Facts) -> str:
-    """Who made it, and where to ask."""
+    """Authors, and where to ask."""
     names, contact = facts.answer("author"), facts.answer("contact")
     return markdown.paragraphs(names, f"Questions: {contact}" if contact else None)
 
@@ -425,12 +430,12 @@ SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("Labels", labels),
     ("Intended use", intended_use),
     ("Limits", limits),
-    ("Licence and where it comes from", licence),
+    ("Licence and origin", licence),
     ("Results", figures),
     ("Scores", reliability.scores),
     ("How to verify", verifying),
-    ("Beside its teacher", distilled),
-    ("In eight bits", eight_bits),
+    ("Compared with its teacher", distilled),
+    ("Quantised to int8", eight_bits),
     ("Speed and memory", speed),
     ("Data", data),
     ("Training", training),
@@ -439,7 +444,7 @@ SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("Attribution", attribution),
     ("Notes", notes),
     ("Citation", citation),
-    ("Who made it", author),
+    ("Authors", author),
 )
 """Titles and what stands under them, in order."""
 

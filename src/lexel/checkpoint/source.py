@@ -98,7 +98,7 @@ def fetch(
         if "/" in repo_id or isinstance(error, PolicyError):
             raise
         near = nearest_name(repo_id, bundled_names())
-        included = f"Did you mean {near!r}, which is included?" if near else f"Included: {', '.join(bundled_names())}"
+        included = f"Did you mean {near!r}, which is bundled?" if near else f"Bundled: {', '.join(bundled_names())}"
         raise CheckpointError(f"{error}. {included}") from error
 
 

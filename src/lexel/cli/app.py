@@ -93,7 +93,7 @@ def _main(
 ) -> None:
     """Find words, tags, entities, classes, answers and vectors in text.
 
-    With any model of the BERT family. Models for Chinese and English are included.
+    With any model of the BERT family. Chinese and English models are bundled.
 
     [bold]echo 周杰倫出生於台北，是台灣著名的歌手。 | lexel tag[/]
     """

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
 
 from lexel.errors import DataError, OptionError
-from lexel.names import OnError
+from lexel.names import OnErrorOrFile
 
-ON_ERROR: tuple[OnError, ...] = get_args(OnError)
+ON_ERROR: tuple[OnErrorOrFile, ...] = get_args(OnErrorOrFile)
 
 T = TypeVar("T")
 
@@ -32,7 +32,9 @@ class Faults:
         n_blank: How many blank lines were passed over, in formats where these are no records.
     """
 
-    def __init__(self, on_error: OnError = "stop", *, aside: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+    def __init__(
+        self, on_error: OnErrorOrFile = "stop", *, aside: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> None:
         """Start with nothing skipped.
 
         Args:

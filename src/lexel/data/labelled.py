@@ -31,7 +31,7 @@ from lexel.data.shapes import shape_of_file
 from lexel.data.tags import scheme_named
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
-from lexel.names import OnError, RowUnit
+from lexel.names import OnErrorOrFile, RowUnit
 
 _WITH_SHAPES = ("jsonl", "parquet")
 _SEPARATORS = {"tab": "\t", "blank": " ", "\\t": "\t"}
@@ -75,7 +75,7 @@ class DataOptions:
     entity_key: str | None = None
     repair: bool = False
     fold: Fold | str | None = None
-    on_error: OnError = "stop"
+    on_error: OnErrorOrFile = "stop"
     text_field: str = COLUMNS.text
     id_field: str = "id"
     pair_field: str = COLUMNS.pair

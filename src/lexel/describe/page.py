@@ -53,7 +53,7 @@ def lines_of_speed(speed: Speed, *, hour_price: float | None, api_price: float |
     yield "engine", speed.engine
     yield "first result", f"{speed.load_s:.2f} s after the start"
     yield "one text", f"{1000 * speed.latency_s:.1f} ms"
-    yield "many texts", f"{speed.chars_per_s:,.0f} characters a second, {speed.pieces_per_s:,.0f} tokens"
+    yield "many texts", f"{speed.chars_per_s:,.0f} characters per second, {speed.pieces_per_s:,.0f} tokens"
     if hour_price is not None:
         yield "a million characters", f"{speed.price_of_million_chars(hour_price):.4f}"
         own = speed.price_of_million_pieces(hour_price)

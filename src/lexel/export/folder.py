@@ -113,7 +113,7 @@ def export_model(
 
 
 def model_of(folder: Path) -> str:
-    """What an exported folder was made from: a hub id, or the name of an included model.
+    """What an exported folder was made from: a hub id, or the name of a bundled model.
 
     Raises:
         CheckpointError: If the folder names another model, which only you can find.
@@ -124,7 +124,7 @@ def model_of(folder: Path) -> str:
     name = str(read_object(path)["model"])
     if "/" not in name and name not in bundled_names():
         raise CheckpointError(
-            f"{path}: made from the folder {name!r}; expected a hub id or an included model. Name the model, too: "
+            f"{path}: made from the folder {name!r}; expected a hub id or a bundled model. Name the model, too: "
             "lexel export MODEL FOLDER --check"
         )
     return name

@@ -50,7 +50,7 @@ class Parity:
     Attributes:
         largest: The largest difference between two numbers.
         scale: The largest number.
-        changed: Decisions of a thousand that come out otherwise; for vectors, 1,000 times one minus the mean cosine.
+        changed: Changed decisions in a thousand; for vectors, 1,000 times one minus the mean cosine.
         n_texts: Texts that were read.
     """
 

@@ -51,7 +51,7 @@ class QuantizeOptions:
 
     Attributes:
         max_drop: Most points of F1 that a layer may lose, on gold documents.
-        max_flips: Without gold documents: most decisions of a thousand that may come out otherwise.
+        max_flips: Without gold documents: most decisions of a thousand that may change.
         method: ``static`` with calibration text, or ``dynamic``: weights in advance, the rest while computing.
     """
 

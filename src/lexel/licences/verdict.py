@@ -9,9 +9,9 @@ from typing import Any
 from lexel.licences.names import Kind, identifier_of, kind_of, strictest
 
 _DEMANDS: Mapping[Kind, str] = {
-    "weak-copyleft": "weak copyleft: changed files are to be passed on under the same terms",
-    "share-alike": "share-alike: works on it are to be passed on under the same terms, their authors named",
-    "copyleft": "copyleft: passing on the model, or works on it, has conditions",
+    "weak-copyleft": "weak copyleft: if you share changed files, use the same licence",
+    "share-alike": "share-alike: if you share it or works based on it, credit the authors and use the same licence",
+    "copyleft": "copyleft: sharing the model or works based on it has conditions",
     "use-restricted": "some uses or users are forbidden; read its terms before use",
     "non-commercial": "not for commercial use",
     "unknown": "Lexel does not know its terms; read them before use",

@@ -41,7 +41,7 @@ OVERLAP = 128
 """Pieces that neighbouring windows of a long text share; at most a quarter of the window in small models."""
 
 BATCH_PRODUCTS = 6_300_000
-"""What a batch costs beside its slots, where a slot costs ``hidden_size ** 2``: 96 slots of the included Chinese model,
+"""What a batch costs beside its slots, where a slot costs ``hidden_size ** 2``: 96 slots of the bundled Chinese model,
 measured with batches of changing shapes; 10 slots of BERT-base."""
 
 

@@ -85,7 +85,7 @@ class Tagger:
 
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint. Default: the
-                included Chinese model.
+                bundled Chinese model.
             revision: Branch, tag or commit of a hub id.
             words: A separate checkpoint for words.
             pos: A separate checkpoint for part-of-speech tags.

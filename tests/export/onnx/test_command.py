@@ -26,7 +26,7 @@ def test_it_says_how_near_each_graph_is_and_checks_it_again(tmp_path: Path) -> N
     assert [line for line in checked.stderr.splitlines() if not line.startswith("note:   ")][:2] == lines[:2]
 
 
-def test_a_folder_of_an_included_model_is_checked_without_naming_it(tmp_path: Path) -> None:
+def test_a_folder_of_a_bundled_model_is_checked_without_naming_it(tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     assert run("zh", out, "--head", "words").returncode == 0
     checked = run(out, "--check")

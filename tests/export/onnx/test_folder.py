@@ -183,7 +183,7 @@ def test_the_model_of_a_folder_must_be_findable_to_check_it_without_a_name(bundl
     assert model_of(bundled) == "zh"
     build_tagger(tmp_path / "model", heads={"words": WORDS})
     export_model(tmp_path / "model", tmp_path / "out")
-    with pytest.raises(CheckpointError, match="made from the folder 'model'; expected a hub id or an included model"):
+    with pytest.raises(CheckpointError, match="made from the folder 'model'; expected a hub id or a bundled model"):
         model_of(tmp_path / "out")
 
 

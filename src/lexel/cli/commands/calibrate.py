@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lexel.cli.jobs.labelled import open_labelled
 from lexel.cli.options.calibrate import Data, Folder, ScriptBorder
-from lexel.cli.options.groups import InputOptions, MessageOptions, grouped
+from lexel.cli.options.groups import MessageOptions, PlainInputOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import note, reported
 from lexel.errors import CheckpointError
@@ -16,7 +16,7 @@ def calibrate(
     folder: Folder,
     data: Data,
     script_border: ScriptBorder = None,
-    input: InputOptions,
+    input: PlainInputOptions,
     labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from lexel.cli.jobs.labelled import open_labelled
 from lexel.cli.options.card import AnswerOptions, Folder
-from lexel.cli.options.groups import InputOptions, MessageOptions, grouped
+from lexel.cli.options.groups import InputOptions, MessageOptions, PlainInputOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import is_terminal, note, reported
 from lexel.errors import CheckpointError
@@ -25,7 +25,7 @@ def card(
     *,
     folder: Folder,
     asked: AnswerOptions,
-    input: InputOptions,
+    input: PlainInputOptions,
     labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:

@@ -16,8 +16,8 @@ from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.compare import ComparingOptions, Data, Models
 from lexel.cli.options.groups import (
     ComputeOptions,
-    InputOptions,
     MessageOptions,
+    PlainInputOptions,
     ReadingOptions,
     TagOptions,
     grouped,
@@ -41,7 +41,7 @@ def compare(
     data: Data,
     comparing: ComparingOptions,
     labelled: LabelledOptions,
-    input: InputOptions,
+    input: PlainInputOptions,
     reading: ReadingOptions,
     tagging: TagOptions,
     compute: ComputeOptions,

@@ -7,8 +7,8 @@ from lexel.cli.options.groups import (
     ComputeOptions,
     EncoderOptions,
     Files,
-    InputOptions,
     MessageOptions,
+    PlainInputOptions,
     Script,
     grouped,
 )
@@ -23,7 +23,7 @@ def embed(
     vectors: VectorOptions,
     prompt: Prompt = None,
     script: Script = "as-is",
-    input: InputOptions,
+    input: PlainInputOptions,
     output: VectorOutputOptions,
     compute: ComputeOptions,
     messages: MessageOptions,

@@ -58,7 +58,7 @@ def evaluate(
     interval. Classifiers are scored on labelled texts, question answering
     on questions with answers.
 
-    [dim]The included model, with an HTML page of its mistakes:[/]
+    [dim]The bundled model, with an HTML page of its mistakes:[/]
     [bold]lexel evaluate --data dev.conllu --html dev.html[/]
 
     [dim]Recall of words that are not in the training data:[/]

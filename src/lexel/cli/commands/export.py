@@ -8,7 +8,7 @@ import typer
 
 from lexel.cli.jobs.labelled import open_labelled
 from lexel.cli.options.export import Check, Data, HeadName, Joint, MaxDrop, MaxFlips, Precision, To
-from lexel.cli.options.groups import InputOptions, MessageOptions, Revision, grouped
+from lexel.cli.options.groups import MessageOptions, PlainInputOptions, Revision, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import note, reported
 from lexel.errors import OptionError
@@ -33,7 +33,7 @@ def export(
     max_drop: MaxDrop = 0.2,
     check: Check = False,
     revision: Revision = None,
-    input: InputOptions,
+    input: PlainInputOptions,
     labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:

@@ -7,8 +7,8 @@ from lexel.cli.options.groups import (
     ComputeOptions,
     Files,
     HeadOptions,
-    InputOptions,
     MessageOptions,
+    PlainInputOptions,
     Script,
     grouped,
 )
@@ -24,7 +24,7 @@ def fill(
     masks: MaskOptions,
     deciding: DecideOptions,
     perplexity: PerplexityOptions,
-    input: InputOptions,
+    input: PlainInputOptions,
     output: FillOutputOptions,
     compute: ComputeOptions,
     messages: MessageOptions,

@@ -20,7 +20,7 @@ _WIDE_COLUMNS, _SHORT_COMMIT = 118, 10
 def models(*, messages: MessageOptions) -> None:
     """List the models that are available without a download.
 
-    These are the included models and the BERT-family models in the hub
+    These are the bundled models and the BERT-family models in the hub
     cache. Prints a table on a terminal, and JSON lines with the full commit
     and the folder into a pipe.
 

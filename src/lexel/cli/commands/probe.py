@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lexel.cli.jobs.labelled import open_labelled
 from lexel.cli.jobs.outputs import check_outputs
-from lexel.cli.options.groups import ComputeOptions, InputOptions, MessageOptions, ModelOptions, grouped
+from lexel.cli.options.groups import ComputeOptions, MessageOptions, ModelOptions, PlainInputOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.options.named_model import Model, chosen_model
 from lexel.cli.options.probe import Data, Head, ProbingOptions
@@ -29,7 +29,7 @@ def probe(
     head: Head,
     probing: ProbingOptions,
     labelled: LabelledOptions,
-    input: InputOptions,
+    input: PlainInputOptions,
     model: ModelOptions,
     compute: ComputeOptions,
     messages: MessageOptions,
@@ -39,7 +39,7 @@ def probe(
     A linear classifier is fitted on each layer of the frozen encoder and
     scored. The model's own heads are not used.
 
-    [dim]Which layer of the included model separates entities best:[/]
+    [dim]Which layer of the bundled model separates entities best:[/]
     [bold]lexel probe --data train.jsonl --test dev.jsonl --head entities[/]
     """
     with reported(messages):

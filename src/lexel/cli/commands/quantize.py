@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexel.cli.jobs.labelled import open_labelled
-from lexel.cli.options.groups import InputOptions, MessageOptions, Revision, grouped
+from lexel.cli.options.groups import MessageOptions, PlainInputOptions, Revision, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.options.quantize import Calibration, Data, Dynamic, MaxDrop, MaxFlips, WeightsOnly
 from lexel.cli.terminal.messages import note, reported
@@ -31,7 +31,7 @@ def quantize(
     dynamic: Dynamic = False,
     weights_only: WeightsOnly = False,
     revision: Revision = None,
-    input: InputOptions,
+    input: PlainInputOptions,
     labelled: LabelledOptions,
     messages: MessageOptions,
 ) -> None:

@@ -6,8 +6,8 @@ from lexel.cli.options.embed import Prompt, VectorOptions
 from lexel.cli.options.groups import (
     ComputeOptions,
     EncoderOptions,
-    InputOptions,
     MessageOptions,
+    PlainInputOptions,
     Script,
     grouped,
 )
@@ -24,7 +24,7 @@ def search(
     vectors: VectorOptions,
     prompt: Prompt = None,
     script: Script = "as-is",
-    input: InputOptions,
+    input: PlainInputOptions,
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> None:

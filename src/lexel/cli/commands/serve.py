@@ -21,7 +21,7 @@ def serve(
             "-m",
             panel=_MODEL,
             value="[NAME=]MODEL",
-            help="Model folder, hub id or included model (zh, zh-fast, en). Can be repeated. Default: zh.",
+            help="Model folder, hub id or bundled model (zh, zh-fast, en). Can be repeated. Default: zh.",
         ),
     ] = None,
     expect: Annotated[
@@ -44,7 +44,7 @@ def serve(
     Listens on this machine only, unless you pass --host. On SIGTERM, it
     answers accepted requests and stops.
 
-    [dim]The included model, with a page at http://127.0.0.1:8000/:[/]
+    [dim]The bundled model, with a page at http://127.0.0.1:8000/:[/]
     [bold]lexel serve[/]
 
     [dim]Two models, with API keys:[/]

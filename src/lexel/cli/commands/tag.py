@@ -44,7 +44,7 @@ def tag(
     terminal, and writes JSON lines into pipes and files. Record n of the
     output is record n of the input, including blank lines.
 
-    [dim]A file, with the included model:[/]
+    [dim]A file, with the bundled model:[/]
     [bold]lexel tag news.txt --out news.jsonl[/]
 
     [dim]A model from the hub, into CoNLL columns:[/]

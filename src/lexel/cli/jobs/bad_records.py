@@ -11,10 +11,10 @@ import typer
 from lexel.data.faults import Faults
 from lexel.data.files import TextOutput, open_output
 from lexel.data.records.json import json_row
-from lexel.names import OnError
+from lexel.names import OnErrorOrFile
 
 
-def check_on_error(on_error: OnError, out: str | None) -> None:
+def check_on_error(on_error: OnErrorOrFile, out: str | None) -> None:
     """Refuse to write bad records aside where there is no output that they could lie beside.
 
     Raises:
@@ -25,7 +25,7 @@ def check_on_error(on_error: OnError, out: str | None) -> None:
 
 
 @contextmanager
-def counted_faults(on_error: OnError, *, out: str | None) -> Iterator[Faults]:
+def counted_faults(on_error: OnErrorOrFile, *, out: str | None) -> Iterator[Faults]:
     """Give what counts bad records, and by the rule ``file`` writes them; without one there is no file."""
     with ExitStack() as stack:
         opened: list[TextOutput] = []

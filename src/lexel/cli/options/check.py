@@ -14,7 +14,7 @@ _CHECKING = "Checking"
 CheckFormat = Literal["terminal", "json", "sarif"]
 
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODELS", help="Folders, hub ids or names of included models.")
+    list[str] | None, typer.Argument(metavar="MODELS", help="Folders, hub ids or names of bundled models.")
 ]
 
 

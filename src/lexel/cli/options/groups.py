@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
 
+from lexel.names import OnError as OnErrorName
+from lexel.names import OnErrorOrFile as OnErrorOrFileName
 from lexel.names import Pieces as PiecesName
 
 _MODEL, _INPUT, _OUTPUT, _READING, _COMPUTING, _TALKING = "Model", "Input", "Output", "Reading", "Computing", "Messages"
@@ -30,7 +32,6 @@ InputFormat = Literal[
     "hugging-face", "label-studio", "doccano", "prodigy", "cluener",
     "spacy", "brat", "ontonotes", "conll2012", "uner", "germeval", "webanno", "fasttext",
 ]  # fmt: skip
-OnErrorName = Literal["stop", "skip", "repair", "file"]
 OutputFormat = Literal[
     "text", "segmented", "conll", "conllu", "jsonl", "csv", "tsv", "parquet",
     "hugging-face", "label-studio", "doccano", "prodigy", "cluener",
@@ -77,7 +78,7 @@ ModelName = Annotated[
         "-m",
         panel=_MODEL,
         value="MODEL",
-        help="Folder, hub id, or included model: zh (default), zh-fast, en.",
+        help="Folder, hub id, or bundled model: zh (default), zh-fast, en.",
     ),
 ]
 ModelRevision = Annotated[
@@ -138,8 +139,17 @@ OnError = Annotated[
         "--on-error",
         panel=_INPUT,
         value="RULE",
+        help="On bad records: stop (default), skip and count them, or repair what can be repaired.",
+    ),
+]
+OnErrorOrFile = Annotated[
+    OnErrorOrFileName,
+    option(
+        "--on-error",
+        panel=_INPUT,
+        value="RULE",
         help="On bad records: stop (default), skip and count them, repair what can be repaired, or file: skip them and "
-        "write them to OUT.errors.jsonl (tag, segment, evaluate).",
+        "write them to OUT.errors.jsonl.",
     ),
 ]
 Out = Annotated[
@@ -252,6 +262,13 @@ class InputOptions:
     id_column: IdColumn = "id"
     encoding: Encoding = "utf-8"
     max_chars: MaxChars = None
+    on_error: OnErrorOrFile = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainInputOptions(InputOptions):
+    """The same for commands that write no file of bad records."""
+
     on_error: OnError = "stop"
 
 

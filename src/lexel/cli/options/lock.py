@@ -11,7 +11,7 @@ from lexel.cli.options.groups import option
 _LOCKING = "Locking"
 
 Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODELS", help="Hub ids at a revision, folders, or included models.")
+    list[str] | None, typer.Argument(metavar="MODELS", help="Hub ids at a revision, folders, or bundled models.")
 ]
 Update = Annotated[
     bool, option("--update", panel=_LOCKING, help="Show what would change if every model were locked again.")

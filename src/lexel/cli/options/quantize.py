@@ -14,7 +14,7 @@ Calibration = Annotated[
         "--calibration",
         panel=_QUANTISING,
         value="FILE",
-        help="A few hundred sentences of the text to be read. Default: an included sample in 8 languages.",
+        help="A few hundred sentences of the text to be read. Default: a built-in sample in 8 languages.",
     ),
 ]
 

@@ -71,7 +71,7 @@ class Loss:
 
     Attributes:
         layers: Scores by layer on gold; empty without any.
-        flips: By output, decisions of a thousand that come out otherwise; of ``hidden.N``, and of vectors, a thousand
+        flips: By output, decisions of a thousand that change; of ``hidden.N``, and of vectors, a thousand
             times the mean cosine distance.
         changed: By layer, places of a thousand words that are read otherwise.
         examples: Some of these places, in context.
@@ -140,7 +140,7 @@ def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[st
         if name.startswith("hidden."):
             lines.append(f"{name}: mean cosine {1 - flips / 1000:.5f} with the vectors before")
         else:
-            lines.append(f"{name}: {flips:.2f} of 1,000 decisions come out otherwise")
+            lines.append(f"{name}: {flips:.2f} of 1,000 decisions change")
     lines += [f"{name}: {found.in_words(names)}" for name, found in loss.agreement.items()]
     if loss.changed:
         places = ", ".join(f"{name} {n:.2f}" for name, n in loss.changed.items())

@@ -1,4 +1,4 @@
-"""Two forms of one model read the same: scores beside gold, decisions, places that come out otherwise, speed."""
+"""Compare two forms of one model on the same data: scores, changed decisions and speed."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ class TrainingOptions:
         text_field: Key or column of the text in classified texts. Default: text.
         pair_field: Key or column of a pair's second text. Default: text_pair.
         label_field: Key or column of the label in classified texts. Default: label.
-        on_error: On bad records: stop, skip and count them, or repair what can be repaired.
+        on_error: What happens to bad records. Default: stop.
         data_fold: Rule that folds part-of-speech tags by XPOS, such as ud-zh-2.12.
         labels_from: Take the labels of new heads from the training files, or from all files.
         heads: The heads by name, or a list of their tasks (words, pos, words+pos, entities, labels, spans, fill,

@@ -391,9 +391,7 @@ def verifying(facts: Facts) -> str:
     commands = results.verify_commands(facts)
     if not commands:
         return ""
-    said = (
-        "Measures the figures of this card's metadata again. Exit status 1: one differs by more than a point:"
-    )
+    said = "Measures the figures of this card's metadata again. Exit status 1: one differs by more than a point:"
     return markdown.paragraphs(said, markdown.console(*commands))
 
 

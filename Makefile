@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 EXPORT ?= .venv-export
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup demo test test-clients test-export check audit hashes bench docs clean
+.PHONY: setup demo test test-clients test-export check audit hashes bench docs pictures clean
 .PHONY: help fast test-fast changelog
 .DEFAULT_GOAL := help
 
@@ -61,6 +61,10 @@ changelog: $(VENV)/dev.done         ## Move the fragments of changelog.d into CH
 
 docs: $(VENV)/dev.done              ## The documentation site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: $(VENV)/dev.done          ## What the docs show of the bundled model: the README's picture, the notebook's outputs
+	$(BIN)/python -m tests.docs.picture
+	$(BIN)/python -m tests.docs.notebook
 
 clean:                              ## Removes the virtual environments
 	rm -rf $(VENV) $(EXPORT) $(EXPORT)-optimum

@@ -1,7 +1,8 @@
-"""Hooks of the documentation site: pages that live outside ``docs/``, and links to them.
+"""Hooks of the documentation site: pages that live outside ``docs/``, links to them, and the language of a page.
 
 ``CHANGELOG.md``, ``CONTRIBUTING.md`` and the card of the bundled model are pages of the site, too. A link to another
-file of the repository, which the site does not have, becomes its text.
+file of the repository, which the site does not have, becomes its text. Pages in ``zh/`` say that they are Chinese, so
+that browsers choose Chinese forms of the characters and screen readers read them as Chinese.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ OUTSIDE = {
     CARD / "training.svg": "training.svg",
 }
 """Files outside ``docs/``, with their places on the site."""
+CHINESE = {
+    '<html lang="en"': '<html lang="zh-Hans"',
+    "Table of contents": "目录",
+    "Skip to content": "跳到正文",
+    "Back to top": "回到顶部",
+}
+"""What the theme says on a page in English, and what a Chinese page says."""
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s#]+)(#[^()\s]*)?\)")
 
 
@@ -50,3 +58,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{mark}[{text}]({os.path.relpath(place, Path(page.file.src_uri).parent)}{anchor})"
 
     return _LINK.sub(relinked, markdown)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Make the theme's own words on a Chinese page Chinese."""
+    if page.file.src_uri.startswith("zh/"):
+        for english, chinese in CHINESE.items():
+            output = output.replace(english, chinese)
+    return output

@@ -1,4 +1,4 @@
-"""What cards in the wild say of their licence."""
+"""What cards in the wild say of their licence and their languages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lexel.checkpoint.card import read_card
+from lexel.checkpoint.card import read_card, read_languages
 from lexel.checkpoint.front_matter import front_matter_of, read_keys
 from lexel.licences.names import LICENCES
 
@@ -128,3 +128,22 @@ def test_a_licence_that_cannot_be_parsed_is_not_stated(tmp_path: Path, value: st
 
 def test_front_matter_without_an_end_is_none() -> None:
     assert front_matter_of("---\nlicense: mit\n") is None
+
+
+@pytest.mark.parametrize(
+    ("front", "languages"),
+    [
+        ("language: de", ("de",)),
+        ("language:\n- zh\n- en", ("zh", "en")),
+        ("language: no", ("no",)),
+        ("language: [pt-BR, no, 3]", ("pt-BR", "no")),
+        ("license: mit", ()),
+        ("language:", ()),
+    ],
+)
+def test_languages_are_read_from_the_front_matter(tmp_path: Path, front: str, languages: tuple[str, ...]) -> None:
+    assert read_languages(card(tmp_path, f"---\n{front}\n---\n")) == languages
+
+
+def test_a_folder_without_a_card_names_no_language(tmp_path: Path) -> None:
+    assert read_languages(tmp_path) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -67,3 +68,18 @@ def named(path: str) -> object:
             found = getattr(found, name)
         return found
     raise AssertionError(path)
+
+
+def test_chinese_pages_say_that_they_are_chinese(site: Path) -> None:
+    pages = {path.name: path.read_text(encoding="utf-8") for path in site.glob("zh/*.html")}
+    assert pages
+    assert [name for name, page in pages.items() if '<html lang="zh' not in page or "Table of contents" in page] == []
+    assert '<html lang="en"' in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_search_splits_chinese_text_into_words(site: Path) -> None:
+    pytest.importorskip("jieba", reason="the search's index is cut into words by jieba")
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    (page,) = (entry["text"] for entry in index["docs"] if entry["location"] == "zh/index.html")
+    assert "zh" in index["config"]["lang"]
+    assert "命名" in re.split(index["config"]["separator"], page)

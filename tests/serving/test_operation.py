@@ -139,9 +139,10 @@ def test_a_model_of_the_hub_is_not_looked_for_offline(monkeypatch: pytest.Monkey
 def test_the_operator_sees_models_and_limits(server: LiveServer) -> None:
     info = server.get("/info")
     bundled = info["models"][0]
-    assert {"id", "revision", "licence", "tasks", "labels", "engines"} <= bundled.keys()
+    assert {"id", "revision", "licence", "tasks", "labels", "engines", "languages", "mask"} <= bundled.keys()
     assert "CC" in bundled["licence"].upper()
-    assert [model["script"] for model in info["models"]] == ["Hani", None, None]
+    assert bundled["languages"] == ["zh"]
+    assert [model["script"] for model in info["models"]] == ["Hani", "Latn", "Latn"]
     assert any("int8" in engine for engine in bundled["engines"])
     assert info["limits"].keys() == {"max_body_bytes", "max_queued_pieces", "max_texts", "timeout_s"}
 

@@ -205,15 +205,57 @@ def test_the_page_comes_with_a_strict_policy(server: LiveServer) -> None:
     assert "unsafe" not in policy
 
 
-def test_the_examples_are_in_the_script_that_the_model_reads(page: Page) -> None:
-    assert "臺北" in page.input_value("#text")
+def describe_models(page: Page, **values: object) -> None:
+    """Open the page again, with other facts of the models."""
 
-    def latin(route: Route) -> None:
+    def changed(route: Route) -> None:
         info = route.fetch().json()
-        info["models"][0]["script"] = "Latn"
+        for model in info["models"]:
+            model.update(values)
         route.fulfill(json=info)
 
-    page.route("**/info", latin)
+    page.route("**/info", changed)
     page.reload()
     page.wait_for_selector("#tasks button")
-    assert page.input_value("#text").startswith("Barack Obama")
+
+
+@pytest.mark.parametrize(
+    ("languages", "script", "begins"),
+    [
+        (["de"], "Latn", "Angela Merkel"),
+        (["ar", "en", "zh"], "Arab", "Barack Obama"),  # the page's own language, where the model reads it
+        (["pt-BR", "es"], "Latn", "Gabriel"),
+        (["multilingual"], "Latn", "Barack Obama"),
+        ([], "Cyrl", "Юрий Гагарин"),
+        ([], None, "Barack Obama"),
+    ],
+)
+def test_the_examples_are_in_a_language_that_the_model_reads(
+    page: Page, languages: list[str], script: str | None, begins: str
+) -> None:
+    assert page.input_value("#text").startswith("姚明")
+    describe_models(page, languages=languages, script=script)
+    assert page.input_value("#text").startswith(begins)
+
+
+def test_the_example_for_fill_has_the_models_own_mask(page: Page) -> None:
+    describe_models(page, mask="<mask>")
+    page.select_option("#model", "joint")
+    page.get_by_role("tab", name="Fill").click()
+    assert "<mask>" in page.input_value("#text")
+    assert "[MASK]" not in page.input_value("#text")
+
+
+def test_examples_follow_the_task_and_your_own_text_stays(page: Page) -> None:
+    first = page.input_value("#text")
+    page.get_by_role("tab", name="Words", exact=True).click()
+    assert page.input_value("#text") != first
+    page.fill("#text", "我自己的句子。")
+    page.get_by_role("tab", name="Embed").click()
+    assert page.input_value("#text") == "我自己的句子。"
+
+
+def test_the_script_to_read_as_is_offered_for_models_that_read_chinese(page: Page) -> None:
+    expect(page.locator("#script")).to_be_visible()
+    describe_models(page, languages=["de"], script="Latn")
+    expect(page.locator("#script")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""What a model folder says of its licence, in its card (``README.md``) and its licence file."""
+"""What a model folder says of its licence and its languages, in its card (``README.md``) and its licence file."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ def read_card(folder: Path, *, base: Mapping[str, Any] | None = None) -> Card:
     """
     values = read_keys(_card_text(folder / "README.md"), _KEYS)
     return judge(values, file=licence_of_folder(folder), base=base)
+
+
+def read_languages(folder: Path) -> tuple[str, ...]:
+    """The languages that a model's card names, as it writes them: ISO codes for the most part (``zh``, ``pt-BR``)."""
+    said = read_keys(_card_text(folder / "README.md"), ("language",)).get("language")
+    codes = said if isinstance(said, list) else [said]
+    # YAML reads "no", the code of Norwegian, as false.
+    return tuple("no" if code is False else code for code in codes if code is False or isinstance(code, str))
 
 
 def _card_text(path: Path) -> str:

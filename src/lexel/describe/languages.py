@@ -1,12 +1,14 @@
-"""How many pieces a character of each language costs a tokenizer: what tells for which languages a model was made."""
+"""What a vocabulary tells of the languages a model was made for: what each costs, and the script of its pieces."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from lexel.text.letters import main_script
 from lexel.text.pieces import Tokenizer
 
 SAMPLES: Mapping[str, str] = {
@@ -24,6 +26,12 @@ SAMPLES: Mapping[str, str] = {
     "Vietnamese": "Thư viện mở cửa lúc chín giờ, và chủ nhật cửa hàng nhỏ bên cạnh bán bánh mì, sách và cà phê.",
 }
 """The same sentence in each language."""
+
+MOST_PIECES = 10_000
+"""Pieces of a vocabulary whose letters are looked at; larger vocabularies are sampled evenly."""
+
+_NAME = re.compile(r"\[.+\]|<.+>")
+"""A piece that is a name rather than text: ``[unused1]``, ``<mask>``."""
 
 
 class LanguageCost(NamedTuple):
@@ -48,3 +56,24 @@ def language_costs(tokenizer: Tokenizer) -> dict[str, LanguageCost]:
         share = 0.0 if unknown is None or not len(ids) else float(np.mean(ids == unknown))
         costs[name] = LanguageCost(len(ids) / len(text), share)
     return costs
+
+
+class Vocabulary(NamedTuple):
+    """What a vocabulary tells of the texts that a model reads.
+
+    Attributes:
+        script: The script of most pieces (ISO 15924); ``Jpan`` for ideographs with many kana. ``None`` without letters.
+        mask: How a mask is written, if there is one.
+    """
+
+    script: str | None
+    mask: str | None
+
+
+def look_at_vocabulary(tokenizer: Tokenizer) -> Vocabulary:
+    """The script of most pieces, and the spelling of the mask."""
+    n = tokenizer.n_own_pieces
+    strings = tokenizer.strings(range(0, n, -(-n // MOST_PIECES)))
+    readable = (tokenizer.join([string]) for string in strings if not _NAME.fullmatch(string))
+    mask = tokenizer.special.mask
+    return Vocabulary(main_script(readable), None if mask is None else tokenizer.strings([mask])[0])

@@ -20,7 +20,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import lexel
-from lexel.checkpoint.source import BUNDLED_SCRIPTS, bundled_name
 from lexel.engines.choose import EngineOptions, describe
 from lexel.errors import DataError, LexelError
 from lexel.serving import page
@@ -143,6 +142,7 @@ def _warm(service: Service) -> None:
         for task in model.tasks[:1]:
             lane = model.lane(task, {"labels": ["a"]} if task == "zero-shot" else None)
             list(lane.read([_warm_item(task, text) for text in WARM_TEXTS]))
+    server_info(service)  # looks at each vocabulary once, so that no request waits for it
     gc.collect()
     gc.freeze()  # what is there now stays, and need not be searched again
     service.is_ready = True
@@ -219,7 +219,9 @@ def _described(model: ServedModel) -> dict[str, Any]:
         "id": checkpoint.source.repo_id,
         "revision": checkpoint.source.commit,
         "licence": checkpoint.card.licence,
-        "script": BUNDLED_SCRIPTS.get(bundled_name(checkpoint.source.folder) or ""),
+        "languages": model.languages,
+        "script": model.vocabulary.script,
+        "mask": model.vocabulary.mask,
         "tasks": model.tasks,
         "labels": {head.name: head.labels for head in checkpoint.heads.values()},
         "engines": sorted({describe(engine) for engine in model.engines}),

@@ -10,10 +10,12 @@ import json
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
+from lexel.checkpoint.card import read_languages
+from lexel.describe.languages import Vocabulary, look_at_vocabulary
 from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import LexelError, MissingExtra
@@ -28,6 +30,7 @@ from lexel.tasks.embed import Embedder
 from lexel.tasks.fill import Filler
 from lexel.tasks.tag import TASKS_OF_LAYER, Tagger
 from lexel.tasks.zero_shot import ZeroShotClassifier
+from lexel.text.tokenizer import load_tokenizer
 
 AS_IS = "as-is"
 """The script of texts that are not converted."""
@@ -131,11 +134,13 @@ class ServedModel:
         name: What requests call it.
         checkpoint: The opened checkpoint.
         tasks: The tasks of ``OWN_TASKS`` that its heads allow.
+        languages: The languages that its card names.
     """
 
     def __init__(self, spec: ModelSpec, options: EngineOptions, *, share: Callable[[Engine], Engine]) -> None:
         self.name: str = spec.name
         self.checkpoint: Checkpoint = open_checkpoint(spec.source, expects=spec.expects)
+        self.languages: tuple[str, ...] = read_languages(self.checkpoint.source.folder)
         self._options = replace(options, start=self._engine)
         self._share = share
         self._engines: dict[frozenset[str], Engine] = {}
@@ -146,6 +151,13 @@ class ServedModel:
         self.tasks: tuple[str, ...] = tuple(
             task for task in OWN_TASKS if not READERS[task].heads or not has.isdisjoint(READERS[task].heads)
         )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What its vocabulary tells of the texts that it reads."""
+        source, config = self.checkpoint.source, self.checkpoint.config
+        tokenizer = load_tokenizer(source.folder, pieces=self.checkpoint.pieces, model_type=config.model_type)
+        return look_at_vocabulary(tokenizer)
 
     def reader(self, task: str, *, script: str = AS_IS) -> Any:
         """The reader of a task, loaded at the first call.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -39,3 +41,19 @@ def count_scripts(text: str) -> dict[str, int]:
         if script := script_of(chr(code)):
             found[script] = found.get(script, 0) + count
     return found
+
+
+def main_script(words: Iterable[str]) -> str | None:
+    """The script of most words, where the letters of a word decide; ``None`` if no word has letters.
+
+    Japanese is written in ideographs and kana: where the kana are more than a tenth of both, the script is ``Jpan``.
+    """
+    counts: Counter[str] = Counter()
+    for word in words:
+        letters = Counter(filter(None, map(script_of, word)))
+        if letters:
+            counts[letters.most_common(1)[0][0]] += 1
+    kana = counts.pop("Hira", 0) + counts.pop("Kana", 0)
+    if 10 * kana > kana + counts["Hani"]:
+        counts["Jpan"] = kana + counts.pop("Hani", 0)
+    return counts.most_common(1)[0][0] if counts.total() else None

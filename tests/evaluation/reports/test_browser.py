@@ -142,6 +142,14 @@ def test_a_list_in_a_narrow_window_names_its_columns(comparison: tuple[Compariso
     assert "second" in cell.evaluate("element => getComputedStyle(element, '::before').content")
 
 
+def test_a_table_that_fits_shows_no_shadow(comparison: tuple[Comparison, Path], open_page: Open) -> None:
+    page = open_page(comparison[1])
+    page.set_viewport_size({"width": 1200, "height": 1000})
+    shown = page.screenshot(full_page=True)
+    page.add_style_tag(content=".wide { background: none }")
+    assert page.screenshot(full_page=True) == shown
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_is_readable_by_day_and_by_night(
     comparison: tuple[Comparison, Path], open_page: Open, scheme: str

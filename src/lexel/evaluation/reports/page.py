@@ -122,7 +122,7 @@ def _quality(name: str, result: WordResult | PosResult | EntityResult | NestedRe
         columns = [(_range(score), score.f1, score.n_documents) for score in result.by_length]
         yield Figure("F1 by length", plots.column_chart(columns, unit="characters of the document"))
     if result.reliability is not None:
-        caption = f"Share right over score: error {percent(result.reliability.expected_error)}"
+        caption = f"Share right at each score (calibration error {percent(result.reliability.expected_error)})"
         yield Figure(caption, plots.reliability_plot(result.reliability, of=name))
 
 

@@ -215,7 +215,7 @@ def _figures(results: TextResults) -> Iterator[Figure]:
     if scores.confusion is not None:
         yield confusion_figure("Gold class (row) and predicted class (column)", scores.confusion, layer="classes")
     if scores.reliability is not None:
-        caption = f"Share right over score: error {percent(scores.reliability.expected_error)}"
+        caption = f"Share right at each score (calibration error {percent(scores.reliability.expected_error)})"
         yield Figure(caption, plots.reliability_plot(scores.reliability, of="classes"))
 
 

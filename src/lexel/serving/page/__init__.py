@@ -18,6 +18,7 @@ _FILES = {
     "page.js": "text/javascript",
     "docs.js": "text/javascript",
     "words.js": "text/javascript",
+    "examples.js": "text/javascript",
 }
 _HEADERS = {
     "Content-Security-Policy": POLICY,

@@ -3,8 +3,9 @@
 
 const TASKS = ["tag", "segment", "classify", "fill", "answer", "embed", "similarity"];
 const NEEDS = { segment: "tag", similarity: "embed" };
+const TEXT_OF = { similarity: "embed" };
 const $ = (id) => document.getElementById(id);
-const state = { task: "tag", language: navigator.language.startsWith("zh") ? "zh" : "en", models: [], last: null };
+const state = { task: "tag", language: navigator.language.startsWith("zh") ? "zh" : "en", models: [], last: null, examples: {} };
 
 const word = (key, ...values) => {
   const found = WORDS[state.language][key];
@@ -35,7 +36,7 @@ function request() {
   const options = {};
   if (["tag", "segment"].includes(state.task)) {
     if (lexicon.length) options.lexicon = lexicon;
-    if ($("script").value) options.script = $("script").value;
+    if ($("script").value && readsChinese()) options.script = $("script").value;
     options.offsets = "utf16"; // what JavaScript counts in
     if (state.task === "tag" && Number($("threshold").value) > 0) options.min_score = Number($("threshold").value);
   }
@@ -166,7 +167,8 @@ function drawAnswer(found, context) {
 function drawVector(vector) {
   const root = make("div");
   const shown = vector.slice(0, 8).map((one) => one.toFixed(4)).join(", ");
-  root.append(make("p", "", word("numbers", vector.length)), make("code", "", `[${shown}, …]`));
+  const more = vector.length > 8 ? ", …" : "";
+  root.append(make("p", "", word("numbers", vector.length)), make("code", "", `[${shown}${more}]`));
   return root;
 }
 
@@ -226,10 +228,7 @@ async function copy(kind) {
 
 function choose(task, focus) {
   state.task = task;
-  for (const [id, name] of [["text", task], ["question", "question"], ["others", "others"]]) {
-    const isUntouched = Object.values(EXAMPLES).some((examples) => Object.values(examples).includes($(id).value));
-    if (!$(id).value || isUntouched) $(id).value = (EXAMPLES[chosenModel()?.script] || EXAMPLES.Hani)[name];
-  }
+  showExamples();
   for (const tab of $("tasks").children) {
     const isChosen = tab.dataset.task === task;
     tab.setAttribute("aria-selected", isChosen);
@@ -237,9 +236,33 @@ function choose(task, focus) {
     if (isChosen && focus) tab.focus();
   }
   for (const node of document.querySelectorAll("[data-for]")) node.hidden = !node.dataset.for.split(" ").includes(task);
+  if (!readsChinese()) $("script").parentElement.hidden = true;
   $("result").replaceChildren();
   document.querySelector(".copies").hidden = true;
   say("");
+}
+
+// Puts an example into each field that is empty, or still has the example that was put there before.
+function showExamples() {
+  const examples = EXAMPLES[exampleLanguage()];
+  const text = examples[TEXT_OF[state.task] || state.task].replace("[MASK]", chosenModel()?.mask || "[MASK]");
+  for (const [id, example] of [["text", text], ["question", examples.question], ["others", examples.others]]) {
+    if ($(id).value && $(id).value !== state.examples[id]) continue;
+    $(id).value = state.examples[id] = example;
+  }
+}
+
+// A language that the model reads, by its card, else by its vocabulary: the page's own, else English, else its first.
+function exampleLanguage() {
+  const { languages = [], script } = chosenModel() || {};
+  const named = languages.map((code) => code.toLowerCase().split(/[-_]/)[0]).filter((code) => code in EXAMPLES);
+  return [state.language, "en"].find((code) => named.includes(code)) || named[0] || LANGUAGE_OF_SCRIPT[script] || "en";
+}
+
+// Whether converting between simplified and traditional characters means anything to the model.
+function readsChinese() {
+  const { languages = [], script } = chosenModel() || {};
+  return script === "Hani" || languages.some((code) => /^(zh|yue|lzh)\b/i.test(code));
 }
 
 function chosenModel() {

@@ -1,5 +1,5 @@
 "use strict";
-// The page's words in English and Chinese, and its examples.
+// The page's words in English and Chinese.
 
 const WORDS = {
   en: {
@@ -21,30 +21,5 @@ const WORDS = {
     tag: "词与实体", segment: "分词", classify: "分类", fill: "填空", answer: "问答", embed: "向量",
     similarity: "相似度", score: "分数", "score-head": "分数", took: (ms) => `${ms} 毫秒`, failed: "服务器没有应答。",
     numbers: (n) => `${n} 个数`, entities: "实体", entity: "实体", type: "类型", place: "字符",
-  },
-};
-
-const EXAMPLES = {
-  Hani: {
-    tag: "臺北市長蔣萬安昨天在市政府會見來自日本東京的訪問團。",
-    segment: "我们明天下午三点在图书馆门口见面。",
-    classify: "这家餐厅的服务很好，菜也好吃。",
-    fill: "中国的首都是[MASK]京。",
-    answer: "故宫位于北京市中心，旧称紫禁城，是明清两代的皇家宫殿。",
-    embed: "今天天气很好。",
-    similarity: "今天天气很好。",
-    question: "故宫旧称什么？",
-    others: "天气晴朗，阳光明媚。\n股市今天大跌。",
-  },
-  Latn: {
-    tag: "Barack Obama was born in Honolulu and taught law at the University of Chicago.",
-    segment: "We'll meet in front of the library after lunch.",
-    classify: "The service is good and the food tastes great.",
-    fill: "The capital of France is [MASK].",
-    answer: "The Forbidden City stands in the centre of Beijing. It was the palace of the Ming and Qing emperors.",
-    embed: "The weather is fine today.",
-    similarity: "The weather is fine today.",
-    question: "Where does the Forbidden City stand?",
-    others: "The sun is shining.\nStocks fell sharply today.",
   },
 };

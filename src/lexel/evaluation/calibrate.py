@@ -150,7 +150,7 @@ def described(found: Mapping[Layer, Calibrated]) -> Iterator[str]:
         line = f"{layer}: calibration error {before:.2f}, calibrated {after:.2f} ({n:,} predictions)"
         if result.f1 is not None:
             all_of_them, kept = (100 * value for value in result.f1)
-            line += f"; least score {result.tuned.min_score:g}: F1 {all_of_them:.2f} to {kept:.2f}"
+            line += f"; minimum score {result.tuned.min_score:g}: F1 {all_of_them:.2f} to {kept:.2f}"
         yield line
 
 

@@ -42,6 +42,14 @@ def test_the_api_is_described(server: LiveServer) -> None:
     assert {"/v1/tag", "/embed", "/v1/embeddings", "/v2/models/{name}/infer", "/analyze", "/ready"} <= set(paths)
 
 
+def test_every_field_of_a_native_request_is_described(server: LiveServer) -> None:
+    schemas = server.get("/openapi.json")["components"]["schemas"]
+    native = {name: schema for name, schema in schemas.items() if schema.get("additionalProperties") is False}
+    assert {"TagRequest", "TagOptions", "EmbedOptions"} <= native.keys()
+    fields = ((name, field, said) for name, schema in native.items() for field, said in schema["properties"].items())
+    assert [(name, field) for name, field, said in fields if not said.keys() & {"description", "$ref"}] == []
+
+
 def test_a_request_id_is_kept(server: LiveServer) -> None:
     with pytest.raises(Failed) as failed:
         server.post("/v1/tag", {}, {"X-Request-Id": "abc-1"})

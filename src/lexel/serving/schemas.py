@@ -13,39 +13,50 @@ OffsetUnit = Literal["char", "utf16", "byte"]
 class Strict(BaseModel):
     """A request: unknown fields are refused, so that a misspelt option is not lost.
 
-    It is frozen, so that requests share the options that they do not set; else each would copy them.
+    It is frozen, so that requests share the options that they do not set; else each would copy them. The line below a
+    field is its description in ``/openapi.json`` and on ``/docs``.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class LexiconEntry(Strict):
     """A word that must, or should, be cut as one."""
 
     word: str = Field(min_length=1)
+    """The word."""
     action: Literal["force", "prefer"] = "force"
+    """Whether it is always one word, or only preferred."""
     weight: float | None = Field(default=None, allow_inf_nan=False)
+    """How much a preferred word is preferred."""
 
 
 class TagOptions(Strict):
     """How texts are tagged."""
 
     lexicon: list[str | LexiconEntry] | None = None
+    """Words that stay whole."""
     decode: Literal["viterbi", "argmax"] | None = None
+    """The best valid tags of a text (viterbi), or the best tag of each piece (argmax)."""
     entities_on_words: bool | None = None
+    """Widen entities to whole words."""
     min_score: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    script: Literal["simplified", "traditional", "as-is"] | None = Field(
-        default=None, description="Convert Chinese to this script before reading; offsets index the text as it is."
-    )
+    """Leave out entities with a lower score. Default: the model's own least score."""
+    script: Literal["simplified", "traditional", "as-is"] | None = None
+    """Convert Chinese to this script before reading; offsets index the text as it is."""
     offsets: OffsetUnit = "char"
+    """What offsets count: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
 
 
 class Texts(Strict):
     """Texts for one model."""
 
-    text: str | None = Field(default=None, description="One text; or texts.")
-    texts: list[str] | None = Field(default=None, description="Several texts.")
-    model: str | None = Field(default=None, description="Which model; the first that can do it if not given.")
+    text: str | None = None
+    """One text; or texts."""
+    texts: list[str] | None = None
+    """Several texts."""
+    model: str | None = None
+    """Which model. Default: the first that can do it."""
 
     def items(self) -> list[str]:
         """The texts."""
@@ -64,11 +75,17 @@ class FillOptions(Strict):
     """How masks are filled."""
 
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many candidates. Default: 5, or all targets."""
     targets: list[str] | None = None
+    """Words to choose from. Default: the whole vocabulary."""
     joint: bool | None = None
+    """Decide all masks of a text together."""
     length: Annotated[int, Field(ge=1, le=16)] | list[int] | None = None
+    """Pieces of a mask: a number, or the fewest and the most."""
     mask: str | None = None
+    """Another spelling of a mask, such as ____."""
     offsets: OffsetUnit = "char"
+    """What offsets count: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
 
 
 class FillRequest(Texts):
@@ -80,21 +97,31 @@ class FillRequest(Texts):
 class ClassifyOptions(Strict):
     """How texts are classified."""
 
-    labels: list[str] | None = Field(default=None, description="Any labels: zero-shot classification.")
-    template: str | None = Field(default=None, description="A hypothesis with {} in place of the label.")
+    labels: list[str] | None = None
+    """Any labels: zero-shot classification."""
+    template: str | None = None
+    """For zero-shot classification: a hypothesis with {} in place of the label."""
     multi_label: bool | None = None
+    """Whether a text may have any number of labels. Default: as the model was trained."""
     top_k: Annotated[int, Field(ge=1)] | None = None
+    """How many labels with their scores. Default: all."""
     function: Literal["softmax", "sigmoid", "none"] | None = None
+    """What is applied to the model's outputs. Default: what its files say."""
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """The least score with which a label is given. Default: 0.5, or the calibration's."""
 
 
 class ClassifyRequest(Strict):
     """Texts, or pairs of texts, to classify."""
 
     text: str | None = None
+    """One text; or texts, or pairs."""
     texts: list[str] | None = None
+    """Several texts."""
     pairs: list[tuple[str, str]] | None = Field(default=None, strict=False)
+    """Pairs of texts, for models of two texts such as rerankers."""
     model: str | None = None
+    """Which model. Default: the first that can do it."""
     options: ClassifyOptions = ClassifyOptions()
 
     def items(self) -> Sequence[str | tuple[str, str]]:
@@ -109,19 +136,28 @@ class AnswerOptions(Strict):
     """How answers are searched."""
 
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many answers. Default: 1."""
     max_answer_chars: Annotated[int, Field(ge=1)] | None = None
+    """The most characters of an answer. Default: any number."""
     null_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Say that there is no answer if its margin is above this. Default: never."""
     align: Literal["words"] | None = None
+    """Widen answers to whole words, for scripts with blanks between words."""
     offsets: OffsetUnit = "char"
+    """What offsets count: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
 
 
 class AnswerRequest(Strict):
     """Questions, each about a context."""
 
     question: str
+    """The question."""
     context: str | None = None
+    """The text that has the answer; or contexts."""
     contexts: list[str] | None = None
+    """Several texts; the question is asked of each."""
     model: str | None = None
+    """Which model. Default: the first that can do it."""
     options: AnswerOptions = AnswerOptions()
 
     def items(self) -> list[tuple[str, str]]:
@@ -136,7 +172,9 @@ class EmbedOptions(Strict):
     """How vectors are made."""
 
     normalise: bool | None = None
+    """Scale vectors to length 1. Default: as the model's files say."""
     dimensions: Annotated[int, Field(ge=1)] | None = None
+    """Keep only the first numbers of each vector."""
 
 
 class EmbedRequest(Texts):
@@ -149,8 +187,11 @@ class SimilarityRequest(Strict):
     """A text, and others to compare it with."""
 
     text: str
+    """The text that the others are compared with."""
     texts: list[str]
+    """The others."""
     model: str | None = None
+    """Which model. Default: the first that can do it."""
 
 
 class Results(BaseModel):

@@ -266,8 +266,8 @@ def _check_distinct(names: tuple[str, ...], where: str) -> None:
 def _check_named(names: tuple[str, ...], where: str) -> None:
     if any(_NAMELESS.fullmatch(name) for name in names):
         raise LabelError(
-            f"{where}: the labels are {_some(names)} and say nothing; expected names such as B-PER, or B and I. Pass "
-            "them in this order with --labels, or --scheme bare to take each as one label a word"
+            f"{where}: the labels are {_some(names)}, which have no meaning; expected names such as B-PER, or B and I. "
+            "Pass them in this order with --labels, or --scheme bare to take each as one label a word"
         )
 
 

@@ -65,7 +65,7 @@ def check_span_labels(labels: Sequence[str], where: str) -> None:
 
     found = detect(labels, scheme="bare", where=where)
     if outside := [label for label in labels if label not in found.types]:
-        raise LabelError(f"{where}: {outside[0]!r} stands for no span; expected names of kinds of spans, such as PER")
+        raise LabelError(f"{where}: {outside[0]!r} is not a span label; expected labels such as PER")
 
 
 def read_pointer(entry: Any, where: str) -> PointerForm:

@@ -95,9 +95,9 @@ LINE = {"question": "?", "context": CONTEXT}
         ({**LINE, "answers": [{"text": "北京", "answer_start": "3"}]}, r"answers\[0\].answer_start is '3'"),
         ({**LINE, "answers": [{"text": "", "answer_start": 3}]}, r"answers\[0\] is empty"),
         ({**LINE, "answers": [{"text": "北京", "answer_start": 4}]}, "'北京' at 4, but the context has '京大' there"),
-        ({**LINE, "answers": [{"text": "北京", "answer_start": 4}]}, "it stands first at 3"),
+        ({**LINE, "answers": [{"text": "北京", "answer_start": 4}]}, "its text occurs first at 3"),
         ({**LINE, "answers": [{"text": "北京", "answer_start": -6}]}, "but the context has '' there"),
-        ({**LINE, "answers": [{"text": "上海", "answer_start": 3}]}, "it stands nowhere in the context"),
+        ({**LINE, "answers": [{"text": "上海", "answer_start": 3}]}, "its text does not occur in the context"),
         ({**LINE, "answers": [[3, 5]], "is_impossible": True}, "is_impossible is true, but there are 1 answers"),
     ],
 )

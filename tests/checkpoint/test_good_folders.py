@@ -72,7 +72,7 @@ def test_a_state_dict_inside_a_checkpoint_of_training_is_read_and_that_is_said(
     (folder / "pytorch_model.bin").write_bytes(data)
     with caplog.at_level(logging.INFO, "lexel"):
         assert entities(folder) == before
-    assert "pytorch_model.bin: the tensors stand under 'state_dict'; the rest of the file is not read" in caplog.text
+    assert "pytorch_model.bin: the tensors are under 'state_dict'; the rest of the file is not read" in caplog.text
 
 
 def test_nan_among_the_weights_is_an_error(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_discriminator_of_electra_fills_no_masks(build_folder: FolderBuilder) ->
 
 
 def test_names_that_say_nothing_are_refused_with_advice(build_folder: FolderBuilder) -> None:
-    with pytest.raises(LabelError, match=r"config\.json: the labels are LABEL_0, LABEL_1 and say nothing"):
+    with pytest.raises(LabelError, match=r"config\.json: the labels are LABEL_0, LABEL_1, which have no meaning"):
         read(build_folder({"id2label": numbered("LABEL_0", "LABEL_1")}))
 
 

@@ -233,14 +233,14 @@ WORD_PIECE = {"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix"
 BPE = {"type": "BPE", "vocab": {"a": 0, "是": 1, "a是": 2}, "merges": [["a", "是"]], "continuing_subword_prefix": "##"}
 
 BAD_TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
-    "a regular expression that backtracks": ({"pre_tokenizer": regex("(a+)+$")}, "could run for ever"),
+    "a regular expression that backtracks": ({"pre_tokenizer": regex("(a+)+$")}, "could run forever"),
     "the same in a sequence": (
         {"normalizer": {"type": "Sequence", "normalizers": [regex("(a|aa)*b", kind="Replace")]}},
-        "could run for ever",
+        "could run forever",
     ),
-    "many options": ({"pre_tokenizer": regex("a?" * 30 + "a" * 30)}, "could run for ever"),
-    "two endless classes": ({"pre_tokenizer": regex(".*.*x")}, "could run for ever"),
-    "a reference back": ({"pre_tokenizer": regex(r"(.+)\1")}, "could run for ever"),
+    "many options": ({"pre_tokenizer": regex("a?" * 30 + "a" * 30)}, "could run forever"),
+    "two endless classes": ({"pre_tokenizer": regex(".*.*x")}, "could run forever"),
+    "a reference back": ({"pre_tokenizer": regex(r"(.+)\1")}, "could run forever"),
     "an exploding normaliser": (
         {
             "normalizer": {

@@ -103,7 +103,7 @@ def test_a_classifier_is_scored_and_calibrated_on_lines_of_fasttext(
 
 def test_classes_with_blanks_are_no_classes_of_fasttext(classify: Run, classifier: Classifier) -> None:
     assert classifier("new york").label == "so so"
-    assert "class 'so so' has a blank or nothing" in one_error(classify("-q", "--to", "fasttext", input="new york\n"))
+    assert "class 'so so' is empty or has a space" in one_error(classify("-q", "--to", "fasttext", input="new york\n"))
 
 
 def test_a_table_of_classes_can_be_read_back(classify: Run, tmp_path: Path) -> None:

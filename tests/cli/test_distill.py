@@ -150,6 +150,6 @@ def test_the_cost_is_told_with_its_intervals() -> None:
     assert described_student(cost) == [
         "words: F1 95.00 [94.00, 96.00] the teacher's, 90.00 [89.00, 91.00] the student's, -5.00 [-6.00, -4.00] points",
         "words: 31.26 of 1,000 decisions change",
-        "size: 2.0 MB of weights beside the teacher's 8.0",
+        "size: 2.0 MB of weights, the teacher's 8.0",
         "speed: 300 characters/s, 3.00 times the teacher's",
     ]

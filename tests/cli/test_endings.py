@@ -56,7 +56,7 @@ def test_an_error_is_one_line(lexel: Run, arguments: list[str], variables: dict[
             {"LEXEL_ENGINE": "cuda"},
             "'cuda' is not one of 'auto', 'openvino', 'onnxruntime', 'torch', 'numpy' (from LEXEL_ENGINE)",
         ),
-        (["tag", "--out", "out.txt"], {}, "out.txt: text holds nothing that is found; name the format with --to"),
+        (["tag", "--out", "out.txt"], {}, "out.txt: text cannot hold results; name the format with --to"),
         (["tag", "--out", "out.doc"], {}, "ending '.doc'; expected one of .txt"),
         (["convert", "x"], {}, "Missing argument 'OUT'"),
     ],

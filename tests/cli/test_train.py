@@ -118,7 +118,7 @@ def test_ill_formed_tags_are_counted_and_repaired_when_asked(lexel: Run, tmp_pat
     path.write_text(CONLL, encoding="utf-8")
     typed = ("train", "--train-file", path, "-o", tmp_path / "out", "--heads", "entities", "--dry-run")
     said = one_error(lexel(*typed, "--quiet"))
-    assert "train.conll:5: tag 'I-LOC' cannot stand here" in said
+    assert "train.conll:5: tag 'I-LOC' is not allowed here" in said
     assert "1 tags of the file are ill-formed; --repair" in said
     repaired = lexel(*typed, "--repair")
     assert repaired.returncode == 0, repaired.stderr.decode()

@@ -157,7 +157,7 @@ def test_a_second_run_at_the_same_time_is_refused(corpus: Path, tmp_path: Path) 
     from lexel.corpora.store import open_store
 
     store = open_store(tmp_path / "out")
-    with store.locked(), pytest.raises(DataError, match="out: another run works in it"):
+    with store.locked(), pytest.raises(DataError, match="out: another run uses it"):
         run_corpus([str(corpus)], str(tmp_path / "out"), steps=[Length()], options=SMALL, workers=1)
     assert not store.is_held
 
@@ -220,7 +220,7 @@ def _change(path: Path) -> None:
 DAMAGE = {
     "a changed record": (lambda out: _change(out / "data/part-000001.jsonl"), r"part-000001\.jsonl: has changed"),
     "a lost file": (lambda out: (out / "data/part-000001.jsonl").unlink(), r"part-000001\.jsonl: is gone"),
-    "a strange file": (lambda out: (out / "data/part-9.jsonl.bak").touch(), r"is no file of the job"),
+    "a strange file": (lambda out: (out / "data/part-9.jsonl.bak").touch(), r"is not a file of the job"),
     "a torn record": (
         lambda out: (out / "shards/part-000001.json").write_text("{"),
         r"part-000001\.json: cannot be read",

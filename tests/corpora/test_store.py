@@ -83,7 +83,7 @@ def test_what_a_killed_attempt_left_is_removed_at_the_end(corpus: Path, url: str
     assert stray not in open_store(url).sizes("data")
     open_store(url).write(stray, b"{}\n")
     (problem,) = verify_corpus(url).problems
-    assert "part-000001-0123456789ab.jsonl: is no file of the job" in problem
+    assert "part-000001-0123456789ab.jsonl: is not a file of the job" in problem
     assert "Run the same command again, which removes it" in problem
 
 

@@ -167,10 +167,10 @@ def test_what_is_beside_the_tags_of_uner_is_counted() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("uner", "1\ta\tO\n2\tb\tI-PER\n", r"<stream>:2: tag 'I-PER' cannot stand here in scheme BIO"),
+        ("uner", "1\ta\tO\n2\tb\tI-PER\n", r"<stream>:2: tag 'I-PER' is not allowed here in scheme BIO"),
         ("uner", "1\ta\tO\nb O\n", r"<stream>:2: 'b O' is no row of UNER; expected number, word and tag"),
         ("germeval", "1\ta\tO\n", r"<stream>:1: .* is no row of GermEval 2014; expected number, word, outer"),
-        ("germeval", "1\ta\tO\tI-LOC\n", r"<stream>:1: tag 'I-LOC' cannot stand here"),
+        ("germeval", "1\ta\tO\tI-LOC\n", r"<stream>:1: tag 'I-LOC' is not allowed here"),
         ("conll2012", "a b c\n", r"<stream>:1: 3 columns; expected at least 11"),
         ("conll2012", "d 0 0 a NN * - - - - *) -\n", r"<stream>:1: '\*\)' closes a bracket that is not open"),
         ("conll2012", "d 0 0 a NN * - - - - (GPE* -\n", r"<stream>:1: \(GPE is not closed in its sentence"),
@@ -223,7 +223,7 @@ def test_an_entity_that_cuts_a_word_is_refused_dropped_or_widened(name: str) -> 
         written(name, document)
     (widened,) = read(name, written(name, document, off_words="widen"))
     assert widened.entities[0].text == "Paris-based"
-    assert any("entities not of whole words" in loss for loss in losses_of(name, document, off_words="drop"))
+    assert any("entities that cut words" in loss for loss in losses_of(name, document, off_words="drop"))
 
 
 # GermEval -------------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_a_folder_of_brat_is_written_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_brat_that_is_there_is_not_written_over(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="corpus: is there already; expected the name of a new folder"):
+    with pytest.raises(DataError, match="corpus: already exists; expected the name of a new folder"):
         FORMATS["brat"].writer([EMOJI], brat_folder(tmp_path / "corpus"))
 
 

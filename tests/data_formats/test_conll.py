@@ -72,7 +72,7 @@ def test_what_columns_do_not_hold_is_said() -> None:
     assert {loss.what: loss.count for loss in losses} == {
         "scores": 2,
         "names of documents": 1,
-        "texts whose whitespace the words do not tell": 1,
+        "texts whose whitespace does not follow from the words": 1,
         "empty documents": 2,
     }
 
@@ -167,7 +167,7 @@ def test_a_comment_is_no_row(comment: str, separator: str) -> None:
         (
             "a O\n\nb I-X\n",
             {},
-            "3: tag 'I-X' cannot stand here in scheme BIO; expected 'B-X'; name another scheme or repair",
+            "3: tag 'I-X' is not allowed here in scheme BIO; expected 'B-X'; name another scheme or repair",
         ),
         (
             "a O\nb NOUN\n",
@@ -207,7 +207,7 @@ NESTED = Document("北京市", Words.of("北京市", [(0, 2), (2, 3)]), Spans.of
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        (CUT, "entity '京市' at chars 1 to 3 (LOC) is not of whole words"),
+        (CUT, "entity '京市' at chars 1 to 3 (LOC) does not consist of whole words"),
         (NESTED, "entity '北京' at chars 0 to 2 (LOC) lies over another"),
     ],
 )
@@ -220,10 +220,10 @@ def test_an_entity_that_tags_cannot_say_is_an_error(document: Document, problem:
 @pytest.mark.parametrize(
     ("document", "rule", "tags", "loss"),
     [
-        (CUT, "drop", ["O", "O"], "entities not of whole words, or over another"),
+        (CUT, "drop", ["O", "O"], "entities that cut words or overlap"),
         (CUT, "widen", ["B-LOC", "I-LOC"], "exact offsets of entities"),
-        (NESTED, "drop", ["B-ORG", "I-ORG"], "entities not of whole words, or over another"),
-        (NESTED, "widen", ["B-ORG", "I-ORG"], "entities not of whole words, or over another"),
+        (NESTED, "drop", ["B-ORG", "I-ORG"], "entities that cut words or overlap"),
+        (NESTED, "widen", ["B-ORG", "I-ORG"], "entities that cut words or overlap"),
     ],
 )
 def test_such_an_entity_can_be_dropped_or_widened_and_is_said(document, rule, tags, loss) -> None:

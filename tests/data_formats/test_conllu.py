@@ -173,7 +173,7 @@ def test_what_conllu_does_not_hold_is_said() -> None:
         ),
         (
             rows("1 a X Entity=O", "2 b X Entity=I-PER"),
-            "2: Entity: tag 'I-PER' cannot stand here in scheme BIO; expected 'B-PER'; name another scheme or repair",
+            "2: Entity: tag 'I-PER' is not allowed here in scheme BIO; expected 'B-PER'; name another scheme or repair",
         ),
         (
             "# text_json = [1]\n" + rows("1 a X _"),

@@ -47,7 +47,7 @@ def test_a_text_and_its_classes_come_back(text: str, labels: list[str]) -> None:
     [
         ("a\nb", ["x"], "the text has a line end or a word that begins with __label__"),
         ("a __label__b", ["x"], "the text has a line end or a word that begins with __label__"),
-        ("a", ["food safety"], "class 'food safety' has a blank"),
+        ("a", ["food safety"], "class 'food safety' is empty or has a space"),
     ],
 )
 def test_what_fasttext_would_read_otherwise_is_refused(text: str, labels: list[str], message: str) -> None:

@@ -100,9 +100,7 @@ def test_a_file_that_is_not_parquet_is_one_clear_line(data: bytes, tmp_path: Pat
 
 
 def test_a_pipe_is_refused() -> None:
-    with pytest.raises(
-        DataError, match="<stdin>: Parquet begins at its end; expected a file, not a pipe; give the path"
-    ):
+    with pytest.raises(DataError, match="<stdin>: Parquet cannot be read from a pipe; expected a file; pass its path"):
         read_parquet("-")
 
 

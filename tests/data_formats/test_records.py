@@ -84,14 +84,14 @@ def test_a_bad_row_is_skipped_and_those_behind_it_are_read() -> None:
 @pytest.mark.parametrize(
     ("format", "source", "message"),
     [
-        ("csv", "body,n\na,1\n", "no column 'text' among 'body', 'n'; .* name that of the text with --text-column"),
+        ("csv", "body,n\na,1\n", "no column 'text' among 'body', 'n'; .* name the text column with --text-column"),
         ("csv", "text,text\na,1\n", "column 'text' twice"),
         ("jsonl", '{"body": "a"}\n', "<stream>:1: no 'text'; expected the text .* --text-column .body."),
         ("jsonl", '{"text": 1}\n', "<stream>:1: 'text' is a number"),
         ("jsonl", "{\n", "<stream>:1: not JSON"),
         ("jsonl", '[{"text": "a"}, {"text": 1}]', "<stream>:2: 'text' is a number"),
         ("jsonl", '[{"text": "a"}, {"text"', "ends inside of its array"),
-        ("jsonl", '[{"text": "a"}] []', "behind the array"),
+        ("jsonl", '[{"text": "a"}] []', "after the array"),
         ("jsonl", '{"text": "a", "id": [1]}', "'id' is a list"),
         ("jsonl", '{"text": "a", "words": [[0, 5]]}', r"words\[0\] is \[0, 5\]"),
     ],

@@ -239,7 +239,7 @@ def test_tools_that_read_no_parquet_get_none(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "record", "message"),
     [
-        ("cluener", {"text": "他在北京", "label": {"LOC": {"北京": [[0, 1]]}}}, r"label\[0\] is .* says '北京'"),
+        ("cluener", {"text": "他在北京", "label": {"LOC": {"北京": [[0, 1]]}}}, r"label\[0\] is .* but means '北京'"),
         ("cluener", {"text": "他", "label": 3}, "is no record of CLUENER"),
         ("doccano", {"text": "他", "label": [[0, 9, "LOC"]]}, r"label\[0\] is \[0, 9\]; expected 0 <= start"),
         ("doccano", {"text": "他", "label": [[0, 1, 2]]}, r"label\[0\] has label 2; expected a string"),

@@ -93,7 +93,7 @@ def test_vectors_are_written_over_by_vectors(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     (tmp_path / "v" / "thesis.txt").write_text("text")
-    with pytest.raises(DataError, match="v: is there, and holds no vectors; nothing was overwritten"):
+    with pytest.raises(DataError, match="v: exists and has no vectors; nothing was overwritten"):
         write_vectors(batches(), tmp_path / "v", dims=DIMS, made=MADE)
     assert (tmp_path / "v" / "thesis.txt").read_text() == "text"
 
@@ -151,5 +151,5 @@ def test_a_database_with_other_tables_is_left_alone(tmp_path: Path) -> None:
     pytest.importorskip("lancedb")
     write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)
     (tmp_path / "v.lancedb" / "customers.lance").mkdir()
-    with pytest.raises(DataError, match=r"holds customers\.lance besides; nothing was overwritten"):
+    with pytest.raises(DataError, match=r"also has customers\.lance; nothing was overwritten"):
         write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)

@@ -50,7 +50,7 @@ def test_line_n_is_row_n_with_the_vector_that_python_gives(vectors: Path, model:
 
 def test_what_was_made_is_said(texts: Path, lexel: Run, tmp_path: Path) -> None:
     said = lexel("embed", texts, "-o", tmp_path / "v.parquet").stderr.decode()
-    assert "pooling: mean of hidden.2 (no file of the model says how" in said
+    assert "pooling: mean of hidden.2 (the model's files do not define it" in said
     assert f"{tmp_path / 'v.parquet'}: 5 vectors of 16 numbers" in said
     assert lexel("embed", texts, "-q", "-o", tmp_path / "v.parquet").stderr == b""
 

@@ -150,7 +150,7 @@ def test_the_mean_of_the_last_layers_is_that_of_each(encoder: Path) -> None:
 
 def test_a_plain_folder_is_pooled_by_mean_and_that_is_said(encoder: Path, embedder: Embedder) -> None:
     np.testing.assert_allclose(embedder(TEXTS[1]).vector, states_of(encoder, TEXTS[1]).mean(0), atol=1e-5)
-    assert "pooling: mean of hidden.2 (no file of the model says how" in embedder.description
+    assert "pooling: mean of hidden.2 (the model's files do not define it" in embedder.description
 
 
 def test_vectors_come_in_order_one_for_each_text_as_arrays_or_one_by_one(embedder: Embedder) -> None:

@@ -129,4 +129,4 @@ def test_perplexities_are_a_table_or_json(fill: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_is_one_clear_line(arguments: tuple[str, ...], input: str, said: str, fill: Run) -> None:
     found = error_of(fill(*arguments, input=input))
     assert said in found
-    assert "a fault in Lexel" not in found
+    assert "a bug in Lexel" not in found

@@ -351,7 +351,7 @@ def test_a_form_that_is_none_is_named(tmp_path: Path, pointer: Any, message: str
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"), [(["PER", "O"], "'O' stands for no span"), ([], "no labels"), (["A", "A"], "more than once")]
+    ("labels", "message"), [(["PER", "O"], "'O' is not a span"), ([], "no labels"), (["A", "A"], "more than once")]
 )
 def test_labels_that_name_no_kinds_of_spans_are_refused(tmp_path: Path, labels: list[str], message: str) -> None:
     with pytest.raises(LabelError, match=message):

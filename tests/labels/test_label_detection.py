@@ -116,8 +116,8 @@ def test_asking_for_bare_takes_any_names_as_one_label_a_word():
     ("labels", "scheme", "message"),
     [
         ((), None, "config.json: no labels"),
-        (("LABEL_0", "LABEL_1"), None, r"LABEL_0, LABEL_1 and say nothing.*--labels.*--scheme bare"),
-        (("LABEL_0", "LABEL_1"), "BI", "LABEL_0, LABEL_1 and say nothing"),
+        (("LABEL_0", "LABEL_1"), None, r"LABEL_0, LABEL_1, which have no meaning.*--labels.*--scheme bare"),
+        (("LABEL_0", "LABEL_1"), "BI", "LABEL_0, LABEL_1, which have no meaning"),
         (("B-A", "I-A", "B-A"), None, "label B-A appears more than once among 3 labels"),
         (("O", "B-A", "I-A"), "BI", "O, B-A, I-A does not fit scheme BI; expected labels such as B I"),
         (("B", "I"), "BIOES", "B, I does not fit scheme BIOES; expected labels such as O B-X I-X E-X S-X"),

@@ -201,7 +201,7 @@ def test_an_update_shows_commits_files_labels_and_flips(locked: Path, hub: Hub, 
     assert "file model.safetensors:" in said
     assert "licence: mit (permissive) -> gpl-3.0 (copyleft)" in said
     assert "head entities: labels -B-PER -I-PER +B-GPE +I-GPE" in said
-    assert "texts are decided otherwise" in said
+    assert "texts have other results" in said
     assert " -> GPE" in said
     assert first.files
 

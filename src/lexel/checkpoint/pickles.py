@@ -442,7 +442,7 @@ def _tensors_of(path: Path, found: Any) -> dict[str, _Tensor]:
     if type(found) is dict:
         key = next((key for key in STATE_DICTS if _is_state_dict(found.get(key))), None)
         if key is not None:
-            _logger.info("%s: the tensors stand under %r; the rest of the file is not read", path, key)
+            _logger.info("%s: the tensors are under %r; the rest of the file is not read", path, key)
             found = found[key]
     if type(found) is not dict:
         raise WeightError(f"{path}: holds a {type(found).__name__}; expected a dictionary of tensors (a state_dict)")

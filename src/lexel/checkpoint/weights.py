@@ -278,7 +278,7 @@ def _unwrapped(tensors: dict[str, StoredTensor], path: Path) -> dict[str, Stored
         tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
         taken_off += wrapper
     if taken_off:
-        _logger.info("%s: all names begin with %r, which a wrapper put there; it is taken off", path, taken_off)
+        _logger.info("%s: all names begin with %r, which a wrapper added; it is removed", path, taken_off)
     return tensors
 
 

@@ -236,7 +236,7 @@ class FolderStore(Store):
             raise refusal(error, name=self.place) from error
         with file:
             if not _try_lock(file):
-                raise DataError(f"{self.place}: another run works in it; expected to be alone. Wait for its end")
+                raise DataError(f"{self.place}: another run uses it; expected no other run. Wait until it ends")
             yield
 
     @property
@@ -293,7 +293,7 @@ class ObjectStore(Store):
                 self._filesystem.pipe_file(self._path(name), data, mode=mode)
         except FileNotFoundError as error:
             raise DataError(
-                f"{self.place}: no such bucket ({error}); expected one that is there. Make it first"
+                f"{self.place}: no such bucket ({error}); expected an existing bucket. Create it first"
             ) from error
 
     def attempt(self, folder: str, shard: str) -> str:

@@ -95,7 +95,7 @@ def _check_names(store: Store, known: set[str], unfinished: set[str], verdict: V
         if name in known or (is_attempt and shard in unfinished):
             continue
         advice = "Run the same command again, which removes it" if is_attempt else "Move it elsewhere"
-        verdict.add(f"{store.where(name)}: is no file of the job; expected shards alone. {advice}")
+        verdict.add(f"{store.where(name)}: is not a file of the job; expected shards only. {advice}")
 
 
 def _check_inputs(plan: Plan, verdict: Verdict) -> None:

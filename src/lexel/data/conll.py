@@ -260,7 +260,7 @@ def write_conll(
         separator: What stands between columns.
         scheme: Scheme of the tags.
         unit: ``words``, or ``chars``: a row a character that is not whitespace.
-        off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
+        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
         comments: Write ``# sent_id`` and ``# text`` above each sentence, so that names and whitespace survive.
 
@@ -351,7 +351,7 @@ def _count_losses(document: Document, names: Sequence[str], losses: Losses, *, c
     if not comments:
         losses.add("names of documents", int(document.id is not None), format=FORMAT)
         losses.add(
-            "texts whose whitespace the words do not tell",
+            "texts whose whitespace does not follow from the words",
             int(words_joined(words.texts, joiner=None).text != document.text),
             format=FORMAT,
         )

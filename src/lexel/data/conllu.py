@@ -362,7 +362,7 @@ def write_conllu(
         out: A path, ``"-"`` or an open text stream.
         encoding: How characters are written.
         entity_key: The key of entity tags in MISC.
-        off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
+        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:

@@ -46,7 +46,7 @@ def line_of_classes(text: str, labels: Sequence[str], output: TextOutput) -> str
         )
     for label in labels:
         if not label or re.search(r"[ \t\r\n]", label):
-            raise output.error(f"class {label!r} has a blank or nothing; expected one word; write JSON lines")
+            raise output.error(f"class {label!r} is empty or has a space; expected one word; write JSON lines")
     return "".join(f"{PREFIX}{label} " for label in labels) + text + "\n"
 
 

@@ -118,7 +118,7 @@ def element_texts(blocks: Iterable[str], name: str) -> Iterator[str]:
                 if depth == 0:
                     yield text[begun : at - 1]
                     if rest := text[at:].strip():
-                        raise DataError(f"{name}: {rest[:20]!r} behind the array; expected the end of the file")
+                        raise DataError(f"{name}: {rest[:20]!r} after the array; expected the end of the file")
                     return
             elif sign == "," and depth == 1:
                 yield text[begun : at - 1]

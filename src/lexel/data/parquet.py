@@ -60,7 +60,7 @@ def read_parquet(
     """
     name = name_of(source)
     if source == "-":
-        raise DataError(f"{name}: Parquet begins at its end; expected a file, not a pipe; give the path")
+        raise DataError(f"{name}: Parquet cannot be read from a pipe; expected a file; pass its path")
     losses, faults = (Losses() if losses is None else losses), (Faults() if faults is None else faults)
     return _documents(source, name, losses, faults)
 

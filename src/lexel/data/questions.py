@@ -149,7 +149,7 @@ def _answers(record: Mapping[str, Any], context: str, *, repair: bool) -> tuple[
             n_repaired += 1
             found += misplaced.nearest(context)
     if given and not found:
-        raise ValueError(f"none of {len(given)} answers stands in the context; expected text of it")
+        raise ValueError(f"none of {len(given)} answers occurs in the context; expected text of it")
     return tuple(found), n_repaired
 
 
@@ -194,7 +194,7 @@ def _found(answer: Any, context: str, name: str) -> tuple[int, int]:
     if type(start) is not int:
         raise ValueError(f"{name}.answer_start is {start!r:.40}; expected a whole number")
     if not text:
-        raise ValueError(f"{name} is empty; expected text of the context, or no answer where it does not answer")
+        raise ValueError(f"{name} is empty; expected text of the context, or no answer if there is none")
     there = context[start : start + len(text)] if start >= 0 else ""
     if there != text:
         problem = f"{name} is {text!r} at {start}, but the context has {there!r} there; {_hint(text, context)}"
@@ -205,10 +205,10 @@ def _found(answer: Any, context: str, name: str) -> tuple[int, int]:
 def _hint(text: str, context: str) -> str:
     place = context.find(text)
     if place < 0:
-        return "it stands nowhere in the context. Correct the text"
+        return "its text does not occur in the context. Correct the text"
     return (
-        f"it stands first at {place}. Correct the offset, which counts characters of the context as it is; or let it "
-        "be taken from where it stands (--on-error repair)"
+        f"its text occurs first at {place}. Correct the offset, which counts characters of the unchanged context, or "
+        "repair it (--on-error repair)"
     )
 
 

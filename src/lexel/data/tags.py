@@ -123,7 +123,8 @@ def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> 
         if tag != wanted and read[i] != _tag(wanted, index=i, scheme=scheme, prefixes=prefixes):
             raise TagError(
                 i,
-                f"tag {tag!r} cannot stand here in scheme {scheme}; expected {wanted!r}; name another scheme or repair",
+                f"tag {tag!r} is not allowed here in scheme {scheme}; expected {wanted!r}; "
+                "name another scheme or repair",
             )
     return spans
 
@@ -182,7 +183,7 @@ def entity_words(
     """
     kept: list[WordSpan] = []
     for first, end, fits, entity in sorted(_word_ranges(document), key=lambda row: (row[0], -row[1])):
-        problem = "is not of whole words"
+        problem = "does not consist of whole words"
         if fits or (off_words == "widen" and end > first):
             if not kept or kept[-1][1] <= first:
                 kept.append((first, end, entity.label))
@@ -191,7 +192,7 @@ def entity_words(
             problem = "lies over another"
         if off_words == "error":
             raise output.error(_off_words(entity, problem))
-        losses.add("entities not of whole words, or over another", 1, format=format)
+        losses.add("entities that cut words or overlap", 1, format=format)
     return kept
 
 

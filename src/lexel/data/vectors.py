@@ -168,7 +168,7 @@ def _write_database(batches: Iterable[Batch], folder: Path, *, dims: int, made: 
     marker = f"{TABLE}.lance"
     others = [path.name for path in folder.iterdir() if path.name != marker] if folder.is_dir() else []
     if others:
-        raise DataError(f"{folder}: holds {others[0]} besides; nothing was overwritten; choose another name")
+        raise DataError(f"{folder}: also has {others[0]}; nothing was overwritten; choose another name")
     with _whole_folder(folder, marker=marker) as part:
         return write_database(batches, part, dims=dims, made=made, name=str(folder))
 
@@ -188,7 +188,7 @@ def _whole_folder(folder: Path, *, marker: str = MADE) -> Iterator[Path]:
         DataError: If something else has the name, or the disk refuses.
     """
     if folder.exists() and not (folder / marker).exists():
-        raise DataError(f"{folder}: is there, and holds no vectors; nothing was overwritten; choose another name")
+        raise DataError(f"{folder}: exists and has no vectors; nothing was overwritten; choose another name")
     final = Path(os.path.realpath(folder))
     with write_errors(str(folder)):
         part = Part(final, new_folder_like(final))

@@ -42,7 +42,7 @@ class CompiledModel:
                 return self._compiled(inputs, picks, outputs)
             except TorchDynamoException as error:
                 reason = str(error).strip().partition("\n")[0]
-                _logger.warning("torch.compile cannot be used here, computing goes on without it: %s", reason)
+                _logger.warning("torch.compile does not work here; continuing without it: %s", reason)
                 self._compiled = None
         return self._eager(inputs, picks, outputs)
 

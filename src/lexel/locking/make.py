@@ -97,10 +97,10 @@ def _differences(before: LockedModel, after: LockedModel, texts: Sequence[str]) 
         lines.append(f"licence: {_licence(before)} -> {_licence(after)}")
     lines += [f"head {line}" for line in _head_changes(before.heads, after.heads)]
     if before.tokenizer != after.tokenizer:
-        lines.append("tokenizer: cuts the fixed texts otherwise")
+        lines.append("tokenizer: splits the fixed texts differently")
     changed = flips(before.probe, after.probe)
     if changed:
-        lines += [f"probe: {len(changed)} texts are decided otherwise", *(f"  {line}" for line in changed)]
+        lines += [f"probe: {len(changed)} texts have other results", *(f"  {line}" for line in changed)]
     elif before.probe.get("said") != after.probe.get("said"):
         lines.append("probe: the same decisions, with other scores")
     return lines + (_own_texts(before, after, texts) if texts and before.files != after.files else [])
@@ -118,7 +118,7 @@ def _own_texts(before: LockedModel, after: LockedModel, texts: Sequence[str]) ->
     if kind != new_kind:
         return [f"your text: {kind} before, {new_kind} now"]
     changed = flips_of(kind, texts, old_said, new_said)
-    said = f"your text: {len(changed)} of {len(texts)} records are decided otherwise"
+    said = f"your text: {len(changed)} of {len(texts)} records have other results"
     return [said, *(f"  {line}" for line in changed)]
 
 

@@ -56,7 +56,7 @@ class Texts(Strict):
     texts: list[str] | None = None
     """Several texts."""
     model: str | None = None
-    """Which model. Default: the first that can do it."""
+    """A model. Default: the first with a head for the task."""
 
     def items(self) -> list[str]:
         """The texts."""
@@ -121,7 +121,7 @@ class ClassifyRequest(Strict):
     pairs: list[tuple[str, str]] | None = Field(default=None, strict=False)
     """Pairs of texts, for models of two texts such as rerankers."""
     model: str | None = None
-    """Which model. Default: the first that can do it."""
+    """A model. Default: the first with a head for the task."""
     options: ClassifyOptions = ClassifyOptions()
 
     def items(self) -> Sequence[str | tuple[str, str]]:
@@ -157,7 +157,7 @@ class AnswerRequest(Strict):
     contexts: list[str] | None = None
     """Several texts; the question is asked of each."""
     model: str | None = None
-    """Which model. Default: the first that can do it."""
+    """A model. Default: the first with a head for the task."""
     options: AnswerOptions = AnswerOptions()
 
     def items(self) -> list[tuple[str, str]]:
@@ -191,7 +191,7 @@ class SimilarityRequest(Strict):
     texts: list[str]
     """The others."""
     model: str | None = None
-    """Which model. Default: the first that can do it."""
+    """A model. Default: the first with a head for the task."""
 
 
 class Results(BaseModel):

@@ -168,7 +168,7 @@ def _choose(checkpoint: Checkpoint, modules: SentenceModules | None, asked: str 
         return _learned(checkpoint, head)
     if asked is None:
         if modules is None:
-            return _Choice(("mean",), "no file of the model says how; mean is what most take")
+            return _Choice(("mean",), "the model's files do not define it; mean is the usual choice")
         return _Choice(modules.pooling, "as the model's files say", modules.steps)
     length: tuple[Step, ...] = ("normalise",) if modules and modules.steps[-1:] == ("normalise",) else ()
     if last := _LAST_LAYERS.fullmatch(asked):

@@ -393,7 +393,7 @@ def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) ->
     if not chosen and main is not None:
         others = main.unread_tensors()
         advice = (
-            f"; its weights hold {others} besides: if they are a tagging head, pass labels or scheme" if others else ""
+            f"; its weights also have {others}: if they are a tagging head, pass labels or scheme" if others else ""
         )
         raise LabelError(
             f"{main.source.folder}: no head gives words, pos or entities; {heads_of(main)}{advice}. "

@@ -213,7 +213,7 @@ def _check_pattern(pattern: str, where: str) -> None:
         return
     if len(pattern) > LONGEST_PATTERN or _BACK.search(pattern) or not _is_bounded(pattern):
         raise CheckpointError(
-            f"{where}: the regular expression {pattern!r:.100} is not known and could run for ever; expected one that "
+            f"{where}: the regular expression {pattern!r:.100} is not known and could run forever; expected one that "
             "repeats at most one character class in each alternative"
         )
 

@@ -134,7 +134,7 @@ def restoring(folder: Path, step: int) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as cause:
         place = folder / FOLDER / f"{_PREFIX}{step}"
         raise CheckpointError(
-            f"{place}: holds something else than training writes ({type(cause).__name__}: {cause}). Delete {place} to "
+            f"{place}: has content that training does not write ({type(cause).__name__}: {cause}). Delete {place} to "
             "resume from an earlier checkpoint"
         ) from cause
 

@@ -238,7 +238,7 @@ def test_ill_formed_tags_are_refused_by_line_and_taken_with_repair(evaluate: Run
     path.write_text("我 O\n在 I-PER\n", encoding="utf-8")
     refused = evaluate("--data", path)
     assert refused.returncode == 1
-    assert f"{path}:2: tag 'I-PER' cannot stand here" in refused.stderr
+    assert f"{path}:2: tag 'I-PER' is not allowed here" in refused.stderr
     assert evaluate("--data", path, "--repair", "--samples", "0").returncode == 0
 
 

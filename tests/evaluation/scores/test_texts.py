@@ -183,7 +183,7 @@ def test_questions_without_an_answer_are_scored_by_themselves(answering: Path) -
     assert always.answers
     assert always.answers.unanswerable
     assert always.answers.unanswerable.value == 0
-    assert always.notes == ["5 questions have no answer, and the model was told to answer always"]
+    assert always.notes == ["5 questions have no answer, but the model was set to answer always"]
     never = Answerer.load(answering, engine="numpy", null_threshold=-1e9)
     silent = evaluate_answerer(never, questions, sampling=SAMPLING)
     assert silent.answers

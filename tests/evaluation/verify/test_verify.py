@@ -85,7 +85,7 @@ def test_per_cent_is_recognised_and_said(tagger: Tagger, data: Path) -> None:
     claims = [Claim("set", 100 * words.words.f1.value, "f1", "word F1")]
     verification = verify(tagger, claims, files=[Labelled.at(data)], options=VerifyOptions(sampling=QUICK))
     assert verification.holds
-    assert "the card's figures are per cent" in verification.notes
+    assert "the card's figures are in per cent" in verification.notes
 
 
 def test_a_claim_without_data_or_meaning_is_listed_as_not_run(tagger: Tagger, data: Path) -> None:

@@ -40,7 +40,7 @@ def test_what_int8_costs_is_reported_on_labelled_documents(tmp_path: Path) -> No
     done = run("zh", str(tmp_path / "out"), *options, "--max-drop", "5")
     assert done.returncode == 0, done.stderr
     assert "note:   words: F1 " in done.stderr
-    assert "note:   of 1,000 words are read otherwise: words " in done.stderr
+    assert "note:   changed per 1,000 words: words " in done.stderr
 
 
 def test_misuse_is_told_in_a_line(tmp_path: Path) -> None:

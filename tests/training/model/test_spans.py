@@ -173,7 +173,7 @@ def test_every_span_of_a_long_text_is_learnt_in_one_window(tmp_path: Path) -> No
 
 def test_labels_that_mean_no_span_are_refused(tmp_path: Path) -> None:
     file = write_records(tmp_path / "train.jsonl", nested_records()[:3])
-    with pytest.raises(LabelError, match=r"heads\.spans\.labels: 'O' stands for no span"):
+    with pytest.raises(LabelError, match=r"heads\.spans\.labels: 'O' is not a span label"):
         train(runs.options(tmp_path, train=(file,), heads=spans_head(labels=("O", "LOC", "ORG"))))
 
 

@@ -77,7 +77,7 @@ def test_ill_formed_tags_are_refused_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text(ILL_FORMED, encoding="utf-8")
     with pytest.raises(
-        DataError, match=r"a\.conll:5: tag 'I-LOC' cannot stand here.*2 tags of the file are ill-formed"
+        DataError, match=r"a\.conll:5: tag 'I-LOC' is not allowed here.*2 tags of the file are ill-formed"
     ):
         plan_training(options(tmp_path, DataFile(path=str(path))))
 

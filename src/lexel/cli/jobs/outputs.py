@@ -44,7 +44,7 @@ def grown(place: str) -> str | None:
     status, target = _status(place), _status(sys.stdout)
     if status is None or target is None or not os.path.samestat(status, target):
         return None
-    return f"{place}: is read, and standard output goes into it; expected another file to write"
+    return f"{place}: is the input, and standard output goes into it; expected another file to write"
 
 
 def _status(place: str | Path | IO[str] | None) -> os.stat_result | None:

@@ -58,7 +58,7 @@ def _check_follow(files: Sequence[str] | None, output: OutputOptions) -> None:
     if files is None or len(files) != 1 or not os.path.isfile(files[0]) or packing_of(files[0]) is not None:
         raise typer.BadParameter("needs one file of text, JSON lines, CSV or TSV", param_hint="--follow")
     if output.out not in (None, "-"):
-        found = f"--out {output.out} would never be whole; leave it out, and redirect standard output"
+        found = f"--out {output.out} would never be complete; omit it, and redirect standard output"
         raise typer.BadParameter(found, param_hint="--follow")
 
 
@@ -77,7 +77,7 @@ def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> F
         return format
     if piped in _LINE_A_RECORD:  # plain text, with the words set apart
         return FORMATS[piped]
-    said = f"{options.out}: {format.name} holds nothing that is found; name the format with --to"
+    said = f"{options.out}: {format.name} cannot hold results; name the format with --to"
     raise typer.BadParameter(said, param_hint="--out")
 
 

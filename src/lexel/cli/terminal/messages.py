@@ -122,7 +122,7 @@ def _told(error: Exception) -> str:
         return "out of memory: memory grows with the longest record; refuse long ones with --max-chars"
     if isinstance(error, OSError):
         return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
-    return f"a fault in Lexel: {type(error).__name__}: {error}; please report it with what --debug shows"
+    return f"a bug in Lexel: {type(error).__name__}: {error}; please report it with the output of --debug"
 
 
 def end_on_signals() -> None:

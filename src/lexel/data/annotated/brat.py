@@ -258,7 +258,7 @@ class _Folder:
 
 def _write_folder(documents: Iterable[Document], out: Path, encoding: str, losses: Losses) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise DataError(f"{out}: is there already; expected the name of a new folder, or of a .zip file")
+        raise DataError(f"{out}: already exists; expected the name of a new folder, or of a .zip file")
     with write_errors(str(out)):
         part = Part(out, new_folder_like(out))
     with part, write_errors(str(out)):
@@ -300,7 +300,7 @@ def _annotation(document: Document, place: str) -> str:
     lines = []
     for number, span in enumerate(document.all_entities, 1):
         if not re.fullmatch(r"\S+", span.label):
-            raise DataError(f"{place}:{number}: label {span.label!r} has a blank or nothing; expected one word")
+            raise DataError(f"{place}:{number}: label {span.label!r} is empty or has a space; expected one word")
         is_cut = span.text[0] != "\n" and span.text[-1] != "\n"
         matches = re.finditer(r"[^\n]+" if is_cut else r"(?s).+", span.text)
         parts = ";".join(f"{span.start + part.start()} {span.start + part.end()}" for part in matches)

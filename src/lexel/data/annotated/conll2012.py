@@ -123,14 +123,14 @@ def write_conll2012(
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
         encoding: How characters are written.
-        off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
+        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
         What the format does not hold.
 
     Raises:
-        DataError: If a document has no words, an entity is not of whole words, or a label cannot be in a bracket.
+        DataError: If a document has no words, an entity cuts a word, or a label cannot be in a bracket.
     """
     losses = Losses()
     before: str | None = None

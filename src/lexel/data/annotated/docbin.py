@@ -109,14 +109,14 @@ def write_docbin(
         documents: Documents with words.
         out: A path, ``"-"`` or an open binary stream.
         encoding: Accepted for the sake of one call for all formats.
-        off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
+        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
         What a DocBin does not hold.
 
     Raises:
-        DataError: If a document has no words, or an entity is not of whole words.
+        DataError: If a document has no words, or an entity does not consist of whole words.
         MissingExtra: If spaCy is not installed.
     """
     spacy, losses, name = _load_spacy(), Losses(), name_of(out, standard="<stdout>")

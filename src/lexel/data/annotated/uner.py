@@ -98,14 +98,14 @@ def write_uner(
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
         encoding: How characters are written.
-        off_words: What becomes of an entity that is not of whole words, or lies over another: ``error``, ``drop``,
+        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
         What the format does not hold.
 
     Raises:
-        DataError: If a document has no words, or an entity is not of whole words.
+        DataError: If a document has no words, or an entity does not consist of whole words.
     """
     losses = Losses()
     with open_output(out, encoding=encoding) as output:

@@ -190,7 +190,7 @@ def count_losses(
     losses.add("tags", 0 if pos or words.pos_ids is None else len(words), format=format)
     losses.add("scores", n_scores(document), format=format)
     if not text and words_joined(words.texts, joiner=None).text != document.text:
-        losses.add("texts whose whitespace the words do not tell", 1, format=format)
+        losses.add("texts whose whitespace does not follow from the words", 1, format=format)
 
 
 def with_brackets(word: str) -> str:

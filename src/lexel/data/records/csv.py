@@ -106,7 +106,7 @@ def _check_header(header: Cells, options: RowOptions) -> None:
     text = options.columns.text
     if text not in header:
         found = ", ".join(map(repr, header[:12]))
-        advice = "expected a first line with the names of columns; name that of the text with --text-column"
+        advice = "expected a first line with the names of columns; name the text column with --text-column"
         raise DataError(f"{options.name}: no column {text!r} among {found}; {advice}")
     if twice := {name for name in header if header.count(name) > 1}:
         raise DataError(f"{options.name}: column {sorted(twice)[0]!r} twice; expected each name once")

@@ -52,7 +52,7 @@ class ParquetTable:
         """
         self._name = options.name
         if source == "-":
-            raise DataError(f"{self._name}: Parquet begins at its end; expected a file, not a pipe; give the path")
+            raise DataError(f"{self._name}: Parquet cannot be read from a pipe; expected a file; pass its path")
         arrow, parquet = load_pyarrow()
         self._errors = (arrow.ArrowException, OSError)
         with self._reading():
@@ -126,7 +126,7 @@ def _wanted(names: list[str], options: RowOptions) -> list[str] | None:
     text, wanted = options.columns.text, options.columns.wanted
     if text not in names:
         found = ", ".join(map(repr, names[:12]))
-        raise DataError(f"{options.name}: no column {text!r} among {found}; name that of the text with --text-column")
+        raise DataError(f"{options.name}: no column {text!r} among {found}; name the text column with --text-column")
     if wanted is None:
         return None
     return [name for name in names if name in wanted or name.startswith(_ANNOTATION_COLUMNS)]

@@ -111,7 +111,7 @@ def spans_of(
                 break
         else:
             i, word = next((i, word) for i, word in known if text[slice(*chars[i])] != word)
-            raise ValueError(f"[{i}] is {pairs[i].tolist()} and says {word!r:.40}; expected offsets of these words")
+            raise ValueError(f"[{i}] is {pairs[i].tolist()} but means {word!r:.40}; expected offsets of these words")
     except ValueError as error:
         raise ValueError(f"{key}{error}" if str(error).startswith("[") else f"{key} {error}") from error
     labelled = [(start, end, label) for (start, end), (_, _, label) in zip(chars, rows, strict=True)]

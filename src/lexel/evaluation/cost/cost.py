@@ -144,7 +144,7 @@ def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[st
     lines += [f"{name}: {found.in_words(names)}" for name, found in loss.agreement.items()]
     if loss.changed:
         places = ", ".join(f"{name} {n:.2f}" for name, n in loss.changed.items())
-        lines.append(f"of 1,000 words are read otherwise: {places}")
+        lines.append(f"changed per 1,000 words: {places}")
     for flip in loss.examples:
         right = f" (right: {flip.gold})" if flip.gold else ""
         lines.append(
@@ -164,7 +164,7 @@ def _with_interval(score: Estimate, *, sign: str = "", times: int = 100, digits:
 def described_student(cost: Cost) -> list[str]:
     """The cost of a student beside its teacher, a line each."""
     lines = described_loss(cost.loss, names=("the teacher's", "the student's"))
-    lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights beside the teacher's {cost.n_bytes_before / 1e6:,.1f}")
+    lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights, the teacher's {cost.n_bytes_before / 1e6:,.1f}")
     lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {cost.times_as_fast:.2f} times the teacher's")
     return lines
 
@@ -173,7 +173,7 @@ def described_quantised(cost: Cost, *, what: str = "int8") -> list[str]:
     """The cost of a smaller graph, such as one in int8, beside its weights, a line each."""
     lines = described_loss(cost.loss)
     if not lines:
-        lines.append("what it costs is not known: there was no text to measure it on. Give --calibration, or --data")
+        lines.append("the cost is unknown: there was no text to measure it on. Pass --calibration or --data")
     if cost.chars_per_second:
         slower = ": no gain on this machine" if cost.times_as_fast < 1 else ""
         times = f"{cost.times_as_fast:.2f} times as many as before"

@@ -191,7 +191,7 @@ class Judge:
         if self._n_overlapping:
             notes.append(
                 f"{self._n_overlapping:,} of {n_documents:,} documents have texts of the training data (--vocabulary): "
-                "what is scored on them was seen before"
+                "the model may have seen them in training"
             )
         if "nested" in self.tallies:
             notes.append("nested: gold is the layer nested, or entities where a document has no such layer")

@@ -375,7 +375,7 @@ class _AnswerTally:
         n_without = int((~has_answer).sum())
         notes = []
         if n_without and not takes_null:
-            notes.append(f"{n_without:,} questions have no answer, and the model was told to answer always")
+            notes.append(f"{n_without:,} questions have no answer, but the model was set to answer always")
         exact, f1 = _means(table[:, :2], sampling)
         scores = AnswerScores(
             rule=self._rule,

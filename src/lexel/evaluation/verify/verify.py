@@ -107,7 +107,7 @@ def verify(
         for claim, figure, file in zip(claims, figures, places, strict=True)
     )
     run = {verdict.claim.data for verdict in verdicts if verdict.is_within is not None}
-    said = ["the card's figures are per cent" if run <= in_percent else "some of the card's figures are per cent"]
+    said = ["the card's figures are in per cent" if run <= in_percent else "some of the card's figures are in per cent"]
     notes = dict.fromkeys((said if run & in_percent else []) + runs.notes)
     return Verification(verdicts, tuple(notes), options.tolerance)
 

@@ -50,7 +50,7 @@ def routes(service: Service) -> APIRouter:
     """The routes of this wire; ``POST /`` and ``POST /models/{id}`` find the task in the body."""
     router = APIRouter(tags=["Hugging Face"])
 
-    @router.post("/", summary="Any task, told by the body")
+    @router.post("/", summary="Any task; the body decides")
     async def root(request: Request) -> Response:
         return await _answer(service, request, None, request.query_params.get("task"))
 
@@ -62,7 +62,7 @@ def routes(service: Service) -> APIRouter:
     async def of_task_first(task: str, model: str, request: Request) -> Response:
         return await _answer(service, request, model, task)
 
-    @router.post("/models/{model:path}", summary="Any task of a model, told by the body")
+    @router.post("/models/{model:path}", summary="Any task of a model; the body decides")
     async def of_model(model: str, request: Request) -> Response:
         return await _answer(service, request, model, request.query_params.get("task"))
 

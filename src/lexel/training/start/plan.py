@@ -116,7 +116,7 @@ def _with_count(problem: str, options: TrainingOptions) -> str:
     """Add the number of ill-formed tags of a file to the error about the first."""
     files = (file for files in (options.train, options.validation, options.test) for file in files)
     file = next((file for file in files if problem.startswith(f"{file.path}:")), None)
-    if file is None or "cannot stand here" not in problem:
+    if file is None or "is not allowed here" not in problem:
         return problem
     return f"{problem}. {_n_ill_formed(file):,} tags of the file are ill-formed; --repair reads them as conlleval does"
 

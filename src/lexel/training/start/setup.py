@@ -281,7 +281,7 @@ def build_model(setup: Setup) -> models.MultiHead:
     options, base = setup.options, setup.base
     if base is not None and base.adapter is not None:
         raise CheckpointError(
-            f"{base.source.folder}: has bottleneck adapters, which training does not go on from; start from the model "
+            f"{base.source.folder}: has bottleneck adapters, which training cannot continue from; start from the model "
             "that they were trained on"
         )
     with quiet_transformers():

@@ -101,7 +101,7 @@ class _Driver:
             revision: Branch, tag or commit of a hub id.
             engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``.
             precision: ``float32``, ``bf16``, ``float16``, or ``auto``.
-            threads: Threads to compute with; by default the physical cores this process may use.
+            threads: Number of threads. Default: the physical cores that this process may use.
 
         Raises:
             ValueError: If ``model`` is not one of ``MODELS``.
@@ -121,7 +121,7 @@ class _Driver:
 
     @property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return f"{self._flow.checkpoint.description}\nengine: {describe(self._flow.engine)}"
 
     def _check_labels(self, where: str) -> None:
@@ -178,12 +178,12 @@ class CkipWordSegmenter(_Driver):
         Args:
             input_text: The texts.
             use_delim: End a context after each delimiter.
-            batch_size: Taken and without effect: rows are packed by pieces.
+            batch_size: Accepted, without effect: rows are packed by pieces.
             max_length: Longest context, in characters; by default the model's.
             show_progress: Show a bar on a terminal.
             delim_set: The delimiters.
-            pin_memory: Taken and without effect.
-            cut: What becomes of texts longer than a context: ``window`` reads them in overlapping windows, ``ckip``
+            pin_memory: Accepted, without effect.
+            cut: What happens to texts longer than a context: ``window`` reads them in overlapping windows, ``ckip``
                 cuts them hard, as CKIP's driver does.
 
         Returns:

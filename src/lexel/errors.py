@@ -59,7 +59,7 @@ class DataError(LexelError):
     Attributes:
         file: Name of the file with the record that cannot be read, if it is known.
         number: The record's line, row or number there, from 1.
-        record: The record as it stands there.
+        record: The record itself.
     """
 
     file: str | None = None
@@ -67,7 +67,7 @@ class DataError(LexelError):
     record: str | None = None
 
     def at(self, file: str, number: int, record: str | None) -> Self:
-        """The error itself, which knows now where the record stands."""
+        """The error itself, with the place of the record."""
         self.file, self.number, self.record = file, number, record
         return self
 

@@ -30,7 +30,7 @@ def tag(frame: Frame, column: str, *, tagger: Tagger | None = None) -> Frame:
     Args:
         frame: A pandas or polars frame.
         column: The column of texts.
-        tagger: What reads them; nothing is the bundled model.
+        tagger: What reads them. Default: the bundled model.
 
     Raises:
         KeyError: If the frame has no such column.
@@ -54,7 +54,7 @@ def entities(frame: Frame, column: str, *, tagger: Tagger | None = None) -> Fram
     Args:
         frame: A pandas or polars frame.
         column: The column of texts.
-        tagger: What reads them; nothing is the bundled model.
+        tagger: What reads them. Default: the bundled model.
 
     Returns:
         ``row`` is the position of the text in the frame, from 0; in pandas also the index, so that ``join`` works.

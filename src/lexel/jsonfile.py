@@ -1,6 +1,6 @@
 """Reading the JSON files of a model folder: regular files of bounded size, with errors that say the file and the line.
 
-A folder may come from anybody, so nothing is built in memory before the text is known to be bounded: its length, and
+A folder may be untrusted, so nothing is built in memory before the text is known to be bounded: its length, and
 the number and depth of the objects and arrays in it. The limits are far above what published models have; the largest
 tokenizer.json in use (900,000 pieces) has 40 MB and 1.8 million values.
 """

@@ -121,7 +121,7 @@ def detect(labels: Sequence[str], *, scheme: str | None = None, where: str = "co
         where: The file that the labels are from, for messages.
 
     Raises:
-        LabelError: If the names say nothing (``LABEL_0``), are not distinct, or do not fit the scheme asked for.
+        LabelError: If the names have no meaning (``LABEL_0``), are not distinct, or do not fit the scheme asked for.
     """
     names = tuple(labels)
     _check_distinct(names, where)

@@ -11,7 +11,7 @@ _CHARS_AN_EDIT = 4
 def nearest_name(typed: str, names: Iterable[str]) -> str | None:
     """The name at the smallest edit distance, if that is small beside its length; of equals the first.
 
-    An edit adds, removes or replaces a character, or swaps two neighbours. A name that goes on where the typed one
+    An edit adds, removes or replaces a character, or swaps two neighbours. A name that continues where the typed one
     stops (``--batch`` for ``--batch-pieces``) is close, too.
     """
     bare = typed.lstrip("-")

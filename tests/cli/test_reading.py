@@ -132,7 +132,7 @@ def test_a_model_is_copied_as_safetensors(lexel: Run, model: Path, tmp_path: Pat
     assert again.stdout == lexel("tag", "-q", input=TEXT).stdout
 
 
-def test_models_lists_what_is_at_hand(lexel: Run, model: Path, tmp_path: Path) -> None:
+def test_models_lists_what_loads_without_a_download(lexel: Run, model: Path, tmp_path: Path) -> None:
     commit = "a" * 40
     for owner, type in (("someone", "bert"), ("other", "gpt2")):
         folder = tmp_path / "hub" / f"models--{owner}--tagger-x" / "snapshots" / commit

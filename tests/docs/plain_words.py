@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("*.md", "docs/*.md", "docs/migrate/*.md", "docs/users/*.md", "src/lexel/cli/options/*.py")
+PLACES = ("*.md", "docs/*.md", "docs/design/*.md", "docs/migrate/*.md", "docs/users/*.md", "src/lexel/cli/options/*.py")
 PHRASES = (
     r"fits no memory",
     r"of the moment",
@@ -30,6 +30,11 @@ PHRASES = (
     r"(?:^|[.!?] )(?:Read|Taken|Public) are ",
     r"transformers has not\b",
     r"what stands (?:there|on it)",
+    r"as (?:it stands|they stand)\b",
+    r"stands? beside",
+    r"passed over",
+    r"for ever\b",
+    r"a line each",
 )
 _PHRASE = re.compile("|".join(PHRASES), re.IGNORECASE)
 

@@ -17,7 +17,7 @@ import pytest
 
 import lexel
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.checkpoint.at_hand import look_at
+from lexel.checkpoint.available import look_at
 from lexel.checkpoint.source import bundled_folder
 from lexel.data import read_jsonl
 from lexel.document import Document
@@ -111,7 +111,7 @@ def test_a_copied_folder_reads_the_same_bits(checkpoint: Checkpoint, texts: list
 
 
 @needs_int8
-def test_the_models_at_hand_say_which_have_a_graph_in_eight_bits() -> None:
+def test_the_available_models_say_which_have_a_graph_in_eight_bits() -> None:
     folders = (bundled_folder(), quantised_tagger(pieces="chars").source.folder)
     assert [(found := look_at(folder, "model")) is not None and found.int8 for folder in folders] == [True, True]
     plain = folders[1].with_name(folders[1].name.removesuffix("-int8"))

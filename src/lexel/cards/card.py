@@ -44,8 +44,8 @@ def write_card(
 ) -> CardResult:
     """Write ``README.md`` from the facts in a folder: configs, ``training.json``, ``evaluation.json``, earlier answers.
 
-    Nothing is made up: a section without facts is left out, and what is truly unknown is named in the result. The
-    answers are kept in ``card.json``, so that the card can be written anew.
+    Nothing is made up: a section without facts is left out, and facts that are missing are named in the result. The
+    answers are kept in ``card.json``, so that the card can be written again.
 
     Args:
         folder: A model folder, Lexel's or a plain one.
@@ -54,9 +54,9 @@ def write_card(
         measure: Measure speed and memory, in a process of its own that takes some seconds.
 
     Raises:
-        CheckpointError: If it is not a model folder, a file in it cannot be read, or its card is a person's work.
+        CheckpointError: If it is not a model folder, a file in it cannot be read, or Lexel did not write its card.
         OptionError: If an answer is to nothing that a card asks.
-        LabelError: If the model's labels say nothing.
+        LabelError: If the model's labels have no meaning.
     """
     folder = Path(folder)
     check_answers(answers or {})

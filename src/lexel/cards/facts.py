@@ -205,7 +205,7 @@ def gather(folder: Path, *, answers: Values) -> Facts:
 
     Raises:
         CheckpointError: If it is not a model folder, or one of its files cannot be read.
-        LabelError: If its labels say nothing.
+        LabelError: If its labels have no meaning.
     """
     config = read_config(folder)
     training = _object(folder / TRAINING)

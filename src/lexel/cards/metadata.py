@@ -34,7 +34,7 @@ def read_claims(folder: str | Path) -> list[Claim]:
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """The front matter of a folder's card, as it stands there; empty without a card or front matter.
+    """The front matter of a folder's card, as it is there; empty without a card or front matter.
 
     Raises:
         CheckpointError: If it is not YAML, or no mapping.

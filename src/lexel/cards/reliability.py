@@ -1,4 +1,4 @@
-"""Whether a model's scores say how often it is right: the plot of a card, and what stands beside it."""
+"""Whether a model's scores say how often it is right: the plot of a card, and what is next to it."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Checkpoint:
             expects: Labels, or the path of a mapping file; ``None``: any.
 
         Raises:
-            LabelError: If the model gives others.
+            LabelError: If the model has other labels.
             OptionError: If ``expects`` names no labels, or a map makes one class of two.
         """
         if expects is None:
@@ -86,7 +86,7 @@ class Checkpoint:
 
     @property
     def description(self) -> str:
-        """What was found, a line each: source, commit and what pins it, licence, heads, pieces."""
+        """What was found, one line each: source, commit and what pins it, licence, heads, pieces."""
         source = self.source
         bundled = bundled_name(source.folder)
         known = source.repo_id or (f"{bundled}, bundled with Lexel" if bundled else source.folder)
@@ -137,16 +137,16 @@ def open_checkpoint(
     Args:
         source: A folder, a hub id (``owner/name``, or ``owner/name@revision``), or nothing for the bundled model.
         revision: A branch, tag or commit of a hub id that names none.
-        pieces: ``chars`` or ``tokenizer``, to overrule what was found.
-        scheme: The scheme of the one tagging head, to overrule what was found.
-        labels: Its labels by output, to overrule the file's.
+        pieces: ``chars`` or ``tokenizer``, to override detection.
+        scheme: The scheme of the one tagging head, to override detection.
+        labels: Its labels by output, to override the file's.
         expects: The labels that results must hold, or the path of a mapping file; see ``lexel.trust.contract``.
         is_own: Ask neither policy nor lock, because this process has just made the folder.
 
     Raises:
         PolicyError: If the project's policy or lock refuses the model.
         CheckpointError: If there is no such model, or Lexel does not compute it.
-        LabelError: If its labels say nothing, or do not fit together.
+        LabelError: If its labels have no meaning, or do not fit together.
     """
     place = fetch(source, revision=revision, is_own=is_own)
     config = read_config(place.folder)

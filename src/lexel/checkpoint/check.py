@@ -1,4 +1,4 @@
-"""Models held against policy and lock without loading them: what ``lexel check`` does."""
+"""Models compared with policy and lock without loading them: what ``lexel check`` does."""
 
 from __future__ import annotations
 

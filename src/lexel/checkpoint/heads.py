@@ -74,7 +74,7 @@ class Head:
         problem: Of a text classifier: one label a text (``single``), any number (``multi``), or numbers
             (``regression``); ``None`` for others.
         tuned: What development data chose for it.
-        crf: Whether transition scores of a CRF stand beside it.
+        crf: Whether transition scores of a CRF are next to it.
         pointer: How it scores spans, for those that do.
     """
 
@@ -127,9 +127,9 @@ def read_heads(
         folder: The model folder.
         config: What its ``config.json`` says.
         repo_id: Its hub id, if it came from the hub.
-        pieces: ``chars`` or ``tokenizer``, to overrule what was found.
-        scheme: The scheme of the one tagging head, to overrule what was found.
-        labels: The labels of the one tagging head by output, to overrule the file's.
+        pieces: ``chars`` or ``tokenizer``, to override detection.
+        scheme: The scheme of the one tagging head, to override detection.
+        labels: The labels of the one tagging head by output, to override the file's.
 
     Raises:
         CheckpointError: If ``lexel.json`` is not what it must be.
@@ -268,7 +268,7 @@ def _other_head(kind: str | None, config: ModelConfig, where: str) -> Head | Non
 
 
 def _default_problem(labels: Sequence[str]) -> Problem:
-    """What a text classifier's outputs are unless it is said: one output is a number, several are classes."""
+    """The default for the outputs of a text classifier: one output is a number, several are classes."""
     return "regression" if len(labels) == 1 else "single"
 
 

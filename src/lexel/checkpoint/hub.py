@@ -129,7 +129,7 @@ def snapshot(repo_id: str, revision: str | None, patterns: list[str], *, show_pr
 
 
 def _bound_waiting() -> None:
-    """Have no request of the hub library wait for ever: some of them set no time limit."""
+    """Have no request of the hub library wait forever: some of them set no time limit."""
     from huggingface_hub import constants, get_session
 
     session = get_session()

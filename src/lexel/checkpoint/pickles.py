@@ -196,7 +196,7 @@ class _Machine:
         raise EOFError("the pickle has no end")
 
     def spend(self, n_steps: int) -> None:
-        """Count steps, so that no program runs for ever."""
+        """Count steps, so that no program runs forever."""
         self.n_steps += n_steps
         if self.n_steps > MOST_STEPS:
             raise WeightError(f"{self.path}: {self.too_long()}")

@@ -1,4 +1,4 @@
-"""The transition scores of a CRF, which stand beside a head as plain tensors.
+"""The transition scores of a CRF, which are next to a head as plain tensors.
 
 They are named as by pytorch-crf and AllenNLP: ``transitions [labels, labels]`` from the row's tag to the column's,
 ``start_transitions [labels]`` and ``end_transitions [labels]``. They stand under ``<head's prefix>.crf`` where Lexel

@@ -49,7 +49,7 @@ def run_corpus(
     ray: str | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Read files through steps into a folder; the same call goes on where an earlier one was stopped, however it was.
+    """Read files through steps into a folder; the same call resumes an earlier one that was stopped, however it was.
 
     Args:
         inputs: Files of text, JSON, CSV, TSV or Parquet, also packed; paths, or URLs of an object store.

@@ -34,7 +34,7 @@ def replace_text(text: str, replacements: Sequence[Replacement]) -> str:
 def replace_spans(document: Document, replacements: Sequence[Replacement]) -> Document:
     """The document with stretches of its text replaced.
 
-    A word or an entity that a stretch cuts is widened to the whole of what stands there now; words that lie in one
+    A word or an entity that a stretch cuts is widened to the whole replacement; words that lie in one
     stretch become one word. What stood in a stretch that is now empty is gone.
     """
     if not replacements:

@@ -28,7 +28,7 @@ class Verdict:
         shards: How many shards the plan has.
         records: How many records the inputs have; blank lines count.
         missing: Shards that are not made yet.
-        problems: What is wrong, a line each.
+        problems: What is wrong, one line each.
         n_problems: How many problems there are.
     """
 

@@ -5,7 +5,7 @@
     {"text": "便宜，就是慢", "labels": ["price", "speed"]}
 
 In a table (``.tsv``, ``.csv``) the first line names the columns: ``text``, ``text_pair``, and ``label`` with one class
-or ``labels`` with several, set apart by commas. Cells of a ``.tsv`` are taken as they stand, quotes included; those of
+or ``labels`` with several, set apart by commas. Cells of a ``.tsv`` are taken as they are, quotes included; those of
 a ``.csv`` have RFC 4180's quotes. A label may be a number: for regression a value, else a class of that name.
 fastText's lines (``__label__x text``) are found by their first line.
 """
@@ -86,10 +86,10 @@ def read_classified(
     labelled: bool = True,
     faults: Faults | None = None,
 ) -> Iterator[Classified]:
-    """Each text or pair, in order; blank lines are passed over, but in plain text, where each is a text.
+    """Each text or pair, in order; blank lines are skipped, but in plain text, where each is a text.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         format: One of ``FORMATS``; by default what the ending says, or the first line of fastText's; else JSON lines.
         columns: What the keys or columns are called.

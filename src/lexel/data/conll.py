@@ -59,22 +59,22 @@ def read_conll(
     """Each sentence as a Document with words and, by the columns, tags and entities.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
-        losses: Where columns, comments and ``-DOCSTART-`` lines that are passed over are counted.
+        losses: Where columns, comments and ``-DOCSTART-`` lines that are skipped are counted.
         faults: What happens at a sentence that cannot be read; by default it is an error.
-        columns: What each column is: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (passed over); ``None`` goes by
+        columns: What each column is: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (skipped); ``None`` goes by
             their number (`COLUMNS_BY_COUNT`).
-        separator: What stands between columns; ``None`` is tab if the first row has one, else any run of blanks.
+        separator: The separator of columns; ``None`` is tab if the first row has one, else any run of blanks.
         scheme: Scheme of the tags: BIO (IOB2), IOB1, IOE1, IOE2, BIOES or BILOU; ``None`` goes by the file's ending:
             BIOES for ``.bioes`` and ``.bmes``, else BIO.
         unit: What a row is: ``words``, or ``chars``, which gives Documents without words; ``None`` goes by the first
             rows: ``chars`` if each is one Chinese character with a tag.
         repair: Read ill-formed tags by conlleval's rule instead of refusing them.
-        joiner: What stands between two words of the text; ``None`` goes by their scripts.
+        joiner: The text between two words; ``None`` goes by their scripts.
 
     Raises:
-        DataError: ``path:line`` of a row with too many or too few columns, or of a tag that cannot stand there.
+        DataError: ``path:line`` of a row with too many or too few columns, or of a tag that is not allowed there.
         ValueError: If a column's or the scheme's name is unknown.
     """
     names = None if columns is None else check_columns(columns)
@@ -257,7 +257,7 @@ def write_conll(
         encoding: How characters are written.
         columns: What to write: ``word``, ``pos``, ``tag``, ``-`` (as ``_``); ``None`` takes what the first document
             has.
-        separator: What stands between columns.
+        separator: The separator of columns.
         scheme: Scheme of the tags.
         unit: ``words``, or ``chars``: a row a character that is not whitespace.
         off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,

@@ -9,7 +9,7 @@ What is read and written:
 - Entities are tags in MISC, ``Entity=B-PER`` (scheme BIO), on every word where the layer is annotated, ``Entity=O``
   outside.
 - A multiword token (``2-3``) whose parts spell it (do + n't) gives its parts as words; any other (du = de + le) is one
-  word, its tags joined with ``+``. Empty nodes (``2.1``) are passed over.
+  word, its tags joined with ``+``. Empty nodes (``2.1``) are skipped.
 - ``# text`` holds one line. A text that it cannot hold exactly (with line ends, or whitespace at its ends) is also
   written as ``# text_json = "..."``, which is read in its place.
 
@@ -73,7 +73,7 @@ class _Sentence:
 
 
 class _Surface(NamedTuple):
-    """A word as it stands in the text, and the numbers of the first and last syntactic word in it."""
+    """A word as it is in the text, and the numbers of the first and last syntactic word in it."""
 
     form: str
     first: int
@@ -94,7 +94,7 @@ def read_conllu(
     """Each sentence as a Document.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where everything that a Document does not hold is counted.
         faults: What happens at a sentence that cannot be read; by default it is an error.
@@ -212,7 +212,7 @@ class _Reading:
         return Document(text, words, self._entities(sentence, surface, text, spans), id=id)
 
     def _surface(self, sentence: _Sentence) -> list[_Surface]:
-        """The words as they stand in the text."""
+        """The words as they are in the text."""
         found: list[_Surface] = []
         numbers = iter(range(1, len(sentence.words) + 1))
         tokens = {token.first: token for token in sentence.tokens}

@@ -61,10 +61,10 @@ def read_fasttext(
     """Each line's text as a Document, which holds no classes; `read_classified` reads them.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Counts the classes.
-        faults: Accepted for the sake of one call for all formats; every line is a text.
+        faults: Accepted so that all formats have the same call; every line is a text.
 
     Raises:
         DataError: ``path:line`` of a byte that is not in the encoding.

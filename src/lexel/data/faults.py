@@ -29,7 +29,7 @@ class Faults:
         count: How many records were skipped.
         first: What was wrong with the first of them.
         n_repaired: How many records were repaired.
-        n_blank: How many blank lines were passed over, in formats where these are no records.
+        n_blank: How many blank lines were skipped, in formats where these are no records.
     """
 
     def __init__(

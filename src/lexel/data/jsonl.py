@@ -3,7 +3,7 @@
     {"id": "s1", "text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], "pos": ["PRON", "ADP", "PROPN"],
      "entities": [[2, 4, "LOC"]], "scores": {"words": [0.99, 0.98, 0.97]}, "offset_unit": "char"}
 
-``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``nested`` stands beside ``entities`` only
+``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``nested`` is next to ``entities`` only
 where a document has this layer: all spans of a span model, those inside of others too. ``offset_unit`` says what the
 offsets count: code points (``char``), UTF-16 units or UTF-8 bytes. Any string that Python can hold is written: lone
 surrogates as ``\\ud8xx``.
@@ -42,13 +42,13 @@ def read_jsonl(
     faults: Faults | None = None,
     fold: Fold | str | None = None,
 ) -> Iterator[Document]:
-    """Each record as a Document: one a line, or the elements of one array; blank lines are passed over.
+    """Each record as a Document: one a line, or the elements of one array; blank lines are skipped.
 
     ``words``, ``pos`` (or ``upos``), ``entities``, ``nested``, ``sentences``, ``scores``, ``id`` and ``offset_unit``
     may be missing; entities may come in any order, and may overlap.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Where keys that Lexel does not know are counted.
         faults: What happens at a record that cannot be read; by default it is an error.

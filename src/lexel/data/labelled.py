@@ -164,7 +164,7 @@ class LabelledFile:
 
 
 def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = None) -> LabelledFile:
-    """Look at a file and its options; nothing is read yet.
+    """Check a file and its options, without reading the file.
 
     Raises:
         DataError: If there is no such file, or its format holds no labels.

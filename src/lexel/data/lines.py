@@ -18,9 +18,9 @@ def read_lines(
     r"""Each line as a Document without layers, in order and never stripped.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
-        losses: Accepted for the sake of one call for all formats; plain text has nothing to lose.
+        losses: Accepted so that all formats have the same call; plain text has nothing to lose.
         faults: Accepted for the same reason; every line is a text.
 
     Raises:

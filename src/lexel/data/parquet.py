@@ -50,7 +50,7 @@ def read_parquet(
 
     Args:
         source: A path or an open binary file; a stream that cannot seek will not do.
-        encoding: Accepted for the sake of one call for all formats; Parquet is always UTF-8.
+        encoding: Accepted so that all formats have the same call; Parquet is always UTF-8.
         losses: Where columns that Lexel does not know are counted, once a row.
         faults: What happens at a row that cannot be read; by default it is an error.
 
@@ -153,7 +153,7 @@ def write_parquet(
     Args:
         documents: Any documents.
         out: A path, ``"-"`` or an open binary stream.
-        encoding: Accepted for the sake of one call for all formats; Parquet is always UTF-8.
+        encoding: Accepted so that all formats have the same call; Parquet is always UTF-8.
         offsets: What offsets count: ``char``, ``utf16`` or ``byte``.
 
     Returns:

@@ -66,7 +66,7 @@ def read_questions(source: Source, *, encoding: str = "utf-8", faults: Faults | 
     A file of lines is read lazily; SQuAD's JSON is one object, so it is read whole.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream; which of the two it is, its first line says.
+        source: A path (also compressed), ``"-"`` or an open stream; which of the two it is, its first line says.
         encoding: How bytes are decoded.
         faults: What happens at a question that cannot be read; by default it is an error. With ``repair`` an answer
             that is not at its offset is taken from the nearest place where it is.

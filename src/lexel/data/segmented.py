@@ -29,11 +29,11 @@ def read_segmented(
     tell a blank of the writer's from one of the annotator's.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
-        losses: Accepted for the sake of one call for all formats.
+        losses: Accepted so that all formats have the same call.
         faults: Accepted for the same reason; every line is a text.
-        joiner: What stands between two words in the Document's text: nothing for Chinese, a blank for English.
+        joiner: The text between two words of the Document: nothing for Chinese, a space for English.
 
     Raises:
         DataError: ``path:line`` of a byte that is not in the encoding.

@@ -3,7 +3,7 @@
 The rules are those of its documentation (https://huggingface.co/docs/transformers/main_classes/pipelines), checked
 against it in tests:
 
-- ``none``: one group a piece, its label as it stands.
+- ``none``: one group a piece, its label as it is.
 - ``simple``: neighbours of one type are a group; a ``B-`` begins another.
 - ``first``, ``average``, ``max``: first decide one label a word (a piece that is not a sub-word begins a word): that of
   its first piece, of the mean probability over its pieces, of the surest piece; then group words as ``simple`` does.

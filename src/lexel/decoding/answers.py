@@ -62,7 +62,7 @@ def rule_out(
         band: The scores of spans, ``[pieces, longest]``.
         starts: First character of each piece, ``[pieces]``.
         ends: One past its last character, ``[pieces]``.
-        max_chars: Most characters of an answer; ``None`` for any number.
+        max_chars: Maximum number of characters in an answer; ``None`` for no limit.
     """
     longest = band.shape[1]
     last = np.concatenate((ends, np.zeros(longest, ends.dtype)))

@@ -56,7 +56,7 @@ class Matches(NamedTuple):
 
 
 class Lexicon:
-    """Words to be forced or preferred, ready to be found."""
+    """Words to force or prefer, prepared for matching."""
 
     def __init__(self, entries: Iterable[str | tuple[str, Action] | tuple[str, Action, float]]) -> None:
         """Prepare entries: words to force, or tuples such as ``("台封殺", "prefer", 3)``.

@@ -140,7 +140,7 @@ def decode_word_begins(
 
     A forced match comes out as a word whatever the model says: both its ends are cuts, also inside a piece, and there
     is none within it. A preferred match adds its weight to each of these decisions; if one of its ends lies inside a
-    piece it is passed over, since within a piece the model leaves no doubt. Characters in no piece join a word beside
+    piece it is skipped, since within a piece the model leaves no doubt. Characters in no piece join a word beside
     them, a forced one too.
 
     Args:

@@ -41,7 +41,7 @@ class Description:
         n_pieces: Size of the vocabulary.
         longest: Most pieces that are read at once; longer texts are read in windows.
         licence: What its licence asks.
-        problems: What could not be found out, a line each.
+        problems: What could not be found out, one line each.
         changed: The day of the last change on the hub.
         open_threads: Open discussions and pull requests on the hub.
     """

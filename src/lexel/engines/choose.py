@@ -52,7 +52,7 @@ class EngineKeywords(TypedDict, total=False):
 class EngineOptions:
     """What computes, in which precision, and on what. Every ``load`` takes these, together or as single keywords.
 
-    Precision ``auto`` is the first of these that is there:
+    Precision ``auto`` is the first of these that is available:
 
     - ``int8``, on the engine OpenVINO, where the model's folder has a quantised graph of everything that is computed
       and the processor has products of eight-bit numbers;
@@ -60,16 +60,17 @@ class EngineOptions:
     - ``bf16``, where the processor or the GPU multiplies it natively;
     - ``float32``. On the engine numpy it is always ``float64``.
 
-    Ask for ``float32`` where results must be equal from machine to machine, and whatever is read together.
+    Use ``float32`` if results must be equal on every machine and in every batch.
 
     Attributes:
         engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``; ``auto`` is torch where ``device`` is
             a GPU, onnxruntime for an exported folder or where OpenVINO is not installed, and OpenVINO otherwise.
         precision: ``auto`` (see above), ``float32``, ``bf16``, ``int8``, ``float16`` or ``float64``.
-        threads: Threads to compute with; by default the physical cores that this process may use.
+        threads: Number of threads. Default: the physical cores that this process may use.
         device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or with
             the engine torch a GPU if there is one.
-        batch_pieces: Most piece slots in one batch; by default what keeps the engine busy and fits its memory.
+        batch_pieces: Maximum number of piece slots in a batch. Default: as many as keep the engine busy and fit
+            its memory.
         is_compiled: Whether torch compiles the layers for a GPU; see ``lexel.engines.torch``.
         start: Starts the engine in place of ``start_engine``, for programs that share engines among readers.
     """

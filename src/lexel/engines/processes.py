@@ -1,6 +1,6 @@
 """An engine in more than one process: after a fork the child starts its own, and a pickle holds what to start.
 
-The threads of an engine do not survive a fork, so a child that used its parent's engine would wait for ever. PyTorch
+The threads of an engine do not survive a fork, so a child that used its parent's engine would wait forever. PyTorch
 cannot be started again in such a child either; there it is an error.
 """
 

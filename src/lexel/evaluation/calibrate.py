@@ -118,7 +118,7 @@ def calibrate(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Cali
 def calibrate_folder(
     folder: str | Path, files: Sequence[LabelledFile], *, script_border: float | None = None
 ) -> dict[Layer, Calibrated]:
-    """Calibrate a model folder and keep what is found in its ``lexel.json``, in place of what stood there.
+    """Calibrate a model folder and keep what is found in its ``lexel.json``, in place of earlier values.
 
     Args:
         folder: A model folder, Lexel's or a plain one.

@@ -44,7 +44,7 @@ def graph_cost(checkpoint: Checkpoint, place: Path, precision: str, target: Targ
     """Measure what a written graph costs beside the model in float32.
 
     Returns:
-        ``cost``, and ``report``: the same in words, a line each. Nothing for a trained head for vectors, which Lexel
+        ``cost``, and ``report``: the same in words, one line each. Nothing for a trained head for vectors, which Lexel
         does not read from an exported folder.
 
     Raises:

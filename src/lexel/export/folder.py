@@ -64,7 +64,7 @@ def export_model(
     What int8 and float16 cost is reported as by ``lexel quantize``, and must be within the budget.
 
     Args:
-        source: A model folder (of sentence-transformers too), a hub id, or an opened checkpoint; nothing is the bundled
+        source: A model folder (of sentence-transformers too), a hub id, or an opened checkpoint. Default: the bundled
             model.
         out: The new folder; it must not exist. A model with several heads gets a folder for each inside it.
         to: Formats: ``onnx`` and those of ``lexel.export.formats``.

@@ -53,7 +53,7 @@ class Target(NamedTuple):
 class StandardOps(Ops[T], Protocol[T]):
     """``Ops`` for rows of one sequence each, with what positions and pooling need beside them.
 
-    ``pick`` takes one slot of every row, or all pieces as they stand if ``picks`` is ``None``.
+    ``pick`` takes one slot of every row, or all pieces as they are if ``picks`` is ``None``.
     """
 
     def slots(self, ids: T) -> T:

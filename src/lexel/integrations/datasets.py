@@ -25,7 +25,7 @@ class TagColumn:
 
     Args:
         column: The name of the column of texts.
-        model: A model folder or a hub id; nothing is the bundled Chinese model.
+        model: A model folder or a hub id. Default: the bundled Chinese model.
         columns: Which columns to add.
         options: What ``lexel.load`` takes beside the model.
     """

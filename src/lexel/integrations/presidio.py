@@ -51,7 +51,7 @@ class LexelRecognizer(EntityRecognizer):  # type: ignore[misc]
 class LexelNlpEngine(NlpEngine):  # type: ignore[misc]
     """Gives Presidio words and entities.
 
-    Lexel has no stop words and no lemmas: Presidio compares context with every word as it stands.
+    Lexel has no stop words and no lemmas: Presidio compares context with every word as it is.
 
     Args:
         taggers: A tagger for each of Presidio's languages.

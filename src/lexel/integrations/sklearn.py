@@ -25,7 +25,7 @@ class LexelVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turns texts into vectors, ``[texts, dims]``; there is nothing to fit.
 
     Args:
-        model: A model folder or a hub id; nothing is the bundled Chinese model.
+        model: A model folder or a hub id. Default: the bundled Chinese model.
         pooling: As ``Embedder.load`` takes it.
         normalise: See there.
         dimensions: See there.
@@ -83,7 +83,7 @@ class WordTokenizer:
     """The words of a text, for the ``tokenizer`` of ``CountVectorizer`` and ``TfidfVectorizer``.
 
     Args:
-        tagger: What finds the words; nothing is the bundled model.
+        tagger: What finds the words. Default: the bundled model.
         pos: Keep only words with one of these tags, such as ``{"NOUN", "VERB"}``; by default all but ``PUNCT``.
     """
 

@@ -56,7 +56,7 @@ class Cutter:
     """Cuts text into words, with words of its own; ``jieba.Tokenizer``.
 
     Args:
-        tagger: What finds the words; nothing is the bundled model, loaded at the first text.
+        tagger: What finds the words. Default: the bundled model, loaded at the first text.
     """
 
     def __init__(self, tagger: Tagger | None = None) -> None:

@@ -26,7 +26,7 @@ class Change:
     Attributes:
         before: The locked model.
         after: What it would become.
-        lines: What differs, a line each; empty if nothing does.
+        lines: What differs, one line each; empty if nothing does.
     """
 
     before: LockedModel

@@ -65,7 +65,7 @@ class FeatureExtractionPipeline:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     def _as_arrays(self, options: Mapping[str, Any]) -> bool:

@@ -70,7 +70,7 @@ class FillMaskPipeline:
 
     Attributes:
         task: ``fill-mask``.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     task = "fill-mask"
@@ -112,7 +112,7 @@ class FillMaskPipeline:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     def _stream(self, texts: Iterable[Any], options: MaskOptions) -> Iterator[Any]:

@@ -194,24 +194,24 @@ def pipeline(
 
     Args:
         task: One of ``TASKS`` or ``ALIASES``; if not given, what the model's head is for.
-        model: A model folder, a hub id, or an opened checkpoint; nothing is the bundled Chinese model.
+        model: A model folder, a hub id, or an opened checkpoint. Default: the bundled Chinese model.
         revision: Branch, tag or commit of a hub id.
         tokenizer: Nothing, or the same as ``model``: a model's own tokenizer is read.
-        use_fast: Nothing else than ``True``.
-        trust_remote_code: Nothing else than ``False``: code in a checkpoint is never run.
+        use_fast: Only ``True``.
+        trust_remote_code: Only ``False``: code in a checkpoint is never run.
         device: -1 or ``cpu``; 0, 1, ... or ``cuda:N`` for a GPU, with the engine torch.
         dtype: ``float32`` (the default), ``bfloat16`` or ``float16``, or torch's objects of these names.
         torch_dtype: The older name of ``dtype``.
         engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``.
         precision: Lexel's name for ``dtype``: ``float32``, ``bf16``, ``float16``, or ``auto``.
-        threads: Threads to compute with; by default the physical cores this process may use.
-        batch_pieces: Most piece slots computed in one batch; by default what keeps the engine busy.
-        pieces: ``chars`` or ``tokenizer``, where detection should be overruled.
-        scheme: What the labels' scheme is, where detection should be overruled.
-        labels: The labels by index, where the config's should be overruled.
+        threads: Number of threads. Default: the physical cores that this process may use.
+        batch_pieces: Maximum number of piece slots in a batch. Default: as many as keep the engine busy.
+        pieces: ``chars`` or ``tokenizer``, to override detection.
+        scheme: The scheme of the labels, to override detection.
+        labels: The labels by index, to override the config's.
         options: The task's own. Token classification: ``aggregation_strategy``, ``ignore_labels``, ``stride``,
             ``is_split_into_words``, ``delimiter``, ``word_style``, ``head`` (which, where a folder has several);
-            ``batch_size`` and ``num_workers`` are taken and change nothing.
+            ``batch_size`` and ``num_workers`` are accepted, without effect.
 
     Raises:
         TypeError: If an argument is unknown.

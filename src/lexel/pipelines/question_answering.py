@@ -37,7 +37,7 @@ class QuestionOptions:
     Attributes:
         top_k: Most answers to a question.
         doc_stride: Pieces that neighbouring windows share; by default 128, half a window at most.
-        max_answer_len: Most pieces of an answer.
+        max_answer_len: Maximum number of pieces in an answer.
         max_seq_len: Most pieces of a window, with the question and special pieces; by default 384, or what the model
             takes.
         handle_impossible_answer: Whether the empty answer is one of those that are ranked.
@@ -83,7 +83,7 @@ class QuestionAnsweringPipeline:
 
     Attributes:
         task: ``question-answering``.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     task = "question-answering"
@@ -121,7 +121,7 @@ class QuestionAnsweringPipeline:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     def _window(self, options: QuestionOptions) -> tuple[int, int]:

@@ -53,5 +53,5 @@ class SentenceSimilarityPipeline:
 
     @property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return self._embedder.description

@@ -81,7 +81,7 @@ class TextClassificationPipeline:
 
     Attributes:
         task: ``text-classification``.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     task = "text-classification"
@@ -118,7 +118,7 @@ class TextClassificationPipeline:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     @cached_property

@@ -94,7 +94,7 @@ class TokenClassificationPipeline:
 
     Attributes:
         task: ``token-classification``.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     task = "token-classification"
@@ -143,7 +143,7 @@ class TokenClassificationPipeline:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return f"{self._flow.checkpoint.description}\nengine: {describe(self._flow.engine)}"
 
     def _check_stride(self, options: ReadOptions) -> None:

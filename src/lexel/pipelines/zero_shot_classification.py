@@ -33,7 +33,7 @@ class ZeroShotClassificationPipeline:
 
     Attributes:
         task: ``zero-shot-classification``.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     task = "zero-shot-classification"
@@ -75,7 +75,7 @@ class ZeroShotClassificationPipeline:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     def _stream(

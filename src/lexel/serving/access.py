@@ -10,7 +10,7 @@ from lexel.errors import OptionError
 
 
 class ApiKeys:
-    """The keys of a file, one a line; blank lines and lines that begin with ``#`` are passed over.
+    """The keys of a file, one a line; blank lines and lines that begin with ``#`` are skipped.
 
     Only digests are kept in memory.
 

@@ -100,7 +100,7 @@ def _are_plain(labels: tuple[str, ...]) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """A text as it stands between the quotation marks of a JSON string."""
+    """A text as it is between the quotation marks of a JSON string."""
     return json.dumps(text)[1:-1]
 
 

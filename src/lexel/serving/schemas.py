@@ -108,7 +108,7 @@ class ClassifyOptions(Strict):
     function: Literal["softmax", "sigmoid", "none"] | None = None
     """What is applied to the model's outputs. Default: what its files say."""
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    """The least score with which a label is given. Default: 0.5, or the calibration's."""
+    """The minimum score of a label. Default: 0.5, or the calibration's."""
 
 
 class ClassifyRequest(Strict):

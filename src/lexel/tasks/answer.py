@@ -118,12 +118,12 @@ class AnswerOptions:
     """How answers are looked for: defaults of an answerer, or the options of one call.
 
     Attributes:
-        top_k: Most spans to give for a question.
-        max_answer_pieces: Most pieces of an answer.
-        max_answer_chars: Most characters of an answer; ``None`` for any number.
-        null_threshold: Take the null answer where its margin is above this; ``None`` never takes it.
+        top_k: Maximum number of spans per question.
+        max_answer_pieces: Maximum number of pieces in an answer.
+        max_answer_chars: Maximum number of characters in an answer; ``None`` for no limit.
+        null_threshold: Return no answer if the margin of the null answer is above this; ``None`` always returns one.
         align: ``words`` widens answers to whole words of the tokenizer, for scripts with blanks between words.
-        window: Most pieces read together, the question's among them; ``None`` is what the model takes.
+        window: Maximum number of pieces in a window, with the question; ``None`` is the model's limit.
         overlap: Pieces of the context that neighbouring windows share; ``None`` is up to 128, a quarter at most.
         max_chars: Refuse longer contexts; ``None`` for no limit.
     """
@@ -151,7 +151,7 @@ class AnswerOptions:
 class Answerer:
     """Finds answers in contexts. Safe to call from several threads.
 
-    Made by ``Answerer.load``.
+    Create one with ``Answerer.load``.
 
     Attributes:
         options: How answers are looked for, unless a call says otherwise.
@@ -178,14 +178,15 @@ class Answerer:
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
-            head: Which head, where a folder has several for answers.
-            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
+            head: The head to use, if the folder has several for answers.
+            script: Convert texts to the script that the model reads, ``simplified`` or ``traditional``; ``as-is``
+                converts nothing.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``AnswerOptions`` (``top_k``, ``max_answer_pieces``, ``max_answer_chars``,
                 ``null_threshold``, ``align``, ``window``, ``overlap``, ``max_chars``); the latter are defaults that a
-                call may change.
+                call can override.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
@@ -231,8 +232,8 @@ class Answerer:
 
         Args:
             questions: Pairs of a question and its context.
-            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
-                it in the place of a result. See ``Tagger.stream``.
+            on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
+                error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
             options: Options to use instead of ``self.options``.
             changes: Single options to change for this call.
@@ -241,7 +242,7 @@ class Answerer:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     def __repr__(self) -> str:
@@ -249,7 +250,7 @@ class Answerer:
 
     @property
     def flow(self) -> Flow:
-        """The checkpoint that is read with, and its engine."""
+        """The checkpoint and its engine."""
         return self._flow
 
     def _asked(self, options: AnswerOptions | None, changes: AnswerKeywords) -> AnswerOptions:

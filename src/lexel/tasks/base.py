@@ -87,7 +87,7 @@ class Block:
         texts: The callers' strings; long ones are read in windows.
         given_words: The words of each text, ``[words, 2]``, where the caller gave them.
         readings: What has been read so far, by the name of the flow.
-        partners: What stands beside the texts, where they are halves of pairs.
+        partners: What is next to the texts, where they are halves of pairs.
     """
 
     texts: Sequence[str]
@@ -125,7 +125,7 @@ def gather_given(texts: Iterable[tuple[str, NDArray[np.int32]]]) -> Iterator[Blo
 
 
 class Pair(NamedTuple):
-    """A text to be read in windows, and what stands beside each of them, if anything does."""
+    """A text to be read in windows, and what is next to each of them, if anything does."""
 
     text: str
     partner: str | None = None

@@ -154,7 +154,7 @@ class ClassifyOptions:
         function: ``softmax``, ``sigmoid`` or ``none``; by default what the folder says, else what the head's problem
             asks for.
         multi_label: Whether a text may have any number of labels; by default as the head was trained.
-        threshold: The least score with which a label is given: one for all, or by label. By default 0.5 (for ``none``
+        threshold: The minimum score of a label: one for all, or by label. By default 0.5 (for ``none``
             0), or the calibration's; where a text has one label, whatever is best.
         calibration: What ``Classifier.calibrate`` found: scores are divided by its temperature.
         max_chars: Refuse longer texts; ``None`` for no limit.
@@ -249,11 +249,11 @@ def check_text_or_pair(number: int, text: Any, *, max_chars: int | None = None) 
 class Classifier:
     """Classifies texts and pairs of texts. Safe to call from several threads.
 
-    Made by ``Classifier.load``.
+    Create one with ``Classifier.load``.
 
     Attributes:
         head: The head that is read.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     def __init__(self, flow: Flow, options: ClassifyOptions) -> None:
@@ -281,13 +281,14 @@ class Classifier:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
-            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
-            head: Which head, where a folder has several that classify.
+            script: Convert texts to the script that the model reads, ``simplified`` or ``traditional``; ``as-is``
+                converts nothing.
+            head: The head to use, if the folder has several that classify.
             expects: The classes that your program expects, or a mapping file; see ``lexel.trust.contract``.
             options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``ClassifyOptions`` (``top_k``, ``function``, ``multi_label``, ``threshold``,
-                ``calibration``, ``max_chars``); the latter are defaults that a call may change.
+                ``calibration``, ``max_chars``); the latter are defaults that a call can override.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
@@ -342,8 +343,8 @@ class Classifier:
 
         Args:
             texts: Texts, and tuples of two.
-            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
-                it in the place of a result. See ``Tagger.stream``.
+            on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
+                error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
             options: Options to use instead of ``self.options``.
             changes: Single options to change for this call.
@@ -393,7 +394,7 @@ class Classifier:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self._flow)
 
     def __repr__(self) -> str:
@@ -401,7 +402,7 @@ class Classifier:
 
     @property
     def flow(self) -> Flow:
-        """The checkpoint that is read with, and its engine."""
+        """The checkpoint and its engine."""
         return self._flow
 
     @property

@@ -83,11 +83,11 @@ class _Embeddings(Sequence[Embedding]):
 class Embedder:
     """Makes a vector of a text, and of its words and entities. Safe to call from several threads.
 
-    Made by ``Embedder.load``.
+    Create one with ``Embedder.load``.
 
     Attributes:
-        plan: How it is done.
-        options: What was asked for; a call may change it.
+        plan: How vectors are made.
+        options: Default options; a call can override them.
     """
 
     def __init__(
@@ -123,14 +123,15 @@ class Embedder:
 
         Args:
             source: A model folder (of sentence-transformers too), a hub id (also ``owner/name@revision``), or an opened
-                checkpoint; nothing is the bundled Chinese model.
+                checkpoint. Default: the bundled Chinese model.
             revision: Branch, tag or commit of a hub id.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
-            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
+            script: Convert texts to the script that the model reads, ``simplified`` or ``traditional``; ``as-is``
+                converts nothing.
             options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``EmbedOptions`` (``pooling``, ``layer``, ``normalise``, ``dimensions``,
-                ``prompt``, ``max_chars``); the latter are defaults that a call may change.
+                ``prompt``, ``max_chars``); the latter are defaults that a call can override.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used, or has no weights for the pooling asked for.
@@ -199,8 +200,8 @@ class Embedder:
 
         Args:
             texts: The texts.
-            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
-                it in the place of a result. See ``Tagger.stream``.
+            on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
+                error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
             options: Options to use instead of ``self.options``.
             changes: Single options of this call; see ``with_options``.
@@ -255,7 +256,7 @@ class Embedder:
         return EmbeddedBlock(self._finished(pooled), np.diff(reading.pieces.bounds), n_windows)
 
     def similarity(self, sentence: str, sentences: Sequence[str]) -> Floats:
-        """How like a sentence several others are: the cosine of their vectors, ``[sentences]``."""
+        """Similarity of a sentence to several others: the cosine of their vectors, ``[sentences]``."""
         if isinstance(sentences, str):
             raise TypeError("expected several sentences, found one str; put it in a list")
         vectors = self.encode([sentence, *sentences])
@@ -281,8 +282,8 @@ class Embedder:
         Args:
             documents: Documents with that layer.
             part: ``word`` or ``entity``.
-            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
-                it in the place of a result. See ``Tagger.stream``.
+            on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
+                error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
 
         Raises:
@@ -310,7 +311,7 @@ class Embedder:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded, how it pools and what computes it, a line each."""
+        """The model, its pooling and the engine, one line each."""
         return f"{describe_flow(self._flow)}\npooling: {self.plan.said}"
 
     @property
@@ -321,7 +322,7 @@ class Embedder:
 
     @property
     def flow(self) -> Flow:
-        """The checkpoint that is read with, and its engine."""
+        """The checkpoint and its engine."""
         return self._flow
 
     def __repr__(self) -> str:

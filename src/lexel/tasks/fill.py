@@ -165,9 +165,9 @@ class FillOptions:
         top_k: How many candidates; by default 5, or all targets.
         targets: Words to choose from, of any length; else the whole vocabulary.
         joint: Decide all masks of a text together.
-        length: Pieces of a mask that does not say it itself: a number, or the fewest and the most.
-        mask: What is a mask beside the tokenizer's own spelling: ``____``.
-        beam: Hypotheses of each length that are kept while several pieces are decided.
+        length: Number of pieces of a mask that does not state it: a number, or the minimum and the maximum.
+        mask: Another spelling of a mask besides the tokenizer's own, such as ``____``.
+        beam: Beam width for each length.
         order: Which piece is decided next: the most ``certain``, or from ``left`` to right.
         rank: Rank by the ``chain``'s probability or by the pseudo-log-likelihood (``pll``).
         length_penalty: Its logarithm is divided by the number of pieces to this power: 0 favours short fillings, 1 is
@@ -223,11 +223,11 @@ def _is_range(length: object) -> bool:
 class Filler:
     """Fills masks. Safe to call from several threads.
 
-    Made by ``Filler.load``.
+    Create one with ``Filler.load``.
 
     Attributes:
         flow: The checkpoint, with its engine.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     def __init__(self, flow: Flow, options: FillOptions) -> None:
@@ -256,14 +256,14 @@ class Filler:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
             revision: Branch, tag or commit of a hub id.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
-            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other; what masks
-                are filled with is in the model's.
-            head: Which head, where a folder has several that fill.
+            script: Convert texts to the script that the model reads, ``simplified`` or ``traditional``; masks are
+                filled in that script.
+            head: The head to use, if the folder has several that fill.
             options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``FillOptions`` (``top_k``, ``targets``, ``joint``, ``length``, ``mask``,
                 ``beam``, ``order``, ``rank``, ``length_penalty``, ``max_chars``); the latter are defaults that a call
-                may change.
+                can override.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
@@ -310,8 +310,8 @@ class Filler:
         Args:
             texts: Texts with masks; a blank one may have none.
             where: What messages call a text, by its number from 0.
-            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
-                it in the place of a result. See ``Tagger.stream``.
+            on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
+                error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
             options: Options to use instead of ``self.options``.
             changes: Single options to change for this call.
@@ -320,7 +320,7 @@ class Filler:
         return stream_results(self._steps(where, self._asked(options, changes)), texts, on_error=on_error, live=live)
 
     def perplexity(self, text: str, *, whole_words: bool = False) -> Perplexity:
-        """How little a text surprises the model, each piece masked in turn; see ``lexel.tasks.perplexity``."""
+        """Pseudo-perplexity of a text, with each piece masked in turn; see ``lexel.tasks.perplexity``."""
         check_one(text)
         return read_one(self._perplexity_steps(whole_words=whole_words), text)
 
@@ -338,7 +338,7 @@ class Filler:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         return describe_flow(self.flow)
 
     def __repr__(self) -> str:

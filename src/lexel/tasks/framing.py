@@ -43,7 +43,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class PartnerPieces:
-    """The pieces of the texts that stand beside the windowed ones.
+    """The pieces of the texts that are next to the windowed ones.
 
     Attributes:
         ids: Vocabulary indexes, ``[pieces]``.
@@ -92,7 +92,7 @@ def lay_out(
         ids: The pieces that the windows index.
         windows: The windows.
         special: The special pieces.
-        partners: What stands beside the texts, for pairs.
+        partners: What is next to the texts, for pairs.
     """
     if partners is None and len(windows) == 1:
         return _lay_out_one(ids, windows, special)

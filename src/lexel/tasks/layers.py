@@ -116,13 +116,14 @@ class TagOptions:
         joint: Decode words and entities together, where one model reads both from the same pieces: no entity begins or
             ends inside a word. If false, each layer is decoded by itself.
         entities_on_words: Widen entities to whole words.
-        min_score: Leave out entities with a lower score; ``None`` for the least score that the model's folder names
-            (``lexel calibrate``), 0 for all. Of a span model ``None`` is 0.5, and 0 would give every span of a text.
+        min_score: Leave out entities with a lower score; ``None`` for the minimum score in the model's folder
+            (``lexel calibrate``), 0 for all. For a span model, ``None`` means 0.5, and 0 would return every span of a
+            text.
         ignore: Labels of entities to leave out.
         snap: ``grapheme`` keeps what a reader sees as one character (an emoji with its joiners, a flag, a letter with
             its marks) in one word and one entity, whatever the model or a lexicon says; given words stay as they are.
         max_chars: Refuse longer texts; ``None`` for no limit.
-        nested: Of a span model, give the layer ``nested`` with all of its spans; ``entities`` are the best of them
+        nested: For a span model, add the layer ``nested`` with all of its spans; ``entities`` are the best of them
             that do not overlap.
     """
 
@@ -151,7 +152,7 @@ class TagOptions:
             raise TypeError(f"ignore is the str {self.ignore!r}; expected a list of labels")
 
     def least_score(self, layer: LayerHead) -> float:
-        """The least score of an entity that is kept."""
+        """The minimum score of an entity."""
         return layer.head.tuned.min_score if self.min_score is None else self.min_score
 
     def span_threshold(self, layer: LayerHead) -> float:

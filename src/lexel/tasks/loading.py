@@ -102,7 +102,7 @@ def start_flow(
 
 
 def describe_flow(flow: Flow) -> str:
-    """What was loaded and what computes it, a line each."""
+    """The model and the engine, one line each."""
     script = "" if flow.script == "as-is" else f"\nscript: text is read as {flow.script} Chinese"
     return f"{flow.checkpoint.description}\nengine: {describe(flow.engine)}{script}"
 

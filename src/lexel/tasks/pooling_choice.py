@@ -41,10 +41,10 @@ class EmbedOptions:
             ``learned`` (by a head that was trained for it), or another way that sentence-transformers has:
             ``mean_sqrt_len``, ``weighted_mean``, ``last``.
         layer: Which hidden layer: -1 the last, 0 the embeddings.
-        normalise: Whether vectors are brought to length 1.
-        dimensions: How many of the numbers are kept, from the first on.
-        prompt: What goes before each text: the name of one of the folder's prompts, or the words themselves; an empty
-            one is none.
+        normalise: Whether vectors are scaled to length 1.
+        dimensions: Keep this many of the first numbers.
+        prompt: Put before each text: the name of one of the folder's prompts, or the words themselves; an empty string
+            is no prompt.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 

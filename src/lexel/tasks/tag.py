@@ -272,7 +272,7 @@ class Tagger:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded and what computes it, a line each."""
+        """The model and the engine, one line each."""
         lines: list[str] = []
         for flow in self._flows:
             lines.append(describe_flow(flow))
@@ -286,7 +286,7 @@ class Tagger:
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """The checkpoints that are read with, each with its engine."""
+        """The checkpoints, each with its engine."""
         return self._flows
 
     def _say(self) -> None:
@@ -419,7 +419,7 @@ def _layer_head(checkpoint: Checkpoint, head: Head) -> LayerHead:
 def _expecting(
     main: Checkpoint | None, given: dict[Layer, Checkpoint], expects: Expects | None
 ) -> tuple[Checkpoint | None, dict[Layer, Checkpoint]]:
-    """The checkpoints, with the one that a contract is about held against it: that of entities, else that of tags."""
+    """The checkpoints, with the contract applied to the one that it is about: that of entities, else that of tags."""
     layer = next((layer for layer in _BY_LABELS if layer in given), None)
     if layer is not None and (layer == "entities" or main is None):
         return main, {**given, layer: given[layer].expecting(expects)}

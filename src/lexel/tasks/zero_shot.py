@@ -173,11 +173,11 @@ def score_hypotheses(
 class ZeroShotClassifier:
     """Classifies texts into labels named when it is called. Safe to call from several threads.
 
-    Made by ``ZeroShotClassifier.load``.
+    Create one with ``ZeroShotClassifier.load``.
 
     Attributes:
         labels: What texts are classified into unless a call says otherwise.
-        options: What a call does unless it says otherwise.
+        options: Default options; a call can override them.
     """
 
     def __init__(self, flow: Flow, labels: Sequence[str], *, options: ZeroShotOptions) -> None:
@@ -208,12 +208,13 @@ class ZeroShotClassifier:
             labels: What texts are classified into.
             revision: Branch, tag or commit of a hub id.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
-            script: ``simplified`` or ``traditional`` if the model reads that and texts may be in the other.
-            head: Which head, where a folder has several that classify.
+            script: Convert texts to the script that the model reads, ``simplified`` or ``traditional``; ``as-is``
+                converts nothing.
+            head: The head to use, if the folder has several that classify.
             options: The engine, precision, threads and device.
             keywords: Single fields of ``EngineOptions`` (``engine``, ``precision``, ``threads``, ``device``,
                 ``batch_pieces``), and of ``ZeroShotOptions`` (``template``, ``multi_label``, ``threshold``, ``top_k``,
-                ``max_chars``); the latter are defaults that a call may change.
+                ``max_chars``); the latter are defaults that a call can override.
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
@@ -271,8 +272,8 @@ class ZeroShotClassifier:
         Args:
             texts: The texts.
             labels: Other labels than ``self.labels``.
-            on_error: ``raise`` the error of an input that cannot be read, behind the results before it; or ``yield``
-                it in the place of a result. See ``Tagger.stream``.
+            on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
+                error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
             options: Options to use instead of ``self.options``.
             changes: Single options to change for this call.
@@ -282,7 +283,7 @@ class ZeroShotClassifier:
 
     @cached_property
     def description(self) -> str:
-        """What was loaded, what computes it, and what the first hypothesis is, a line each."""
+        """The model, the engine and the first hypothesis, one line each."""
         first = hypotheses_of(self.labels, self.options.template)[0]
         return f"{describe_flow(self._flow)}\nhypothesis: {first}"
 
@@ -291,7 +292,7 @@ class ZeroShotClassifier:
 
     @property
     def flow(self) -> Flow:
-        """The checkpoint that is read with, and its engine."""
+        """The checkpoint and its engine."""
         return self._flow
 
     def _steps(

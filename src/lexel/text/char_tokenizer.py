@@ -18,7 +18,7 @@ _FULL_WIDTH = 0xFEE0
 
 
 class CharTokenizer:
-    """Every code point is one piece: its own vocabulary entry as it stands, else the unknown piece.
+    """Every code point is one piece: its own vocabulary entry as it is, else the unknown piece.
 
     Nothing is lower-cased, composed or dropped. White space (``str.isspace()``) is a piece too, always the unknown one;
     a lone surrogate counts as U+FFFD. So the pieces of a text are exactly its characters.

@@ -1,4 +1,4 @@
-"""Characters that always become one piece by themselves, whatever stands beside them: a table instead of the library.
+"""Characters that always become one piece by themselves, whatever is next to them: a table instead of the library.
 
 With BERT's normaliser and pre-tokeniser every ideograph and every punctuation mark is a word of its own. In Chinese
 text that is nearly every character, so the library is left with the stretches between them: Latin words, numbers.

@@ -31,7 +31,7 @@ from lexel.text.tokenizer_files import (
 SPECIAL_TOKENS = "special_tokens_map.json"
 
 _ANY_CLASS = "PreTrainedTokenizerFast"
-"""transformers' class that reads ``tokenizer.json`` as it stands."""
+"""transformers' class that reads ``tokenizer.json`` as it is."""
 
 _BERT_FLAGS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "do_basic_tokenize", "never_split")
 

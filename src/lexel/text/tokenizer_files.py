@@ -69,7 +69,7 @@ class TokenizerFiles:
         folder: Where the files are.
         config: tokenizer_config.json; empty if the folder has none.
         roles: The special pieces that the files name, by ``ROLES``' names.
-        added: Pieces to be found in the text as they stand, special ones among them, each once.
+        added: Pieces to be found in the text as they are, special ones among them, each once.
     """
 
     folder: Path

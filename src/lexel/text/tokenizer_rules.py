@@ -1,6 +1,6 @@
 """What a ``tokenizer.json`` may ask of the tokenizers library, checked before the library reads it.
 
-The library trusts its file: some values make it panic, abort the process, run for ever or fill the memory, while it
+The library trusts its file: some values make it panic, abort the process, run forever or fill the memory, while it
 loads or later at some text. So a file is held to rules that every published tokenizer keeps:
 
 - only the kinds of steps that the library's own converters write;

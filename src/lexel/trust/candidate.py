@@ -33,7 +33,7 @@ class Candidate:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the name alone says which files it means, for ever."""
+        """Whether the name alone says which files it means, forever."""
         return self.repo_id is None or bool(self.revision and _COMMIT.fullmatch(self.revision))
 
     @property

@@ -1,4 +1,4 @@
-"""A model held against a policy."""
+"""A model judged by a policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel models``: what is at hand."""
+"""``lexel models``: what loads without a download."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lexel.cli.options.groups import MessageOptions, grouped
 from lexel.cli.terminal.messages import is_terminal, note, reported
 
 if TYPE_CHECKING:
-    from lexel.checkpoint.at_hand import ModelAtHand
+    from lexel.checkpoint.available import AvailableModel
 
 _WIDE_COLUMNS, _SHORT_COMMIT = 118, 10
 
@@ -28,7 +28,7 @@ def models(*, messages: MessageOptions) -> None:
     [bold]lexel models | jq -r '[.id, .commit] | @tsv'[/]
     """
     with reported(messages):
-        from lexel.checkpoint.at_hand import list_models
+        from lexel.checkpoint.available import list_models
         from lexel.checkpoint.hub_cache import cache_folder
 
         listed, n_others = list_models()
@@ -42,7 +42,7 @@ def models(*, messages: MessageOptions) -> None:
         note(f"cache: {cache_folder()}{others}")
 
 
-def _show_table(listed: list[ModelAtHand]) -> None:
+def _show_table(listed: list[AvailableModel]) -> None:
     from rich.table import Table
 
     from lexel.cli.terminal.console import output_console
@@ -64,7 +64,7 @@ def _megabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.1f} MB"
 
 
-def _heads(model: ModelAtHand) -> str:
+def _heads(model: AvailableModel) -> str:
     if model.problem:
         return "labels unclear: see --scheme, --labels"
     return ", ".join(model.heads) or "none"

@@ -66,7 +66,7 @@ class Corpus:
         return asked if self.stored is None else str(self.stored.made.get("script", "as-is"))
 
     def embedded(self, embedder: Embedder) -> tuple[Floats, Mapping[int, VectorRecord] | None]:
-        """The vectors that are searched, and what they are of, where that is at hand already.
+        """The vectors that are searched, and what they are of, where that is known already.
 
         Raises:
             DataError: If stored vectors are not of the embedder's kind.

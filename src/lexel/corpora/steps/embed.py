@@ -15,7 +15,7 @@ class Embed(Step):
     """Put the vector of a text into a field.
 
     Attributes:
-        model: A folder or hub id; nothing is the bundled model.
+        model: A folder or hub id. Default: the bundled model.
         pooling: How a vector is made of a text; by default as the model says.
         normalise: Make vectors of length 1; by default as the model says.
         dimensions: Keep so many dimensions.

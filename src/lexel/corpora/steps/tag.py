@@ -21,7 +21,7 @@ class Tag(Step):
     """Find words, tags and entities.
 
     Attributes:
-        model: A folder or hub id; nothing is the bundled model.
+        model: A folder or hub id. Default: the bundled model.
         revision: Branch, tag or commit of a hub id.
         words: A checkpoint of its own for words.
         pos: A checkpoint of its own for tags.
@@ -90,7 +90,7 @@ class Segment(Step):
     """Find words alone.
 
     Attributes:
-        model: A folder or hub id; nothing is the bundled model.
+        model: A folder or hub id. Default: the bundled model.
         script: Chinese that the model reads.
         lexicon: A file of words whose boundaries are forced or preferred.
     """

@@ -48,7 +48,7 @@ def read_conll2012(
     """Each sentence as a Document with words, tags and entities.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Counts parse trees, predicates and coreference mentions.
         faults: What happens at a sentence that cannot be read; by default it is an error.

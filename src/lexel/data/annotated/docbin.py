@@ -32,8 +32,8 @@ def read_docbin(
     """Each Doc as a Document.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open binary stream.
-        encoding: Accepted for the sake of one call for all formats.
+        source: A path (also compressed), ``"-"`` or an open binary stream.
+        encoding: Accepted so that all formats have the same call.
         losses: Counts classes, groups of spans, dependencies, lemmas and features.
         faults: What happens at a Doc that cannot be read; by default it is an error.
 
@@ -108,7 +108,7 @@ def write_docbin(
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open binary stream.
-        encoding: Accepted for the sake of one call for all formats.
+        encoding: Accepted so that all formats have the same call.
         off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 

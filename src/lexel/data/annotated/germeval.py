@@ -4,7 +4,8 @@
     1   Troia   B-OTH   B-LOC
     2   -       I-OTH   O
 
-The source of a sentence is its id; ``entities`` are the outer ones, ``nested`` are all. See https://sites.google.com/site/germeval2014ner/data.
+The source of a sentence is its id; ``entities`` are the outer ones, ``nested`` are all. See
+https://sites.google.com/site/germeval2014ner/data.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ def read_germeval(
     """Each sentence as a Document with words and its entities, also nested ones.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Counts further comments.
         faults: What happens at a sentence that cannot be read; by default it is an error.
         repair: Read ill-formed tags by conlleval's rule instead of refusing them.
 
     Raises:
-        DataError: ``path:line`` of a row without its four cells, or of a tag that cannot stand there.
+        DataError: ``path:line`` of a row without its four cells, or of a tag that is not allowed there.
     """
     return read_tagged(
         source, encoding=encoding, cut=_cut, build=_document, losses=losses, faults=faults, repair=repair

@@ -48,9 +48,9 @@ def read_ontonotes(
     """Each line as a Document with words and entities.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
-        losses: Accepted for the sake of one call for all formats; documents hold all that there is.
+        losses: Accepted so that all formats have the same call; documents hold all that there is.
         faults: What happens at a line that cannot be read; by default it is an error.
 
     Raises:

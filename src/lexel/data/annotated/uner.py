@@ -46,14 +46,14 @@ def read_uner(
     """Each sentence as a Document with words and entities.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Counts annotators, other comments, multiword tokens, and texts that their words do not spell.
         faults: What happens at a sentence that cannot be read; by default it is an error.
         repair: Read ill-formed tags by conlleval's rule instead of refusing them.
 
     Raises:
-        DataError: ``path:line`` of a row without a number, a word and a tag, or of a tag that cannot stand there.
+        DataError: ``path:line`` of a row without a number, a word and a tag, or of a tag that is not allowed there.
     """
     return read_tagged(
         source, encoding=encoding, cut=_cut, build=_document, losses=losses, faults=faults, repair=repair

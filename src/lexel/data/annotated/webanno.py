@@ -93,7 +93,7 @@ def read_webanno(
     """Each sentence as a Document with words, tags and entities.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         losses: Counts annotations of other layers, and entities without a value, without a length, or over a
             sentence's end.

@@ -87,7 +87,7 @@ def read_tagged(
     """The sentences of a file with columns of tags as Documents.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         encoding: How bytes are decoded.
         cut: See ``read_sentences``.
         build: Makes a Document of a sentence; its last argument counts repaired tags, or is ``None`` to refuse them.
@@ -118,7 +118,7 @@ def spans_of_column(
         format: Name of the format.
 
     Raises:
-        DataError: ``path:line`` of a tag that cannot stand there.
+        DataError: ``path:line`` of a tag that is not allowed there.
     """
     try:
         spans = spans_of_tags(tags, scheme="BIO", repair=repaired is not None)

@@ -1,4 +1,4 @@
-"""Tables in CSV (RFC 4180's quotes) and TSV (cells as they stand), with a header.
+"""Tables in CSV (RFC 4180's quotes) and TSV (cells as they are), with a header.
 
 A CSV file may be separated by commas, semicolons, tabs or bars: the one that finds the text's column in the header.
 Lists of annotation (``words``, ``entities``, ...) stand in their cells as JSON, so that a table comes back whole.

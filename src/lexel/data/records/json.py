@@ -19,7 +19,7 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def read_json_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each object as a row; blank lines are passed over."""
+    """Each object as a row; blank lines are skipped."""
     lines = LineReader(source, encoding=options.encoding, first=options.first)
     if options.part is None or not options.part.start:
         values = read_json_values(lines, options.faults)

@@ -50,7 +50,7 @@ def open_records(
     """The records of a file, in order, one at a time.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         format: Its name; by default the file's ending says it.
         columns: Which columns are the text and the name, and which others are kept.
         encoding: How bytes are decoded.
@@ -98,7 +98,7 @@ def write_records(records: Iterable[Record], out: Target, *, format: str | None 
 
     Args:
         records: Any records.
-        out: A path (also packed), ``"-"`` or an open stream.
+        out: A path (also compressed), ``"-"`` or an open stream.
         format: The format's name; by default the file's ending says it.
         unit: What offsets count: ``char``, ``utf16`` or ``byte``.
 

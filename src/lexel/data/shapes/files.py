@@ -38,7 +38,7 @@ def read_shaped(
     """Each record as a Document.
 
     Args:
-        source: A path (also packed), ``"-"`` or an open stream.
+        source: A path (also compressed), ``"-"`` or an open stream.
         shape: The shape of its records.
         encoding: How bytes are decoded.
         losses: Counts what a Document does not hold.

@@ -1,4 +1,4 @@
-"""The shapes, in the order in which a record is held against them."""
+"""The shapes, in the order in which a record is compared with them."""
 
 from __future__ import annotations
 

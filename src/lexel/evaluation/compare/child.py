@@ -28,7 +28,7 @@ class ChildModel:
     """A model that a fresh process loads and reads with; use it in a ``with`` statement.
 
     Args:
-        source: A model folder or a hub id; nothing is the bundled model.
+        source: A model folder or a hub id. Default: the bundled model.
         name: What it is called in the comparison.
         options: Of ``Tagger.load``: engine, precision, threads, decode ...
 

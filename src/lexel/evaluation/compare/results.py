@@ -23,7 +23,7 @@ class CompareOptions:
     Attributes:
         label_map: Common names for labels.
         given_words: Keep the gold words, and score tags on these.
-        against: Which model the others are held against.
+        against: Which model the others are compared with.
         sampling: How intervals are made.
         rounds: How often the speed of each model is measured; 0: not at all.
         speed_chars: Characters that are read in a round.
@@ -59,7 +59,7 @@ class ModelResult:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One score of one model less that of the model it is held against.
+    """One score of one model less that of the reference model.
 
     Attributes:
         model: Number of the model.
@@ -98,7 +98,7 @@ class DataResult:
         described: Where it is from.
         scores: By name, the score of each model, ``None`` of one that cannot do it.
         results: Everything that ``evaluate`` says of each model.
-        contrasts: Differences to the model that the others are held against.
+        contrasts: Differences from the reference model.
         flips: Counts of differences to it.
         notes: What a model of the numbers should know.
     """
@@ -118,7 +118,7 @@ class Comparison:
 
     Attributes:
         models: The models in the order given.
-        reference: Number of the model that the others are held against.
+        reference: Number of the reference model.
         data: What was found on each data set.
         means: By name, the mean of each model's score over the data sets that have it; empty for one data set.
         flips: Examples of differences, with the number of the other model.

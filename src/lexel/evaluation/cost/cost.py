@@ -134,7 +134,7 @@ _SHOWN = ("layer", "before", "text", "after", "gold", "first", "second")
 
 
 def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[str]:
-    """What is read otherwise, a line each; ``names`` are those of the two that are compared."""
+    """What is read otherwise, one line each; ``names`` are those of the two that are compared."""
     lines = [f"{name}: {layer.in_words(names)}" for name, layer in loss.layers.items()]
     for name, flips in loss.flips.items():
         if name.startswith("hidden."):
@@ -162,7 +162,7 @@ def _with_interval(score: Estimate, *, sign: str = "", times: int = 100, digits:
 
 
 def described_student(cost: Cost) -> list[str]:
-    """The cost of a student beside its teacher, a line each."""
+    """The cost of a student beside its teacher, one line each."""
     lines = described_loss(cost.loss, names=("the teacher's", "the student's"))
     lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights, the teacher's {cost.n_bytes_before / 1e6:,.1f}")
     lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {cost.times_as_fast:.2f} times the teacher's")
@@ -170,7 +170,7 @@ def described_student(cost: Cost) -> list[str]:
 
 
 def described_quantised(cost: Cost, *, what: str = "int8") -> list[str]:
-    """The cost of a smaller graph, such as one in int8, beside its weights, a line each."""
+    """The cost of a smaller graph, such as one in int8, beside its weights, one line each."""
     lines = described_loss(cost.loss)
     if not lines:
         lines.append("the cost is unknown: there was no text to measure it on. Pass --calibration or --data")

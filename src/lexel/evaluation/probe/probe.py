@@ -117,7 +117,7 @@ def probe(
         options: What is probed for.
         engine: What computes the encoder.
         test: Documents to score on; by default a fifth of ``documents``, by the seed.
-        progress: Told the number of layers done, and of all.
+        progress: Called with the number of layers done and the number of all layers.
 
     Raises:
         DataError: If the data has too little of the property.

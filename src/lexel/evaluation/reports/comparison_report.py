@@ -151,7 +151,7 @@ def _flip_rows(comparison: Comparison) -> list[Row]:
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
-    """What a model of the numbers should know, a line each."""
+    """What a model of the numbers should know, one line each."""
     options = comparison.options
     if options.sampling.n_samples:
         yield (

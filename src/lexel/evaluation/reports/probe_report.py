@@ -55,7 +55,7 @@ def bar(share: float) -> str:
 
 
 def remarks(result: ProbeResult) -> list[str]:
-    """What a reader of the numbers should know, a line each."""
+    """What a reader of the numbers should know, one line each."""
     fitted, chosen, scored = (
         f"{n_items:,} pieces of {n_documents:,} documents"
         for n_items, n_documents in zip(result.n_items, result.n_documents, strict=True)

@@ -90,7 +90,7 @@ def score_rows(results: Results) -> Iterator[Row]:
 
 
 def remarks(results: Results) -> Iterator[str]:
-    """Calibration, losses, layers without scores, and notes, a line each."""
+    """Calibration, losses, layers without scores, and notes, one line each."""
     for layer, reliability in reliabilities(results):
         yield f"calibration error of {layer}: {percent(reliability.expected_error)} (mean gap of score and share right)"
     for name, loss in results.losses.items():

@@ -105,7 +105,7 @@ def _span_row(name: str, score: SpanScore) -> Row:
 
 
 def remarks(results: TextResults) -> Iterator[str]:
-    """Rule, calibration, loss and notes, a line each."""
+    """Rule, calibration, loss and notes, one line each."""
     if results.answers is not None:
         rule = {"words": "SQuAD's rule, over words", "chars": "CMRC 2018's rule, over characters"}[results.answers.rule]
         yield f"answers: {rule}; {results.answers.n_answerable:,} of {results.n_documents:,} questions have one"

@@ -27,7 +27,7 @@ def show(verification: Verification, console: Console) -> None:
 
 
 def remarks(verification: Verification) -> Iterator[str]:
-    """What is to be said beside the table, a line each; the last one is the outcome."""
+    """What is to be said beside the table, one line each; the last one is the outcome."""
     for verdict in verification.verdicts:
         if verdict.is_within is False:
             reasons = verdict.reasons or ("none of the usual reasons applies",)

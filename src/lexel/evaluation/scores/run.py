@@ -26,7 +26,7 @@ class EvaluationOptions:
 
     Attributes:
         vocabulary: The words of the training data, for the recall of words in it and out of it.
-        training_texts: The texts of the training data; documents that stand among them are counted and said.
+        training_texts: The texts of the training data; documents that also occur there are counted.
         label_map: What the model calls gold labels that have other names.
         given_words: Keep the gold words, and score tags on these; words are then not scored.
         sampling: How intervals are made.
@@ -64,8 +64,8 @@ class Abilities:
 def evaluate(tagger: Tagger, documents: Iterable[Document], *, options: EvaluationOptions | None = None) -> Results:
     """Read the texts of gold documents with a model, and score what it finds.
 
-    Every gold label counts: a label that the model does not know is missed, and said. Memory grows with the number of
-    documents by their counts alone (some hundred bytes each).
+    Every gold label counts: a label that the model does not know counts as missed, with a note. Memory grows with the
+    number of documents by their counts alone (some hundred bytes each).
 
     Args:
         tagger: The model.

@@ -26,7 +26,7 @@ def single_tag_accuracy(
 
     Args:
         tagger: The model.
-        documents: Gold documents; one that does not carry the layer is passed over.
+        documents: Gold documents; one that does not carry the layer is skipped.
         layer: ``entities`` (a tag for each gold word, or character where there are none) or ``words``.
         sampling: How the interval is made.
 

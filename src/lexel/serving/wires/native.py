@@ -269,7 +269,7 @@ def _plain(error: Exception) -> Exception:
 
 
 async def _lines(request: Request, longest: int) -> AsyncIterator[bytes]:
-    """The lines of a body while it comes in; blank ones are passed over."""
+    """The lines of a body while it comes in; blank ones are skipped."""
     held = b""
     async for chunk in request.stream():
         *lines, held = (held + chunk).split(b"\n")

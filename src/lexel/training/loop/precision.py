@@ -11,7 +11,7 @@ from lexel.engines.choose import is_bf16_native, processor_flags
 from lexel.training.config.options import TrainingOptions
 
 PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bf16", torch.float16: "fp16"}
-"""The names of the number types, as they stand in ``training.json``."""
+"""The names of the number types, as they are in ``training.json``."""
 
 
 def dtype_of(options: TrainingOptions, device: torch.device) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""The models at hand: the bundled ones, and those of the BERT family in the hub's cache."""
+"""The models that load without a download: the bundled ones, and those of the BERT family in the hub's cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lexel.errors import CheckpointError, LabelError
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAtHand:
+class AvailableModel:
     """A model that loads without a download.
 
     Attributes:
@@ -38,16 +38,16 @@ class ModelAtHand:
     problem: str | None = None
 
 
-def list_models() -> tuple[list[ModelAtHand], int]:
+def list_models() -> tuple[list[AvailableModel], int]:
     """The models that Lexel can read, and the number of others in the cache."""
-    found: list[ModelAtHand | None] = []
+    found: list[AvailableModel | None] = []
     found += [look_at(bundled_folder(name), name) for name in bundled_names()]
     found += [look_at(model.folder, model.repo_id, commit=model.commit) for model in cached_models()]
     listed = [model for model in found if model is not None]
     return listed, len(found) - len(listed)
 
 
-def look_at(folder: Path, id: str, *, commit: str | None = None) -> ModelAtHand | None:
+def look_at(folder: Path, id: str, *, commit: str | None = None) -> AvailableModel | None:
     """What a folder holds; ``None`` if Lexel cannot compute such a model."""
     try:
         config = read_config(folder)
@@ -61,4 +61,4 @@ def look_at(folder: Path, id: str, *, commit: str | None = None) -> ModelAtHand 
     except (CheckpointError, LabelError) as error:
         problem = str(error)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    return ModelAtHand(id, commit, size, read_card(folder).licence, heads, has_int8, str(folder), problem)
+    return AvailableModel(id, commit, size, read_card(folder).licence, heads, has_int8, str(folder), problem)

@@ -121,6 +121,17 @@ def test_what_the_whole_suite_does_not_install_is_tested_nightly_and_before_a_re
     assert {"make test-clients", "make test-export", "make audit"} <= set(steps)
 
 
+def test_every_folder_with_packages_of_npm_is_kept_up_to_date() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*/package.json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    updates = {one["package-ecosystem"]: one for one in read(ROOT / ".github" / "dependabot.yml")["updates"]}
+    folders = [f"/{name.removesuffix('/package.json')}" for name in listed.stdout.splitlines()]
+    assert updates["npm"]["directories"] == folders
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
 def test_an_issue_form_has_what_the_site_asks_for(path: Path) -> None:
     form = read(path)

@@ -25,12 +25,12 @@ _BUSY = 2
 Sizes = Mapping[str, Any]
 
 INTRODUCTION = """\
-What `make bench` found on one machine. Everyone who is measured takes turns: each once, then each a second time, and
-so on, so that a busy moment falls on all alike. A figure is the median of its turns. Texts are real sentences, read
-from strings to words that are looked at; models have random weights in the shape of real ones, unless they are named.
-Peers run at the batch size and precision that were fastest in a trial on {trial_sentences} sentences, with as many
-threads as Lexel; [how a peer is treated](../CONTRIBUTING.md#peers). A multiple says as much of the machine as of the
-programs, so beside it stands how much of the machine's ceiling, its bf16 matrix products, both reach.
+Results of `make bench` on one machine. Lexel and its peers take turns, so that a busy moment slows all of them. A
+figure is the median of its turns. Texts are real sentences, from strings to words whose text and tags are read. Models
+have random weights in the shape of real ones, unless they are named. Peers run at the batch size and precision that
+were fastest in a trial on {trial_sentences} sentences, with as many threads as Lexel
+([how a peer is treated](../CONTRIBUTING.md#peers)). A multiple depends on the machine as much as on the programs, so
+each is shown with the share of the machine's ceiling, its bf16 matrix products, that both reach.
 """
 AGAIN = """\
 ## Measure it again
@@ -42,12 +42,11 @@ $ python -m benchmarks.floor
 $ python -m benchmarks.page
 ```
 
-`make bench` measures everything and keeps the figures, the machine and the versions in `benchmarks/results/`. Names of
-parts measure those alone. `benchmarks/floor.json` holds, for each kind of processor, what the figures may not fall
-below: a full run that does so says which, and fails. Only ratios within a run, and shares, have a floor, since
-absolute rates move with whatever else the machine does. `python -m benchmarks.floor` raises the floors to what was
-measured, less a margin; `python -m benchmarks.page` makes this page. For a GPU there is `python -m benchmarks.gpu`
-([on a GPU](gpu.md)).
+`make bench` measures everything and saves the figures, the machine and the versions in `benchmarks/results/`. Pass
+names of parts to measure only these. `benchmarks/floor.json` has the lowest allowed figures for each kind of processor:
+a full run below one of them names it and fails. Only ratios within a run and shares have a floor, because absolute
+rates change with the load of the machine. `python -m benchmarks.floor` raises the floors to the measured figures, minus
+a margin. `python -m benchmarks.page` writes this page. For a GPU, use `python -m benchmarks.gpu` ([on a GPU](gpu.md)).
 """
 
 
@@ -76,8 +75,8 @@ class Section:
 
 def draw_engines(part: Part) -> str:
     """A panel of bars for each shape."""
-    panels = [BarPanel(name, _bars(rows), "characters a second") for name, rows in _by_plot(part.rows).items()]
-    return draw_bars(panels, "characters a second by engine and precision")
+    panels = [BarPanel(name, _bars(rows), "characters per second") for name, rows in _by_plot(part.rows).items()]
+    return draw_bars(panels, "characters per second by engine and precision")
 
 
 def draw_shares(part: Part) -> str:
@@ -97,23 +96,23 @@ def draw_lengths(part: Part) -> str:
     """Both lines in one panel with powers on both axes."""
     lines = [_line(name, rows) for name, rows in _by_plot(part.rows).items()]
     title = "Throughput by length"
-    return draw_lines([LinePanel(title, lines, "characters of a text", "characters a second", is_log=True)], title)
+    return draw_lines([LinePanel(title, lines, "characters of a text", "characters per second", is_log=True)], title)
 
 
 def draw_budgets(part: Part) -> str:
     """A panel for each model."""
     return draw_lines(
         [
-            LinePanel(name, [_line(name, rows)], "slots of a batch", "characters a second")
+            LinePanel(name, [_line(name, rows)], "slots of a batch", "characters per second")
             for name, rows in _by_plot(part.rows).items()
         ],
-        "characters a second by slots of a batch",
+        "characters per second by slots of a batch",
     )
 
 
 def draw_growth(part: Part) -> str:
     """A panel for memory, and one for the rate."""
-    units = {"MiB": "MiB", "chars/s": "characters a second"}
+    units = {"MiB": "MiB", "chars/s": "characters per second"}
     panels = [
         LinePanel(f"Bundled model, {name}", [_line(name, rows)], "sentences read", units[rows[0].unit])
         for name, rows in _by_plot(part.rows).items()
@@ -122,18 +121,18 @@ def draw_growth(part: Part) -> str:
 
 
 _BESIDE_BERT = (
-    "`python -m benchmarks modernbert deberta` measures both families. Everyone computes in bf16 and reads "
-    "{fewer_sentences} sentences. The bar on the multiple is BERT's own multiple in the same run. The account of the "
-    "graph's time is of one thread, by kind of OpenVINO's nodes."
+    "`python -m benchmarks modernbert deberta` measures both families. All programs compute in bf16 and read "
+    "{fewer_sentences} sentences. The bar for the multiple is BERT's own multiple in the same run. The account of the "
+    "graph's time is that of one thread, by kind of OpenVINO's nodes."
 )
 SECTIONS = (
     Section(
         "engines",
         "Throughput by engine and precision",
-        "Each engine in every precision that it has here. OpenVINO is the one that is taken on a processor; numpy is "
-        "the reference that the others are compared with, and not for use.",
+        "Each engine in every precision that it has here. OpenVINO is the default on a CPU. numpy is the reference for "
+        "tests, not for use.",
         "engines",
-        "characters a second by engine and precision, for a large and a small BERT",
+        "characters per second by engine and precision, for a large and a small BERT",
         draw_engines,
     ),
     Section(
@@ -141,7 +140,7 @@ SECTIONS = (
         "Share of the ceiling",
         "The ceiling is the rate of this machine's bf16 matrix product, measured before and after each of Lexel's "
         "passes. Useful work counts every piece of {sentences} sentences at its own length, and nothing for padding; "
-        "the time is that from text to words. int8 has products of its own, so that ceiling is not its.",
+        "the time is that from text to words. int8 has its own products, so this ceiling does not apply to it.",
         "ceiling",
         "percent of the rate of bf16 matrix products that Lexel and its peers reach",
         draw_shares,
@@ -149,9 +148,9 @@ SECTIONS = (
     Section(
         "account",
         "Where the bf16 encoder's time goes",
-        "Each thread computes its share of the batches of {sentences} sentences by a graph of its own, and OpenVINO "
-        "says how long every node took. GELU is the difference to the same model with ReLU. Tokenising and decoding "
-        "are not in it.",
+        "Each thread computes its share of the batches of {sentences} sentences with its own graph, and OpenVINO "
+        "reports the time of every node. GELU is the difference from the same model with ReLU. Tokenising and decoding "
+        "are not counted.",
         "account",
         "percent of the threads' time that each part of the encoder takes",
         draw_account,
@@ -159,26 +158,26 @@ SECTIONS = (
     Section(
         "lengths",
         "Throughput by length",
-        "Everyone reads {length_chars:,} characters, cut into texts of one length. The pipeline has the batch size "
-        "and precision that are best at that length, and windows where a text is longer than the model takes.",
+        "All programs read {length_chars:,} characters, cut into texts of one length. The pipeline runs at its best "
+        "batch size and precision for that length, and uses windows if a text is longer than the model's limit.",
         "lengths",
-        "characters a second over the length of a text, Lexel and transformers' pipeline",
+        "characters per second over the length of a text, Lexel and transformers' pipeline",
         draw_lengths,
     ),
     Section(
         "budgets",
         "Throughput by budget of a batch",
-        "`batch_pieces=` and `--batch-pieces` say how many slots are computed together at most. Left alone, it is what "
-        "keeps the engine busy.",
+        "`batch_pieces=` and `--batch-pieces` set the maximum number of slots in a batch. The default keeps the engine "
+        "busy.",
         "budgets",
-        "characters a second over slots of a batch, for the measured BERT and the bundled model",
+        "characters per second over slots of a batch, for the measured BERT and the bundled model",
         draw_budgets,
     ),
     Section(
         "growth",
         "Memory over the size of a corpus",
-        "The bundled model in fresh processes. Texts are read in blocks and results given away one by one, so neither "
-        "memory nor the rate should depend on how much there is to read.",
+        "The bundled model in fresh processes. Texts are read in blocks and results returned one by one, so neither "
+        "memory nor the rate should depend on the number of texts.",
         "memory",
         "peak memory and rate over the number of sentences",
         draw_growth,
@@ -189,14 +188,14 @@ SECTIONS = (
     Section("classification"),
     Section("startup"),
     Section("lone"),
-    Section("memory", says="The most that a fresh process holds, file mappings included."),
+    Section("memory", says="The peak of a fresh process, with file mappings."),
     Section("host"),
     Section("mixture"),
-    Section("modernbert", says=f"{_BESIDE_BERT} ModernBERT has 22 layers of 768 beside BERT's 12.", is_on_request=True),
+    Section("modernbert", says=f"{_BESIDE_BERT} ModernBERT has 22 layers of 768, BERT has 12.", is_on_request=True),
     Section(
         "deberta",
         says=f"{_BESIDE_BERT} The exported graph is transformers' class, traced by torch. DeBERTa has products of "
-        "queries and of keys with distances beside those of BERT.",
+        "queries and of keys with distances in addition to those of BERT.",
         is_on_request=True,
     ),
 )

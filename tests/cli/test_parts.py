@@ -65,7 +65,7 @@ def test_a_killed_run_goes_on_from_the_parts_that_are_whole(
     assert not out.exists()
     said = one_error(lexel(*command, out, "--min-score", "0.5"))
     assert "step 1 (tag): options: min_score is 0.5, the plan has not there" in said
-    assert "or leave --resume out to begin anew" in said
+    assert "or leave out --resume to start again" in said
     assert made(out) == before
     assert lexel(*command, out).returncode == 0
     assert out.read_bytes() == whole.read_bytes()

@@ -150,7 +150,7 @@ def test_titles_are_printed_once_though_not_every_row_is_measured(capsys: pytest
 def test_a_run_that_goes_on_says_from_where(capsys: pytest.CaptureFixture[str]) -> None:
     with show_training(is_wanted=True) as progress:
         progress.on_start(4_000, done=1_000)
-    assert capsys.readouterr().err == "going on after step 1,000 of 4,000\n"
+    assert capsys.readouterr().err == "resuming after step 1,000 of 4,000\n"
 
 
 def test_of_several_processes_the_first_tells_what_is_wrong_and_another_only_if_that_one_does_not(

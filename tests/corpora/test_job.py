@@ -93,7 +93,7 @@ def test_a_run_goes_on_where_an_error_stopped_it(corpus: Path, tmp_path: Path) -
 def test_a_shard_that_kills_its_worker_three_times_ends_the_run_by_name(corpus: Path, tmp_path: Path) -> None:
     steps = [noted(tmp_path / "made", dies_at=2)]
     with pytest.raises(
-        EngineError, match=r"in\.jsonl, 4 records from place 9 on: 3 workers died of it \(exit status 9\)"
+        EngineError, match=r"in\.jsonl, 4 records from place 9 on: 3 workers died on it \(exit status 9\)"
     ):
         run_corpus([str(corpus)], str(tmp_path / "out"), steps=steps, options=SMALL, workers=1)
 
@@ -131,7 +131,7 @@ def test_a_vanished_input_is_named_and_what_is_whole_stays(corpus: Path, tmp_pat
     out = tmp_path / "out"
     run_corpus([str(corpus)], str(out), steps=[Length()], options=SMALL, workers=1)
     corpus.unlink()
-    with pytest.raises(DataError, match=r"in\.jsonl: is gone; expected the input of the plan"):
+    with pytest.raises(DataError, match=r"in\.jsonl: is missing; expected the input of the plan"):
         run_corpus([str(corpus)], str(out), steps=[Length()], options=SMALL, workers=1)
     assert len(lines_of(out)) == 25
 
@@ -219,7 +219,7 @@ def _change(path: Path) -> None:
 
 DAMAGE = {
     "a changed record": (lambda out: _change(out / "data/part-000001.jsonl"), r"part-000001\.jsonl: has changed"),
-    "a lost file": (lambda out: (out / "data/part-000001.jsonl").unlink(), r"part-000001\.jsonl: is gone"),
+    "a lost file": (lambda out: (out / "data/part-000001.jsonl").unlink(), r"part-000001\.jsonl: is missing"),
     "a strange file": (lambda out: (out / "data/part-9.jsonl.bak").touch(), r"is not a file of the job"),
     "a torn record": (
         lambda out: (out / "shards/part-000001.json").write_text("{"),

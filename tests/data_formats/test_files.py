@@ -238,7 +238,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing_behind(name: str, tmp_pa
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (
         run.stdout
-        == f"{tmp_path / name}: cannot be written (File too large); expected a place with room and leave to write\n"
+        == f"{tmp_path / name}: cannot be written (File too large); expected free space and permission to write\n"
     )
     assert (run.stderr, os.listdir(tmp_path)) == ("", [])
 

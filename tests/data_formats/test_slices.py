@@ -220,5 +220,5 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     path.write_text("a\n", encoding="utf-8")
     (part,) = scan_file(str(path), RECORD_FORMATS["text"], records=1).slices
     path.unlink()
-    with pytest.raises(DataError, match=r"a\.txt: is gone; expected a whole file. Put it back and run again"):
+    with pytest.raises(DataError, match=r"a\.txt: is missing; expected a whole file. Put it back and run again"):
         list(open_records(path, part=part))

@@ -79,7 +79,7 @@ def read_in_parts(
 def _made(
     path: str, store: FolderStore, *, step: Step, options: JobOptions, workers: int, threads: int, watch: Watch | None
 ) -> Iterator[Record]:
-    advice = "Put it back, or leave --resume out to begin anew"
+    advice = "Put it back, or leave out --resume to start again"
     job = prepare_job([path], store, steps=[step], options=options, advice=advice)
     store.remove_parts()
     share = max(1, threads // workers)

@@ -222,7 +222,7 @@ def _looked_at(path: str, options: JobOptions, known: Plan | None) -> tuple[Inpu
         facts = facts_of(path)
     except OSError as error:
         planned = known is not None and path in (one.path for one in known.inputs)
-        what = "is gone" if planned else f"cannot be opened ({error.strerror or 'no such file'})"
+        what = "is missing" if planned else f"cannot be opened ({error.strerror or 'no such file'})"
         advice = "the input of the plan. Put it back and run again" if planned else "a file to read"
         raise DataError(f"{path}: {what}; expected {advice}") from error
     if known is not None and known.options == options:
@@ -303,11 +303,11 @@ def load_plan(store: Store) -> Plan | None:
         )
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{where}: is damaged ({error}); expected a plan as it was written. Begin in a new folder"
+            f"{where}: is damaged ({error}); expected a plan as it was written. Start in a new folder"
         ) from error
 
 
-BEGIN_ELSEWHERE = "Put it back, or begin in another folder with --out"
+BEGIN_ELSEWHERE = "Put it back, or use another folder with --out"
 
 
 def check_same(old: Plan, new: Plan, *, where: str, advice: str = BEGIN_ELSEWHERE) -> None:

@@ -176,7 +176,7 @@ def planned(folder: str) -> Plan:
     """
     plan = load_plan(open_store(folder))
     if plan is None:
-        raise DataError(f"{folder}: no plan.json; expected the folder of a job. Begin one with: lexel corpus run")
+        raise DataError(f"{folder}: no plan.json; expected the folder of a job. Start one with: lexel corpus run")
     return plan
 
 

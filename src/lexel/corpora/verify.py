@@ -115,7 +115,7 @@ def _record_of(store: Store, plan: Plan, shard: ShardPlan, verdict: Verdict) -> 
         verdict.add(str(error))
         return None
     if record is not None and record.get("plan") != plan.key:
-        verdict.add(f"{store.where(record_name(shard))}: is of another plan; remove it and run the job again")
+        verdict.add(f"{store.where(record_name(shard))}: belongs to another plan; remove it and run the job again")
         return None
     return record
 
@@ -131,7 +131,7 @@ def _check_file(store: Store, file: dict[str, Any], verdict: Verdict) -> None:
     try:
         data = store.read(file["name"])
     except FileNotFoundError:
-        verdict.add(f"{path}: is gone; expected {file['rows']:,} records. Run the same command again")
+        verdict.add(f"{path}: is missing; expected {file['rows']:,} records. Run the same command again")
         return
     except DataError as error:
         verdict.add(str(error))
@@ -155,7 +155,7 @@ def _check_sums(where: object, shard: ShardPlan, record: dict[str, Any], verdict
     on_the_way = record["records_in"] - record["blank"] - at_readers
     for step in record["steps"]:
         if step["in"] != on_the_way:
-            verdict.add(f"{where}: {step['in']:,} records came to {step['step']}; expected {on_the_way:,}")
+            verdict.add(f"{where}: {step['in']:,} records reached {step['step']}; expected {on_the_way:,}")
         on_the_way = step["out"]
     if record["records_out"] != on_the_way:
         verdict.add(f"{where}: {record['records_out']:,} records written; expected {on_the_way:,}")

@@ -254,7 +254,7 @@ def read_shard(
     if most is None and number != shard.slice.count:
         raise DataError(
             f"{shard.input.path}: {number:,} records from place {shard.slice.first + 1:,} on, the plan has "
-            f"{shard.slice.count:,}; expected the file that was planned. Put it back, or begin in another folder"
+            f"{shard.slice.count:,}; expected the file that was planned. Put it back, or use another folder"
         )
     return records, bad, faults.n_blank
 

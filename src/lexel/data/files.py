@@ -366,4 +366,4 @@ def refusal(error: OSError, *, name: str) -> Exception:
     if isinstance(error, BrokenPipeError):
         return error
     reason = error.strerror or str(error)
-    return DataError(f"{name}: cannot be written ({reason}); expected a place with room and leave to write")
+    return DataError(f"{name}: cannot be written ({reason}); expected free space and permission to write")

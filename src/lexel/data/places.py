@@ -146,4 +146,4 @@ def checksum_of(place: str) -> str:
         with store_errors(place, expected="a file to read"), open_place(place) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     except FileNotFoundError as error:
-        raise DataError(f"{place}: is gone; expected a file to read") from error
+        raise DataError(f"{place}: is missing; expected a file to read") from error

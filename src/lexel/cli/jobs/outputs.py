@@ -21,7 +21,7 @@ def check_outputs(*outs: str | None, inputs: Iterable[str | None]) -> None:
     read = [place for place in inputs if place is not None]
     for out in (Path(out) for out in outs if out is not None):
         if not out.parent.is_dir():
-            raise DataError(f"{out}: there is no folder {str(out.parent)!r}; make it first")
+            raise DataError(f"{out}: there is no folder {str(out.parent)!r}; create it first")
         for place in read:
             if problem := replaced(place, out):
                 raise DataError(problem)

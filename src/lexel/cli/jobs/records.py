@@ -162,7 +162,7 @@ def check_places(places: Sequence[str], out: str | None) -> None:
         if target.is_dir():
             problems.append(f"{target}: is a folder; expected the name of a file to write")
         elif not target.parent.is_dir():
-            problems.append(f"{target}: there is no folder {str(target.parent)!r}; make it first")
+            problems.append(f"{target}: there is no folder {str(target.parent)!r}; create it first")
         problems += [problem for place in places if (problem := replaced(place, target))]
     if problems:
         raise DataError("; ".join(problems))

@@ -34,7 +34,7 @@ def check_parts(job: TaggingJob, parts: PartsOptions) -> None:
     """
     hint = "--resume" if parts.resume else "--workers"
     if job.output.out in (None, "-"):
-        raise typer.BadParameter("the parts lie beside the output; add --out FILE", param_hint=hint)
+        raise typer.BadParameter("the parts are stored beside the output; add --out FILE", param_hint=hint)
     (path, format), *others = job.inputs.sources
     if others or not os.path.isfile(path):
         raise typer.BadParameter("needs one file; for several, use lexel corpus run", param_hint=hint)

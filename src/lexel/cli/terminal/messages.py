@@ -96,7 +96,7 @@ def refusal_of_output(error: Exception) -> Exception:
     """The error as standard output's, if the system raised it."""
     if not isinstance(error, OSError):
         return error
-    return DataError(f"<stdout>: cannot be written ({error.strerror}); expected a place with room")
+    return DataError(f"<stdout>: cannot be written ({error.strerror}); expected free space")
 
 
 def flush_output() -> None:

@@ -45,7 +45,7 @@ class _Shown:
         if self._bar is not None:
             self._bar.add_task("", total=total, completed=done, loss=float("nan"), rate=0.0)
         elif done:
-            self._print(f"going on after step {done:,} of {total:,}")
+            self._print(f"resuming after step {done:,} of {total:,}")
 
     def on_step(self, step: int, loss: float, rate: float) -> None:
         """Move it."""

@@ -57,7 +57,7 @@ class Attempts:
             plan = self._job.plan.shard(shard)
             where = f"{plan.slice.count:,} records from place {plan.slice.first + 1:,} on"
             raise EngineError(
-                f"{plan.input.path}, {where}: {MOST_ATTEMPTS} workers died of it ({why}); expected one to live. If "
-                "memory ran out, use fewer --workers or begin anew with a smaller --shard-records"
+                f"{plan.input.path}, {where}: {MOST_ATTEMPTS} workers died on it ({why}); expected them to survive. If "
+                "memory ran out, use fewer --workers or start again with a smaller --shard-records"
             )
         return Lost(shard, why)

@@ -28,7 +28,7 @@ class Length(Step):
 
     def __post_init__(self) -> None:
         if self.most is not None and self.most < self.least:
-            raise OptionError(f"most is {self.most}, least {self.least}; expected the most to be no less")
+            raise OptionError(f"most is {self.most}, least {self.least}; expected most to be at least that")
 
     def start(self, machine: Machine) -> Apply:
         """See ``Step.start``."""

@@ -349,7 +349,7 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         if not exists(path):
-            what, advice = "is gone", "Put it back and run again"
+            what, advice = "is missing", "Put it back and run again"
         elif isinstance(error, OSError) and error.strerror:
             what, advice = f"cannot be read ({error.strerror})", "Check the name and the permissions"
         else:

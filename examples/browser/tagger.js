@@ -1,7 +1,7 @@
 // Words and entities from a model of single characters that `lexel export` wrote, decoded as Lexel decodes them.
 //
 //   const tagger = await Tagger.load(ort, "model");
-//   const { words, entities } = await tagger.read("傅達仁在台北。");
+//   const { words, entities } = await tagger.read("王小明在台北。");
 //
 // Offsets count code points, as in Python. A text longer than the model's window is cut behind a full stop where possible.
 

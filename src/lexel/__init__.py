@@ -2,9 +2,9 @@
 
 >>> import lexel
 >>> nlp = lexel.load()  # the bundled Chinese model
->>> doc = nlp("周杰倫出生於台北。")
+>>> doc = nlp("王小明在台北。")
 >>> [(entity.text, entity.label) for entity in doc.entities]
-[('周杰倫', 'PER'), ('台北', 'LOC')]
+[('王小明', 'PER'), ('台北', 'LOC')]
 
 Heavy libraries are imported on first use.
 """

@@ -2,7 +2,7 @@
 
 >>> from lexel.ckip import CkipWordSegmenter, CkipPosTagger, CkipNerChunker
 >>> segment = CkipWordSegmenter(model="bert-base")                       # doctest: +SKIP
->>> words = segment(["傅達仁今將執行安樂死。"])                              # doctest: +SKIP
+>>> words = segment(["王小明在台北。"])                                      # doctest: +SKIP
 >>> tags = CkipPosTagger(model="bert-base")(words)                       # doctest: +SKIP
 
 Models are read character by character, and every decision is the drivers' own: a word begins where its score is

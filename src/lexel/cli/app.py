@@ -95,7 +95,7 @@ def _main(
 
     With any model of the BERT family. Chinese and English models are bundled.
 
-    [bold]echo 周杰倫出生於台北，是台灣著名的歌手。 | lexel tag[/]
+    [bold]echo 日本隊昨晚以5比3戰勝了韓國隊。 | lexel tag[/]
     """
 
 

@@ -105,7 +105,9 @@ def test_a_head_that_no_architecture_names_loads_when_labels_are_said(
 
 def test_without_labels_the_error_names_the_tensors_that_look_like_a_head(tmp_path: Path) -> None:
     folder = with_field(tmp_path / "model", field(), architecture="BertCRFForNER")
-    with pytest.raises(LabelError, match=r"its weights also have classifier\.bias \[5\], classifier\.weight \[5, 16\], crf"):
+    with pytest.raises(
+        LabelError, match=r"its weights also have classifier\.bias \[5\], classifier\.weight \[5, 16\], crf"
+    ):
         lexel.load(folder, engine="numpy")
 
 

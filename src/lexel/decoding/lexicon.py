@@ -59,7 +59,7 @@ class Lexicon:
     """Words to force or prefer, prepared for matching."""
 
     def __init__(self, entries: Iterable[str | tuple[str, Action] | tuple[str, Action, float]]) -> None:
-        """Prepare entries: words to force, or tuples such as ``("台封殺", "prefer", 3)``.
+        """Prepare entries: words to force, or tuples such as ``("自拍杆", "prefer", 3)``.
 
         Raises:
             TypeError: If ``entries`` is one string.

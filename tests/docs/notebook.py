@@ -26,7 +26,7 @@ def run_notebook(path: Path) -> None:
     """
     line = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-W", "default", "-p", "no:cacheprovider"]
     line += ["--nbmake", "--overwrite", str(path)]
-    ran = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout
     notebook = json.loads(path.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:

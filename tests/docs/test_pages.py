@@ -180,4 +180,4 @@ def test_the_readmes_show_what_a_command_prints() -> None:
 
 def run_in_shell(command: str, folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     line = ["bash", "-o", "pipefail", "-c", command]
-    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)

@@ -46,6 +46,13 @@ def test_a_graph_is_kept_with_its_recall(tmp_path: Path) -> None:
     assert load_index(vectors, metric="dot") is None
 
 
+def test_building_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexel.tasks.hnsw._STRETCH", 1_000)
+    seen: list[int] = []
+    build_index(stored(tmp_path / "v"), watch=seen.append)
+    assert seen == [1_000, 2_000, 3_000]
+
+
 def test_a_graph_of_other_vectors_is_refused(tmp_path: Path) -> None:
     build_index(stored(tmp_path / "v"))
     graph = (tmp_path / "v" / "cosine.usearch").read_bytes()

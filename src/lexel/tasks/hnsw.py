@@ -10,6 +10,7 @@ vector finds is measured when it is built, with some of the vectors as queries.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ N_QUERIES, TOP_K = 100, 10
 """With how many queries, and how many results of each, recall is measured."""
 
 _CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 128
-_STRETCH = 65_536
+_STRETCH = 16_384
 _METRICS: dict[Metric, str] = {"cosine": "cos", "dot": "ip"}
 
 
@@ -61,8 +62,15 @@ class HnswIndex:
         return _found(self._graph, self.vectors, queries, top_k=top_k, metric=self.metric)
 
 
-def build_index(stored: Vectors, *, metric: Metric = "cosine") -> HnswIndex:
+def build_index(
+    stored: Vectors, *, metric: Metric = "cosine", watch: Callable[[int], None] = lambda _: None
+) -> HnswIndex:
     """Build the graph over a folder's vectors, measure its recall, and store it in the folder.
+
+    Args:
+        stored: The vectors.
+        metric: How vectors are compared.
+        watch: Is called with the number of vectors that the graph has so far.
 
     Raises:
         DataError: If the vectors are in no folder.
@@ -81,6 +89,7 @@ def build_index(stored: Vectors, *, metric: Metric = "cosine") -> HnswIndex:
     for start in range(0, len(values), _STRETCH):
         part = np.ascontiguousarray(values[start : start + _STRETCH])
         graph.add(np.arange(start, start + len(part), dtype=np.uint64), part)
+        watch(start + len(part))
     recall = _measure_recall(graph, values, metric)
     part_path = graph_path.with_name(f".{graph_path.name}.part")
     graph.save(str(part_path))

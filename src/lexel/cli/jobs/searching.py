@@ -13,7 +13,7 @@ from lexel.cli.options.embed import VectorOptions
 from lexel.cli.options.groups import EncoderOptions, InputOptions
 from lexel.cli.options.search import IndexName
 from lexel.cli.terminal.messages import is_terminal, note, say_losses
-from lexel.cli.terminal.progress import InputFiles
+from lexel.cli.terminal.progress import InputFiles, show_count
 from lexel.data import Faults, Losses
 from lexel.data.jsonl import json_line
 from lexel.data.vectors import VectorRecord, Vectors, holds_vectors, open_vectors
@@ -168,7 +168,8 @@ def _graph_for(corpus: Corpus, vectors: Floats, *, metric: Metric, index: IndexN
         if graph := load_index(corpus.stored, metric=metric):
             return graph
         note(f"{corpus.place}: building a graph over {len(vectors):,} vectors, once")
-        graph = build_index(corpus.stored, metric=metric)
+        with show_count(len(vectors), what="vectors") as watch:
+            graph = build_index(corpus.stored, metric=metric, watch=watch)
     except (MissingExtra, DataError) as error:
         if index is not None:
             raise

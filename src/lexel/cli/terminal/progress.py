@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -109,6 +109,26 @@ def show_progress(files: InputFiles, *, is_wanted: bool) -> Iterator[Watch]:
             bar.update(task, completed=files.read_bytes, n_chars=n_chars)
 
         yield watch
+
+
+@contextmanager
+def show_count(total: int, *, what: str) -> Iterator[Callable[[int], None]]:
+    """Give a function that draws how many of a known number are done; it is drawn on a terminal only."""
+    if not is_terminal(sys.stderr):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _bar() -> Progress:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,18 @@ def test_a_folder_in_which_nothing_can_be_made_is_an_error_at_once() -> None:
         write_json(Path("/proc/a.json"), {})
     with pytest.raises(DataError, match=r"^/proc/a\.txt: cannot be written"):
         write_file(Path("/proc/a.txt"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("kind", ["model folder", "folder of vectors"])
+def test_a_file_that_a_library_kept_to_its_owner_follows_the_umask(tmp_path: Path, kind: str) -> None:
+    begin = {"model folder": new_folder, "folder of vectors": partial(_whole_folder, marker=MADE)}[kind]
+    before = os.umask(0o022)
+    try:
+        with begin(tmp_path / "out") as folder:
+            (folder / "graph").mkdir()
+            (folder / "graph" / "weights").touch(mode=0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out" / "graph" / "weights").stat().st_mode & 0o777 == 0o644
+    assert os.listdir(tmp_path / "out") == ["graph"]

@@ -184,6 +184,25 @@ def new_folder_like(final: Path) -> Callable[[Path], int]:
     return make
 
 
+def follow_umask(folder: Path) -> None:
+    """Give every file below a folder that Lexel wrote the permissions of a new file, whichever library wrote it.
+
+    safetensors and onnx write to a temporary file first, which only its owner may read, and keep its permissions.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    if os.name != "posix":
+        return
+    new = folder / f".lexel-{token_hex(8)}"
+    new.touch()
+    mode = stat.S_IMODE(new.stat().st_mode)
+    new.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(mode)
+
+
 def _locked(descriptor: int) -> int | None:
     """A second descriptor, which holds a lock after the caller has closed the first; ``None`` on Windows."""
     if flock is None:  # an open file could not be renamed there

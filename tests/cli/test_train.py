@@ -83,6 +83,14 @@ def test_training_makes_a_folder_and_says_what_next(lexel: Run, data: Path, tmp_
     assert str(out) in again
 
 
+def test_a_head_of_the_base_model_that_the_data_does_not_train_is_named(lexel: Run, data: Path, model: Path) -> None:
+    typed = ("train", "-m", model, "--train-file", data, "-o", data.parent / "out", "--dry-run")
+    said = lexel(*typed).stderr.decode()
+    assert f"note: the base model's head entities is left out: {data} has no entities" in said
+    assert said.count("is left out") == 1
+    assert "is left out" not in lexel(*typed, "--heads", "words").stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

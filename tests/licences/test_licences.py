@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lexel.checkpoint.card import read_card
-from lexel.licences import identifier_of, kind_of, licence_of_text
+from lexel.licences import identifier_of, judge, kind_of, licence_of_text
 from lexel.licences.names import FAMILIES, LICENCES
 
 CARDS: tuple[tuple[str, str | None, str], ...] = (
@@ -169,3 +169,15 @@ def test_a_licence_is_one_short_line_whatever_the_card_holds(tmp_path: Path) -> 
     found = read_card(tmp_path)
     assert len(found.notice or "") <= 500
     assert "\n" not in (found.notice or "")
+
+
+def test_the_author_of_a_model_is_told_how_to_state_its_licence_and_what_it_was_made_from() -> None:
+    base = {"id": "zh", "licence": "cc-by-sa-4.0"}
+    assert judge({}, base=base, own="my model").notice == (
+        "licence not stated: if the model is yours, add one: lexel card 'my model' --licence NAME; "
+        "made from zh (cc-by-sa-4.0, share-alike)"
+    )
+    assert judge({}, base={"id": "a/b", "licence": "mit"}, own="m").notice == (
+        "licence not stated: if the model is yours, add one: lexel card m --licence NAME"
+    )
+    assert "made from" not in (judge({"license": "cc-by-sa-4.0"}, base=base, own="m").notice or "")

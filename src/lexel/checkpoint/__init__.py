@@ -122,6 +122,10 @@ class Checkpoint:
         return describe_tensors(self.open_weights().shapes, self.config)
 
 
+TRAINED = "lexel train"
+"""What ``lexel.json`` says of a model that Lexel trained."""
+
+
 def open_checkpoint(
     source: str | os.PathLike[str] | None = None,
     *,
@@ -156,7 +160,7 @@ def open_checkpoint(
         config=config,
         heads=found.heads,
         pieces=found.pieces,
-        card=read_card(place.folder, base=found.base),
+        card=read_card(place.folder, base=found.base, is_own=place.repo_id is None and found.made.get("by") == TRAINED),
         base=found.base,
         made=found.made,
         labels_from=found.labels_from,

@@ -17,15 +17,16 @@ _KEYS = ("license", "license_name", "license_link")
 _LONGEST_CARD_BYTES = 1_000_000
 
 
-def read_card(folder: Path, *, base: Mapping[str, Any] | None = None) -> Card:
+def read_card(folder: Path, *, base: Mapping[str, Any] | None = None, is_own: bool = False) -> Card:
     """Read and judge what a model folder says of its licence; one that says nothing has an unknown licence.
 
     Args:
         folder: The model.
         base: The model that it was made from: its ``id`` and ``licence``.
+        is_own: Whether the user may have trained it: then the notice of a missing licence says how to state one.
     """
     values = read_keys(_card_text(folder / "README.md"), _KEYS)
-    return judge(values, file=licence_of_folder(folder), base=base)
+    return judge(values, file=licence_of_folder(folder), base=base, own=str(folder) if is_own else None)
 
 
 def read_languages(folder: Path) -> tuple[str, ...]:

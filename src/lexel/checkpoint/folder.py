@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lexel.checkpoint.files import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES, TRANSITION_BIASES
-from lexel.disk import Part, new_folder_like, sync
+from lexel.disk import Part, follow_umask, new_folder_like, sync
 from lexel.errors import CheckpointError
 
 _KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
@@ -30,6 +30,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         with Part(out, new_folder_like(out)) as part:
             os.close(part.descriptor)
             yield part.path
+            follow_umask(part.path)
             sync(part.path.rglob("*"))
             part.path.rename(out)
         sync([out.parent])

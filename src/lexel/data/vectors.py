@@ -29,7 +29,7 @@ from lexel.data.jsonl import json_line
 from lexel.data.vector_records import Batch, Floats, VectorRecord
 from lexel.data.vector_tables import TABLE, read_table, records_of_table, write_database, write_parquet
 from lexel.data.vector_tables import holds_vectors as holds_vectors_column
-from lexel.disk import Part, new_folder_like, sync
+from lexel.disk import Part, follow_umask, new_folder_like, sync
 from lexel.errors import DataError
 
 __all__ = [
@@ -196,6 +196,7 @@ def _whole_folder(folder: Path, *, marker: str = MADE) -> Iterator[Path]:
         os.close(part.descriptor)
         yield part.path
         with write_errors(str(folder)):
+            follow_umask(part.path)
             sync(path for path in part.path.rglob("*") if path.is_file())
             old = part.path.with_suffix(".old")
             if final.exists():

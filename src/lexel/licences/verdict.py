@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ _DEMANDS: Mapping[Kind, str] = {
 _QUIET: tuple[Kind, ...] = ("permissive", "share-alike")
 """What loading a model does not mention."""
 _NO_NAMES = ("other", "unknown")
+_NOT_STATED = "licence not stated: the model's card names none, ask its author before use"
 _LONGEST_NOTICE = 480
 _MOST_CHARS, _MOST_ITEMS = 120, 8
 """More of a value than this is not a name of a licence, and would fill the terminal."""
@@ -48,7 +50,11 @@ class Verdict:
 
 
 def judge(
-    card: Mapping[str, Any], *, file: tuple[str, str] | None = None, base: Mapping[str, Any] | None = None
+    card: Mapping[str, Any],
+    *,
+    file: tuple[str, str] | None = None,
+    base: Mapping[str, Any] | None = None,
+    own: str | None = None,
 ) -> Verdict:
     """Judge what a folder's files say.
 
@@ -56,6 +62,7 @@ def judge(
         card: Values of the card's front matter: ``license``, ``license_name``, ``license_link``.
         file: Name of the licence file in the folder, and the licence that its text is.
         base: The model that it was made from: its ``id`` and ``licence``.
+        own: The folder, if the user may have trained the model: its notice says how to state a licence.
     """
     names = texts_of(card.get("license"))
     custom = [*texts_of(card.get("license_name")), *texts_of(card.get("license_link"))]
@@ -71,7 +78,7 @@ def judge(
         return Verdict(
             None,
             "unknown",
-            _joined("licence not stated: the model's card names none, ask its author before use", parts),
+            _joined(_NOT_STATED, parts) if own is None else _joined(_to_state(own), [_base_in_short(base)]),
             base_licence=_base_licence(base),
         )
     holding = tuple(dict.fromkeys([*stated, *([] if file is None else [file[1]])]))
@@ -130,6 +137,18 @@ def _of_base(stated: Sequence[str], base: Mapping[str, Any] | None) -> str | Non
     ):
         return None
     return f"made from {base.get('id') or 'a model'}, whose licence is {licence} ({_DEMANDS[kind]})"
+
+
+def _to_state(folder: str) -> str:
+    return f"licence not stated: if the model is yours, add one: lexel card {shlex.quote(folder)} --licence NAME"
+
+
+def _base_in_short(base: Mapping[str, Any] | None) -> str | None:
+    """What ``_of_base`` says, for an author who is about to choose a licence."""
+    licence = _base_licence(base)
+    if _of_base((), base) is None or base is None or licence is None:
+        return None
+    return f"made from {base.get('id') or 'a model'} ({licence}, {kind_of(licence)})"
 
 
 def _base_licence(base: Mapping[str, Any] | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,23 @@ def test_a_folder_that_says_something_else_than_the_model_is_kept_aside(
         train(runs.options(tmp_path))
     assert not (tmp_path / "out" / "model.safetensors").exists()
     assert (tmp_path / "out" / "finished.partial" / "model.safetensors").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_every_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        train(runs.options(tmp_path, max_steps=1))
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert "model.safetensors" in modes
+    assert set(modes.values()) == {0o640}, modes
+
+
+def test_a_trained_folder_says_how_to_state_its_licence(tmp_path: Path) -> None:
+    train(runs.options(tmp_path, max_steps=1))
+    folder = tmp_path / "out"
+    assert open_checkpoint(folder).card.notice == (
+        f"licence not stated: if the model is yours, add one: lexel card {folder} --licence NAME"
+    )

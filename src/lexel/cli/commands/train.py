@@ -56,15 +56,17 @@ def _options(recipe: str | None, given: Any) -> TrainingOptions:
 
     written = {} if recipe is None else read_recipe(recipe)
     typed = dict(_typed(given))
-    if "heads" not in written and "heads" not in typed:
-        typed |= _heads_of({**written, **typed})
+    found = {} if "heads" in written or "heads" in typed else _heads_of({**written, **typed})
     try:
-        return build_options(written, typed)
+        options = build_options(written, typed | found)
     except OptionError as error:
         missing = [typed_as(name) for name in ("train", "output_dir") if name not in typed]
         if recipe is None and missing:
             raise typer.BadParameter(f"{' and '.join(missing)}: not given, and no recipe either") from error
         raise
+    if found:
+        _note_left_out(options)
+    return options
 
 
 def _typed(given: Any) -> Iterator[tuple[str, Value]]:
@@ -97,6 +99,15 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     note(f"heads: {', '.join(layers)}, the layers of {file.path}; name others with --heads")
     tasks = [{"nested": "spans"}.get(layer, layer) for layer in layers if layer != "entities" or "nested" not in layers]
     return {"heads": Value([Value(task, "--heads") for task in tasks], "--heads")}
+
+
+def _note_left_out(options: TrainingOptions) -> None:
+    """Name the heads of the base model that the new model will not have, because the data has no such labels."""
+    from lexel.training.start.plan import heads_left_out
+
+    for name, layer in heads_left_out(options).items():
+        labels = "nested entities" if layer == "nested" else layer
+        note(f"the base model's head {name} is left out: {options.train[0].path} has no {labels}")
 
 
 def _save_recipe(options: TrainingOptions, path: str) -> None:

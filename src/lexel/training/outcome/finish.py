@@ -11,7 +11,8 @@ from typing import Any
 from safetensors import SafetensorError
 
 from lexel.cards import write_card
-from lexel.disk import sync, write_json
+from lexel.checkpoint import TRAINED
+from lexel.disk import follow_umask, sync, write_json
 from lexel.errors import CheckpointError
 from lexel.provenance import Material, Step, base_material, write_provenance
 from lexel.training import checkpoints
@@ -75,6 +76,7 @@ def write_folder(
         write_provenance(partial, about.step())
         # The answers of the recipe's card stand among the options in training.json.
         card = write_card(partial, measure=numbers >= TELLING_SIZE)
+        follow_umask(partial)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
             _put(path, folder / path.name)
         partial.rmdir()
@@ -110,7 +112,7 @@ class _About:
     def made(self) -> dict[str, Any]:
         """What ``lexel.json`` says of how the model was made."""
         data = {f"{file['name']}, {file['role']}": file["sha256"] for file in self.record()["data"]}
-        return {"by": "lexel train", "seed": self._setup.options.seed, "steps": self._run["steps"], "data": data}
+        return {"by": TRAINED, "seed": self._setup.options.seed, "steps": self._run["steps"], "data": data}
 
     def step(self) -> Step:
         """How the model was made, and what went in."""

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lexel.checkpoint import open_checkpoint
 from lexel.data import Losses, by_ending, format_named
 from lexel.data.files import ending_of
 from lexel.data.tags import ILL_FORMED
 from lexel.errors import DataError
-from lexel.names import LAYERS
+from lexel.names import LAYERS, TAGGING
 from lexel.training.config.options import DataFile, TrainingOptions
 from lexel.training.data.features import read_documents, shared_texts
+from lexel.training.data.heads import LAYER_OF_TASK
 from lexel.training.start.problems import Problems
 
 if TYPE_CHECKING:
@@ -46,6 +48,22 @@ def layers_of_data(file: DataFile) -> tuple[str, ...]:
     found = {layer for document in islice(read_documents(file), _LOOKED_AT) for layer in document.layers}
     wanted = file.layers or LAYERS
     return tuple(layer for layer in LAYERS if layer in found and layer in wanted)
+
+
+def heads_left_out(options: TrainingOptions) -> dict[str, str]:
+    """The base model's tagging heads whose layer no head of a run learns: by name, their layer.
+
+    Raises:
+        CheckpointError: If the base model cannot be used.
+    """
+    if options.model is None:
+        return {}
+    learned = {LAYER_OF_TASK[head.task] for head in options.heads.values() if head.task in TAGGING}
+    if "nested" in learned:  # such a head finds flat entities, too
+        learned.add("entities")
+    base = open_checkpoint(options.model, revision=options.revision)
+    layers = {head.name: LAYER_OF_TASK[head.task] for head in base.heads.values() if head.task in TAGGING}
+    return {name: layer for name, layer in layers.items() if layer not in learned}
 
 
 def _holds_documents(file: DataFile) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import shutil
 import signal
 import socket
 import threading
@@ -18,6 +19,10 @@ import psutil
 import pytest
 
 from benchmarks.serving_client import overload
+from lexel.checkpoint.source import bundled_folder
+from lexel.engines.choose import EngineOptions
+from lexel.serving.models import ServedModel
+from lexel.serving.options import ModelSpec
 from tests.serving.live import Failed, LiveServer, serving
 
 LONG = "他在北京，她在東京，昨天都下雨了。"
@@ -153,6 +158,25 @@ def test_the_operator_sees_models_and_limits(server: LiveServer) -> None:
     assert [model["script"] for model in info["models"]] == ["Hani", "Latn", "Latn"]
     assert any("int8" in engine for engine in bundled["engines"])
     assert info["limits"].keys() == {"max_body_bytes", "max_queued_pieces", "max_texts", "timeout_s"}
+
+
+def test_the_operator_sees_what_each_model_was_made_for(server: LiveServer) -> None:
+    models = {model["name"]: model for model in server.get("/info")["models"]}
+    assert models["zh"]["tasks"] == ["tag", "embed"]
+    assert models["zh"]["made_for"] == ["tag"]
+    assert "embed" in models["joint"]["made_for"]  # it also does more than tagging, so its encoder may be general
+
+
+def test_a_tagger_with_files_of_sentence_transformers_was_made_for_vectors(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(bundled_folder("zh-fast"), folder)
+    assert served(folder).made_for == ("tag",)
+    (folder / "modules.json").write_text("[]")
+    assert served(folder).made_for == ("tag", "embed")
+
+
+def served(folder: Path) -> ServedModel:
+    return ServedModel(ModelSpec("own", str(folder)), EngineOptions(), share=lambda engine: engine)
 
 
 def test_a_model_is_loaded_once_for_all_its_wires(server: LiveServer) -> None:

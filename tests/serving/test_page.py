@@ -251,8 +251,15 @@ def test_examples_follow_the_task_and_your_own_text_stays(page: Page) -> None:
     page.get_by_role("tab", name="Words", exact=True).click()
     assert page.input_value("#text") != first
     page.fill("#text", "我自己的句子。")
-    page.get_by_role("tab", name="Embed").click()
+    page.get_by_role("tab", name="Words & entities").click()
     assert page.input_value("#text") == "我自己的句子。"
+
+
+def test_vectors_are_offered_for_models_that_were_made_for_them(page: Page) -> None:
+    for model, number in (("zh", 0), ("joint", 1)):
+        page.select_option("#model", model)
+        expect(page.get_by_role("tab", name="Embed")).to_have_count(number)
+        expect(page.get_by_role("tab", name="Similarity")).to_have_count(number)
 
 
 def test_the_script_to_read_as_is_offered_for_models_that_read_chinese(page: Page) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -37,6 +36,7 @@ from lexel.serving.front import Front
 from lexel.serving.metrics import Metrics
 from lexel.serving.models import Models, ServedModel
 from lexel.serving.options import ModelSpec, ServerOptions
+from lexel.serving.problems import problem_of
 from lexel.serving.scheduler import Scheduler
 from lexel.serving.service import Service
 from lexel.serving.tracing import add_tracing
@@ -223,6 +223,7 @@ def _described(model: ServedModel) -> dict[str, Any]:
         "script": model.vocabulary.script,
         "mask": model.vocabulary.mask,
         "tasks": model.tasks,
+        "made_for": model.made_for,
         "labels": {head.name: head.labels for head in checkpoint.heads.values()},
         "engines": sorted({describe(engine) for engine in model.engines}),
         "max_positions": checkpoint.config.max_positions,
@@ -248,16 +249,20 @@ def _add_failures(app: FastAPI, service: Service) -> None:
         app.add_exception_handler(kind, failed)
 
 
+def _refused_by_framework(error: RequestValidationError) -> LexelError:
+    """What FastAPI finds wrong with a request that is not answered directly."""
+    errors = [dict(one) | {"loc": one["loc"][1:]} for one in error.errors()]  # without "body", "query" or "path"
+    is_json = all(one["type"] != "json_invalid" for one in errors)
+    return DataError(problem_of(errors, error.body)) if is_json else NotJson("body: not JSON in UTF-8")
+
+
 def answer_failure(service: Service, request: Request, error: Exception) -> Response:
     """The response to an error that a request met."""
     if isinstance(error, ClientGone):
         service.metrics.abandoned.inc()
         return Response(status_code=499)
-    if isinstance(error, RequestValidationError | ValidationError):
-        first, *more = error.errors()
-        where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-        rest = f" ({len(more)} more)" if more else ""
-        error = (NotJson if first["type"] == "json_invalid" else DataError)(f"{where}: {first['msg']}{rest}")
+    if isinstance(error, RequestValidationError):
+        error = _refused_by_framework(error)
     status = status_of(error)
     if status == 500:
         _logger.error("request failed", exc_info=error)

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lexel.errors import DataError
 from lexel.serving.failures import BodyTooLarge, NotJson, NotJsonType
+from lexel.serving.problems import read_body
 
 _JSON = b"application/json"
 
@@ -113,7 +114,7 @@ async def _called(found: DirectRoute, request: Request, kind: bytes) -> Response
         value: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise NotJson("body: not JSON in UTF-8") from error
-    return await found.call(found.model.model_validate(value), request)
+    return await found.call(read_body(value, found.model), request)
 
 
 def _length(head: Mapping[bytes, bytes]) -> int:

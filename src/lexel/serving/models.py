@@ -15,11 +15,12 @@ from typing import Any
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
 from lexel.checkpoint.card import read_languages
+from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.describe.languages import Vocabulary, look_at_vocabulary
 from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, start_engine
 from lexel.errors import LexelError, MissingExtra
-from lexel.names import LABELS_PIECES
+from lexel.names import LABELS_PIECES, TAGGING
 from lexel.pipelines.pipeline import TASKS
 from lexel.serving.failures import UnknownModel, unknown_model
 from lexel.serving.options import ModelSpec
@@ -134,6 +135,8 @@ class ServedModel:
         name: What requests call it.
         checkpoint: The opened checkpoint.
         tasks: The tasks of ``OWN_TASKS`` that its heads allow.
+        made_for: Those of ``tasks`` that it was made for: without ``embed`` if all its heads tag, and nothing in its
+            folder says how texts become vectors. Such vectors can be had, but tell little of what texts mean.
         languages: The languages that its card names.
     """
 
@@ -151,6 +154,8 @@ class ServedModel:
         self.tasks: tuple[str, ...] = tuple(
             task for task in OWN_TASKS if not READERS[task].heads or not has.isdisjoint(READERS[task].heads)
         )
+        only_tags = bool(has) and has.issubset(TAGGING) and not is_sentence_folder(self.checkpoint.source.folder)
+        self.made_for: tuple[str, ...] = tuple(task for task in self.tasks if task != "embed" or not only_tags)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

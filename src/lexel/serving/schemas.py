@@ -118,7 +118,7 @@ class ClassifyRequest(Strict):
     """One text; or texts, or pairs."""
     texts: list[str] | None = None
     """Several texts."""
-    pairs: list[tuple[str, str]] | None = Field(default=None, strict=False)
+    pairs: list[Annotated[tuple[str, str], Field(strict=False)]] | None = None
     """Pairs of texts, for models of two texts such as rerankers."""
     model: str | None = None
     """A model. Default: the first with a head for the task."""

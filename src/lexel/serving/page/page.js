@@ -269,9 +269,10 @@ function chosenModel() {
   return state.models.find((one) => one.name === $("model").value) || state.models[0];
 }
 
+// What the model was made for; /v1/embed gives vectors of any model.
 function able() {
   const model = chosenModel();
-  return TASKS.filter((task) => model && model.tasks.includes(NEEDS[task] || task));
+  return TASKS.filter((task) => model && model.made_for.includes(NEEDS[task] || task));
 }
 
 function showTasks() {

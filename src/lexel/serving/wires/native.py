@@ -15,12 +15,13 @@ from functools import lru_cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response, WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from lexel.decoding.lexicon import DEFAULT_WEIGHT, Action, Lexicon
 from lexel.errors import DataError, LexelError
 from lexel.serving.failures import BodyTooLarge
+from lexel.serving.problems import read_body
 from lexel.serving.records import answer_json, answers_record, document_json, error_record, json_bytes, words_json
 from lexel.serving.schemas import (
     AnswerRequest,
@@ -204,12 +205,12 @@ class Native:
 
     async def _line(self, line: bytes, written: Written) -> bytes:
         try:
-            body = TagRequest.model_validate(_object(line))
+            body = read_body(_object(line), TagRequest)
             model = self._service.models.able(body.model, "tag")
             lane = await self._service.lane(model, "tag", tag_options(body.options))
             (found,) = await self._service.read(lane, body.items(), request=None)
         except (LexelError, ValueError) as error:
-            return json_bytes(error_record(_plain(error))) + b"\n"
+            return json_bytes(error_record(error)) + b"\n"
         if isinstance(found, Exception):
             return json_bytes(error_record(found)) + b"\n"
         return written(found, unit=body.options.offsets) + b"\n"
@@ -259,13 +260,6 @@ def _object(line: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON: {error}; expected an object or a string a line") from error
     return {"text": value} if isinstance(value, str) else value
-
-
-def _plain(error: Exception) -> Exception:
-    if not isinstance(error, ValidationError):
-        return error
-    first = error.errors(include_url=False, include_input=False)[0]
-    return DataError(f"{'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}")
 
 
 async def _lines(request: Request, longest: int) -> AsyncIterator[bytes]:

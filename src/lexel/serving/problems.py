@@ -101,11 +101,13 @@ def _path(location: Iterable[str | int], value: Any) -> Path:
     """The part of pydantic's location that leads through the body, without the names of a union's choices."""
     path: list[str | int] = []
     for step in location:
-        if isinstance(step, int) if isinstance(value, list) else isinstance(value, dict) and step in value:
-            if isinstance(value, list) and step >= len(value):
+        if isinstance(value, list) and isinstance(step, int):
+            if step >= len(value):
                 break
-            path.append(step)
-            value = value[step]
+        elif not isinstance(value, dict) or step not in value:
+            continue
+        path.append(step)
+        value = value[step]
     return tuple(path)
 
 

@@ -43,6 +43,13 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     return open(descriptor, "rb")
 
 
+def refused(error: OSError, *, doing: str = "opened") -> str:
+    """Why the system opens no file: ``no such file``, or ``cannot be opened (Permission denied)``."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return f"cannot be {doing} ({error.strerror or error})"
+
+
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 
 
@@ -62,8 +69,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         status = os.stat(path)
         return _sha256_of(os.path.abspath(path), status.st_size, status.st_mtime_ns)
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{os.fspath(path)}: cannot be opened ({reason}); expected a file to read") from error
+        raise DataError(f"{os.fspath(path)}: {refused(error)}; expected a file to read") from error
 
 
 def bytes_of(path: str | os.PathLike[str]) -> int:

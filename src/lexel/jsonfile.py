@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.errors import CheckpointError
 
 LARGEST_BYTES = 64 << 20
@@ -43,7 +43,7 @@ def read_bounded(
         with open_regular(path) as file:
             data = file.read(most_bytes + 1)
     except OSError as cause:
-        raise error(f"{path}: cannot be read ({cause.strerror or cause}); expected a regular file") from cause
+        raise error(f"{path}: {refused(cause, doing='read')}; expected a regular file") from cause
     if len(data) > most_bytes:
         raise error(f"{path}: has more than {most_bytes:,} bytes; expected a smaller file. Download it again")
     return data

@@ -242,6 +242,16 @@ def test_no_network_is_said_with_what_to_do(hub: Hub, monkeypatch: pytest.Monkey
     assert "Connect once to download it, or pass a folder" in message
 
 
+@pytest.mark.parametrize("named", ["my-modle", "models/my-modle", "./my-modle"])
+def test_a_misspelt_folder_is_named_rightly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    go_offline(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    meant = Path(named).with_name("my-model")
+    meant.mkdir(parents=True)
+    (meant / "config.json").write_text("{}")
+    assert f"{named}: no such folder; did you mean {str(meant)!r}?" in message_of(named)
+
+
 def test_missing_revision_is_named(hub: Hub) -> None:
     message = message_of("owner/model", revision="v9")
     assert "owner/model: no revision 'v9'" in message

@@ -31,6 +31,13 @@ def test_what_is_wrong_with_files_is_said_before_a_model_is_loaded(lexel: Run, t
     assert "there is no folder" in said
 
 
+@pytest.mark.parametrize(("named", "is_text"), [("王芳在北京。", True), ("New York", True), ("文本.txt", False)])
+def test_a_text_where_a_file_is_expected_is_told_how_to_be_read(lexel: Run, named: str, is_text: bool) -> None:
+    said = one_error(lexel("tag", named))
+    assert f"{named}: no such file" in said
+    assert ("to read a text, use: echo TEXT | lexel COMMAND" in said) is is_text
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "said"),
     [

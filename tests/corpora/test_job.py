@@ -104,7 +104,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"steps": [Length(least=3)]},
         r"step 1 \(length\): options: least is 3, the plan has not there",
     ),
-    "the steps": ({"steps": [Length(), Length(least=2)]}, r'the steps is \["length", "length"\]'),
+    "the steps": ({"steps": [Length(), Length(least=2)]}, r'the list of steps is \["length", "length"\]'),
 }
 
 

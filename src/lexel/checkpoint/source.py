@@ -95,7 +95,11 @@ def fetch(
     try:
         return _from_hub(repo_id, revision if named is None else named, gate, show_progress=show_progress)
     except CheckpointError as error:
-        if "/" in repo_id or isinstance(error, PolicyError):
+        if isinstance(error, PolicyError):
+            raise
+        if meant := _near_folder(folder):
+            raise CheckpointError(f"{name}: no such folder; did you mean {meant!r}? As a hub id: {error}") from error
+        if "/" in repo_id:
             raise
         near = nearest_name(repo_id, bundled_names())
         included = f"Did you mean {near!r}, which is bundled?" if near else f"Bundled: {', '.join(bundled_names())}"
@@ -151,10 +155,22 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
+def _near_folder(folder: Path) -> str | None:
+    """A model folder beside the one that was named, if its name is similar."""
+    try:
+        beside = [place.name for place in folder.parent.iterdir() if (place / "config.json").is_file()]
+    except OSError:  # the folder around it is not there either
+        return None
+    near = nearest_name(folder.name, sorted(beside))
+    return None if near is None else str(folder.with_name(near))
+
+
 def _not_a_source(name: str, folder: Path) -> str:
     if os.path.isfile(folder):
         return f"{name}: is a file; expected the model folder it lies in, {str(folder.parent)!r}"
-    return f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
+    said = f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
+    meant = _near_folder(folder)
+    return said if meant is None else f"{name}: no such folder; did you mean {meant!r}?"
 
 
 def _around_graphs(folder: Path) -> Path:

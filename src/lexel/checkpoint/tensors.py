@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.errors import WeightError
 
 DTYPES = {
@@ -99,7 +99,7 @@ def map_file(path: Path) -> mmap.mmap:
                 raise WeightError(f"{path}: the file is empty; expected weights. Download it again")
             mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as cause:
-        raise WeightError(f"{path}: cannot be read ({cause.strerror or cause}); expected a weight file") from cause
+        raise WeightError(f"{path}: {refused(cause, doing='read')}; expected a weight file") from cause
     if mapping[: len(_LFS_POINTER)] == _LFS_POINTER:
         raise WeightError(f"{path}: is a Git LFS pointer; expected the weights themselves. Run: git lfs pull")
     return mapping

@@ -157,6 +157,7 @@ def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch)
         return
     missing = [shard.number for shard in shards if store.size(collected_name(at, shard)) is None]
     progress.begin_pass(step.name, len(shards) - len(missing))
+    watch(progress)
     for event in runner(missing, at):
         progress.take(event, is_pass=True)
         watch(progress)

@@ -22,7 +22,7 @@ from lexel.corpora.store import PLAN, Store
 from lexel.data.files import ending_of
 from lexel.data.places import expand, facts_of
 from lexel.data.records import RECORD_FORMATS, RecordColumns, Slice, record_format, scan_file
-from lexel.disk import sha256_of
+from lexel.disk import refused, sha256_of
 from lexel.errors import DataError, OptionError
 
 FORMAT = 2
@@ -222,7 +222,7 @@ def _looked_at(path: str, options: JobOptions, known: Plan | None) -> tuple[Inpu
         facts = facts_of(path)
     except OSError as error:
         planned = known is not None and path in (one.path for one in known.inputs)
-        what = "is missing" if planned else f"cannot be opened ({error.strerror or 'no such file'})"
+        what = "is missing" if planned else refused(error)
         advice = "the input of the plan. Put it back and run again" if planned else "a file to read"
         raise DataError(f"{path}: {what}; expected {advice}") from error
     if known is not None and known.options == options:
@@ -341,7 +341,7 @@ def _comparable(plan: Plan) -> dict[str, Any]:
         "options": values["options"],
         "the number of inputs": len(inputs),
         "inputs": inputs,
-        "the steps": [step["step"] for step in values["steps"]],
+        "the list of steps": [step["step"] for step in values["steps"]],
         "steps": steps,
         "the version of Lexel": values["made_by"],
         "the cut into shards": hashlib.sha256(json.dumps(values["shards"]).encode()).hexdigest(),

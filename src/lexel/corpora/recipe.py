@@ -13,6 +13,7 @@ from typing import Any
 
 from lexel.corpora.settings import read_settings
 from lexel.corpora.steps import STEPS, Step
+from lexel.disk import refused
 from lexel.errors import DataError, OptionError
 from lexel.near import nearest_name
 
@@ -29,7 +30,7 @@ def load_steps(path: str) -> tuple[Step, ...]:
     try:
         given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); expected a YAML file of steps") from error
+        raise DataError(f"{path}: {refused(error)}; expected a YAML file of steps") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not YAML ({error}); expected a list of steps") from error
     if isinstance(given, Mapping) and set(given) == {"steps"}:

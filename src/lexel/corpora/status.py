@@ -61,6 +61,11 @@ class Progress:
         return len(self._plan)
 
     @property
+    def is_making(self) -> bool:
+        """Whether shards are made, not only looked at for a step of the whole corpus."""
+        return not self._pass_total
+
+    @property
     def rate(self) -> float:
         """Records a second."""
         return self._records / max(1e-9, monotonic() - self._began)

@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from lexel.data.packing import PACKINGS, UNREADABLE, packing_of
 from lexel.data.places import is_url, open_place
-from lexel.disk import Part, new_file_like
+from lexel.disk import Part, new_file_like, refused
 from lexel.errors import DataError
 from lexel.visible import for_terminal_in_style
 
@@ -135,7 +135,7 @@ class LineReader:
         try:
             opened = self._open_bytes()
         except OSError as error:
-            raise DataError(f"{self.name}: cannot be opened ({error.strerror}); expected a file to read") from error
+            raise DataError(f"{self.name}: {refused(error)}; expected a file to read") from error
         with opened as stream:
             read = getattr(stream, "read1", stream.read)
             while True:

@@ -29,6 +29,7 @@ from lexel.data.questions import Question, read_questions
 from lexel.data.records import RecordColumns
 from lexel.data.shapes import shape_of_file
 from lexel.data.tags import scheme_named
+from lexel.disk import refused
 from lexel.document import Document
 from lexel.errors import DataError, OptionError
 from lexel.names import OnErrorOrFile, RowUnit
@@ -287,7 +288,7 @@ def read_json_object(path: str, *, option: str, example: str) -> dict[str, Any]:
     try:
         read = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); expected a JSON file ({option})") from error
+        raise DataError(f"{path}: {refused(error)}; expected a JSON file ({option})") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON ({error}); expected an object such as {example}") from error
     if not isinstance(read, dict):

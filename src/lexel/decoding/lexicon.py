@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.errors import DataError
 
 IntArray = NDArray[np.int64]
@@ -88,7 +88,7 @@ class Lexicon:
                 data = file.read()
         except OSError as error:
             raise DataError(
-                f"{path}: cannot be read ({error.strerror or error}); expected a lexicon, a word a line (--lexicon)"
+                f"{path}: {refused(error, doing='read')}; expected a lexicon, a word a line (--lexicon)"
             ) from error
         lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         for number, raw in enumerate(lines, start=1):

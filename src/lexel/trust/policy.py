@@ -31,7 +31,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.errors import PolicyError
 from lexel.jsonfile import read_bounded
 from lexel.licences import Kind, identifier_of, kind_of
@@ -145,7 +145,7 @@ def read_policy(path: Path) -> Policy:
         with open_regular(path) as file:
             values: Any = tomllib.loads(file.read(_LARGEST_FILE_BYTES).decode("utf-8"))
     except OSError as error:
-        raise PolicyError(f"{path}: cannot be read ({error.strerror or error}); expected a policy") from error
+        raise PolicyError(f"{path}: {refused(error, doing='read')}; expected a policy") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PolicyError(f"{path}: not TOML ({error}); repair it, nothing is loaded without the policy") from error
     if path.name == PROJECT:

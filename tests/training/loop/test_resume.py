@@ -114,7 +114,9 @@ def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("", encoding="utf-8")
-    with pytest.raises(OptionError, match=r"out: is a file; expected a folder to create. Choose another --output-dir"):
+    with pytest.raises(
+        OptionError, match=r"out: is a file; expected a folder to create. Choose another output folder \(-o"
+    ):
         train(runs.options(tmp_path))
 
 

@@ -48,7 +48,7 @@ def run(
     [bold]lexel corpus run news/*.jsonl.zst --out tagged --steps steps.yaml --workers 2[/]
     """
     with reported(messages):
-        from lexel.cli.jobs.corpus import options_of, progress_bar, say_outcome, show_preview
+        from lexel.cli.jobs.corpus import options_of, run_told, say_outcome, show_preview
         from lexel.corpora.job import run_corpus
         from lexel.corpora.recipe import load_steps
 
@@ -56,7 +56,7 @@ def run(
         if dry_run is not None:
             show_preview(files, steps, options_of(recipe, input, running), records=dry_run)
             return
-        with progress_bar(is_wanted=not messages.quiet) as watch:
+        with run_told(is_quiet=messages.quiet) as watch:
             run_corpus(
                 files,
                 out,

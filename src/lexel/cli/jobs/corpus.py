@@ -76,9 +76,49 @@ def progress_bar(*, is_wanted: bool) -> Iterator[Watch]:
         yield watch
 
 
+@contextmanager
+def run_told(*, is_quiet: bool) -> Iterator[Watch]:
+    """Give what says how a job begins, draws how far it is, and says what to do if it is interrupted."""
+    with progress_bar(is_wanted=not is_quiet) as draw:
+        start = _Start()
+
+        def watch(progress: Progress) -> None:
+            start.say(progress)
+            draw(progress)
+
+        try:
+            yield watch
+        except (KeyboardInterrupt, SystemExit):
+            note("interrupted; run the same command again to resume")
+            raise
+
+
+class _Start:
+    """Says once how much there is to do, and how much of it an earlier run did."""
+
+    def __init__(self) -> None:
+        self._has_begun = self._has_looked = False
+
+    def say(self, progress: Progress) -> None:
+        total = progress.shards_total
+        if not self._has_begun:
+            self._has_begun = True
+            note(f"started: {total:,} {_shards(total)}, {progress.records_total:,} records")
+        if not self._has_looked and progress.is_making:
+            self._has_looked = True
+            if whole := progress.tally.shards:
+                note(f"{whole:,} of {total:,} shards {'was' if whole == 1 else 'were'} already complete")
+
+
+def _shards(number: int) -> str:
+    return "shard" if number == 1 else "shards"
+
+
 def _told(progress: Progress) -> str:
     left = progress.seconds_left
-    parts = [f"{progress.tally.records_in:,} records", f"{progress.rate:,.0f}/s"]
+    parts = [f"{progress.tally.records_in:,} records"]
+    if progress.rate:
+        parts.append(f"{progress.rate:,.0f}/s")
     if left is not None:
         parts.append(f"{_duration(left)} left")
     if progress.tally.faulty:

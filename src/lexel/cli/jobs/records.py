@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -168,11 +169,16 @@ def check_places(places: Sequence[str], out: str | None) -> None:
         raise DataError("; ".join(problems))
 
 
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}$")
+"""The ending of a file's name: what has one was not meant as a text."""
+
+
 def _unreadable(place: str) -> str | None:
     if place == "-":
         return "standard input is closed; expected text" if sys.stdin is None else None
     if not Path(place).exists():
-        return f"{place}: no such file"
+        is_text = any(char.isspace() or not char.isascii() for char in place) and not _ENDING.search(place)
+        return f"{place}: no such file" + ("; to read a text, use: echo TEXT | lexel COMMAND" if is_text else "")
     is_folder = Path(place).is_dir() and not is_brat_folder(place)
     return f"{place}: is a folder; expected files" if is_folder else None
 

@@ -1,4 +1,4 @@
-"""How a command ends: the statuses that a shell sees. The last four are said without a word on stderr."""
+"""How a command ends: the statuses that a shell sees. The last four print no error on stderr."""
 
 DONE = 0
 FAILED = 1

@@ -8,6 +8,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+from lexel.disk import refused
 from lexel.errors import DataError, OptionError
 
 VARIABLE = "LEXEL_REDACT_KEY"
@@ -55,6 +56,6 @@ def read_key(path: str | None) -> Key | None:
         try:
             return Key(Path(path).read_bytes().strip())
         except OSError as error:
-            raise DataError(f"{path}: cannot be opened ({error.strerror}); expected a file with the key") from error
+            raise DataError(f"{path}: {refused(error)}; expected a file with the key") from error
     secret = os.environ.get(VARIABLE)
     return None if secret is None else Key(secret.encode())

@@ -11,6 +11,7 @@ from lexel.corpora.spans import Replacement, replace_spans
 from lexel.corpora.steps.base import Apply, Machine, Shard, Step
 from lexel.corpora.steps.copies import copies_of
 from lexel.data.records import Record
+from lexel.disk import refused
 from lexel.document import Document
 from lexel.errors import DataError
 
@@ -85,7 +86,7 @@ def _read_names(path: str) -> Pool:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); expected a file of entities") from error
+        raise DataError(f"{path}: {refused(error)}; expected a file of entities") from error
     for number, line in enumerate(lines, 1):
         label, tab, name = line.partition("\t")
         if not tab or not name.strip():

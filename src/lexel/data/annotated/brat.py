@@ -28,7 +28,7 @@ from lexel.data.files import Source, Target, check_encoding, name_of, open_binar
 from lexel.data.levels import has_entities, levels_of
 from lexel.data.offsets import chars_of
 from lexel.data.omissions import Loss, Losses, n_scores
-from lexel.disk import Part, new_folder_like, sync
+from lexel.disk import Part, new_folder_like, refused, sync
 from lexel.document import Document
 from lexel.errors import DataError
 
@@ -109,7 +109,7 @@ def _pair_of_files(path: Path, name: str) -> _Pair:
         return _Pair(name, str(annotation), path.read_bytes(), annotation.read_bytes() if annotation.exists() else None)
     except OSError as error:
         raise DataError(
-            f"{error.filename}: cannot be read ({error.strerror}); expected NAME.txt beside NAME.ann"
+            f"{error.filename}: {refused(error, doing='read')}; expected NAME.txt beside NAME.ann"
         ) from error
 
 

@@ -17,6 +17,7 @@ from lexel.data.files import BLOCK_BYTES, Source, Target, TextOutput, name_of, o
 from lexel.data.omissions import Loss, Losses, n_scores
 from lexel.data.tags import entity_words
 from lexel.data.words import words_must_tile
+from lexel.disk import refused
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError, MissingExtra
 
@@ -65,7 +66,7 @@ def _bytes_of(source: Any, name: str) -> bytes:
         with open_unpacked(source) as file:
             return file.read()
     except OSError as error:
-        raise DataError(f"{name}: cannot be opened ({error.strerror}); expected a .spacy file") from error
+        raise DataError(f"{name}: {refused(error)}; expected a .spacy file") from error
 
 
 def _document(docs: Iterator[Any], losses: Losses, *, name: str, number: int) -> Document:

@@ -23,7 +23,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.errors import MissingExtra, OptionError
 from lexel.names import TASKS
 from lexel.training.config.options import DataFile, TrainingOptions, as_plain
@@ -55,7 +55,7 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Value]:
             data = file.read(LARGEST_BYTES + 1)
         text = data.decode("utf-8")
     except OSError as error:
-        raise OptionError(f"{place}: cannot be read ({error.strerror}); expected a recipe in YAML") from error
+        raise OptionError(f"{place}: {refused(error, doing='read')}; expected a recipe in YAML") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"{place}: is not UTF-8 ({error.reason}); expected a recipe in YAML") from error
     if len(data) > LARGEST_BYTES:

@@ -144,11 +144,12 @@ class _Run:
     def _check_folder(self) -> None:
         if (self._folder / WEIGHTS).exists():
             raise OptionError(
-                f"{self._folder}: has a finished model, which is not overwritten. Choose another output_dir"
+                f"{self._folder}: has a finished model, which is not overwritten. "
+                "Choose another output folder (-o, output_dir)"
             )
         if self._folder.exists() and not self._folder.is_dir():
             raise OptionError(
-                f"{self._folder}: is a file; expected a folder to create. Choose another --output-dir (output_dir)"
+                f"{self._folder}: is a file; expected a folder to create. Choose another output folder (-o, output_dir)"
             )
         names = {path.name for path in self._folder.iterdir()} if self._folder.is_dir() else set()
         strange = sorted(names - {checkpoints.FOLDER, FEATURES})

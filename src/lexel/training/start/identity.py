@@ -42,5 +42,5 @@ def check_same(before: dict[str, Any], now: dict[str, Any], *, folder: Path) -> 
     if different:
         raise OptionError(
             f"{folder}: has a checkpoint of another run: {'; '.join(different)}. Use the same options, or choose "
-            "another output_dir"
+            "another output folder (-o, output_dir)"
         )

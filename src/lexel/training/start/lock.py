@@ -27,6 +27,6 @@ def exclusive_lock(path: Path) -> Iterator[None]:
             except BlockingIOError as error:
                 raise OptionError(
                     f"{path.parent.parent}: another run is training into this folder; wait for it, or choose "
-                    "another output_dir"
+                    "another output folder (-o, output_dir)"
                 ) from error
         yield

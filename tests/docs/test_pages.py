@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lexel.checkpoint.source import bundled_folder
+from lexel.checkpoint.source import bundled_folder, bundled_names
 from lexel.data import read_jsonl, write_conllu
 from tests.builders import ENTITIES, VOCAB, bert_config, bert_tensors, build_sentence_model, build_tagger, write_folder
 from tests.checkpoint.hub_server import Hub, Repository, serve
@@ -70,6 +70,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     texts = {
         "news.txt": NEWS,
         "english.txt": "the new york\n",
+        "train.jsonl": LABELLED.replace("他", "她"),
         "dev.jsonl": LABELLED,
         "life.txt": "他在北京。\n",
         "questions.json": QUESTIONS,
@@ -172,6 +173,34 @@ def test_a_command_prints_what_the_page_shows(
 ) -> None:
     result = run_in_shell(command, workplace, shell)
     assert result.stdout.rstrip() == printed.rstrip(), page
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages show a POSIX shell")
+def test_the_commands_that_the_readme_offers_to_paste_run_in_an_empty_folder(
+    tmp_path: Path, shell: dict[str, str]
+) -> None:
+    result = run_in_shell("set -e\n" + pasted("README.md"), tmp_path, shell)
+    assert result.returncode == 0, result.stderr
+
+
+def test_both_readmes_offer_the_same_commands_to_paste() -> None:
+    commands = [re.sub(r" +# .*", "", pasted(name)) for name in SHOWING]
+    assert commands[0] == commands[1]
+
+
+def pasted(page: str) -> str:
+    """The first block of commands of a page, which needs no other file."""
+    return next(block for name, block in blocks("sh") if name == page)
+
+
+@pytest.mark.parametrize("model", bundled_names())
+def test_the_readmes_have_the_size_of_a_bundled_model(model: str) -> None:
+    size = sum(path.stat().st_size for path in bundled_folder(model).iterdir() if path.is_file()) / 1e6
+    name = {"zh": r"The Chinese one |中文模型"}.get(model, rf'`lexel\.load\("{model}"\)` ?')
+    for page in SHOWING:
+        found = re.search(rf"(?:{name})[(（](\d+(?:\.\d)?) MB[)）]", PAGES[page])
+        assert found is not None, page
+        assert float(found[1]) == round(size, 1 if "." in found[1] else None), page
 
 
 def test_the_readmes_show_what_a_command_prints() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lexel.data.vectors import VectorRecord, Vectors, open_vectors, write_vectors
 from lexel.errors import DataError
+from lexel.tasks import hnsw
 from lexel.tasks.hnsw import build_index, load_index
-from lexel.tasks.search import METRICS, Metric, find_nearest
+from lexel.tasks.search import METRICS, Floats, Metric, find_nearest
 
 N, DIMS = 3_000, 16
 VALUES = np.random.default_rng(7).normal(size=(N, DIMS)).astype(np.float32)
@@ -46,11 +49,39 @@ def test_a_graph_is_kept_with_its_recall(tmp_path: Path) -> None:
     assert load_index(vectors, metric="dot") is None
 
 
+def test_recall_is_measured_with_vectors_that_the_graph_does_not_have_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    measure = hnsw._measure_recall
+
+    def spied(graph: Any, vectors: Floats, queries: NDArray[np.int64], metric: Metric) -> float:
+        sizes.append(len(graph))
+        assert not any(row in graph for row in queries.tolist())
+        return measure(graph, vectors, queries, metric)
+
+    monkeypatch.setattr(hnsw, "_measure_recall", spied)
+    index = build_index(stored(tmp_path / "v"))
+    assert sizes == [N - 100]
+    others = np.random.default_rng(9).normal(size=(200, DIMS)).astype(np.float32)
+    exact, found = find_nearest(VALUES, others).rows, index.find_nearest(others).rows
+    shared = np.mean([np.isin(a, b).mean() for a, b in zip(exact, found, strict=True)])
+    assert index.recall == pytest.approx(shared, abs=0.03)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_a_graph_over_few_vectors_has_them_all(n: int, tmp_path: Path) -> None:
+    index = build_index(stored(tmp_path / "v", VALUES[:n]))
+    assert index.recall == 1
+    if n:
+        np.testing.assert_array_equal(index.find_nearest(VALUES[:n], top_k=1).rows[:, 0], np.arange(n))
+
+
 def test_building_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lexel.tasks.hnsw._STRETCH", 1_000)
     seen: list[int] = []
     build_index(stored(tmp_path / "v"), watch=seen.append)
-    assert seen == [1_000, 2_000, 3_000]
+    assert seen == [1_000, 2_000, 2_900, 3_000]
 
 
 def test_a_graph_of_other_vectors_is_refused(tmp_path: Path) -> None:

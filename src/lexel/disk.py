@@ -43,11 +43,11 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     return open(descriptor, "rb")
 
 
-def refused(error: OSError, *, doing: str = "opened") -> str:
-    """Why the system opens no file: ``no such file``, or ``cannot be opened (Permission denied)``."""
+def refused(error: Exception, *, doing: str = "opened") -> str:
+    """Why a file is of no use: ``no such file``, or for example ``cannot be opened (Permission denied)``."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return f"cannot be {doing} ({error.strerror or error})"
+    return f"cannot be {doing} ({getattr(error, 'strerror', None) or error})"
 
 
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}

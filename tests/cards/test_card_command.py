@@ -82,7 +82,7 @@ def test_measuring_again_takes_the_place_of_the_earlier_report(trained: Trained)
     [
         (["no-folder"], 1, "no-folder: no such folder"),
         (["my-model", "--set", "licence"], 2, "'licence'; expected NAME=TEXT"),
-        (["my-model", "--set", "notes=@no.md"], 2, "no.md: cannot be read"),
+        (["my-model", "--set", "notes=@no.md"], 2, "no.md: no such file"),
         (["my-model", "-d", "no.jsonl:x:y"], 1, "no such file"),
     ],
 )

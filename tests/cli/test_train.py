@@ -96,7 +96,7 @@ def test_a_head_of_the_base_model_that_the_data_does_not_train_is_named(lexel: R
     [
         ((), 2, "--train-file and --output-dir: not given, and no recipe either"),
         (("--learning-rat", "1"), 2, "No such option: --learning-rat; did you mean --learning-rate?"),
-        (("none.yaml",), 1, "none.yaml: cannot be read"),
+        (("none.yaml",), 1, "none.yaml: no such file"),
         (("--train-file", "none.jsonl", "-o", "out"), 1, "none.jsonl"),
         (("--train-file", "none.txt", "-o", "out"), 1, "--heads: not given, and none.txt has no words, pos or"),
         (("--train-file", "a.jsonl", "-o", "o", "--heads", "words", "--seed", "x"), 1, "--seed: 'x'; expected a whole"),

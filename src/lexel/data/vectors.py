@@ -29,7 +29,7 @@ from lexel.data.jsonl import json_line
 from lexel.data.vector_records import Batch, Floats, VectorRecord
 from lexel.data.vector_tables import TABLE, read_table, records_of_table, write_database, write_parquet
 from lexel.data.vector_tables import holds_vectors as holds_vectors_column
-from lexel.disk import Part, follow_umask, new_folder_like, sync
+from lexel.disk import Part, follow_umask, new_folder_like, refused, sync
 from lexel.errors import DataError
 
 __all__ = [
@@ -228,7 +228,7 @@ def _records_of_lines(path: Path, wanted: set[int]) -> dict[int, VectorRecord]:
                     if len(found) == len(wanted):
                         break
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); expected one record a line") from error
+        raise DataError(f"{path}: {refused(error, doing='read')}; expected one record a line") from error
     if len(found) < len(wanted):
         raise DataError(f"{path}: ends before line {min(wanted - found.keys()) + 1}; expected one record a vector")
     return found

@@ -32,8 +32,9 @@ class ApiKeys:
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            why = refused(error, doing="read") if isinstance(error, OSError) else f"not UTF-8 ({error.reason})"
-            raise OptionError(f"{self._path}: {why}; expected a file of API keys, one a line") from error
+            raise OptionError(
+                f"{self._path}: {refused(error, doing='read')}; expected a file of API keys, one a line"
+            ) from error
         keys = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if not keys:
             raise OptionError(f"{self._path}: no key in it; expected one a line")

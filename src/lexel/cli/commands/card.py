@@ -14,6 +14,7 @@ from lexel.cli.options.card import AnswerOptions, Folder
 from lexel.cli.options.groups import InputOptions, MessageOptions, PlainInputOptions, grouped
 from lexel.cli.options.labelled import LabelledOptions
 from lexel.cli.terminal.messages import is_terminal, note, reported
+from lexel.disk import refused
 from lexel.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _text(said: str) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path}: cannot be read ({error})", param_hint="--set") from error
+        raise typer.BadParameter(f"{path}: {refused(error, doing='read')}", param_hint="--set") from error
 
 
 def _sets(data: list[str], *, input: InputOptions, labelled: LabelledOptions) -> list[CardData]:

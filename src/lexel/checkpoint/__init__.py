@@ -11,7 +11,7 @@ from lexel.checkpoint.adapter import AdapterConfig
 from lexel.checkpoint.card import Card, read_card
 from lexel.checkpoint.config import read_config
 from lexel.checkpoint.exported import has_kept_weights, open_kept_weights
-from lexel.checkpoint.heads import Head, describe_tensors, read_heads
+from lexel.checkpoint.heads import FolderHeads, Head, describe_tensors, read_heads
 from lexel.checkpoint.quantised import Quantised
 from lexel.checkpoint.source import Source, bundled_name, fetch
 from lexel.checkpoint.weights import Weights, open_weights
@@ -160,7 +160,7 @@ def open_checkpoint(
         config=config,
         heads=found.heads,
         pieces=found.pieces,
-        card=read_card(place.folder, base=found.base, is_own=place.repo_id is None and found.made.get("by") == TRAINED),
+        card=_card_of(place, found, is_own=is_own),
         base=found.base,
         made=found.made,
         labels_from=found.labels_from,
@@ -168,6 +168,14 @@ def open_checkpoint(
         quantised=found.quantised,
     )
     return checkpoint.expecting(expects)
+
+
+def _card_of(place: Source, found: FolderHeads, *, is_own: bool) -> Card:
+    """The card; if the user may have trained the model, its notice says how to state a licence."""
+    is_trained = place.repo_id is None and found.made.get("by") == TRAINED
+    card = read_card(place.folder, base=found.base, is_own=is_trained)
+    # The process that has just made a folder says at its end what the card lacks.
+    return replace(card, notice=None) if is_trained and is_own and card.licence is None else card
 
 
 def _described(head: Head) -> str:

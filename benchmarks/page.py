@@ -271,12 +271,13 @@ def _page(
         f"<!-- `{command}` made this page; change the benchmark, not the page. -->",
         "# Speed and memory",
         INTRODUCTION.format(**sizes).strip(),
-        *(_machine(record, _given_by(record, records, parts)) for record in records),
+        f"Measured on {records[0].kind}; [which run gave what](#the-runs) stands at the end.",
         "## Figures and their bars",
         _table(_bar_cells(parts.values()), right=2),
     ]
     for section in sections:
         blocks += _section(section, parts[section.part], sizes)
+    blocks += ["## The runs", *(_machine(record, _given_by(record, records, parts)) for record in records)]
     return "\n\n".join([*blocks, AGAIN])
 
 

@@ -101,7 +101,7 @@ def run_apart(options: TrainingOptions, folder: Path, *, processes: int = 1, kil
     command = [sys.executable, *launcher, str(script), str(pickled)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     if done.returncode and not kill_at:
-        raise AssertionError(done.stderr[-4000:])
+        raise AssertionError(done.stderr)
     return done.returncode
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -19,6 +20,11 @@ import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
+
+from lexel.errors import EngineError
+
+_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+"""What gloo and NCCL say when a process that they wait for has ended."""
 
 
 class ProcessGroup:
@@ -48,6 +54,22 @@ class ProcessGroup:
     def writes_shared(self) -> bool:
         """Whether this process fills buffers made by ``zeros``: the main process if memory is shared, else each."""
         return self.is_main or not self.shares_memory
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell the end of another process apart from a fault of this one.
+
+        Raises:
+            EngineError: If a process that this one waits for has ended; its own message says why.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.size == 1 or not any(words in str(error) for words in _LOST):
+                raise
+            raise EngineError(
+                f"process {self.rank}: another process of this run has ended; its message says why"
+            ) from error
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Sum values over all processes; every process must call it."""

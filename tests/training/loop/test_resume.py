@@ -193,3 +193,16 @@ def test_a_full_disk_while_the_model_is_written_is_said_and_the_run_resumes(
             train(options)
     assert not (tmp_path / "out" / "model.safetensors").exists()
     assert (train(options).folder / "model.safetensors").exists()
+
+
+def test_of_two_processes_only_the_one_that_fails_says_why(tmp_path: Path) -> None:
+    with (
+        exclusive_lock(tmp_path / "out" / "features" / "lock"),
+        pytest.raises(AssertionError) as failed,  # run_apart's, with what the processes wrote
+    ):
+        runs.run_apart(runs.options(tmp_path), tmp_path, processes=2)
+    said = str(failed.value)
+    assert "another run is training into this folder" in said
+    assert "another process of this run has ended; its message says why" in said
+    last = [line for line in said.splitlines() if line.startswith("[rank1]: ")][-1]
+    assert "EngineError" in last

@@ -76,10 +76,13 @@ def train(options: TrainingOptions, *, progress: Progress | None = None) -> Trai
             (use ``cross_validate``).
         DataError, LabelError, CheckpointError: If data, labels or base model do not fit together.
         DivergedError: If the loss becomes NaN or infinite.
+        EngineError: If another process of the run has ended.
     """
     if options.folds and options.fold_number is None:
         raise OptionError(f"folds: {options.folds} without fold_number; expected one fold, or call cross_validate")
-    return _Run(options, progress or NoProgress()).run()
+    run = _Run(options, progress or NoProgress())
+    with run.process_group.together():
+        return run.run()
 
 
 @dataclass
@@ -112,7 +115,7 @@ class _Run:
         keep_freed_memory()
         self._options = options
         self._accelerator = start_trackers(options, cpu=not torch.cuda.is_available())
-        self._process_group = group = ProcessGroup(self._accelerator.state)
+        self.process_group = group = ProcessGroup(self._accelerator.state)
         self._progress = progress if group.is_main else NoProgress()
         self._folder = Path(options.output_dir)
         self._threads = options.threads or max(1, available_threads() // (group.size if group.shares_memory else 1))
@@ -124,12 +127,12 @@ class _Run:
     def run(self) -> TrainingResult:
         """Train to the end."""
         self._check_folder()
-        lock = exclusive_lock(self._folder / FEATURES / "lock") if self._process_group.is_main else nullcontext()
+        lock = exclusive_lock(self._folder / FEATURES / "lock") if self.process_group.is_main else nullcontext()
         with lock:
             setup = self._setup = prepare(
-                self._options, process_group=self._process_group, cache=self._folder / FEATURES
+                self._options, process_group=self.process_group, cache=self._folder / FEATURES
             )
-            if self._process_group.is_main:
+            if self.process_group.is_main:
                 for note in setup.notes:
                     _logger.info("%s", note)
             self._selection = Selection(metric_of(setup.heads, self._options.metric_for_best_model), self._options)
@@ -161,7 +164,7 @@ class _Run:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def _build(self, setup: Setup) -> None:
-        options, group = self._options, self._process_group
+        options, group = self._options, self.process_group
         model = self._model = build_model(setup)
         teacher = (
             None if setup.teacher is None else Teacher(setup, setup.teacher, device=group.device, dtype=self._dtype)
@@ -223,7 +226,7 @@ class _Run:
             Losses(setup.heads, class_weights=self._class_weights, focal_gamma=self._options.focal_gamma),
             max_length=longest,
             batch_pieces=pieces,
-            process_group=self._process_group,
+            process_group=self.process_group,
             metric=self._selection.metric,
         )
 
@@ -266,7 +269,7 @@ class _Run:
 
     def _next_parts(self) -> tuple[list[Batch | None], list[float], bool]:
         """This process's batches of the next step, the totals of the losses, and whether the step ends an epoch."""
-        position, group = self._position, self._process_group
+        position, group = self._position, self.process_group
         plan: EpochPlan = self._sampler.plan(position.epoch)
         step, epoch = position.step_of_epoch, position.epoch
         parts: list[Batch | None] = []
@@ -299,7 +302,7 @@ class _Run:
     def _stop_diverged(self, parts: list[Batch | None], result: StepResult) -> None:
         """Save the batch, and stop."""
         step = self._position.step + 1
-        path = self._folder / checkpoints.FOLDER / f"diverged-step-{step}-process-{self._process_group.rank}.pt"
+        path = self._folder / checkpoints.FOLDER / f"diverged-step-{step}-process-{self.process_group.rank}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         batches = [None if p is None else {"ids": p.ids, "positions": p.positions, "sequences": p.sequences,
                    "labels": {name: target.labels for name, target in p.targets.items()}} for p in parts]  # fmt: skip
@@ -364,11 +367,11 @@ class _Run:
             return True
         if step % _ASKING_STEPS:
             return False
-        return self._process_group.sum([float(self._process_group.is_main and seconds > _SAVE_SECONDS)])[0] > 0
+        return self.process_group.sum([float(self.process_group.is_main and seconds > _SAVE_SECONDS)])[0] > 0
 
     def _identity(self) -> dict[str, Any]:
         precision = PRECISIONS[self._dtype]
-        return run_identity(self._setup, self._process_group, threads=self._threads, precision=precision)
+        return run_identity(self._setup, self.process_group, threads=self._threads, precision=precision)
 
     def _save_checkpoint(self) -> None:
         selection = self._selection
@@ -383,9 +386,9 @@ class _Run:
             },
             shared=self._stepper.shared_state() | {"best": selection.weights},
             own=self._stepper.own_state(),
-            process_group=self._process_group,
+            process_group=self.process_group,
         )
-        if self._process_group.is_main:
+        if self.process_group.is_main:
             checkpoints.remove_old(self._folder, keep=self._options.save_total_limit or 2)
         self._progress.on_save(path)
 
@@ -397,12 +400,12 @@ class _Run:
         run = checkpoints.read_run(self._folder, steps[-1])
         with checkpoints.restoring(self._folder, steps[-1]):
             check_same(run["identity"], self._identity(), folder=self._folder)
-            shared, own = checkpoints.read_checkpoint(self._folder, steps[-1], process_group=self._process_group)
+            shared, own = checkpoints.read_checkpoint(self._folder, steps[-1], process_group=self.process_group)
             self._position = _Position(**run["position"])
             self._record = _Record(**run["record"])
             self._selection = dataclasses.replace(self._selection, **run["selection"], weights=shared["best"])
             self._stepper.load(shared, own)
-        self._process_group.barrier()
+        self.process_group.barrier()
         return True
 
     # The end ---------------------------------------------------------------------------------------------------------
@@ -410,9 +413,9 @@ class _Run:
     def _finish(self) -> TrainingResult:
         weights = self._stepper.best_guess
         if self._selection.weights is not None:
-            weights = self._selection.weights.to(self._process_group.device)
-        unanswered = self._write(weights) if self._process_group.is_main else ()
-        self._process_group.barrier()
+            weights = self._selection.weights.to(self.process_group.device)
+        unanswered = self._write(weights) if self.process_group.is_main else ()
+        self.process_group.barrier()
         self._accelerator.end_training()
         return TrainingResult(self._folder, self._record.table, self._selection.best, unanswered)
 
@@ -449,6 +452,6 @@ class _Run:
             "table": record.table,
             "best": self._selection.best,
             "environment": environment(
-                threads=self._threads, processes=self._process_group.size, precision=PRECISIONS[self._dtype]
+                threads=self._threads, processes=self.process_group.size, precision=PRECISIONS[self._dtype]
             ),
         }

@@ -194,7 +194,7 @@ def _found(answer: Any, context: str, name: str) -> tuple[int, int]:
     if type(start) is not int:
         raise ValueError(f"{name}.answer_start is {start!r:.40}; expected a whole number")
     if not text:
-        raise ValueError(f"{name} is empty; expected text of the context, or no answer if there is none")
+        raise ValueError(f"{name} is empty; expected a part of the context, or no answer at all")
     there = context[start : start + len(text)] if start >= 0 else ""
     if there != text:
         problem = f"{name} is {text!r} at {start}, but the context has {there!r} there; {_hint(text, context)}"

@@ -49,7 +49,7 @@ def test_verify_says_what_is_missing(lexel: Run, corpus: Path, steps: Path, tmp_
     lexel("corpus", "run", corpus, "--out", out, "--steps", steps, "--workers", "1", "--shard-records", "10")
     (out / "shards" / "part-000001.json").unlink()
     said = one_error(lexel("corpus", "verify", out))
-    assert "1 shards are not made yet; run the same command again" in said
+    assert "1 shard still to be made; run the same command again" in said
 
 
 @pytest.mark.parametrize(("missing", "said"), [((), "3 of 3 shards were"), ((0, 2), "1 of 3 shards was")])

@@ -128,6 +128,15 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
         open_vectors(tmp_path / "v")
 
 
+def test_a_folder_without_its_vectors_is_refused_by_the_name_of_the_file(tmp_path: Path) -> None:
+    write_vectors(batches(), tmp_path / "v", dims=DIMS, made=MADE)
+    path = tmp_path / "v" / "vectors.npy"
+    path.unlink()
+    with pytest.raises(DataError) as caught:
+        open_vectors(tmp_path / "v")
+    assert str(caught.value) == f"{path}: no such file; expected in a folder that lexel embed wrote"
+
+
 def test_what_is_not_there_or_holds_no_vectors_is_refused(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lexel.checkpoint.front_matter import front_matter_of
+from lexel.disk import refused
 from lexel.errors import CheckpointError
 from lexel.evaluation.verify.claims import Claim
 
@@ -45,7 +46,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); expected a card in UTF-8") from error
+        raise CheckpointError(f"{path}: {refused(error, doing='read')}; expected a card in UTF-8") from error
     return parse_metadata(text, where=str(path))
 
 

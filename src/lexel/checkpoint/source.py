@@ -98,7 +98,7 @@ def fetch(
         if isinstance(error, PolicyError):
             raise
         if meant := _near_folder(folder):
-            raise CheckpointError(f"{name}: no such folder; did you mean {meant!r}? As a hub id: {error}") from error
+            raise CheckpointError(f"{_did_you_mean(name, meant)} As a hub id: {error}") from error
         if "/" in repo_id:
             raise
         near = nearest_name(repo_id, bundled_names())
@@ -168,9 +168,13 @@ def _near_folder(folder: Path) -> str | None:
 def _not_a_source(name: str, folder: Path) -> str:
     if os.path.isfile(folder):
         return f"{name}: is a file; expected the model folder it lies in, {str(folder.parent)!r}"
-    said = f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
-    meant = _near_folder(folder)
-    return said if meant is None else f"{name}: no such folder; did you mean {meant!r}?"
+    if meant := _near_folder(folder):
+        return _did_you_mean(name, meant)
+    return f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
+
+
+def _did_you_mean(name: str, meant: str) -> str:
+    return f"{name}: no such folder; did you mean {meant!r}?"
 
 
 def _around_graphs(folder: Path) -> Path:

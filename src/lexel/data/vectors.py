@@ -209,7 +209,11 @@ def _open_folder(folder: Path) -> Vectors:
     try:
         made = json.loads((folder / MADE).read_text("utf-8"))
         values = np.load(folder / VECTORS, mmap_mode="r" if made["count"] else None, allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder}: {refused(error, doing='read')}; expected in a folder that lexel embed wrote"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: cannot be read ({error}); expected a folder that lexel embed wrote") from error
     if values.ndim != 2 or len(values) != made["count"] or values.dtype != np.float32:
         raise DataError(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.data.vectors import Vectors
-from lexel.disk import write_json
+from lexel.disk import refused, write_json
 from lexel.errors import DataError, MissingExtra
 from lexel.tasks.pooling import normalise
 from lexel.tasks.search import Floats, Metric, Nearest, find_nearest
@@ -120,7 +120,7 @@ def load_index(stored: Vectors, *, metric: Metric = "cosine") -> HnswIndex | Non
         graph = _load_usearch().Index.restore(str(graph_path), view=True)
         recall, n = float(said["recall_at_10"]), len(graph)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DataError(f"{graph_path}: cannot be read ({error}); delete it to build it again") from error
+        raise DataError(f"{graph_path}: {refused(error, doing='read')}; delete it to build it again") from error
     if n != len(stored.values):
         raise DataError(
             f"{graph_path}: over {n} vectors; the folder has {len(stored.values)}. Delete it to build it again"

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lexel.disk import sync, write_json
+from lexel.disk import refused, sync, write_json
 from lexel.errors import CheckpointError, LexelError
 from lexel.training.distributed import ProcessGroup
 
@@ -179,8 +179,8 @@ def read_run(folder: Path, step: int) -> dict[str, Any]:
         run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:
         raise CheckpointError(
-            f"{path}: cannot be read ({cause}); expected the record of a run. Delete {path.parent} to resume from an "
-            "earlier checkpoint"
+            f"{path}: {refused(cause, doing='read')}; expected the record of a run. Delete {path.parent} to resume "
+            "from an earlier checkpoint"
         ) from cause
     return run
 

@@ -103,20 +103,21 @@ class _Start:
         total = progress.shards_total
         if not self._has_begun:
             self._has_begun = True
-            note(f"started: {total:,} {_shards(total)}, {progress.records_total:,} records")
+            note(f"started: {_count(total, 'shard')}, {_count(progress.records_total, 'record')}")
         if not self._has_looked and progress.is_making:
             self._has_looked = True
             if whole := progress.tally.shards:
-                note(f"{whole:,} of {total:,} shards {'was' if whole == 1 else 'were'} already complete")
+                note(f"{whole:,} of {_count(total, 'shard')} {'was' if whole == 1 else 'were'} already complete")
 
 
-def _shards(number: int) -> str:
-    return "shard" if number == 1 else "shards"
+def _count(number: int, thing: str) -> str:
+    """A number of things in words: ``1 shard``, ``2,000 shards``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _told(progress: Progress) -> str:
     left = progress.seconds_left
-    parts = [f"{progress.tally.records_in:,} records"]
+    parts = [_count(progress.tally.records_in, "record")]
     if progress.rate:
         parts.append(f"{progress.rate:,.0f}/s")
     if left is not None:
@@ -124,7 +125,7 @@ def _told(progress: Progress) -> str:
     if progress.tally.faulty:
         parts.append(f"{progress.tally.faulty:,} not readable")
     if progress.n_lost:
-        parts.append(f"{progress.n_lost} workers lost")
+        parts.append(f"{_count(progress.n_lost, 'worker')} lost")
     return ", ".join(parts)
 
 
@@ -143,8 +144,9 @@ def say_outcome(folder: str) -> None:
 def summary(status: dict[str, Any]) -> list[str]:
     """A status in a few lines."""
     lines = [
-        f"{status['state']}: {status['shards']:,} of {status['shards_total']:,} shards, "
-        f"{status['records_in']:,} of {status['records_total']:,} records read, {status['records_out']:,} written"
+        f"{status['state']}: {status['shards']:,} of {_count(status['shards_total'], 'shard')}, "
+        f"{status['records_in']:,} of {_count(status['records_total'], 'record')} read, "
+        f"{status['records_out']:,} written"
     ]
     if status.get("error") and status["state"] == "failed":
         lines.append(f"failed: {status['error']}")
@@ -156,7 +158,7 @@ def summary(status: dict[str, Any]) -> list[str]:
     changed = [step for step in status["steps"] if step["in"] != step["out"]]
     lines += [f"{step['step']}: {step['in']:,} records in, {step['out']:,} out" for step in changed]
     if status["faulty"]:
-        lines.append(f"{status['faulty']:,} records could not be read; the first: {status['first_fault']}")
+        lines.append(f"{_count(status['faulty'], 'record')} could not be read; the first: {status['first_fault']}")
     for topic, names in status["counts"].items():
         shown = ", ".join(f"{name} {count:,}" for name, count in list(names.items())[:_TOPIC_NAMES])
         lines.append(f"{topic}: {shown}" + (f", {len(names) - _TOPIC_NAMES} more" if len(names) > _TOPIC_NAMES else ""))
@@ -186,22 +188,22 @@ def verify(folder: str, *, inputs: bool) -> None:
     """
     verdict = verify_corpus(folder, inputs=inputs)
     tally = verdict.tally
-    print(f"{tally.shards:,} of {verdict.shards:,} shards are complete and match their checksums")
+    print(f"complete, with matching checksums: {tally.shards:,} of {_count(verdict.shards, 'shard')}")
     dropped = [
         f"{step['step']} {step['in'] - step['out'] - step['faulty']:+,}".replace("+", "-", 1)
         for step in _changed(tally.steps)
     ]
-    parts = [f"{tally.records_in:,} records in", f"{tally.blank:,} blank", f"{tally.faulty:,} not readable", *dropped]
-    print(f"{', '.join(parts)}: {tally.records_out:,} records out")
+    read = [f"{_count(tally.records_in, 'record')} in", f"{tally.blank:,} blank", f"{tally.faulty:,} not readable"]
+    print(f"{', '.join(read + dropped)}: {_count(tally.records_out, 'record')} out")
     for problem in verdict.problems:
         print(problem)
     if verdict.n_problems > MOST_PROBLEMS:
         print(f"... and {verdict.n_problems - MOST_PROBLEMS:,} more")
     if verdict.n_problems:
-        raise DataError(f"{folder}: {verdict.n_problems:,} problems; expected none. See above")
+        raise DataError(f"{folder}: {_count(verdict.n_problems, 'problem')}; expected none. See above")
     if verdict.missing:
         raise DataError(
-            f"{folder}: {verdict.missing:,} shards are not made yet; run the same command again to continue"
+            f"{folder}: {_count(verdict.missing, 'shard')} still to be made; run the same command again to continue"
         )
 
 
@@ -213,8 +215,9 @@ def show_plan(inputs: Sequence[str], steps: Sequence[Step], options: JobOptions)
     """Print what a job would do, and do nothing."""
     plan = build_plan(inputs, steps, options=options)
     for one in plan.inputs:
-        print(f"{one.path}: {one.format}, {one.records:,} records, {one.bytes:,} bytes, sha256 {one.sha256[:12]}...")
-    print(f"{len(plan):,} shards of up to {options.shard_records:,} records")
+        size = f"{_count(one.records, 'record')}, {one.bytes:,} bytes"
+        print(f"{one.path}: {one.format}, {size}, sha256 {one.sha256[:12]}...")
+    print(f"{_count(len(plan), 'shard')} of up to {_count(options.shard_records, 'record')}")
     for number, step in enumerate(plan.steps, 1):
         options_said = json.dumps(step["options"], ensure_ascii=False) if step["options"] else ""
         models = "".join(f", model {name} {digest[:12]}..." for name, digest in step.get("models", {}).items())
@@ -231,7 +234,7 @@ def show_preview(inputs: Sequence[str], steps: Sequence[Step], options: JobOptio
         if not one.after:
             print(f"{'':>6} + dropped by {one.dropped_by or 'an error'}")
     n_kept = sum(bool(one.after) for one in previews)
-    note(f"{len(previews):,} records: {n_kept:,} kept, {len(previews) - n_kept:,} dropped; nothing was written")
+    note(f"{_count(len(previews), 'record')}: {n_kept:,} kept, {len(previews) - n_kept:,} dropped; nothing was written")
 
 
 def _line(record: Record) -> str:

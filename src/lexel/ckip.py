@@ -1,13 +1,14 @@
-"""The three CKIP drivers under their own names and call shapes, on Lexel's engines.
+"""The three CKIP drivers with their own names and arguments, on Lexel's engines.
 
 >>> from lexel.ckip import CkipWordSegmenter, CkipPosTagger, CkipNerChunker
 >>> segment = CkipWordSegmenter(model="bert-base")                       # doctest: +SKIP
 >>> words = segment(["王小明在台北。"])                                      # doctest: +SKIP
 >>> tags = CkipPosTagger(model="bert-base")(words)                       # doctest: +SKIP
 
-Models are read character by character, and every decision is the drivers' own: a word begins where its score is
-strictly the greater, tags are each character's best, and only well-formed spans count. ``docs/compatibility.md`` says
-what differs. For valid tags by Viterbi, scores and one pass for all three, use ``lexel.load``.
+Models read text character by character, and decisions follow the drivers' rules: a word begins where the score for
+beginning is strictly greater, a tag is its character's best, and only well-formed spans count.
+``docs/compatibility.md`` lists the differences. For valid tags by Viterbi, scores and one pass for all three, use
+``lexel.load``.
 """
 
 from __future__ import annotations
@@ -76,10 +77,10 @@ class _Scored(NamedTuple):
 
 
 class _Driver:
-    """What the three drivers share: the model, contexts, and one row of scores for each character."""
+    """Base of the three drivers: the model, contexts, and one row of scores for each character."""
 
     _kind: str  # ends the hub id
-    _task: str  # of the head, where a folder has several
+    _task: str  # selects the head if a folder has several
 
     def __init__(
         self,
@@ -224,7 +225,7 @@ class CkipPosTagger(_Driver):
         pin_memory: bool = True,
         cut: Cut = "window",
     ) -> list[list[str]]:
-        """Tag words; what is not said here is as for ``CkipWordSegmenter``.
+        """Tag words; the other arguments are those of ``CkipWordSegmenter``.
 
         Args:
             input_text: The words of each text.
@@ -266,7 +267,7 @@ class CkipNerChunker(_Driver):
         pin_memory: bool = True,
         cut: Cut = "window",
     ) -> list[list[NerToken]]:
-        """Find entities; what is not said here is as for ``CkipWordSegmenter``.
+        """Find entities; the other arguments are those of ``CkipWordSegmenter``.
 
         Args:
             input_text: The texts.
@@ -302,7 +303,7 @@ def _hub_id(model: str, kind: str) -> str:
 
 
 def _open(source: Source, revision: str | None) -> Checkpoint:
-    """The checkpoint, read by characters; what its labels are called does not matter here."""
+    """The checkpoint, read by characters; the names of its labels do not matter here."""
     if isinstance(source, Checkpoint):
         return source
     try:
@@ -312,7 +313,7 @@ def _open(source: Source, revision: str | None) -> Checkpoint:
 
 
 def _head_for(checkpoint: Checkpoint, task: str) -> Head:
-    """The only head that labels characters; of several the one for the task."""
+    """The head that labels characters; if there are several, the one for the task."""
     heads = [head for head in checkpoint.heads.values() if head.task in LABELS_PIECES]
     fitting = heads if len(heads) == 1 else [head for head in heads if head.task == task]
     if len(fitting) != 1:
@@ -345,7 +346,7 @@ def _word_lists(given: Iterable[Sequence[str]]) -> list[Sequence[str]]:
 
 
 def _edges(block: Block, bounds: NDArray[np.int64], delimiters: Collection[str], limit: int | None) -> list[int]:
-    """Where contexts end in the texts laid end to end.
+    """Where contexts end in the concatenated texts.
 
     A context ends with its text, after a delimiter, and before the element (character, or given word) that would make
     it longer than ``limit``; a word longer than that is cut.
@@ -366,7 +367,7 @@ def _edges(block: Block, bounds: NDArray[np.int64], delimiters: Collection[str],
 
 
 def _elements(block: Block, delimiters: Collection[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each character, or given word, ends in the texts laid end to end, and whether it is a delimiter."""
+    """Where each character, or given word, ends in the concatenated texts, and whether it is a delimiter."""
     if block.given_words is None:
         codes = read_chars(block.texts).codes
         single = [ord(delimiter) for delimiter in delimiters if len(delimiter) == 1]
@@ -381,7 +382,7 @@ def _elements(block: Block, delimiters: Collection[str]) -> tuple[NDArray[np.int
 
 
 def _words(scored: _Scored) -> Iterator[list[str]]:
-    """A word begins where beginning has strictly the greater score, and where the text does."""
+    """A word begins where the score for beginning is strictly greater, and at the start of a text."""
     begins = scored.scores[:, 0] > scored.scores[:, 1]
     for i, text in enumerate(scored.block.texts):
         first, end = scored.bounds[i], scored.bounds[i + 1]
@@ -413,10 +414,10 @@ def _entities(scored: _Scored, labels: Sequence[str]) -> Iterator[list[NerToken]
 
 
 def _well_formed(scored: _Scored, labels: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Start and end of each span in the texts laid end to end, ``[spans]``.
+    """Start and end of each span in the concatenated texts, ``[spans]``.
 
-    A character goes on with the one before it if that is ``B`` or ``I``, itself is ``I`` or ``E``, and both have one
-    type. So a run of going on that begins with ``B`` and ends with ``E`` is a span.
+    A character continues the one before it if that is ``B`` or ``I``, it is itself ``I`` or ``E``, and both have the
+    same type. A run of continuations that begins with ``B`` and ends with ``E`` is a span.
     """
     if not len(scored.scores):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

@@ -1,7 +1,7 @@
 """The layers of a text: its words, and labelled spans such as entities, each stored as columns.
 
-A layer is one string of bytes with its columns: 20 bytes a word with tags and scores, 16 a span, and nothing of the
-texts that were read together with it. Arrays, ``Word`` and ``Span`` objects are made when you look at them.
+A layer is one string of bytes with its columns: 20 bytes for a word with tags and scores, 16 for a span. It keeps
+nothing of the texts that were read in the same batch. Arrays, ``Word`` and ``Span`` objects are made on access.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class Span(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """Which columns a layer has; shared by all texts that were read together.
+    """The columns of a layer; shared by all texts that were read together.
 
     Attributes:
         columns: Their names in order, ``starts`` and ``ends`` first, those of ``_SCORES`` last.
-        labels: What the column of indexes points into.
+        labels: The labels that the column of indexes refers to.
     """
 
     columns: tuple[str, ...]
     labels: tuple[str, ...]
 
     def position(self, name: str) -> int | None:
-        """Which column has a name."""
+        """The position of the column with a name."""
         return self.columns.index(name) if name in self.columns else None
 
 
@@ -62,7 +62,7 @@ _SCORES = frozenset(("scores", "pos_scores"))
 """Columns of float32; the others are int32."""
 
 _SHOWN = 12
-"""How many rows a layer's ``repr`` shows."""
+"""Number of rows that a layer's ``repr`` shows."""
 
 _ITEM_BYTES = 4
 _new = tuple.__new__  # a Word from an iterable of its fields, in a seventh of the time that Word(...) takes
@@ -72,10 +72,10 @@ Number = TypeVar("Number", np.int32, np.float32)
 
 
 class _Layer(Sequence[Row]):
-    """The rows of one text as columns, one after the other in a string of bytes.
+    """The rows of one text as columns, stored one after another in a string of bytes.
 
-    A layer owns its numbers and nothing else, so a Document that is kept keeps nothing of the others that were read
-    with it. The columns that it shows are read-only arrays over the bytes.
+    A layer owns only its own numbers, so keeping one Document does not keep the others of its batch in memory. Its
+    columns are read-only arrays over the bytes.
     """
 
     __slots__ = ("_layout", "_packed", "text")
@@ -103,7 +103,7 @@ class _Layer(Sequence[Row]):
         columns: Mapping[str, ArrayLike | None],
         labels: Sequence[str],
     ) -> Iterator[Self]:
-        """The layers of several texts whose columns lie end to end; those that are ``None`` are left out."""
+        """The layers of several texts from concatenated columns; columns that are ``None`` are left out."""
         arrays = _arrays(columns)
         packed = _text_by_text(list(arrays.values()), bounds)
         edges = (bounds * (_ITEM_BYTES * len(arrays))).tolist()
@@ -134,11 +134,11 @@ class _Layer(Sequence[Row]):
 
     @property
     def texts(self) -> list[str]:
-        """Each as a string."""
+        """The text of each row."""
         return _slices(self.text, self.starts.tolist(), self.ends.tolist())
 
     def _lists(self) -> dict[str, list[Any]]:
-        """All columns as lists, which takes a fifth of the time of one after the other."""
+        """All columns as lists, five times as fast as converting one after the other."""
         columns = self._layout.columns
         table = np.frombuffer(self._packed, np.int32).reshape(len(columns), len(self))
         n_ints = len(columns) - sum(name in _SCORES for name in columns)
@@ -160,7 +160,7 @@ class _Layer(Sequence[Row]):
         return self._of_packed(self.text, self._layout, table[:, rows].tobytes())
 
     def within(self, start: int, end: int) -> Self:
-        """The rows that lie wholly in ``[start, end)``, with offsets into that part of the text."""
+        """The rows that lie entirely in ``[start, end)``, with offsets into that part of the text."""
         table = np.frombuffer(self._packed, np.int32).reshape(len(self._layout.columns), len(self))
         kept = table[:, (table[0] >= start) & (table[1] <= end)]
         kept[:2] -= start
@@ -176,10 +176,10 @@ class _Layer(Sequence[Row]):
 
 
 def _arrays(columns: Mapping[str, ArrayLike | None]) -> Mapping[str, NDArray[np.generic]]:
-    """The columns that there are, each as the array that it must be.
+    """The columns that are not ``None``, each as an array of the right type.
 
     Raises:
-        ValueError: If they are not of one length.
+        ValueError: If they differ in length.
     """
     arrays = {
         name: np.ascontiguousarray(values, np.float32 if name in _SCORES else np.int32)
@@ -242,7 +242,7 @@ class Words(_Layer[Word]):
 
     @classmethod
     def of(cls, text: str, spans: Iterable[Sequence[int]], pos: Iterable[str] | None = None) -> Words:
-        """Words from ``(start, end)`` pairs and, if known, one tag a word."""
+        """Words from ``(start, end)`` pairs and, if known, one tag per word."""
         pairs = [(int(start), int(end)) for start, end, *_ in spans]
         starts, ends = zip(*pairs, strict=True) if pairs else ((), ())
         if pos is None:
@@ -316,7 +316,7 @@ class Words(_Layer[Word]):
 
     @property
     def pos(self) -> list[str] | None:
-        """One tag a word, or ``None`` without tags."""
+        """One tag per word, or ``None`` without tags."""
         pos_ids, labels = self.pos_ids, self.pos_labels
         return None if pos_ids is None else [labels[i] for i in pos_ids.tolist()]
 
@@ -413,7 +413,7 @@ def _short(text: str) -> str:
 
 
 def _numbered(names: Sequence[str]) -> tuple[list[int], list[str]]:
-    """The index of each name, and the names in the order of these."""
+    """The index of each name, and the names in index order."""
     labels = sorted(set(names))
     index = {label: i for i, label in enumerate(labels)}
     return [index[name] for name in names], labels

@@ -1,4 +1,4 @@
-"""Files as the disk has them: their checksums, small JSON files, and output that appears only when it is whole."""
+"""Files on disk: checksums, small JSON files, and output that appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXE
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a file to read its bytes; a pipe, device or folder of that name is refused and never waited for.
+    """Open a file to read its bytes; a pipe, device or folder of that name is refused without waiting for it.
 
     Raises:
         OSError: If it cannot be opened, or is not a regular file.
@@ -44,7 +44,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def refused(error: Exception, *, doing: str = "opened") -> str:
-    """Why a file is of no use: ``no such file``, or for example ``cannot be opened (Permission denied)``."""
+    """Why a file cannot be used: ``no such file``, or for example ``cannot be opened (Permission denied)``."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return f"cannot be {doing} ({getattr(error, 'strerror', None) or error})"
@@ -54,9 +54,9 @@ _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a so
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; a file that has not changed is read once.
+    """The SHA-256 of a file's bytes, in hexadecimal; the result is cached until the file changes.
 
-    That of a folder is the SHA-256 of the names and checksums of all files in it.
+    For a folder, it is the SHA-256 of the names and checksums of all files in it.
 
     Raises:
         DataError: If it cannot be read.
@@ -76,7 +76,7 @@ def bytes_of(path: str | os.PathLike[str]) -> int:
     """The size of a file, or of all files in a folder.
 
     Raises:
-        OSError: If it is not there.
+        OSError: If it does not exist.
     """
     files = Path(path).rglob("*") if os.path.isdir(path) else [Path(path)]
     return sum(file.stat().st_size for file in files if not file.is_dir())
@@ -89,7 +89,7 @@ def _sha256_of(path: str, size: int, modified_ns: int) -> str:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write a small JSON file for people and programs; an old one stays as it was until the new one is whole.
+    """Write a small JSON file for people and programs; an old file is kept until the new one is complete.
 
     Raises:
         OSError: If the disk refuses.
@@ -98,7 +98,7 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file; an old one stays as it was until the new one is whole.
+    """Write a small text file; an old file is kept until the new one is complete.
 
     Raises:
         OSError: If the disk refuses.
@@ -110,14 +110,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 _MOST_TRIES = 20
-"""A part may be taken for abandoned between the moments when it is made and when it is locked."""
+"""Attempts to make a part: between creation and locking, another process may take it for abandoned."""
 
 
 class Part:
-    """A file or folder that is being written beside the one that it becomes.
+    """A file or folder that is written under a temporary name, next to its final name.
 
-    It is removed at the end of the block unless it was renamed. While it is written it is locked, so that the next part
-    for the same name can tell what a killed process left, and removes it.
+    It is removed at the end of the block unless it was renamed. It is locked while it is written, so that the next
+    writer of the same name can recognise and remove what a killed process left.
 
     Attributes:
         path: Where it is.
@@ -125,11 +125,11 @@ class Part:
     """
 
     def __init__(self, final: Path, make: Callable[[Path], int]) -> None:
-        """Make it, and remove what killed processes left for the same name.
+        """Create the part, and remove the parts that killed processes left for the same name.
 
         Args:
-            final: What it becomes.
-            make: Makes a file or folder, and opens it.
+            final: The final name.
+            make: Creates a file or folder, and opens it.
 
         Raises:
             OSError: If the disk refuses.
@@ -142,11 +142,11 @@ class Part:
             try:
                 self.descriptor: int = make(self.path)
             except FileNotFoundError:
-                if tries_left:  # it was taken for abandoned before it was open
+                if tries_left:  # another process took it for abandoned before it was open
                     continue
                 raise
             self._lock = _locked(self.descriptor)
-            if self.path.exists() or not tries_left:  # else it was taken for abandoned before it was locked
+            if self.path.exists() or not tries_left:  # else another process took it for abandoned before it was locked
                 break
             self._unlock()
             os.close(self.descriptor)
@@ -164,7 +164,7 @@ class Part:
 
 
 def new_file_like(final: Path) -> Callable[[Path], int]:
-    """Makes a file that only those may read and write who may read and write the one whose place it takes."""
+    """Create a file with the permissions of the file that it replaces."""
 
     def make(path: Path) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -172,14 +172,14 @@ def new_file_like(final: Path) -> Callable[[Path], int]:
             return os.open(path, flags, 0o666)
         mode = stat.S_IMODE(final.stat().st_mode)
         descriptor = os.open(path, flags, mode & 0o600)
-        os.chmod(descriptor if os.chmod in os.supports_fd else path, mode)  # also what the umask would take away
+        os.chmod(descriptor if os.chmod in os.supports_fd else path, mode)  # also permissions in the umask
         return descriptor
 
     return make
 
 
 def new_folder_like(final: Path) -> Callable[[Path], int]:
-    """Makes a folder, with the permissions of the one whose place it takes."""
+    """Create a folder with the permissions of the folder that it replaces."""
 
     def make(path: Path) -> int:
         path.mkdir(mode=0o700 if final.exists() else 0o777)
@@ -191,9 +191,9 @@ def new_folder_like(final: Path) -> Callable[[Path], int]:
 
 
 def follow_umask(folder: Path) -> None:
-    """Give every file below a folder that Lexel wrote the permissions of a new file, whichever library wrote it.
+    """Give every file in a folder that Lexel wrote the permissions of a new file, whichever library wrote it.
 
-    safetensors and onnx write to a temporary file first, which only its owner may read, and keep its permissions.
+    safetensors and onnx first write a temporary file that only its owner may read, and keep its permissions.
 
     Raises:
         OSError: If the disk refuses.
@@ -214,13 +214,13 @@ def _locked(descriptor: int) -> int | None:
     if flock is None:  # an open file could not be renamed there
         return None
     second = os.dup(descriptor)
-    with suppress(OSError):  # a disk without locks: what is left there stays
+    with suppress(OSError):  # a disk without locks: leftover parts stay there
         flock(second, LOCK_EX)
     return second
 
 
 def _remove_if_abandoned(path: Path) -> None:
-    """Remove a part that nobody holds."""
+    """Remove a part that no process holds."""
     if flock is None:
         return
     with suppress(OSError):
@@ -241,7 +241,7 @@ def _remove(path: Path) -> None:
 
 
 def sync(paths: Iterable[Path]) -> None:
-    """Have files on the disk, and on POSIX the names in folders."""
+    """Flush files to the disk, and on POSIX also the names in folders."""
     for path in paths:
         if path.is_dir() and os.name != "posix":
             continue

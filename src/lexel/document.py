@@ -1,7 +1,7 @@
-"""What reading a text gives: a Document of words, entities and sentences with exact character offsets.
+"""The result of reading a text: a Document of words, entities and sentences with exact character offsets.
 
 Offsets are half-open, count Unicode code points, and always index your own string:
-``doc.text[word.start:word.end] == word.text``. How a layer is stored is in ``lexel.columns``.
+``doc.text[word.start:word.end] == word.text``. ``lexel.columns`` describes how a layer is stored.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["Document", "FloatArray", "IntArray", "Span", "Spans", "Word", "Words
 
 
 class Document:
-    """A text with what was read in it; immutable.
+    """A text with its words, entities and sentences; immutable.
 
-    A layer that nobody annotated or predicted is an empty sequence, and ``layers`` says which layers are there:
-    ``"entities" in doc.layers`` tells "none found" from "not looked for".
+    A layer that was neither annotated nor predicted is an empty sequence. ``layers`` names the layers that are
+    present, so ``"entities" in doc.layers`` distinguishes "none found" from "not looked for".
 
-    ``entities`` is what a model found without overlaps. ``nested`` holds all spans that a span model found, so they may
-    lie inside each other or overlap.
+    ``entities`` never overlap. ``nested`` holds all spans that a span model found, so they may lie inside each other or
+    overlap.
 
     Attributes:
         text: The caller's string, unchanged.
@@ -52,9 +52,9 @@ class Document:
             text: The text that every layer's offsets index.
             words: Its words, with tags if known.
             entities: Its named entities.
-            sentences: Its sentences, or a rule that finds them when they are asked for.
+            sentences: Its sentences, or a rule that finds them on first use.
             id: The record's name in its file.
-            nested: Its named entities with those that lie inside of others or overlap them.
+            nested: Its named entities, including those that lie inside others or overlap them.
         """
         put = object.__setattr__
         put(self, "text", text)
@@ -85,7 +85,7 @@ class Document:
 
     @property
     def nested(self) -> Spans:
-        """All named entities, also those inside of others, outer before inner; empty if the layer is absent."""
+        """All named entities, including those inside others, outer before inner; empty if the layer is absent."""
         nested: Spans | None = self._nested  # type: ignore[attr-defined]
         return Spans(self.text, (), (), label_ids=(), labels=()) if nested is None else nested
 
@@ -107,7 +107,7 @@ class Document:
 
     @property
     def layers(self) -> frozenset[str]:
-        """Which of ``words``, ``pos``, ``entities``, ``nested`` and ``sentences`` this document carries."""
+        """The layers that this document has, of ``words``, ``pos``, ``entities``, ``nested`` and ``sentences``."""
         present = {
             "words": self._words is not None,  # type: ignore[attr-defined]
             "pos": self._words is not None and self._words.pos_ids is not None,  # type: ignore[attr-defined]
@@ -118,7 +118,7 @@ class Document:
         return frozenset(name for name, there in present.items() if there)
 
     def part(self, start: int, end: int) -> Document:
-        """The part ``[start, end)`` of the text, with the words and entities that lie wholly in it.
+        """The part ``[start, end)`` of the text, with the words and entities that lie entirely inside it.
 
         ``doc.part(sentence.start, sentence.end)`` is a sentence with its own words. Offsets index the part's text.
         """
@@ -134,9 +134,9 @@ class Document:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as plain lists and numbers that ``json.dumps`` takes; the record of the JSON-lines format.
+        """The document as plain lists and numbers for ``json.dumps``; the record of the JSON-lines format.
 
-        Scores are exact, and sentences are there, so ``Document.from_dict(doc.to_dict()) == doc``.
+        Scores are not rounded, and sentences are included, so ``Document.from_dict(doc.to_dict()) == doc``.
         """
         record: dict[str, Any] = _form("jsonl").record_of_document(self, exact=True)
         return record
@@ -148,10 +148,10 @@ class Document:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Document:
-        """The document that a record stands for: of ``to_dict``, or a parsed line of JSON.
+        """Make a document from a record: the result of ``to_dict``, or a parsed line of JSON.
 
         Raises:
-            DataError: If a part of the record does not fit its text.
+            DataError: If a part of the record does not match its text.
         """
         try:
             document: Document = _form("jsonl").document_of_record(record)
@@ -162,14 +162,14 @@ class Document:
     def to_html(self, *, title: str = "Lexel") -> str:
         """The document as a complete HTML page: words over their tags, entities highlighted, light and dark.
 
-        A document with the layer ``nested`` shows all of its spans, one inside of another.
+        A document with the layer ``nested`` shows all of its spans, one inside another.
         """
         page = io.StringIO()
         _form("html_page").write_html([self], page, title=title)
         return page.getvalue()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: as ``to_html``, with long text folded."""
+        """The view in a notebook: as ``to_html``, with long text folded."""
         fragment: str = _form("html_page").fragment_of(self)
         return fragment
 
@@ -199,7 +199,7 @@ class Document:
 
 
 def _compared(document: Document) -> tuple[Any, ...]:
-    """What makes documents equal."""
+    """The values that decide whether two documents are equal."""
     layers = document.words, document.entities, document.nested
     return document.text, document.id, document.layers, *layers
 
@@ -209,7 +209,7 @@ def _count(layer: Words | Spans, singular: str, plural: str) -> str:
 
 
 def _form(name: str) -> Any:
-    """The module of ``lexel.data`` that knows a form of documents. It lies above this one, and is loaded on use."""
+    """A module of ``lexel.data``, imported on first use because it depends on this module."""
     return import_module(f"lexel.data.{name}")
 
 

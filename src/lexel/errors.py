@@ -21,11 +21,11 @@ from typing import Self
 
 LONGEST_MESSAGE = 500
 _END = 200
-"""Of a message that is too long, so many characters at its end are kept: they say what to do."""
+"""Number of characters kept at the end of a message that is too long: they say what to do."""
 
 
 def one_line(text: str) -> str:
-    """A text as one printable line of at most ``LONGEST_MESSAGE`` characters; what was cut out shows as ``...``."""
+    """A text as one printable line of at most ``LONGEST_MESSAGE`` characters; ``...`` marks what was cut out."""
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE - _END]} ... {text[-_END:]}"
     line = " ".join(text.split()) if any(sign in text for sign in "\r\n\t") else text
@@ -67,7 +67,7 @@ class DataError(LexelError):
     record: str | None = None
 
     def at(self, file: str, number: int, record: str | None) -> Self:
-        """The error itself, with the place of the record."""
+        """The same error, with the place of the record added."""
         self.file, self.number, self.record = file, number, record
         return self
 

@@ -30,7 +30,7 @@ def tag(frame: Frame, column: str, *, tagger: Tagger | None = None) -> Frame:
     Args:
         frame: A pandas or polars frame.
         column: The column of texts.
-        tagger: What reads them. Default: the bundled model.
+        tagger: The tagger to use. Default: the bundled model.
 
     Raises:
         KeyError: If the frame has no such column.
@@ -54,10 +54,10 @@ def entities(frame: Frame, column: str, *, tagger: Tagger | None = None) -> Fram
     Args:
         frame: A pandas or polars frame.
         column: The column of texts.
-        tagger: What reads them. Default: the bundled model.
+        tagger: The tagger to use. Default: the bundled model.
 
     Returns:
-        ``row`` is the position of the text in the frame, from 0; in pandas also the index, so that ``join`` works.
+        ``row`` is the position of the text in the frame, from 0; in pandas it is also the index, so ``join`` works.
     """
     documents = _documents(_texts(frame, column), tagger or Tagger.load())
     rows = [(row, *_fields(span)) for row, doc in enumerate(documents) if doc is not None for span in doc.entities]
@@ -71,7 +71,7 @@ def embed(frame: Frame, column: str, embedder: Embedder, *, name: str = "vector"
     Args:
         frame: A pandas or polars frame.
         column: The column of texts.
-        embedder: What makes vectors.
+        embedder: The embedder to use.
         name: The new column's name.
     """
     texts = _texts(frame, column)

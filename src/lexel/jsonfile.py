@@ -1,8 +1,8 @@
-"""Reading the JSON files of a model folder: regular files of bounded size, with errors that say the file and the line.
+"""Reads the JSON files of a model folder: regular files of bounded size; errors name the file and the line.
 
-A folder may be untrusted, so nothing is built in memory before the text is known to be bounded: its length, and
-the number and depth of the objects and arrays in it. The limits are far above what published models have; the largest
-tokenizer.json in use (900,000 pieces) has 40 MB and 1.8 million values.
+A folder may be untrusted, so the length of the text and the number and depth of its objects and arrays are checked
+before anything is built in memory. The limits are far above what published models need; the largest tokenizer.json in
+use (900,000 pieces) has 40 MB and 1.8 million values.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _NESTING[list(b"[{")], _NESTING[list(b"]}")] = 1, -1
 def read_bounded(
     path: Path, *, error: type[CheckpointError] = CheckpointError, most_bytes: int = LARGEST_BYTES
 ) -> bytes:
-    """All of a small file.
+    """The whole content of a small file.
 
     Args:
         path: The file.
-        error: What to raise if it is not there, not a regular file, or too large.
-        most_bytes: The largest size that is read.
+        error: The class to raise if it does not exist, is not a regular file, or is too large.
+        most_bytes: The largest size accepted.
     """
     try:
         with open_regular(path) as file:
@@ -56,7 +56,7 @@ def read_object(
 
     Args:
         path: The file.
-        error: What to raise if it is not there, not JSON, or not an object.
+        error: The class to raise if it does not exist, is not JSON, or not an object.
         is_strict: Refuse a key that appears twice in one object, because either value could be meant. Otherwise the
             last one counts, as in other libraries.
     """
@@ -109,7 +109,7 @@ def _parse(data: bytes, where: str, error: type[CheckpointError], *, is_strict: 
 
 
 def _check_bounds(data: bytes, where: str, error: type[CheckpointError]) -> None:
-    """Refuse JSON that would take far more memory than a model's file can need, or that no printing could follow."""
+    """Refuse JSON that would take far more memory than a model's file needs, or that is nested too deeply to print."""
     n_containers, n_values = data.count(b"[") + data.count(b"{"), data.count(b",")
     if n_containers > MOST_CONTAINERS or n_values > MOST_VALUES:
         raise error(
@@ -121,13 +121,13 @@ def _check_bounds(data: bytes, where: str, error: type[CheckpointError]) -> None
 
 
 def _depth(data: bytes) -> int:
-    """How deep the brackets are nested at most, as if none stood inside a string."""
+    """The greatest depth of brackets; brackets inside strings count too."""
     steps = _NESTING[np.frombuffer(data, np.uint8)]
     return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
 
 
 def _check_characters(value: Any, where: str, error: type[CheckpointError]) -> None:
-    """Refuse halves of surrogate pairs, which no file, terminal or library can take."""
+    """Refuse halves of surrogate pairs, which no file, terminal or library accepts."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as cause:

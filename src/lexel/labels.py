@@ -1,4 +1,4 @@
-"""What a head's labels say: their scheme, their types, and which tag may follow which.
+"""The meaning of a head's labels: their scheme, their types, and which tag may follow which.
 
     scheme   tags of one type        a unit of one piece, of three            also called
     BI       B I                     B            B I I        (words)
@@ -11,9 +11,9 @@
     BILOU    B- I- L- U-             U-X          B-X I-X L-X                 BILUO
     bare     X                       X            X X X
 
-Sets in the wild have gaps, and a gap is read generously: where a type has no tag for units of one piece, its ``B-``
-stands for them; where it has no tag for the last piece of a unit, its ``I-`` stands for it; where it has none for the
-first, any of its tags may stand there.
+Published label sets have gaps, which are filled as follows. If a type has no tag for units of one piece, its ``B-`` is
+used for them. If it has no tag for the last piece of a unit, its ``I-`` is used. If it has none for the first piece, a
+unit may begin with any of its tags.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BoolArray = NDArray[np.bool_]
 SCHEMES = ("BI", "BMES", "BIO", "IOB1", "IOE1", "IOE2", "BIOES", "BILOU", "bare")
 
 MOST_TAGS = 4_000
-"""Labels that a tagging head may have: the table of what may follow what grows with their square."""
+"""Most labels that a tagging head may have: the table of transitions grows with their square."""
 
 UNTYPED_TYPE = "entity"
 """The type of the spans of an untyped set with an ``O`` (``B I O``)."""
@@ -53,16 +53,16 @@ _NAMELESS = re.compile(r"LABEL_\d+")
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """The labels of one head, read: scheme, types, and the transitions between tags.
+    """The labels of one head, interpreted: scheme, types, and the transitions between tags.
 
-    ``begins``, ``ends`` and ``inside`` speak of a tag by itself: ``I-PER`` neither always opens a unit nor always
-    closes one. A tag that does both is a unit of its own (``S-PER``). In a bare set no tag does either; neighbours
-    of the same label are one unit.
+    ``begins``, ``ends`` and ``inside`` describe a tag by itself: ``I-PER`` neither always opens a unit nor always
+    closes one. A tag that does both is a complete unit (``S-PER``). In a bare set, no tag does either; neighbours
+    with the same label are one unit.
 
     Attributes:
         labels: The labels by index in the head's output.
         scheme: One of ``SCHEMES``.
-        task: What the labels say: ``words`` (boundaries), ``words+pos``, ``entities``, or ``labels`` (one a word).
+        task: What the labels mean: ``words`` (boundaries), ``words+pos``, ``entities``, or ``labels`` (one per word).
         types: Entity types or tags without their prefix, in order of first index; empty for untyped word boundaries.
         allowed: May the column's tag follow the row's? ``[labels + 1, labels + 1]``; the last row is the start of
             a text, the last column its end.
@@ -99,7 +99,7 @@ class LabelSet:
 
     @property
     def description(self) -> str:
-        """One phrase that says what was understood: ``entities in BIOES, 3 types (LOC, ORG, PER)``."""
+        """A summary in one phrase: ``entities in BIOES, 3 types (LOC, ORG, PER)``."""
         what = {"words": "word boundaries", "words+pos": "words with tags", "labels": "one label a word"}
         said = what.get(self.task, self.task) + ("" if self.scheme == "bare" else f" in {self.scheme}")
         if not self.types:
@@ -109,19 +109,19 @@ class LabelSet:
 
 
 def detect(labels: Sequence[str], *, scheme: str | None = None, where: str = "config.json") -> LabelSet:
-    """Read a head's labels: what task they are for, in which scheme, and which tags may follow each other.
+    """Interpret a head's labels: their task, their scheme, and which tags may follow each other.
 
-    Untyped ``B``/``I`` or BMES is word boundaries; typed with ``O`` is entities; typed without is words with tags;
-    anything else is one label a word, or entities if ``O`` is among them. BIO and IOB1 cannot be told apart when
-    every type has both tags: BIO is taken.
+    Untyped ``B``/``I`` or BMES means word boundaries; typed with ``O``, entities; typed without ``O``, words with tags;
+    anything else, one label per word, or entities if ``O`` is among them. When every type has both tags, BIO and IOB1
+    look the same: BIO is assumed.
 
     Args:
         labels: Names by index in the head's output.
-        scheme: Overrules the scheme found; ``bare`` takes any names as one label a word.
-        where: The file that the labels are from, for messages.
+        scheme: Overrides the detected scheme; ``bare`` takes any names as one label per word.
+        where: The file that the labels come from, for messages.
 
     Raises:
-        LabelError: If the names have no meaning (``LABEL_0``), are not distinct, or do not fit the scheme asked for.
+        LabelError: If the names have no meaning (``LABEL_0``), are not distinct, or do not fit the given scheme.
     """
     names = tuple(labels)
     _check_distinct(names, where)
@@ -140,7 +140,7 @@ def detect(labels: Sequence[str], *, scheme: str | None = None, where: str = "co
 
 
 class _Tag(NamedTuple):
-    """A label taken apart; the role is B, I, E, S, O, or P for a label of padding."""
+    """A label split into role and type; the role is B, I, E, S, O, or P for a padding label."""
 
     role: str
     type: str | None
@@ -180,7 +180,7 @@ def _outside_tag(name: str) -> _Tag | None:
 
 
 def _scheme_of(tags: Sequence[_Tag], names: Sequence[str]) -> str:
-    """The scheme that explains the tags; where several do, the one in most use."""
+    """The scheme that fits the tags; if several do, the most common one."""
     roles = {tag.role for tag in tags}
     if all(tag.type is None for tag in tags):
         return "BMES" if roles & {"E", "S"} else "BI"
@@ -238,7 +238,7 @@ def _transitions(roles: NDArray[np.str_], type_ids: NDArray[np.int32], scheme: s
     same: BoolArray = (types[:, None] == types) & (types >= 0)
     having = {role: np.isin(types, types[roles == role]) & (types >= 0) for role in "BIES"}
     anything = np.ones_like(same)
-    if scheme == "IOB1":  # B- only parts a unit from one of its own type
+    if scheme == "IOB1":  # B- only separates a unit from one of its own type
         return np.where((roles == "B") & having["I"], same, anything)
     if scheme == "IOE1":
         return np.where(((roles == "E") & having["I"])[:, None], same, anything)

@@ -1,6 +1,6 @@
-"""The names that files, options and programs have in common: tasks, layers, kinds of pieces, kinds of classification.
+"""The names that files, options and programs share: tasks, layers, kinds of pieces, kinds of classification.
 
-Attributes and options have these types, so mypy checks every string that is compared with one. Schemes of tags are in
+Attributes and options have these types, so mypy checks every string that is compared with one. Tag schemes are in
 ``lexel.labels``.
 """
 
@@ -14,22 +14,22 @@ Task = Literal["words", "pos", "words+pos", "entities", "labels", "spans", "fill
 FlatLayer = Literal["words", "pos", "entities"]
 """A layer without overlaps."""
 Layer = Literal["words", "pos", "entities", "nested"]
-"""What a Document holds beside its text."""
+"""A layer of a Document."""
 Pieces = Literal["chars", "tokenizer"]
-"""What a model reads: single characters, or the pieces of its tokenizer."""
+"""The units that a model reads: single characters, or the pieces of its tokenizer."""
 Problem = Literal["single", "multi", "regression"]
-"""What the outputs of a text classifier are: exclusive classes, classes each by itself, or numbers."""
+"""The kind of a text classifier: exclusive classes, independent classes, or numbers."""
 WordLabel = Literal["first", "mean"]
-"""Which pieces give a word its label: the first, or all by their mean."""
+"""The pieces that give a word its label: the first, or the mean of all."""
 
 SPAN_TASKS: tuple[Task, ...] = ("words", "words+pos", "entities")
 """Tasks whose tags follow a scheme."""
 LABELS_PIECES: tuple[Task, ...] = ("words", "pos", "words+pos", "entities", "labels")
-"""Tasks that label pieces, one by one."""
+"""Tasks that label each piece."""
 TAGGING: tuple[Task, ...] = (*LABELS_PIECES, "spans")
 """Tasks that give layers of a Document."""
 TEXT_TASKS: tuple[Task, ...] = ("classify", "answer", "embed")
-"""Tasks that look at whole texts."""
+"""Tasks that read whole texts."""
 TASKS: tuple[Task, ...] = get_args(Task)
 FLAT_LAYERS: tuple[FlatLayer, ...] = get_args(FlatLayer)
 LAYERS: tuple[Layer, ...] = get_args(Layer)
@@ -40,14 +40,14 @@ PROBLEMS: Mapping[str, Problem] = {
     "multi_label_classification": "multi",
     "regression": "regression",
 }
-"""The problem that each ``problem_type`` of a ``config.json`` names."""
+"""The kind of classification for each ``problem_type`` of a ``config.json``."""
 
 RowUnit = Literal["words", "chars"]
-"""What a row of CoNLL columns is."""
+"""The unit of a row of CoNLL columns."""
 OnError = Literal["stop", "skip", "repair"]
-"""What happens at a record that cannot be read: ``repair`` mends what has an obvious reading and skips the rest."""
+"""What to do with a record that cannot be read: ``repair`` fixes obvious faults and skips the rest."""
 OnErrorOrFile = Literal["stop", "skip", "repair", "file"]
-"""The same where bad records can be written to a file: ``file`` skips them and writes them there."""
+"""The same for outputs that can hold bad records: ``file`` skips them and writes them to a file."""
 
 PRESIDIO_TYPES: Mapping[str, str] = {
     "PER": "PERSON",

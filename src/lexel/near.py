@@ -1,18 +1,18 @@
-"""The name that someone most likely meant; none if no name is close enough to suggest it."""
+"""The name that was most likely meant; none if no name is close enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 _CHARS_AN_EDIT = 4
-"""A name of eight characters may have two typing errors, and still be recognised."""
+"""A name of eight characters is still recognised with two typing errors."""
 
 
 def nearest_name(typed: str, names: Iterable[str]) -> str | None:
-    """The name at the smallest edit distance, if that is small beside its length; of equals the first.
+    """The name with the smallest edit distance, if that is small relative to its length; of equals, the first.
 
-    An edit adds, removes or replaces a character, or swaps two neighbours. A name that continues where the typed one
-    stops (``--batch`` for ``--batch-pieces``) is close, too.
+    An edit adds, removes or replaces a character, or swaps two neighbours. A name that begins with the typed one
+    (``--batch`` for ``--batch-pieces``) is also close.
     """
     bare = typed.lstrip("-")
     found = min(
@@ -25,7 +25,7 @@ def nearest_name(typed: str, names: Iterable[str]) -> str | None:
 
 
 def edit_distance(a: str, b: str) -> int:
-    """How many edits make one string of the other; neighbours that are swapped count once.
+    """Number of edits that turn one string into the other; swapped neighbours count once.
 
     The optimal string alignment distance (https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
     """

@@ -1,4 +1,4 @@
-"""HTML pages from Jinja templates that lie beside the code which fills them; everything filled in is escaped."""
+"""HTML pages from Jinja templates, which lie next to the code that fills them; all values are escaped."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The forms of a head that scores spans: by label, every pair of a first and a last piece.
+"""The forms of a head that scores spans: for each label, every pair of a first and a last piece.
 
-A span's score is the product of a query of its first piece and a key of its last, over the root of their size
+A span's score is the product of a query of its first piece and a key of its last, divided by the root of their size
 (GlobalPointer: Su 2022, https://arxiv.org/abs/2208.03054). With rotary positions the score depends on the distance of
 the two pieces. In the efficient form all labels share queries and keys, and each label adds a bias of its own for the
 first and for the last piece.
@@ -39,7 +39,7 @@ class PointerForm:
     layout: Layout = "halves"
 
     def width(self, n_labels: int) -> int:
-        """How many numbers the head gives for a piece.
+        """Number of outputs of the head for a piece.
 
         The full form gives ``[labels, query and key, size]``. The efficient form gives a query, a key, and for each
         label the biases of a first piece, then for each label those of a last piece.
@@ -48,7 +48,7 @@ class PointerForm:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What ``lexel.json`` says of it."""
+        """The entry of ``lexel.json`` for it."""
         values = asdict(self)
         if self.kind == "global-pointer":
             del values["layout"]
@@ -56,10 +56,10 @@ class PointerForm:
 
 
 def check_span_labels(labels: Sequence[str], where: str) -> None:
-    """Make sure that every label names a kind of span.
+    """Check that every label names a kind of span.
 
     Raises:
-        LabelError: If there are none, one stands twice, or one means the outside.
+        LabelError: If there are none, one appears twice, or one means "outside".
     """
     from lexel.labels import detect  # needs numpy, which options must not import
 
@@ -69,7 +69,7 @@ def check_span_labels(labels: Sequence[str], where: str) -> None:
 
 
 def read_pointer(entry: Any, where: str) -> PointerForm:
-    """The form that an entry of ``lexel.json`` describes; what it does not name is the default.
+    """The form that an entry of ``lexel.json`` describes; missing keys have the default.
 
     Raises:
         CheckpointError: If it is not such an entry.

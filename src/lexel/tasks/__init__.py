@@ -1,1 +1,1 @@
-"""The tasks: each walks the one flow in ``base`` and adds its head, its decoding and its result."""
+"""The tasks. Each uses the flow in ``base`` and adds its head, its decoding and its result."""

@@ -1,10 +1,10 @@
 """Answers to questions, as spans of a context of any length.
 
-The question stands whole in each window of the context. A span's score is that of its start plus that of its end; in
-several windows, its best. The null answer ("the context does not say") has the score of the first piece of a window
-(``[CLS]``) as start and end; over windows its *least*, since one window that has the answer is enough (SQuAD 2.0's rule
-for BERT). Probabilities are a softmax over every span of the context and the null answer together, so they compare over
-windows, and sum to at most 1.
+Each window of the context holds the whole question. A span's score is the score of its start plus that of its end; if
+several windows hold the span, the best one counts. The null answer ("the context does not say") has the score of a
+window's first piece (``[CLS]``) as start and end. Over all windows, its *lowest* score counts, since one window with
+the answer is enough (SQuAD 2.0's rule for BERT). Probabilities are a softmax over all spans of the context and the
+null answer, so they are comparable between windows and sum to at most 1.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
 Align = Literal["words"]
 
 MAX_ANSWER_PIECES = 50
-"""Most pieces of an answer unless the caller says otherwise."""
+"""Default maximum number of pieces in an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was found for a question.
+    """The answers to a question.
 
     Attributes:
         question: The question.
         context: The text that may answer it.
-        answers: The best spans, none over another, best first.
+        answers: The best spans, without overlaps, best first.
         null_score: Probability that the context does not answer.
-        null_margin: Score of the null answer less that of the best span, before the softmax; what a threshold is for.
-        n_windows: In how many windows the context was read.
-        best: The answer: the best span, or ``None`` if there is none or the null answer was taken.
+        null_margin: Score of the null answer minus that of the best span, before the softmax. ``null_threshold`` is
+            compared with it.
+        n_windows: Number of windows that the context was read in.
+        best: The answer: the best span, or ``None`` if there is none or the null answer won.
     """
 
     question: str
@@ -74,10 +75,10 @@ class Answers:
     best: Answer | None
 
     def record(self, *, unit: str = "char") -> dict[str, Any]:
-        """The JSON record that stands for it.
+        """The answers as a JSON record.
 
         Args:
-            unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+            unit: Unit of the offsets: ``char``, ``utf16`` or ``byte``.
         """
         positions = unit_positions(self.context, unit)
 
@@ -110,19 +111,19 @@ class AnswerKeywords(TypedDict, total=False):
 
 
 class AnswerLoadKeywords(EngineKeywords, AnswerKeywords, total=False):
-    """What ``Answerer.load`` takes beside the model."""
+    """The keywords of ``Answerer.load``."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How answers are looked for: defaults of an answerer, or the options of one call.
+    """How to find answers: defaults of an answerer, or the options of one call.
 
     Attributes:
         top_k: Maximum number of spans per question.
         max_answer_pieces: Maximum number of pieces in an answer.
         max_answer_chars: Maximum number of characters in an answer; ``None`` for no limit.
         null_threshold: Return no answer if the margin of the null answer is above this; ``None`` always returns one.
-        align: ``words`` widens answers to whole words of the tokenizer, for scripts with blanks between words.
+        align: ``words`` widens answers to whole words of the tokenizer, for scripts with spaces between words.
         window: Maximum number of pieces in a window, with the question; ``None`` is the model's limit.
         overlap: Pieces of the context that neighbouring windows share; ``None`` is up to 128, a quarter at most.
         max_chars: Refuse longer contexts; ``None`` for no limit.
@@ -154,7 +155,7 @@ class Answerer:
     Create one with ``Answerer.load``.
 
     Attributes:
-        options: How answers are looked for, unless a call says otherwise.
+        options: Default options; a call can override them.
     """
 
     def __init__(self, flow: Flow, options: AnswerOptions) -> None:
@@ -190,7 +191,7 @@ class Answerer:
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
-            LabelError: If it has no head for answers; the message says which it has.
+            LabelError: If it has no head for answers; the message names the heads that it has.
             EngineError: If this machine cannot run the requested engine, device or precision.
         """
         computing, usual = options_of_load(AnswerOptions(), options, keywords, load=cls.load)
@@ -203,7 +204,7 @@ class Answerer:
     def __call__(
         self, question: str, context: str, *, options: AnswerOptions | None = None, **changes: Unpack[AnswerKeywords]
     ) -> Answers:
-        """Look for the answer to one question in its context.
+        """Find the answer to one question in its context.
 
         Args:
             question: The question.
@@ -228,7 +229,7 @@ class Answerer:
         options: AnswerOptions | None = None,
         **changes: Unpack[AnswerKeywords],
     ) -> Iterator[Answers]:
-        """Answer (question, context) pairs lazily: one ``Answers`` each, in order; otherwise as a call.
+        """Answer (question, context) pairs lazily: one ``Answers`` for each, in order.
 
         Args:
             questions: Pairs of a question and its context.
@@ -322,7 +323,7 @@ def _of_context(question: str, read: ReadContext, options: AnswerOptions) -> Ans
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """A context and what the head said of it.
+    """A context and the head's scores for it.
 
     Attributes:
         context: The text.
@@ -330,7 +331,7 @@ class ReadContext:
         ends: One past each piece's last character, ``[pieces]``.
         words: The pre-tokeniser's word of each piece, ``[pieces]``.
         windows: The scores of its windows, in order.
-        firsts: The two scores of each window's first piece, a special one, ``[windows, 2]``.
+        firsts: The two scores of each window's first piece, which is a special piece, ``[windows, 2]``.
     """
 
     context: str
@@ -342,41 +343,41 @@ class ReadContext:
 
     @property
     def nulls(self) -> NDArray[np.floating]:
-        """Score of the null answer in each window: its first piece as start and as end, ``[windows]``."""
+        """Score of the null answer in each window: the scores of its first piece as start and end, ``[windows]``."""
         return np.asarray(self.firsts.sum(axis=1))
 
     def without_blanks(self) -> ReadContext:
-        """The same, but pieces that stand for blanks alone (a lone ``▁``) end where the piece before them does.
+        """``ends``, but pieces that are only white space (a lone ``▁``) end where the piece before them does.
 
-        So no answer ends in a blank, and ``ends`` never decrease.
+        So no answer ends in white space, and the values never decrease.
         """
         if not len(self.ends):
             return self
         return replace(self, ends=np.maximum.accumulate(np.where(self.ends > self.starts, self.ends, 0)))
 
     def chars_of(self, first: int, end: int) -> tuple[int, int]:
-        """Where the pieces ``[first, end)`` begin and end in the context."""
+        """The characters of the pieces ``[first, end)`` in the context."""
         return int(self.starts[first]), int(self.ends[end - 1])
 
     def words_of(self, first: int, end: int, *, inside: slice = slice(None)) -> tuple[int, int]:
-        """The same, widened to the pre-tokeniser's whole words, as far as their pieces are among those ``inside``."""
+        """The same, widened to whole words of the pre-tokeniser, as far as their pieces are in ``inside``."""
         begin, stop, _ = inside.indices(len(self.words))
         low = max(int(np.searchsorted(self.words, self.words[first], side="left")), begin)
         high = min(int(np.searchsorted(self.words, self.words[end - 1], side="right")), stop)
         return int(self.starts[low]), int(self.ends[high - 1])
 
     def pieces_in(self, start: int, end: int) -> tuple[int, int]:
-        """The pieces that touch the characters ``[start, end)``; for ``ends`` that never decrease."""
+        """The pieces that overlap the characters ``[start, end)``; ``ends`` must not decrease."""
         return int(np.searchsorted(self.ends, start, side="right")), int(np.searchsorted(self.starts, end, side="left"))
 
 
 def candidates(layout: Layout) -> NDArray[np.bool_]:
-    """What a head for answers is asked at: every piece of the context, and each window's first, for the null answer."""
+    """The slots to score: every piece of the context, and each window's first piece, for the null answer."""
     return firsts(layout) | windowed(layout)
 
 
 def n_special_of_pairs(flow: Flow) -> int:
-    """How many special pieces stand around and between two texts."""
+    """Number of special pieces around and between two texts."""
     special = flow.tokenizer.special
     return len(special.pair_prefix) + len(special.pair_middle) + len(special.pair_suffix)
 
@@ -385,7 +386,7 @@ def read_contexts(block: Block, flow: Flow) -> Iterator[ReadContext]:
     """The contexts of a block that was read with ``candidates``, in order."""
     reading = block.readings[flow.name]
     pieces, scores = reading.pieces, reading.scores[flow.outputs[0]]
-    heads = np.flatnonzero(reading.piece < 0)  # each window begins with its first piece, which is none of the context's
+    heads = np.flatnonzero(reading.piece < 0)  # each window begins with a special piece
     edges = np.append(heads, len(scores))
     of_text = np.searchsorted(reading.windows.text, np.arange(len(block.texts) + 1))
     for i, context in enumerate(block.texts):

@@ -6,8 +6,8 @@ Texts travel in blocks. A flow reads a block in three steps, which can also be u
     compute   packed rows -> scores                     ``Flow.compute``, or ``Flow.batches`` and ``Engine.submit``
     finish    scores -> the block's reading             ``Flow.finish``
 
-``Flow.read`` does all three for a stream of blocks. Flows chain, so several checkpoints read the same text one after
-the other. While the engine computes one block, the next is being prepared: the look-ahead is one block.
+``Flow.read`` does all three for a stream of blocks. Flows can be chained, so that several checkpoints read the same
+text one after the other. While the engine computes one block, the next one is prepared: the look-ahead is one block.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ OVERLAP = 128
 """Pieces that neighbouring windows of a long text share; at most a quarter of the window in small models."""
 
 BATCH_PRODUCTS = 6_300_000
-"""What a batch costs beside its slots, where a slot costs ``hidden_size ** 2``: 96 slots of the bundled Chinese model,
+"""Fixed cost of a batch, in units where a slot costs ``hidden_size ** 2``: 96 slots of the bundled Chinese model,
 measured with batches of changing shapes; 10 slots of BERT-base."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one checkpoint read in a block.
+    """The scores of one checkpoint for a block.
 
     Attributes:
         pieces: The pieces of its texts.
-        scores: By output, scores at the slots that were picked, ``[picks, width]``. Taggers pick every piece where it
-            is decided, so there they are ``[pieces, labels]``. Or what a task's own collector made of them. Of a head
-            for spans, a row for each span, see ``SpanCollector.result``.
+        scores: By output, scores at the slots that were picked, ``[picks, width]``. Taggers pick every piece once, so
+            for them it is ``[pieces, labels]``. A task's own collector may return something else; a head for spans
+            gives a row for each span, see ``SpanCollector.result``.
         windows: The windows in which the texts were read.
-        window: Which of them a pick stands in, ``[picks]``; windows follow each other in order.
-        piece: Which piece was picked, or -1 for special pieces and partners, ``[picks]``.
+        window: The window of each pick, ``[picks]``, in ascending order.
+        piece: The piece of each pick, or -1 for special pieces and partners, ``[picks]``.
     """
 
     pieces: Pieces
@@ -71,8 +71,8 @@ class Partners:
     """The other texts of pairs.
 
     Attributes:
-        texts: One for each text; it stands whole beside every window of its text.
-        first: Whether it stands before its text (a question) or behind (a hypothesis), ``[texts]``.
+        texts: One for each text; every window of the text holds the whole of it.
+        first: Whether it comes before its text (a question) or after it (a hypothesis), ``[texts]``.
     """
 
     texts: Sequence[str]
@@ -81,13 +81,13 @@ class Partners:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some texts on their way through the flows.
+    """A list of texts that is passed through the flows.
 
     Attributes:
         texts: The callers' strings; long ones are read in windows.
         given_words: The words of each text, ``[words, 2]``, where the caller gave them.
-        readings: What has been read so far, by the name of the flow.
-        partners: What is next to the texts, where they are halves of pairs.
+        readings: The readings so far, by the name of the flow.
+        partners: The other texts, if the texts are halves of pairs.
     """
 
     texts: Sequence[str]
@@ -125,7 +125,7 @@ def gather_given(texts: Iterable[tuple[str, NDArray[np.int32]]]) -> Iterator[Blo
 
 
 class Pair(NamedTuple):
-    """A text to be read in windows, and what is next to each of them, if anything does."""
+    """A text to be read in windows, and its partner in each window, if it has one."""
 
     text: str
     partner: str | None = None
@@ -157,19 +157,19 @@ def block_of_pairs(pairs: Sequence[Pair]) -> Block:
 
 
 def join_words(words: Sequence[str], delimiter: str) -> tuple[str, NDArray[np.int32]]:
-    """A text put together from its words, and where they stand in it, ``[words, 2]``."""
+    """A text joined from its words, and their positions in it, ``[words, 2]``."""
     lengths = np.fromiter(map(len, words), np.int64, len(words))
     starts = np.cumsum(lengths + len(delimiter)) - lengths - len(delimiter)
     return delimiter.join(words), np.stack((starts, starts + lengths), axis=1).astype(np.int32)
 
 
 class Prepared(Work):
-    """A block on its way through a flow.
+    """A block that a flow is reading.
 
     Attributes:
         block: The texts.
         pieces: Their pieces.
-        layout: The windows, with what stands around them.
+        layout: The windows, with the special pieces and partners around them.
     """
 
     def __init__(
@@ -188,18 +188,18 @@ W = TypeVar("W", bound=Work)
 
 
 class Flow:
-    """One checkpoint ready to read: its tokenizer, its engine, and the outputs asked of it.
+    """One checkpoint, ready to read: its tokenizer, its engine, and the outputs to compute.
 
     Args:
-        name: Under which name its readings stand in a block.
+        name: The key of its readings in a block.
         checkpoint: The model.
-        engine: What computes it.
+        engine: The engine that computes it.
         outputs: Heads (or ``hidden.N``) to compute.
-        batch_pieces: Most slots in a batch.
+        batch_pieces: Maximum number of slots in a batch.
         script: ``simplified`` or ``traditional`` to have Chinese converted before the model, or ``as-is``.
 
     Attributes:
-        window: Most pieces that are encoded together, special pieces apart.
+        window: Maximum number of pieces that are encoded together, without special pieces.
         overlap: Pieces that neighbouring windows share, unless a reading asks for others.
     """
 
@@ -242,12 +242,12 @@ class Flow:
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By the model's folder and what was asked of it: an unpickled flow reads the files again."""
+        """Pickle the model's folder and the options only: an unpickled flow reads the files again."""
         again = partial(Flow, outputs=self.outputs, batch_pieces=self._batch_pieces, script=self.script)
         return again, (self.name, self.checkpoint, self.engine)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Flow:
-        return self  # nothing of it changes, and threads may share it
+        return self  # it is immutable, so threads may share it
 
     def read(
         self,
@@ -262,16 +262,16 @@ class Flow:
     ) -> Iterator[Block]:
         """Add this flow's reading to each block, in order: ``prepare``, ``compute`` and ``finish``.
 
-        A block without texts says that the source is about to wait: all blocks before it come out first.
+        A block without texts means that the source is about to wait: all blocks before it are returned first.
 
         Args:
-            blocks: What to read.
-            window: See ``prepare``, as for the others.
-            overlap: See there.
-            picks: See there.
-            read_empty: See there.
-            collect: See there.
-            span_threshold: See there.
+            blocks: The blocks to read.
+            window: See ``prepare``.
+            overlap: See ``prepare``.
+            picks: See ``prepare``.
+            read_empty: See ``prepare``.
+            collect: See ``prepare``.
+            span_threshold: See ``prepare``.
 
         Raises:
             DataError: If a partner leaves too little room for its text.
@@ -307,12 +307,12 @@ class Flow:
             block: The texts.
             window: Smaller windows than ``self.window``; the partner of a pair counts.
             overlap: Pieces that neighbouring windows share; by default ``self.overlap``, or less in small windows.
-            picks: Which slots to compute the outputs at.
+            picks: The slots whose outputs are computed.
             read_empty: Whether to read a text without pieces, in a window of special pieces (and its partner).
-            collect: Makes what receives the scores, for tasks that keep less than a row for each pick; by default
-                scores are put in the order of the picks.
-            span_threshold: The score (before a sigmoid) that a span must be above, for heads that score spans. A flow
-                with such a head looks at every piece of every window, whatever ``picks`` says.
+            collect: Makes the collector of the scores, for tasks that keep less than a row for each pick. By default,
+                all scores are kept, in the order of the picks.
+            span_threshold: For heads that score spans: the score (before a sigmoid) that a span must exceed. A flow
+                with such a head uses every piece of every window, regardless of ``picks``.
 
         Raises:
             DataError: If a partner leaves too little room for its text.
@@ -341,10 +341,10 @@ class Flow:
         )
 
     def compute(self, works: Iterable[W]) -> Iterator[W]:
-        """Step 2: compute the scores of works; each comes out when it is done, in order.
+        """Step 2: compute the scores of works; each is returned when it is done, in order.
 
-        The next work is asked for while the last one is being computed. A work without sequences says that the source
-        is about to wait: all works before it come out first.
+        The next work is requested while the last one is being computed. A work without sequences means that the source
+        is about to wait: all works before it are returned first.
 
         To compute works of several callers together, give their ``batches`` to ``self.engine.submit``.
         """
@@ -369,7 +369,7 @@ class Flow:
                 yield given.popleft()
 
     def compute_alone(self, work: Work) -> None:
-        """Compute one work; most are one batch, which needs no stream."""
+        """Compute one work; usually it is one batch, which needs no stream."""
         batches = list(self.batches([work]))
         if len(batches) == 1:
             batches[0].deliver(self.engine.submit(batches[0].rows, self.outputs).result())
@@ -379,7 +379,7 @@ class Flow:
             batch.deliver(scores)
 
     def finish(self, prepared: Prepared) -> Reading:
-        """Step 3: the reading of a block whose scores are all there; it is added to the block."""
+        """Step 3: make the reading of a block whose scores are complete, and add it to the block."""
         layout = prepared.layout
         picked = decided(layout) if self._span_heads else prepared.sequences.picked
         reading = Reading(
@@ -389,9 +389,9 @@ class Flow:
         return reading
 
     def work_of(self, sequences: Sequences, take: Callable[[Scores], None]) -> Work:
-        """A work whose scores go to a function, in the order of the picked pieces, ``[picks, width]``.
+        """A work that passes its scores to a function, in the order of the picked pieces, ``[picks, width]``.
 
-        Sequences hold the special pieces, and none is longer than the model takes.
+        Sequences include the special pieces, and none is longer than the model's limit.
         """
         n_picks = int(np.count_nonzero(sequences.picked))
         return Work(sequences, HandingOver(self._in_order(sequences), n_picks, take))
@@ -409,7 +409,7 @@ class Flow:
         return self._known(self.tokenizer.encode_words(block.texts, block.given_words))
 
     def _known(self, pieces: Pieces) -> Pieces:
-        """The pieces, which the embedding must have."""
+        """The pieces, after checking that the embedding has them."""
         n_known = self.checkpoint.config.vocab_size
         if self._has_piece_beyond and pieces.ids.max(initial=0) >= n_known:
             index = int(pieces.ids.max())
@@ -422,7 +422,7 @@ class Flow:
     def _lay_out(
         self, block: Block, pieces: Pieces, *, window: int | None, overlap: int | None, read_empty: bool
     ) -> Layout:
-        """The block's windows with everything that stands around them."""
+        """The block's windows with the special pieces and partners around them."""
         size = self.window if window is None else min(window, self.window)
         if block.partners is None:
             shared = min(self.overlap, size // 4) if overlap is None else overlap
@@ -457,10 +457,10 @@ class Flow:
 
 
 def _check_pieces(tokenizer: Tokenizer, *, n_known: int, folder: str) -> None:
-    """The embedding must have every piece that a text can have; added pieces may lie beyond it, while none occurs.
+    """Check that the embedding has every piece that a text can have; added pieces may lie beyond it until one occurs.
 
     Raises:
-        CheckpointError: If it has not, or not the special pieces.
+        CheckpointError: If it lacks one of them, or a special piece.
     """
     special = tokenizer.special
     if tokenizer.n_own_pieces > n_known or tokenizer.n_pieces > n_known + MOST_ADDED:
@@ -477,7 +477,7 @@ def _check_pieces(tokenizer: Tokenizer, *, n_known: int, folder: str) -> None:
 
 
 def types_known(special: SpecialPieces, *, family: Family) -> SpecialPieces:
-    """Special pieces with the types that a family knows, whatever its tokenizer's file says; so does transformers."""
+    """Special pieces with the types that the family knows, whatever the tokenizer's file says, as in transformers."""
     return special if family.pair_type_id is None else replace(special, pair_type_id=family.pair_type_id)
 
 

@@ -1,4 +1,4 @@
-"""What a classifier's scores are made to mean by labelled texts, and the file that it is kept in."""
+"""Calibration of a classifier's scores on labelled texts, and the file that stores it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CALIBRATION_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was found on labelled data to make scores say what they mean, and labels be given where they are best.
+    """A temperature that calibrates scores, and the thresholds with the best F1, both found on labelled data.
 
     Attributes:
-        temperature: What scores are divided by before the function.
-        thresholds: By label the least score with which a text is given it; empty where a text has one label.
-        n_examples: How many texts it was found on.
-        f1: By label the F1 there, with these thresholds.
+        temperature: Scores are divided by it before the function.
+        thresholds: By label, the minimum score; empty if each text has exactly one label.
+        n_examples: Number of labelled texts.
+        f1: By label, the F1 on these texts with these thresholds.
     """
 
     temperature: float = 1.0
@@ -46,7 +46,7 @@ class Calibration:
         """Read what ``save`` wrote.
 
         Raises:
-            DataError: If the file is not that.
+            DataError: If the file is not a calibration.
         """
         try:
             values = read_object(Path(path))

@@ -1,4 +1,4 @@
-"""Words to choose from: what pieces each has where a mask stands, and which the vocabulary cannot spell."""
+"""Words to choose from: the pieces of each in the place of a mask, and the words that the vocabulary cannot spell."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _logger = logging.getLogger("lexel")
 
 
 class CandidateWords:
-    """Words to choose from, each as long as it is.
+    """Words to choose from, each with its own number of pieces.
 
     Args:
-        words: The words, in order; one that is there twice counts once.
-        tokenizer: The model's.
-        spelling: How its vocabulary tells words apart.
-        most: Most pieces that a word may have.
+        words: The words, in order; duplicates count once.
+        tokenizer: The model's tokenizer.
+        spelling: How its vocabulary marks the beginnings of words.
+        most: Maximum number of pieces in a word.
 
     Raises:
         TypeError: If ``words`` is not several strings.
@@ -44,7 +44,7 @@ class CandidateWords:
         self.after = cache(self._after)
 
     def _spelt(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        """The words that are possible; a warning names the others."""
+        """The words that can be used; a warning names the others."""
         if not words:
             raise OptionError("targets: an empty list; expected words to choose from")
         problems = {word: problem for word in words if (problem := self._problem(word))}
@@ -65,7 +65,7 @@ class CandidateWords:
         return f"has {len(pieces)} pieces, the model reads {self._most}" if len(pieces) > self._most else None
 
     def _after(self, char: str) -> list[tuple[int, ...]]:
-        """The pieces of each word behind a character; ``""`` is the beginning of a text."""
+        """The pieces of each word after a character; ``""`` is the beginning of a text."""
         if self._spelling != "marked":
             encoded = self._tokenizer.encode(self.words)
         elif not char.strip():
@@ -76,7 +76,7 @@ class CandidateWords:
         return [tuple(ids.tolist()) for ids in np.split(encoded.ids, encoded.bounds[1:-1])]
 
     def _attached(self, char: str, word: str) -> tuple[int, ...]:
-        """A word's pieces where it follows a character without white space; alone, if a piece holds both."""
+        """A word's pieces directly after a character without white space; its own pieces if one piece holds both."""
         pieces = self._tokenizer.encode([char + word])
         begins = int(np.searchsorted(pieces.starts, len(char)))
         if begins and pieces.ends[begins - 1] > len(char):

@@ -1,4 +1,4 @@
-"""Checks of what a task is asked to read: one text, several, and each of them."""
+"""Checks of a task's input: one text, several texts, and each of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lexel.errors import DataError
 
 
 def check_one(text: object) -> None:
-    """Refuse what is not one text.
+    """Refuse anything but one text.
 
     Raises:
-        TypeError: Saying what it is.
+        TypeError: Naming the type that was found.
     """
     if not isinstance(text, str):
         raise TypeError(
@@ -21,26 +21,26 @@ def check_one(text: object) -> None:
 
 
 def check_several(texts: object, *, reader: str) -> None:
-    """Refuse one text where several are expected, which would be read letter by letter.
+    """Refuse one text where several are expected: it would be read letter by letter.
 
     Args:
-        texts: What was given.
-        reader: What to call on one text, for the message.
+        texts: The argument.
+        reader: The function for one text, for the message.
 
     Raises:
-        TypeError: If it is one.
+        TypeError: If it is one text.
     """
     if isinstance(texts, str):
         raise TypeError(f"expected several texts, found one str; call the {reader} on it")
 
 
 def check_text(number: int, text: object, *, max_chars: int | None = None) -> str:
-    """The text, if it is one that can be read.
+    """The text, if it can be read.
 
     Args:
-        number: Which text it is, from 0, for messages.
+        number: Its number from 0, for messages.
         text: The text.
-        max_chars: The longest text that is taken.
+        max_chars: Maximum number of characters.
 
     Raises:
         TypeError: If it is not a string.
@@ -53,7 +53,7 @@ def check_text(number: int, text: object, *, max_chars: int | None = None) -> st
 
 
 def check_each(texts: Iterable[str]) -> Iterator[str]:
-    """The texts as they come, each one checked.
+    """The texts, lazily, each one checked.
 
     Raises:
         TypeError: For anything but a string.
@@ -62,10 +62,10 @@ def check_each(texts: Iterable[str]) -> Iterator[str]:
 
 
 def check_length(*texts: str, what: str, max_chars: int | None) -> None:
-    """Refuse a text, or texts together, of more characters than are taken.
+    """Refuse a text, or several texts together, with too many characters.
 
     Raises:
-        DataError: Saying which.
+        DataError: Naming the text.
     """
     n_chars = sum(map(len, texts))
     if max_chars is not None and n_chars > max_chars:

@@ -1,7 +1,7 @@
-"""Texts and pairs of texts into classes, by a head that was trained for them.
+"""Classifies texts and pairs of texts with a trained head.
 
-A long text is read in windows, whose scores are averaged, each window counting as much as the pieces that it decides.
-Of a long pair the longer text is read in windows, and the other stands whole beside each.
+A long text is read in windows. Their scores are averaged, weighted by the number of pieces that each window decides.
+In a long pair, the longer text is read in windows, and each window holds the whole of the other one.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from lexel.tasks.streaming import FlowSteps, OnError, read_one, stream_results
 from lexel.trust.contract import Expects
 
 Text = str | tuple[str, str]
-"""What is classified: a text, or a pair of texts."""
+"""An input: a text, or a pair of texts."""
 
 HOW: Mapping[str, Any] = {"picks": firsts, "read_empty": True}
 """How a flow reads texts that are classified; see ``Flow.prepare``."""
 
 FUNCTION_OF: Mapping[Problem, Function] = {"single": "softmax", "multi": "sigmoid", "regression": "none"}
 _SAID: Mapping[str, Function] = {"softmax": "softmax", "sigmoid": "sigmoid", "identity": "none", "none": "none"}
-"""What a config calls a function, a torch module by the last part of its name."""
+"""The names of functions in a config; a torch module goes by the last part of its name."""
 
 
 def function_of_problem(checkpoint: Checkpoint, head: Head) -> Function:
-    """What turns a head's outputs into scores where nobody says so, as transformers has it.
+    """The default function that turns a head's outputs into scores, as in transformers.
 
     A single output is a probability, unless the config says that it is a number.
     """
@@ -66,7 +66,7 @@ def function_of_problem(checkpoint: Checkpoint, head: Head) -> Function:
 
 
 def function_of_folder(checkpoint: Checkpoint, head: Head) -> Function:
-    """What turns a head's outputs into scores: what the folder says, such as a reranker's, else by its problem.
+    """The function that turns a head's outputs into scores: the one that the folder names, else by its problem.
 
     Raises:
         CheckpointError: If the folder names a function that is not one of Lexel's.
@@ -92,15 +92,15 @@ class LabelScore(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a text was classified as.
+    """The classes of a text.
 
     Attributes:
-        text: The caller's string; of a pair the first.
+        text: The caller's string; for a pair, the first one.
         pair: The second string of a pair.
-        labels: The classes it was given, best first: one, or with several labels a text those that reach their
-            threshold; for regression none, unless a threshold is asked for.
+        labels: The assigned classes, best first: exactly one, or, for multi-label models, those that reach their
+            threshold. For regression, none, unless you set a threshold.
         ranked: All classes with their scores, best first, or the ``top_k`` best.
-        n_windows: In how many windows it was read.
+        n_windows: Number of windows that it was read in.
     """
 
     text: str
@@ -111,16 +111,16 @@ class Classification:
 
     @property
     def label(self) -> str:
-        """The best class, whether it was given or not."""
+        """The best class, whether it was assigned or not."""
         return self.ranked[0].label
 
     @property
     def score(self) -> float:
-        """Its score; for regression the number."""
+        """The score of the best class; for regression, the number."""
         return self.ranked[0].score
 
     def record(self) -> dict[str, Any]:
-        """The JSON record that stands for it, which ``read_classified`` can read."""
+        """The result as a JSON record, which ``read_classified`` can read."""
         return {
             "text": self.text,
             "text_pair": self.pair,
@@ -131,7 +131,7 @@ class Classification:
 
 
 class ClassifyKeywords(TypedDict, total=False):
-    """The fields of ``ClassifyOptions`` as keywords of ``load`` and of calls; a calibration may be its file."""
+    """The fields of ``ClassifyOptions`` as keywords of ``load`` and of calls; a calibration may be given as a file."""
 
     top_k: int | None
     function: Function | None
@@ -142,7 +142,7 @@ class ClassifyKeywords(TypedDict, total=False):
 
 
 class ClassifyLoadKeywords(EngineKeywords, ClassifyKeywords, total=False):
-    """What ``Classifier.load`` takes beside the model."""
+    """The keywords of ``Classifier.load``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +150,13 @@ class ClassifyOptions:
     """How scores become classes: defaults of a classifier, or the options of one call.
 
     Attributes:
-        top_k: How many classes ``ranked`` has; by default all.
-        function: ``softmax``, ``sigmoid`` or ``none``; by default what the folder says, else what the head's problem
-            asks for.
+        top_k: Number of classes in ``ranked``; by default all.
+        function: ``softmax``, ``sigmoid`` or ``none``; by default the one that the folder names, else the usual one for
+            the head's problem.
         multi_label: Whether a text may have any number of labels; by default as the head was trained.
-        threshold: The minimum score of a label: one for all, or by label. By default 0.5 (for ``none``
-            0), or the calibration's; where a text has one label, whatever is best.
-        calibration: What ``Classifier.calibrate`` found: scores are divided by its temperature.
+        threshold: The minimum score of a label: one for all, or by label. The default is the calibration's threshold,
+            else 0.5 (0 for ``none``). If a text has exactly one label, there is no minimum by default.
+        calibration: The result of ``Classifier.calibrate``: scores are divided by its temperature.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -175,7 +175,7 @@ class ClassifyOptions:
 
     @classmethod
     def read(cls, keywords: ClassifyKeywords) -> dict[str, Any]:
-        """Keywords as fields: the file of a calibration is read."""
+        """Keywords as fields; reads a calibration that is given as a file."""
         read: dict[str, Any] = dict(keywords)
         if isinstance(read.get("calibration"), str | os.PathLike):
             read["calibration"] = Calibration.load(read["calibration"])
@@ -188,7 +188,7 @@ class TextScores:
 
     Attributes:
         scores: Before any function, ``[texts, labels]``.
-        n_windows: In how many windows each was read, ``[texts]``.
+        n_windows: Number of windows of each text, ``[texts]``.
     """
 
     scores: NDArray[np.float64]
@@ -198,13 +198,13 @@ class TextScores:
 def score_texts(
     flow: Flow, pairs: Iterable[Pair], *, window: int | None = None, first_window: bool = False
 ) -> Iterator[TextScores]:
-    """The scores of a flow's one output for each text or pair, a block at a time.
+    """The scores of a flow's only output for each text or pair, block by block.
 
     Args:
-        flow: What reads them.
-        pairs: What to read.
+        flow: The flow that reads them.
+        pairs: The texts and pairs to read.
         window: Smaller windows than the model's.
-        first_window: Whether what lies beyond a text's first window is left out.
+        first_window: Whether to read only the first window of each text.
     """
     for block in flow.read(gather_pairs(pairs), **HOW, window=window):
         yield scores_of(block, flow, first_window=first_window)
@@ -223,7 +223,7 @@ def scores_of(block: Block, flow: Flow, *, first_window: bool = False) -> TextSc
 
 
 def pair_of(text: Text) -> Pair:
-    """How a text or a pair is read: of a pair the longer text in windows, beside the other."""
+    """How a text or a pair is read: in a pair, the longer text in windows, each with the other text."""
     if isinstance(text, str):
         return Pair(text)
     first, second = text
@@ -302,7 +302,7 @@ class Classifier:
         found = find_head(checkpoint, "classify", name=head)
         is_raw = (usual.function or function_of_folder(checkpoint, found)) == "none"
         if is_raw and computing.precision == "auto" and computing.engine != "numpy":
-            computing = replace(computing, precision="float32")  # no softmax hides what bf16 rounds
+            computing = replace(computing, precision="float32")  # without a softmax, the rounding of bf16 shows
         flow = start_flow(checkpoint, [found.name], computing, script=script)
         classifier = cls(flow, usual)
         announce(flow)
@@ -359,7 +359,7 @@ class Classifier:
         return np.concatenate([np.empty((0, len(self.head.labels))), *(block.scores for block in blocks)])
 
     def calibrate(self, examples: Iterable[Classified]) -> Calibration:
-        """Find the temperature, and for several labels a text the thresholds with the best F1, on labelled texts.
+        """Find the temperature, and for multi-label models the thresholds with the best F1, on labelled texts.
 
         Use texts that the model was not trained on. No option is changed: pass the result as
         ``calibration`` to ``load`` or to a call.
@@ -369,8 +369,8 @@ class Classifier:
 
         Raises:
             DataError: If there are no texts.
-            LabelError: If a label is not the head's, a text of one label has not exactly one, or the head gives
-                numbers.
+            LabelError: If the head does not have a label, a text does not have exactly one label where one is needed,
+                or the head is for regression.
         """
         rule = self._rule(self.options)
         if rule.function == "none" or self.head.problem == "regression":
@@ -431,7 +431,7 @@ class Classifier:
         )
 
     def _function(self, problem: Problem) -> Function:
-        if problem != (self.head.problem or "single"):  # the caller wants other labels than the head was trained for
+        if problem != (self.head.problem or "single"):  # the head was trained for another problem
             return FUNCTION_OF[problem]
         return function_of_folder(self._flow.checkpoint, self.head)
 
@@ -474,12 +474,12 @@ class Rule:
 
     Attributes:
         labels: The classes, in the order of the scores.
-        function: What is applied to scores.
+        function: The function that is applied to scores.
         is_multi: Whether a text may have any number of labels.
-        is_number: Whether scores are numbers that no label follows from.
-        thresholds: The least score of each label, or ``None`` where the best is given whatever it is, ``[labels]``.
-        temperature: What scores are divided by before the function.
-        top_k: How many classes to tell.
+        is_number: Whether scores are numbers without labels (regression).
+        thresholds: The minimum score of each label, ``[labels]``, or ``None`` if the best label is always assigned.
+        temperature: Scores are divided by it before the function.
+        top_k: Number of classes to return.
     """
 
     labels: Sequence[str]
@@ -491,7 +491,7 @@ class Rule:
     top_k: int | None = None
 
     def decide(self, block: TextScores, next_text: Callable[[], Text]) -> Iterator[Classification]:
-        """The classifications of a block's texts, which are asked for one by one."""
+        """The classifications of a block's texts, one by one."""
         values = apply_function(block.scores / self.temperature, self.function)
         reached = self._reached(values)
         order = np.argsort(-values, axis=1, kind="stable")

@@ -17,10 +17,10 @@ from lexel.errors import MissingExtra, OptionError
 from lexel.tasks.pooling import normalise
 
 MOST_PAIRWISE = 20_000
-"""Most vectors that a threshold takes: it keeps the distances of all pairs, 4 bytes each."""
+"""Most vectors that can be clustered by a threshold: the distances of all pairs are kept, 4 bytes each."""
 
 _STARTS = 4
-"""How often k-means starts anew; the best result counts."""
+"""Number of runs of k-means; the best result counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ def cluster_vectors(
         seed: Seed of k-means.
 
     Raises:
-        OptionError: Unless exactly one of ``n_clusters`` and ``threshold`` is given, or there are too few vectors for
-            the one or too many for the other.
+        OptionError: If not exactly one of ``n_clusters`` and ``threshold`` is given, or there are too few vectors for
+            the number of clusters or too many for a threshold.
         MissingExtra: If scikit-learn is not installed.
     """
     labels = assign_clusters(vectors, n_clusters=n_clusters, threshold=threshold, seed=seed)
@@ -90,7 +90,7 @@ def _load_models() -> Any:
 
 
 def _by_size(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> Iterator[Cluster]:
-    """The clusters, the largest first; of equally large ones the one with the first row."""
+    """The clusters, the largest first; of equally large ones, the one with the first row."""
     if not len(labels):
         return
     _, first, sizes = np.unique(labels, return_index=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Vectors of texts, of their words and of their entities."""
+"""Embeddings of texts, and of their words and entities."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Embedding(NamedTuple):
 
     Attributes:
         vector: ``[dims]``, float32.
-        n_pieces: How many pieces the text has, its prompt's included, special ones not.
-        n_windows: In how many windows it was read.
+        n_pieces: Number of pieces in the text, with its prompt, without special pieces.
+        n_windows: Number of windows that it was read in.
     """
 
     vector: Floats
@@ -51,7 +51,7 @@ class Embedding(NamedTuple):
 
 
 class EmbeddedBlock(NamedTuple):
-    """The vectors of texts that follow each other, ``[texts, dims]``, and each one's counts, ``[texts]``."""
+    """The vectors of consecutive texts, ``[texts, dims]``, and the counts of each, ``[texts]``."""
 
     vectors: Floats
     n_pieces: Ints
@@ -59,7 +59,7 @@ class EmbeddedBlock(NamedTuple):
 
 
 class EmbedLoadKeywords(EngineKeywords, EmbedKeywords, total=False):
-    """What ``Embedder.load`` takes beside the model."""
+    """The keywords of ``Embedder.load``."""
 
 
 class _Embeddings(Sequence[Embedding]):
@@ -81,12 +81,12 @@ class _Embeddings(Sequence[Embedding]):
 
 
 class Embedder:
-    """Makes a vector of a text, and of its words and entities. Safe to call from several threads.
+    """Computes the vector of a text, and of its words and entities. Safe to call from several threads.
 
     Create one with ``Embedder.load``.
 
     Attributes:
-        plan: How vectors are made.
+        plan: How vectors are computed.
         options: Default options; a call can override them.
     """
 
@@ -196,7 +196,7 @@ class Embedder:
         options: EmbedOptions | None = None,
         **changes: Unpack[EmbedKeywords],
     ) -> Iterator[Embedding]:
-        """The vectors of texts, lazily: one for each, in order, in memory that does not grow with their number.
+        """The vectors of texts, lazily: one for each, in order, in constant memory.
 
         Args:
             texts: The texts.
@@ -225,7 +225,7 @@ class Embedder:
         options: EmbedOptions | None = None,
         **changes: Unpack[EmbedKeywords],
     ) -> Iterator[EmbeddedBlock]:
-        """As ``stream``, but many texts at a time, as they are computed."""
+        """As ``stream``, but in batches, as they are computed."""
         check_several(texts, reader="embedder")
         steps = self.with_options(options, **changes)._steps
         return (cast(_Embeddings, found).block for found in stream_lists(steps, texts, live=live))
@@ -274,10 +274,10 @@ class Embedder:
     def stream_parts(
         self, documents: Iterable[Document], *, part: Part, on_error: OnError = "raise", live: bool | None = None
     ) -> Iterator[Floats]:
-        """A vector for each word or entity: the mean of the states of its pieces, read in its whole text.
+        """A vector for each word or entity: the mean of the hidden states of its pieces, read within the whole text.
 
-        Neither a prompt nor the folder's maps of whole texts are applied; the layers, ``normalise`` and ``dimensions``
-        are. A part in no piece (characters that the tokenizer drops) has zeros.
+        The layers, ``normalise`` and ``dimensions`` are applied; a prompt and the folder's layers for whole texts are
+        not. A word or entity without a piece (characters that the tokenizer drops) has zeros.
 
         Args:
             documents: Documents with that layer.
@@ -330,7 +330,7 @@ class Embedder:
 
     @cached_property
     def _first_position(self) -> int:
-        """The first place of a text that is pooled, from 1; a prompt may be left out."""
+        """The first position of a text that is pooled, from 1; a prompt may be left out."""
         if self.plan.include_prompt or not self.plan.prompt:
             return 1
         return 1 + self._n_prefix + len(self._flow.tokenizer.encode([self._prepared("")]))
@@ -368,7 +368,7 @@ class Embedder:
 def open_embedder(
     source: Source | None, *, revision: str | None = None, pieces: str | None = None
 ) -> tuple[Checkpoint, SentenceModules | None]:
-    """The checkpoint that a caller means, and what its sentence-transformers files say."""
+    """The checkpoint of a source, and the contents of its sentence-transformers files."""
     folder = Path(source) if isinstance(source, str | os.PathLike) else None
     if folder is not None and folder.is_dir():
         source = transformer_folder(folder)
@@ -386,7 +386,7 @@ def _lowered(text: str) -> str:
 
 
 def _parts_of(document: Document, part: Part, number: int) -> NDArray[np.int32]:
-    """Where a document's words or entities stand, ``[parts, 2]``."""
+    """The offsets of a document's words or entities, ``[parts, 2]``."""
     if not isinstance(document, Document):
         raise TypeError(f"document {number}: expected Document, found {type(document).__name__}")
     layer = "words" if part == "word" else "entities"
@@ -404,7 +404,7 @@ def _states(scores: Scores, plan: PoolingPlan) -> Floats:
 
 
 class _TextPool:
-    """Collects a block's states into one vector a text."""
+    """Collects a block's states into one vector per text."""
 
     def __init__(self, positions: SlotPositions, plan: PoolingPlan, hidden_size: int) -> None:
         n_texts = int(positions.group[-1]) + 1  # each text has a window, and each window a slot

@@ -1,7 +1,7 @@
 """Reading from an event loop: inputs that wait at the same time are read together; streams are read in a thread.
 
-Nothing here blocks the loop. Cancelling one caller never disturbs another: what nobody wants any more is dropped before
-its next batch, and a batch that has begun is finished first, since the engine still reads its arrays.
+Nothing here blocks the loop. Cancelling one caller never disturbs another: work that is no longer wanted is dropped
+before its next batch. A batch that has begun is finished first, since the engine still reads its arrays.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ BATCH_CHARS = 4_096
 """Characters of single inputs that are read together."""
 
 N_READING = 2
-"""Lists that are read at a time: while the engine computes one, Python works on the other."""
+"""Lists that are read at the same time: while the engine computes one, Python works on the other."""
 
 _IN_FLIGHT = 2
-"""Batches of a list that the engine has before the first of them is waited for."""
+"""Batches of a list that are submitted to the engine before waiting for the first of them."""
 
 _LISTS_AHEAD = 2
 """Lists of a stream that are read before their results are taken."""
@@ -43,7 +43,7 @@ async def read_soon(steps: Steps[Given, Any, Result], given: Given, *, lane: obj
     Args:
         steps: How the task reads.
         given: The input.
-        lane: What must be equal for inputs to be read together: the reader and its options.
+        lane: The reader and its options; only inputs with equal lanes are read together.
     """
     item = steps.check(0, given)
     loop = asyncio.get_running_loop()
@@ -67,7 +67,7 @@ class _Waiting:
 
 
 class _Together:
-    """The inputs that wait in one event loop; used by its thread alone."""
+    """The inputs that wait in one event loop; used only by its thread."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
@@ -99,7 +99,7 @@ class _Together:
                     one.answer.set_result(result)
 
     def _take(self) -> list[_Waiting]:
-        """The input that has waited longest, and those that go with it."""
+        """The input that has waited longest, and those that can be read with it."""
         taken: list[_Waiting] = []
         others: deque[_Waiting] = deque()
         n_chars = 0
@@ -121,7 +121,7 @@ _readers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Together] = WeakKeyDicti
 
 
 class _NotWanted(Exception):  # noqa: N818 (it is not an error)
-    """Nobody waits for what is being read."""
+    """No caller waits for the results any more."""
 
 
 def _read(inputs: Sequence[_Waiting]) -> Sequence[Any]:
@@ -139,7 +139,7 @@ def _read(inputs: Sequence[_Waiting]) -> Sequence[Any]:
 
 
 def _run(job: Job[Result], is_wanted: Callable[[], bool]) -> Sequence[Result]:
-    """The results of a job, with a look between batches at whether anybody wants them."""
+    """The results of a job; checks between batches whether a caller still wants them."""
     try:
         while True:
             for flow, work in next(job):
@@ -184,9 +184,9 @@ async def stream_soon(
 
     Args:
         steps: How the task reads.
-        given: The inputs. An asynchronous iterator is asked for its inputs in the loop.
-        on_error: See there.
-        live: See there.
+        given: The inputs. An asynchronous iterator is read in the loop.
+        on_error: See ``stream_results``.
+        live: See ``stream_results``.
     """
     source = _Bridge(given) if isinstance(given, AsyncIterable) else None
     pump = _Pump(steps, given if source is None else source, on_error=on_error, live=live)  # type: ignore[arg-type]
@@ -206,7 +206,7 @@ async def stream_soon(
 
 
 class _Found(NamedTuple):
-    """Some results of a stream, and how it ended."""
+    """Results of a stream, and how it ended."""
 
     results: Sequence[Any]
     error: BaseException | None = None
@@ -264,7 +264,7 @@ class _Pump(Generic[Given, Result]):
         found: list[Result] = []
         try:
             found.extend(in_places(iter([(places, results)]), self._on_error))
-        except Exception as error:  # noqa: BLE001 (it is raised behind the results before it)
+        except Exception as error:  # noqa: BLE001 (it is raised after the results before it)
             return _Found(found, error)
         return _Found(found)
 
@@ -303,7 +303,7 @@ class _Bridge(Generic[Given]):
         return await anext(self._iterator, self._END)
 
     def stop(self) -> None:
-        """End the iterator, also where a thread waits for it."""
+        """End the iterator, even if a thread waits for it."""
         self._is_stopped = True
         if self._asked is not None:
             self._asked.cancel()

@@ -1,4 +1,4 @@
-"""Masked words with their probabilities: one mask, several, several decided together, words of any length."""
+"""Fills masked words, with probabilities: one mask, several, several decided together, words of any length."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ MAX_CHOICES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one mask was filled with: characters ``[start, end)`` of the filled text.
+    """The filling of one mask: characters ``[start, end)`` of the filled text.
 
     Attributes:
         start: Its first character.
         end: One past its last.
         text: ``filled[start:end]``.
-        pieces: Its pieces in the vocabulary's spelling.
+        pieces: Its pieces as the vocabulary spells them.
     """
 
     start: int
@@ -64,11 +64,11 @@ class Candidate:
     """A way to fill a blank.
 
     Attributes:
-        filled: The text with it; masks that are not of this blank still stand there.
-        parts: What each of the blank's masks was filled with.
+        filled: The text with this candidate; masks of other blanks are kept.
+        parts: The filling of each mask of the blank.
         prob: Probability of all its pieces, given their number: for one piece the model's softmax, for several the
-            chain's (see ``lexel.decoding.masks``).
-        score: What candidates are ranked by: a log-probability, divided for its length; see ``FillOptions``.
+            probability of the chain (see ``lexel.decoding.masks``).
+        score: The rank of a candidate: a log-probability, normalised by length; see ``FillOptions``.
     """
 
     filled: str
@@ -78,17 +78,17 @@ class Candidate:
 
     @property
     def text(self) -> str:
-        """What the first mask was filled with."""
+        """The filling of the first mask."""
         return self.parts[0].text
 
 
 @dataclass(frozen=True, slots=True)
 class FilledBlank:
-    """Masks that were decided together (without ``joint`` each by itself), and their candidates, best first.
+    """Masks that were decided together (without ``joint``, a single mask), and their candidates, best first.
 
     Attributes:
-        masks: Characters ``[start, end)`` of the text, one pair a mask.
-        candidates: What to put there.
+        masks: Characters ``[start, end)`` of the text, one pair per mask.
+        candidates: The candidates.
     """
 
     masks: tuple[tuple[int, int], ...]
@@ -97,7 +97,7 @@ class FilledBlank:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """A text with masks, and what to put in their place.
+    """A text with masks, and the candidates for them.
 
     Attributes:
         text: The caller's string.
@@ -108,7 +108,7 @@ class Filling:
     blanks: tuple[FilledBlank, ...]
 
     def record(self, *, unit: str = "char") -> dict[str, Any]:
-        """The filling as JSON has it.
+        """The filling as a JSON record.
 
         Args:
             unit: What offsets count: ``char``, ``utf16`` or ``byte``.
@@ -128,7 +128,7 @@ class Filling:
 
     @property
     def best(self) -> str:
-        """The text with the best candidate in each blank; a blank that has none stays masked."""
+        """The text with the best candidate in each blank; a blank without candidates stays masked."""
         found = [
             (mask, part.text)
             for blank in self.blanks
@@ -154,24 +154,24 @@ class FillKeywords(TypedDict, total=False):
 
 
 class FillLoadKeywords(EngineKeywords, FillKeywords, total=False):
-    """What ``Filler.load`` takes beside the model."""
+    """The keywords of ``Filler.load``."""
 
 
 @dataclass(frozen=True, slots=True)
 class FillOptions:
-    """How masks are filled: defaults of a filler, or the options of one call.
+    """How to fill masks: defaults of a filler, or the options of one call.
 
     Attributes:
-        top_k: How many candidates; by default 5, or all targets.
-        targets: Words to choose from, of any length; else the whole vocabulary.
+        top_k: Number of candidates; by default 5, or all targets.
+        targets: Words to choose from, of any length; by default the whole vocabulary.
         joint: Decide all masks of a text together.
         length: Number of pieces of a mask that does not state it: a number, or the minimum and the maximum.
         mask: Another spelling of a mask besides the tokenizer's own, such as ``____``.
         beam: Beam width for each length.
-        order: Which piece is decided next: the most ``certain``, or from ``left`` to right.
+        order: The piece to decide next: the most ``certain``, or from ``left`` to right.
         rank: Rank by the ``chain``'s probability or by the pseudo-log-likelihood (``pll``).
-        length_penalty: Its logarithm is divided by the number of pieces to this power: 0 favours short fillings, 1 is
-            the mean of a piece.
+        length_penalty: The log-probability is divided by the number of pieces to this power: 0 favours short fillings,
+            1 is the mean per piece.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -208,7 +208,7 @@ class FillOptions:
 
     @property
     def wanted(self) -> int | None:
-        """How many candidates; ``None`` is all."""
+        """Number of candidates; ``None`` is all."""
         return self.top_k or (TOP_K if self.targets is None else None)
 
 
@@ -290,7 +290,7 @@ class Filler:
         Raises:
             TypeError: If ``text`` is not a string, or an option is unknown.
             OptionError: If an option has a value that it cannot have.
-            DataError: If there is no mask, or one longer than the model reads.
+            DataError: If there is no mask, or one is longer than the model's window.
         """
         check_one(text)
         return read_one(self._steps("text {}".format, self._asked(options, changes)), text)
@@ -309,7 +309,7 @@ class Filler:
 
         Args:
             texts: Texts with masks; a blank one may have none.
-            where: What messages call a text, by its number from 0.
+            where: The name of a text in messages, by its number from 0.
             on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
                 error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
@@ -376,7 +376,7 @@ class Filler:
     def _filling(
         self, texts: Sequence[MaskedText], options: FillOptions, targets: CandidateWords | None
     ) -> Job[Filling]:
-        """The fillings of some texts, whose blanks are all decided side by side."""
+        """The fillings of several texts; all their blanks are decided in parallel."""
         blanks = [
             [Blank(text, decided) for decided in _decided(len(text.masks), joint=options.joint)] for text in texts
         ]
@@ -396,7 +396,7 @@ class Filler:
         ]
 
     def _result(self, problem: _Problem, found: Sequence[Hypothesis]) -> FilledBlank:
-        """The candidates, each once, however many ways lead to the same words."""
+        """The candidates without duplicates: several piece sequences can spell the same words."""
         named: dict[tuple[str, ...], Hypothesis] = {}
         for one in found:
             for words in [self._words(problem.blank, one)] if problem.targets is None else problem.words_of(one):
@@ -407,7 +407,7 @@ class Filler:
         return FilledBlank(masks, tuple(self._candidate(problem.blank, one, words) for words, one in chosen))
 
     def _words(self, blank: Blank, found: Hypothesis) -> tuple[str, ...]:
-        """What each mask is filled with, as text."""
+        """The filling of each mask, as text."""
         return tuple(
             self._word(blank, mask, stretch) for mask, stretch in zip(blank.decided, found.stretches, strict=True)
         )
@@ -431,7 +431,7 @@ class Filler:
 
 @dataclass(frozen=True)
 class _Problem:
-    """A blank to be filled: how it is searched, and what the words of a result are called."""
+    """A blank to be filled: its search, and the words that a result stands for."""
 
     blank: Blank
     options: FillOptions
@@ -442,7 +442,7 @@ class _Problem:
         return [self.blank.text.masks[mask] for mask in self.blank.decided]
 
     def search(self) -> Search:
-        """A fresh search.
+        """A new search.
 
         Raises:
             DataError: If there is too much to try.
@@ -461,7 +461,7 @@ class _Problem:
         return search_fillings(layouts_of(lengths), beam=beam, ranking=options.ranking)
 
     def words_of(self, found: Hypothesis) -> Sequence[tuple[str, ...]]:
-        """The targets that a hypothesis stands for; several may have the same pieces."""
+        """The targets of a hypothesis; several may have the same pieces."""
         return self._choices[Hypothesis(found.layout, found.pieces)]
 
     @cached_property
@@ -507,7 +507,7 @@ def _decided(n_masks: int, *, joint: bool) -> list[tuple[int, ...]]:
 
 
 def _replaced(text: str, masks: Sequence[tuple[int, int]], words: Sequence[str]) -> tuple[str, list[int]]:
-    """A text with words in the place of masks, and where each then starts."""
+    """A text with words in place of the masks, and where each word starts."""
     parts: list[str] = []
     starts: list[int] = []
     done = length = 0

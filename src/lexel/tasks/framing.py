@@ -1,10 +1,10 @@
-"""Windows as the encoder reads them: special pieces around each, and the other text of a pair beside it.
+"""Adds to each window the special pieces, and the other text of a pair.
 
     one text     [CLS] window [SEP]
     a pair       [CLS] partner [SEP] window [SEP]      or      [CLS] window [SEP] partner [SEP]
 
-A text is cut into windows; its partner, if it has one, stands whole in each of them. A task says with ``Picks`` which
-slots' scores it wants.
+A text is cut into windows; each of them holds the whole of its partner, if it has one. A task chooses with ``Picks``
+the slots whose scores it needs.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from lexel.text.windows import Windows
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The sequences of some windows, laid end to end.
+    """The sequences of windows, concatenated.
 
     Attributes:
         ids: Vocabulary indexes, ``[slots]``.
         type_ids: BERT's sentence A (0) or B (1), ``[slots]``.
         bounds: The sequence of window i is ``[bounds[i], bounds[i + 1])``, ``[windows + 1]``.
         windows: The windows.
-        window: Which of them a slot belongs to, ``[slots]``.
-        piece: Which piece of the windowed texts stands there, or -1 for special pieces and partners, ``[slots]``.
+        window: The window of each slot, ``[slots]``.
+        piece: The piece of the windowed texts in each slot, or -1 for special pieces and partners, ``[slots]``.
     """
 
     ids: NDArray[np.int32]
@@ -43,12 +43,12 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class PartnerPieces:
-    """The pieces of the texts that are next to the windowed ones.
+    """The pieces of the partners.
 
     Attributes:
         ids: Vocabulary indexes, ``[pieces]``.
         bounds: Where each partner begins and ends, ``[texts + 1]``.
-        first: Whether it stands before its text, ``[texts]``.
+        first: Whether it comes before its text, ``[texts]``.
     """
 
     ids: NDArray[np.int32]
@@ -57,7 +57,7 @@ class PartnerPieces:
 
 
 Picks = Callable[[Layout], NDArray[np.bool_]]
-"""Which slots' scores a task wants, ``[slots]``."""
+"""Chooses the slots whose scores a task needs, ``[slots]``."""
 
 
 def decided(layout: Layout) -> NDArray[np.bool_]:
@@ -67,7 +67,7 @@ def decided(layout: Layout) -> NDArray[np.bool_]:
 
 
 def firsts(layout: Layout) -> NDArray[np.bool_]:
-    """The first piece of every window's sequence (``[CLS]``), which stands for all of it."""
+    """The first piece of every window's sequence (``[CLS]``), which represents the whole window."""
     picked = np.zeros(len(layout.ids), np.bool_)
     picked[layout.bounds[:-1]] = True
     return picked
@@ -79,20 +79,20 @@ def windowed(layout: Layout) -> NDArray[np.bool_]:
 
 
 def everything(layout: Layout) -> NDArray[np.bool_]:
-    """Every slot: special pieces and partners too."""
+    """Every slot, including special pieces and partners."""
     return np.ones(len(layout.ids), np.bool_)
 
 
 def lay_out(
     ids: NDArray[np.int32], windows: Windows, special: SpecialPieces, *, partners: PartnerPieces | None = None
 ) -> Layout:
-    """Put the special pieces, and the partners of pairs, around the windows.
+    """Add the special pieces, and the partners of pairs, to the windows.
 
     Args:
         ids: The pieces that the windows index.
         windows: The windows.
         special: The special pieces.
-        partners: What is next to the texts, for pairs.
+        partners: The other texts, for pairs.
     """
     if partners is None and len(windows) == 1:
         return _lay_out_one(ids, windows, special)
@@ -110,7 +110,7 @@ def lay_out(
     order = np.arange(int(parts.sum())) + np.repeat(starts.ravel() - (np.cumsum(parts) - parts), parts)
     lengths = sizes.sum(axis=1)
     types = np.zeros_like(sizes, np.int32)
-    types[:, 3:] = special.pair_type_id  # what follows the special pieces in the middle
+    types[:, 3:] = special.pair_type_id  # the part after the special pieces in the middle
     return Layout(
         ids=np.concatenate((source, runs))[order],
         type_ids=np.repeat(types.ravel(), parts),
@@ -122,7 +122,7 @@ def lay_out(
 
 
 def _lay_out_one(ids: NDArray[np.int32], windows: Windows, special: SpecialPieces) -> Layout:
-    """The layout of a single window without a partner, as most lone texts have it."""
+    """The layout of a single window without a partner, the usual case for one text."""
     start, end = int(windows.start[0]), int(windows.end[0])
     before, after = len(special.prefix), len(special.suffix)
     n_slots = before + end - start + after
@@ -147,17 +147,17 @@ def room_beside(
     longest: int,
     special: SpecialPieces,
 ) -> NDArray[np.int64]:
-    """How many pieces of each text a window holds beside its partner, ``[texts]``.
+    """Number of pieces of each text that a window holds next to its partner, ``[texts]``.
 
-    A partner may take all that a short text leaves. Beside a long text it may take three quarters of the window, so
-    that the number of windows stays within bounds.
+    A partner may use all the room that a short text leaves. With a long text, it may use three quarters of the window,
+    so that the number of windows stays limited.
 
     Args:
         partners: The partners' texts, for messages.
         taken: Pieces of each partner, ``[texts]``.
         wanted: Pieces of each text, ``[texts]``.
-        size: Largest window, special pieces apart.
-        longest: Longest sequence that the model takes.
+        size: Largest window, without special pieces.
+        longest: Longest sequence that the model can read.
         special: The special pieces.
 
     Raises:
@@ -181,7 +181,7 @@ _Part = tuple[NDArray[np.int64], NDArray[np.int64]]  # where it starts and how l
 
 
 def _side_by_side(own: _Part, partners: PartnerPieces, text: NDArray[np.int64], *, n_pieces: int) -> list[_Part]:
-    """The two texts of each window's pair in their order; the partners' pieces stand behind all others."""
+    """The two texts of each window's pair in order; the partners' pieces come after all others."""
     begins = partners.bounds[text]
     other = begins + n_pieces, partners.bounds[text + 1] - begins
     swap = partners.first[text]
@@ -195,7 +195,7 @@ def _side_by_side(own: _Part, partners: PartnerPieces, text: NDArray[np.int64], 
 def _parts(
     around: Sequence[tuple[int, ...]], inside: Sequence[_Part], *, first_special: int, n_windows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Special pieces and texts in turns: where each part starts and how long it is, ``[windows, parts]``."""
+    """Special pieces and texts alternately: start and length of each part, ``[windows, parts]``."""
     starts = np.empty((n_windows, len(around) + len(inside)), np.int64)
     sizes = np.empty_like(starts)
     for k, run in enumerate(around):

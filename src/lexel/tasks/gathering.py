@@ -1,8 +1,8 @@
-"""Inputs gathered into lists that are large enough to compute well, and given out early when their source waits.
+"""Gathers inputs into lists that are large enough to compute efficiently, and returns them early if the source waits.
 
-A collection (a list, a tuple, anything that has a length) never waits, so it is read in the caller's thread. Any other
-iterable may wait for a person, a socket or a queue. It is read in a thread of its own: only so can the results of what
-it gave come out while it waits for more.
+A collection (a list, a tuple, anything with a length) never waits, so it is read in the caller's thread. Any other
+iterable may wait for a person, a socket or a queue. It is read in a separate thread, so that results are returned
+while it waits for more input.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ BLOCK_CHARS = 16_384
 """Characters gathered into a list; a longer text is a list of its own."""
 
 PATIENCE_S = 0.02
-"""How long the first input of a list waits for others. Fast sources fill a list sooner than that."""
+"""How long the first input of a list waits for others. Fast sources fill a list sooner."""
 
 _CLOSING_S = 0.2
-"""How long closing waits for a source; one that waits longer ends with the next input that it gives."""
+"""How long closing waits for a source; a source that blocks longer ends with its next input."""
 
 T = TypeVar("T")
 
 
 class Input(NamedTuple, Generic[T]):
-    """An input on its way into a list.
+    """An input to be put into a list.
 
     Attributes:
         item: The input.
-        size: Its characters.
-        kind: Inputs of different kinds never share a list; one of no kind goes with any.
+        size: Number of its characters.
+        kind: Inputs of different kinds never share a list; an input without a kind can share any list.
     """
 
     item: T
@@ -83,14 +83,14 @@ class _Filling(Generic[T]):
 
 
 class LiveGatherer(Generic[T]):
-    """Gathers inputs as ``gather`` does, in a thread, and gives out shorter lists where their source is slow.
+    """Gathers inputs as ``gather`` does, in a thread, and returns shorter lists if the source is slow.
 
-    It is an iterator over lists, used in a ``with`` block. An empty list says that the source is waiting: it comes
-    once, before the next list is waited for. No more than one list is ready, and the source is not read on before it
-    is taken. An error of the source is raised behind the inputs before it.
+    It is an iterator over lists, used in a ``with`` block. An empty list means that the source is waiting; it is
+    returned once before waiting for the next list. At most one list is ready, and the source is not read further until
+    that list is taken. An error of the source is raised after the inputs before it.
 
-    Leaving the block ends the iterator, also where another thread waits for it, and closes the source in the thread
-    that reads it. A source that is waiting cannot be closed: its thread closes it when it gives its next input.
+    Leaving the block ends the iterator, even if another thread waits for it, and closes the source in the thread
+    that reads it. A source that is waiting cannot be closed: its thread closes it after its next input.
 
     Args:
         inputs: The inputs; nothing is read before the block is entered.
@@ -102,8 +102,8 @@ class LiveGatherer(Generic[T]):
         self._filling = _Filling[T](most)
         self._begun = 0.0  # when the first input of the list came
         self._ready: list[T] | None = None
-        self._may_pause = False  # since the last pause, a list was given out
-        self._gave_short = False  # the last list was given out before it was full
+        self._may_pause = False  # whether a list was returned since the last pause
+        self._gave_short = False  # whether the last list was returned before it was full
         self._ended = self._stopped = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -121,7 +121,7 @@ class LiveGatherer(Generic[T]):
             self._thread.join(_CLOSING_S)
 
     def stop(self) -> None:
-        """End the iterator, whoever waits for it."""
+        """End the iterator, even if another thread waits for it."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -163,7 +163,7 @@ class LiveGatherer(Generic[T]):
     def _work(self) -> None:
         try:
             self._read()
-        except BaseException as error:  # noqa: BLE001 (it is raised again where the lists are given out)
+        except BaseException as error:  # noqa: BLE001 (it is raised again where the lists are returned)
             self._error = error
         with self._changed:
             self._ended = True
@@ -177,7 +177,7 @@ class LiveGatherer(Generic[T]):
                         return
 
     def _put(self, one: Input[T]) -> bool:
-        """Add an input to the list, and wait for room for the next; false if nobody wants it any more."""
+        """Add an input to the list, and wait for room for the next; false if the iterator was closed."""
         if self._filling.differs(one):
             self._hand_over()
         if not self._filling.items:
@@ -189,7 +189,7 @@ class LiveGatherer(Generic[T]):
         return not self._stopped
 
     def _hand_over(self) -> None:
-        """Make the list that is full the one that is ready, and wait until it is taken."""
+        """Mark the full list as ready, and wait until it is taken."""
         self._ready = self._filling.take()
         self._changed.notify_all()
         while self._ready is not None and not self._stopped:

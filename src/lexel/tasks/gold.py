@@ -1,9 +1,9 @@
-"""What each piece of a text should be labelled: the one place where annotated layers meet a tokenizer's pieces.
+"""Gold labels of pieces: the only module that maps annotated layers to a tokenizer's pieces.
 
-Layers are annotated on characters, models decide pieces. Words and entities become *units* of pieces, in one column of
-edges (does a unit begin here, does it end here) and one of types; a head's labels follow from the two by its scheme.
-The piece that has a character is the one that prediction reads it from (``piece_of_char``), and the pieces of a word
-are those that prediction reads its tag from (``pieces_of_words``).
+Layers are annotated on characters, but models label pieces. Words and entities become *units* of pieces, in one column
+of edges (does a unit begin here, does it end here) and one of types; the scheme turns these into a head's labels.
+Prediction uses the same mapping: ``piece_of_char`` gives the piece of a character, and ``pieces_of_words`` the pieces
+of a word.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lexel.text.alignment import Chars, piece_of_char, read_chars
 from lexel.text.pieces import Pieces
 
 IGNORE = -100
-"""The label of a piece that nobody annotated; no loss is taken there."""
+"""The label of a piece that was not annotated; it does not count in the loss."""
 
 BEGIN, END = 1, 2
 """Bits of an edge: the first piece of a unit, the last one; a unit of one piece is both."""
@@ -30,7 +30,7 @@ OUTSIDE = 4
 """The edge of a piece that is in no unit, though the layer was annotated."""
 
 ABSENT = 255
-"""The edge of a piece whose text does not carry the layer."""
+"""The edge of a piece whose text does not have the layer."""
 
 Int16Array = NDArray[np.int16]
 EdgeArray = NDArray[np.uint8]
@@ -44,7 +44,7 @@ class Units:
     Attributes:
         edges: ``BEGIN`` and ``END`` bits inside units, else ``OUTSIDE`` or ``ABSENT``, ``[pieces]``.
         types: Number of the unit's label, ``IGNORE`` where there is none, ``[pieces]``.
-        n_lost: Units that no piece is left for: their characters have none, or another unit has it.
+        n_lost: Units without a piece: their characters have none, or another unit has taken it.
     """
 
     edges: EdgeArray
@@ -53,7 +53,7 @@ class Units:
 
 
 class PieceUnits:
-    """Puts the layers of some texts onto their pieces."""
+    """Maps the layers of texts to their pieces."""
 
     def __init__(self, texts: Sequence[str], pieces: Pieces) -> None:
         self._pieces = pieces
@@ -74,7 +74,7 @@ class PieceUnits:
         return self._units(layers, types)
 
     def spans(self, layers: Sequence[Spans | None]) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
-        """First and last piece of each entity of all texts, which may overlap, and whether it has any, ``[spans]``."""
+        """First and last piece of each entity, and whether it has any, ``[spans]``; entities may overlap."""
         found = [(layer, shift) for layer, shift in zip(layers, self._chars.bounds, strict=False) if layer is not None]
         empty = np.zeros(0, np.int64)
         start = np.concatenate([empty, *(layer.starts + shift for layer, shift in found)])
@@ -124,9 +124,9 @@ def _marked(first: IntArray, end: IntArray, types: IntArray, n_pieces: int) -> t
 
 
 def unit_labels(units: Units, label_set: LabelSet, *, type_ids: IntArray, bounds: IntArray) -> Int16Array:
-    """The labels that a scheme writes for units, ``[pieces]``; ``IGNORE`` where the layer is absent.
+    """The labels of units in a scheme, ``[pieces]``; ``IGNORE`` where the layer is absent.
 
-    A piece in no unit is labelled by the set's outside label if it has one (entities), else not at all (blanks between
+    A piece outside units gets the set's outside label if there is one (entities), else none (white space between
     words).
 
     Args:
@@ -151,7 +151,7 @@ def unit_labels(units: Units, label_set: LabelSet, *, type_ids: IntArray, bounds
 
 
 def word_labels(units: Units, *, label_ids: IntArray, word_label: str) -> Int16Array:
-    """One label a word: at its first piece, or (``mean``) at all of its pieces, ``[pieces]``."""
+    """One label per word: at its first piece, or (``mean``) at all of its pieces, ``[pieces]``."""
     wanted = (units.edges < OUTSIDE) & (units.types >= 0)
     if word_label == "first":
         wanted &= (units.edges & BEGIN) > 0
@@ -175,7 +175,7 @@ def _roles(edges: EdgeArray, types: IntArray, bounds: IntArray, scheme: str) -> 
 
 
 def _table(label_set: LabelSet) -> IntArray:
-    """Label of each type and edge bits, ``[types, 4]``; where a set has a gap, the nearest label that it has."""
+    """Label for each type and edge bits, ``[types, 4]``; for a missing label, the nearest one in the set."""
     bits = label_set.begins * BEGIN + label_set.ends * END
     table = np.zeros((max(len(label_set.types), 1), 4), np.int64)
     for type_id in range(len(table)):

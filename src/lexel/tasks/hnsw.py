@@ -1,7 +1,7 @@
 """The nearest of very many vectors by an HNSW graph (usearch): fast, and nearly always those of a full search.
 
-The graph lies beside the vectors of a folder, so that it is built once. How often it finds what comparing with every
-vector finds is measured when it is built, with some of the vectors as queries before they are added.
+The graph is stored next to the vectors of a folder, so it is built only once. Its recall against a full search is
+measured while it is built, with some of the vectors as queries before they are added.
 
     index = load_index(vectors, metric="cosine") or build_index(vectors, metric="cosine")
     index.find_nearest(queries, top_k=10)
@@ -25,11 +25,11 @@ from lexel.tasks.pooling import normalise
 from lexel.tasks.search import Floats, Metric, Nearest, find_nearest
 
 WORTH_ROWS = 1_000_000
-"""From how many vectors on a search of them all takes so long that a graph is worth it."""
+"""Number of vectors from which a full search is slow enough to make a graph worthwhile."""
 
 N_QUERIES, TOP_K = 100, 10
-"""With how many queries, and how many results of each, recall is measured. The graph does not have the queries yet,
-because it finds the neighbours of its own vectors more often than those of others."""
+"""Number of queries, and of results for each, for measuring recall. The queries are not in the graph yet, because it
+finds the neighbours of its own vectors more often than those of others."""
 
 _CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 128
 _STRETCH = 16_384
@@ -42,8 +42,8 @@ class HnswIndex:
 
     Attributes:
         vectors: The vectors.
-        metric: What near means.
-        recall: Which share of the ten nearest it found, of some of the vectors.
+        metric: How vectors are compared.
+        recall: Share of the ten nearest vectors that it found, on a sample of the vectors.
     """
 
     vectors: Floats
@@ -72,7 +72,7 @@ def build_index(
     Args:
         stored: The vectors.
         metric: How vectors are compared.
-        watch: Is called with the number of vectors that the graph has so far.
+        watch: Called with the number of vectors in the graph so far.
 
     Raises:
         DataError: If the vectors are in no folder.
@@ -129,7 +129,7 @@ def load_index(stored: Vectors, *, metric: Metric = "cosine") -> HnswIndex | Non
 
 
 def _found(graph: Any, vectors: Floats, queries: Floats, *, top_k: int, metric: Metric) -> Nearest:
-    """What the graph finds, in the order of the exact scores."""
+    """The results of the graph, in the order of the exact scores."""
     count = min(top_k, len(vectors))
     matches = graph.search(np.ascontiguousarray(queries, np.float32), count)
     rows = np.atleast_2d(matches.keys).astype(np.int64)
@@ -148,7 +148,7 @@ def _add(graph: Any, vectors: Floats, rows: NDArray[np.int64]) -> None:
 
 
 def _measure_recall(graph: Any, vectors: Floats, queries: NDArray[np.int64], metric: Metric) -> float:
-    """Which share of the exact results the graph finds, with vectors as queries that it does not have yet."""
+    """Share of the exact results that the graph finds, with vectors as queries that it does not have yet."""
     if not len(queries):
         return 1.0
     asked = np.asarray(vectors[queries])

@@ -1,4 +1,4 @@
-"""From scores to Documents: how words, tags and entities are decoded, for a whole block at once."""
+"""Decodes scores into Documents: words, tags and entities, for a whole block at once."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ from lexel.text.sentences import split_sentences
 Snap = Literal["grapheme"]
 
 UNKNOWN_POS = "_"
-"""The tag of a word that the model saw nothing of (only characters that its tokenizer drops)."""
+"""The tag of a word that has only characters that the model's tokenizer drops."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerHead:
-    """Where a layer comes from: a flow's output, and what its labels mean.
+    """The source of a layer: a flow's output, and the meaning of its labels.
 
     Attributes:
         flow: The name of the flow.
@@ -84,14 +84,14 @@ class LayerHead:
         starts: NDArray[np.int64],
         ends: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """The calibrated mean probability of each span's tags, ``[spans]``; pieces outside spans cost nothing."""
+        """The calibrated mean probability of each span's tags, ``[spans]``; pieces outside spans are not computed."""
         lengths = ends - starts
         inside, places = ranges_to_indexes(starts, lengths), np.cumsum(lengths)
         return self.calibrated(mean_over(probs_of(scores[inside], tags[inside]), places - lengths, places))
 
 
 class TagKeywords(TypedDict, total=False):
-    """The fields of ``TagOptions`` as keywords of ``load`` and of calls; a lexicon may be its file or a list."""
+    """The fields of ``TagOptions`` as keywords of ``load`` and of calls; a lexicon may be given as a file or a list."""
 
     decode: Method
     lexicon: Lexicon | str | os.PathLike[str] | Iterable[str] | None
@@ -113,18 +113,18 @@ class TagOptions:
         decode: ``viterbi`` (the best valid tags) or ``argmax`` (the best tag of each piece).
         lexicon: Words whose boundaries are forced or preferred.
         biases: By layer, scores added to transitions, ``[labels + 1, labels + 1]``; see ``decode_tags``.
-        joint: Decode words and entities together, where one model reads both from the same pieces: no entity begins or
-            ends inside a word. If false, each layer is decoded by itself.
+        joint: Decode words and entities together if one model reads both from the same pieces, so that no entity begins
+            or ends inside a word. If false, each layer is decoded by itself.
         entities_on_words: Widen entities to whole words.
-        min_score: Leave out entities with a lower score; ``None`` for the minimum score in the model's folder
-            (``lexel calibrate``), 0 for all. For a span model, ``None`` means 0.5, and 0 would return every span of a
+        min_score: Leave out entities with a lower score. ``None`` means the minimum score in the model's folder
+            (``lexel calibrate``), 0 keeps all. For a span model, ``None`` means 0.5, and 0 would return every span of a
             text.
         ignore: Labels of entities to leave out.
-        snap: ``grapheme`` keeps what a reader sees as one character (an emoji with its joiners, a flag, a letter with
-            its marks) in one word and one entity, whatever the model or a lexicon says; given words stay as they are.
+        snap: ``grapheme`` keeps a user-perceived character (an emoji with its joiners, a flag, a letter with its marks)
+            in one word and one entity, whatever the model or a lexicon says; given words do not change.
         max_chars: Refuse longer texts; ``None`` for no limit.
-        nested: For a span model, add the layer ``nested`` with all of its spans; ``entities`` are the best of them
-            that do not overlap.
+        nested: For a span model, add the layer ``nested`` with all of its spans; ``entities`` has the best ones that do
+            not overlap.
     """
 
     decode: Method = "viterbi"
@@ -156,7 +156,7 @@ class TagOptions:
         return layer.head.tuned.min_score if self.min_score is None else self.min_score
 
     def span_threshold(self, layer: LayerHead) -> float:
-        """The score, before sigmoid and calibration, that a span must be above; 0 unless something is asked for."""
+        """The score, before sigmoid and calibration, that a span must exceed; 0 by default."""
         tuned = layer.head.tuned
         if self.min_score is None and not tuned.min_score:
             return 0.0
@@ -164,7 +164,7 @@ class TagOptions:
 
     @classmethod
     def read(cls, keywords: TagKeywords) -> dict[str, Any]:
-        """Keywords as fields: a lexicon that is a file or a list of words is made a ``Lexicon``."""
+        """Keywords as fields: turns a lexicon from a file or a list of words into a ``Lexicon``."""
         read: dict[str, Any] = dict(keywords)
         if "lexicon" in read:
             read["lexicon"] = _lexicon(read["lexicon"])
@@ -187,7 +187,7 @@ def decode_block(block: Block, layers: Mapping[Layer, LayerHead], options: TagOp
 
 
 class _Decoder:
-    """Turns one block's readings into Documents; everything is decided for the whole block at once."""
+    """Turns one block's readings into Documents; everything is decoded for the whole block at once."""
 
     def __init__(self, block: Block, layers: Mapping[Layer, LayerHead], options: TagOptions) -> None:
         self._block = block
@@ -224,7 +224,7 @@ class _Decoder:
         return map(Document, texts, found, repeat(None) if entities is None else entities, repeat(split_sentences))
 
     def _words(self) -> tuple[WordTable, NDArray[np.float32] | None]:
-        """The words of the block, and their scores where a head found them."""
+        """The words of the block, and their scores if a head found them."""
         if self._block.given_words is not None:
             return _given_words(self._block.given_words, self._chars), None
         layer = self._layers.get("words")
@@ -260,7 +260,7 @@ class _Decoder:
         return scores
 
     def _agreed(self, found: WordBegins, words: LayerHead) -> WordBegins:
-        """The words with the entities that are best together with them, if both are read from the same pieces."""
+        """The best words and entities together, if both are read from the same pieces."""
         layer, options = self._layers.get("entities"), self._options
         if (
             layer is None
@@ -310,14 +310,14 @@ class _Decoder:
         return _Pos.of(ids, layer.head.labels, layer.calibrated(probs))
 
     def _typed_pos(self, layer: LayerHead, words: WordTable) -> _Pos:
-        """Tags that boundaries carry (``B-NOUN``): the type that a word's first piece was decoded to."""
+        """Tags from typed boundaries (``B-NOUN``): the decoded type of a word's first piece."""
         if self._found is not None and layer.head is self._layers["words"].head:
             owner, tags, probs = self._found.unit_of_char, self._found.tags, self._found.probs
         else:
             owner, tags = self._owner(layer.flow), self._tags("pos", layer)
             probs = probs_of(self._scores(layer), tags)
         first, end = self._pieces_of(words, owner)
-        types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word that no piece is in
+        types = np.append(layer.label_set.type_ids[tags], -1)  # -1 for a word without a piece
         scores = layer.calibrated(mean_over(probs, first, end))
         return _Pos.of(types[np.where(end > first, first, -1)], layer.label_set.types, scores)
 
@@ -354,13 +354,13 @@ class _Decoder:
         return self._as_layer(self._spans_of(layer, words), layer)
 
     def _spans_of(self, layer: LayerHead, words: WordTable) -> _Spans:
-        """The spans of a head that scores them, each place and label once, outer before inner."""
+        """The spans of a head for spans, each place and label once, outer before inner."""
         if layer.flow not in self._spans:
             self._spans[layer.flow] = self._read_spans(layer, words)
         return self._spans[layer.flow]
 
     def _read_spans(self, layer: LayerHead, words: WordTable) -> _Spans:
-        """A span begins and ends with pieces that speak for their character: those that ``_pieces`` keeps."""
+        """Keep spans that begin and end with pieces that decide their character: those that ``_pieces`` keeps."""
         rows = self._block.readings[layer.flow].scores[layer.head.name]
         first, last, label = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64) - 1, rows[:, 2].astype(np.int64)
         pieces, speaking = self._merged(layer.flow)
@@ -405,7 +405,7 @@ class _Decoder:
         return self._ranges[1]
 
     def _ignored(self, label_set: LabelSet) -> NDArray[np.bool_]:
-        """Is a type of entity left out? ``[types]``"""
+        """Whether a type of entity is left out, ``[types]``."""
         return np.array([name in self._options.ignore for name in label_set.types], np.bool_)
 
     def _scores(self, layer: LayerHead) -> NDArray[np.float32]:
@@ -413,7 +413,7 @@ class _Decoder:
         return (scores if firsts is None else scores[firsts]).astype(np.float32, copy=False)
 
     def _pieces(self, flow: str) -> Pieces:
-        """A flow's pieces; those that share a character are one, which its first piece decides, as in training."""
+        """A flow's pieces; of pieces that share a character, only the first counts, as in training."""
         return self._merged(flow)[0]
 
     def _merged(self, flow: str) -> tuple[Pieces, NDArray[np.int64] | None]:
@@ -424,7 +424,7 @@ class _Decoder:
     def _tiled(
         self, begins: NDArray[np.bool_], *, joined: NDArray[np.bool_] | None, covered: NDArray[np.bool_]
     ) -> WordTable:
-        """The words that tile the texts."""
+        """The words that cover the texts."""
         chars = self._chars
         if self._edges is not None:
             begins, joined = keep_clusters(begins, self._edges, space=chars.space, joined=joined)
@@ -449,7 +449,7 @@ class _Decoder:
         return None if lexicon is None else lexicon.find(self._chars.codes, self._chars.bounds)
 
     def _owner(self, flow: str) -> NDArray[np.int32]:
-        """Which of a flow's pieces covers each character, ``[chars]``."""
+        """The piece of a flow that covers each character, ``[chars]``."""
         if flow not in self._owners:
             self._owners[flow] = piece_of_char(self._chars, self._pieces(flow))
         return self._owners[flow]
@@ -468,7 +468,7 @@ class _Pos:
 
 
 class _Spans(NamedTuple):
-    """Labelled spans of a block's texts in order, by flat characters, each column ``[spans]``."""
+    """Labelled spans of a block's texts in order, with offsets in the concatenated texts, each column ``[spans]``."""
 
     text: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -478,7 +478,7 @@ class _Spans(NamedTuple):
     worths: NDArray[np.floating[Any]]
 
     def taken(self, which: NDArray[np.int64]) -> _Spans:
-        """Some of them, by index."""
+        """A selection of the spans, by index."""
         columns: list[NDArray[Any]] = [column[which] for column in self]
         return _Spans(*columns)
 
@@ -499,7 +499,7 @@ def _given_words(given: Sequence[NDArray[np.int32]], chars: Chars) -> WordTable:
 def _widen(
     starts: NDArray[np.int64], ends: NDArray[np.int64], words: WordTable
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Spans grown to the words that they touch."""
+    """Spans widened to the words that they overlap."""
     if not len(words.start):
         return starts, ends
     first = np.searchsorted(words.end, starts, side="right")
@@ -513,7 +513,7 @@ def _widen(
 
 
 def _apart(starts: NDArray[np.int64], ends: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which spans to keep so that none overlap: of two that grew into the same word, the more probable."""
+    """The spans to keep so that none overlap: of two that were widened into the same word, the more probable."""
     kept = np.ones(len(starts), np.bool_)
     last = 0
     for i in range(1, len(starts)):

@@ -1,4 +1,4 @@
-"""Loading for a task: the checkpoint, the head that the task needs, and a flow that computes nothing else."""
+"""Loads a checkpoint for a task: the head that the task needs, and a flow that computes only this head."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ READERS: Mapping[str, str] = {
     "answer": "Answerer",
     "embed": "Embedder",
 }
-"""Which class reads a head, by the head's task."""
+"""The class that reads a head, by the head's task."""
 
 _logger = logging.getLogger("lexel")
 
 
 def load_checkpoint(source: Source | None, *, revision: str | None = None, pieces: str | None = None) -> Checkpoint:
-    """The checkpoint that a caller means: an opened one, or the folder or hub id to open.
+    """The checkpoint of a source: an opened one, or the folder or hub id to open.
 
-    Labels do not matter to a task that does not tag: they may be ones that no tagger could read.
+    Only taggers interpret labels, so other tasks accept labels that no tagger could read.
 
     Raises:
         CheckpointError: If it cannot be used.
@@ -50,12 +50,12 @@ def find_head(checkpoint: Checkpoint, task: str, *, name: str | None = None) -> 
 
     Args:
         checkpoint: The model.
-        task: What the head must be for.
-        name: Which, where the checkpoint has several.
+        task: The task of the head.
+        name: The name of the head, if the checkpoint has several.
 
     Raises:
-        LabelError: If there is no such head (the message says which there are and what reads them), or there are
-            several and no name.
+        LabelError: If there is no such head (the message names the existing heads and the classes that read them), or
+            there are several and no name.
     """
     heads = [head for head in checkpoint.heads.values() if head.task == task and name in (None, head.name)]
     folder = checkpoint.source.folder
@@ -69,7 +69,7 @@ def find_head(checkpoint: Checkpoint, task: str, *, name: str | None = None) -> 
 
 
 def heads_of(checkpoint: Checkpoint) -> str:
-    """The heads that a checkpoint has and what reads them, for messages."""
+    """The heads of a checkpoint and the classes that read them, for messages."""
     heads = ", ".join(
         f"{head.name} ({head.task}), which {READERS[head.task]} reads" for head in checkpoint.heads.values()
     )
@@ -83,13 +83,13 @@ def start_flow(
     *,
     script: str = "as-is",
 ) -> Flow:
-    """A flow of a checkpoint with the heads among its outputs, and no others, loaded.
+    """A flow of a checkpoint that loads only the heads among its outputs.
 
     Args:
         checkpoint: The model.
         outputs: Names of heads, or ``hidden.N``.
-        options: Which engine.
-        script: Which Chinese script the model reads; see ``Flow``.
+        options: The engine, precision, threads and device.
+        script: The Chinese script that the model reads; see ``Flow``.
 
     Raises:
         CheckpointError: If the checkpoint cannot be used.

@@ -1,8 +1,8 @@
 """Texts with masks, as a masked-language model reads them.
 
-A mask is written as the tokenizer writes it (``[MASK]``, ``<mask>``), or by a symbol of the caller's. ``[MASK:3]`` is a
-stretch of three pieces, ``[MASK:1-4]`` one of one to four. A text longer than the model's window is read around the
-masks that are being decided, so that they have as much context on both sides as there is room for.
+A mask is written as the tokenizer writes it (``[MASK]``, ``<mask>``), or as a symbol that the caller chooses.
+``[MASK:3]`` stands for three pieces, ``[MASK:1-4]`` for one to four. A text longer than the model's window is read
+around the masks that are being decided, so that they have as much context on both sides as fits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from lexel.tasks.work import Work
 from lexel.text.tokenizer import Tokenizer
 
 SET_SLOTS = 4096
-"""Slots whose scores over the vocabulary are held at a time."""
+"""Number of slots whose scores over the vocabulary are in memory at the same time."""
 
 _CLOSING = ("]", ">", ")", "}")
 
@@ -51,7 +51,7 @@ class Mask(NamedTuple):
 
 
 class FoundMasks(NamedTuple):
-    """A text and its masks, and what messages call it."""
+    """A text, its masks, and its name in messages."""
 
     text: str
     masks: tuple[Mask, ...]
@@ -64,10 +64,10 @@ class MaskedText:
 
     Attributes:
         text: The caller's string.
-        masks: Where its masks stand.
+        masks: The positions of its masks.
         ids: Its pieces, one mask piece for each mask, ``[pieces]``.
-        at: Which pieces those are, ``[masks]``.
-        where: What messages call it.
+        at: The indexes of the mask pieces, ``[masks]``.
+        where: Its name in messages.
     """
 
     text: str
@@ -85,10 +85,10 @@ class MaskReader:
     """Finds the masks of texts and cuts the texts into pieces.
 
     Args:
-        tokenizer: The model's.
-        symbol: What is a mask beside the tokenizer's own.
-        length: Fewest and most pieces of a mask that does not say it.
-        window: Most pieces that the model reads together.
+        tokenizer: The model's tokenizer.
+        symbol: Another way to write a mask, besides the tokenizer's own.
+        length: Minimum and maximum number of pieces of a mask that does not state them.
+        window: Maximum number of pieces that the model reads together.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, symbol: str | None, length: tuple[int, int], window: int) -> None:
@@ -116,7 +116,7 @@ class MaskReader:
 
         Args:
             text: The text.
-            where: What messages call it.
+            where: Its name in messages.
 
         Raises:
             DataError: If it has no mask, or one that cannot be.
@@ -138,12 +138,12 @@ class MaskReader:
         return mask
 
     def _encode_spelt(self, parts: Sequence[Sequence[str]]) -> list[NDArray[np.int32]]:
-        """For tokenizers that find the mask's spelling in a text."""
+        """For tokenizers that recognise the mask in a text."""
         pieces = self._tokenizer.encode([self.own.join(own) for own in parts])
         return np.split(pieces.ids, pieces.bounds[1:-1])
 
     def _encode_between(self, parts: Sequence[Sequence[str]]) -> list[NDArray[np.int32]]:
-        """For tokenizers that know characters only: what stands between the masks, and the masks' pieces set in."""
+        """For character tokenizers: the pieces of the text between the masks, with the mask pieces inserted."""
         pieces = self._tokenizer.encode(list(chain.from_iterable(parts)))
         stretches = iter(np.split(pieces.ids, pieces.bounds[1:-1]))
         mask = np.array([self._mask], np.int32)
@@ -160,7 +160,7 @@ def _mask_of(tokenizer: Tokenizer) -> int:
 
 
 def _pattern_of(symbol: str) -> str:
-    """A symbol, with lengths before its closing bracket if it has one."""
+    """A pattern for a symbol, with lengths before its closing bracket if it has one."""
     if not symbol.strip():
         raise OptionError(f"mask is {symbol!r}; expected some characters that are not white space")
     if not symbol.endswith(_CLOSING):
@@ -173,7 +173,7 @@ def _pairs(groups: Sequence[str | None]) -> Iterator[tuple[str | None, str | Non
 
 
 def _between(text: str, masks: Sequence[Mask]) -> list[str]:
-    """What stands before, between and after the masks."""
+    """The text before, between and after the masks."""
     edges = [0, *(edge for mask in masks for edge in (mask.start, mask.end)), len(text)]
     return [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -184,23 +184,23 @@ def _shown(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """Some masks of a text that are decided together; the others stay masked, at their fewest pieces.
+    """Masks of a text that are decided together; the others stay masked, with their minimum number of pieces.
 
     Attributes:
         text: The text.
-        decided: Which of its masks.
+        decided: The indexes of these masks.
     """
 
     text: MaskedText
     decided: tuple[int, ...]
 
     def kinds(self, reached: Hypothesis) -> NDArray[np.int64]:
-        """What each slot may hold: ``BEGINS``, ``BEGINS_AFTER_BLANK`` or ``CONTINUES``, ``[slots]``."""
+        """The kind of piece for each slot: ``BEGINS``, ``BEGINS_AFTER_BLANK`` or ``CONTINUES``, ``[slots]``."""
         begins = [BEGINS_AFTER_BLANK if self.text.is_after_blank(mask) else BEGINS for mask in self.decided]
         return np.where(first_slots(reached.layout), np.repeat(begins, reached.layout), CONTINUES)
 
     def lay_out(self, reached: Hypothesis, *, mask: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """The text's pieces with what is filled so far, ``[pieces]``, and where the slots are, ``[slots]``."""
+        """The text's pieces with the slots filled so far, ``[pieces]``, and the positions of the slots, ``[slots]``."""
         fills = [[mask] * one.fewest for one in self.text.masks]
         for own, stretch in zip(self.decided, reached.stretches, strict=True):
             fills[own] = [mask if piece == OPEN else piece for piece in stretch]
@@ -213,7 +213,7 @@ class Blank:
 
 
 class _Part(NamedTuple):
-    """A sequence of a query: some rows of its answer, the pieces, and where among them the rows' slots are."""
+    """A sequence of a query: rows of its answer, the pieces, and the positions of the rows' slots in them."""
 
     query: int
     rows: list[int]
@@ -222,16 +222,16 @@ class _Part(NamedTuple):
 
 
 class MaskedModel:
-    """A masked-language model that answers what searches ask.
+    """A masked-language model that answers the queries of searches.
 
     Args:
-        flow: The checkpoint, with the head that fills masks as its one output.
-        constrained: Allow only pieces that are text, each where it can stand; else all of them everywhere.
+        flow: The checkpoint, with the head that fills masks as its only output.
+        constrained: Allow only pieces that are text, each in positions where it is possible; else all everywhere.
 
     Attributes:
         strings: The vocabulary's spelling of each piece, ``""`` where an index has none, ``[vocab]``.
-        spelling: How the vocabulary tells words apart.
-        mask: The piece that masks.
+        spelling: How the vocabulary marks the beginnings of words.
+        mask: The mask piece.
     """
 
     def __init__(self, flow: Flow, *, constrained: bool = True) -> None:
@@ -244,11 +244,11 @@ class MaskedModel:
         self._penalties = self._find_penalties() if constrained else None
 
     def answer(self, asked: Sequence[tuple[Blank, Query]]) -> Sequence[Answer]:
-        """Predictions for queries, each with the blank that it is about."""
+        """Predictions for queries, each with its blank."""
         return run_job(self.answering(asked))
 
     def answering(self, asked: Sequence[tuple[Blank, Query]]) -> Job[Answer]:
-        """``answer`` as a job. A work has as many slots as scores over the vocabulary may be held."""
+        """``answer`` as a job. The size of a work is limited by the memory for scores over the vocabulary."""
         answers = [_empty_answer(query, self.flow.checkpoint.config.vocab_size) for _, query in asked]
         parts = [part for n, (blank, query) in enumerate(asked) for part in self._parts(n, blank, query)]
 
@@ -272,7 +272,7 @@ class MaskedModel:
                 yield _Part(n, rows, ids[start : start + self.flow.window], at)
 
     def _groups(self, query: Query, slots: NDArray[np.int64], n_pieces: int) -> list[range]:
-        """Slots that share a window: all, if each then has a quarter of the window for context; else a mask's own."""
+        """Slots that share a window: all, if that leaves a quarter of the window as context; else those of one mask."""
         window = self.flow.window
         if n_pieces <= window or slots[-1] - slots[0] < window // 2:
             return [range(len(slots))]
@@ -280,7 +280,7 @@ class MaskedModel:
         return [range(end - n, end) for n, end in zip(query.reached.layout, ends, strict=True)]
 
     def _window_around(self, first: int, last: int, n_pieces: int) -> int:
-        """Where a window begins that has ``[first, last]`` in its middle, as far as the text allows."""
+        """The start of a window with ``[first, last]`` in its middle, as far as the text allows."""
         window = self.flow.window
         return max(0, min((int(first) + int(last) + 1) // 2 - window // 2, n_pieces - window))
 
@@ -303,7 +303,7 @@ class MaskedModel:
         asked: Sequence[tuple[Blank, Query]],
         answers: Sequence[Answer],
     ) -> None:
-        """Write what is wanted of a set's scores ``[picks, vocab]`` into the answers."""
+        """Write the needed part of a set's scores ``[picks, vocab]`` into the answers."""
         normalisers = log_normalisers(scores)
         ends = np.cumsum([len(part.rows) for part in some]).tolist()
         for part, end in zip(some, ends, strict=True):
@@ -319,7 +319,7 @@ class MaskedModel:
                 answer.ids[part.rows], answer.log_probs[part.rows] = ids, best - normal
 
     def _find_penalties(self) -> NDArray[np.float32]:
-        """What is added to the scores of each kind of slot: nothing, or minus infinity, ``[3, vocab]``."""
+        """Added to the scores of each kind of slot: zero, or minus infinity, ``[3, vocab]``."""
         special, strings = self.flow.tokenizer.special, self.strings
         texts = [self.text_of([string]) for string in strings]
         for index in (*special.prefix, *special.suffix, special.pad, special.unk, self.mask):
@@ -331,14 +331,14 @@ class MaskedModel:
         return penalties
 
     def begins_after_blank(self, string: str) -> bool:
-        """Whether a piece's spelling says that white space stands before it."""
+        """Whether a piece's spelling marks white space before it."""
         return self.spelling == "marked" and string.startswith(MARKS)
 
     def reads_back(self, words: Sequence[str], stretches: Sequence[Sequence[int]]) -> bool:
-        """Whether a WordPiece tokenizer would cut words into just these pieces; single pieces are taken as they are.
+        """Whether a WordPiece tokenizer would cut words into exactly these pieces; single pieces always pass.
 
-        ``play ##ing`` is not what it makes of a word that the vocabulary has as a whole. Of other vocabularies it is
-        not asked: what they make of a word depends on what stands before it.
+        For example, it never makes ``play ##ing`` if the vocabulary has the whole word. Other kinds of vocabularies are
+        not checked, because their pieces of a word depend on the text before it.
         """
         if self.spelling != "wordpiece":
             return True
@@ -350,7 +350,7 @@ class MaskedModel:
         return found == [own for _, own in several]
 
     def text_of(self, strings: Sequence[str]) -> str:
-        """Pieces of one stretch as readable text, without white space at its ends."""
+        """The pieces of one mask as readable text, without white space at its ends."""
         if self.spelling == "marked":
             return self.flow.tokenizer.join(strings).strip()
         return "".join(string.removeprefix("##") if len(string) > 2 else string for string in strings)
@@ -364,7 +364,7 @@ def _empty_answer(query: Query, vocab_size: int) -> Answer:
 def _spelling_of(tokenizer: Tokenizer, index: int) -> str:
     try:
         return tokenizer.strings([index])[0]
-    except KeyError:  # a vocabulary may have holes
+    except KeyError:  # a vocabulary may have gaps
         return ""
 
 

@@ -1,8 +1,8 @@
-"""Options of a task: the defaults that ``load`` sets, and what one call changes.
+"""Options of a task: the defaults that ``load`` sets, and the changes of one call.
 
-Every task has a frozen dataclass of options (``TagOptions``, ``ClassifyOptions``, ...) and a ``TypedDict`` of the same
-names, for keywords. ``load`` takes the keywords as defaults, next to those of ``EngineOptions``; a call takes them for
-itself alone. A caller that keeps the options of each request passes the dataclass: ``options=TagOptions(...)``.
+Every task has a frozen dataclass of options (``TagOptions``, ``ClassifyOptions``, ...) and a ``TypedDict`` with the
+same names, for keywords. ``load`` takes the keywords as defaults, next to those of ``EngineOptions``; in a call, they
+apply to that call only. A caller that stores the options of each request passes ``options=TagOptions(...)``.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def options_of_call(usual: Options, options: Options | None, changes: Mapping[st
     """The options of one call.
 
     Args:
-        usual: What the reader was loaded with.
-        options: What to take in their place.
-        changes: Single fields that differ.
+        usual: The options that the reader was loaded with.
+        options: Options to use in their place.
+        changes: Single fields to change.
         where: The reader, for messages.
 
     Raises:
-        TypeError: If a name is unknown, or ``options`` are those of something else.
+        TypeError: If a name is unknown, or ``options`` has the wrong type.
     """
     base = usual if options is None else options
     if not isinstance(base, type(usual)):
@@ -46,12 +46,12 @@ def options_of_load(
 
     Args:
         usual: The task's defaults.
-        engine: The engine's options; keywords go before their fields.
+        engine: The engine's options; keywords override its fields.
         keywords: Fields of either, by name.
         load: The function that was called, for messages.
 
     Raises:
-        TypeError: If a name is unknown, or ``engine`` is something else.
+        TypeError: If a name is unknown, or ``engine`` has the wrong type.
     """
     where = load.__qualname__
     base = EngineOptions() if engine is None else engine

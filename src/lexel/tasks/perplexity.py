@@ -1,17 +1,17 @@
-"""Pseudo-perplexity: how well a masked-language model guesses a text, each piece masked in turn.
+"""Pseudo-perplexity: how well a masked-language model predicts a text, with each piece masked in turn.
 
-For a text of pieces ``w_1 ... w_n`` (special pieces apart):
+For a text of pieces ``w_1 ... w_n`` (without special pieces):
 
-    log p(w_i) = log softmax of the scores at i, where i is masked and all other pieces are there
+    log p(w_i) = log softmax of the scores at i, where only i is masked
     perplexity = exp(-1/n sum_i log p(w_i))
 
-(Salazar et al. 2020, https://arxiv.org/abs/1910.14659.) A word of several pieces looks too probable that way, since
-each of them betrays the others. With ``whole_words`` the pieces of the same word behind ``i`` are masked as well
-(PLL-word-l2r, Kauf and Ivanova 2023, https://arxiv.org/abs/2305.10588). Words are the pre-tokeniser's: an ideograph is
-a word of its own to BERT.
+(Salazar et al. 2020, https://arxiv.org/abs/1910.14659.) This overestimates the probability of a word of several pieces,
+since each piece gives away the others. With ``whole_words``, the pieces of the same word after ``i`` are masked as well
+(PLL-word-l2r, Kauf and Ivanova 2023, https://arxiv.org/abs/2305.10588). Words are those of the pre-tokeniser: for BERT,
+each ideograph is a word.
 
-A text longer than the model's window is read in windows; each piece is masked in the one that decides it, where it is
-farthest from a cut. Each piece costs the reading of its window.
+A text longer than the model's window is read in windows; each piece is masked in the window in which it is farthest
+from a cut. Each piece costs one pass over its window.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from lexel.text.windows import Windows, plan_batch
 
 @dataclass(frozen=True)
 class Perplexity:
-    """What a model thinks of a text.
+    """The log-probabilities of a text's pieces.
 
     Attributes:
         text: The text.
         starts: First character of each piece, ``[pieces]``.
         ends: One past its last, ``[pieces]``.
-        log_probs: Natural logarithm of the probability of each piece where it is masked, ``[pieces]``.
+        log_probs: Natural logarithm of the probability of each piece when it is masked, ``[pieces]``.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Perplexity:
 
     @cached_property
     def value(self) -> float:
-        """The pseudo-perplexity, 1 or more; not a number (nan) for a text without pieces."""
+        """The pseudo-perplexity, 1 or more; NaN for a text without pieces."""
         return float(np.exp(-self.log_probs.mean())) if len(self.log_probs) else float("nan")
 
     @property
@@ -62,7 +62,7 @@ class Perplexity:
         return float(self.log_probs.sum())
 
     def record(self) -> dict[str, Any]:
-        """The perplexity as JSON has it: ``null`` for a text without pieces."""
+        """The perplexity for JSON: ``null`` for a text without pieces."""
         value = self.value if len(self) else None
         return {"text": self.text, "perplexity": value, "log_prob": self.log_prob, "n_pieces": len(self)}
 
@@ -71,12 +71,12 @@ class Perplexity:
 
 
 def measuring(flow: Flow, texts: Sequence[str], *, mask: int, whole_words: bool) -> Job[Perplexity]:
-    """The perplexity of each text, as a job; a work has as many slots as scores over the vocabulary may be held.
+    """The perplexity of each text, as a job; the memory for scores over the vocabulary limits the size of a work.
 
     Args:
-        flow: A masked-language model, with the head that fills masks as its one output.
+        flow: A masked-language model, with the head that fills masks as its only output.
         texts: The texts.
-        mask: The piece that masks.
+        mask: The mask piece.
         whole_words: Mask the rest of the same word too.
     """
     pieces = flow.tokenizer.encode(texts)
@@ -106,7 +106,7 @@ def measuring(flow: Flow, texts: Sequence[str], *, mask: int, whole_words: bool)
 def _masked(
     flow: Flow, pieces: Pieces, windows: Windows, *, mask: int, words: NDArray[np.int32] | None
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-    """Copies of each window, ``[copies, length]``, and which slot of each is asked for, in the order of the pieces."""
+    """Copies of each window, ``[copies, length]``, and the masked slot of each, in the order of the pieces."""
     special = flow.tokenizer.special
     prefix, suffix = np.array(special.prefix, np.int32), np.array(special.suffix, np.int32)
     for window in zip(windows.start, windows.end, windows.keep_start, windows.keep_end, strict=True):

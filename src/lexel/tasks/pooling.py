@@ -1,12 +1,12 @@
-"""From the pieces' hidden states to one vector a group of pieces: a text, a word, an entity.
+"""Pools the pieces' hidden states into one vector per group of pieces: a text, a word, an entity.
 
-States arrive batch by batch and are pooled at once, so all that is kept of a text of a million pieces is one row a
-window. What a window has of a group comes together: a *run*. The runs of a group are joined at the end, each piece of a
-text counted once:
+States arrive batch by batch and are pooled at once, so only one row per window is kept, even for a text of a million
+pieces. The pieces of a group in one window are consecutive: a *run*. The runs of a group are combined at the end, and
+each piece of a text counts once:
 
     mean, mean_sqrt_len, weighted_mean, attention   sums over the runs, then one division: exact
-    max                                             the greatest: exact
-    cls                                             the windows' first pieces, each as much as its window decides
+    max                                             the maximum: exact
+    cls                                             the windows' first pieces, weighted by the pieces that each decides
     last                                            the last window's last piece
 """
 
@@ -26,12 +26,12 @@ Pooling = PoolingMode | Literal["attention"]
 POOLINGS: tuple[Pooling, ...] = (*get_args(PoolingMode), "attention")
 
 _LONG_RUN = 8
-"""Runs of so many rows on average are reduced one by one, which is many times faster than ``reduceat``."""
+"""Runs with at least this many rows on average are reduced one by one, which is much faster than ``reduceat``."""
 
 
 @dataclass(slots=True)
 class _Runs:
-    """What is kept of the runs seen so far, for one way to pool: lists of ``[runs]`` and ``[runs, hidden]``."""
+    """The state of the runs seen so far, for one way to pool: lists of ``[runs]`` and ``[runs, hidden]``."""
 
     group: list[Ints] = field(default_factory=list)
     vector: list[Floats] = field(default_factory=list)
@@ -48,7 +48,7 @@ class _Runs:
 
 
 def pooled_slots(positions: SlotPositions, ways: Sequence[Pooling]) -> NDArray[np.bool_]:
-    """Which slots some ways to pool need, ``[slots]``."""
+    """The slots that some ways to pool need, ``[slots]``."""
     if "cls" not in ways:
         return np.asarray(positions.place > 0)
     if len(ways) > 1:
@@ -60,11 +60,11 @@ def pooled_slots(positions: SlotPositions, ways: Sequence[Pooling]) -> NDArray[n
 
 
 class Pool:
-    """Pools states into groups, one way or several side by side.
+    """Pools states into groups, in one way or several; several vectors are concatenated.
 
     Args:
         ways: The ways to pool.
-        n_groups: How many groups there are.
+        n_groups: Number of groups.
         size: Width of a state.
     """
 
@@ -79,7 +79,7 @@ class Pool:
 
         Args:
             states: ``[slots, hidden]``.
-            positions: Where they belong.
+            positions: The groups and places of the slots.
             shares: For ``attention``, each slot's score before the softmax, ``[slots]``.
         """
         if "cls" in self._runs:
@@ -142,14 +142,14 @@ class Pool:
         return result
 
     def _only_latest(self, group: Ints, place: Floats) -> Floats:
-        """1 for the run of each group that ends last, 0 for the others, ``[runs]``."""
+        """1 for the last run of each group, 0 for the others, ``[runs]``."""
         latest = np.full(self._n_groups, -1, np.float32)
         np.maximum.at(latest, group, place)
         return np.asarray(place == latest[group], np.float32)
 
     def _divided(self, way: Pooling, group: Ints, vector: Floats, weight: Floats) -> Floats:
         sums = np.zeros((self._n_groups, self._size))
-        if len(np.unique(group)) == len(group):  # no group has two runs, as most texts have one window
+        if len(np.unique(group)) == len(group):  # usual: one run per group
             sums[group] = vector
         else:
             np.add.at(sums, group, vector)
@@ -160,7 +160,7 @@ class Pool:
 
 
 def _over_runs(reduce: np.ufunc, states: Floats, starts: Ints) -> Floats:
-    """One row a run, ``[runs, hidden]``."""
+    """One row per run, ``[runs, hidden]``."""
     if 0 < len(states) < _LONG_RUN * len(starts):
         return np.asarray(reduce.reduceat(states, starts, axis=0), np.float32)
     edges = [*starts.tolist(), len(states)]

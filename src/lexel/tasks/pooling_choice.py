@@ -1,4 +1,4 @@
-"""How texts become vectors: what the caller says, else what the folder's files say, else the mean of the last layer."""
+"""Chooses how texts become vectors: as asked, else as the folder's files say, else the mean of the last layer."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class EmbedKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class EmbedOptions:
-    """How texts become vectors: defaults of an embedder, or the options of one call; ``None`` is what the folder says.
+    """How texts become vectors: defaults of an embedder, or the options of one call; ``None`` follows the folder.
 
-    A call can change ``pooling`` and ``layer`` as far as the layers that they need were loaded.
+    A call can change ``pooling`` and ``layer`` if the layers that they need were loaded.
 
     Attributes:
         pooling: ``mean``, ``cls``, ``max``, ``last-4`` (the mean of the last four layers, then of the pieces),
-            ``learned`` (by a head that was trained for it), or another way that sentence-transformers has:
-            ``mean_sqrt_len``, ``weighted_mean``, ``last``.
-        layer: Which hidden layer: -1 the last, 0 the embeddings.
+            ``learned`` (by a trained head), or another way from sentence-transformers: ``mean_sqrt_len``,
+            ``weighted_mean``, ``last``.
+        layer: The hidden layer: -1 is the last, 0 the embeddings.
         normalise: Whether vectors are scaled to length 1.
-        dimensions: Keep this many of the first numbers.
+        dimensions: Keep only this many numbers from the start.
         prompt: Put before each text: the name of one of the folder's prompts, or the words themselves; an empty string
-            is no prompt.
+            means no prompt.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -58,20 +58,20 @@ class EmbedOptions:
 
 @dataclass(frozen=True, slots=True)
 class PoolingPlan:
-    """What is done, all settled.
+    """All decisions about how to compute vectors.
 
     Attributes:
-        ways: Ways to pool; the vectors of several stand side by side.
+        ways: Ways to pool; the vectors of several are concatenated.
         layers: The outputs ``hidden.N`` whose mean is pooled.
-        attention: The head that weighs pieces, for the way ``attention``.
-        steps: What is done to the pooled vector.
+        attention: The head that weights pieces, for the way ``attention``.
+        steps: The steps applied to the pooled vector.
         size: Width of the vectors.
         is_normalised: Whether they have length 1.
-        prompt: What goes before each text.
+        prompt: Text that goes before each input.
         prompts: The folder's prompts by name.
-        include_prompt: Are the prompt's pieces pooled too?
-        max_length: Longest sequence to read at once, if the folder says so.
-        lower_case: Are texts lower-cased first?
+        include_prompt: Whether the prompt's pieces are pooled too.
+        max_length: Longest sequence to read at once, if the folder limits it.
+        lower_case: Whether texts are lower-cased first.
         said: The plan in words.
     """
 
@@ -90,20 +90,20 @@ class PoolingPlan:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What to ask of an engine."""
+        """The outputs to request from an engine."""
         return self.layers if self.attention is None else (*self.layers, self.attention)
 
 
 def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, options: EmbedOptions) -> PoolingPlan:
-    """Settle how texts become vectors.
+    """Decide how texts become vectors.
 
     Args:
         checkpoint: The model.
-        modules: What its sentence-transformers files say, if it has them.
-        options: What the caller asks.
+        modules: The contents of its sentence-transformers files, if it has them.
+        options: The caller's options.
 
     Raises:
-        CheckpointError: If the model does not have what is asked for.
+        CheckpointError: If the model lacks weights that the options need.
         OptionError: If an option has a value that it cannot have.
     """
     chosen = _choose(checkpoint, modules, options.pooling)
@@ -131,11 +131,11 @@ def plan_pooling(checkpoint: Checkpoint, modules: SentenceModules | None, option
 
 
 def choose_prompt(prompts: Mapping[str, str], asked: str | None, *, default: str | None = None) -> str:
-    """The words that go before each text; a name that the folder does not know is not taken for words.
+    """The text that goes before each input; an unknown name is an error, not a prompt.
 
     Args:
         prompts: The folder's prompts by name.
-        asked: A name, words, ``""`` for none, or nothing for the default.
+        asked: A name, words, ``""`` for none, or ``None`` for the default.
         default: The name of the default.
 
     Raises:
@@ -153,7 +153,7 @@ def choose_prompt(prompts: Mapping[str, str], asked: str | None, *, default: str
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Ways to pool and where that is from."""
+    """Ways to pool, and the source of this choice."""
 
     ways: tuple[Pooling, ...]
     source: str
@@ -210,7 +210,7 @@ def _layers(checkpoint: Checkpoint, layer: int, chosen: _Choice) -> tuple[str, .
 
 
 def _settle_length(steps: tuple[Step, ...], asked: bool | None) -> tuple[tuple[Step, ...], bool]:
-    """The steps with or without a last one that normalises."""
+    """The steps with or without a final normalisation."""
     is_last = steps[-1:] == ("normalise",)
     if asked is None or asked == is_last:
         return steps, is_last

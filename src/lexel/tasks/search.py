@@ -1,7 +1,7 @@
-"""The nearest of many vectors, exactly: one matrix product, and the best of each row.
+"""Exact nearest-neighbour search: one matrix product, and the best of each row.
 
-Nothing is built beforehand and nothing approximated. Vectors may lie on the disk (``np.memmap``); they are read in
-stretches, so memory does not grow with their number.
+There is no index and no approximation. Vectors may be on disk (``np.memmap``); they are read in parts, so memory use
+stays constant.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Nearest(NamedTuple):
 def find_nearest(
     vectors: Floats, queries: Floats, *, top_k: int = 10, metric: Metric = "cosine", is_normalised: bool = False
 ) -> Nearest:
-    """The ``top_k`` vectors nearest to each query; of equals the earlier row comes first.
+    """The ``top_k`` vectors nearest to each query; of equals, the earlier row comes first.
 
     Args:
         vectors: ``[rows, dims]``.
         queries: ``[queries, dims]``.
-        top_k: How many to give; fewer where there are fewer rows.
+        top_k: Number of results; fewer if there are fewer rows.
         metric: ``cosine``, or ``dot`` for models that were trained with it.
         is_normalised: Whether all vectors have length 1, so that their lengths need not be computed for ``cosine``.
 
@@ -61,7 +61,7 @@ def find_nearest(
 
 
 def _best_of(scores: Floats, first_row: int, top_k: int) -> Nearest:
-    """The best columns of each row of ``scores``, in no order of scores; equals by column."""
+    """The best columns of each row of ``scores``, not sorted by score; of equals, the earlier column."""
     if scores.shape[1] > top_k:
         bar = np.partition(scores, -top_k, axis=1)[:, -top_k]
         picked = np.empty((len(scores), top_k), np.int64)
@@ -73,7 +73,7 @@ def _best_of(scores: Floats, first_row: int, top_k: int) -> Nearest:
 
 
 def _at_least(scores: Floats, least: float, top_k: int) -> NDArray[np.int64]:
-    """The ``top_k`` columns with at least this score, ascending; of those with just this score the first."""
+    """The ``top_k`` columns with at least this score, ascending; of those with exactly this score, the first."""
     above = np.flatnonzero(scores > least)
     at = np.flatnonzero(scores == least)[: top_k - len(above)]
     return np.sort(np.concatenate((above, at)))
@@ -82,5 +82,5 @@ def _at_least(scores: Floats, least: float, top_k: int) -> NDArray[np.int64]:
 def _merge(left: Nearest, right: Nearest, top_k: int) -> Nearest:
     rows = np.concatenate((left.rows, right.rows), axis=1)
     scores = np.concatenate((left.scores, right.scores), axis=1)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]  # rows of the left are the earlier ones
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]  # the left has the earlier rows
     return Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))

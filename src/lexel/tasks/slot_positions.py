@@ -1,7 +1,7 @@
-"""Where the slots of a block's windows stand in their whole texts, so that each piece of a text is pooled once.
+"""Positions of the slots of windows in their whole texts, so that each piece of a text is pooled once.
 
-Special pieces count, as in sentence-transformers. Of a text in several windows those before the first window count and
-those behind the last; a piece that several windows see counts where it is decided.
+Special pieces count, as in sentence-transformers. If a text has several windows, the special pieces before the first
+window and after the last one count; a piece in several windows counts in the one that decides it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SlotPositions:
-    """What pooled slots are to their groups, each ``[slots]``.
+    """The groups and places of slots, each ``[slots]``.
 
     Attributes:
-        group: Index of the group that a slot's state goes to: for texts, which text.
+        group: Index of the group that a slot's state belongs to: for texts, the text.
         window: The window that it is read in.
-        place: Its place in the whole text, special pieces included, from 1. 0 for the first piece of another window
-            than the first, which only ``cls`` looks at; -1 for one that does not count here.
-        decided: How many pieces its window decides, at least 1.
+        place: Its place in the whole text, special pieces included, from 1. The first piece of a window after the
+            first has 0 and is used only by ``cls``; -1 marks a slot that does not count here.
+        decided: Number of pieces that its window decides, at least 1.
     """
 
     group: Ints
@@ -45,12 +45,12 @@ class SlotPositions:
 
 
 def text_positions(layout: Layout, *, n_prefix: int, first: int = 1) -> SlotPositions:
-    """Where all slots of a block stand in their texts.
+    """The positions of all slots of a block in their texts.
 
     Args:
         layout: The block's windows.
-        n_prefix: How many special pieces stand before a text.
-        first: The first place that counts: behind a prompt that is not to be pooled.
+        n_prefix: Number of special pieces before a text.
+        first: The first place that counts: after a prompt that is not pooled.
     """
     windows, window = layout.windows, layout.window
     is_first, is_last = _ends_of_texts(windows.text)
@@ -67,6 +67,6 @@ def text_positions(layout: Layout, *, n_prefix: int, first: int = 1) -> SlotPosi
 
 
 def _ends_of_texts(text: Ints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which windows are the first, and which the last, of their texts, ``[windows]`` each."""
+    """Whether each window is the first, and the last, of its text, ``[windows]`` each."""
     changes = np.append(True, np.diff(text) != 0)
     return changes[: len(text)], np.append(changes[1:], True)[: len(text)]

@@ -1,8 +1,8 @@
-"""Scores of spans gathered window by window, while a block is computed.
+"""Collects the scores of spans window by window, while a block is computed.
 
-A span is decided in the window in which its nearer end is farthest from a cut, as a piece is; of several such windows,
-in the first. Windows that share ``n`` pieces hold every span of up to ``n + 1`` pieces whole, so a longer one is found
-only where it happens to lie in one window.
+A span is decided in the window in which its nearer end is farthest from a cut; of several such windows, the first.
+Windows that share ``n`` pieces hold every span of up to ``n + 1`` pieces, so a longer span is found only if it happens
+to lie in one window.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from lexel.text.windows import Windows
 
 IntArray = NDArray[np.int64]
 _FAR = 1 << 40
-"""How far the end of a text is from a cut."""
+"""Distance of the end of a text from a cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanHead:
-    """What is needed of a head to score spans."""
+    """The parts of a head that scoring spans needs."""
 
     form: PointerForm
     n_labels: int
 
 
 class SpanCollector:
-    """Keeps the spans above a threshold, and the scores of other heads in order; see ``Collector``.
+    """Keeps spans above a threshold, and all scores of other heads in order; see ``Collector``.
 
-    Scores must come for all pieces of a window at once.
+    The scores of all pieces of a window must arrive together.
 
     Args:
         layout: The windows of the block.
         heads: The heads for spans by output.
-        widths: How many numbers each of the other outputs has.
-        threshold: The score (before a sigmoid) that a span must be above.
+        widths: The width of each of the other outputs.
+        threshold: The score (before a sigmoid) that a span must exceed.
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class SpanCollector:
             self._found[name].append(np.stack((first, end, label, worth), axis=1).astype(np.float64)[own])
 
     def result(self) -> Scores:
-        """Of a head for spans a row for each: first piece, one past the last, label, score; in order of place."""
+        """For a head for spans, one row per span: first piece, one past the last, label, score; in order of place."""
         spans = {name: np.concatenate(parts) for name, parts in self._found.items()}
         ordered = {name: rows[np.lexsort((rows[:, 2], -rows[:, 1], rows[:, 0]))] for name, rows in spans.items()}
         return {**self._others.result(), **ordered}
 
 
 def are_decided(windows: Windows, window: int, first: IntArray, end: IntArray) -> NDArray[np.bool_]:
-    """Are spans of a window decided there, not in a neighbour that holds them too? ``[spans]``
+    """Whether spans of a window are decided there, and not in a neighbour that also holds them, ``[spans]``.
 
     Args:
         windows: All windows.
-        window: Which of them the spans are from.
+        window: The window of the spans.
         first: First piece of each, ``[spans]``.
         end: One past its last piece, ``[spans]``.
     """
@@ -107,7 +107,7 @@ def are_decided(windows: Windows, window: int, first: IntArray, end: IntArray) -
 
 
 def _context(windows: Windows, window: int, first: IntArray, end: IntArray) -> IntArray:
-    """Pieces between a span and the nearer cut of a window; below 0 if the window does not hold it, ``[spans]``."""
+    """Pieces between a span and the nearer cut of a window, ``[spans]``; negative if the window does not hold it."""
     text = windows.text
     left, right = first - windows.start[window], windows.end[window] - end
     held = (left >= 0) & (right >= 0)

@@ -1,4 +1,4 @@
-"""Vectors on disk: made from streams of documents, described so that a query can be made alike, searched again.
+"""Vectors on disk: computed from streams of documents, and described so that queries are embedded in the same way.
 
 embedder = Embedder.load("BAAI/bge-small-zh-v1.5")
 write_vectors(embed_texts(embedder, documents), "news", dims=embedder.plan.size, made=describe_vectors(embedder))
@@ -25,11 +25,11 @@ FORMAT = 1
 
 
 def describe_vectors(embedder: Embedder, *, of: str = "text") -> dict[str, Any]:
-    """How an embedder makes vectors, as it is written beside them.
+    """The description of an embedder that is stored next to its vectors.
 
     Args:
         embedder: The embedder.
-        of: What each vector stands for: ``text``, ``word`` or ``entity``.
+        of: The unit of each vector: ``text``, ``word`` or ``entity``.
     """
     checkpoint, plan = embedder.flow.checkpoint, embedder.plan
     source = checkpoint.source
@@ -52,15 +52,15 @@ def describe_vectors(embedder: Embedder, *, of: str = "text") -> dict[str, Any]:
 
 
 def check_same(made: Mapping[str, Any], embedder: Embedder, *, where: Path) -> None:
-    """Make sure that stored vectors can be compared with those of an embedder.
+    """Check that stored vectors can be compared with those of an embedder.
 
     Args:
         made: The description of the stored vectors.
-        embedder: What makes the queries' vectors.
-        where: Where the stored ones are, for the message.
+        embedder: The embedder of the queries.
+        where: The place of the stored vectors, for the message.
 
     Raises:
-        DataError: If they are from another model, or have another width.
+        DataError: If they come from another model, or have another width.
     """
     mine = describe_vectors(embedder)
     if made.get("weights") != mine["weights"]:
@@ -76,7 +76,7 @@ def check_same(made: Mapping[str, Any], embedder: Embedder, *, where: Path) -> N
 
 
 def _short(weights: Any) -> str:
-    """The beginning of the checksums of a model's weights."""
+    """The first characters of the checksums of a model's weights."""
     sums = weights.values() if isinstance(weights, Mapping) else ()
     return ", ".join(f"sha256 {value[:12]}" for value in sums) or "no checksum"
 
@@ -110,7 +110,7 @@ def embed_parts(embedder: Embedder, documents: Iterable[Document], *, part: Part
 
 
 def _records_of(number: int, document: Document, part: Part) -> Iterator[VectorRecord]:
-    """What a document's vectors stand for; a document without a name is called by its number."""
+    """The items that a document's vectors belong to; a document without an id gets its number."""
     name = str(number) if document.id is None else document.id
     if part == "word":
         for word in document.words:

@@ -1,10 +1,10 @@
-"""The one way from a stream of inputs to a stream of results, for every task.
+"""Turns a stream of inputs into a stream of results, for every task.
 
     inputs -> checked one by one -> gathered into lists -> read -> one result for each input, in order
 
-A task says with ``Steps`` how it checks an input and reads a list. What is the same for all tasks is here: results come
-out when they are ready, and an input that cannot be read costs one result. If a whole list fails, its halves are read
-instead, down to the input that is at fault.
+A task defines with ``Steps`` how it checks an input and reads a list. This module has the parts that all tasks share:
+results are returned when they are ready, and an input that cannot be read costs one result. If a whole list fails, its
+halves are read instead, down to the faulty input.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ Item = TypeVar("Item")
 Result = TypeVar("Result", covariant=True)
 
 Round = Iterable[tuple[Flow, Work]]
-"""What is to be computed before a job can go on: works, each with the flow that computes it.
+"""The works to compute before a job can continue, each with its flow.
 
-Works of one flow stand together. They may be made while the works before them are computed.
+Works of one flow are consecutive. They may be made while the works before them are computed.
 """
 
 Job = Generator[Round, None, Sequence[Result]]
-"""Reads some inputs: gives what is to be computed, is sent on when that is done, and returns the results."""
+"""Reads inputs: yields the works to compute, is resumed when they are done, and returns the results."""
 
 
 class Steps(Protocol[Given, Item, Result]):
     """How a task reads its inputs."""
 
     def check(self, number: int, given: Given, /) -> Item:
-        """What is read of an input.
+        """Check an input, and return what is read of it.
 
         Args:
-            number: Which input it is, from 0, for messages.
+            number: Its number from 0, for messages.
             given: The input.
 
         Raises:
@@ -54,7 +54,7 @@ class Steps(Protocol[Given, Item, Result]):
         ...
 
     def size(self, item: Item, /) -> int:
-        """About how many characters are read."""
+        """Approximate number of characters."""
         ...
 
     def kind(self, item: Item, /) -> object:
@@ -62,24 +62,24 @@ class Steps(Protocol[Given, Item, Result]):
         ...
 
     def read(self, lists: Iterable[Sequence[Item]]) -> Iterator[Sequence[Result]]:
-        """The results of each list, in order; an empty list says that the source is about to wait."""
+        """The results of each list, in order; an empty list means that the source is about to wait."""
         ...
 
     def job(self, items: Sequence[Item]) -> Job[Result]:
-        """Reads some inputs step by step, so that a caller can compute them beside those of others."""
+        """Reads inputs step by step, so that a caller can compute them together with those of other callers."""
         ...
 
 
 @dataclass(frozen=True)
 class FlowSteps(Generic[Given, Item, Result]):
-    """Steps of a task that reads each input once, by one flow or several in a row.
+    """Steps of a task that reads each input once, with one flow or several in a row.
 
     Attributes:
         flows: The flows.
         check: See ``Steps.check``.
         size: See ``Steps.size``.
         block_of: The block of some inputs.
-        results_of: The results of some inputs and their block, when the flows have read it.
+        results_of: The results of inputs and their block, once the flows have read it.
         how: How the flows read a block; see ``Flow.prepare``.
         kind: See ``Steps.kind``.
     """
@@ -120,7 +120,7 @@ class FlowSteps(Generic[Given, Item, Result]):
 
 @dataclass(frozen=True)
 class JobSteps(Generic[Given, Item, Result]):
-    """Steps of a task whose reading depends on what was read before: each list is read to its end before the next.
+    """Steps of a task with dependent reading steps: each list is finished before the next one begins.
 
     Attributes:
         check: See ``Steps.check``.
@@ -143,7 +143,7 @@ class JobSteps(Generic[Given, Item, Result]):
 
 
 def run_job(job: Job[Result]) -> Sequence[Result]:
-    """Compute what a job asks for until it returns its results."""
+    """Compute the works of a job until it returns its results."""
     try:
         while True:
             asked = next(job)
@@ -160,14 +160,14 @@ def run_job(job: Job[Result]) -> Sequence[Result]:
 
 
 class _Failed(NamedTuple):
-    """The place of an input that cannot be read, or of the error with which the source ended."""
+    """Stands for an input that cannot be read, or for the error that ended the source."""
 
     error: Exception
     is_last: bool
 
 
 Places = Sequence[Item | _Failed]
-"""What was given, in order: inputs that were read, and errors."""
+"""The inputs in order, with errors in the places of faulty ones."""
 
 
 def stream_results(
@@ -182,9 +182,9 @@ def stream_results(
     Args:
         steps: How the task reads.
         given: The inputs, read lazily, about a list ahead.
-        on_error: What comes of an input that cannot be read: ``raise`` its error when all results before it are out,
-            or ``yield`` the error in the place of its result. An error of the iterable itself is always raised.
-        live: Whether results come out while the source waits, see ``LiveGatherer``. By default, they do unless
+        on_error: If an input cannot be read: ``raise`` its error after all results before it, or ``yield`` the error in
+            the place of its result. An error of the iterable itself is always raised.
+        live: Whether results are returned while the source waits, see ``LiveGatherer``. By default, they are unless
             ``given`` has a length.
     """
     if on_error not in ("raise", "yield"):
@@ -194,7 +194,7 @@ def stream_results(
 
 
 def in_places(read: Iterator[tuple[Places[Any], Sequence[Result]]], on_error: OnError) -> Iterator[Result]:
-    """The results of lists, in the places of their inputs; an error in its place is yielded or raised."""
+    """The results of lists, in the order of their inputs; an error is yielded or raised in its place."""
     for places, results in read:
         found = iter(results)
         for place in places:
@@ -209,7 +209,7 @@ def in_places(read: Iterator[tuple[Places[Any], Sequence[Result]]], on_error: On
 def stream_lists(
     steps: Steps[Given, Item, Result], given: Iterable[Given], *, live: bool | None = None
 ) -> Iterator[Sequence[Result]]:
-    """The results as ``stream_results`` gives them, many at a time as they are computed."""
+    """The results as in ``stream_results``, in batches as they are computed."""
     for places, results in read_lists(steps, given, on_error="raise", live=live):
         if len(results):
             yield results
@@ -226,7 +226,7 @@ def read_one(steps: Steps[Given, Item, Result], given: Given) -> Result:
 def read_lists(
     steps: Steps[Given, Item, Result], given: Iterable[Given], *, on_error: OnError, live: bool | None = None
 ) -> Generator[tuple[Places[Item], Sequence[Result]], None, None]:
-    """Lists of inputs, each with the results of those that were read, in order; see ``stream_results``."""
+    """Lists of inputs with their results, in order; see ``stream_results``."""
     if live is None:
         live = not isinstance(given, Collection)
     inputs = _checked(steps, given, stops=on_error == "raise")
@@ -266,19 +266,19 @@ def _checked(
                 yield Input(item, steps.size(item), steps.kind(item))
             number += 1
     finally:
-        if isinstance(iterator, Generator):  # and no file, which its owner may go on with
+        if isinstance(iterator, Generator):  # but not a file, which its owner may continue to read
             iterator.close()
 
 
 class _Recovering(Generic[Item, Result]):
-    """Reads lists; when one fails, finds out which of its inputs is at fault."""
+    """Reads lists; when one fails, finds the faulty input."""
 
     def __init__(self, steps: Steps[Any, Item, Result], *, stops: bool) -> None:
         self._steps = steps
         self._stops = stops
 
     def read(self, lists: Iterable[Places[Item]]) -> Generator[tuple[Places[Item], Sequence[Result]], None, None]:
-        """Each list with its results; reading goes on behind a list that failed."""
+        """Each list with its results; reading continues after a list that failed."""
         waiting: deque[Places[Item]] = deque()
 
         def good() -> Iterator[Sequence[Item]]:

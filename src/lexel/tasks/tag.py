@@ -1,7 +1,7 @@
-"""Words, tags and entities: which heads give them, and the ways to ask for them.
+"""Finds words, tags and entities.
 
-A ``Tagger`` reads three layers. Each comes from a head of some checkpoint; heads of one checkpoint share one pass, and
-several checkpoints act as one.
+A ``Tagger`` reads three layers. Each layer comes from a head of a checkpoint. The heads of one checkpoint share one
+pass, and several checkpoints act as one model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lexel.text.sentences import split_sentences
 from lexel.trust.contract import Expects
 
 _BY_LABELS: tuple[Layer, ...] = ("entities", "pos")
-"""The layers whose labels a contract may be about."""
+"""The layers that a contract can apply to."""
 
 TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
     "words": ("words", "words+pos"),
@@ -39,13 +39,13 @@ TASKS_OF_LAYER: Mapping[Layer, tuple[str, ...]] = {
     "entities": ("entities", "spans"),
     "nested": ("spans",),
 }
-"""Which heads can give a layer, by their task; the first that a checkpoint has is taken."""
+"""The tasks of heads that can give a layer; the first one that a checkpoint has is used."""
 
 _logger = logging.getLogger("lexel")
 
 
 class TagLoadKeywords(EngineKeywords, TagKeywords, total=False):
-    """What ``Tagger.load`` takes beside the model."""
+    """The keywords of ``Tagger.load``."""
 
 
 class Tagger:
@@ -93,8 +93,8 @@ class Tagger:
             scheme: Override the detected scheme of the labels.
             labels: Override the labels of the config, by index.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
-            expects: The labels that your program expects (``["PER", "LOC"]``), or a mapping file; the labels are those
-                of entities, else of tags.
+            expects: The labels that your program expects (``["PER", "LOC"]``), or a mapping file. They are labels of
+                entities if the model has them, else of tags.
             script: Convert texts to the script that the models read, ``simplified`` or ``traditional``. Offsets refer
                 to the original texts. ``as-is`` converts nothing.
             options: The engine, precision, threads and device.
@@ -238,7 +238,7 @@ class Tagger:
         options: TagOptions | None = None,
         **changes: Unpack[TagKeywords],
     ) -> Iterator[Document]:
-        """Read texts whose words are known; otherwise as ``stream``."""
+        """Tag texts that are already split into words; otherwise like ``stream``."""
         steps = self._word_steps(self._asked(options, changes), delimiter)
         return stream_results(steps, texts, on_error=on_error, live=live)
 
@@ -252,11 +252,11 @@ class Tagger:
         options: TagOptions | None = None,
         **changes: Unpack[TagKeywords],
     ) -> Iterator[Document]:
-        """Read the texts of documents; otherwise as ``stream``.
+        """Read the texts of documents; otherwise like ``stream``.
 
         Args:
-            documents: Documents from data. A result keeps its document's ``id``, and nothing else that was annotated.
-            given_words: Keep the documents' words as well, and tag these.
+            documents: Documents from data. A result keeps the ``id`` of its document, but no annotation.
+            given_words: Keep the documents' words, and tag them.
             on_error: See ``stream``.
             live: See ``stream``.
             options: Options to use instead of ``self.options``.
@@ -332,7 +332,7 @@ class Tagger:
     def _word_steps(
         self, options: TagOptions, delimiter: str
     ) -> FlowSteps[Sequence[str], tuple[str, NDArray[np.int32]], Document]:
-        """How texts are read whose words are given."""
+        """How texts with given words are read."""
 
         def check(number: int, words: Sequence[str]) -> tuple[str, NDArray[np.int32]]:
             text, places = _joined(words, number, delimiter=delimiter)
@@ -381,7 +381,7 @@ class Tagger:
 
 
 def _choose_heads(main: Checkpoint | None, given: Mapping[Layer, Checkpoint]) -> dict[Layer, tuple[Checkpoint, Head]]:
-    """Which checkpoint and head gives each layer; one named for a layer must have a head for it."""
+    """The checkpoint and head of each layer; a checkpoint named for a layer must have a head for it."""
     chosen: dict[Layer, tuple[Checkpoint, Head]] = {}
     for layer in TASKS_OF_LAYER:
         checkpoint = given.get("entities" if layer == "nested" else layer, main)
@@ -408,7 +408,7 @@ def _head_for(layer: Layer, checkpoint: Checkpoint) -> Head | None:
 
 
 def _layer_head(checkpoint: Checkpoint, head: Head) -> LayerHead:
-    """A head with what decoding adds to its transitions: scores of a CRF, biases of a calibrated Viterbi."""
+    """A head with the scores that decoding adds to its transitions: those of a CRF, biases of a calibrated Viterbi."""
     folder, label_set = checkpoint.source.folder, checkpoint.label_set(head)
     field = read_transitions(head, checkpoint.open_decoding_weights())
     biases = read_transition_biases(folder, label_set) if head.task == "entities" else None
@@ -419,7 +419,7 @@ def _layer_head(checkpoint: Checkpoint, head: Head) -> LayerHead:
 def _expecting(
     main: Checkpoint | None, given: dict[Layer, Checkpoint], expects: Expects | None
 ) -> tuple[Checkpoint | None, dict[Layer, Checkpoint]]:
-    """The checkpoints, with the contract applied to the one that it is about: that of entities, else that of tags."""
+    """The checkpoints, with the contract applied to the one for entities, else to the one for tags."""
     layer = next((layer for layer in _BY_LABELS if layer in given), None)
     if layer is not None and (layer == "entities" or main is None):
         return main, {**given, layer: given[layer].expecting(expects)}
@@ -427,7 +427,7 @@ def _expecting(
 
 
 def _start_flows(chosen: Mapping[Layer, tuple[Checkpoint, Head]], options: EngineOptions, *, script: str) -> list[Flow]:
-    """One flow for each checkpoint, computing the heads that are used."""
+    """One flow for each checkpoint, which computes the heads in use."""
     outputs: dict[str, list[str]] = {}
     checkpoints: dict[str, Checkpoint] = {}
     for checkpoint, head in chosen.values():
@@ -454,17 +454,17 @@ def _check_has_words(number: int, document: Document) -> None:
 
 
 def _places_of(document: Document) -> NDArray[np.int32]:
-    """Where the words of a document stand, ``[words, 2]``."""
+    """The offsets of a document's words, ``[words, 2]``."""
     return np.stack((document.words.starts, document.words.ends), axis=1)
 
 
 def _named_as(given: Document, found: Document) -> Document:
-    """A result with the name of the document that was given."""
+    """A result with the id of its input document."""
     return found if given.id is None else _named(found, given.id)
 
 
 def _named(document: Document, id: str) -> Document:
-    """The same document under a name."""
+    """The same document with another id."""
     entities = document.entities if "entities" in document.layers else None
     nested = document.nested if "nested" in document.layers else None
     return Document(document.text, document.words, entities, split_sentences, id=id, nested=nested)

@@ -1,4 +1,4 @@
-"""Arguments of the drop-ins: what is accepted, what is refused with a reason, and the nearest name for the rest."""
+"""Checks arguments of the drop-in interfaces: unknown ones are refused with a reason or a similar name."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lexel.near import nearest_name
 def refuse_unknown(
     given: Mapping[str, object], *, known: Collection[str], refused: Mapping[str, str], where: str
 ) -> None:
-    """Refuse arguments that nobody takes.
+    """Refuse unknown arguments.
 
     Args:
         given: The arguments.
-        known: The names that are taken.
-        refused: Names of the original that are not, and what to do instead.
+        known: The accepted names.
+        refused: Names that the original accepts and this does not, and what to do instead.
         where: The call, for the message.
 
     Raises:
-        TypeError: For the first argument that is not known; it names what to do, or a similar name.
+        TypeError: For the first unknown argument; the message says what to do, or has a similar name.
     """
     for name in given:
         if name in known:

@@ -1,4 +1,4 @@
-"""Inputs paired with their results, while both stream."""
+"""Pairs streamed inputs with their results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Context = TypeVar("Context")
 def with_inputs(
     given: Iterable[Given], read: Callable[[Iterator[Given]], Iterable[Found]]
 ) -> Iterator[tuple[Given, Found]]:
-    """Pair each item with what is found in it, while both stream; only items in flight are kept.
+    """Pair each item with its result, while both stream; only the items in progress are kept.
 
     Args:
-        given: What is read, lazily.
-        read: Gives what is found in each of some items, in order.
+        given: The items, read lazily.
+        read: Returns the results of items, in order.
     """
     waiting: deque[Given] = deque()
 
@@ -34,12 +34,12 @@ def with_inputs(
 def with_context(
     pairs: Iterable[tuple[Given, Context]], read: Callable[[Iterator[Given]], Iterable[Found]]
 ) -> Iterator[tuple[Found, Context]]:
-    """Read texts that have a context of any kind, and give each result with its context.
+    """Read texts that come with other data of any kind, and return each result with its data.
 
     >>> for document, row in with_context(((row["text"], row) for row in rows), nlp.stream):    # doctest: +SKIP
 
     Args:
-        pairs: Each text with its context, lazily.
+        pairs: Each text with its data, read lazily.
         read: The ``stream`` of any task.
     """
     pairs_found = with_inputs(pairs, lambda given: read(text for text, _ in given))

@@ -1,7 +1,7 @@
-"""Work for an engine: sequences whose scores are wanted, and the batches of rows that they are packed into.
+"""Work for an engine: sequences to score, and the batches of rows that they are packed into.
 
-A batch may hold the whole of one work, or parts of several: of texts that came from different callers, for example. It
-hands the scores to each work it holds sequences of.
+A batch may hold a whole work, or parts of several, for example of texts from different callers. It passes the scores
+to each work whose sequences it holds.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ class Collector(Protocol):
     """Takes the scores of some sequences batch by batch."""
 
     def receive(self, scores: Scores, slots: NDArray[np.int64]) -> None:
-        """Take a batch's scores ``[picks, width]``, by output, and the slots of the sequences that they are of."""
+        """Take a batch's scores ``[picks, width]``, by output, and their slots in the sequences."""
         ...
 
     def result(self) -> Scores:
-        """What all of them have become."""
+        """The result after all scores were received."""
         ...
 
 
 class InOrder:
-    """Scores in the order in which their picks stand in the sequences, ``[picks, width]``."""
+    """Keeps scores in the order of their picks in the sequences, ``[picks, width]``."""
 
     def __init__(self, picked: NDArray[np.bool_], widths: Mapping[str, int]) -> None:
         self._picked = picked
@@ -61,12 +61,12 @@ class InOrder:
 
 
 class HandingOver:
-    """Hands the scores of all picks to a function as soon as they are there, and keeps none.
+    """Passes the scores of all picks to a function as soon as they are complete, and keeps none.
 
     Args:
-        collector: What collects them.
-        n_picks: How many there are.
-        take: What they are handed to.
+        collector: The collector of the scores.
+        n_picks: Number of picks.
+        take: The function.
     """
 
     def __init__(self, collector: Collector, n_picks: int, take: Callable[[Scores], None]) -> None:
@@ -84,21 +84,21 @@ class HandingOver:
             self._take(found)
 
     def result(self) -> Scores:
-        """Nothing: the scores were handed over."""
+        """Nothing: the scores were passed on."""
         return {}
 
 
 class Work:
-    """Sequences to be computed, and what has been received of their scores. Not safe to use from several threads.
+    """Sequences to compute, and the scores received so far. Not safe to use from several threads.
 
     Args:
-        sequences: What the encoder reads.
-        collector: What receives the scores.
+        sequences: The sequences for the encoder.
+        collector: The collector of the scores.
 
     Attributes:
-        sequences: What the encoder reads.
-        n_sequences: How many sequences there are.
-        n_left: How many of them have not been computed yet.
+        sequences: The sequences for the encoder.
+        n_sequences: Number of sequences.
+        n_left: Number of sequences that have not been computed yet.
     """
 
     def __init__(self, sequences: Sequences, collector: Collector) -> None:
@@ -118,7 +118,7 @@ class Work:
         return self.n_left == 0
 
     def scores(self) -> Scores:
-        """What the scores of all sequences have become."""
+        """The result of the collector, once all sequences have been computed."""
         return self._collector.result()
 
 
@@ -127,7 +127,7 @@ class Part(NamedTuple):
 
     Attributes:
         work: The work.
-        chosen: Which of its sequences, by index, each once; ``None`` for all of them.
+        chosen: The indexes of its sequences, each once; ``None`` for all of them.
     """
 
     work: Work
@@ -135,7 +135,7 @@ class Part(NamedTuple):
 
 
 class _Share(NamedTuple):
-    """What a batch computes of one work: which of its picks (``None`` is all), and which slots of the work they are."""
+    """A batch's share of one work: indexes of the batch's picks (``None`` is all), and their slots in the work."""
 
     work: Work
     picks: NDArray[np.int64] | None
@@ -145,10 +145,10 @@ class _Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows to compute, and whom their scores are for.
+    """Rows to compute, and the works that receive their scores.
 
     Attributes:
-        rows: What an engine computes.
+        rows: The rows for the engine.
     """
 
     rows: Rows
@@ -156,11 +156,11 @@ class Batch:
 
     @property
     def works(self) -> list[Work]:
-        """The works that the batch holds sequences of."""
+        """The works whose sequences are in the batch."""
         return [share.work for share in self._shares]
 
     def deliver(self, scores: Scores) -> None:
-        """Hand the scores of the rows to the works."""
+        """Pass the scores of the rows to the works."""
         for share in self._shares:
             own = scores if share.picks is None else {name: values[share.picks] for name, values in scores.items()}
             share.work.receive(own, share.slots, n_sequences=share.n_sequences)
@@ -169,14 +169,14 @@ class Batch:
 def make_batches(
     parts: Sequence[Work | Part], *, max_length: int, batch_pieces: int, pad: int, overhead: int = 0
 ) -> Iterator[Batch]:
-    """Pack the sequences of all parts together; rows are built when they are asked for.
+    """Pack the sequences of all parts together; rows are built lazily.
 
     Args:
-        parts: What to pack: whole works, or one part for each work.
-        max_length: The longest sequence that the model takes.
-        batch_pieces: Most slots in a batch; a single row may be longer.
+        parts: The parts to pack: whole works, or one part for each work.
+        max_length: The longest sequence that the model can read.
+        batch_pieces: Maximum number of slots in a batch; a single row may be longer.
         pad: The padding piece.
-        overhead: How many empty slots may be computed to save a batch; see ``pack``.
+        overhead: Number of empty slots that may be computed to save a batch; see ``pack``.
     """
     some = [Part(part) if isinstance(part, Work) else part for part in parts]
     joined = _Whole(some[0].work) if len(some) == 1 and some[0].chosen is None else _Joined(some)
@@ -198,7 +198,7 @@ class _Whole:
 
 
 class _Joined:
-    """The sequences of several parts, one behind the other."""
+    """The sequences of several parts, concatenated."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._works = [part.work for part in parts]
@@ -217,7 +217,7 @@ class _Joined:
         )
 
     def shares(self, slots: NDArray[np.int64], placed: NDArray[np.int64]) -> tuple[_Share, ...]:
-        """What a batch of these slots and sequences computes of each work."""
+        """The share of a batch with these slots and sequences in each work."""
         owner = np.searchsorted(self._slot_ends, slots, side="right")
         n_placed = np.bincount(np.searchsorted(self._sequence_ends, placed, side="right"), minlength=len(self._works))
         return tuple(
@@ -228,6 +228,6 @@ class _Joined:
 
 
 def _slots_of(bounds: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The slots of some sequences, one sequence behind the other."""
+    """The slots of some sequences, sequence by sequence."""
     starts, sizes = bounds[chosen], bounds[chosen + 1] - bounds[chosen]
     return np.asarray(np.arange(int(sizes.sum())) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes))

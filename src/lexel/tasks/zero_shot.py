@@ -1,7 +1,7 @@
-"""Texts into classes that no head was trained for, by a model that tells whether one text follows from another.
+"""Zero-shot classification: any labels at call time, by a model of natural language inference.
 
-Each class makes a hypothesis ("This example is sports."), and the model says how much the text entails it (Yin et al.
-2019, https://arxiv.org/abs/1909.00161). The hypotheses of many texts are read side by side in the same rows.
+Each class is turned into a hypothesis ("This example is sports."), and the model scores how much the text entails it
+(Yin et al. 2019, https://arxiv.org/abs/1909.00161). The hypotheses of many texts are packed into the same rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lexel.tasks.streaming import Job, OnError, read_one, stream_results
 
 TEMPLATE = "This example is {}."
 CHINESE_TEMPLATE = "这段话是关于{}的。"
-"""The hypotheses where nothing else is said: Chinese if a label has Chinese characters in it."""
+"""The default templates: the Chinese one is used if a label has Chinese characters."""
 
 _ENTAILMENT = ("entail", "蕴含", "蘊含", "蕴涵", "蘊涵")
 _CONTRADICTION = ("contradict", "not_entail", "non_entail", "not entail", "矛盾")
@@ -46,19 +46,18 @@ class ZeroShotKeywords(TypedDict, total=False):
 
 
 class ZeroShotLoadKeywords(EngineKeywords, ZeroShotKeywords, total=False):
-    """What ``ZeroShotClassifier.load`` takes beside the model and the labels."""
+    """The keywords of ``ZeroShotClassifier.load``, without the labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZeroShotOptions:
-    """How texts are classified: defaults of a classifier, or the options of one call.
+    """How to classify texts: defaults of a classifier, or the options of one call.
 
     Attributes:
-        template: The hypothesis, with ``{}`` where the label goes; by default in the labels' language, see above.
-        multi_label: Whether any number of labels may hold, each by itself, rather than exactly one.
-        threshold: With ``multi_label``, the least probability with which a label is given; without, the least with
-            which the best is.
-        top_k: How many labels ``ranked`` has; by default all.
+        template: The hypothesis, with ``{}`` in the place of the label; by default, Chinese or English by the labels.
+        multi_label: Judge each label independently, so that any number of labels may apply, instead of exactly one.
+        threshold: The minimum probability of a label; without ``multi_label``, of the best label.
+        top_k: Number of labels in ``ranked``; by default all.
         max_chars: Refuse longer texts; ``None`` for no limit.
     """
 
@@ -73,7 +72,7 @@ class ZeroShotOptions:
             raise ValueError(f"top_k is {self.top_k}; expected 1 or more")
 
     def rule(self, labels: Sequence[str]) -> Rule:
-        """How probabilities of these labels become classes; one label alone has nothing to compete with."""
+        """How probabilities of these labels become classes; a single label is judged by itself."""
         is_multi = self.multi_label or len(labels) == 1
         least = DEFAULT_THRESHOLD if self.threshold is None and is_multi else self.threshold
         thresholds = None if least is None else np.full(len(labels), least)
@@ -106,20 +105,20 @@ def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """Which outputs of a head say that a hypothesis follows, and that it does not."""
+    """The indexes of a head's outputs for entailment and contradiction."""
 
     entailment: int
     contradiction: int
 
     @classmethod
     def of(cls, labels: Sequence[str], where: str) -> Inference:
-        """Found by the labels' names.
+        """Find the outputs by the labels' names.
 
-        The contradiction is the label that says so; else, as in transformers, the first, or the last where the first
-        is the entailment.
+        The contradiction is the label with that name; else, as in transformers, the first label, or the last one if the
+        first is the entailment.
 
         Raises:
-            LabelError: If no label means entailment, or there is nothing beside it.
+            LabelError: If no label means entailment, or it is the only label.
         """
         entailment = _named(labels, _ENTAILMENT)
         if entailment is None or len(labels) < 2:
@@ -136,8 +135,8 @@ class Inference:
 
         Args:
             scores: The head's scores before any function.
-            each: Whether each label is judged by itself, entailment against contradiction, rather than all of them
-                against each other.
+            each: Whether each label is judged by itself, entailment against contradiction, instead of against the other
+                labels.
         """
         if not each:
             return apply_function(scores[..., self.entailment], "softmax")
@@ -151,10 +150,10 @@ def _named(labels: Sequence[str], beginnings: tuple[str, ...]) -> int | None:
 def score_hypotheses(
     flow: Flow, texts: Iterable[str], hypotheses: Sequence[str], *, window: int | None = None
 ) -> Iterator[TextScores]:
-    """The scores of every hypothesis for each text, ``[1, hypotheses, outputs]``; the text stands first.
+    """The scores of every hypothesis for each text, ``[1, hypotheses, outputs]``; the text comes first in a pair.
 
-    A long text is read in windows, beside each of which the hypothesis stands; it is seen in as many windows as that of
-    its longest hypothesis.
+    A long text is read in windows, each with the hypothesis. The longest hypothesis decides the number of windows for
+    all of them.
     """
     pairs = (Pair(text, hypothesis) for text in texts for hypothesis in hypotheses)
     size = len(hypotheses)
@@ -171,12 +170,12 @@ def score_hypotheses(
 
 
 class ZeroShotClassifier:
-    """Classifies texts into labels named when it is called. Safe to call from several threads.
+    """Classifies texts into any labels. Safe to call from several threads.
 
     Create one with ``ZeroShotClassifier.load``.
 
     Attributes:
-        labels: What texts are classified into unless a call says otherwise.
+        labels: Default labels; a call can override them.
         options: Default options; a call can override them.
     """
 
@@ -205,7 +204,7 @@ class ZeroShotClassifier:
 
         Args:
             source: A model folder, a hub id (also ``owner/name@revision``), or an opened checkpoint.
-            labels: What texts are classified into.
+            labels: The default labels.
             revision: Branch, tag or commit of a hub id.
             pieces: Override what the model reads: ``chars`` or ``tokenizer``.
             script: Convert texts to the script that the model reads, ``simplified`` or ``traditional``; ``as-is``
@@ -218,7 +217,7 @@ class ZeroShotClassifier:
 
         Raises:
             CheckpointError: If the checkpoint cannot be used.
-            LabelError: If it has no head that classifies, that head no label for entailment, or the labels or the
+            LabelError: If it has no head that classifies, that head has no label for entailment, or the labels or the
                 template cannot be used.
             EngineError: If this machine cannot run the requested engine, device or precision.
         """
@@ -244,7 +243,7 @@ class ZeroShotClassifier:
 
         Args:
             text: The text.
-            labels: Other labels than ``self.labels``.
+            labels: Labels to use instead of ``self.labels``.
             options: Options to use instead of ``self.options``.
             changes: Single options of this call: ``template``, ``multi_label``, ``threshold``, ``top_k``,
                 ``max_chars``; see ``ZeroShotOptions``.
@@ -271,7 +270,7 @@ class ZeroShotClassifier:
 
         Args:
             texts: The texts.
-            labels: Other labels than ``self.labels``.
+            labels: Labels to use instead of ``self.labels``.
             on_error: If an input cannot be read: ``raise`` its error after the results before it, or ``yield`` the
                 error in the place of its result. See ``Tagger.stream``.
             live: False reads the inputs in your own thread. See ``Tagger.stream``.
@@ -306,7 +305,7 @@ class ZeroShotClassifier:
 
 
 class _Steps:
-    """How texts are read beside every hypothesis; a text with many may take several blocks."""
+    """How texts are read with every hypothesis; a text with many of them may take several blocks."""
 
     def __init__(
         self, flow: Flow, hypotheses: Sequence[str], rule: Rule, inference: Inference, *, max_chars: int | None

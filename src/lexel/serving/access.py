@@ -1,4 +1,4 @@
-"""Who may call: API keys from a file, compared in constant time, read again on SIGHUP."""
+"""Access control: API keys from a file, compared in constant time, read again on SIGHUP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lexel.errors import OptionError
 
 
 class ApiKeys:
-    """The keys of a file, one a line; blank lines and lines that begin with ``#`` are skipped.
+    """The keys of a file, one per line; blank lines and lines that begin with ``#`` are skipped.
 
     Only digests are kept in memory.
 
@@ -28,7 +28,7 @@ class ApiKeys:
         self.reload()
 
     def reload(self) -> None:
-        """Read the file again; after an error the keys stay as they are."""
+        """Read the file again; after an error, the keys do not change."""
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -41,7 +41,7 @@ class ApiKeys:
         self._digests = tuple(_digest(key) for key in keys)
 
     def allows(self, key: str) -> bool:
-        """Whether a key is one of the file's; every key is compared, in constant time."""
+        """Whether a key is in the file; it is compared with every key, in constant time."""
         digest = _digest(key)
         return sum([hmac.compare_digest(digest, known) for known in self._digests]) > 0
 

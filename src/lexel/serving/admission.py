@@ -1,4 +1,4 @@
-"""Which requests are let in: bounded in pieces and in bytes, refused at once beyond that."""
+"""Admits requests up to a number of pieces and bytes, and refuses others at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ RATE_WINDOW_S = 10.0
 
 
 class Admission:
-    """Counts what is being worked on. For one thread: the event loop's.
+    """Counts the work in progress. For use in the event loop's thread only.
 
     Args:
         options: The server's limits.
 
     Attributes:
-        n_requests: Requests that are let in and not yet answered.
+        n_requests: Requests that were admitted and not yet answered.
         n_pieces: Their pieces.
         n_bytes: Their bytes.
-        is_draining: Whether nobody is let in any more.
+        is_draining: Whether new requests are refused because the server is stopping.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -38,9 +38,9 @@ class Admission:
         self._since = monotonic()
 
     def enter(self, *, n_pieces: int, n_bytes: int) -> None:
-        """Let a request in, until it leaves.
+        """Admit a request, until it leaves.
 
-        A request is always let in when nothing else is there, however large it is.
+        If there is no other request, it is always admitted, however large it is.
 
         Raises:
             Draining: If the server is stopping.
@@ -52,20 +52,20 @@ class Admission:
         self.n_bytes += n_bytes
 
     def leave(self, *, n_pieces: int, n_bytes: int) -> None:
-        """Count a request out that was let in."""
+        """Stop counting an admitted request."""
         self.n_requests -= 1
         self.n_pieces -= n_pieces
         self.n_bytes -= n_bytes
         self._count(n_pieces)
 
     def check_body(self, n_bytes: int) -> None:
-        """Refuse a request by the length of its body, before it is read, if it will hardly find room.
+        """Refuse a request by the length of its body, before reading it, if there is probably no room.
 
-        A character takes at most six bytes of JSON, save for the rare ones beyond ``U+FFFF``.
+        A character takes at most six bytes of JSON, except for the rare ones beyond ``U+FFFF``.
 
         Raises:
-            Draining: See ``enter``, as for the other.
-            Overloaded: See there.
+            Draining: See ``enter``.
+            Overloaded: See ``enter``.
         """
         self._check(n_pieces=n_bytes // BYTES_OF_CHAR, n_bytes=n_bytes // BYTES_OF_CHAR)
 
@@ -83,7 +83,7 @@ class Admission:
 
     @property
     def retry_after_s(self) -> int:
-        """Seconds until about half of what waits is answered, at the present rate; from 1 to 60."""
+        """Seconds until about half of the waiting requests are answered, at the current rate; from 1 to 60."""
         elapsed = max(monotonic() - self._since, 0.1)
         rate = self._done_pieces / elapsed
         return 1 if rate <= 0 else min(60, max(1, round(self.n_pieces / 2 / rate)))

@@ -1,4 +1,4 @@
-"""The server as an ASGI application: wires on a service, the routes for operators, the page."""
+"""The server as an ASGI application: wires, the routes for operators, the page."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from lexel.serving.turns import Turns
 from lexel.serving.wires import huggingface, kserve, native, openai, presidio, tei
 
 IN_FLIGHT = 4
-"""Batches that engines hold at a time: what keeps two streams busy."""
+"""Batches in engines at the same time: enough to keep two streams busy."""
 
 WARM_TEXTS = ("暖機。", "預熱一下這個模型，這樣第一個請求就不用等。" * 3, "Warm up. " * 40)
 
@@ -57,12 +57,12 @@ def build_app(
     options: ServerOptions | None = None,
     engine: EngineOptions | None = None,
 ) -> FastAPI:
-    """The application: models opened, nothing computed yet; starting it warms them.
+    """Build the application: models are opened here, and warmed up when it starts.
 
     Args:
         specs: The models to serve; the first is the default.
-        options: Limits and habits.
-        engine: What engines are started with.
+        options: The server's options.
+        engine: The engines' options.
 
     Raises:
         CheckpointError: If a model cannot be used.
@@ -105,7 +105,7 @@ def build_app(
         answer_failure=partial(answer_failure, service),
     )
     app.put_in_front(Front, options=options, keys=keys, metrics=metrics)
-    if options.cors_origins:  # in front of the keys: a browser asks whether it may call without sending one
+    if options.cors_origins:  # before the keys: a browser's preflight request has no key
         app.put_in_front(
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
@@ -114,14 +114,14 @@ def build_app(
 
 
 class Application(FastAPI):
-    """FastAPI's application, with a way in that most requests leave before they come to FastAPI."""
+    """FastAPI's application, with a fast path that answers most requests without FastAPI."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._entrance: ASGIApp = super().__call__
 
     def put_in_front(self, layer: Callable[..., ASGIApp], **settings: Any) -> None:
-        """Have requests pass a layer first; ``add_middleware`` would put FastAPI's own layers in front of it."""
+        """Add an outermost layer; ``add_middleware`` would put FastAPI's own layers in front of it."""
         self._entrance = layer(self._entrance, **settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,21 +130,21 @@ class Application(FastAPI):
 
 
 def _stop_if_failed(warming: asyncio.Future[None]) -> None:
-    """A server whose models cannot be computed stops, with a line that says why."""
+    """Stop the server with a one-line message if its models cannot be computed."""
     if (error := warming.exception()) is not None:
         _logger.error("error: %s", message_of(error) if isinstance(error, LexelError) else error)
         signal.raise_signal(signal.SIGTERM)
 
 
 def _warm(service: Service) -> None:
-    """Load each model's readers and have each engine compute the shapes that short texts have."""
+    """Load each model's readers, and make each engine compute the shapes of short texts."""
     for model in service.models:
         for task in model.tasks[:1]:
             lane = model.lane(task, {"labels": ["a"]} if task == "zero-shot" else None)
             list(lane.read([_warm_item(task, text) for text in WARM_TEXTS]))
-    server_info(service)  # looks at each vocabulary once, so that no request waits for it
+    server_info(service)  # reads each vocabulary once, so that no request waits for it
     gc.collect()
-    gc.freeze()  # what is there now stays, and need not be searched again
+    gc.freeze()  # existing objects stay, so the garbage collector need not scan them again
     service.is_ready = True
     _logger.info("ready: %s", ", ".join(f"{model.name} ({', '.join(model.tasks)})" for model in service.models))
 
@@ -178,7 +178,7 @@ def _add_operation(app: FastAPI, service: Service) -> None:
 
 
 def server_info(service: Service) -> dict[str, Any]:
-    """What is served: text-embeddings-inference's keys for the default model, and every model beside them."""
+    """Description of the server: text-embeddings-inference's keys for the default model, and a list of all models."""
     options, default = service.options, service.models.default
     config, source = default.checkpoint.config, default.checkpoint.source
     return {
@@ -231,12 +231,12 @@ def _described(model: ServedModel) -> dict[str, Any]:
 
 
 def _add_failures(app: FastAPI, service: Service) -> None:
-    """One answer for every failure: a status, and one line that says what was expected."""
+    """Answer every failure with a status, and one line that says what was expected."""
 
     @app.exception_handler(HTTPException)
     async def not_served(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code == 400:  # what FastAPI says of a body that cannot be parsed
+        if error.status_code == 400:  # FastAPI's message for a body that cannot be parsed
             return answer_failure(service, request, NotJson("body: not JSON in UTF-8"))
         said = f"{request.method} {request.url.path[:200]}: {error.detail}; see /openapi.json for what is served"
         return JSONResponse(failure_record(request.url.path, error.status_code, said), error.status_code)
@@ -250,14 +250,14 @@ def _add_failures(app: FastAPI, service: Service) -> None:
 
 
 def _refused_by_framework(error: RequestValidationError) -> LexelError:
-    """What FastAPI finds wrong with a request that is not answered directly."""
+    """FastAPI's validation errors of a request that is not answered directly."""
     errors = [dict(one) | {"loc": one["loc"][1:]} for one in error.errors()]  # without "body", "query" or "path"
     is_json = all(one["type"] != "json_invalid" for one in errors)
     return DataError(problem_of(errors, error.body)) if is_json else NotJson("body: not JSON in UTF-8")
 
 
 def answer_failure(service: Service, request: Request, error: Exception) -> Response:
-    """The response to an error that a request met."""
+    """The response to a request that failed."""
     if isinstance(error, ClientGone):
         service.metrics.abandoned.inc()
         return Response(status_code=499)

@@ -1,4 +1,4 @@
-"""Which model a request is for, by its path or its body, whatever client sent it."""
+"""Finds the model that a request names, in its path or body, for all protocols."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def asked_model(path: str, body: bytes) -> str | None:
     try:
         asked: Any = json.loads(body or b"null")
     except (ValueError, RecursionError):
-        return None  # the application that gets it says what is wrong
+        return None  # the application reports what is wrong
     name = asked.get("model") if isinstance(asked, dict) else None
     return name if isinstance(name, str) else None

@@ -1,8 +1,8 @@
-"""The way to the routes that texts are sent to: JSON in, a response out, without a framework between.
+"""A fast path for the routes that read texts: JSON in, a response out, without a framework in between.
 
-FastAPI describes all routes, and answers those with parameters in their paths. A request to a route whose function
-takes only a body and the request goes straight to that function. The body is checked by the same model. What is left
-out is routing, dependencies and exit stacks, which cost as much as reading a short text.
+FastAPI describes all routes, and answers those with parameters in their paths. If a route's function takes only a body
+and the request, the function is called directly. The body is validated by the same model. This skips routing,
+dependencies and exit stacks, which cost as much as reading a short text.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class DirectRoute:
     """A route that is answered directly.
 
     Attributes:
-        route: FastAPI's own, for metrics and logs.
-        model: What the body must be; ``None`` where the function reads it itself.
+        route: FastAPI's route, for metrics and logs.
+        model: The model of the body; ``None`` if the function reads the body itself.
         call: The route's function.
     """
 
@@ -42,7 +42,7 @@ class DirectRoute:
 
 
 def direct_routes(routers: Iterable[APIRouter]) -> Mapping[str, DirectRoute]:
-    """By path, the routes whose functions take a body, or nothing, beside the request."""
+    """By path, the routes whose functions take only the request and perhaps a body."""
     found: dict[str, DirectRoute] = {}
     for route in chain.from_iterable(router.routes for router in routers):
         if not isinstance(route, APIRoute) or route.methods != {"POST"} or "{" in route.path:
@@ -59,9 +59,9 @@ class Direct:
     """An ASGI application around the routes.
 
     Args:
-        app: What answers everything else.
-        routes: What is answered here.
-        check_body: Raises an error if a body of so many bytes would find no room; called before the body is read.
+        app: The application that answers everything else.
+        routes: The routes that are answered here.
+        check_body: Raises an error if there is no room for a body of this many bytes; called before the body is read.
         answer_failure: The response to an error.
     """
 
@@ -96,7 +96,7 @@ class Direct:
         except ClientDisconnect:
             return
         except BodyTooLarge:
-            raise  # what stands around the routes answers it
+            raise  # the layers around the routes answer it
         except Exception as error:  # noqa: BLE001 (a fault of ours is answered and logged, too)
             response = self._answer_failure(request, error)
         await response(scope, receive, send)
@@ -118,6 +118,6 @@ async def _called(found: DirectRoute, request: Request, kind: bytes) -> Response
 
 
 def _length(head: Mapping[bytes, bytes]) -> int:
-    """The bytes of the body, as far as the client says."""
+    """The size of the body in bytes, if the client states it."""
     said = head.get(b"content-length", b"")
     return int(said[:15]) if said.isdigit() else 0

@@ -1,4 +1,4 @@
-"""Failures of requests, and the one table from errors to HTTP statuses."""
+"""Failures of requests, and the table of HTTP statuses for errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NotJsonType(LexelError):  # noqa: N818
 
 
 class ClientGone(LexelError):  # noqa: N818
-    """The client has left; nobody waits for the answer."""
+    """The client has left, so nobody waits for the answer."""
 
 
 class Draining(Overloaded):
@@ -63,10 +63,10 @@ STATUSES: Mapping[type[Exception], int] = {
     EngineError: 500,
     CheckpointError: 500,
 }
-"""The first class that an error is an instance of decides; any other error is a fault of the server, 500."""
+"""The first matching class decides; any other error is a fault of the server, 500."""
 
 REFUSALS: tuple[type[Exception], ...] = (LexelError, TypeError, ValueError)
-"""Errors that are answered; any other ends the request with what the framework says of it."""
+"""Errors that are answered here; the framework answers any other."""
 
 KINDS: Mapping[int, str] = {
     400: "bad_request",
@@ -83,10 +83,10 @@ KINDS: Mapping[int, str] = {
     504: "timeout",
 }
 OPENAI_PATHS = ("/v1/embeddings", "/v1/models")
-"""Where errors have the shape that OpenAI's clients read."""
+"""Paths with errors in the shape that OpenAI's clients read."""
 
 LONGEST = 500
-"""Most characters of a message."""
+"""Maximum length of a message."""
 
 
 def failure_record(path: str, status: int, said: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def failure_record(path: str, status: int, said: str) -> dict[str, Any]:
 
 
 def unknown_model(name: str, names: Iterable[str]) -> str:
-    """What is said of a model that this server does not have."""
+    """The message for a model that this server does not have."""
     return f"no model {name!r}; this server has {', '.join(names)}"
 
 
@@ -108,7 +108,7 @@ def status_of(error: Exception) -> int:
 
 
 def message_of(error: Exception) -> str:
-    """One line for the client; a fault of the server shows nothing of its inside."""
+    """One line for the client; for a fault of the server, it contains no details."""
     if not isinstance(error, tuple(STATUSES)):
         return "internal error; the server's log has the details"
     line = " ".join(str(error).split())

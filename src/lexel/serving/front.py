@@ -1,4 +1,4 @@
-"""What every request passes first: a request id, the API key, the body's limit. Answers are counted and logged."""
+"""The outer layer of every request: a request id, the API key, the body's limit. Answers are counted and logged."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OPEN = frozenset(("/health", "/ping", "/ready", "/v2/health/live", "/v2/health/r
 """Paths that need no key, so that probes work."""
 
 PASSED_OVER = 4
-"""How many times the limit of a refused body is still read."""
+"""A refused body is still read up to this many times the limit."""
 
 _PROCESS = secrets.token_hex(6)
 _NUMBERS = count(1)
-"""Request ids are the process's random name and a number: a system call for each request would cost time."""
+"""Request ids are a random name of the process and a number: this saves a system call for each request."""
 
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,64}")
 
@@ -40,8 +40,8 @@ class Front:
     Args:
         app: The routes.
         options: The server's limits.
-        keys: Who is let in; everybody if there are none.
-        metrics: Where requests are counted.
+        keys: The API keys; without them, all requests are accepted.
+        metrics: The counters.
     """
 
     def __init__(self, app: ASGIApp, options: ServerOptions, *, keys: ApiKeys | None, metrics: Metrics) -> None:
@@ -95,7 +95,7 @@ class Front:
 
 
 class _Exchange:
-    """One request and its answer, watched."""
+    """Observes one request and its answer."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         self._receive = receive
@@ -112,7 +112,7 @@ class _Exchange:
         self.status = 0 if self._is_http else 101
 
     async def receive(self) -> Message:
-        """The next part of the request; a body beyond the limit is an error; a stream has a limit for each line."""
+        """The next part of the request; a body beyond the limit is an error. In a stream, the limit is per line."""
         message = await self._receive()
         if message["type"] == "http.request" and not self._is_stream:
             self._n_bytes += len(message.get("body", b""))
@@ -128,7 +128,7 @@ class _Exchange:
         await self._send(message)
 
     async def pass_over(self) -> None:
-        """Read on after a refusal, up to a limit: many clients read no answer before they have sent everything."""
+        """Keep reading after a refusal, up to a limit: many clients read no answer before they have sent everything."""
         n_bytes = 0
         while n_bytes < PASSED_OVER * self._most:
             message = await self._receive()
@@ -137,7 +137,7 @@ class _Exchange:
                 return
 
     async def refuse(self, status: int, said: str) -> None:
-        """Answer with an error, unless an answer has begun."""
+        """Answer with an error, unless the answer has begun."""
         if not self._is_http:
             await self._send({"type": "websocket.close", "code": 1008, "reason": said[:120]})
             return

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus: Lexel's own names, and text-embeddings-inference's beside them."""
+"""Metrics for Prometheus, under Lexel's names and those of text-embeddings-inference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PIECES = (16, 64, 256, 512, 1024, 2048, 4096, 8192, 32768, 131072)
 
 
 class Metrics:
-    """Counters of a server, in a registry of their own."""
+    """Counters of a server, in a separate registry."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -40,7 +40,7 @@ class Metrics:
         self._te_batch_tokens = histogram("te_batch_next_tokens", "Pieces read together.", buckets=_PIECES)
 
     def follow(self, *, n_pieces: Callable[[], int], n_requests: Callable[[], int]) -> None:
-        """Have the gauges ask these when they are scraped."""
+        """Set the functions that the gauges call when they are scraped."""
         self._queued.set_function(n_pieces)
         self._te_queue.set_function(n_requests)
 
@@ -64,7 +64,7 @@ class Metrics:
             self.refused.labels(status).inc()
 
     def count_batch(self, batch: Batch) -> None:
-        """Count what was read together; called from reading threads."""
+        """Count a batch; called from reading threads."""
         self.batch_items.observe(batch.n_items)
         self.batch_pieces.observe(batch.n_pieces)
         self.queue_seconds.observe(batch.waited_s)
@@ -73,5 +73,5 @@ class Metrics:
         self._te_batch_tokens.observe(batch.n_pieces)
 
     def text(self) -> tuple[bytes, str]:
-        """The exposition, and its content type."""
+        """The metrics as text, and their content type."""
         return generate_latest(self.registry), "text/plain; version=0.0.4; charset=utf-8"

@@ -1,6 +1,6 @@
-"""The models of a server: each opened once, its readers made when they are first asked for.
+"""The models of a server: each is opened once, and its readers are made on first use.
 
-A reader is a task of ``lexel.tasks``, or a pipeline of ``lexel.pipelines`` for the wires that speak its shapes. All
+A reader is a task of ``lexel.tasks``, or a pipeline of ``lexel.pipelines`` for the wires that use its shapes. All
 readers of a model that compute the same heads share one engine.
 """
 
@@ -34,7 +34,7 @@ from lexel.tasks.zero_shot import ZeroShotClassifier
 from lexel.text.tokenizer import load_tokenizer
 
 AS_IS = "as-is"
-"""The script of texts that are not converted."""
+"""The value of ``script`` that converts nothing."""
 
 Load = Callable[[Checkpoint, EngineOptions, str], Any]
 Read = Callable[[Any, Sequence[Any], Mapping[str, Any]], Iterator[Any]]
@@ -45,8 +45,8 @@ class Reader:
     """How a task is loaded, and how it reads items.
 
     Attributes:
-        heads: Tasks of the heads that it needs, one of them; empty for an encoder alone.
-        load: Makes it from an opened checkpoint, and the script that its texts are converted to.
+        heads: Tasks of heads, one of which it needs; empty if the encoder is enough.
+        load: Makes it from an opened checkpoint and the script that its texts are converted to.
         read: Reads items with the options of a call.
     """
 
@@ -104,14 +104,14 @@ READERS: Mapping[str, Reader] = {
     "zero-shot-classification": Reader(("classify",), _pipeline("zero-shot-classification"), _zero_shot_call),
     "question-answering": Reader(("answer",), _pipeline("question-answering"), _questions),
 }
-"""Every task that a server knows: its own names, and transformers' names for its shapes."""
+"""Every task of a server: Lexel's own names, and transformers' names for its shapes."""
 
 OWN_TASKS = ("tag", "fill", "classify", "zero-shot", "answer", "embed")
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderLane:
-    """Items for one reader with the same options; see ``lexel.serving.scheduler.Lane``."""
+    """One reader with certain options; see ``lexel.serving.scheduler.Lane``."""
 
     key: Hashable
     reader: Any
@@ -127,16 +127,16 @@ class ServedModel:
     """One model of a server.
 
     Args:
-        spec: Its name and where it is.
-        options: What its engines are started with.
-        share: Wraps an engine so that it is shared fairly.
+        spec: Its name and source.
+        options: The engines' options.
+        share: Wraps an engine so that callers share it fairly.
 
     Attributes:
-        name: What requests call it.
+        name: Its name in requests.
         checkpoint: The opened checkpoint.
         tasks: The tasks of ``OWN_TASKS`` that its heads allow.
-        made_for: Those of ``tasks`` that it was made for: without ``embed`` if all its heads tag, and nothing in its
-            folder says how texts become vectors. Such vectors can be had, but tell little of what texts mean.
+        made_for: Those of ``tasks`` that it was made for: without ``embed`` if all its heads tag, and its folder does
+            not say how texts become vectors. Such vectors can be computed, but capture little of the meaning of texts.
         languages: The languages that its card names.
     """
 
@@ -159,21 +159,21 @@ class ServedModel:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What its vocabulary tells of the texts that it reads."""
+        """Facts about the texts that it reads, from its vocabulary."""
         source, config = self.checkpoint.source, self.checkpoint.config
         tokenizer = load_tokenizer(source.folder, pieces=self.checkpoint.pieces, model_type=config.model_type)
         return look_at_vocabulary(tokenizer)
 
     def reader(self, task: str, *, script: str = AS_IS) -> Any:
-        """The reader of a task, loaded at the first call.
+        """The reader of a task, loaded on first use.
 
         Args:
             task: One of ``READERS``.
-            script: What Chinese texts are converted to before they are read; results index the texts as they are.
+            script: The script that Chinese texts are converted to before reading; offsets refer to the original texts.
 
         Raises:
             UnknownModel: If the model has no head for it.
-            MissingExtra: If the library that converts is not installed.
+            MissingExtra: If the conversion library is not installed.
         """
         with self._lock:
             key = task, script
@@ -193,11 +193,11 @@ class ServedModel:
         return (task, (options or {}).get("script") or AS_IS) in self._readers
 
     def lane(self, task: str, options: Mapping[str, Any] | None = None) -> ReaderLane:
-        """A lane for a task with options; equal options are equal lanes. ``script`` chooses the reader.
+        """The lane of a task with options; equal options give equal lanes. ``script`` chooses the reader.
 
         Raises:
             UnknownModel: If the model has no head for it.
-            MissingExtra: If the library that converts a script is not installed.
+            MissingExtra: If the library for converting scripts is not installed.
         """
         if not options and task in self._plain_lanes:
             return self._plain_lanes[task]
@@ -225,10 +225,10 @@ class Models:
     """The models of a server by name; the first is the default.
 
     Args:
-        specs: Which models.
-        options: What their engines are started with.
+        specs: The models.
+        options: The engines' options.
         turns: Shared by all engines.
-        check: Called before each batch that an engine is given.
+        check: Called before each batch of an engine.
     """
 
     def __init__(
@@ -248,7 +248,7 @@ class Models:
         return next(iter(self._models.values()))
 
     def __getitem__(self, name: str | None) -> ServedModel:
-        """The model of a name; ``None`` or an empty name is the default.
+        """The model with a name; ``None`` or an empty name means the default.
 
         Raises:
             UnknownModel: If there is none of that name.
@@ -260,7 +260,7 @@ class Models:
         return self._models[name]
 
     def able(self, name: str | None, task: str) -> ServedModel:
-        """The model of a name, or without a name the first that has a head for the task.
+        """The model with a name; without a name, the first with a head for the task.
 
         Raises:
             UnknownModel: If there is none.

@@ -1,4 +1,4 @@
-"""What an operator asks of a server."""
+"""Options of a server."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Limits and habits of a server.
+    """Limits and features of a server.
 
     Attributes:
         max_body_bytes: Longest request body; a longer one is refused with 413.
-        max_queued_pieces: Pieces that may wait or be read at a time; beyond it, requests are refused with 429.
-        max_queued_bytes: Bytes of request bodies that may be held at a time; beyond it, 429.
-        max_texts: Most texts of one request.
-        timeout_s: Seconds after which a request is given up with 504.
-        drain_s: Seconds that accepted requests are given to finish once the server is told to stop.
-        api_key_file: A file of API keys, one a line; without it everybody is let in.
+        max_queued_pieces: Maximum number of pieces that wait or are read; beyond it, requests are refused with 429.
+        max_queued_bytes: Maximum size of all request bodies in memory, in bytes; beyond it, 429.
+        max_texts: Maximum number of texts in a request.
+        timeout_s: Time limit of a request in seconds; after it, the answer is 504.
+        drain_s: Time for accepted requests to finish when the server stops, in seconds.
+        api_key_file: A file of API keys, one per line; without it, no key is needed.
         cors_origins: Origins whose pages may call the server from a browser; none by default.
-        has_page: Whether ``/`` shows the page to people.
-        has_tracing: Whether each request is sent as a span to an OpenTelemetry collector.
-        logs_access: Whether each request is logged, as a line of JSON on standard error.
+        has_page: Whether ``/`` serves the web page.
+        has_tracing: Whether to send a span for each request to an OpenTelemetry collector.
+        logs_access: Whether to log each request, as a line of JSON on standard error.
     """
 
     max_body_bytes: int = 8 * MIB
@@ -44,7 +44,7 @@ class ModelSpec:
     """A model to serve.
 
     Attributes:
-        name: What requests call it.
+        name: Its name in requests.
         source: A folder, a hub id (also ``owner/name@revision``), or ``None`` for the bundled model.
         expects: The labels that its clients expect, or a mapping file; ``None``: any.
     """
@@ -55,7 +55,7 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str) -> ModelSpec:
-        """``name=source``, or a source alone, which is then named by itself without its revision."""
+        """Parse ``name=source``, or a source alone, whose name is then the source without its revision."""
         name, equals, source = text.partition("=")
         if equals and name and source:
             return cls(name, source)

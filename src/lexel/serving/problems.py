@@ -1,4 +1,4 @@
-"""The bodies of requests: checked by their models, and every problem told in plain words.
+"""Validates the bodies of requests, and reports problems in plain words.
 
 pydantic's own messages ("Extra inputs are not permitted") never reach a client.
 """
@@ -43,10 +43,10 @@ _EXPECTED: Mapping[str, str] = {
     "too_short": "at least {min_length} items",
     "tuple_type": "a list",
 }
-"""What is expected, by pydantic's error types; in braces, values of the error's context."""
+"""Expected values by pydantic's error types; braces hold values of the error's context."""
 
 _LONGEST_CHOICE = 40
-"""Most characters of a string that a message repeats."""
+"""Maximum length of a string that a message repeats."""
 
 
 def read_body(value: Any, model: type[Body]) -> Body:
@@ -67,9 +67,9 @@ def problem_of(errors: Sequence[Any], value: Any, model: type[BaseModel] | None 
     A misspelt name comes first, since another field is often missing because of it.
 
     Args:
-        errors: What pydantic says.
+        errors: pydantic's errors.
         value: The JSON.
-        model: What it was checked by, which knows the names of fields; ``None`` if it is not known.
+        model: The model that checked it, for the names of fields; ``None`` if it is not known.
     """
     first, *more = _problems(errors, value, model)
     return first + (f" ({len(more)} more)" if more else "")
@@ -93,7 +93,7 @@ def _problems(errors: Sequence[Any], value: Any, model: type[BaseModel] | None) 
         yield _missing(path, names, _at(value, path))
     inner = [*unknown, *((*path, names[0]) for path, names in missing.items()), *wrong]
     for path, found in wrong.items():
-        if not any(other != path and other[: len(path)] == path for other in inner):  # else another choice fits better
+        if not any(other != path and other[: len(path)] == path for other in inner):  # else another choice fits
             yield _wrong(path, found, _at(value, path))
 
 
@@ -122,7 +122,7 @@ def _start(path: Path) -> str:
 
 
 def _unknown_field(name: str, fields: Sequence[str]) -> str:
-    """An unknown field, with those that may be meant, or all if no name is similar."""
+    """The message for an unknown field, with similar names, or with all names if none is similar."""
     near = nearest_name(name, fields)
     meant = fields if near is None else [field for field in fields if field.startswith(near)]
     shown = name if len(name) <= _LONGEST_CHOICE else f"{name[:_LONGEST_CHOICE]}..."
@@ -153,7 +153,7 @@ def _expected(error: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """What a value is; strings are not repeated, since they may be long."""
+    """A short description of a value; strings are not repeated, since they may be long."""
     if isinstance(value, str):
         return "a string" if value else "an empty string"
     if isinstance(value, list):
@@ -171,7 +171,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def fields_at(model: type[BaseModel] | None, path: Path) -> tuple[str, ...]:
-    """The fields that an object at a place of a body may have; none if that is not known."""
+    """The possible fields of an object at a place of a body; empty if they are not known."""
     for step in path:
         if model is not None and isinstance(step, str):
             field = model.model_fields.get(step)

@@ -1,15 +1,16 @@
-"""The same application on many machines: replicas under Ray Serve, and a front that asks another one when one dies.
+"""The same application on many machines: replicas under Ray Serve, and a front that retries if a replica dies.
 
     from lexel.serving.ray import build_deployment
     serve.run(build_deployment([ModelSpec("zh", None)], num_replicas=4))
 
-Reading a text changes nothing, so the front may send a request again: whatever it accepted is answered, even if the
-replica that was reading it is killed. Requests are passed on whole; line streams and WebSockets need the server itself.
+Reading a text has no side effects, so the front can send a request again: every accepted request is answered, even if
+the replica that was reading it is killed. Requests are passed on whole; line streams and WebSockets need the server
+itself.
 
-Each replica has all models, unless ``models_per_replica`` says how many it may hold. Then it loads a model when the
-first request for it comes, and Ray sends requests to replicas that have their model.
+Each replica has all models, unless ``models_per_replica`` limits their number. Then it loads a model at the first
+request for it, and Ray sends requests to replicas that have their model.
 
-Ray collects usage data unless told not to: this module tells it not to.
+Ray collects usage data by default; this module switches that off.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ from lexel.serving.options import ModelSpec, ServerOptions
 from lexel.serving.wires.openai import models_record
 
 RETRIES = 20
-"""How many times a request is passed on after its replica died."""
+"""Number of retries after the replica of a request died."""
 
 PAUSE_S = 0.25
-"""Seconds between them, in which Ray notices the death and starts another replica."""
+"""Seconds between retries, in which Ray notices the death and starts another replica."""
 
 
 _PASSED_ON = ("type", "asgi", "http_version", "method", "scheme", "query_string", "headers")
@@ -54,13 +55,13 @@ class Answer(NamedTuple):
 
 
 class Replica:
-    """The application in a process of Ray's: one for all models, or one for each model that is asked for.
+    """The application in a process of Ray: one for all models, or one for each requested model.
 
     Args:
-        specs: See ``build_app``, as for the others.
-        options: See there.
-        engine: See there.
-        most: How many models it may hold at a time; ``None``: all of them, in one application.
+        specs: See ``build_app``.
+        options: See ``build_app``.
+        engine: See ``build_app``.
+        most: Maximum number of loaded models; ``None``: all of them, in one application.
     """
 
     def __init__(
@@ -81,12 +82,12 @@ class Replica:
         return await running.answer(scope, body)
 
     def process_id(self) -> int:
-        """Which process this is."""
+        """The id of this process."""
         return os.getpid()
 
 
 class _Running:
-    """An application, started by its first request, and the requests in it."""
+    """An application that its first request starts, and its requests in progress."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -94,7 +95,7 @@ class _Running:
         self._n_requests = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
-        self.__del__ = self.end  # what Ray calls to unload a model; on the object, so that Python itself never does
+        self.__del__ = self.end  # Ray calls it to unload a model; Python never does, since it is on the object
 
     async def answer(self, scope: Mapping[str, Any], body: bytes) -> Answer:
         """Answer a request."""
@@ -111,7 +112,7 @@ class _Running:
                 self._is_idle.set()
 
     async def end(self) -> None:
-        """End it, once the requests in it are answered."""
+        """Stop it, once its requests are answered."""
         await self._is_idle.wait()
         if self._life is not None:
             await self._life.__aexit__(None, None, None)
@@ -135,11 +136,11 @@ async def _asked(app: Any, scope: Mapping[str, Any], body: bytes) -> Answer:
 
 
 class Front:
-    """Passes requests on to replicas, and asks again if the replica died.
+    """Passes requests on to replicas, and retries if the replica died.
 
     Args:
         replicas: Ray's handle of the replicas.
-        names: The models, where a replica does not hold all of them; else empty.
+        names: The models, if a replica does not hold all of them; else empty.
     """
 
     def __init__(self, replicas: Any, names: Sequence[str]) -> None:
@@ -147,7 +148,7 @@ class Front:
         self._names = names
 
     async def __call__(self, request: Request) -> Response:
-        """The answer of a replica; 503 if none lives."""
+        """The answer of a replica; 503 if none is alive."""
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))  # without Ray's route_prefix
         scope = {name: request.scope[name] for name in _PASSED_ON} | {"path": path, "root_path": ""}
         body = await request.body()
@@ -186,9 +187,9 @@ def build_deployment(
     Args:
         specs: The models; the first is the default.
         options: Limits of a replica.
-        engine: What its engines are started with; a replica should have as many threads as Ray gives it cores.
-        models_per_replica: How many models a replica may hold; it drops the one that was not used for longest to load
-            another. ``None``: all of them. A request that names no model then gets the first one.
+        engine: The engines' options; a replica should have as many threads as Ray gives it cores.
+        models_per_replica: Maximum number of models in a replica; it drops the least recently used one to load
+            another. ``None``: all of them. With a limit, a request that names no model gets the first one.
         settings: Settings of Ray's deployment: ``num_replicas``, ``autoscaling_config``, ``ray_actor_options``.
     """
     replica = serve.deployment(**({"max_ongoing_requests": 256} | settings))(Replica)

@@ -1,4 +1,4 @@
-"""Running the server: uvicorn with a graceful end, keys that can be reloaded, and one process or several."""
+"""Runs the server: uvicorn with a graceful stop, keys that can be reloaded, and one process or several."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _logger = logging.getLogger("lexel.serving")
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a server listens.
+    """Address and processes of a server.
 
     Attributes:
-        host: The address; only this machine's own unless told otherwise.
+        host: The address; by default only this machine.
         port: The port; 0 is any free one.
-        workers: Processes that answer; each has the models and its share of the cores.
+        workers: Number of processes; each has the models and its share of the cores.
         tls_certificate: A certificate file, for HTTPS.
         tls_key: Its key file.
     """
@@ -59,17 +59,17 @@ def serve(
     engine: EngineOptions,
     prepare: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then admit nobody, answer what was accepted, and return.
+    """Serve until SIGTERM or SIGINT; then refuse new requests, answer the accepted ones, and return.
 
     Args:
-        specs: Which models.
-        listening: Where.
-        options: Limits and habits.
-        engine: What engines are started with.
-        prepare: What each process does first, such as to set up its log; it is pickled for workers.
+        specs: The models.
+        listening: Address and processes.
+        options: The server's options.
+        engine: The engines' options.
+        prepare: Called first in each process, for example to set up its log; it is pickled for workers.
 
     Raises:
-        OptionError: If nothing can listen at the address.
+        OptionError: If the server cannot listen at the address.
         CheckpointError: If a model cannot be used.
     """
     with _bind(listening) as bound:
@@ -84,11 +84,11 @@ def serve(
 
 
 class Workers:
-    """Processes that answer side by side; one that dies is started again.
+    """Processes that answer in parallel; one that dies is started again.
 
     Args:
-        number: How many.
-        work: What each does; it is pickled.
+        number: Number of processes.
+        work: The function of each process; it is pickled.
     """
 
     def __init__(self, number: int, work: Callable[[], None]) -> None:
@@ -121,7 +121,7 @@ class Workers:
 
 
 def _work(prepare: Callable[[], None], serve_here: Callable[[], None]) -> None:
-    """What a worker does; it stops when the process that started it has gone, however that ended."""
+    """The function of a worker process; it stops when its parent has ended, for whatever reason."""
     prepare()
     threading.Thread(target=_stop_with_parent, name="lexel-parent", daemon=True).start()
     serve_here()
@@ -163,7 +163,7 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks where a client is
+        proxy_headers=False,  # nothing here needs a client's address
         timeout_graceful_shutdown=round(options.drain_s),
         ssl_certfile=listening.tls_certificate,
         ssl_keyfile=listening.tls_key,
@@ -173,14 +173,14 @@ def _serve(
 
 
 def _share_arenas() -> None:
-    """Have all threads share two of glibc's arenas: with one for each, freed memory is kept many times over."""
+    """Make all threads share two of glibc's arenas: with one arena per thread, each would keep freed memory."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 2)
 
 
 class Server(uvicorn.Server):
-    """A server that refuses new work as soon as it is told to stop, and reads its keys again on SIGHUP."""
+    """A server that refuses new work as soon as it is asked to stop, and reads its keys again on SIGHUP."""
 
     def __init__(self, config: uvicorn.Config, app: Any) -> None:
         super().__init__(config)
@@ -189,7 +189,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals by the event loop, so that a stop that was asked for ends with status 0."""
+        """Handle signals in the event loop, so that a requested stop ends with status 0."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)

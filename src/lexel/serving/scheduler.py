@@ -1,9 +1,9 @@
 """The queue between requests and engines, counted in pieces.
 
-Short texts of one lane (a model, a task, its options) are read together: a thread takes whatever waits, up to a batch,
-without a timer, so a lone request starts at once and a busy server reads full batches. Before the next batch it lets
-the answers of the last one be sent, and what has arrived by then be queued. Each longer text has a thread
-of its own while it is read, and takes turns with the others at the engine (``lexel.serving.turns``).
+Short texts of one lane (a model, a task, its options) are read together: a thread takes all waiting texts, up to a
+batch, without a timer, so a single request starts at once and a busy server reads full batches. Before the next batch,
+it waits until the answers of the last one are sent and new requests are queued. Each longer text is read in its own
+thread, and takes turns with the others at the engine (``lexel.serving.turns``).
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from typing import Any, Protocol
 from lexel.errors import LexelError
 
 BATCH_PIECES = 4_000
-"""Pieces of short texts that are read together, and the longest of them."""
+"""Maximum number of pieces in a batch of short texts; also the maximum length of a short text."""
 
 LONG_TEXTS = 2
-"""Texts beyond ``BATCH_PIECES`` that are read at a time."""
+"""Number of texts longer than ``BATCH_PIECES`` that are read at the same time."""
 
 _logger = logging.getLogger("lexel.serving")
 
 
 class Lane(Protocol):
-    """One way to read with one model. Items of equal lanes are read together."""
+    """A model, a task and its options. Items of equal lanes are read together."""
 
     @property
     def key(self) -> Hashable: ...
 
     def read(self, items: Sequence[Any]) -> Iterator[Any]:
-        """A result for each item, in order; an item that cannot be read gives its error."""
+        """A result for each item, in order; for an item that cannot be read, its error."""
         ...
 
 
 class Ticket(Protocol):
-    """What a request holds while its items are read."""
+    """Receives the results of a request while its items are read."""
 
     @property
     def is_abandoned(self) -> bool: ...
 
     def receive(self, results: Sequence[tuple[int, Any]]) -> None:
-        """Take results, each with its item's place in the request; called from the scheduler's threads."""
+        """Take results, each with the place of its item in the request; called from the scheduler's threads."""
         ...
 
 
@@ -54,12 +54,12 @@ class Job:
     """An item of a request.
 
     Attributes:
-        lane: How it is read.
-        item: What is read.
-        n_pieces: How much work it is.
-        ticket: Whose it is.
-        place: Which of the ticket's items it is.
-        queued: When it was queued.
+        lane: The lane that reads it.
+        item: The item.
+        n_pieces: Its size in pieces.
+        ticket: The ticket of its request.
+        place: Its place among the ticket's items.
+        queued: The time when it was queued.
     """
 
     lane: Lane
@@ -71,18 +71,18 @@ class Job:
 
 
 class Abandoned(Exception):  # noqa: N818 (it is not an error)
-    """Nobody waits for the text that is being read."""
+    """No client waits for the text that is being read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was read together, for metrics.
+    """A batch that was read, for metrics.
 
     Attributes:
-        n_items: How many items.
-        n_pieces: How many pieces.
-        waited_s: How long the first of them waited.
-        took_s: How long reading took.
+        n_items: Number of items.
+        n_pieces: Number of pieces.
+        waited_s: Waiting time of the first item, in seconds.
+        took_s: Reading time, in seconds.
     """
 
     n_items: int
@@ -92,11 +92,11 @@ class Batch:
 
 
 class Scheduler:
-    """Reads jobs in threads of its own.
+    """Reads jobs in its own threads.
 
     Args:
-        batch_pieces: Pieces of short texts that are read together.
-        long_texts: Longer texts that are read at a time.
+        batch_pieces: Maximum number of pieces in a batch of short texts.
+        long_texts: Number of longer texts that are read at the same time.
         watch: Called with each batch that was read.
 
     Attributes:
@@ -113,7 +113,7 @@ class Scheduler:
         self._batch_pieces = batch_pieces
         self._watch = watch
         self.before_next: Callable[[], None] = lambda: None
-        self._short: dict[Hashable, deque[Job]] = {}  # by lane, the lane whose turn is next first
+        self._short: dict[Hashable, deque[Job]] = {}  # by lane, in the order of their turns
         self._long: deque[Job] = deque()
         lock = threading.Lock()
         self._has_short, self._has_long = threading.Condition(lock), threading.Condition(lock)
@@ -129,7 +129,7 @@ class Scheduler:
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue jobs; each ticket receives its results, or errors in their place."""
-        with self._has_short:  # both conditions have the same lock
+        with self._has_short:  # both conditions share one lock
             for job in jobs:
                 if job.n_pieces > self._batch_pieces:
                     self._long.append(job)
@@ -139,7 +139,7 @@ class Scheduler:
             self._has_short.notify()
 
     def close(self) -> None:
-        """Read what is queued, then end the threads."""
+        """Read the queued jobs, then end the threads."""
         with self._has_short:
             self._closed = True
             self._has_short.notify_all()
@@ -148,7 +148,7 @@ class Scheduler:
             thread.join()
 
     def check_wanted(self) -> None:
-        """Raise ``Abandoned`` in a reading thread if nobody waits for what it reads; engines ask before each batch."""
+        """Raise ``Abandoned`` in a reading thread if no client waits for it; engines call this before each batch."""
         jobs: Sequence[Job] = getattr(self._reading, "jobs", ())
         if jobs and all(job.ticket.is_abandoned for job in jobs):
             raise Abandoned
@@ -165,7 +165,7 @@ class Scheduler:
                 self.before_next()
 
     def _take_short(self) -> list[Job]:
-        """Jobs of the lane whose turn it is, up to a batch."""
+        """Jobs of the lane that is next, up to a batch."""
         if not self._short:
             return []
         key = next(iter(self._short))
@@ -174,7 +174,7 @@ class Scheduler:
         while waiting and (n_pieces := n_pieces + jobs[-1].n_pieces) + waiting[0].n_pieces <= self._batch_pieces:
             jobs.append(waiting.popleft())
         if waiting:
-            self._short[key] = waiting  # behind the other lanes
+            self._short[key] = waiting  # after the other lanes
         return jobs
 
     def _take_long(self) -> list[Job]:
@@ -195,7 +195,7 @@ class Scheduler:
             return
         except LexelError as error:
             failure = error
-        except Exception as error:  # a fault of ours: it must not end the thread that others wait for
+        except Exception as error:  # our own bug must not end the thread that others wait for
             _logger.exception("reading failed")
             failure = error
         finally:

@@ -1,4 +1,4 @@
-"""The JSON of the native wire: what requests hold, and what comes back."""
+"""The JSON of Lexel's own protocol: requests and results."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ OffsetUnit = Literal["char", "utf16", "byte"]
 
 
 class Strict(BaseModel):
-    """A request: unknown fields are refused, so that a misspelt option is not lost.
+    """A request; unknown fields are refused, so that a misspelt option is not ignored.
 
-    It is frozen, so that requests share the options that they do not set; else each would copy them. The line below a
-    field is its description in ``/openapi.json`` and on ``/docs``.
+    It is frozen, so that requests share default values instead of copying them. The line below a field is its
+    description in ``/openapi.json`` and on ``/docs``.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class LexiconEntry(Strict):
-    """A word that must, or should, be cut as one."""
+    """A word that must, or should, stay whole."""
 
     word: str = Field(min_length=1)
     """The word."""
     action: Literal["force", "prefer"] = "force"
     """Whether it is always one word, or only preferred."""
     weight: float | None = Field(default=None, allow_inf_nan=False)
-    """How much a preferred word is preferred."""
+    """Strength of the preference."""
 
 
 class TagOptions(Strict):
@@ -41,18 +41,18 @@ class TagOptions(Strict):
     entities_on_words: bool | None = None
     """Widen entities to whole words."""
     min_score: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """Leave out entities with a lower score. Default: the model's own least score."""
+    """Leave out entities with a lower score. Default: the model's own minimum score."""
     script: Literal["simplified", "traditional", "as-is"] | None = None
-    """Convert Chinese to this script before reading; offsets index the text as it is."""
+    """Convert Chinese to this script before reading; offsets refer to the original text."""
     offsets: OffsetUnit = "char"
-    """What offsets count: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
+    """Unit of offsets: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
 
 
 class Texts(Strict):
     """Texts for one model."""
 
     text: str | None = None
-    """One text; or texts."""
+    """One text. Pass either this or texts."""
     texts: list[str] | None = None
     """Several texts."""
     model: str | None = None
@@ -75,17 +75,17 @@ class FillOptions(Strict):
     """How masks are filled."""
 
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many candidates. Default: 5, or all targets."""
+    """Number of candidates. Default: 5, or all targets."""
     targets: list[str] | None = None
     """Words to choose from. Default: the whole vocabulary."""
     joint: bool | None = None
     """Decide all masks of a text together."""
     length: Annotated[int, Field(ge=1, le=16)] | list[int] | None = None
-    """Pieces of a mask: a number, or the fewest and the most."""
+    """Number of pieces of a mask: one number, or minimum and maximum."""
     mask: str | None = None
-    """Another spelling of a mask, such as ____."""
+    """Another way to write a mask, such as ____."""
     offsets: OffsetUnit = "char"
-    """What offsets count: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
+    """Unit of offsets: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
 
 
 class FillRequest(Texts):
@@ -104,9 +104,9 @@ class ClassifyOptions(Strict):
     multi_label: bool | None = None
     """Whether a text may have any number of labels. Default: as the model was trained."""
     top_k: Annotated[int, Field(ge=1)] | None = None
-    """How many labels with their scores. Default: all."""
+    """Number of labels with scores. Default: all."""
     function: Literal["softmax", "sigmoid", "none"] | None = None
-    """What is applied to the model's outputs. Default: what its files say."""
+    """The function applied to the model's outputs. Default: as its files say."""
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """The minimum score of a label. Default: 0.5, or the calibration's."""
 
@@ -115,11 +115,11 @@ class ClassifyRequest(Strict):
     """Texts, or pairs of texts, to classify."""
 
     text: str | None = None
-    """One text; or texts, or pairs."""
+    """One text. Pass this, texts or pairs."""
     texts: list[str] | None = None
     """Several texts."""
     pairs: list[Annotated[tuple[str, str], Field(strict=False)]] | None = None
-    """Pairs of texts, for models of two texts such as rerankers."""
+    """Pairs of texts, for models that read two texts, such as rerankers."""
     model: str | None = None
     """A model. Default: the first with a head for the task."""
     options: ClassifyOptions = ClassifyOptions()
@@ -133,18 +133,18 @@ class ClassifyRequest(Strict):
 
 
 class AnswerOptions(Strict):
-    """How answers are searched."""
+    """How answers are found."""
 
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many answers. Default: 1."""
+    """Number of answers. Default: 1."""
     max_answer_chars: Annotated[int, Field(ge=1)] | None = None
-    """The most characters of an answer. Default: any number."""
+    """Maximum number of characters in an answer. Default: no limit."""
     null_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    """Say that there is no answer if its margin is above this. Default: never."""
+    """Return no answer if the margin of the null answer is above this. Default: always answer."""
     align: Literal["words"] | None = None
-    """Widen answers to whole words, for scripts with blanks between words."""
+    """Widen answers to whole words, for scripts with spaces between words."""
     offsets: OffsetUnit = "char"
-    """What offsets count: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
+    """Unit of offsets: code points, UTF-16 units (JavaScript) or UTF-8 bytes."""
 
 
 class AnswerRequest(Strict):
@@ -153,7 +153,7 @@ class AnswerRequest(Strict):
     question: str
     """The question."""
     context: str | None = None
-    """The text that has the answer; or contexts."""
+    """The text with the answer. Pass either this or contexts."""
     contexts: list[str] | None = None
     """Several texts; the question is asked of each."""
     model: str | None = None
@@ -184,18 +184,18 @@ class EmbedRequest(Texts):
 
 
 class SimilarityRequest(Strict):
-    """A text, and others to compare it with."""
+    """A text, and other texts to compare it with."""
 
     text: str
     """The text that the others are compared with."""
     texts: list[str]
-    """The others."""
+    """The other texts."""
     model: str | None = None
     """A model. Default: the first with a head for the task."""
 
 
 class Results(BaseModel):
-    """What every native call gives: a result for each item, in order; one that could not be read holds ``error``."""
+    """The answer of every native route: a result for each item, in order; a failed one has ``error``."""
 
     model: str
     results: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""The way of a request behind its wire: admission, the queue, a time limit, results in order."""
+"""Processes requests for the wires: admission, the queue, a time limit, results in order."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from lexel.serving.options import ServerOptions
 from lexel.serving.scheduler import Job, Lane, Scheduler
 
 SOON_S = 0.1
-"""Seconds after which a client is watched for leaving; most are answered sooner, and watching costs time."""
+"""Seconds before the server starts to watch whether a client leaves; most get answers sooner, and watching costs time."""
 
 TURNS = 3
-"""Turns of the event loop from results to the next batch: the answers are sent, requests that have arrived since are
-read, and queued."""
+"""Turns of the event loop between results and the next batch: answers are sent, and new requests are read and queued.
+"""
 
 LONGEST_WAIT_S = 0.05
-"""Seconds after which short texts are read on, even if the event loop has not sent the last answers."""
+"""Seconds after which the next batch starts, even if the event loop has not sent the last answers."""
 
 
 class Gathered:
@@ -49,18 +49,18 @@ class Gathered:
             self._finished.add(self)
 
     def finish(self) -> None:
-        """Give the results to whoever waits, in the event loop."""
+        """Pass the results to the waiting request, in the event loop."""
         if not self.done.done():
             self.done.set_result(self._results)
 
     def give_up(self, error: Exception) -> None:
-        """Have whoever waits get an error instead."""
+        """Pass an error to the waiting request instead."""
         if not self.done.done():
             self.done.set_exception(error)
 
 
 class Finished:
-    """Requests whose results are there, on their way to the event loop: it is woken once for all of a batch."""
+    """Passes finished requests to the event loop, which is woken once for all of a batch."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -70,7 +70,7 @@ class Finished:
         self._is_sent.set()
 
     def add(self, gathered: Gathered) -> None:
-        """Have a request finished in the event loop; called from reading threads."""
+        """Finish a request in the event loop; called from reading threads."""
         with self._lock:
             self._waiting.append(gathered)
             is_first = len(self._waiting) == 1
@@ -79,9 +79,10 @@ class Finished:
             self._loop.call_soon_threadsafe(self._finish)
 
     def wait(self) -> None:
-        """Wait in a reading thread until all these requests have their answers.
+        """Wait in a reading thread until all these requests are answered.
 
-        Clients that ask again at once then find room in the next batch, and the answers need not share the processor.
+        Clients that send another request at once then get into the next batch, and the answers do not compete with
+        reading for the processor.
         """
         self._is_sent.wait(LONGEST_WAIT_S)
 
@@ -93,7 +94,7 @@ class Finished:
         self._settle(TURNS)
 
     def _settle(self, n_turns: int) -> None:
-        """Let the loop turn, then say that all is sent: a turn comes behind everything that was set going before."""
+        """Let the loop turn, then report that everything is sent: a turn runs all callbacks scheduled before it."""
         if n_turns:
             self._loop.call_soon(self._settle, n_turns - 1)
         else:
@@ -104,10 +105,10 @@ class Service:
     """Reads items for the wires.
 
     Attributes:
-        models: What is served.
+        models: The models.
         options: The server's limits.
-        admission: Who is let in.
-        metrics: What is counted.
+        admission: Admits requests.
+        metrics: The counters.
         is_ready: Whether the models are warm.
     """
 
@@ -121,27 +122,27 @@ class Service:
         self._finished: Finished | None = None
 
     def wait_for_answers(self) -> None:
-        """Wait in a reading thread until the answers of what was read are sent."""
+        """Wait in a reading thread until the answers of the last batch are sent."""
         if self._finished is not None:
             self._finished.wait()
 
     async def lane(self, model: ServedModel, task: str, options: Mapping[str, Any] | None = None) -> Lane:
-        """A model's lane for a task; a reader that must be loaded first does not hold up the event loop."""
+        """A model's lane for a task; loading a reader does not block the event loop."""
         if model.has_reader(task, options):
             return model.lane(task, options)
         return await asyncio.to_thread(model.lane, task, options)
 
     async def reader(self, model: ServedModel, task: str) -> Any:
-        """A model's reader of a task, loaded if it must be."""
+        """A model's reader of a task, loaded if necessary."""
         return model.reader(task) if model.has_reader(task) else await asyncio.to_thread(model.reader, task)
 
     async def read(self, lane: Lane, items: Sequence[Any], *, request: Request | None) -> list[Any]:
-        """Read items by one lane: a result, or an error, for each, in order.
+        """Read items in one lane: a result, or an error, for each, in order.
 
         Args:
-            lane: How they are read.
+            lane: The lane that reads them.
             items: Texts, or tuples of texts.
-            request: Whose it is: if its client leaves, the work is dropped. ``None`` where something else watches.
+            request: Their request: if its client leaves, the work is dropped. ``None`` if something else watches it.
 
         Raises:
             OptionError: If there are too many items.
@@ -167,7 +168,7 @@ class Service:
             self.admission.leave(**size)
 
     async def _in_time(self, gathered: Gathered, request: Request | None) -> list[Any]:
-        """The results; the work is abandoned if nobody waits for them any more."""
+        """The results; the work is abandoned if the client has left."""
         watching: list[asyncio.Task[None]] = []
         soon = asyncio.get_running_loop().call_later(
             min(SOON_S, self.options.timeout_s),
@@ -184,7 +185,7 @@ class Service:
                 task.cancel()
 
     async def _give_up_late(self, gathered: Gathered, request: Request | None) -> None:
-        """End the wait when the client leaves, or the time is up."""
+        """Stop waiting when the client leaves, or the time is up."""
         try:
             async with asyncio.timeout(max(0, self.options.timeout_s - SOON_S)):
                 await _disconnected(request)

@@ -1,4 +1,4 @@
-"""Spans of requests for OpenTelemetry collectors, configured by the standard ``OTEL_`` variables. They hold no text."""
+"""Sends spans of requests, without texts, to OpenTelemetry collectors; the ``OTEL_`` variables configure it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lexel.errors import MissingExtra
 
 
 def add_tracing(put_in_front: Callable[..., Any]) -> Callable[[], None]:
-    """Have a layer in front of an application send a span for each request, by OTLP over HTTP.
+    """Add a layer to an application that sends a span for each request, by OTLP over HTTP.
 
     Args:
-        put_in_front: Puts the layer there; see ``lexel.serving.app.Application``.
+        put_in_front: Adds the layer; see ``lexel.serving.app.Application``.
 
     Returns:
-        A function that sends the spans that are left.
+        A function that sends the remaining spans.
 
     Raises:
         MissingExtra: If OpenTelemetry is not installed.

@@ -1,7 +1,7 @@
-"""Engines shared fairly: batches of several callers enter in turn, a few at a time.
+"""Shares engines fairly: the batches of several callers enter in turn, a few at a time.
 
-A long text gives an engine hundreds of batches. Without turns, a short text that arrives a moment later waits for all
-of them. With turns it waits for those in flight, and then for one batch of each other caller.
+A long text takes hundreds of batches. Without turns, a short text that arrives a moment later waits for all of them.
+With turns, it waits only for those in progress, and then for one batch of each other caller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from lexel.engines.base import Engine, Rows, Scores, run_ahead
 
 AHEAD = 3
-"""Batches of a caller that wait or are computed while it makes the next one."""
+"""Number of a caller's batches that wait or are computed while it makes the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Turns:
     A caller is a thread. Safe to call from several of them.
 
     Args:
-        in_flight: Most batches that engines compute or hold at a time.
+        in_flight: Maximum number of batches in the engines at the same time.
     """
 
     def __init__(self, in_flight: int) -> None:
@@ -69,7 +69,7 @@ class Turns:
             turns = self._waiting.pop(caller)
             turn = turns.popleft()
             if turns:
-                self._waiting[caller] = turns  # behind all others
+                self._waiting[caller] = turns  # after all others
             return turn
 
     def _arrived(self, turn: _Turn, done: Future[Scores]) -> None:
@@ -95,9 +95,9 @@ class SharedEngine:
     """An engine whose batches wait for their turns; see ``lexel.engines.base.Engine``.
 
     Args:
-        engine: What computes.
+        engine: The engine.
         turns: Shared by all engines of a server.
-        check: Called before each batch; what it raises ends the caller's reading.
+        check: Called before each batch; an exception ends the caller's reading.
     """
 
     def __init__(self, engine: Engine, turns: Turns, check: Callable[[], None]) -> None:

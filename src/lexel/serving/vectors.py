@@ -1,4 +1,4 @@
-"""Vectors as clients ask for them: shortened, normalised, compared."""
+"""Shortens, normalises and compares vectors for the wires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 
 
 def shaped(vector: Floats, *, dimensions: int | None = None, normalise: bool | None = None) -> Floats:
-    """The first numbers of a vector, brought to length 1 if asked.
+    """The first numbers of a vector, normalised to length 1 on request.
 
     Raises:
         OptionError: If the vector is shorter.
@@ -31,7 +31,7 @@ def shaped(vector: Floats, *, dimensions: int | None = None, normalise: bool | N
 async def similarities(
     service: Service, model: ServedModel, text: str, others: Sequence[str], request: Request
 ) -> list[float]:
-    """The cosine of a text's vector with each of the others'."""
+    """The cosine of a vector with each of the others."""
     lane = await service.lane(model, "embed")
     found = await service.read(lane, [text, *others], request=request)
     for result in found:

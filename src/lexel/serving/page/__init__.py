@@ -1,4 +1,4 @@
-"""The page for people: HTML, CSS and JavaScript from the package, nothing from elsewhere, under a strict policy."""
+"""The web page: HTML, CSS and JavaScript from the package only, under a strict content security policy."""
 
 from __future__ import annotations
 

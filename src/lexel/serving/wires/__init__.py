@@ -1,1 +1,1 @@
-"""One file a wire: the shapes that a kind of client sends and expects."""
+"""The wires, one file each: the request and answer shapes of a kind of client."""

@@ -1,7 +1,7 @@
-"""Hugging Face's wire: what ``InferenceClient`` (Python) and ``@huggingface/inference`` (JavaScript) send.
+"""Hugging Face's wire: requests of ``InferenceClient`` (Python) and ``@huggingface/inference`` (JavaScript).
 
-A client that is given a URL posts every task to exactly that URL, so at ``/`` the body tells the task; at
-``/models/{id}`` too, and at ``/models/{id}/pipeline/{task}`` the path does.
+A client with a URL posts every task to exactly that URL, so at ``/`` and ``/models/{id}`` the task follows from the
+body; at ``/models/{id}/pipeline/{task}``, from the path.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _OF_HEADS: Sequence[tuple[str, str]] = (
     ("fill", "fill-mask"),
     ("embed", "feature-extraction"),
 )
-"""The task that a model does by default, by what its heads allow, the first that fits."""
+"""The default task of a model: the first one that its heads allow."""
 
 ALL = 1_000_000
 """``top_k`` for all classes, however many there are."""
 
 _HUB_VERSION = re.compile(r"hf_hub/(\d+)\.(\d+)\.(\d+)")
 _PAIRS_SINCE = (1, 1, 5)
-"""The first version of huggingface_hub that expects zero-shot classes as a list of labels with scores."""
+"""The first version of huggingface_hub that expects zero-shot results as a list of labels with scores."""
 
 _ROOT_OPTIONS = ("normalize", "truncate", "truncation_direction", "prompt_name", "dimensions", "encoding_format")
 
@@ -91,7 +91,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def task_of(body: Mapping[str, Any], model: ServedModel) -> str:
-    """The task that a body asks for: by its inputs, its parameters, else what the model does."""
+    """The task of a request: by its inputs, its parameters, else the model's default task."""
     inputs, parameters = body["inputs"], body.get("parameters") or {}
     if isinstance(inputs, dict) and {"question", "context"} <= inputs.keys():
         return "question-answering"
@@ -206,7 +206,7 @@ def _whole(result: Any) -> Any:
 
 
 def _grouped(entity: Mapping[str, Any]) -> dict[str, Any]:
-    """An entity with ``entity_group`` as a string, which JavaScript's client demands, whatever the strategy."""
+    """An entity with ``entity_group`` as a string for every strategy, as the JavaScript client requires."""
     label = entity.get("entity_group") or str(entity["entity"]).partition("-")[2] or entity["entity"]
     return {key: _plain(value) for key, value in entity.items()} | {"entity_group": label}
 
@@ -216,6 +216,6 @@ def _plain(value: Any) -> Any:
 
 
 def _refuse_cutting(options: Mapping[str, Any]) -> None:
-    """Nothing is cut off here: long texts are read in windows. ``truncate`` is accepted where it changes nothing."""
+    """Long texts are read in windows, so nothing is truncated. ``truncate`` is accepted if it has no effect."""
     if options.get("encoding_format") not in (None, "float"):
         raise OptionError(f"encoding_format is {options['encoding_format']!r}; expected float")

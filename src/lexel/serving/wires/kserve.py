@@ -1,8 +1,8 @@
 """The Open Inference Protocol (KServe v2) over HTTP: texts in as BYTES, records out as BYTES.
 
-https://github.com/kserve/open-inference-protocol. Text goes in as one tensor of datatype BYTES, shape ``[n]``; a
-tensor ``output`` of shape ``[n]`` comes out, a JSON record each, with offsets. tritonclient sends the binary form by
-default: the JSON's length stands in ``Inference-Header-Content-Length``, and behind the JSON each string follows its
+https://github.com/kserve/open-inference-protocol. The input is one tensor of datatype BYTES, shape ``[n]``; the result
+is a tensor ``output`` of shape ``[n]`` with one JSON record per text, with offsets. tritonclient sends the binary form
+by default: ``Inference-Header-Content-Length`` holds the JSON's length, and after the JSON, each string follows its
 length in four bytes, little-endian.
 """
 
@@ -89,7 +89,7 @@ async def _infer(service: Service, model: ServedModel, request: Request) -> Resp
 
 
 def split_body(body: bytes, header: str | None) -> tuple[Mapping[str, Any], bytes]:
-    """The JSON of a request, and the binary tensors behind it."""
+    """The JSON of a request, and the binary tensors after it."""
     if header is not None and not (header.isascii() and header.isdigit() and int(header[:12]) <= len(body)):
         raise DataError(f"Inference-Header-Content-Length is {header[:20]!r}; expected the length of the JSON in bytes")
     n_json = len(body) if header is None else int(header)
@@ -103,7 +103,7 @@ def split_body(body: bytes, header: str | None) -> tuple[Mapping[str, Any], byte
 
 
 def texts_of(asked: Mapping[str, Any], tail: bytes) -> list[str]:
-    """The texts of the one input tensor."""
+    """The texts of the input tensor."""
     inputs = asked["inputs"]
     if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("datatype") != "BYTES":
         raise DataError("inputs: expected one tensor of datatype BYTES, a text each")
@@ -122,7 +122,7 @@ def texts_of(asked: Mapping[str, Any], tail: bytes) -> list[str]:
 
 
 def unpacked(tail: bytes) -> list[bytes]:
-    """Strings, each behind its length in four bytes, little-endian."""
+    """Strings, each after its length in four bytes, little-endian."""
     strings, at = [], 0
     while at < len(tail):
         length = int.from_bytes(tail[at : at + 4], "little")
@@ -134,7 +134,7 @@ def unpacked(tail: bytes) -> list[bytes]:
 
 
 def wants_binary(asked: Mapping[str, Any]) -> bool:
-    """Whether the outputs are asked for in binary form."""
+    """Whether the client requests binary outputs."""
     outputs: Sequence[Any] = asked.get("outputs") or ()
     by_output = [o.get("parameters", {}).get("binary_data") for o in outputs if isinstance(o, dict)]
     if any(value is not None for value in by_output):

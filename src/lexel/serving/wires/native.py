@@ -1,8 +1,8 @@
 """Lexel's own wire: ``/v1/tag``, ``segment``, ``classify``, ``fill``, ``answer``, ``embed``, ``similarity``.
 
-Requests and answers are JSON. With ``Content-Type: application/x-ndjson`` a request is a stream of lines, a text or an
-object each, and so is the answer: a line as soon as it is ready, in order, and never more than a few ahead. The
-WebSocket ``/v1/ws/tag`` answers message by message.
+Requests and answers are JSON. With ``Content-Type: application/x-ndjson``, a request is a stream of lines, each a text
+or an object, and so is the answer: each line is sent as soon as it is ready, in order, and only a few lines are read
+ahead. The WebSocket ``/v1/ws/tag`` answers message by message.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from lexel.serving.vectors import shaped, similarities
 
 NDJSON = "application/x-ndjson"
 LONG_CHARS = 4_000
-"""Characters of a request from which on its answer is written in a thread, so that others do not wait for it."""
+"""From this number of characters on, a thread writes the answer, so that other requests do not wait for it."""
 
 AHEAD = 64
-"""Lines of a stream that are being read at a time."""
+"""Number of lines of a stream that are read at the same time."""
 
 Written = Callable[..., bytes]
 """A document as JSON: ``document_json`` or ``words_json``."""
@@ -123,8 +123,8 @@ def routes(service: Service) -> APIRouter:
 class LineStream(Response):
     """An answer that is sent line by line while the request is still being read.
 
-    Starlette's own streaming response watches for the client to leave by reading the request, and so would take lines
-    away from the one who answers them.
+    Starlette's own streaming response reads the request to notice when the client leaves, and so would consume lines of
+    the stream.
     """
 
     media_type = NDJSON
@@ -136,7 +136,7 @@ class LineStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; see the ASGI specification."""
         headers = [(b"content-type", NDJSON.encode())]
-        waits = (b"expect", b"100-continue") in scope["headers"]  # curl: it sends once the server begins to read
+        waits = (b"expect", b"100-continue") in scope["headers"]  # curl sends only after the server begins to read
         async with aclosing(self._lines) as lines:
             first = await anext(lines, b"") if waits else b""
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -147,7 +147,7 @@ class LineStream(Response):
 
 
 class Native:
-    """What the routes of this wire share."""
+    """The shared parts of the routes of this wire."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -181,7 +181,7 @@ class Native:
         return Response(content, media_type="application/json")
 
     async def stream(self, request: Request, written: Written) -> AsyncGenerator[bytes, None]:
-        """Answer line by line, each as soon as it is ready, in order; at most ``AHEAD`` lines are being read."""
+        """Answer line by line, each as soon as it is ready, in order; at most ``AHEAD`` lines are read at a time."""
         waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AHEAD)
 
         async def take() -> None:
@@ -237,7 +237,7 @@ def _entry(entry: str | LexiconEntry) -> tuple[str, Action, float]:
 
 
 def _given(options: BaseModel, *without: str) -> dict[str, Any]:
-    """The options that a request sets."""
+    """The options that are set in a request."""
     if not options.model_fields_set:
         return {}
     return {name: value for name, value in options.model_dump(exclude_none=True).items() if name not in without}
@@ -248,7 +248,7 @@ def _json(value: Any) -> Response:
 
 
 def _raise_alone(results: Sequence[Any], body: Any) -> None:
-    """The error of a request with one item is the request's own."""
+    """Raise the error of a request's only item as the request's error."""
     if len(results) == 1 and isinstance(results[0], Exception) and getattr(body, "texts", None) is None:
         raise results[0]
 
@@ -263,7 +263,7 @@ def _object(line: bytes) -> Any:
 
 
 async def _lines(request: Request, longest: int) -> AsyncIterator[bytes]:
-    """The lines of a body while it comes in; blank ones are skipped."""
+    """The lines of a body as they arrive; blank ones are skipped."""
     held = b""
     async for chunk in request.stream():
         *lines, held = (held + chunk).split(b"\n")
@@ -277,7 +277,7 @@ async def _lines(request: Request, longest: int) -> AsyncIterator[bytes]:
 
 
 async def _next(waiting: asyncio.Queue[Any], taking: asyncio.Task[None]) -> Any:
-    """The next line's answer; what ended the reading of lines, if anything did, is raised."""
+    """The next line's answer; raises the error that ended the reading of lines, if there was one."""
     getting = asyncio.ensure_future(waiting.get())
     await asyncio.wait((getting, taking), return_when=asyncio.FIRST_COMPLETED)
     if getting.done() or taking.exception() is None:

@@ -1,7 +1,7 @@
 """OpenAI's wire for embeddings: ``/v1/embeddings`` and ``/v1/models``.
 
-Token ids are refused: a client that sends them has cut the text with another model's tokenizer. LangChain does so by
-default; there, pass ``check_embedding_ctx_length=False``.
+Token ids are refused: a client that sends them has used another model's tokenizer. LangChain does so by default; there,
+pass ``check_embedding_ctx_length=False``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def routes(service: Service) -> APIRouter:
 
 
 def models_record(names: Iterable[str]) -> dict[str, Any]:
-    """The list of models as OpenAI gives it."""
+    """The list of models in OpenAI's form."""
     rows = [{"id": name, "object": "model", "created": 0, "owned_by": "lexel"} for name in names]
     return {"object": "list", "data": rows}
 

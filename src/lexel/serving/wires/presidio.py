@@ -15,7 +15,7 @@ from lexel.serving.service import Service
 
 
 class AnalyzeBody(BaseModel):
-    """``/analyze``. Other fields of Presidio's are accepted and change nothing, such as ``context``."""
+    """``/analyze``. Presidio's other fields, such as ``context``, are accepted without effect."""
 
     text: Any = Field(description="A string or a list of strings.")
     language: str = "zh"

@@ -1,7 +1,7 @@
-"""The wire of text-embeddings-inference, and ``/token_classify`` in its style, which it does not have.
+"""The wire of text-embeddings-inference, and ``/token_classify`` in its style, an addition of Lexel.
 
-Shapes: https://huggingface.github.io/text-embeddings-inference/. Nothing is cut off here: ``truncate`` is accepted and
-changes nothing. Lists of token ids are refused: they may be of another tokenizer, and would give wrong vectors.
+Shapes: https://huggingface.github.io/text-embeddings-inference/. Nothing is truncated: ``truncate`` is accepted without
+effect. Lists of token ids are refused: they may come from another tokenizer, and would give wrong vectors.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def texts_of(inputs: Any) -> list[str]:
 
 
 def sequences_of(inputs: Any) -> tuple[list[str | tuple[str, str]], bool]:
-    """The texts and pairs of ``/predict``, and whether there is only one, not in a list of its own."""
+    """The texts and pairs of ``/predict``, and whether there is only one, which is not in a list."""
     if isinstance(inputs, str):
         return [inputs], True
     if not isinstance(inputs, list) or not inputs:

@@ -1,4 +1,4 @@
-"""Corpora: more text than fits in memory goes through steps, shard by shard, and nothing is lost or doubled.
+"""Corpora: sends more text than fits in memory through steps, shard by shard, without losing or duplicating records.
 
 >>> from lexel.corpora import run_corpus
 >>> from lexel.corpora.steps import Length, Tag

@@ -1,4 +1,4 @@
-"""Running a job: plan it or go on with it, have its missing shards made, and say how far it is."""
+"""Runs a job: plans or resumes it, has the missing shards made, and reports progress."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lexel.corpora.worker import Job, collected_name, decided_name, whole_record
 from lexel.errors import DataError
 
 Watch = Callable[[Progress], None]
-"""Is told how far a job is, at every event."""
+"""Is called with the progress of a job, at every event."""
 Runner = Callable[[Sequence[int], int | None], Iterator[Event]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        shards: How many shards the job has.
-        made: How many of them this run made.
+        shards: Number of shards in the job.
+        made: Number of shards that this run made.
         records_in: Records that the shards read; blank lines count.
         records_out: Records that they wrote.
-        lost: Workers that died on the way.
+        lost: Workers that died during the run.
     """
 
     shards: int
@@ -49,19 +49,19 @@ def run_corpus(
     ray: str | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Read files through steps into a folder; the same call resumes an earlier one that was stopped, however it was.
+    """Send files through steps into a folder; repeat the same call to resume after any kind of stop.
 
     Args:
-        inputs: Files of text, JSON, CSV, TSV or Parquet, also packed; paths, or URLs of an object store.
+        inputs: Files of text, JSON, CSV, TSV or Parquet, also compressed; paths, or URLs of an object store.
         out: The folder of the job, or a URL.
-        steps: What is done, in order.
+        steps: The steps, in order.
         options: How the inputs are read and cut.
-        workers: How many processes (of a Ray cluster: actors); by default one for each core.
+        workers: Number of processes (on a Ray cluster, actors); by default one for each core.
         ray: Address of a Ray cluster; ``local`` starts one here.
-        watch: Is told how far the job is.
+        watch: Is called with the progress of the job.
 
     Raises:
-        DataError: If an input cannot be read, or the folder was begun with another plan.
+        DataError: If an input cannot be read, or the folder has another plan.
     """
     store = open_store(out)
     with store.locked():
@@ -78,22 +78,22 @@ def prepare_job(
     options: JobOptions,
     advice: str = BEGIN_ELSEWHERE,
 ) -> Job:
-    """The job of a folder: planned and written down, or the one that was begun there.
+    """The job of a folder: a new plan, or the existing one.
 
     Args:
         inputs: The files.
         store: The folder.
-        steps: What is done.
+        steps: The steps.
         options: How the inputs are read and cut.
-        advice: What to do if another job was begun there.
+        advice: What to do if the folder has another job.
 
     Raises:
-        DataError: If the one that was begun there is another.
+        DataError: If the folder has another job.
     """
     known = load_plan(store)
     plan = build_plan(inputs, steps, options=options, known=known)
     if known is None and not store.create(PLAN, json_bytes(plan.as_json(), indent=1)):
-        known = load_plan(store)  # of another run that began at the same time
+        known = load_plan(store)  # another run that began at the same time wrote it
     if known is not None:
         check_same(known, plan, where=store.where(PLAN), advice=advice)
     return Job(plan, tuple(steps), store.place)
@@ -111,15 +111,15 @@ def _runner(job: Job, workers: int | None, ray: str | None) -> Runner:
 
 
 def run_job(job: Job, runner: Runner, watch: Watch | None) -> Outcome:
-    """Have a runner make the shards that are missing.
+    """Make the missing shards with a runner.
 
     Args:
         job: The job, whose folder is locked.
         runner: Makes shards, given their numbers and the step of the whole corpus for which it collects.
-        watch: Is told how far the job is.
+        watch: Is called with the progress of the job.
 
     Raises:
-        LexelError: What went wrong with a shard; those that are whole stay.
+        LexelError: If a shard fails; complete shards are kept.
     """
     progress = Progress(job)
     watch = watch or (lambda _: None)
@@ -147,7 +147,7 @@ def run_job(job: Job, runner: Runner, watch: Watch | None) -> Outcome:
 
 
 def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch) -> None:
-    """Have a step of the whole corpus look at every shard, and decide."""
+    """Collect data from every shard for a step of the whole corpus, and let the step decide."""
     step, store, shards = job.steps[at], job.store, list(job.plan)
     assert isinstance(step, CorpusStep)
     settled = f"{PASSES}/{at}/settled.json"
@@ -165,7 +165,7 @@ def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch)
     try:
         settled_parts = step.settle(collected)
     except FileNotFoundError as error:
-        if store.read_json(settled) == mark:  # another run has decided meanwhile
+        if store.read_json(settled) == mark:  # another run has decided in the meantime
             progress.end_pass()
             return
         raise DataError(f"{error}: is missing; expected the collected data. Run the same command again") from error
@@ -184,7 +184,7 @@ def _forget_collected(job: Job, at: int) -> None:
 
 
 def _write_manifest(job: Job) -> None:
-    """Write the list of all files that count, one shard a line, and remove those of attempts that do not."""
+    """Write the list of all valid files, one shard per line, and remove the files of other attempts."""
     store, lines, counted = job.store, list[bytes](), set[str]()
     for record in whole_records(store, job.plan):
         lines.append(json_bytes({"shard": record["shard"], "files": record["files"]}))

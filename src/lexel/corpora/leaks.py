@@ -1,7 +1,7 @@
-"""A leak check: the output of a job is read again, and looked through for what should not be there.
+"""Checks the output of a job for leaks: identifiers and names that should have been redacted.
 
-Identifiers are found by the same patterns as before. Names are found by their keyed marks in the audit files: a name
-that was redacted in one record, and stands in another, where no model saw it. The check says where, and never what.
+Identifiers are found by the same patterns as in ``redact``. Names are found by their keyed marks in the audit files: a
+name that was redacted in one record may remain in another, where no model found it. Reports have places, never texts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lexel.corpora.store import AUDIT, DATA, Store, open_store
 from lexel.errors import DataError
 
 LEAST_CHARS = 3
-"""Shorter names are words as well, and would be found everywhere."""
+"""Minimum length of names: shorter ones are often also words, and would be found everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Leak:
         field: The field; a field inside another one as ``a.b``.
         start: First character.
         end: One past the last.
-        kind: What it is.
+        kind: Its label or kind of identifier.
         by: ``pattern``, or ``name`` if it was redacted elsewhere.
     """
 
@@ -53,7 +53,7 @@ class Leak:
 
 @dataclass
 class _Marks:
-    """The marks of names that were redacted anywhere in a job, by length."""
+    """The marks of all names that were redacted in a job, by length."""
 
     key: Key
     kinds: dict[int, dict[bytes, str]] = field(default_factory=dict)
@@ -67,12 +67,12 @@ class _Marks:
 
 
 def find_leaks(folder: str, *, key_file: str | None = None, least_chars: int = LEAST_CHARS) -> Iterator[Leak]:
-    """Read the output of a job again, and give what leaked.
+    """Read the output of a job again, and return the leaks.
 
     Args:
-        folder: The folder of the job, whose steps have ``redact`` among them.
-        key_file: The key, to find names as well; else the one that the step names, or ``LEXEL_REDACT_KEY``.
-        least_chars: Names that are shorter are not looked for.
+        folder: The folder of a job with a ``redact`` step.
+        key_file: The key, for finding names; by default the key of the step, or ``LEXEL_REDACT_KEY``.
+        least_chars: Minimum length of names to search for.
 
     Raises:
         DataError: If the job redacts nothing.
@@ -100,7 +100,7 @@ def find_leaks(folder: str, *, key_file: str | None = None, least_chars: int = L
 
 
 def count_leaks(leaks: list[Leak]) -> dict[str, int]:
-    """How many leaks there are of each kind."""
+    """The number of leaks of each kind."""
     return dict(Counter(leak.kind for leak in leaks).most_common())
 
 

@@ -1,13 +1,13 @@
-"""One file through one step, by several processes or in several runs: what ``lexel tag --workers`` and ``--resume`` do.
+"""Reads one file in parts, for ``lexel tag --workers`` and ``--resume``.
 
-The file is a job with one input and one step, in the folder ``OUT.parts`` beside the output: the same plan, shards,
-store and runner as ``lexel corpus run``. So a killed run loses the shards that it was at, a changed input, model or
-option is refused by name, and the parts do not depend on the number of workers. When all parts are whole, their records
-come back in order, and the caller writes the output in one piece, as without parts: any format can be written, and the
-output appears when it is complete. Then the folder goes.
+The file becomes a job with one input and one step, in the folder ``OUT.parts`` next to the output, with the same plan,
+shards, store and runner as ``lexel corpus run``. So a killed run loses only its unfinished shards, a changed input,
+model or option is refused by name, and the parts do not depend on the number of workers. When all parts are complete,
+their records are returned in order, and the caller writes the output in one piece, as without parts: any format can be
+written, and the output appears when it is complete. Then the folder is removed.
 
-A journal beside a growing output would need no second pass, but it could only hold formats that can be appended to,
-and a process of its own would have to put the results of the workers in order.
+A journal next to a growing output would need no second pass, but would only work for formats that can be appended to,
+and another process would have to put the results of the workers in order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lexel.errors import DataError
 
 
 def parts_folder(out: str) -> str:
-    """Where the parts of an output lie until it is whole."""
+    """The folder of an output's parts until the output is complete."""
     return f"{out}.parts"
 
 
@@ -44,23 +44,23 @@ def read_in_parts(
     resumes: bool,
     watch: Watch | None = None,
 ) -> Iterator[Iterator[Record]]:
-    """The records of a file after a step, in order, once all of them are made.
+    """The records of a file after a step, in order, once all parts are complete.
 
-    The parts are removed at the end of the block. After an error they stay if the run resumes, for the next one.
+    The parts are removed at the end of the block. After an error, they are kept if ``resumes`` is true.
 
     Args:
         path: The file.
-        out: The output, beside which the parts lie.
-        step: What is done.
+        out: The output; the parts are stored next to it.
+        step: The step.
         options: How the file is read and cut.
-        workers: How many processes.
-        threads: The threads of all of them together.
-        resumes: Go on from parts that an earlier run finished, and keep parts for a later one. Otherwise parts of an
-            earlier run are removed first.
-        watch: Is told how far the job is.
+        workers: Number of processes.
+        threads: Number of threads of all processes together.
+        resumes: Continue from parts that an earlier run finished, and keep parts for a later one. Otherwise, parts of
+            an earlier run are removed first.
+        watch: Is called with the progress of the job.
 
     Raises:
-        DataError: If the file cannot be read, or the parts are those of another job.
+        DataError: If the file cannot be read, or the parts belong to another job.
     """
     store = FolderStore(parts_folder(out))
     _check_is_ours(store)
@@ -88,7 +88,7 @@ def _made(
 
 
 def _check_is_ours(store: FolderStore) -> None:
-    """Refuse a folder with files that are no parts, since it will be removed."""
+    """Refuse a folder with other files than parts, since it will be removed."""
     if not store.folder.is_dir():
         return
     ours = {PLAN, STATUS, MANIFEST, DATA, SHARDS, FAULTS}

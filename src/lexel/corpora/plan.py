@@ -1,7 +1,7 @@
-"""The plan of a job: which inputs, cut into which shards, through which steps, with which models.
+"""The plan of a job: its inputs, shards, steps and models.
 
-It is written before the first shard, and every later run is compared with it. Everything that the output depends on
-stands in it; the number of workers does not.
+It is written before the first shard, and every later run is compared with it. It holds everything that the output
+depends on, so the number of workers is not part of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lexel.errors import DataError, OptionError
 FORMAT = 2
 SHARD_RECORDS = 2_000
 SHARD_BYTES = 8 << 20
-"""A shard ends here even if it has fewer records, so that memory does not depend on their length."""
+"""Maximum size of a shard, so that memory use does not depend on the length of records."""
 
 OnError = Literal["stop", "skip", "file"]
 _MODEL_FILES = (".json", ".txt", ".model", ".safetensors", ".bin", ".xml")
@@ -40,18 +40,18 @@ class JobOptions:
     """How inputs are read and shards are made.
 
     Attributes:
-        format: A name in ``lexel.data.records.RECORD_FORMATS``; by default, each file's ending says it.
+        format: A name in ``lexel.data.records.RECORD_FORMATS``; by default, by each file's ending.
         text_column: The column of the text.
-        id_column: The column of the record's name.
+        id_column: The column of the record's id.
         keep: Which other columns are kept: ``all``, ``none`` or their names.
-        encoding: How the inputs are encoded.
-        on_error: Records that cannot be read: ``stop``, ``skip``, or ``file``, which writes them aside.
-        shard_records: Records of a shard.
-        shard_bytes: A shard ends when it has so many bytes.
-        seed: Of everything that is drawn.
+        encoding: Encoding of the inputs.
+        on_error: What to do with records that cannot be read: ``stop``, ``skip``, or ``file`` (list them in a file).
+        shard_records: Records per shard.
+        shard_bytes: Maximum size of a shard in bytes.
+        seed: Seed of all random choices.
         engine: Name of the engine.
-        precision: What models compute in.
-        device: What they compute on.
+        precision: Precision of the models.
+        device: Device of the models.
     """
 
     format: str | None = None
@@ -87,12 +87,12 @@ class Input:
     """A file of the job.
 
     Attributes:
-        path: Where it is.
-        format: How it is read.
-        bytes: Its size on the disk.
+        path: Its path.
+        format: Its format.
+        bytes: Its size on disk.
         sha256: Its checksum.
-        modified_ns: When it was changed; a file that says the same is not read again to compare it.
-        records: How many records it has; blank lines count.
+        modified_ns: Time of its last change; if size and time are the same, the checksum is not computed again.
+        records: Number of records; blank lines count.
     """
 
     path: str
@@ -105,12 +105,12 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """A shard: some records of one input.
+    """A shard: a range of records of one input.
 
     Attributes:
-        number: Which shard, from 0.
+        number: Its number, from 0.
         input: The file.
-        slice: Which records.
+        slice: The records.
     """
 
     number: int
@@ -119,7 +119,7 @@ class ShardPlan:
 
     @property
     def name(self) -> str:
-        """What its files are called."""
+        """The name of its files."""
         return f"part-{self.number:06d}"
 
 
@@ -130,8 +130,8 @@ class Plan:
     Attributes:
         options: How inputs are read.
         inputs: The files.
-        steps: The steps as they are written down, with the checksums of their models and files.
-        slices: The shards: the number of an input and a slice of it each.
+        steps: The steps as in ``plan.json``, with the checksums of their models and files.
+        slices: The shards: for each, the number of an input and a slice of it.
         made_by: The version of Lexel.
     """
 
@@ -154,19 +154,19 @@ class Plan:
 
     @property
     def records(self) -> int:
-        """How many records the inputs have together; blank lines count."""
+        """Number of records in all inputs; blank lines count."""
         return sum(one.records for one in self.inputs)
 
     @cached_property
     def key(self) -> str:
-        """A checksum of the plan; each shard says which plan it was made by."""
+        """A checksum of the plan; each shard stores the checksum of its plan."""
         values = self.as_json()
         for one in values["inputs"]:
             del one["modified_ns"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as ``plan.json`` holds it."""
+        """The content of ``plan.json``."""
         return {
             "format": FORMAT,
             "made_by": self.made_by,
@@ -178,16 +178,16 @@ class Plan:
 
 
 def build_plan(inputs: Sequence[str], steps: Sequence[Step], *, options: JobOptions, known: Plan | None = None) -> Plan:
-    """Look at the inputs, the models and the files of the steps, and cut the inputs into shards.
+    """Read the inputs, the models and the files of the steps, and cut the inputs into shards.
 
     Args:
         inputs: The files, in order.
-        steps: What is done.
+        steps: The steps.
         options: How the inputs are read.
-        known: An earlier plan; inputs that have not changed since are not read again.
+        known: An earlier plan; inputs that have not changed since then are not read again.
 
     Raises:
-        DataError: If an input cannot be read, or is none that a job can be made of.
+        DataError: If an input cannot be read, or a job cannot use it.
         CheckpointError: If a model cannot be used.
     """
     _check_order(steps)
@@ -206,7 +206,7 @@ def build_plan(inputs: Sequence[str], steps: Sequence[Step], *, options: JobOpti
 
 
 def _check_order(steps: Sequence[Step]) -> None:
-    """Refuse steps that would have a model read everything twice."""
+    """Refuse an order of steps in which a model would read everything twice."""
     for at, step in enumerate(steps):
         before = [earlier.name for earlier in steps[:at] if earlier.is_model_step]
         if isinstance(step, CorpusStep) and before:
@@ -246,7 +246,7 @@ def _format_of(path: str) -> str:
 
 
 def _described(step: Step) -> dict[str, Any]:
-    """A step as a plan writes it down."""
+    """The entry of a step in a plan."""
     described: dict[str, Any] = {"step": step.name, "options": settings_of(step)}
     parts = {
         "models": {str(model or "bundled"): digest_of_model(model) for model in step.models()},
@@ -258,7 +258,7 @@ def _described(step: Step) -> dict[str, Any]:
 
 
 def digest_of_model(source: str | None) -> str:
-    """A checksum of everything in a model folder that its results depend on.
+    """A checksum of all files in a model folder that affect its results.
 
     Raises:
         CheckpointError: If there is no such model.
@@ -279,10 +279,10 @@ def _version_of(package: str) -> str:
 
 
 def load_plan(store: Store) -> Plan | None:
-    """The plan of a folder; ``None`` if none was made there.
+    """The plan of a folder; ``None`` if there is none.
 
     Raises:
-        DataError: If it is none that this version reads.
+        DataError: If this version cannot read it.
     """
     values = store.read_json(PLAN)
     if values is None:
@@ -311,12 +311,12 @@ BEGIN_ELSEWHERE = "Put it back, or use another folder with --out"
 
 
 def check_same(old: Plan, new: Plan, *, where: str, advice: str = BEGIN_ELSEWHERE) -> None:
-    """Refuse to resume with another plan than the one that a folder was begun with.
+    """Refuse to resume with another plan than the folder's own.
 
     Args:
         old: The plan of the folder.
         new: The plan of this run.
-        where: What messages call the old one.
+        where: The name of the old plan in messages.
         advice: What to do.
 
     Raises:
@@ -333,7 +333,7 @@ def check_same(old: Plan, new: Plan, *, where: str, advice: str = BEGIN_ELSEWHER
 
 
 def _comparable(plan: Plan) -> dict[str, Any]:
-    """The plan with names in place of numbers, so that a difference is named as people know it."""
+    """The plan with names in place of numbers, so that messages name differences in familiar terms."""
     values = json.loads(json.dumps(plan.as_json()))
     inputs = {one["path"]: {key: one[key] for key in ("format", "bytes", "sha256")} for one in values["inputs"]}
     steps = {f"step {number} ({step['step']})": step for number, step in enumerate(values["steps"], 1)}

@@ -1,4 +1,4 @@
-"""A dry run: the first records of a job through its steps, each as it was and as it would be."""
+"""A dry run: the first records of a job before and after its steps."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Preview:
     """A record before and after the steps.
 
     Attributes:
-        before: As it is in the input.
-        after: What it becomes; several with steps that add copies, and none if it is dropped.
+        before: The record of the input.
+        after: The resulting records: several with steps that add copies, none if it is dropped.
         dropped_by: The step that drops it.
     """
 
@@ -37,9 +37,9 @@ def preview_steps(
 
     Args:
         inputs: The files.
-        steps: The steps. Those that see the whole corpus see these records alone.
+        steps: The steps. Steps of the whole corpus see only these records.
         options: How the inputs are read.
-        records: How many records.
+        records: Number of records.
     """
     job = Job(build_plan(inputs, steps, options=options), tuple(steps), "")
     with closing(SliceReader()) as reader:

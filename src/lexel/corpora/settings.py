@@ -1,4 +1,4 @@
-"""Options from YAML into the fields of a dataclass: unknown names, wrong types and wrong choices are errors."""
+"""Reads options from YAML into a dataclass; unknown names, wrong types and wrong choices are errors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def read_settings(kind: type[T], given: Any, *, where: str) -> T:
 
     Args:
         kind: The dataclass.
-        given: The mapping; nothing is all defaults.
-        where: What messages call it: ``steps.yaml: step 2 (tag)``.
+        given: The mapping; ``None`` means all defaults.
+        where: Its name in messages: ``steps.yaml: step 2 (tag)``.
 
     Raises:
         OptionError: Naming the field that is wrong.
@@ -46,7 +46,7 @@ def read_settings(kind: type[T], given: Any, *, where: str) -> T:
 
 
 def settings_of(instance: Any) -> dict[str, Any]:
-    """The options of a dataclass as JSON has them; those that have their default are left out."""
+    """The options of a dataclass as JSON values, without defaults."""
     found = {field.name: getattr(instance, field.name) for field in fields(instance)}
     usual = {field.name: field.default for field in fields(instance)}
     return {name: _plain(value) for name, value in found.items() if value != usual[name]}

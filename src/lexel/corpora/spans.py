@@ -1,4 +1,4 @@
-"""Stretches of a text replaced, with words and entities moved along."""
+"""Replaces parts of a text, and adapts the offsets of words and entities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 
 
 class Replacement(NamedTuple):
-    """Characters ``[start, end)`` of a text, and what stands in their place."""
+    """Characters ``[start, end)`` of a text, and their replacement."""
 
     start: int
     end: int
@@ -22,7 +22,7 @@ class Replacement(NamedTuple):
 
 
 def replace_text(text: str, replacements: Sequence[Replacement]) -> str:
-    """The text with stretches replaced, which are in order and do not overlap."""
+    """The text after replacements, which must be in order and must not overlap."""
     parts: list[str] = []
     done = 0
     for one in replacements:
@@ -32,10 +32,10 @@ def replace_text(text: str, replacements: Sequence[Replacement]) -> str:
 
 
 def replace_spans(document: Document, replacements: Sequence[Replacement]) -> Document:
-    """The document with stretches of its text replaced.
+    """The document after replacements in its text.
 
-    A word or an entity that a stretch cuts is widened to the whole replacement; words that lie in one
-    stretch become one word. What stood in a stretch that is now empty is gone.
+    A word or entity that a replacement cuts is widened to the whole replacement; words inside one replacement become
+    one word. Words and entities inside an empty replacement are removed.
     """
     if not replacements:
         return document
@@ -52,7 +52,7 @@ def replace_spans(document: Document, replacements: Sequence[Replacement]) -> Do
 
 
 class _Moved:
-    """Where offsets of the old text are in the new one."""
+    """Maps offsets of the old text to the new one."""
 
     def __init__(self, replacements: Sequence[Replacement]) -> None:
         self._starts = np.array([one.start for one in replacements], np.int64)
@@ -63,13 +63,13 @@ class _Moved:
         self._new_ends = self._new_starts + sizes
 
     def starts(self, offsets: NDArray[np.int32]) -> Ints:
-        """Where things that start here start now."""
+        """The new offsets of starts."""
         which = np.searchsorted(self._starts, offsets, side="right") - 1
         inside = (which >= 0) & (offsets < self._ends[which])
         return np.where(inside, self._new_starts[which], offsets + self._shifts[which + 1])
 
     def ends(self, offsets: NDArray[np.int32]) -> Ints:
-        """Where things that end here end now."""
+        """The new offsets of ends."""
         which = np.searchsorted(self._starts, offsets, side="left") - 1
         inside = (which >= 0) & (offsets <= self._ends[which])
         return np.where(inside, self._new_ends[which], offsets + self._shifts[which + 1])
@@ -77,7 +77,7 @@ class _Moved:
 
 def _moved_words(words: Words, text: str, moved: _Moved) -> Words:
     starts, ends = moved.starts(words.starts), moved.ends(words.ends)
-    # words in one stretch all have its ends now: the first stands for them, as long as the last reaches
+    # all words in one replacement have its offsets now; keep the first, extended to the end of the last
     kept = (ends > starts) & (starts >= np.concatenate(([0], np.maximum.accumulate(ends)[:-1])))
     pos_ids, scores, pos_scores = words.pos_ids, words.scores, words.pos_scores
     return Words(

@@ -1,4 +1,4 @@
-"""How far a job is: for its own run, in ``status.json`` for others, and as a page."""
+"""Progress of a job: for its own run, in ``status.json`` for others, and as a page."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from lexel.pages import fill_template
 
 _SAVE_EVERY_S = 1.0
 _SILENT_S = 600.0
-"""A run in a store without locks that has written no status for so long counts as killed."""
+"""In a store without locks, a run that has written no status for this long counts as killed."""
 
 
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
-        tally: What is whole, of this run and of earlier ones.
+        tally: Sums over the complete shards of this run and earlier ones.
         n_made: Shards that this run made.
-        n_lost: Workers that died in it.
-        doing: What is done at the moment.
+        n_lost: Workers that died in this run.
+        doing: The current activity.
     """
 
     def __init__(self, job: Job) -> None:
@@ -47,32 +47,32 @@ class Progress:
 
     @property
     def records_total(self) -> int:
-        """Records of all inputs."""
+        """Number of records in all inputs."""
         return self._plan.records
 
     @property
     def shards_done(self) -> int:
-        """Shards that are done, of what is done at the moment."""
+        """Number of shards that the current activity has finished."""
         return self._pass_done if self._pass_total else self.tally.shards
 
     @property
     def shards_total(self) -> int:
-        """Shards that there are."""
+        """Number of shards."""
         return len(self._plan)
 
     @property
     def is_making(self) -> bool:
-        """Whether shards are made, not only looked at for a step of the whole corpus."""
+        """Whether shards are being made, and not only read for a step of the whole corpus."""
         return not self._pass_total
 
     @property
     def rate(self) -> float:
-        """Records a second."""
+        """Records per second."""
         return self._records / max(1e-9, monotonic() - self._began)
 
     @property
     def seconds_left(self) -> float | None:
-        """About how long it takes from here; ``None`` before the first shard."""
+        """Estimated remaining seconds; ``None`` before the first shard."""
         left = self.shards_total - self.shards_done
         return None if not self._records else left / max(1, self.shards_total) * self.records_total / self.rate
 
@@ -81,7 +81,7 @@ class Progress:
         self.tally.add(record)
 
     def take(self, event: Event, *, is_pass: bool = False) -> None:
-        """Count what a runner tells."""
+        """Count an event of a runner."""
         if isinstance(event, Lost):
             self.n_lost += 1
             self._last_loss = event.why
@@ -94,23 +94,23 @@ class Progress:
             self.tally.add(event.record)
 
     def begin_pass(self, step: str, done: int) -> None:
-        """A step of the whole corpus begins to look at the shards."""
+        """A step of the whole corpus begins to read the shards."""
         self.doing, self._pass_total, self._pass_done = f"looking ({step})", self.shards_total, done
 
     def end_pass(self) -> None:
-        """It has decided; the clock starts anew, since the output takes another time."""
+        """It has decided; the clock starts again, since making the output has another speed."""
         self.doing, self._pass_total, self._began, self._records = "shards", 0, monotonic(), 0
 
     def save(self, *, state: str = "running", error: str | None = None) -> None:
-        """Write ``status.json``, once a second at most while the job runs."""
+        """Write ``status.json``, at most once a second while the job runs."""
         if state == "running" and monotonic() - self._saved < _SAVE_EVERY_S:
             return
         self._saved = monotonic()
-        with suppress(DataError):  # where there is no room, the shard that is written next says so
+        with suppress(DataError):  # if the disk is full, writing the next shard reports it
             self._store.write_json(STATUS, self._as_json(state, error), indent=2)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Write down how it ended."""
+        """Write the final state."""
         if error is None:
             self.save(state="done")
         elif isinstance(error, Exception):
@@ -143,10 +143,10 @@ def _now() -> str:
 
 
 def read_status(folder: str) -> dict[str, Any]:
-    """How far the job of a folder is, counted from the shards that are there, with the rate of its last run.
+    """The progress of the job in a folder, counted from its shards, with the rate of its last run.
 
-    ``state`` is ``running``, ``done``, ``failed``, ``stopped`` (by a signal), or ``killed`` if a run ended without a
-    word.
+    ``state`` is ``running``, ``done``, ``failed``, ``stopped`` (by a signal), or ``killed`` if a run ended without
+    writing its state.
 
     Raises:
         DataError: If there is no job.
@@ -186,7 +186,7 @@ def planned(folder: str) -> Plan:
 
 
 def whole_records(store: Store, plan: Plan) -> Iterator[dict[str, Any]]:
-    """The records of the shards that are whole, in order."""
+    """The records of the complete shards, in order."""
     return (record for _, record in whole_records_of(store, plan) if record is not None)
 
 

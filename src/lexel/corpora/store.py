@@ -1,9 +1,9 @@
-"""Where a job writes: a folder of this machine, or a prefix in an object store. Each file is whole or absent.
+"""The store of a job: a folder of this machine, or a prefix in an object store. Each file is complete or absent.
 
-A folder has rename: files are written aside, synced and renamed, and one run at a time holds the folder's lock. An
-object store has neither rename nor locks. There each attempt at a shard writes under keys of its own, and the shard's
-record, which names these keys, is created once: of two workers that race, the first one counts, and the other one
-removes what it wrote.
+In a folder, files are written under a temporary name, synced and renamed, and one run at a time holds the folder's
+lock. An object store has neither rename nor locks. There, each attempt at a shard writes under its own keys, and the
+shard's record, which names these keys, is created once: if two workers race, the first one wins, and the other one
+removes its files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOCK = ".lock"
 
 
 def open_store(place: str | os.PathLike[str]) -> Store:
-    """The store of a folder or a URL; nothing is made before the first file is written.
+    """The store of a folder or a URL; nothing is created before the first file is written.
 
     Raises:
         MissingExtra: If the library for such URLs is not installed.
@@ -49,7 +49,7 @@ class Store(ABC):
     place: str
 
     def where(self, name: str) -> str:
-        """What messages call a file."""
+        """The name of a file in messages."""
         return f"{self.place.rstrip('/')}/{name}"
 
     @abstractmethod
@@ -57,17 +57,17 @@ class Store(ABC):
         """A file's bytes.
 
         Raises:
-            FileNotFoundError: If it is not there.
+            FileNotFoundError: If it does not exist.
             DataError: If it cannot be read.
         """
 
     @abstractmethod
     def read_many(self, names: Sequence[str]) -> list[bytes | None]:
-        """The bytes of files, ``None`` for those that are not there."""
+        """The bytes of files, ``None`` for missing ones."""
 
     @abstractmethod
     def write(self, name: str, data: bytes) -> None:
-        """Write a file in place of an older one; after a crash it is whole or absent.
+        """Write a file in place of an older one; after a crash, it is complete or absent.
 
         Raises:
             DataError: If there is no room for it, or the store refuses.
@@ -75,11 +75,11 @@ class Store(ABC):
 
     @abstractmethod
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file if nobody else was faster; says whether it was written."""
+        """Create a file unless it exists; returns whether it was written."""
 
     @abstractmethod
     def attempt(self, folder: str, shard: str) -> str:
-        """The name for a shard's file of one attempt."""
+        """The name of a shard's file for one attempt."""
 
     @abstractmethod
     def is_attempt(self, name: str, shard: str) -> bool:
@@ -91,19 +91,19 @@ class Store(ABC):
 
     @abstractmethod
     def size(self, name: str) -> int | None:
-        """A file's size; ``None`` if it is not there."""
+        """A file's size; ``None`` if it does not exist."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
 
     @abstractmethod
     def remove_parts(self) -> None:
-        """Remove what killed runs left half written."""
+        """Remove half-written files of killed runs."""
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the store for one run, where that is possible.
+        """Lock the store for one run, if it has locks.
 
         Raises:
             DataError: If another run holds it.
@@ -112,7 +112,7 @@ class Store(ABC):
 
     @property
     def is_held(self) -> bool | None:
-        """Whether a run works here at the moment; ``None`` where there are no locks."""
+        """Whether a run is using the store now; ``None`` without locks."""
         return None
 
     def write_json(self, name: str, values: Any, *, indent: int | None = None) -> None:
@@ -120,7 +120,7 @@ class Store(ABC):
         self.write(name, json_bytes(values, indent=indent))
 
     def read_json(self, name: str) -> Any:
-        """What a JSON file holds; ``None`` if it is not there.
+        """The content of a JSON file; ``None`` if it does not exist.
 
         Raises:
             DataError: If it cannot be read.
@@ -136,7 +136,7 @@ class Store(ABC):
 
 
 class FolderStore(Store):
-    """A folder of this machine, or of a file system that machines share.
+    """A folder of this machine, or of a shared file system.
 
     Attributes:
         folder: The folder.
@@ -147,7 +147,7 @@ class FolderStore(Store):
         self.folder: Path = Path(place)
 
     def path(self, name: str) -> Path:
-        """Where a file lies."""
+        """The path of a file."""
         return self.folder / name
 
     def read(self, name: str) -> bytes:
@@ -172,7 +172,7 @@ class FolderStore(Store):
         return found
 
     def write(self, name: str, data: bytes) -> None:
-        """See ``Store.write``: written aside, synced, renamed."""
+        """See ``Store.write``: writes a temporary file, syncs and renames it."""
         path = self.folder / name
         part = path.with_name(f".{path.name}.{token_hex(4)}{_PART}")
         try:
@@ -190,12 +190,12 @@ class FolderStore(Store):
                 part.unlink()
 
     def create(self, name: str, data: bytes) -> bool:
-        """See ``Store.create``: the run that holds the lock is alone."""
+        """See ``Store.create``: the lock excludes other runs."""
         self.write(name, data)
         return True
 
     def attempt(self, folder: str, shard: str) -> str:
-        """See ``Store.attempt``: all attempts have one name, since a rename takes the other's place."""
+        """See ``Store.attempt``: all attempts share one name, since a rename replaces the other file."""
         return f"{folder}/{shard}.jsonl"
 
     def is_attempt(self, name: str, shard: str) -> bool:
@@ -228,7 +228,7 @@ class FolderStore(Store):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """See ``Store.locked``: the system releases the lock when the process ends, however it ends."""
+        """See ``Store.locked``: the system releases the lock when the process ends, for whatever reason."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = open(self.folder / _LOCK, "a+b")  # noqa: SIM115
@@ -267,7 +267,7 @@ class ObjectStore(Store):
             return bytes(self._filesystem.cat_file(self._path(name)))
 
     def read_many(self, names: Sequence[str]) -> list[bytes | None]:
-        """See ``Store.read_many``: at the same time, where the store can."""
+        """See ``Store.read_many``: in parallel, if the store supports it."""
         if not names:
             return []
         paths = [self._path(name) for name in names]
@@ -276,11 +276,11 @@ class ObjectStore(Store):
         return [found.get(path) for path in paths]
 
     def write(self, name: str, data: bytes) -> None:
-        """See ``Store.write``: an object is there when its upload is complete."""
+        """See ``Store.write``: an object exists once its upload is complete."""
         self._put(name, data, mode="overwrite")
 
     def create(self, name: str, data: bytes) -> bool:
-        """See ``Store.create``: by a conditional write, which the store refuses if the key is taken."""
+        """See ``Store.create``: a conditional write, which the store refuses if the key exists."""
         try:
             self._put(name, data, mode="create")
         except FileExistsError:
@@ -297,7 +297,7 @@ class ObjectStore(Store):
             ) from error
 
     def attempt(self, folder: str, shard: str) -> str:
-        """See ``Store.attempt``: a key that no other attempt has."""
+        """See ``Store.attempt``: a unique key."""
         return f"{folder}/{shard}-{token_hex(6)}.jsonl"
 
     def is_attempt(self, name: str, shard: str) -> bool:
@@ -330,16 +330,16 @@ class ObjectStore(Store):
             self._filesystem.rm_file(self._path(name))
 
     def remove_parts(self) -> None:
-        """See ``Store.remove_parts``: an upload that was stopped leaves no object."""
+        """See ``Store.remove_parts``: a stopped upload leaves no object."""
 
 
 def json_bytes(values: Any, *, indent: int | None = None) -> bytes:
-    """Values as JSON with a line end."""
+    """Values as JSON with a final line feed."""
     return (json.dumps(values, ensure_ascii=False, indent=indent) + "\n").encode("utf-8", "backslashreplace")
 
 
 def shard_of(name: str) -> str | None:
-    """The shard that a file belongs to by its name."""
+    """The shard that a file belongs to, by its name."""
     match = re.match(r"\w+/(part-\d+)[-.]", name)
     return None if match is None else match[1]
 

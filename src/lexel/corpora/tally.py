@@ -1,4 +1,4 @@
-"""Sums over the records of shards: what went in, what came out, and what was found."""
+"""Sums over shards: records in, records out, and counts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Tally:
     """Sums over shards.
 
     Attributes:
-        shards: How many.
+        shards: Number of shards.
         records_in: Records that they read; blank lines count.
         records_out: Records that they wrote.
         blank: Lines without a record.
         faulty: Records that could not be read.
-        first_fault: What was wrong with one of them.
-        steps: Of each step its name, the records that came in and that went out, and those it could not read.
-        counts: What was found, by topic and name.
-        bytes: What was written.
+        first_fault: The error of the first of them.
+        steps: For each step: its name, records in, records out, and records that it could not read.
+        counts: Counts by topic and name.
+        bytes: Bytes written.
     """
 
     shards: int = 0
@@ -34,7 +34,7 @@ class Tally:
     bytes: int = 0
 
     def add(self, record: dict[str, Any]) -> None:
-        """Count the record of a shard that is whole."""
+        """Add the record of a complete shard."""
         self.shards += 1
         for name in ("records_in", "records_out", "blank", "faulty"):
             setattr(self, name, getattr(self, name) + record[name])
@@ -49,7 +49,7 @@ class Tally:
             self.counts.setdefault(topic, Counter()).update(names)
 
     def as_json(self) -> dict[str, Any]:
-        """The sums as JSON has them; the names of a topic by how often."""
+        """The sums as JSON values; the names of a topic are sorted by count."""
         return {
             "shards": self.shards,
             "records_in": self.records_in,

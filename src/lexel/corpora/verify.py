@@ -1,4 +1,4 @@
-"""Verifying a job: every input and every shard has its checksum, and every record that went in is accounted for."""
+"""Verifies a job: checks the checksums of all inputs and shards, and accounts for every input record."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lexel.data.places import checksum_of
 from lexel.errors import DataError
 
 MOST_PROBLEMS = 20
-"""Most problems that are told one by one."""
+"""Maximum number of problems that are listed."""
 
 
 @dataclass
 class Verdict:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes:
-        tally: The sums over the shards that are whole.
-        shards: How many shards the plan has.
-        records: How many records the inputs have; blank lines count.
-        missing: Shards that are not made yet.
-        problems: What is wrong, one line each.
-        n_problems: How many problems there are.
+        tally: The sums over the complete shards.
+        shards: Number of shards in the plan.
+        records: Number of records in the inputs; blank lines count.
+        missing: Number of shards that are not made yet.
+        problems: The problems, one line each.
+        n_problems: Number of problems.
     """
 
     tally: Tally
@@ -41,11 +41,11 @@ class Verdict:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything is there, and right."""
+        """Whether the job is complete and correct."""
         return not self.missing and not self.n_problems
 
     def add(self, problem: str) -> None:
-        """Note something that is wrong."""
+        """Add a problem."""
         self.n_problems += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
@@ -56,8 +56,8 @@ def verify_corpus(folder: str, *, inputs: bool = True, watch: Callable[[int, int
 
     Args:
         folder: The folder of the job.
-        inputs: Whether to compare the inputs with their checksums as well.
-        watch: Is told how many shards of how many were checked.
+        inputs: Whether to also compare the inputs with their checksums.
+        watch: Is called with the number of checked shards and of all shards.
 
     Raises:
         DataError: If there is no job in the folder.
@@ -88,7 +88,7 @@ def verify_corpus(folder: str, *, inputs: bool = True, watch: Callable[[int, int
 
 
 def _check_names(store: Store, known: set[str], unfinished: set[str], verdict: Verdict) -> None:
-    """Report files that no shard names; a shard that is not made yet may have some already."""
+    """Report files that no shard names, except those of unfinished shards."""
     for name in (name for part in (DATA, SHARDS, AUDIT, FAULTS) for name in store.sizes(part)):
         shard = shard_of(name)
         is_attempt = shard is not None and store.is_attempt(name, shard)
@@ -108,7 +108,7 @@ def _check_inputs(plan: Plan, verdict: Verdict) -> None:
 
 
 def _record_of(store: Store, plan: Plan, shard: ShardPlan, verdict: Verdict) -> dict[str, Any] | None:
-    """The record of a shard; ``None`` if there is none, or none that can be used."""
+    """The record of a shard; ``None`` if there is no usable one."""
     try:
         record: dict[str, Any] | None = store.read_json(record_name(shard))
     except DataError as error:
@@ -148,7 +148,7 @@ def _check_file(store: Store, file: dict[str, Any], verdict: Verdict) -> None:
 
 
 def _check_sums(where: object, shard: ShardPlan, record: dict[str, Any], verdict: Verdict) -> None:
-    """Every record is blank, faulty or goes from step to step."""
+    """Check the counts: every record is blank, faulty, or passed from step to step."""
     if record["records_in"] != shard.slice.count:
         verdict.add(f"{where}: {record['records_in']:,} records read; expected {shard.slice.count:,}")
     at_readers = record["faulty"] - sum(step["faulty"] for step in record["steps"])

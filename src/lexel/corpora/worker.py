@@ -1,4 +1,4 @@
-"""What makes a shard, the same in every runner: read, steps, write aside, sync, rename, and last the shard's record."""
+"""Makes a shard, in every runner: read, apply steps, write, sync, rename, and finally write the shard's record."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _READ_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Job:
-    """A plan with its steps and its folder: what a worker is sent.
+    """A plan with its steps and its folder; it is sent to workers.
 
     Attributes:
         plan: The plan.
         steps: The steps.
-        folder: Where results go.
+        folder: The folder of the results.
     """
 
     plan: Plan
@@ -42,45 +42,45 @@ class Job:
 
     @property
     def store(self) -> Store:
-        """Where results go."""
+        """The store of the results."""
         return open_store(self.folder)
 
     @property
     def passes(self) -> tuple[int, ...]:
-        """The steps that have to see the whole corpus, by their place."""
+        """The steps of the whole corpus, by their place."""
         return tuple(at for at, step in enumerate(self.steps) if isinstance(step, CorpusStep))
 
     def machine(self, threads: int | None) -> Machine:
-        """What the steps of a worker may use."""
+        """Computing options of a worker's steps."""
         options = self.plan.options
         return Machine(threads, options.engine, options.precision, options.device)
 
 
 def record_name(shard: ShardPlan) -> str:
-    """The file that says that a shard is whole."""
+    """The file that marks a shard as complete."""
     return f"{SHARDS}/{shard.name}.json"
 
 
 def collected_name(at: int, shard: ShardPlan) -> str:
-    """The file of what a step of the whole corpus collected of a shard."""
+    """The file with data that a step of the whole corpus collected from a shard."""
     return f"{PASSES}/{at}/{shard.name}.collected"
 
 
 def decided_name(at: int, shard: ShardPlan) -> str:
-    """The file of what it decided for the shard."""
+    """The file with its decision for the shard."""
     return f"{PASSES}/{at}/{shard.name}.decided"
 
 
 class Worker:
-    """Makes shards of a job, one after the other; models are loaded with the first."""
+    """Makes shards of a job, one after the other; models are loaded with the first shard."""
 
     def __init__(self, job: Job, *, threads: int | None = None, collects: int | None = None) -> None:
-        """Make ready.
+        """Prepare a worker.
 
         Args:
             job: The job.
             threads: Threads for models; ``None`` is all cores.
-            collects: The step of the whole corpus for which is collected; ``None`` makes the output.
+            collects: Collect data for this step of the whole corpus; ``None`` makes the output.
         """
         self._job, self._store, self._collects = job, job.store, collects
         self._machine = job.machine(threads)
@@ -88,7 +88,7 @@ class Worker:
         self._steps: list[Run] | None = None
 
     def make(self, number: int) -> dict[str, Any]:
-        """Make a shard; gives its record, which is on the disk by then.
+        """Make a shard, and return its record, which has been written by then.
 
         Raises:
             LexelError: If it cannot be made.
@@ -122,13 +122,13 @@ class Worker:
         return {"shard": shard.number, "records_in": shard.slice.count}
 
     def _write(self, shard: ShardPlan, work: Work, *, n_blank: int, began: tuple[float, float]) -> dict[str, Any]:
-        """Write what a shard gave, and last the record that says that it is whole.
+        """Write the output of a shard, and finally the record that marks it as complete.
 
         Args:
             shard: The shard.
-            work: What became of its records.
-            n_blank: Blank lines among them.
-            began: When the shard was begun, by the clock and by the process's processor time, in seconds.
+            work: Its records after the steps.
+            n_blank: Number of blank lines.
+            began: Start of the shard in seconds, by the clock and by processor time.
         """
         store, files = self._store, []
         lines = [line_of(record, shard) for record in work.records]
@@ -154,12 +154,12 @@ class Worker:
         return self._commit(shard, record)
 
     def _commit(self, shard: ShardPlan, record: dict[str, Any]) -> dict[str, Any]:
-        """Have a shard's record count; where another worker was faster, its record counts and these files go."""
+        """Publish a shard's record; if another worker was faster, its record counts, and these files are removed."""
         store, plan = self._store, self._job.plan
         if store.create(record_name(shard), json_bytes(record)):
             return record
         standing = whole_record_of(store, plan, shard)
-        if standing is None:  # it is of another plan, or its files are gone
+        if standing is None:  # it belongs to another plan, or its files are missing
             store.write_json(record_name(shard), record)
             return record
         for file in record["files"]:
@@ -173,7 +173,7 @@ class Worker:
 
 
 class Work:
-    """The records of a shard on their way through the steps, and what is to be told of them."""
+    """The records of a shard between steps, and the reports about them."""
 
     def __init__(self, records: list[Record], stops_at_faults: bool, faults: list[Fault]) -> None:
         self.records = records
@@ -184,7 +184,7 @@ class Work:
         self._stops = stops_at_faults
 
     def shard(self, job: Job, at: int, shard: ShardPlan) -> Shard:
-        """What the step at a place is told of the shard."""
+        """The ``Shard`` for the step at a place."""
         random = Random(f"{job.plan.options.seed} {at} {shard.number}")
         return Shard(shard.number, random, self.counts, faults=self.faults, stops_at_faults=self._stops)
 
@@ -192,7 +192,7 @@ class Work:
         """Send the records through a step.
 
         Raises:
-            LexelError: Saying which step could not do it.
+            LexelError: If the step fails; the message names it.
         """
         step, told = job.steps[at], self.shard(job, at, shard)
         before, n_faults = len(self.records), len(self.faults)
@@ -206,7 +206,7 @@ class Work:
 
 
 def start_step(job: Job, at: int, machine: Machine) -> Run:
-    """What the step at a place does; a step of the whole corpus does what was decided before."""
+    """The function of the step at a place; a step of the whole corpus applies its earlier decision."""
     step = job.steps[at]
     if not isinstance(step, CorpusStep):
         return step.start(machine)
@@ -222,7 +222,7 @@ def start_step(job: Job, at: int, machine: Machine) -> Run:
 def read_shard(
     shard: ShardPlan, job: Job, reader: SliceReader, *, most: int | None = None
 ) -> tuple[list[Record], list[Fault], int]:
-    """The records of a shard, those that cannot be read, and the number of blank lines.
+    """The records of a shard, the unreadable ones, and the number of blank lines.
 
     Args:
         shard: The shard.
@@ -231,7 +231,7 @@ def read_shard(
         most: Read no more records than this.
 
     Raises:
-        DataError: If the input is not as it was planned, or the job stops at a record that cannot be read.
+        DataError: If the input differs from the plan, or the job stops at a record that cannot be read.
     """
     options, bad = job.plan.options, list[Fault]()
 
@@ -260,18 +260,18 @@ def read_shard(
 
 
 def aside(fault: Fault, shard: ShardPlan) -> dict[str, Any]:
-    """What is written aside of a record that cannot be read: as ``lexel tag`` writes it, but without the record.
+    """The entry for a record that cannot be read: as ``lexel tag`` writes it, but without the record.
 
-    So a job that redacts leaves no original in its folder.
+    So a redacting job leaves no originals in its folder.
     """
     return {"file": shard.input.path, "number": fault.place, "reason": fault.reason}
 
 
 def line_of(record: Record, shard: ShardPlan) -> bytes:
-    """A record as it is written.
+    """A record as a line of JSON.
 
     Raises:
-        DataError: If it holds what JSON cannot.
+        DataError: If it holds values that JSON cannot.
     """
     try:
         return json_row(columns_of_record(record)).encode()
@@ -281,12 +281,12 @@ def line_of(record: Record, shard: ShardPlan) -> bytes:
 
 
 def described_file(name: str, data: bytes, rows: int) -> dict[str, Any]:
-    """What a shard's record says of one of its files."""
+    """The entry of a file in a shard's record."""
     return {"name": name, "rows": rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def whole_record_of(store: Store, plan: Plan, shard: ShardPlan) -> dict[str, Any] | None:
-    """The record of a shard of a plan, if it was made by it and its files have their sizes."""
+    """The record of a shard, if it belongs to the plan and its files have the right sizes."""
     try:
         return _if_whole(store.read(record_name(shard)), plan, store.size)
     except FileNotFoundError:
@@ -294,7 +294,7 @@ def whole_record_of(store: Store, plan: Plan, shard: ShardPlan) -> dict[str, Any
 
 
 def whole_records_of(store: Store, plan: Plan) -> Iterator[tuple[ShardPlan, dict[str, Any] | None]]:
-    """Every shard with its record, or ``None`` where it is not whole; the store lists its files once."""
+    """Every shard with its record, or ``None`` if it is not complete; lists the store's files only once."""
     sizes = {name: size for folder in (DATA, AUDIT, FAULTS) for name, size in store.sizes(folder).items()}
     there = store.sizes(SHARDS)
     for begin in range(0, len(plan), _READ_AT_ONCE):
@@ -309,7 +309,7 @@ def whole_records_of(store: Store, plan: Plan) -> Iterator[tuple[ShardPlan, dict
 def _if_whole(data: bytes, plan: Plan, size_of: Callable[[str], int | None]) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(data)
-    except ValueError:  # torn by something else than Lexel: made again
+    except ValueError:  # damaged from outside: make it again
         return None
     if record.get("plan") != plan.key:
         return None

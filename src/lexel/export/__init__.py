@@ -1,1 +1,1 @@
-"""Other forms of a model: quantised, smaller."""
+"""Converts models to other formats and smaller sizes."""

@@ -1,4 +1,4 @@
-"""What a smaller ONNX graph may cost, and what it does cost, with the scorers of every other comparison."""
+"""The allowed and the measured loss of a smaller ONNX graph, with the same scorers as other comparisons."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MOST_FLIPS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a smaller graph may cost.
+    """The allowed loss of a smaller graph.
 
     Attributes:
-        max_flips: Without labelled documents: most decisions of a thousand that may change.
-        max_drop: With labelled documents: most points of F1 that a layer may lose.
+        max_flips: Without labelled documents: maximum number of changed decisions per thousand.
+        max_drop: With labelled documents: maximum loss of F1 per layer, in points.
         gold: Labelled documents.
     """
 
@@ -41,14 +41,14 @@ class Budget:
 
 
 def graph_cost(checkpoint: Checkpoint, place: Path, precision: str, target: Target, budget: Budget) -> dict[str, Any]:
-    """Measure what a written graph costs beside the model in float32.
+    """Measure the loss of a written graph against the model in float32.
 
     Returns:
         ``cost``, and ``report``: the same in words, one line each. Nothing for a trained head for vectors, which Lexel
         does not read from an exported folder.
 
     Raises:
-        EngineError: If it costs more than is allowed.
+        EngineError: If the loss is larger than allowed.
     """
     if target.plan is not None and target.plan.attention is not None:
         return {}

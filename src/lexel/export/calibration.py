@@ -1,4 +1,4 @@
-"""The text that a quantised graph's ranges are found on, as texts and as packed rows."""
+"""The text for calibrating a quantised graph's ranges, as texts and as packed rows."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from lexel.text.char_tokenizer import CharTokenizer
 from lexel.text.pieces import Tokenizer
 
 CALIBRATION_BATCHES = 24
-"""Most batches of packed rows that calibration looks at; ranges hardly move with more."""
+"""Maximum number of batches for calibration; ranges hardly change with more."""
 
 _PICKS = 128
-"""Picks of a batch that calibration looks at; the heads are small beside the encoder."""
+"""Number of picks per batch for calibration; few are enough, as the heads are small compared with the encoder."""
 
 _MOST_UNKNOWN = 0.2
 
 
 def sample_text() -> list[str]:
-    """Some hundred sentences in eight languages, for those who give no calibration text."""
+    """A few hundred sentences in eight languages: the default calibration text."""
     path = Path(__file__).with_name("calibration.txt")
     return path.read_text(encoding="utf-8").splitlines()
 
 
 def read_calibration(checkpoint: Checkpoint, texts: Sequence[str] | None, *, is_needed: bool) -> list[str]:
-    """The text to calibrate on: what a caller gives, else what the model reads of the sample.
+    """The calibration text: the caller's, else the part of the sample that the model can read.
 
     Args:
         checkpoint: The model.
-        texts: What a caller gives.
-        is_needed: Whether the sample must hold text that the model reads.
+        texts: The caller's texts.
+        is_needed: Whether it is an error if the model can read none of the sample.
 
     Raises:
-        DataError: If the text is empty, or of a script that the model does not read.
+        DataError: If the text is empty, or in a script that the model does not read.
     """
     tokenizer = _flow(checkpoint).tokenizer
     if texts is None:
@@ -63,15 +63,15 @@ def read_calibration(checkpoint: Checkpoint, texts: Sequence[str] | None, *, is_
 
 
 def _unknown_share(texts: Sequence[str], tokenizer: Tokenizer) -> float:
-    """Which part of the pieces of texts are unknown ones."""
-    if isinstance(tokenizer, CharTokenizer):  # to which blanks are unknown pieces
+    """The share of unknown pieces in texts."""
+    if isinstance(tokenizer, CharTokenizer):  # they treat white space as unknown pieces
         texts = ["".join(text.split()) for text in texts]
     unknown, ids = tokenizer.special.unk, tokenizer.encode(texts).ids
     return 0.0 if unknown is None or not len(ids) else float(np.mean(ids == unknown))
 
 
 def calibration_batches(checkpoint: Checkpoint, texts: Sequence[str]) -> list[Rows]:
-    """Some packed rows of the text, with as few empty slots as can be: their numbers are not those of text."""
+    """Packed rows of the text with as few empty slots as possible: values of empty slots are not those of text."""
     flow = _flow(checkpoint)
     works = (flow.prepare(block) for block in gather_blocks(texts))
     rows = [batch.rows for work in works for batch in flow.batches([work], fills_up=False)]
@@ -80,5 +80,5 @@ def calibration_batches(checkpoint: Checkpoint, texts: Sequence[str]) -> list[Ro
 
 
 def _flow(checkpoint: Checkpoint) -> Flow:
-    """A flow that only prepares."""
+    """A flow for ``prepare`` only."""
     return Flow("calibration", checkpoint, FakeEngine({}), outputs=[f"hidden.{checkpoint.config.n_layers}"])

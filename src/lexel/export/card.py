@@ -1,4 +1,4 @@
-"""The card of an exported folder: the model's own, and a section that names every file and what it costs."""
+"""The card of an exported folder: the model's own card, and a section on every file and its loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_card(source: Path, folder: Path, record: Mapping[str, Any]) -> None:
     Args:
         source: The model's folder.
         folder: The exported folder.
-        record: What its ``export.json`` says.
+        record: The content of its ``export.json``.
     """
     own = source / CARD
     before = own.read_text(encoding="utf-8").partition(HEADING)[0].rstrip() if own.is_file() else f"# {record['model']}"

@@ -1,8 +1,8 @@
-"""Weights in eight bits: a model folder of half or a quarter of the size, which every engine computes as before.
+"""Stores weights in eight bits: a model folder of half or a quarter of the size, for every engine.
 
-Each row of a matrix is stored as whole numbers from -127 to 127 with one factor, and everything else as float16. The
-matrices are made floating-point numbers again when they are read. So this saves room, not time; ``lexel quantize`` is
-what makes a model faster.
+Each row of a matrix is stored as integers from -127 to 127 with one factor, and everything else as float16. Matrices
+are converted back to floating-point numbers when they are read. So this saves disk space, not time; use
+``lexel quantize`` to make a model faster.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lexel.jsonfile import read_object
 from lexel.provenance import Step, folder_material, write_provenance
 
 LEAST_NUMBERS = 4096
-"""Smaller matrices stay in float16; they take no room, and heads are among them."""
+"""Smaller matrices, such as those of heads, stay in float16, since they need little space."""
 
 _MOST = 127
 
@@ -33,7 +33,7 @@ def compress(folder: Path, out: Path, *, origin: str | None = None) -> Path:
     Args:
         folder: The model folder.
         out: The new folder; it must not exist.
-        origin: What its provenance calls the model; the folder's name if not given.
+        origin: The model's name in the provenance; by default the folder's name.
 
     Raises:
         CheckpointError: If ``out`` exists, or the disk refuses.
@@ -61,13 +61,13 @@ def compress(folder: Path, out: Path, *, origin: str | None = None) -> Path:
 
 
 def _forget_graph(path: Path) -> None:
-    """Take the entry of a quantised graph away, which is not among the files and was made of other weights."""
+    """Remove the entry of a quantised graph, which is not copied and was made from other weights."""
     if path.is_file() and "quantised" in (values := read_object(path)):
         write_json(path, {key: value for key, value in values.items() if key != "quantised"})
 
 
 def in_eight_bits(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A matrix as whole numbers ``[rows, columns]`` and the factor of each row ``[rows, 1]``."""
+    """A matrix as integers ``[rows, columns]`` and the factor of each row ``[rows, 1]``."""
     scale = np.abs(matrix).max(axis=1, keepdims=True) / np.float32(_MOST)
     scale = np.where(scale > 0, scale, np.float32(1)).astype(np.float32)
     return np.rint(matrix / scale).astype(np.int8), scale

@@ -1,4 +1,4 @@
-"""Everything in an exported folder but its graphs: config, tokenizer, licences, and what Lexel reads of it."""
+"""Everything in an exported folder except the graphs: config, tokenizer, licences, and ``lexel.json``."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def write_description(
     Args:
         checkpoint: The model.
         place: The exported folder.
-        target: What its graphs compute.
+        target: The outputs of its graphs.
         head: The head, if they compute one.
-        modules: What the model's sentence-transformers files say, if it has them.
+        modules: The contents of the model's sentence-transformers files, if it has them.
     """
     source, config = checkpoint.source, checkpoint.config
     write_json(place / "config.json", _config(checkpoint, head))
@@ -57,9 +57,9 @@ def write_description(
 
 
 def _keep_transitions(folder: Path, heads: tuple[Head, ...], place: Path) -> None:
-    """Write the scores between the tags of CRFs, if heads have them: Lexel decodes with them.
+    """Write the transition scores of CRFs, if heads have them: Lexel uses them in decoding.
 
-    They keep their names where the folder has several heads.
+    They keep their names if the folder has several heads.
     """
     file, kept = weight_file(folder), {}
     tensors = {} if file is None else read_tensors(folder, file)
@@ -72,7 +72,7 @@ def _keep_transitions(folder: Path, heads: tuple[Head, ...], place: Path) -> Non
 
 
 def _description(checkpoint: Checkpoint, head: Head | None, joint: tuple[Head, ...]) -> dict[str, Any]:
-    """What Lexel itself reads of the folder: one head as a plain folder has it, or several as they are."""
+    """The entries for Lexel itself: one head as in a plain folder, or several as in the model's folder."""
     values = describe_heads(checkpoint)
     kept = {key: values[key] for key in ("format", "pieces", "base", "made") if key in values}
     if head is None:
@@ -82,7 +82,7 @@ def _description(checkpoint: Checkpoint, head: Head | None, joint: tuple[Head, .
 
 
 def _config(checkpoint: Checkpoint, head: Head | None) -> dict[str, Any]:
-    """The config of a model that has this head alone, as transformers has it."""
+    """The config of a model with only this head, in transformers' form."""
     values = read_object(checkpoint.source.folder / "config.json")
     for key in ("auto_map", "torch_dtype", "id2label", "label2id", "num_labels", "problem_type", "architectures"):
         values.pop(key, None)

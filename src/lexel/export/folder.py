@@ -1,15 +1,15 @@
-"""A model exported for other programs: one folder a head, in the form in which they look for it.
+"""Exports a model for other programs: one folder per head, in the layout that they expect.
 
     config.json, tokenizer.json, tokenizer_config.json, special_tokens_map.json
     onnx/model.onnx              float32; weights above 2 GB in onnx/model.onnx_data
     onnx/model_quantized.onnx    int8, by onnxruntime's dynamic quantiser with a scale for each channel
-    onnx/model_fp16.onnx         float16; inputs and outputs stay as they are
+    onnx/model_fp16.onnx         float16; inputs and outputs do not change
     model.safetensors, pytorch_model.bin, model.pt2    PyTorch's formats, if asked for
     jax/, tensorflow/, litert/, openvino/              other formats, if asked for
-    lexel.json                   what Lexel itself reads of it
-    export.json                  what it was made from, and how near each graph is to the model
+    lexel.json                   Lexel's own entries
+    export.json                  the source model, and the difference of each graph from it
 
-Each graph is compared with the engine before the folder gets its name.
+Each graph is compared with the engine before the folder gets its final name.
 """
 
 from __future__ import annotations
@@ -59,31 +59,31 @@ def export_model(
     gold: Sequence[Document] = (),
     revision: str | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Export a model for other programs, each file compared with the model.
+    """Export a model for other programs, and compare each file with the model.
 
-    What int8 and float16 cost is reported as by ``lexel quantize``, and must be within the budget.
+    The loss of int8 and float16 is reported as by ``lexel quantize``, and must be within the budget.
 
     Args:
         source: A model folder (of sentence-transformers too), a hub id, or an opened checkpoint. Default: the bundled
             model.
         out: The new folder; it must not exist. A model with several heads gets a folder for each inside it.
         to: Formats: ``onnx`` and those of ``lexel.export.formats``.
-        head: Export this head alone.
+        head: Export only this head.
         joint: Export all heads for labels of pieces as one graph, with an output for each by its name.
         precisions: Of the ONNX graphs: some of ``float32``, ``int8`` and ``float16``.
-        max_flips: Without ``gold``: most decisions of a thousand that may change in int8 or float16.
-        max_drop: With ``gold``: most points of F1 that a layer may lose in int8 or float16.
+        max_flips: Without ``gold``: maximum number of changed decisions per thousand in int8 or float16.
+        max_drop: With ``gold``: maximum loss of F1 per layer in int8 or float16, in points.
         gold: Labelled documents to measure int8 and float16 on.
         revision: Branch, tag or commit of a hub id.
 
     Returns:
-        What each ``export.json`` says, by the head's name; ``encoder`` for a model without heads, or several jointly.
+        The content of each ``export.json`` by the head's name; ``encoder`` for a model without heads or a joint graph.
 
     Raises:
         MissingExtra: If a library that a format needs is not installed.
         CheckpointError: If ``out`` exists, or the model cannot be used.
         LabelError: If there is no such head.
-        EngineError: If a graph is not near enough to the model.
+        EngineError: If a graph differs too much from the model.
     """
     if unknown := sorted(set(precisions) - set(GRAPHS)) or not precisions:
         raise OptionError(f"precision {unknown!r}: not known for ONNX; expected some of {', '.join(GRAPHS)}")
@@ -113,10 +113,10 @@ def export_model(
 
 
 def model_of(folder: Path) -> str:
-    """What an exported folder was made from: a hub id, or the name of a bundled model.
+    """The source of an exported folder: a hub id, or the name of a bundled model.
 
     Raises:
-        CheckpointError: If the folder names another model, which only you can find.
+        CheckpointError: If the source was a local folder, which the caller must name.
     """
     path = next((path for path in (folder / RECORD, *sorted(folder.glob(f"*/{RECORD}"))) if path.exists()), None)
     if path is None:
@@ -139,11 +139,11 @@ def check_export(source: Source | None, folder: Path, *, revision: str | None = 
         revision: Branch, tag or commit of a hub id.
 
     Returns:
-        How near each graph is now, by head and file.
+        The difference of each graph, by head and file.
 
     Raises:
-        CheckpointError: If it is no exported folder, or a file is not what was exported.
-        EngineError: If a graph is not near enough to the model.
+        CheckpointError: If it is not an exported folder, or a file has changed.
+        EngineError: If a graph differs too much from the model.
     """
     checkpoint, modules = open_embedder(source, revision=revision)
     found = {}
@@ -173,7 +173,7 @@ def check_export(source: Source | None, folder: Path, *, revision: str | None = 
 
 
 def _chosen(checkpoint: Checkpoint, name: str | None) -> list[Head | None]:
-    """The heads to export; a bare encoder has ``None``."""
+    """The heads to export; ``None`` for a bare encoder."""
     if name is not None and name not in checkpoint.heads:
         known = ", ".join(checkpoint.heads) or "(none)"
         raise LabelError(f"{checkpoint.source.folder}: no head {name!r}; expected one of {known}")
@@ -189,7 +189,7 @@ def _chosen(checkpoint: Checkpoint, name: str | None) -> list[Head | None]:
 def _export_onnx(
     checkpoint: Checkpoint, place: Path, reference: Reference, precisions: Sequence[str], budget: Budget
 ) -> dict[str, Any]:
-    """Write the ONNX graphs, and say how near they are."""
+    """Write the ONNX graphs, and return their differences from the model."""
     from lexel.export.onnx import WEIGHTS, run_onnx, write_onnx
 
     graph = place / GRAPHS["float32"]
@@ -222,7 +222,7 @@ def _export_onnx(
 def _export_formats(
     checkpoint: Checkpoint, place: Path, reference: Reference, to: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Write the other formats, and say how near they are."""
+    """Write the other formats, and return their differences from the model."""
     return {
         name: write_format(name, checkpoint, place, _without_pooling(name, checkpoint, reference))
         for name in FORMATS
@@ -233,7 +233,7 @@ def _export_formats(
 def _record(
     checkpoint: Checkpoint, head: Head | None, graphs: Mapping[str, Any], formats: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What ``export.json`` says."""
+    """The content of ``export.json``."""
     return {
         "model": checkpoint.source.pin or checkpoint.source.folder.name,
         "head": None if head is None else head.name,
@@ -244,7 +244,7 @@ def _record(
 
 
 def _without_pooling(name: str, checkpoint: Checkpoint, reference: Reference) -> Reference:
-    """What a format is compared with: where it has no pooling, the hidden states alone."""
+    """The target that a format is compared with: the hidden states only, if it has no pooling."""
     from lexel.export.parity import Reference
     from lexel.export.standard import Target
 
@@ -254,10 +254,10 @@ def _without_pooling(name: str, checkpoint: Checkpoint, reference: Reference) ->
 
 
 def _joint(checkpoint: Checkpoint, head: str | None, to: Sequence[str]) -> tuple[Head, ...]:
-    """The heads that one graph can have together.
+    """The heads for a joint graph.
 
     Raises:
-        OptionError: If there are none, or a format has one head alone.
+        OptionError: If there are none, or a format allows only one head.
     """
     found = tuple(one for one in checkpoint.heads.values() if one.task in LABELS_PIECES)
     if head is not None or {"torch", "bin"} & set(to):
@@ -292,7 +292,7 @@ def _reduce(precision: str, graph: Path, to: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """onnxruntime advises on the root logger to optimise the graph first, which it does itself when it loads it."""
+    """Drop onnxruntime's advice on the root logger to optimise the graph first: it does so itself on loading."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The formats besides ONNX: what each needs, what writes it, and what runs it."""
+"""The formats besides ONNX, with their libraries, writers and runners."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Format:
         module: The module of ``lexel.export`` with its writer and its runner.
         place: Its file or folder in an exported folder.
         needs: The libraries that it needs.
-        install: What installs them.
-        is_states: Whether it gives hidden states where others give vectors of texts as well.
+        install: The extra that installs them.
+        is_states: Whether it gives only hidden states where other formats also give vectors of texts.
     """
 
     module: str
@@ -41,7 +41,7 @@ class Format:
         getattr(import_module(f"lexel.export.{self.module}"), f"write_{name}")(checkpoint, folder, target)
 
     def run(self, folder: Path, *, name: str) -> Run:
-        """What runs the model as it was written."""
+        """A runner for the exported model."""
         module = self.module if name != "litert" else "litert"
         run: Callable[[Path], Run] = getattr(import_module(f"lexel.export.{module}"), f"run_{name}")
         return run(folder)
@@ -64,10 +64,10 @@ FORMATS: Mapping[str, Format] = {
 
 
 def check_libraries(names: set[str]) -> None:
-    """Make sure that what some formats need is installed.
+    """Check that the libraries of formats are installed.
 
     Raises:
-        MissingExtra: If it is not.
+        MissingExtra: If one is not.
     """
     for name in sorted(names & FORMATS.keys()):
         if missing := [library for library in FORMATS[name].needs if find_spec(library) is None]:
@@ -75,10 +75,10 @@ def check_libraries(names: set[str]) -> None:
 
 
 def write_format(name: str, checkpoint: Checkpoint, folder: Path, reference: Reference) -> dict[str, Any]:
-    """Write a model in a format, compare it with the model, and say how near it is.
+    """Write a model in a format, compare it with the model, and return the difference.
 
     Raises:
-        EngineError: If it is not near enough.
+        EngineError: If it differs too much.
     """
     chosen = FORMATS[name]
     chosen.write(checkpoint, folder, reference.target, name=name)
@@ -90,11 +90,11 @@ def write_format(name: str, checkpoint: Checkpoint, folder: Path, reference: Ref
 
 
 def check_format(name: str, entry: Mapping[str, Any], folder: Path, reference: Reference) -> dict[str, Any]:
-    """Compare what was written with the model again.
+    """Compare an exported format with the model again.
 
     Raises:
-        CheckpointError: If a file is not what was exported.
-        EngineError: If it is not near enough.
+        CheckpointError: If a file has changed.
+        EngineError: If it differs too much.
     """
     for file, checksum in entry["files"].items():
         if not (folder / file).is_file() or sha256_of(folder / file) != checksum:

@@ -1,10 +1,10 @@
-"""A checkpoint as a StableHLO program with its parameters beside it, for JAX and everything that reads StableHLO.
+"""Exports a checkpoint as a StableHLO program and its parameters, for JAX and other tools that read StableHLO.
 
-    jax/model.stablehlo        what ``jax.export`` wrote: called as ``call(params, input_ids, ...)``, int32
+    jax/model.stablehlo        written by ``jax.export``; called as ``call(params, input_ids, ...)``, int32
     jax/model.safetensors      the parameters by name
 
-The program holds no weights and takes any number of rows and any length, on processors, GPUs and TPUs. ``build_apply``
-gives the same as a pure function.
+The program has no weights and takes any number of rows and any length, on CPUs, GPUs and TPUs. ``build_apply`` returns
+the same as a pure function.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Apply = Callable[..., dict[str, Any]]
 def build_apply(checkpoint: Checkpoint, target: Target) -> tuple[Apply, dict[str, NDArray[Any]]]:
     """A pure function ``apply(params, input_ids, attention_mask, token_type_ids)``, and its parameters.
 
-    The third input is there in families with sentence types.
+    The third input exists only in families with sentence types.
     """
     names = input_names(checkpoint)
 
@@ -58,8 +58,8 @@ def write_jax(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
     """Write the program and its parameters.
 
     Raises:
-        OptionError: If its way to make vectors is not among those that a graph can have.
-        WeightError: If a tensor is missing, or of another shape.
+        OptionError: If a graph cannot have its pooling.
+        WeightError: If a tensor is missing, or has another shape.
     """
     apply, params = build_apply(checkpoint, target)
     shape = export.symbolic_shape("rows, length")
@@ -74,7 +74,7 @@ def write_jax(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
 
 
 def run_jax(folder: Path) -> Run:
-    """What runs a program as it was written."""
+    """A runner for the exported program."""
     program = export.deserialize(bytearray((folder / PROGRAM).read_bytes()))
     params = {name: jnp.asarray(tensor.read()) for name, tensor in map_safetensors(folder / PARAMETERS).items()}
 
@@ -86,11 +86,11 @@ def run_jax(folder: Path) -> Run:
 
 
 class JaxOps:
-    """``StandardOps`` of ``jax.numpy``; a mask is what is added to the scores, ``[rows, 1, 1 or length, length]``.
+    """``StandardOps`` of ``jax.numpy``; a mask is added to the scores, ``[rows, 1, 1 or length, length]``.
 
     Args:
         params: The parameters by name.
-        found: Takes the parameters down in place of using them.
+        found: Collects the parameters instead of using them.
     """
 
     def __init__(self, *, params: Params | None = None, found: dict[str, NDArray[Any]] | None = None) -> None:

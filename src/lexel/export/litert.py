@@ -1,4 +1,4 @@
-"""Runs a LiteRT model: by LiteRT where it is installed, otherwise by TensorFlow's interpreter."""
+"""Runs a LiteRT model, with LiteRT if it is installed, else with TensorFlow's interpreter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LITERT = "litert/model.tflite"
 
 
 def run_litert(folder: Path) -> Run:
-    """What runs a LiteRT model as it was written."""
+    """A runner for the exported LiteRT model."""
     interpreter = _interpreter(folder / LITERT)
     signature = next(iter(interpreter.get_signature_list()))
 

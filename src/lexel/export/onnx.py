@@ -1,4 +1,4 @@
-"""A checkpoint as an ONNX graph on standard inputs and outputs; see ``lexel.export.standard``."""
+"""Exports a checkpoint as an ONNX graph with standard inputs and outputs; see ``lexel.export.standard``."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _BINARY = {"subtract": "Sub", "divide": "Div", "maximum": "Max"}
 
 
 def write_onnx(checkpoint: Checkpoint, path: Path, target: Target) -> None:
-    """Write the graph of a checkpoint, and have onnx check it.
+    """Write the graph of a checkpoint, and check it with onnx.
 
     Args:
         checkpoint: The model.
-        path: Where to write it; weights above 2 GB lie beside it in ``model.onnx_data``.
-        target: What it is to compute.
+        path: The file to write; weights above 2 GB go into ``model.onnx_data`` next to it.
+        target: The outputs to compute.
 
     Raises:
-        OptionError: If its way to make vectors is not among those that a graph can have.
-        WeightError: If a tensor is missing, or of another shape.
+        OptionError: If a graph cannot have its pooling.
+        WeightError: If a tensor is missing, or has another shape.
     """
     model = build_onnx(checkpoint, target)
     size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
@@ -41,7 +41,7 @@ def write_onnx(checkpoint: Checkpoint, path: Path, target: Target) -> None:
 
 
 def run_onnx(path: Path) -> Run:
-    """What runs a graph."""
+    """A runner for a graph."""
     session = open_session(path)
     names = [value.name for value in session.get_outputs()]
     return lambda given: dict(zip(names, session.run(None, dict(given)), strict=True))

@@ -1,4 +1,4 @@
-"""ONNX Runtime's tools that make graphs smaller."""
+"""ONNX Runtime's tools for smaller graphs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def quantise(graph: Path, to: Path, *, is_split: bool) -> None:
     Args:
         graph: The graph in float32.
         to: The new file.
-        is_split: Whether its weights are to lie in a file of their own.
+        is_split: Whether to write the weights to a separate file.
     """
     quantize_dynamic(graph, to, per_channel=True, weight_type=QuantType.QInt8, use_external_data_format=is_split)
 
 
 def halve(graph: Path, to: Path, *, is_split: bool) -> None:
-    """Write a graph that computes in float16; its inputs and outputs stay as they are. See ``quantise``."""
+    """Write a graph that computes in float16; its inputs and outputs do not change. See ``quantise``."""
     model = convert_float_to_float16(onnx.load(graph), keep_io_types=True)
     onnx.save(model, to, save_as_external_data=is_split, location=f"{to.name}_data")

@@ -1,4 +1,4 @@
-"""A checkpoint as OpenVINO's files on standard inputs and outputs; see ``lexel.export.standard``.
+"""Exports a checkpoint as OpenVINO files with standard inputs and outputs; see ``lexel.export.standard``.
 
 openvino/openvino_model.xml, openvino_model.bin    float32
 """
@@ -30,8 +30,8 @@ def write_openvino(checkpoint: Checkpoint, folder: Path, target: Target) -> None
     """Write the graph of a checkpoint.
 
     Raises:
-        OptionError: If its way to make vectors is not among those that a graph can have.
-        WeightError: If a tensor is missing, or of another shape.
+        OptionError: If a graph cannot have its pooling.
+        WeightError: If a tensor is missing, or has another shape.
     """
     given = {name: op.parameter([-1, -1], np.int64, name) for name in input_names(checkpoint)}
     outputs = StandardModel(StandardOpenVinoOps(), checkpoint, target)(given)
@@ -43,7 +43,7 @@ def write_openvino(checkpoint: Checkpoint, folder: Path, target: Target) -> None
 
 
 def run_openvino(folder: Path) -> Run:
-    """What runs a graph as it was written."""
+    """A runner for the exported graph."""
     compiled = ov.Core().compile_model(folder / GRAPH, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
 
     def run(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -54,7 +54,7 @@ def run_openvino(folder: Path) -> Run:
 
 
 class StandardOpenVinoOps(OpenVinoOps):
-    """``StandardOps`` as nodes of an OpenVINO graph. Pieces have the sequence id 1, so they see no padding."""
+    """``StandardOps`` as nodes of an OpenVINO graph. Pieces have the sequence id 1, so they never attend to padding."""
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:
         return x if picks is None else op.gather(x, _number(picks), _number(1))

@@ -1,4 +1,4 @@
-"""An exported graph beside an engine: both read the same text, the graph by its own runtime."""
+"""Compares an exported graph with an engine: both read the same text, the graph with its own runtime."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lexel.tasks.loading import start_flow
 from lexel.text.tokenizer import Tokenizer, load_tokenizer
 
 MOST_APART = 1e-4
-"""How far a float32 graph may be from the engine, for numbers up to 1; in proportion for greater ones."""
+"""Allowed difference of a float32 graph from the engine, for numbers up to 1; proportional for larger ones."""
 
 _N_TEXTS = 48
 _BATCH = 8
@@ -33,11 +33,11 @@ _BATCH = 8
 Arrays = Mapping[str, NDArray[Any]]
 
 Run = Callable[[Arrays], Arrays]
-"""Runs a graph on padded rows: from its inputs by name, int64, to its outputs by name."""
+"""Runs a graph on padded rows: maps its inputs by name, int64, to its outputs by name."""
 
 
 def exact_engine() -> EngineOptions:
-    """What graphs are compared with: OpenVINO in float32, or without it NumPy in float64, which is slow."""
+    """The engine that graphs are compared with: OpenVINO in float32, or without it NumPy in float64, which is slow."""
     if find_spec("openvino") is None:
         return EngineOptions(engine="numpy")
     return EngineOptions(engine="openvino", precision="float32")
@@ -45,13 +45,13 @@ def exact_engine() -> EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How near a graph is to the engine.
+    """The difference between a graph and the engine.
 
     Attributes:
-        largest: The largest difference between two numbers.
-        scale: The largest number.
-        changed: Changed decisions in a thousand; for vectors, 1,000 times one minus the mean cosine.
-        n_texts: Texts that were read.
+        largest: The largest absolute difference.
+        scale: The largest absolute value.
+        changed: Changed decisions per thousand; for vectors, 1,000 times one minus the mean cosine.
+        n_texts: Number of texts.
     """
 
     largest: float
@@ -60,10 +60,10 @@ class Parity:
     n_texts: int
 
     def check(self, where: Path, *, is_exact: bool, max_flips: float) -> None:
-        """Refuse a graph that is too far from the engine.
+        """Refuse a graph that differs too much from the engine.
 
         Raises:
-            EngineError: If it is.
+            EngineError: If it differs too much.
         """
         bound = MOST_APART * max(1.0, self.scale)
         if is_exact and not self.largest <= bound:
@@ -76,12 +76,12 @@ class Parity:
 
 
 class Reference:
-    """What the engine computes on the calibration text, to compare graphs with.
+    """The engine's outputs on the calibration text, for comparing graphs with them.
 
     Args:
         checkpoint: The model.
-        target: What the graphs compute.
-        modules: What its sentence-transformers files say, if it has them.
+        target: The outputs of the graphs.
+        modules: The contents of its sentence-transformers files, if it has them.
     """
 
     def __init__(self, checkpoint: Checkpoint, target: Target, *, modules: SentenceModules | None = None) -> None:
@@ -97,7 +97,7 @@ class Reference:
         return Parity(apart, scale, changed, len(self._texts))
 
     def _run(self, run: Run) -> Arrays:
-        """The graph's outputs at the texts' pieces, or by text, all texts one after the other."""
+        """The graph's outputs for the pieces, or per text, of all texts, concatenated."""
         inputs = input_names(self._checkpoint)
         parts: dict[str, list[Any]] = defaultdict(list)
         for start in range(0, len(self._ids), _BATCH):
@@ -131,7 +131,7 @@ class Reference:
         return {"logits": scores}
 
     def _compute(self, outputs: Sequence[str]) -> NDArray[Any]:
-        """One output of the engine at every piece, or for a classifier at the first of each text."""
+        """One output of the engine for every piece, or for a classifier, for the first piece of each text."""
         config = self._checkpoint.config
         ids = np.concatenate(self._ids).astype(np.int32)
         bounds = np.cumsum([0, *map(len, self._ids)])
@@ -168,7 +168,7 @@ def _cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def _sample(checkpoint: Checkpoint, target: Target) -> tuple[list[str], list[NDArray[np.int64]]]:
-    """Some texts that the model reads whole, and their pieces with the special ones."""
+    """Texts that fit into the model's window, and their pieces with the special ones."""
     config = checkpoint.config
     tokenizer = load_tokenizer(checkpoint.source.folder, pieces=checkpoint.pieces, model_type=config.model_type)
     known = read_calibration(checkpoint, None, is_needed=False) or sample_text()
@@ -181,7 +181,7 @@ def _sample(checkpoint: Checkpoint, target: Target) -> tuple[list[str], list[NDA
 
 
 def _fitted(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> tuple[list[str], list[NDArray[np.int64]]]:
-    """Texts cut in half until they fit."""
+    """Texts, cut in half until they fit."""
     special, fitted, ids = tokenizer.special, [], []
     for text in texts:
         found = tokenizer.encode([text]).ids

@@ -1,9 +1,8 @@
-"""int8: a checkpoint's graph with its products in eight bits, calibrated on text, and what that costs.
+"""Quantises a checkpoint to int8: matrix products in eight bits, calibrated on text, with a measured loss.
 
-NNCF puts the quantisers in (smooth quantisation for transformers); the rest of the graph stays in bf16 or float32. The
-result is a folder like any other, with the graph beside the weights. What it costs is measured, not assumed: if the
-scores drop by more than is allowed, the products to which they are most sensitive stay in full precision, by
-measurement, and if that does not help nothing is written.
+NNCF inserts the quantisers (smooth quantisation for transformers); the rest of the graph stays in bf16 or float32. The
+result is an ordinary model folder with the graph next to the weights. The loss is measured: if the scores drop by more
+than is allowed, the most sensitive products stay in full precision, and if that does not help, nothing is written.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from lexel.export.sensitivity import rank_products
 from lexel.provenance import Material, Step, base_material, write_provenance
 
 _MOST_KEPT = 0.5
-"""Share of the quantised products that may stay in full precision; with more int8 gains nothing."""
+"""Share of the quantised products that may stay in full precision; with more, int8 is not faster."""
 
 _logger = logging.getLogger("lexel")
 
@@ -47,12 +46,12 @@ Method = Literal["static", "dynamic"]
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
-    """How to quantise.
+    """Options of quantisation.
 
     Attributes:
-        max_drop: Most points of F1 that a layer may lose, on gold documents.
-        max_flips: Without gold documents: most decisions of a thousand that may change.
-        method: ``static`` with calibration text, or ``dynamic``: weights in advance, the rest while computing.
+        max_drop: With gold documents: maximum loss of F1 per layer, in points.
+        max_flips: Without gold documents: maximum number of changed decisions per thousand.
+        method: ``static`` with calibration text, or ``dynamic``: weights in advance, activations at run time.
     """
 
     max_drop: float = 0.2
@@ -73,23 +72,23 @@ def quantize(
     Args:
         checkpoint: The model.
         out: The new folder; it must not exist.
-        calibration: Text like that which the model is to read: a few hundred sentences. It gives the ranges of the
-            activations, and with ``dynamic`` only serves to compare. By default what the model reads of a sample in
-            eight languages.
-        gold: Labelled documents to measure the cost on; without any, decisions are compared on the text.
-        options: How to quantise.
+        calibration: A few hundred sentences of the kind that the model will read. They give the ranges of the
+            activations; with ``dynamic``, they are only used for the comparison. By default, the part of a sample in
+            eight languages that the model can read.
+        gold: Labelled documents to measure the loss on; without them, decisions are compared on the text.
+        options: Options of quantisation.
 
     Raises:
         MissingExtra: If NNCF is not installed.
-        EngineError: If this processor has no int8 products, or the model lost more than is allowed.
-        DataError: If the calibration text is empty, or of a script that the model does not read.
+        EngineError: If this processor has no int8 instructions, or the loss is larger than allowed.
+        DataError: If the calibration text is empty, or in a script that the model does not read.
         CheckpointError: If ``out`` exists.
     """
     options = options or QuantizeOptions()
     nncf = _nncf()
     if not is_int8_native(processor_flags()):
         raise EngineError("this processor has no int8 products; quantise on one that has (VNNI, AMX, or Arm's dotprod)")
-    checkpoint = replace(checkpoint, quantised=None)  # a graph that it may have is made anew
+    checkpoint = replace(checkpoint, quantised=None)  # an existing graph is made again
     texts = read_calibration(checkpoint, calibration, is_needed=options.method == "static")
     with new_folder(out) as folder:
         _copy_model(checkpoint, folder)
@@ -97,7 +96,7 @@ def quantize(
 
 
 class _Quantising:
-    """One checkpoint being quantised into a folder."""
+    """Quantises one checkpoint into a folder."""
 
     def __init__(
         self,
@@ -116,7 +115,7 @@ class _Quantising:
         self._full = BuiltGraphs(checkpoint, None).graph(outputs_of(checkpoint))
 
     def run(self) -> Cost:
-        """Write the graph that costs no more than is allowed.
+        """Write a graph whose loss is within the budget.
 
         Raises:
             EngineError: If there is none.
@@ -155,7 +154,7 @@ class _Quantising:
         return loss
 
     def _graph(self, *, keep: Sequence[str]) -> Any:
-        """The graph with its products in int8, but for those that are kept."""
+        """The graph with its products in int8, except the kept ones."""
         nncf = self._nncf
         with redirect_stdout(StringIO()):  # NNCF draws its progress there
             if self._options.method == "dynamic":
@@ -170,7 +169,7 @@ class _Quantising:
             )
 
     def _write(self, graph: Any, *, kept: Sequence[str] = ()) -> Loss:
-        """Write a graph, and measure what it loses."""
+        """Write a graph, and measure its loss."""
         _save_graph(graph, self._folder / GRAPH)
         self._kept = kept
         self._record(None)
@@ -197,7 +196,7 @@ class _Quantising:
         write_json(self._folder / "lexel.json", describe_heads(self._checkpoint) | {"quantised": entry})
 
     def _write_provenance(self) -> None:
-        """What went in: the model, and the text that gave the ranges."""
+        """The materials: the model, and the calibration text."""
         text = "\n".join(self._texts)
         checksum = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         calibration = [Material("data", "calibration", {"calibration": checksum})] if self._texts else []
@@ -209,7 +208,7 @@ def _save_graph(graph: Any, path: Path) -> None:
     """Write a graph.
 
     Raises:
-        OSError: If the disk refuses, for which OpenVINO has only its own error.
+        OSError: If the disk refuses; OpenVINO raises only its own error type.
     """
     try:
         ov.save_model(graph, path, compress_to_fp16=False)

@@ -1,9 +1,9 @@
-"""To which of its products a quantised graph is most sensitive, by measurement.
+"""Measures which products of a quantised graph cause the largest errors.
 
-The activations of a product are quantised by ``FakeQuantize`` nodes before it. Without those of one product the graph
-computes that product in full precision; how much nearer its outputs then come to those of the graph that it was made
-of is what the product costs. NNCF's own search (``quantize_with_accuracy_control``) is not used: of a model of four
-layers, quantised with smooth quantisation, it made a graph that read 287 of 1,000 words otherwise, in minutes.
+``FakeQuantize`` nodes before a product quantise its activations. Without these nodes, the graph computes that product
+in full precision; the sensitivity of the product is how much closer the outputs then are to those of the original
+graph. NNCF's own search (``quantize_with_accuracy_control``) is not used: for a model of four layers with smooth
+quantisation, it took minutes, and its graph changed 287 of 1,000 words.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from lexel.engines.base import Rows
 from lexel.engines.openvino import inputs_of
 
 _BATCHES = 4
-"""Batches of rows that are enough to rank by."""
+"""Number of batches for the ranking."""
 
 _BETWEEN = ("Reshape", "Transpose")
-"""What may stand between a quantiser and its product."""
+"""Nodes that may be between a quantiser and its product."""
 
 
 def rank_products(graph: Any, full: Any, batches: Sequence[Rows]) -> list[tuple[str, ...]]:
     """Names of the products that share quantisers, the most sensitive first.
 
     Args:
-        graph: The quantised graph; it is left as it was.
-        full: The graph that it was made of.
-        batches: What both are computed on.
+        graph: The quantised graph; it is not changed.
+        full: The original graph.
+        batches: The inputs for both.
     """
     batches = batches[:: max(1, len(batches) // _BATCHES)][:_BATCHES]
     expected = _outputs(full, batches)
@@ -75,7 +75,7 @@ def _products_behind(node: Any) -> Iterator[str]:
 
 
 def _outputs(graph: Any, batches: Sequence[Rows]) -> list[NDArray[Any]]:
-    """What a graph gives for some batches, one array for each output of each batch."""
+    """The outputs of a graph for some batches, one array for each output of each batch."""
     options = {"INFERENCE_PRECISION_HINT": ov.Type.f32}
     request = ov.Core().compile_model(graph, "CPU", options).create_infer_request()
     found = []
@@ -86,6 +86,6 @@ def _outputs(graph: Any, batches: Sequence[Rows]) -> list[NDArray[Any]]:
 
 
 def _error(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]]) -> float:
-    """The mean of the outputs' squared errors, each beside its size."""
+    """The mean of the outputs' squared errors, each relative to the size of the output."""
     pairs = zip(found, expected, strict=True)
     return float(np.mean([np.square(a - b).mean() / max(np.square(b).mean(), 1e-12) for a, b in pairs]))

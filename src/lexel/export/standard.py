@@ -1,6 +1,6 @@
-"""A model with the inputs and outputs that other programs look for, written once for every format.
+"""A model with the inputs and outputs that other programs expect, defined once for every format.
 
-    inputs    input_ids, attention_mask, token_type_ids (where the family has types), [rows, length]
+    inputs    input_ids, attention_mask, token_type_ids (if the family has types), [rows, length]
     outputs   logits                          a head for labels, masks or classes
               start_logits, end_logits        a head for answers
               last_hidden_state               a bare encoder
@@ -29,7 +29,7 @@ from lexel.tasks.pooling_choice import PoolingPlan
 T = TypeVar("T")
 
 HIDDEN = 1e9
-"""Subtracted from a number that must not count."""
+"""Subtracted from numbers that must be ignored."""
 
 Unary = Literal["sqrt", "sigmoid"]
 Binary = Literal["subtract", "divide", "maximum"]
@@ -37,12 +37,12 @@ Reduction = Literal["sum", "max"]
 
 
 class Target(NamedTuple):
-    """What a graph is to compute.
+    """The outputs of a graph: a head, vectors, several heads, or else the last hidden state.
 
     Attributes:
         head: A head.
-        plan: Or vectors by a plan.
-        joint: Or several heads for labels of pieces, each an output with its name; else the last hidden state.
+        plan: A plan for vectors.
+        joint: Several heads for labels of pieces, each an output with its name.
     """
 
     head: Head | None = None
@@ -51,9 +51,9 @@ class Target(NamedTuple):
 
 
 class StandardOps(Ops[T], Protocol[T]):
-    """``Ops`` for rows of one sequence each, with what positions and pooling need beside them.
+    """``Ops`` for rows of one sequence each, with further operations for positions and pooling.
 
-    ``pick`` takes one slot of every row, or all pieces as they are if ``picks`` is ``None``.
+    ``pick`` takes one slot of every row, or all pieces if ``picks`` is ``None``.
     """
 
     def slots(self, ids: T) -> T:
@@ -61,7 +61,7 @@ class StandardOps(Ops[T], Protocol[T]):
         ...
 
     def counted(self, ids: T, pad_id: int) -> T:
-        """How many pieces that are not ``pad_id`` stand before each piece, ``[rows, length]``."""
+        """Number of pieces other than ``pad_id`` before each piece, ``[rows, length]``."""
         ...
 
     def weights_of(self, mask: T) -> T:
@@ -77,11 +77,11 @@ class StandardOps(Ops[T], Protocol[T]):
         ...
 
     def binary(self, kind: Binary, left: T, right: T) -> T:
-        """A function of two numbers each, with broadcasting."""
+        """An elementwise function of two tensors, with broadcasting."""
         ...
 
     def reduced(self, kind: Reduction, x: T, *, axis: int, keeps_axis: bool = False) -> T:
-        """The sum or the greatest number along an axis."""
+        """The sum or maximum along an axis."""
         ...
 
     def shares(self, x: T) -> T:
@@ -93,12 +93,12 @@ class StandardOps(Ops[T], Protocol[T]):
         ...
 
     def joined(self, parts: Sequence[T]) -> T:
-        """Tensors side by side along the last axis."""
+        """Tensors concatenated along the last axis."""
         ...
 
 
 class Output(NamedTuple, Generic[T]):
-    """A tensor with its name and its sizes; a name stands for a size that varies."""
+    """A tensor's name and sizes; a string stands for a variable size."""
 
     name: str
     tensor: T
@@ -109,12 +109,12 @@ ROWS, LENGTH = "batch_size", "sequence_length"
 
 
 def input_names(checkpoint: Checkpoint) -> list[str]:
-    """The inputs that a checkpoint's graph has, in order."""
+    """The inputs of a checkpoint's graph, in order."""
     return ["input_ids", "attention_mask", *(["token_type_ids"] if checkpoint.config.n_types else [])]
 
 
 def outputs_of(checkpoint: Checkpoint, target: Target) -> list[str]:
-    """What to ask of the model."""
+    """The outputs to request from the model."""
     if target.plan is not None:
         return list(target.plan.outputs)
     if target.joint:
@@ -126,13 +126,13 @@ class StandardModel(Generic[T]):
     """A checkpoint on standard inputs.
 
     Args:
-        ops: What computes, or builds a graph.
+        ops: Operations that compute, or build a graph.
         checkpoint: The model.
-        target: What to compute.
+        target: The outputs to compute.
 
     Raises:
-        OptionError: If its way to make vectors is not among those that a graph can have.
-        WeightError: If a tensor is missing, or of another shape.
+        OptionError: If a graph cannot have its pooling.
+        WeightError: If a tensor is missing, or has another shape.
     """
 
     def __init__(self, ops: StandardOps[T], checkpoint: Checkpoint, target: Target) -> None:
@@ -185,7 +185,7 @@ class StandardModel(Generic[T]):
 
 
 def _pooled(ops: StandardOps[T], plan: PoolingPlan, results: Sequence[T], mask: T) -> T:
-    """One vector a row, ``[rows, dims]``."""
+    """One vector per row, ``[rows, dims]``."""
     states, scores = results[0], None if plan.attention is None else results[1]
     counted = ops.weights_of(mask)
     parts = [_pooled_by(ops, way, states, counted, scores) for way in plan.ways]
@@ -213,12 +213,12 @@ def _pooled_by(ops: StandardOps[T], way: str, states: T, counted: T, scores: T |
 
 
 def _hidden(ops: StandardOps[T], counted: T) -> T:
-    """0 for pieces, and a number that hides what it is added to for padding."""
+    """0 for pieces, and for padding a number so negative that the maximum ignores it."""
     return ops.multiply(ops.binary("subtract", ops.real(1.0), counted), ops.real(-HIDDEN))
 
 
 def _stepped(ops: StandardOps[T], vectors: T, step: Any, *, name: str) -> T:
-    """What is done to pooled vectors."""
+    """Apply the steps after pooling."""
     if isinstance(step, Scale):
         weight, shift = (ops.constant(x, name=f"{name}.{part}") for x, part in ((step.weight, "w"), (step.bias, "b")))
         return ops.layer_norm(vectors, weight, shift, eps=step.eps)

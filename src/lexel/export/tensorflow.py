@@ -1,10 +1,10 @@
-"""A checkpoint as a TensorFlow SavedModel with the signature ``serving_default``, and as a LiteRT model.
+"""Exports a checkpoint as a TensorFlow SavedModel with the signature ``serving_default``, and as a LiteRT model.
 
-    tensorflow/            ``tf.saved_model.load`` and TensorFlow Serving read it
-    litert/model.tflite    LiteRT (TensorFlow Lite) reads it; resize the inputs to the batch
+    tensorflow/            for ``tf.saved_model.load`` and TensorFlow Serving
+    litert/model.tflite    for LiteRT (TensorFlow Lite); resize the inputs to the batch
 
-Inputs are int64 in both. A SavedModel of single characters that gives a label for each piece has one more signature,
-``text``: strings in, and the label of every character out, filled up with empty strings.
+Inputs are int64 in both. A SavedModel of a character model that labels pieces has another signature, ``text``: it takes
+strings and returns the label of every character, padded with empty strings.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def write_tensorflow(checkpoint: Checkpoint, folder: Path, target: Target) -> No
     """Write a SavedModel.
 
     Raises:
-        OptionError: If its way to make vectors is not among those that a graph can have.
-        WeightError: If a tensor is missing, or of another shape.
+        OptionError: If a graph cannot have its pooling.
+        WeightError: If a tensor is missing, or has another shape.
     """
     module, serving = _module(checkpoint, target)
     signatures = {SIGNATURE: serving}
@@ -51,7 +51,7 @@ def write_tensorflow(checkpoint: Checkpoint, folder: Path, target: Target) -> No
 def write_litert(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
     """Write a LiteRT model; see ``write_tensorflow``."""
     module, serving = _module(checkpoint, target)
-    with TemporaryDirectory(prefix="lexel-") as saved:  # only models that are read from a folder keep their signature
+    with TemporaryDirectory(prefix="lexel-") as saved:  # only models that are loaded from a folder keep their signature
         tf.saved_model.save(module, saved, signatures={SIGNATURE: serving})
         model = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[SIGNATURE]).convert()
     (folder / LITERT).parent.mkdir(exist_ok=True)
@@ -59,7 +59,7 @@ def write_litert(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
 
 
 def run_tensorflow(folder: Path) -> Run:
-    """What runs a SavedModel as it was written."""
+    """A runner for the exported SavedModel."""
     loaded = tf.saved_model.load(str(folder / SAVED_MODEL))
     serving = loaded.signatures[SIGNATURE]
 
@@ -86,7 +86,7 @@ def _module(checkpoint: Checkpoint, target: Target) -> tuple[Any, Any]:
 
 
 def _text_function(serving: Any, checkpoint: Checkpoint, labels: Sequence[str]) -> Any:
-    """From texts ``[rows]`` to the label of each character ``[rows, chars]``; what is too long is cut off."""
+    """Maps texts ``[rows]`` to the label of each character ``[rows, chars]``; long texts are truncated."""
     config = checkpoint.config
     tokenizer = load_tokenizer(checkpoint.source.folder, pieces="chars", model_type=config.model_type)
     assert isinstance(tokenizer, CharTokenizer)
@@ -113,10 +113,10 @@ def _text_function(serving: Any, checkpoint: Checkpoint, labels: Sequence[str]) 
 
 
 class TensorFlowOps:
-    """``StandardOps`` of TensorFlow; a mask is what is added to the scores, ``[rows, 1, 1 or length, length]``.
+    """``StandardOps`` of TensorFlow; a mask is added to the scores, ``[rows, 1, 1 or length, length]``.
 
     Args:
-        variables: Takes the variables, which keep the weights out of the graph.
+        variables: Collects the variables, which keep the weights out of the graph.
     """
 
     def __init__(self, variables: list[Any]) -> None:
@@ -124,7 +124,7 @@ class TensorFlowOps:
 
     def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> Any:
         values = array.astype(np.int64 if array.dtype.kind == "i" else np.float32, copy=False)
-        if tf.inside_function():  # a constant that is made while the graph is
+        if tf.inside_function():  # a constant that is created while tracing
             return tf.constant(values)
         self._variables.append(tf.Variable(values, trainable=False, name=name.replace(" ", "_")))
         return self._variables[-1]
@@ -164,7 +164,7 @@ class TensorFlowOps:
         seen = tf.expand_dims(tf.expand_dims(tf.cast(sequence_ids, tf.float32), 1), 1)
         if window is not None:
             apart = _slots_apart(position_ids)
-            near = tf.maximum(apart, -apart) <= window // 2  # LiteRT has no absolute value of whole numbers
+            near = tf.maximum(apart, -apart) <= window // 2  # LiteRT has no absolute value of integers
             seen = seen * tf.expand_dims(tf.expand_dims(tf.cast(near, tf.float32), 0), 0)
         return (seen - 1.0) * 1e9
 
@@ -275,7 +275,7 @@ def _slots_apart(position_ids: Any) -> Any:
 
 
 def _split(x: Any, *sizes: int) -> Any:
-    """``[rows, length, ...]`` with other sizes behind the length."""
+    """``[rows, length, ...]`` with other sizes after the length."""
     shape = tf.shape(x)
     return tf.reshape(x, tf.stack([shape[0], shape[1], *sizes]))
 

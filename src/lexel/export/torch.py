@@ -1,9 +1,9 @@
-"""One head of a checkpoint as a plain Hugging Face folder, checked by transformers' own PyTorch model.
+"""Exports one head of a checkpoint as a plain Hugging Face folder, checked with transformers' own PyTorch model.
 
-    model.safetensors      what programs read today
-    pytorch_model.bin      the same for programs that read no safetensors: a pickle of tensors and nothing else
+    model.safetensors      the usual format
+    pytorch_model.bin      the same for programs without safetensors support: a pickle with tensors only
 
-The encoder's tensors keep their names; the head's get those that the family has in a plain folder.
+The encoder's tensors keep their names; the head's get the names that the family uses in plain folders.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def write_bin(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
 
 
 def run_torch(folder: Path) -> Run:
-    """What runs ``model.safetensors`` as transformers loads it."""
+    """A runner for ``model.safetensors``, loaded by transformers."""
     return _run(folder, use_safetensors=True)
 
 
 def run_bin(folder: Path) -> Run:
-    """What runs ``pytorch_model.bin`` as transformers loads it."""
+    """A runner for ``pytorch_model.bin``, loaded by transformers."""
     return _run(folder, use_safetensors=False)
 
 
@@ -70,7 +70,7 @@ def _run(folder: Path, *, use_safetensors: bool) -> Run:
 
 
 def _tensor(stored: StoredTensor) -> torch.Tensor:
-    """A tensor in its own type; numpy has no bfloat16."""
+    """A tensor in its own type, including bfloat16, which numpy lacks."""
     tensor = torch.from_numpy(stored.read().copy())
     return tensor.bfloat16() if stored.dtype == "BF16" else tensor
 
@@ -94,7 +94,7 @@ def _model_tensors(checkpoint: Checkpoint, target: Target) -> dict[str, StoredTe
 def _plain_tensors(
     tensors: Mapping[str, StoredTensor], config: ModelConfig, head: Head | None
 ) -> Iterator[tuple[str, StoredTensor]]:
-    """The encoder's tensors and those of one head, by the names that transformers expects."""
+    """The tensors of the encoder and one head, by the names that transformers expects."""
     names = {} if head is None or is_plain(head, config) else _renamed(head, config)
     for name, tensor in tensors.items():
         own, dot, last = name.rpartition(".")
@@ -105,12 +105,12 @@ def _plain_tensors(
 
 
 def _as_float(tensor: StoredTensor) -> StoredTensor:
-    """A tensor without scales of its rows."""
+    """A tensor with the scales of its rows applied."""
     return tensor if tensor.scale is None else StoredTensor("F32", tensor.read().astype(np.float32), tensor.file)
 
 
 def _renamed(head: Head, config: ModelConfig) -> dict[str, str]:
-    """The names of a head's maps in a plain folder, by those that Lexel gives them."""
+    """The names of a head's layers in a plain folder, by Lexel's names."""
     family, prefix = config.family, head.prefix
     if head.task == "fill" and family.fill.dense is not None and family.fill.norm is not None:
         fill = family.fill

@@ -1,4 +1,4 @@
-"""A checkpoint as a program of ``torch.export``: ``model.pt2``, which PyTorch runs without Lexel and transformers.
+"""Exports a checkpoint with ``torch.export``: ``model.pt2``, which PyTorch runs without Lexel and transformers.
 
     program = torch.export.load("model.pt2").module()
     program(input_ids=ids, attention_mask=mask, token_type_ids=types)["logits"]
@@ -30,8 +30,8 @@ def write_pt2(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
     """Write the program.
 
     Raises:
-        OptionError: If its way to make vectors is not among those that a graph can have.
-        WeightError: If a tensor is missing, or of another shape.
+        OptionError: If a graph cannot have its pooling.
+        WeightError: If a tensor is missing, or has another shape.
     """
     module = _Module(checkpoint, target)
     given = _example(checkpoint)
@@ -42,12 +42,12 @@ def write_pt2(checkpoint: Checkpoint, folder: Path, target: Target) -> None:
 
 
 def _example(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-    """Inputs to trace with; one tensor given twice would become one input."""
+    """Inputs for tracing; they are distinct, since the same tensor given twice would become one input."""
     return {name: torch.zeros(2, 8, dtype=torch.int64) for name in input_names(checkpoint)}
 
 
 def run_pt2(folder: Path) -> Run:
-    """What runs a program as it was written."""
+    """A runner for the exported program."""
     program = torch.export.load(folder / PROGRAM).module()
 
     def run(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -66,7 +66,7 @@ class _Module(torch.nn.Module):  # type: ignore[misc]
         self._checkpoint, self._target = checkpoint, target
         tensors: dict[str, torch.Tensor] = {}
         model = StandardModel(StandardTorchOps(found=tensors), checkpoint, target)
-        with torch.no_grad():  # pooling makes some constants only now
+        with torch.no_grad():  # pooling creates some constants only now
             model(_example(checkpoint))
         for name, tensor in tensors.items():
             self.register_buffer(_plain(name), tensor)
@@ -83,18 +83,18 @@ class _Module(torch.nn.Module):  # type: ignore[misc]
 
 
 def _plain(name: str) -> str:
-    """A name that a module's buffer may have."""
+    """A valid name for a module's buffer."""
     return name.replace(".", "__").replace(" ", "_")
 
 
 class StandardTorchOps(TorchOps):
     """``StandardOps`` of PyTorch in float32.
 
-    A mask is true where a piece is seen, and where a slot would see itself: padding that sees nothing would be NaN.
+    A mask is true where a slot attends to a piece, and on the diagonal: padding that attends to nothing would be NaN.
 
     Args:
         tensors: The tensors by their plain names.
-        found: Takes the tensors, in place of using them.
+        found: Collects the tensors instead of using them.
     """
 
     def __init__(

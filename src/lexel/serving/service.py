@@ -18,7 +18,8 @@ from lexel.serving.options import ServerOptions
 from lexel.serving.scheduler import Job, Lane, Scheduler
 
 SOON_S = 0.1
-"""Seconds before the server starts to watch whether a client leaves; most get answers sooner, and watching costs time."""
+"""Seconds before the server starts to watch whether a client leaves; watching costs time, and most answers are sooner.
+"""
 
 TURNS = 3
 """Turns of the event loop between results and the next batch: answers are sent, and new requests are read and queued.

@@ -1,1 +1,1 @@
-"""Redaction: which stretches of a text say who somebody is (``patterns``), and what stands in their place."""
+"""Redaction: finding the parts of a text that identify a person (``patterns``), and replacing them."""

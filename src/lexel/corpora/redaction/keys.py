@@ -1,4 +1,4 @@
-"""The key of a job's pseudonyms: from a file or a variable, never in a plan, and only its fingerprint written down."""
+"""The key of a job's pseudonyms, from a file or a variable. A plan stores its fingerprint only, never the key."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LEAST_BYTES = 16
 
 
 class Key:
-    """Makes numbers of texts that nobody can make, or turn back by trying, without the key."""
+    """Computes keyed digests of texts, which cannot be computed or guessed without the key."""
 
     def __init__(self, secret: bytes) -> None:
-        """Take a secret.
+        """Make a key from a secret.
 
         Raises:
-            OptionError: If it is too short to be one.
+            OptionError: If it is too short.
         """
         if len(secret) < LEAST_BYTES:
             raise OptionError(f"the key has {len(secret)} bytes; expected {LEAST_BYTES} or more: openssl rand -hex 32")
@@ -30,24 +30,24 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """What a plan holds, to know the same key again."""
+        """The fingerprint for a plan, to recognise the same key."""
         return self.digest("fingerprint", "")[:16]
 
     def digest(self, kind: str, text: str) -> str:
-        """What stands for a text: 64 hexadecimal digits; the same for spellings that differ in width and case."""
+        """The digest of a text: 64 hexadecimal digits; equal for spellings that differ only in width and case."""
         same = unicodedata.normalize("NFKC", text).casefold()
         message = f"{kind}\0{same}".encode("utf-8", "surrogatepass")
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
 
     def mark(self, text: str) -> bytes:
-        """What stands for a text in audit files: 12 bytes; fast, since a leak check makes many."""
+        """The mark of a text in audit files: 12 bytes; fast, since a leak check computes many."""
         return hashlib.blake2b(
             text.encode("utf-8", "surrogatepass"), key=self._secret[:64], digest_size=12, person=b"lexel-audit"
         ).digest()
 
 
 def read_key(path: str | None) -> Key | None:
-    """The key of a file, else of the variable ``LEXEL_REDACT_KEY``; ``None`` without either.
+    """The key from a file, else from the variable ``LEXEL_REDACT_KEY``; ``None`` without either.
 
     Raises:
         DataError: If the file cannot be read.

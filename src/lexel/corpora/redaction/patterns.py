@@ -1,4 +1,4 @@
-"""Identifiers that have a form: found by pattern, and where there is a check digit, only if it is right.
+"""Finds identifiers by pattern; those with a check digit count only if it is right.
 
 | kind | what | checked by |
 |---|---|---|
@@ -6,7 +6,7 @@
 | phone | telephone numbers of the world, and national ones of ``regions`` | the numbering plans (phonenumbers) |
 | card | payment cards, 13 to 19 digits | Luhn (ISO/IEC 7812-1) |
 | iban | bank accounts | modulo 97 (ISO 13616) |
-| cn_id | identity numbers of the People's Republic of China, 18 signs | modulo 11-2 (GB 11643), and the date in it |
+| cn_id | identity numbers of the People's Republic of China, 18 characters | modulo 11-2 (GB 11643), and its date |
 | tw_id | identity numbers and resident certificates of Taiwan | weighted sum modulo 10 |
 | hk_id | identity cards of Hong Kong | weighted sum modulo 11 |
 | ip | IPv4 and IPv6 addresses | their form |
@@ -25,7 +25,7 @@ from lexel.errors import MissingExtra
 
 
 class Found(NamedTuple):
-    """Characters ``[start, end)`` of a text, and of which kind they are."""
+    """Characters ``[start, end)`` of a text, and their kind."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 
 _DIGITS = str.maketrans("０１２３４５６７８９＠－", "0123456789@-")
-"""Full-width forms, one character each, so that offsets stay."""
+"""Full-width forms, one character each, so that offsets do not change."""
 
 _EMAIL = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]*[A-Za-z0-9])+", re.ASCII
@@ -61,7 +61,7 @@ _ADDRESSES = (
     ),
 )
 _LEADING = re.compile(r"^(?:.{0,4}?(?:住在|位于|位於|地址是|地址|寄到|送到|搬到|在|到))(?=.{4})")
-"""What stands before a Chinese address, and looks like its beginning."""
+"""Words before a Chinese address that look like its beginning."""
 
 
 def _by_form(pattern: re.Pattern[str], is_valid: Callable[[str], bool] = lambda _: True) -> Callable[[str], Any]:
@@ -72,7 +72,7 @@ def _by_form(pattern: re.Pattern[str], is_valid: Callable[[str], bool] = lambda 
 
 
 def is_luhn(number: str) -> bool:
-    """Whether the last digit is the check digit of the others by Luhn; other signs do not count."""
+    """Whether the last digit is the check digit of the others by Luhn; other characters are ignored."""
     digits = [int(sign) for sign in number if sign.isdigit()]
     doubled = [2 * digit - 9 * (digit > 4) for digit in digits[-2::-2]]
     return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
@@ -86,7 +86,7 @@ def is_iban(number: str) -> bool:
 
 
 def is_cn_id(number: str) -> bool:
-    """Whether an identity number of 18 signs has a date of birth and the right check sign."""
+    """Whether an identity number of 18 characters has a date of birth and the right check character."""
     try:
         born = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:
@@ -109,7 +109,7 @@ def is_tw_id(number: str) -> bool:
 
 
 def is_hk_id(number: str) -> bool:
-    """Whether the check sign of a Hong Kong identity card is right."""
+    """Whether the check character of a Hong Kong identity card is right."""
     signs = re.sub(r"[^0-9A-Z]", "", number)
     body = signs[:-1].rjust(8)
     values = [36 if sign == " " else int(sign, 36) for sign in body]
@@ -163,21 +163,21 @@ _FINDERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {
     "address": _addresses,
 }
 KINDS = (*_FINDERS, "phone")
-"""The kinds, those first that win where two overlap at the same length."""
+"""The kinds; if two overlap with the same length, the earlier one wins."""
 
 
 class Patterns:
-    """Finds identifiers of some kinds.
+    """Finds identifiers of given kinds.
 
     Attributes:
-        kinds: Which.
+        kinds: The kinds.
     """
 
     def __init__(self, kinds: Collection[str] = KINDS, *, regions: Sequence[str] = ()) -> None:
-        """Make ready.
+        """Prepare the patterns.
 
         Args:
-            kinds: Which kinds.
+            kinds: The kinds.
             regions: ISO 3166 codes of the countries whose telephone numbers are found without ``+`` and country code.
 
         Raises:
@@ -189,14 +189,14 @@ class Patterns:
             self._find["phone"] = _phones(regions)
 
     def find(self, text: str) -> list[Found]:
-        """What is in a text, in order; of those that overlap the longest."""
+        """The identifiers in a text, in order; of overlapping ones, the longest."""
         plain = text.translate(_DIGITS)
         found = [Found(start, end, kind) for kind in self.kinds for start, end in self._find[kind](plain)]
         return without_overlaps(found)
 
 
 def without_overlaps(found: Sequence[Found]) -> list[Found]:
-    """Of stretches that overlap the longest, of equals the first that is given; in order of the text."""
+    """The spans in order of the text; of overlapping ones, the longest; of equally long ones, the first given."""
     kept: list[Found] = []
     for one in sorted(found, key=lambda one: one.start - one.end):
         if all(one.end <= other.start or other.end <= one.start for other in kept):

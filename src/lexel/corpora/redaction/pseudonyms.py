@@ -1,4 +1,4 @@
-"""What stands in the place of what is redacted: a mask, its label, a hash, or another name of the same kind."""
+"""Replacements for redacted text: a mask, its label, a hash, or another name of the same kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lexel.errors import MissingExtra
 
 How = Literal["mask", "label", "hash", "pseudonym"]
 MASK = "***"
-"""Of one length, since the length of a name says something about it."""
+"""The mask has a fixed length, because the length of a name reveals something about it."""
 _MOST_DRAWS = 100
 _HASH_DIGITS = 8
 _PEOPLE = ("PER", "PERSON", "PERS", "NAME")
@@ -23,12 +23,12 @@ _COMPANIES = ("ORG", "ORGANIZATION", "COMPANY", "NORP")
 
 
 def replacement_of(text: str, kind: str, how: How, key: Key | None) -> str:
-    """What stands in the place of a text; the same text of the same kind gets the same, as long as the key is.
+    """The replacement of a text; with one key, the same text of the same kind always gets the same replacement.
 
     Args:
         text: The original.
         kind: An entity's label, or a kind of identifier.
-        how: What is wanted.
+        how: The kind of replacement.
         key: The key, which hashes and pseudonyms need.
     """
     if how == "mask":
@@ -49,7 +49,7 @@ def _pseudonym(text: str, kind: str, random: Random) -> str:
         drawn = draw(random)
         if drawn != text and not (finds is not None and finds.find(drawn)):
             return drawn
-    return f"[{kind.upper()}]"  # every drawing looked like a real one
+    return f"[{kind.upper()}]"  # every candidate looked like a real one
 
 
 @cache
@@ -58,7 +58,7 @@ def _finder(kind: str) -> Patterns:
 
 
 def _identifier(text: str, kind: str) -> Callable[[Random], str]:
-    """Draws the same form with other digits; ``_pseudonym`` takes none that is valid, so that it is nobody's."""
+    """Draws the same form with other digits; ``_pseudonym`` rejects valid ones, which may belong to a real person."""
     if kind == "email":
         return lambda random: f"user{random.randrange(10**8):08d}@example.com"
     if kind == "ip":

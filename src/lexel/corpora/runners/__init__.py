@@ -1,1 +1,1 @@
-"""What has shards made: processes of this machine (``local``), or a Ray cluster (``ray``)."""
+"""Runners make shards: with processes of this machine (``local``), or on a Ray cluster (``ray``)."""

@@ -1,4 +1,4 @@
-"""What every runner gives: the records of shards as they become whole, and workers that were lost on the way."""
+"""Events of runners: shards that are complete, and workers that were lost."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lexel.corpora.worker import Job
 from lexel.errors import EngineError
 
 MOST_ATTEMPTS = 3
-"""A shard whose worker dies as often is at fault itself."""
+"""If the workers of a shard die this often, the shard itself is at fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A shard that is whole.
+    """A shard that is complete.
 
     Attributes:
         record: Its record.
@@ -28,8 +28,8 @@ class Lost:
     """A worker that died; its shard is made again.
 
     Attributes:
-        shard: The shard that it worked on.
-        why: How it ended.
+        shard: Its shard.
+        why: The reason for its end.
     """
 
     shard: int
@@ -47,10 +47,10 @@ class Attempts:
         self._deaths: dict[int, int] = {}
 
     def lost(self, shard: int, why: str) -> Lost:
-        """Note a death.
+        """Count a death.
 
         Raises:
-            EngineError: If it was one too many.
+            EngineError: If too many workers of this shard have died.
         """
         self._deaths[shard] = self._deaths.get(shard, 0) + 1
         if self._deaths[shard] >= MOST_ATTEMPTS:

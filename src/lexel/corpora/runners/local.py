@@ -1,7 +1,7 @@
-"""Processes of this machine: each with its own engine and its share of the threads, one shard at a time.
+"""Processes of this machine, each with its own engine and its share of the threads; each makes one shard at a time.
 
-The driver hands out shards in order. A worker that dies costs its shard, which the next one makes again; workers whose
-driver dies end by themselves.
+The driver hands out shards in order. If a worker dies, another one makes its shard again. If the driver dies, its
+workers end by themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lexel.errors import LexelError
 
 @dataclass
 class _Hand:
-    """A worker process, and the shard that it is at."""
+    """A worker process, and the shard that it is making."""
 
     process: BaseProcess
     pipe: Connection
@@ -37,17 +37,17 @@ class _Hand:
 def run_local(
     job: Job, shards: Sequence[int], *, workers: int, threads: int | None = None, collects: int | None = None
 ) -> Iterator[Event]:
-    """Have shards made by processes.
+    """Make shards with processes.
 
     Args:
         job: The job.
-        shards: Which shards.
-        workers: How many processes.
-        threads: Threads of each; by default its share of the cores.
+        shards: The numbers of the shards.
+        workers: Number of processes.
+        threads: Threads per process; by default its share of the cores.
         collects: See ``Worker``.
 
     Raises:
-        LexelError: What went wrong with a shard; the others are left to the next run.
+        LexelError: If a shard fails; the next run makes the others.
     """
     waiting, attempts = deque(shards), Attempts(job)
     share = threads or max(1, _cores() // workers)
@@ -65,7 +65,7 @@ def run_local(
 
 
 def _hire(hands: list[_Hand], number: int, job: Job, threads: int, collects: int | None) -> None:
-    context = get_context("spawn")  # a fork would take over the driver's lock and threads
+    context = get_context("spawn")  # a fork would inherit the driver's lock and threads
     while len(hands) < number:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, job, threads, collects), daemon=True)
@@ -77,12 +77,12 @@ def _hire(hands: list[_Hand], number: int, job: Job, threads: int, collects: int
 
 def _give(hand: _Hand, shard: int) -> None:
     hand.shard = shard
-    with suppress(OSError):  # it has died, which is noticed where news is awaited
+    with suppress(OSError):  # it has died, which `_wait` notices
         hand.pipe.send(shard)
 
 
 def _news(hands: list[_Hand], waiting: deque[int], attempts: Attempts) -> Iterator[Event]:
-    """Wait until something happens, and say what it was."""
+    """Wait for the next event, and return it."""
     ready = set(wait([*(hand.pipe for hand in hands), *(hand.process.sentinel for hand in hands)]))
     for hand in list(hands):
         if hand.pipe in ready:
@@ -123,7 +123,7 @@ def _dismiss(hand: _Hand) -> None:
 
 
 class _threads_in_environment:  # noqa: N801
-    """Tells numerical libraries of a process that is started how many threads it may have."""
+    """Sets the number of threads for the numerical libraries of a new process."""
 
     _NAMES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -149,8 +149,8 @@ def _cores() -> int:
 
 
 def _serve(pipe: Connection, job: Job, threads: int, collects: int | None) -> None:
-    """Make the shards that the driver names, until it hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's; it ends its workers
+    """Make the shards that the driver names, until it closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C, and ends its workers
     threading.Thread(target=_end_with_driver, daemon=True).start()
     worker = Worker(job, threads=threads, collects=collects)
     while True:
@@ -162,7 +162,7 @@ def _serve(pipe: Connection, job: Job, threads: int, collects: int | None) -> No
             answer: Any = worker.make(shard)
         except LexelError as error:
             answer = error
-        except Exception as error:  # noqa: BLE001  # whatever it is, the driver says it
+        except Exception as error:  # noqa: BLE001  # the driver reports it
             answer = _portable(error)
         try:
             pipe.send(answer)
@@ -172,14 +172,14 @@ def _serve(pipe: Connection, job: Job, threads: int, collects: int | None) -> No
 
 
 def _portable(error: Exception) -> Exception:
-    """The error as one that every process can unpickle."""
+    """The error in a form that every process can unpickle."""
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror, error.filename)
     return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _end_with_driver() -> None:
-    """End at once when the driver is gone, however it went."""
+    """End at once when the driver has ended, for whatever reason."""
     driver = parent_process()
     if driver is not None:
         wait([driver.sentinel])

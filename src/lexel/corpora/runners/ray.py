@@ -1,8 +1,8 @@
-"""A Ray cluster: actors that make shards with the same ``Worker`` as local processes, each reading and writing its own.
+"""Makes shards on a Ray cluster: actors use the same ``Worker`` as local processes, and read and write by themselves.
 
-The folder of the job and its inputs lie where every machine finds them under the same path. An actor gets one shard at
-a time and gives its record back; texts do not travel through Ray. An actor that dies costs its shard, which another
-one makes again. A driver that dies takes its actors along, and the next run goes on.
+All machines must see the folder of the job and its inputs under the same path. An actor gets one shard at a time and
+returns its record; texts are not sent through Ray. If an actor dies, another one makes its shard again. If the driver
+dies, its actors end too, and the next run resumes.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ LOCAL = "local"
 def run_ray(
     job: Job, shards: Sequence[int], *, address: str, workers: int | None = None, collects: int | None = None
 ) -> Iterator[Event]:
-    """Have shards made by the actors of a Ray cluster.
+    """Make shards with the actors of a Ray cluster.
 
     Args:
         job: The job.
-        shards: Which shards.
+        shards: The numbers of the shards.
         address: The cluster's address: ``auto``, ``ray://HOST:PORT`` or ``HOST:PORT``; ``local`` starts one here.
-        workers: How many actors; by default one for each processor of the cluster.
+        workers: Number of actors; by default one for each processor of the cluster.
         collects: See ``Worker``.
 
     Raises:
         MissingExtra: If Ray is not installed.
         EngineError: If the cluster cannot be reached.
-        LexelError: What went wrong with a shard; the others are left to the next run.
+        LexelError: If a shard fails; the next run makes the others.
     """
     ray = _connected(address, workers)
     number = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), max(1, len(shards)))
@@ -101,10 +101,10 @@ class _Actor:
         self._worker = Worker(job, threads=1, collects=collects)
 
     def make(self, shard: int) -> dict[str, Any] | Exception:
-        """A shard's record, or what went wrong with it."""
+        """A shard's record, or its error."""
         try:
             return self._worker.make(shard)
         except LexelError as error:
             return error
-        except Exception as error:  # noqa: BLE001  # whatever it is, the driver says it
+        except Exception as error:  # noqa: BLE001  # the driver reports it
             return DataError(f"shard {shard}: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""The steps by name; a file each."""
+"""The steps by name, one file each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a step is: options that can be written down, and a pure function on the records of a shard.
+"""The base class of steps: options that can be stored, and a pure function on the records of a shard.
 
-A step gets all records of a shard and gives back those that go on. What it does depends on its options, its models,
-the records and ``Shard.random`` alone, so the same shard gives the same output wherever and whenever it is computed.
+A step gets all records of a shard and returns those to keep. It depends only on its options, its models, the records
+and ``Shard.random``, so the same shard always gives the same output.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Fault(NamedTuple):
 
     Attributes:
         place: Its line or row, from 1.
-        reason: What is wrong with it.
+        reason: The error.
     """
 
     place: int
@@ -30,14 +30,14 @@ class Fault(NamedTuple):
 
 @dataclass(slots=True)
 class Shard:
-    """The shard that a step works on, and what it tells of its work.
+    """The shard that a step works on, and the step's reports.
 
     Attributes:
-        number: Which shard of the job, from 0.
-        random: Random numbers that depend on the job's seed, the step and the shard alone.
-        counts: What was found, by topic: ``counts["entities"]["PER"] += 1``. Topics are shown in the status.
-        audit: What was redacted, without the originals, a JSON object each.
-        faults: Records that could not be read; used if the job goes on at errors.
+        number: Its number in the job, from 0.
+        random: Random numbers that depend only on the job's seed, the step and the shard.
+        counts: Counts by topic: ``counts["entities"]["PER"] += 1``. Topics are shown in the status.
+        audit: Redactions without the originals, one JSON object each.
+        faults: Records that could not be read; used if the job continues after errors.
         stops_at_faults: Whether the first fault ends the job.
     """
 
@@ -53,7 +53,7 @@ class Shard:
         self.counts.setdefault(topic, Counter()).update(names)
 
     def fault(self, record: Record, error: BaseException) -> None:
-        """Leave out a record that a step cannot read.
+        """Drop a record that a step cannot read.
 
         Raises:
             DataError: If the job stops at such records.
@@ -65,7 +65,7 @@ class Shard:
         self.faults.append(Fault(record.place, str(error)))
 
     def sound(self, records: Sequence[Record], results: Iterable[Any]) -> list[tuple[Record, Any]]:
-        """Records with their results; those whose result is an error are left out as faults."""
+        """Records with their results; those whose result is an error are dropped as faults."""
         pairs: list[tuple[Record, Any]] = []
         for record, result in zip(records, results, strict=True):
             if isinstance(result, Exception):
@@ -76,18 +76,18 @@ class Shard:
 
 
 Apply = Callable[[list[Record], Shard], list[Record]]
-"""What a step does: the records of a shard in, those that go on out."""
+"""The function of a step: takes the records of a shard, and returns those to keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a step may use on the machine that it runs on.
+    """Computing options of a step.
 
     Attributes:
-        threads: How many threads a model may compute with; ``None`` is all cores.
+        threads: Number of threads for a model; ``None`` is all cores.
         engine: Name of the engine.
-        precision: What it computes in.
-        device: What it computes on.
+        precision: Its precision.
+        device: Its device.
     """
 
     threads: int | None = None
@@ -97,33 +97,33 @@ class Machine:
 
     @property
     def loading(self) -> dict[str, Any]:
-        """The same as what every ``load`` takes."""
+        """The same as options for ``load``."""
         names = ("threads", "engine", "precision", "device")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step with its options, which are the fields of a subclass.
+    """A step with its options, which are the fields of a subclass.
 
-    ``start`` is called once in each worker, and what it gives once for each shard.
+    ``start`` is called once in each worker, and the function that it returns once for each shard.
     """
 
     name: ClassVar[str]
-    """What a recipe calls the step."""
+    """The name of the step in a recipe."""
     is_model_step: ClassVar[bool] = False
-    """Whether it computes with a model, so that it should run once and not twice."""
+    """Whether it runs a model, so that it should not run twice."""
 
     def start(self, machine: Machine) -> Apply:
-        """Load what the step needs, and give what it does."""
+        """Load the step's resources, and return its function."""
         raise NotImplementedError
 
     def models(self) -> Sequence[str | None]:
-        """The checkpoints that it reads with; ``None`` is the bundled model."""
+        """The checkpoints that it uses; ``None`` is the bundled model."""
         return ()
 
     def files(self) -> Sequence[str]:
-        """The files that it reads, whose change changes its results."""
+        """The files that its results depend on."""
         return ()
 
     def packages(self) -> Sequence[str]:
@@ -131,28 +131,29 @@ class Step:
         return ()
 
     def secrets(self) -> dict[str, str]:
-        """Fingerprints of keys, which a plan holds in place of the keys."""
+        """Fingerprints of keys, which a plan stores in place of the keys."""
         return {}
 
 
 @dataclass(frozen=True)
 class CorpusStep(Step):
-    """A step that has to see the whole corpus first.
+    """A step that needs to see the whole corpus first.
 
-    Every shard is read twice. The first time ``start_collecting`` says what is to be known of its records, ``settle``
-    decides for all shards together, and the second time ``start_settled`` does it.
+    Every shard is read twice. In the first pass, ``start_collecting`` gives the function that collects data from its
+    records. Then ``settle`` decides for all shards together, and ``start_settled`` applies the decision in the second
+    pass.
     """
 
     def start_collecting(self, machine: Machine) -> Callable[[list[Record], Shard], bytes]:
-        """Give what is to be known of the records of a shard, as bytes."""
+        """Return a function that collects data from the records of a shard, as bytes."""
         raise NotImplementedError
 
     def settle(self, collected: Sequence[Callable[[], bytes]]) -> list[bytes]:
-        """Decide: from what was collected of each shard, in order, to what each shard needs to know."""
+        """Turn the collected data of all shards, in order, into a decision for each shard."""
         raise NotImplementedError
 
     def start_settled(self, machine: Machine) -> Callable[[list[Record], Shard, bytes], list[Record]]:
-        """Give what the step does, with what was decided for the shard."""
+        """Return the step's function, given the decision for the shard."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""``chinese``: all text in simplified or in traditional Chinese, by OpenCC."""
+"""``chinese``: converts text to simplified or traditional Chinese, with OpenCC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexel.text.script import convert_texts, converter
 
 @dataclass(frozen=True)
 class Chinese(Step):
-    """Convert Chinese characters; everything else stays.
+    """Convert Chinese characters; other text does not change.
 
     Attributes:
         to: ``simplified`` or ``traditional``.

@@ -1,4 +1,4 @@
-"""``classify``: classes of texts, by a classifier or with labels of your own (zero-shot)."""
+"""``classify``: classifies texts, with a trained classifier or with any labels (zero-shot)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lexel.tasks.zero_shot import ZeroShotClassifier
 
 @dataclass(frozen=True)
 class Classify(Step):
-    """Put the class of a text and its score into fields, and keep some classes.
+    """Write the class of a text and its score into fields, and optionally filter by class.
 
     Attributes:
         model: A folder or hub id.
-        labels: Classes for a zero-shot classifier; nothing takes those of the model.
-        keep: Classes to keep; nothing keeps all.
-        least: Drop records whose score is lower than this.
-        field: Where the class is written; its score is beside it, as ``FIELD_score``.
+        labels: Classes for a zero-shot classifier; empty for the model's own classes.
+        keep: Classes to keep; empty keeps all.
+        least: Drop records with a lower score.
+        field: The field for the class; its score goes into ``FIELD_score``.
     """
 
     name = "classify"

@@ -1,4 +1,4 @@
-"""Copies of records: what all steps that make more of them have in common."""
+"""Copies of records, for steps that add records."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lexel.document import Document
 def copies_of(
     records: Iterable[Record], change: Callable[[Record], Iterable[Document | None]], *, original: bool
 ) -> list[Record]:
-    """Records, each followed by its changed copies, whose names end in ``-1``, ``-2``, ....
+    """Records, each followed by its changed copies, whose ids end in ``-1``, ``-2``, ....
 
     Args:
         records: The records.
-        change: The documents of a record's copies; ``None`` where there is nothing to change, which makes no copy.
-        original: Whether the records themselves stay.
+        change: Returns the documents of a record's copies; ``None`` if there is nothing to change, so no copy is made.
+        original: Whether to keep the records themselves.
     """
     found: list[Record] = []
     for record in records:

@@ -1,10 +1,10 @@
-"""``dedup``: the first of records that are equal, or nearly so, across all inputs.
+"""``dedup``: keeps the first of equal or nearly equal records across all inputs.
 
-Equal means equal after NFKC, in one case, with single blanks. Nearly equal means that the sets of their stretches of
-five characters overlap by a share (Jaccard) of at least ``threshold``, estimated by MinHash (Broder 1997): of 112
-random orders of all stretches each record keeps which one comes first, in 16 bits. Records that agree in one of 14
-bands of eight are compared (https://en.wikipedia.org/wiki/MinHash). A pair at 0.75 is found with a probability of 77 %,
-one at 0.85 with 99 %.
+Equal means equal after NFKC, case folding and collapsing white space. Nearly equal means that the sets of their
+5-grams of characters have a Jaccard overlap of at least ``threshold``, estimated by MinHash (Broder 1997): for each of
+112 random orders of all 5-grams, a record keeps its first one, in 16 bits. Records that agree in one of 14 bands of
+eight are compared (https://en.wikipedia.org/wiki/MinHash). A pair with an overlap of 0.75 is found with a probability
+of 77 %, one with 0.85 with 99 %.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ Signatures = NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Dedup(CorpusStep):
-    """Drop duplicates; the first record stays.
+    """Drop duplicates; the first record is kept.
 
     Attributes:
         how: ``exact`` or ``near``.
-        threshold: How much near duplicates overlap at least.
+        threshold: Minimum overlap of near duplicates.
     """
 
     name = "dedup"
@@ -79,17 +79,17 @@ class Dedup(CorpusStep):
 
 
 def normal(text: str) -> str:
-    """A text as it is compared."""
+    """A text, normalised for comparison."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def digest_of(text: str) -> bytes:
-    """What stands for a text among equal ones."""
+    """The digest of a text for exact comparison."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
 def signature_of(text: str) -> Signatures:
-    """The MinHash of a text's stretches, ``[orders]``."""
+    """The MinHash of a text's 5-grams, ``[orders]``."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
     if len(codes) < _STRETCH:
         codes = np.pad(codes, (0, _STRETCH - len(codes)))
@@ -101,7 +101,7 @@ def signature_of(text: str) -> Signatures:
     for at in range(0, len(stretches), _BLOCK):
         ordered = stretches[at : at + _BLOCK, None] * _MULTIPLIERS + _ADDENDS
         np.minimum(least, ordered.min(axis=0), out=least)
-    least ^= least >> np.uint64(32)  # the least values have high bits that are alike: mix before they are cut
+    least ^= least >> np.uint64(32)  # minima share their high bits, so mix the bits before cutting them
     least *= np.uint64(0xBF58476D1CE4E5B9)
     return (least >> np.uint64(48)).astype(np.uint16)
 
@@ -111,7 +111,7 @@ def _signature_bytes(text: str) -> bytes:
 
 
 def first_of_equal(digests: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which digests are the first of their kind."""
+    """Whether each digest is the first of its kind."""
     kept = np.zeros(len(digests), np.bool_)
     if len(digests):
         kept[np.unique(digests, return_index=True)[1]] = True
@@ -119,7 +119,7 @@ def first_of_equal(digests: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def first_of_near(signatures: Signatures, *, threshold: float) -> NDArray[np.bool_]:
-    """Which records are the first of their group; those that are alike by way of others are one group."""
+    """Whether each record is the first of its group; similarity is transitive within a group."""
     leader = np.arange(len(signatures))
 
     def group(one: int) -> int:
@@ -136,7 +136,7 @@ def first_of_near(signatures: Signatures, *, threshold: float) -> NDArray[np.boo
 
 
 def _alike(signatures: Signatures, threshold: float) -> Iterator[tuple[int, int]]:
-    """Pairs that agree in a band and are alike enough."""
+    """Pairs that agree in a band and overlap enough."""
     for band in range(_BANDS):
         columns = signatures[:, band * _ROWS : (band + 1) * _ROWS]
         keys = (columns.astype(np.uint64) + np.uint64(1)) @ _OF_BAND

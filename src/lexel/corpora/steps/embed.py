@@ -1,4 +1,4 @@
-"""``embed``: a vector of each text."""
+"""``embed``: computes a vector for each text."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lexel.tasks.embed import Embedder
 
 @dataclass(frozen=True)
 class Embed(Step):
-    """Put the vector of a text into a field.
+    """Write the vector of a text into a field.
 
     Attributes:
         model: A folder or hub id. Default: the bundled model.
-        pooling: How a vector is made of a text; by default as the model says.
-        normalise: Make vectors of length 1; by default as the model says.
-        dimensions: Keep so many dimensions.
-        field: Where the vector is written.
-        decimals: Its digits behind the point.
+        pooling: How to pool a text into a vector; by default as the model defines it.
+        normalise: Scale vectors to length 1; by default as the model defines it.
+        dimensions: Keep only this many dimensions.
+        field: The field for the vector.
+        decimals: Number of decimals.
     """
 
     name = "embed"

@@ -1,4 +1,4 @@
-"""``function``: a function of your own."""
+"""``function``: applies your own function."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from lexel.errors import OptionError
 
 @dataclass(frozen=True)
 class Function(Step):
-    """Send records through a function of yours: ``def clean(records, shard, **options) -> list[Record]``.
+    """Apply your own function: ``def clean(records, shard, **options) -> list[Record]``.
 
-    It must depend on nothing but its arguments; draw from ``shard.random``. Its file's checksum is part of the plan.
+    It must depend on its arguments only; for random numbers, use ``shard.random``. The checksum of its file is part of
+    the plan.
 
     Attributes:
-        call: Where it is: ``package.module:function``.
-        options: What else it is given.
+        call: Its location: ``package.module:function``.
+        options: Keyword arguments for it.
     """
 
     name = "function"

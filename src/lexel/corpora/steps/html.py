@@ -1,4 +1,4 @@
-"""``html``: the main text of web pages, without menus, footers and other boilerplate, by trafilatura."""
+"""``html``: extracts the main text of web pages, without menus, footers and other boilerplate, with trafilatura."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|article|table|span|a|br
 
 @dataclass(frozen=True)
 class Html(Step):
-    """Take the main text out of HTML. Text without markup stays as it is.
+    """Extract the main text from HTML. Text without markup does not change.
 
     Attributes:
-        empty: What becomes of pages without a main text: ``drop``, or ``keep`` them with an empty text.
-        tables: Whether text in tables counts.
-        precision: Rather miss text than take boilerplate.
+        empty: What to do with pages without a main text: ``drop``, or ``keep`` them with an empty text.
+        tables: Whether to include text in tables.
+        precision: Prefer to miss text rather than include boilerplate.
     """
 
     name = "html"

@@ -1,4 +1,4 @@
-"""``language``: which language a text is in, by py3langid (97 languages)."""
+"""``language``: detects the language of a text, with py3langid (97 languages)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from lexel.data.records import Record
 from lexel.errors import MissingExtra
 
 _MOST_CHARS = 2_000
-"""So much of a text is looked at; more does not change the answer."""
+"""Maximum number of characters to read; more do not change the result."""
 
 
 @dataclass(frozen=True)
 class Language(Step):
-    """Find the language, and keep some.
+    """Detect the language, and optionally filter by it.
 
     Attributes:
-        keep: ISO 639-1 codes to keep; nothing keeps all.
-        among: Languages that can occur; fewer make the answer surer.
-        least: Drop records whose language is less probable than this.
-        field: Where the code is written; ``null`` for nowhere.
+        keep: ISO 639-1 codes to keep; empty keeps all.
+        among: Possible languages; fewer make the detection more reliable.
+        least: Drop records if the probability of their language is lower.
+        field: The field for the code; ``null`` for none.
     """
 
     name = "language"

@@ -12,12 +12,12 @@ from lexel.errors import OptionError
 
 @dataclass(frozen=True)
 class Length(Step):
-    """Keep records of a length.
+    """Keep records by their length.
 
     Attributes:
-        least: The fewest.
-        most: The most; ``None`` for no limit.
-        unit: What is counted: ``chars``, or ``words`` of records that were tagged or segmented.
+        least: Minimum.
+        most: Maximum; ``None`` for no limit.
+        unit: Unit: ``chars``, or ``words`` of records that were tagged or segmented.
     """
 
     name = "length"

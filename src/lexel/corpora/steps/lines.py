@@ -1,4 +1,4 @@
-"""``repeated_lines``: lines that stand in a record more than once."""
+"""``repeated_lines``: removes lines that occur more than once in a record."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lexel.data.records import Record
 
 @dataclass(frozen=True)
 class RepeatedLines(Step):
-    """Keep the first of lines that are equal, and drop records that mostly repeat themselves.
+    """Keep the first of equal lines, and drop records that mostly repeat themselves.
 
     Attributes:
-        most: Drop a record if more than this share of its lines repeats an earlier one.
+        most: Drop a record if a larger share of its lines repeats an earlier one.
         least_chars: Shorter lines may repeat.
     """
 
@@ -33,7 +33,7 @@ class RepeatedLines(Step):
         return apply
 
     def _unrepeated(self, text: str) -> str | None:
-        """A text without repeated lines; ``None`` if there are too many."""
+        """The text without repeated lines; ``None`` if there are too many."""
         seen: Counter[str] = Counter()
         lines, n_counted, n_repeated = [], 0, 0
         for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""``normalise``: one spelling for the same characters, no stray control characters, single blanks."""
+"""``normalise``: normalises Unicode, and removes stray control characters and repeated spaces."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BLANKS = re.compile(r"[^\S\n]+")
 
 @dataclass(frozen=True)
 class Normalise(Step):
-    """Normalise characters; annotation of the input goes where the text changes.
+    """Normalise characters; if the text of a record changes, its annotation is removed.
 
     Attributes:
         form: A Unicode normal form, or ``none``.
-        halfwidth: Make full-width letters, digits and signs of ASCII half-width, and leave all else as it is.
-        unseen: Take out control characters, zero-width spaces and byte order marks.
-        blanks: Make runs of blanks one blank, and strip the ends of lines.
+        halfwidth: Convert full-width ASCII letters, digits and symbols to half-width, and nothing else.
+        unseen: Remove control characters, zero-width spaces and byte order marks.
+        blanks: Replace runs of spaces by one space, and strip the ends of lines.
     """
 
     name = "normalise"
@@ -38,7 +38,7 @@ class Normalise(Step):
         return lambda records, shard: [record.with_text(self.normalised(record.text)) for record in records]
 
     def normalised(self, text: str) -> str:
-        """A text as it should be."""
+        """The normalised text."""
         if self.form != "none":
             text = unicodedata.normalize(self.form, text)
         if self.halfwidth:

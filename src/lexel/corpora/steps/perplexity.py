@@ -1,4 +1,4 @@
-"""``perplexity``: how well a masked-language model guesses a text; a filter of quality."""
+"""``perplexity``: filters texts by their pseudo-perplexity."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lexel.tasks.fill import Filler
 
 @dataclass(frozen=True)
 class Perplexity(Step):
-    """Put the pseudo-perplexity of a text into a field, and drop texts that are too odd or too plain.
+    """Write the pseudo-perplexity of a text into a field, and drop texts outside a range.
 
     Attributes:
         model: A folder or hub id with a head that fills masks.
-        least: Drop texts of a lower perplexity, such as strings that repeat.
-        most: Drop texts of a higher one, such as tables, and text in another language.
+        least: Drop texts with a lower perplexity, such as repeated strings.
+        most: Drop texts with a higher perplexity, such as tables and text in another language.
         whole_words: Mask whole words; see ``lexel fill --perplexity``.
-        field: Where it is written; ``null`` for nowhere.
+        field: The field for it; ``null`` for none.
     """
 
     name = "perplexity"

@@ -1,7 +1,7 @@
-"""``redact``: takes names and identifiers out of texts, and writes down what was done without the originals.
+"""``redact``: replaces names and identifiers in texts, and keeps an audit without the originals.
 
-Names are the entities that ``tag`` found, and wherever else a name stands in the same record. Identifiers have a form;
-see ``lexel.corpora.redaction.patterns``.
+Names are the entities that ``tag`` found, and all other occurrences of the same names in a record. Identifiers are
+found by pattern, see ``lexel.corpora.redaction.patterns``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lexel.document import Document
 from lexel.errors import OptionError
 
 _LEAST_REPEATED = 2
-"""A name of one character is not looked for elsewhere in its record."""
+"""Minimum length of a name to search for in the rest of its record."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Redact(Step):
     Attributes:
         entities: Labels of entities; they need ``tag`` before this step.
         patterns: Kinds of identifiers.
-        how: What stands in their place: ``mask``, ``label``, ``hash`` or ``pseudonym``.
-        how_by_kind: The same for single labels and kinds.
-        key_file: The key of hashes and pseudonyms; else the variable ``LEXEL_REDACT_KEY``. With a key, the audit file
-            also holds keyed marks of the originals, by which ``lexel corpus leaks`` finds names that were missed.
+        how: The replacement: ``mask``, ``label``, ``hash`` or ``pseudonym``.
+        how_by_kind: The replacement for single labels and kinds.
+        key_file: The key of hashes and pseudonyms; by default the variable ``LEXEL_REDACT_KEY``. With a key, the audit
+            file also holds keyed marks of the originals, with which ``lexel corpus leaks`` finds missed names.
         regions: Countries whose telephone numbers are found without country code.
-        fields: Other columns with text, which are redacted in the same way, by pattern and by the names of the record.
+        fields: Other columns with text to redact, by pattern and by the names of the record.
     """
 
     name = "redact"
@@ -83,13 +83,13 @@ class Redact(Step):
 
 
 class Redactor:
-    """Redacts records by a step's options."""
+    """Redacts records according to a step's options."""
 
     def __init__(self, step: Redact, patterns: Patterns) -> None:
         self._step, self._patterns, self._key = step, patterns, step.key
 
     def redacted(self, record: Record, shard: Shard) -> Record:
-        """A record without what is to be redacted."""
+        """The redacted record."""
         names = self._names(record)
         replacements = self._replacements(record.text, record, "text", names, shard)
         changed = replace_spans(record.document or Document(record.text), replacements)
@@ -115,7 +115,7 @@ class Redactor:
     def _replacements(
         self, text: str, record: Record, where: str, names: Mapping[str, str], shard: Shard
     ) -> list[Replacement]:
-        """What is replaced in a text, which is counted and noted."""
+        """The replacements in a text; also counts them and adds them to the audit."""
         found: list[Found] = []
         if where == "text" and record.document is not None:
             found += (
@@ -143,7 +143,7 @@ class Redactor:
     def _noted(
         self, record: Record, where: str, kind: str, how: str, start: int, new: str, original: str
     ) -> dict[str, Any]:
-        """What the audit file says: where in the output, and which kind; no original and no name of the record."""
+        """An entry of the audit file: the place in the output and the kind, without the original or the record's id."""
         noted: dict[str, Any] = {
             "line": record.place,
             "field": where,
@@ -159,7 +159,7 @@ class Redactor:
 
 
 def _repeated(text: str, names: Mapping[str, str]) -> list[Found]:
-    """Where names of a record stand again, whether a model saw them there or not."""
+    """All occurrences of a record's names, whether the model found them or not."""
     wanted: Sequence[str] = sorted((name for name in names if len(name) >= _LEAST_REPEATED), key=len, reverse=True)
     if not wanted:
         return []
@@ -168,6 +168,6 @@ def _repeated(text: str, names: Mapping[str, str]) -> list[Found]:
 
 
 def _whole(name: str) -> str:
-    """A pattern of a name that is no part of a longer word, where words have blanks between them."""
+    """A pattern for a name; in scripts with spaces between words, it does not match inside a longer word."""
     is_latin = name.isascii()
     return rf"(?<!\w){re.escape(name)}(?!\w)" if is_latin else re.escape(name)

@@ -1,4 +1,4 @@
-"""``rewrite``: more training data, by a command of your own: back-translation, a paraphraser, anything."""
+"""``rewrite``: adds training data with your own command, such as back-translation or a paraphraser."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lexel.errors import DataError
 
 @dataclass(frozen=True)
 class Rewrite(Step):
-    """Add what a command makes of each text: a line in is a line out. Rewritten texts have no words and entities.
+    """Add the texts that a command returns, one line for each input line. Rewritten texts have no words and entities.
 
-    The command is called once for each shard, without a shell. A text with line feeds is left alone.
+    The command is called once for each shard, without a shell. A text with line feeds is not rewritten.
 
     Attributes:
         command: The command with its arguments.
-        original: Whether the record itself stays.
-        timeout_s: How long it may take for a shard.
+        original: Whether to keep the record itself.
+        timeout_s: Time limit for a shard, in seconds.
     """
 
     name = "rewrite"

@@ -1,4 +1,4 @@
-"""``script``: keeps records whose letters are of some scripts."""
+"""``script``: keeps records in some scripts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lexel.text.letters import count_scripts
 
 @dataclass(frozen=True)
 class Script(Step):
-    """Keep records by the scripts of their letters.
+    """Keep records by the script of their letters.
 
     Attributes:
         keep: ISO 15924 codes: ``Hani``, ``Latn``, ``Cyrl``, ``Arab``, ...
-        share: The least share of a record's letters that must be of these.
+        share: The minimum share of a record's letters in these scripts.
     """
 
     name = "script"

@@ -1,4 +1,4 @@
-"""``substitute``: more training data, by words that a masked-language model puts in the place of others."""
+"""``substitute``: adds training data in which a masked-language model has replaced words."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ _MARK = "[MASK"
 
 @dataclass(frozen=True)
 class Substitute(Step):
-    """Add copies of records in which some words are others. Words, tags and entities stay where they belong.
+    """Add copies of records in which some words are replaced. Words, tags and entities are kept, with new offsets.
 
-    Words inside of entities stay. Records need words: give them, or put ``segment`` or ``tag`` before this step.
+    Words inside entities are not replaced. Records need words: provide them, or put ``segment`` or ``tag`` before this
+    step.
 
     Attributes:
         model: A folder or hub id with a head that fills masks.
-        share: The share of the words that are replaced, at least one.
-        copies: How many copies of each record.
-        top_k: Words are drawn from so many candidates, by their probability.
-        original: Whether the record itself stays.
+        share: The share of words to replace, at least one word.
+        copies: Number of copies of each record.
+        top_k: Number of candidates to draw from, by probability.
+        original: Whether to keep the record itself.
     """
 
     name = "substitute"
@@ -59,7 +60,7 @@ class Substitute(Step):
         return apply
 
     def _spans(self, record: Record, random: Random) -> list[tuple[int, int]]:
-        """The words that are replaced in a copy."""
+        """The words to replace in a copy."""
         if record.document is None or "words" not in record.document.layers:
             raise OptionError("substitute: replaces words, and records have none; put segment or tag before it")
         if _MARK in record.text:
@@ -78,7 +79,7 @@ class Substitute(Step):
 
 
 def _masked(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """The text with a mask for each word; an ideograph is a piece of its own."""
+    """The text with a mask for each word; each ideograph is one piece."""
     masks = [Replacement(start, end, f"[MASK:{_pieces(text[start:end])}]") for start, end in spans]
     return replace_text(text, masks)
 
@@ -88,7 +89,7 @@ def _pieces(word: str) -> int:
 
 
 def _changed(record: Record, spans: Sequence[tuple[int, int]], filling: Filling, random: Random) -> Document | None:
-    """The record's document with the words that were drawn; ``None`` if nothing changed."""
+    """The record's document with the drawn words; ``None`` if nothing changed."""
     replacements = []
     for (start, end), blank in zip(spans, filling.blanks, strict=True):
         drawn = _drawn(blank, record.text[start:end], random)
@@ -99,7 +100,7 @@ def _changed(record: Record, spans: Sequence[tuple[int, int]], filling: Filling,
 
 
 def _drawn(blank: FilledBlank, word: str, random: Random) -> str | None:
-    """One of the candidates that is another word."""
+    """One of the candidates that differ from the word."""
     others = [one for one in blank.candidates if one.text != word and one.text.isalpha()]
     if not others or not any(one.prob > 0 for one in others):
         return None

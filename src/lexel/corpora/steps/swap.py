@@ -1,4 +1,4 @@
-"""``swap``: more training data, by entities of the same label in each other's place."""
+"""``swap``: adds training data by swapping entities with the same label."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Pool = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Swap(Step):
-    """Add copies of records with other entities; labels stay where they belong.
+    """Add copies of records with other entities; labels are kept, with new offsets.
 
     Entities come from the records of the same shard, and from a file.
 
     Attributes:
-        labels: Which labels; nothing takes all.
-        names: A file of entities to take, a label, a tab and an entity a line.
+        labels: Labels to swap; empty for all.
+        names: A file of entities to use, one per line: a label, a tab and an entity.
         share: The probability that an entity is replaced.
-        copies: How many copies of each record that has entities.
-        original: Whether the record itself stays.
+        copies: Number of copies of each record with entities.
+        original: Whether to keep the record itself.
     """
 
     name = "swap"
@@ -73,7 +73,7 @@ class Swap(Step):
 
 
 def _pool_of(records: Sequence[Record], given: Pool) -> Pool:
-    """The entities that there are, by label, in an order that depends on the records alone."""
+    """The available entities by label, in an order that depends only on the records."""
     pool = {label: dict.fromkeys(names) for label, names in given.items()}
     for record in records:
         for one in () if record.document is None else record.document.entities:

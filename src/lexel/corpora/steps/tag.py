@@ -23,23 +23,23 @@ class Tag(Step):
     Attributes:
         model: A folder or hub id. Default: the bundled model.
         revision: Branch, tag or commit of a hub id.
-        words: A checkpoint of its own for words.
-        pos: A checkpoint of its own for tags.
-        entities: A checkpoint of its own for entities.
+        words: A separate checkpoint for words.
+        pos: A separate checkpoint for tags.
+        entities: A separate checkpoint for entities.
         scheme: Override the scheme of the model's labels.
         labels: Override the model's labels, in the order of its outputs.
         pieces: Override what the model reads: ``chars`` or ``tokenizer``.
-        expects: Labels that results must hold, with commas between, or a mapping file.
+        expects: Labels that your program expects, separated by commas, or a mapping file.
         decode: ``viterbi`` or ``argmax``.
         snap: ``grapheme`` keeps grapheme clusters whole.
-        script: Chinese that the model reads: ``simplified``, ``traditional`` or ``as-is``.
+        script: Convert Chinese to the script that the model reads: ``simplified``, ``traditional`` or ``as-is``.
         lexicon: A file of words whose boundaries are forced or preferred.
-        given_words: Keep the words of the input, and tag these.
+        given_words: Keep the words of the input, and tag them.
         entities_on_words: Widen entities to whole words.
         min_score: Leave out entities with a lower score.
         ignore: Leave out entities with these labels.
         max_chars: Refuse longer records.
-        batch_pieces: Most pieces of a batch.
+        batch_pieces: Maximum number of pieces per batch.
     """
 
     name = "tag"
@@ -87,11 +87,11 @@ class Tag(Step):
 
 @dataclass(frozen=True)
 class Segment(Step):
-    """Find words alone.
+    """Find words only.
 
     Attributes:
         model: A folder or hub id. Default: the bundled model.
-        script: Chinese that the model reads.
+        script: Convert Chinese to the script that the model reads.
         lexicon: A file of words whose boundaries are forced or preferred.
     """
 

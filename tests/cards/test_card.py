@@ -12,6 +12,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 
 from lexel.cards import read_claims, write_card
 from lexel.cards.metadata import read_metadata
+from lexel.cards.speed import measure_speed
 from lexel.checkpoint.card import read_card
 from lexel.errors import CheckpointError, OptionError
 from lexel.training.config.options import DataFile, HeadOptions, TrainingOptions
@@ -329,3 +330,20 @@ def test_the_card_says_on_which_data_scores_were_calibrated(trained: Trained) ->
     written = write(trained)
     assert "**entities** was calibrated on `dev.jsonl`: error 20.0 before, 3.0 after." in written
     assert "Entities with a score below 0.4 are left out" in written
+
+
+@pytest.mark.parametrize("index", ["[]", "5", "[{name: a}]"])
+def test_a_model_index_that_the_hub_does_not_read_is_left_out_with_a_word(
+    plain: Path, index: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = f"---\nlicense: mit\nmodel-index: {index}\n---\n# Mine\n"
+    (plain / "README.md").write_text(card, encoding="utf-8")
+    write_card(plain, replace_foreign=True, measure=False)
+    assert "model-index" not in read_metadata(plain)
+    assert ("its model-index is left out" in caplog.text) is (index != "[]")
+
+
+def test_a_speed_that_cannot_be_measured_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert measure_speed(tmp_path / "no", ["a text"], of="texts") is None
+    assert "speed and memory were not measured" in caplog.text
+    assert "no such folder" in caplog.text

@@ -144,3 +144,16 @@ KERAS = {
 @pytest.mark.parametrize(("name", "expected"), KERAS.items())
 def test_names_of_keras_become_those_of_pytorch(name: str, expected: str) -> None:
     assert old_formats._tensorflow_name(name)[0] == expected
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_may_not_be_read_is_said_plainly(
+    name: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    folder = old(model, name)
+    monkeypatch.setattr(old_formats, "open_regular", refuse)
+    with pytest.raises(WeightError, match=rf"{name}: cannot be read \(Permission denied\); expected the "):
+        convert(folder, tmp_path / "out")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,17 @@ def message_of(source: str | Path, *, revision: str | None = None) -> str:
     return str(error.value)
 
 
+def refuse_looking_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = os.lstat
+
+    def lstat(path: Any, **options: Any) -> os.stat_result:
+        if Path(path).is_relative_to(folder) and Path(path) != folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return there(path, **options)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+
+
 # Folders -------------------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +126,15 @@ def test_bundled_model_has_no_revisions() -> None:
 
 def test_folder_without_a_config_is_no_model(tmp_path: Path) -> None:
     assert f"{tmp_path}: no config.json; expected a model folder" in message_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "deeper/model"])
+def test_a_folder_that_may_not_be_looked_into_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    refuse_looking_into(tmp_path, monkeypatch)
+    said = "cannot be opened (Permission denied); expected a model folder that you may read"
+    assert message_of(tmp_path / name) == f"{tmp_path / name}: {said}"
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ def test_labels_without_entailment_are_refused(labels: tuple[str, ...]) -> None:
         ("a,b", {}, "'a,b' is one string"),
         (["a"], {"template": "about"}, r"template: 'about'; expected a sentence with \{\}"),
         (["a"], {"template": "{} {}"}, r"expected a sentence with \{\}"),
+        (["a"], {"template": "{.name}"}, r"expected a sentence with \{\}"),
+        (["a"], {"template": "{[name]}"}, r"expected a sentence with \{\}"),
     ],
 )
 def test_labels_that_make_no_hypotheses_are_refused(

@@ -10,7 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from lexel.cli.options.groups import MessageOptions
+from lexel.cli.terminal.messages import reported
 from tests.cli.conftest import COMMAND, Run, one_error
 
 TEXT = "王小明在臺北市。\n"
@@ -45,11 +48,15 @@ def test_a_text_where_a_file_is_expected_is_told_how_to_be_read(lexel: Run, name
         (["tag", "-q", "--max-chars", "5"], {}, "<stdin>:2: 8 characters; expected at most 5 (--max-chars)"),
         (["tag", "-q", "--given-words"], {}, "<stdin>:1: has no words; expected words to keep (--given-words)"),
         (["segment", "-q", "--lexicon", "no.tsv"], {}, "no.tsv"),
+        (["describe", "--measure", "--text", "no.txt"], {}, "no.txt: no such file; expected a file to read"),
+        (["describe", "--measure", "--text", "-"], {}, "<stdin>:3: byte 0xff at column 1; expected UTF-8"),
+        (["check", "-q", "zh", "--out", "no/report"], {}, "no/report: there is no folder 'no'; create it first"),
+        (["train", "--train", "no.txt", "-o", "out"], {}, "no.txt: no such file; expected a file of training data"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_an_error_is_one_line(lexel: Run, arguments: list[str], variables: dict[str, str], said: str) -> None:
-    assert said in one_error(lexel(*arguments, input="我在\n" + TEXT, **variables))
+    assert said in one_error(lexel(*arguments, input=f"我在\n{TEXT}".encode() + b"\xff\n", **variables))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,26 @@ def test_misuse_ends_with_2_and_names_what_is_near(
     lexel: Run, arguments: list[str], variables: dict[str, str], said: str
 ) -> None:
     assert said in one_error(lexel(*arguments, **variables), status=2)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(13, "Permission denied", "a/b"),
+            "a/b: cannot be used (Permission denied); check its permissions",
+        ),
+        (FileNotFoundError(2, "No such file or directory", "a/b"), "a/b: no such file"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("the device is gone"), "the device is gone"),
+    ],
+)
+def test_what_the_system_refuses_is_said_without_its_number(
+    error: OSError, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit), reported(MessageOptions()):
+        raise error
+    assert capsys.readouterr().err == f"lexel: error: {said}\n"
 
 
 def test_debug_shows_where_an_error_comes_from(lexel: Run) -> None:

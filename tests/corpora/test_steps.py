@@ -15,6 +15,7 @@ from lexel.corpora.preview import preview_steps
 from lexel.corpora.recipe import read_steps
 from lexel.corpora.steps import STEPS, CorpusStep, Machine, Shard
 from lexel.corpora.steps.dedup import signature_of
+from lexel.corpora.store import FolderStore
 from lexel.data.records import Record
 from lexel.document import Document, Spans, Words
 from lexel.errors import DataError, OptionError
@@ -145,6 +146,19 @@ def test_duplicates_are_found_across_shards_and_files(tmp_path: Path) -> None:
     assert list((tmp_path / "out" / "passes" / "0").glob("*.collected")) == []
 
 
+def test_collected_data_that_is_gone_is_named_by_its_file(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = FolderStore.read
+
+    def gone(store: FolderStore, name: str) -> bytes:
+        return read(store, "gone.collected" if name.endswith(".collected") else name)
+
+    monkeypatch.setattr(FolderStore, "read", gone)
+    with pytest.raises(DataError, match=rf"^{tmp_path}/out/gone.collected: is missing; .* Run the same command again"):
+        run_corpus([str(corpus)], str(tmp_path / "out"), steps=read_steps(["dedup"], where=""), workers=1)
+
+
 def test_a_step_of_the_whole_corpus_behind_a_model_is_refused(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"'dedup' stands after 'tag'.* Put 'dedup' before 'tag'"):
         run_corpus([str(corpus)], str(tmp_path / "out"), steps=read_steps(["tag", "dedup"], where=""))
@@ -197,6 +211,43 @@ def test_rewriting_by_a_command(tmp_path: Path) -> None:
     assert texts("rewrite", "abc", "", command=command) == ["abc", "cba", ""]
     with pytest.raises(DataError, match="exit status 0, 0 lines for 1 texts; expected a line for each"):
         apply("rewrite", "abc", command="true")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("no-such-command -x", "no-such-command -x: no such command; expected a command that reads and writes lines"),
+        ("/", r"/: cannot be run \(Permission denied\)"),
+        ("sleep 9", r"sleep 9: took longer than 0\.2 s; .* Set timeout_s"),
+        (r"printf 'a\n\377\n'", "line 2 of its output has byte 0xff; expected UTF-8"),
+    ],
+)
+def test_a_command_that_does_not_rewrite_is_said(command: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        apply("rewrite", "abc", "def", command=command, timeout_s=0.2)
+
+
+@pytest.mark.parametrize(("command", "said"), [("say 'it", "No closing quotation"), (" ", "it is empty")])
+def test_a_command_that_has_no_words_is_refused_at_the_start(command: str, said: str) -> None:
+    with pytest.raises(OptionError, match=rf"step 1 \(rewrite\): command: .*{said}"):
+        read_steps([{"rewrite": {"command": command}}], where="test")
+
+
+def test_a_text_with_a_lone_surrogate_is_not_rewritten() -> None:
+    assert texts("rewrite", "\ud800", "b", command="tr b c") == ["\ud800", "b", "c"]
+
+
+def test_names_in_another_encoding_are_said(tmp_path: Path) -> None:
+    names = tmp_path / "names.tsv"
+    names.write_bytes("PER\t李四\n".encode("gb18030"))
+    with pytest.raises(DataError, match=r"names.tsv: byte 4 is not UTF-8"):
+        apply("swap", labelled(), names=str(names))
+
+
+@pytest.mark.parametrize("fault", [TypeError("ours"), ValueError("ours")])
+def test_a_fault_of_a_step_is_not_taken_for_a_bad_record(fault: Exception) -> None:
+    with pytest.raises(type(fault), match="ours"):
+        shard().sound([Record("a")], [fault])
 
 
 def test_perplexity_is_the_fillers(filler: str) -> None:

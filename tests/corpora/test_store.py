@@ -15,6 +15,7 @@ from lexel.corpora.job import prepare_job
 from lexel.corpora.steps import Length
 from lexel.corpora.store import ObjectStore, open_store
 from lexel.corpora.worker import Job, Worker
+from lexel.data import places
 from lexel.errors import DataError, MissingExtra, OptionError
 from tests.corpora.conftest import lines_of, write_records
 
@@ -158,3 +159,33 @@ def test_inputs_are_read_from_a_store(tmp_path: Path, ending: str) -> None:
 def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"local://.*: matches nothing; expected the inputs of a job"):
         run_corpus([f"local://{tmp_path}/*.jsonl"], str(tmp_path / "out"), steps=[Length()])
+
+
+def test_a_file_in_place_of_a_folder_holds_no_job(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert open_store(str(tmp_path / "file")).read_json("plan.json") is None
+
+
+def test_a_file_of_a_job_that_may_not_be_read_is_not_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"plan.json: cannot be read \(Permission denied\); expected .* may read$"):
+        open_store(str(tmp_path)).read_json("plan.json")
+
+
+def test_an_input_whose_store_refuses_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: str) -> None:
+        raise DataError(f"{place}: the store refused (Access Denied)")
+
+    monkeypatch.setattr(places, "facts_of", refuse)
+    with pytest.raises(DataError, match="Access Denied"):
+        places.exists("memory://bucket/in.txt")
+
+
+def test_a_lack_of_memory_is_not_the_stores_refusal() -> None:
+    with pytest.raises(MemoryError), places.store_errors("memory://bucket/a", expected="a file to read"):
+        raise MemoryError

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lexel.data import FORMATS, Losses
+from lexel.data.annotated.brat import read_brat
 from lexel.data.labelled import labelled_format, open_labelled
 from lexel.document import Document, Spans
 from lexel.errors import DataError
@@ -125,3 +127,19 @@ def test_an_annotation_of_brat_without_its_text_is_an_error(tmp_path: Path) -> N
 @given(text=st.text("ab 😀\n\t", max_size=8))
 def test_documents_without_any_layer_come_back_from_brat(text: str) -> None:
     assert read("brat", written("brat", Document(text, id="a"))) == [Document(text, id="a")]
+
+
+def test_a_zip_file_that_is_not_there_is_said_plainly() -> None:
+    with pytest.raises(DataError, match=r"^no.zip: no such file; expected a folder of pairs"):
+        list(read_brat("no.zip"))
+
+
+def test_a_zip_file_with_a_password_is_said() -> None:
+    stream = io.BytesIO()
+    with ZipFile(stream, "w") as archive:
+        archive.writestr("one.txt", "text")
+    data = bytearray(stream.getvalue())
+    for mark, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # where an entry and the directory say that it is encrypted
+        data[data.index(mark) + at] |= 1
+    with pytest.raises(DataError, match=r"cannot be read as brat .*encrypted"):
+        list(read_brat(io.BytesIO(bytes(data))))

@@ -125,3 +125,8 @@ def test_a_missing_library_is_answered_with_the_line_that_installs_it(monkeypatc
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r'needs pyarrow: pip install "lexel\[parquet\]"'):
         list(read_parquet("in.parquet"))
+
+
+def test_a_file_that_the_system_refuses_is_said_without_its_number(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no.parquet: cannot be read as Parquet \(No such file or directory\)"):
+        list(read_parquet(tmp_path / "no.parquet"))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lexel import DataError
+from lexel.data.vector_tables import schema_of
 from lexel.data.vectors import Batch, VectorRecord, holds_vectors, open_vectors, vector_format, write_vectors
 
 DIMS = 5
@@ -162,3 +163,8 @@ def test_a_database_with_other_tables_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "v.lancedb" / "customers.lance").mkdir()
     with pytest.raises(DataError, match=r"also has customers\.lance; nothing was overwritten"):
         write_vectors(batches(), tmp_path / "v.lancedb", dims=DIMS, made=MADE)
+
+
+def test_a_table_that_is_not_there_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no.parquet: cannot be read as Parquet \(No such file or directory\)"):
+        schema_of(tmp_path / "no.parquet")

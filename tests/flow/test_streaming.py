@@ -293,6 +293,16 @@ def test_an_input_on_which_the_engine_fails_costs_one_result_where_asked() -> No
     assert found == ["A", "EngineError: the device is lost", "B"]
 
 
+def test_a_fault_of_the_reader_is_not_taken_for_a_bad_input() -> None:
+    class Faulty(Upper):
+        def read(self, lists: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+            for items in lists:
+                yield [item + 1 for item in items]  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="can only concatenate str"):
+        list(stream_results(Faulty(), ["a", "b"], on_error="yield"))
+
+
 def test_inputs_of_different_kinds_are_not_read_together() -> None:
     steps = Upper()
     assert list(stream_results(steps, ["a", "", "b", "1", "2!", "3"], on_error="yield"))[3] == "1"

@@ -41,6 +41,9 @@ BAD = [
     ("/predict", b'{"inputs": ["a", "b", "c"], "model": "nli"}', 422, "inputs"),
     ("/models/zh/pipeline/summarization", b'{"inputs": "a"}', 422, "summarization"),
     ("/models/..%2f..%2fetc/pipeline/fill-mask", b'{"inputs": "a"}', 404, "no model"),
+    ("/models/zh", b'{"inputs": "a", "parameters": {"aggregation_strategy": "best"}}', 422, "best"),
+    ("/models/zh", b'{"inputs": "a", "parameters": {"script": "simplified"}}', 422, "script"),
+    ("/models/nli/pipeline/zero-shot-classification", b'{"inputs": "a"}', 422, "candidate_labels"),
     ("/v2/models/zh/infer", b'{"inputs": []}', 422, "one tensor"),
     ("/analyze", b'{"text": 5}', 422, "text"),
     ("/embed", b'{"inputs": [[1, 2]]}', 422, "token ids"),
@@ -71,9 +74,10 @@ def test_a_wrong_method_is_405(server: LiveServer) -> None:
     assert server.status("/v1/tag") == 405
 
 
-def test_a_fault_of_the_server_is_500_and_shows_nothing_of_its_inside() -> None:
+@pytest.mark.parametrize("fault", [KeyError("secret"), TypeError("secret"), ValueError("secret")])
+def test_a_fault_of_the_server_is_500_and_shows_nothing_of_its_inside(fault: Exception) -> None:
     async def broken(request: Request) -> Response:
-        raise KeyError("secret")
+        raise fault
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"{}"}

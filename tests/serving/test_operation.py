@@ -8,6 +8,8 @@ import json
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -59,6 +61,25 @@ def test_a_request_id_is_kept(server: LiveServer) -> None:
     with pytest.raises(Failed) as failed:
         server.post("/v1/tag", {}, {"X-Request-Id": "abc-1"})
     assert failed.value.headers["x-request-id"] == "abc-1"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--tls-certificate", "no.pem"], "no.pem: no such file; expected a file in PEM form"),
+        (["--tls-certificate", __file__], "no certificate with its key"),
+        (["--api-key-file", "no.keys"], "no.keys: no such file; expected a file of API keys"),
+    ],
+)
+def test_files_that_cannot_be_used_are_said_before_anything_is_loaded(
+    options: list[str], said: str, workers: str
+) -> None:
+    command = [sys.executable, "-m", "lexel", "serve", "--port", "0", "--workers", workers, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
 
 
 def test_keys_are_demanded_and_read_again_on_sighup(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from lexel.errors import CheckpointError
 from lexel.text.alignment import bounds_of, piece_of_char, read_chars
+from lexel.text.backend import library_errors
 from lexel.text.pieces import Pieces
 from lexel.text.tokenizer import CharTokenizer, LibraryTokenizer, Tokenizer, load_tokenizer
 
@@ -440,3 +441,8 @@ def test_full_width_letters_and_digits_are_read_as_ascii_where_the_folder_says_s
     )
     folded = load_tokenizer(folder, pieces="chars", model_type="bert").encode([text])
     assert folded.ids.tolist() == [4, 5, 5, 7, 1]
+
+
+def test_a_lack_of_memory_is_not_called_a_damaged_tokenizer() -> None:
+    with pytest.raises(MemoryError), library_errors("tokenizer", "the tokenizer files are damaged"):
+        raise MemoryError

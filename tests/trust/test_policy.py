@@ -378,6 +378,19 @@ def test_check_follows_the_models_that_a_card_was_made_from(hub: Hub, write_poli
     assert "cc-by-nc-4.0" in finding["found"]
 
 
+def test_check_does_not_pass_a_model_whose_base_cannot_be_looked_at(hub: Hub, write_policy: WritePolicy) -> None:
+    files = hub.repositories[NAME].files
+    card = b"---\nlicense: mit\nbase_model: some/base\n---\n"
+    hub.repositories[NAME] = Repository({**files, "README.md": card}, {"main": NEW})
+    hub.repositories["some/base"] = Repository(files, {"main": NEW}, status=500)
+    write_policy('licences = ["permissive"]')
+    status, said = check(NAME, "--to", "json")
+    assert status == 1
+    (finding,) = json.loads(said)["findings"]
+    assert finding["rule"] == "unreachable"
+    assert "some/base" in finding["found"]
+
+
 def test_check_without_a_model_is_misuse(project: Path) -> None:
     assert CliRunner().invoke(app, ["check"]).exit_code == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from lexel.cards import markdown
 from lexel.cards.facts import EVALUATION, Facts
+from lexel.cards.metadata import CARD
 from lexel.data import FOLDS
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 Values = Mapping[str, Any]
+_logger = logging.getLogger("lexel")
 
 SHARE_DECIMALS = 4
 _QUANTITIES = ("precision", "recall", "f1")
@@ -92,9 +95,13 @@ def eval_results(facts: Facts) -> list[EvalResult]:
 def _earlier(facts: Facts) -> list[EvalResult]:
     from huggingface_hub.repocard_data import model_index_to_eval_results
 
+    index = facts.previous.get("model-index")
+    if not index:
+        return []
     try:
-        return model_index_to_eval_results(facts.previous["model-index"])[1]
-    except (KeyError, TypeError):  # no figures, or none that the hub's type can hold
+        return model_index_to_eval_results(index)[1]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        _logger.warning("%s: its model-index is left out: not what the hub reads (%r)", facts.folder / CARD, error)
         return []
 
 

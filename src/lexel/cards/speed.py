@@ -6,6 +6,7 @@ A process of its own, since memory is counted by process, and what trained the m
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import random
 import subprocess
@@ -18,6 +19,7 @@ from time import perf_counter
 
 from lexel.errors import LexelError
 
+_logger = logging.getLogger("lexel")
 SECONDS = 1.0
 """About how long reading is measured."""
 
@@ -56,7 +58,7 @@ def measure_speed(folder: Path, texts: Sequence[str], *, of: str) -> Speed | Non
         of: What texts these are, for the card.
 
     Returns:
-        What was measured; ``None`` if the model cannot be run here.
+        What was measured; ``None``, with a warning that says why, if the model cannot be run here.
     """
     if not any(texts):
         return None
@@ -65,9 +67,14 @@ def measure_speed(folder: Path, texts: Sequence[str], *, of: str) -> Speed | Non
         done = subprocess.run(
             command, input=json.dumps(list(texts)), capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
-        return Speed(**json.loads(done.stdout)) if done.returncode == 0 else None
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = str(error)
+    else:
+        if done.returncode == 0:
+            return Speed(**json.loads(done.stdout.splitlines()[-1]))
+        why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    _logger.warning("speed and memory were not measured, so the card does not have them: %s", why)
+    return None
 
 
 def made_up_texts(folder: Path) -> list[str]:

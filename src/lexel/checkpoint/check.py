@@ -10,7 +10,7 @@ from pathlib import Path
 from lexel.checkpoint.files import BIN_FILES, SAFETENSORS_FILES, description_files, files_read, is_read
 from lexel.checkpoint.front_matter import read_keys
 from lexel.checkpoint.gate import licence_of
-from lexel.checkpoint.hub import Listing, list_files
+from lexel.checkpoint.hub import Listing, NotOnHubError, list_files
 from lexel.checkpoint.source import BUNDLED_SCRIPTS, fetch, fetch_description, split_revision
 from lexel.errors import CheckpointError
 from lexel.licences import Verdict, kind_of, strictest
@@ -67,7 +67,11 @@ def examine(source: str) -> Candidate:
 
 
 def _with_bases(licence: Verdict, folder: Path) -> Verdict:
-    """The verdict with the strictest licence among the models that a card says it was made from, if it names any."""
+    """The verdict with the strictest licence among the models that a card says it was made from, if it names any.
+
+    Raises:
+        CheckpointError: If one of them is on the hub, but cannot be looked at.
+    """
     asked, waiting, found = set[str](), _bases(folder), [licence.base_licence] if licence.base_licence else []
     while waiting and len(asked) < _MOST_BASES:
         base = waiting.pop()
@@ -76,7 +80,7 @@ def _with_bases(licence: Verdict, folder: Path) -> Verdict:
         asked.add(base)
         try:
             place = fetch_description(base, None).folder
-        except CheckpointError:  # gone, or not on the hub
+        except NotOnHubError:  # what is on the hub but cannot be looked at now is an error: its licence may matter
             continue
         found += licence_of(place).licences
         waiting += _bases(place)

@@ -145,6 +145,10 @@ def _bound(request: Any) -> None:
     request.extensions["timeout"] = {name: seconds if limit is None else limit for name, limit in limits.items()}
 
 
+class NotOnHubError(CheckpointError):
+    """A repository that the hub does not have or does not show: its name is wrong, or it is gone, private or gated."""
+
+
 @contextmanager
 def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
     """Say in one line what went wrong between here and the hub, and have the hub library say nothing of it."""
@@ -161,10 +165,10 @@ def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
         raise CheckpointError(f"{repo_id}: {said}. Look at https://huggingface.co/{repo_id}/commits") from cause
     except errors.GatedRepoError as cause:
         said = f"is gated: its owner lets in only who has asked. Ask at https://huggingface.co/{repo_id}"
-        raise CheckpointError(f"{repo_id}: {said}, then log in with `hf auth login` or set HF_TOKEN") from cause
+        raise NotOnHubError(f"{repo_id}: {said}, then log in with `hf auth login` or set HF_TOKEN") from cause
     except errors.RepositoryNotFoundError as cause:
         said = "no such repository on the hub, or a private one. Check the spelling; for a private one set HF_TOKEN"
-        raise CheckpointError(f"{repo_id}: {said}") from cause
+        raise NotOnHubError(f"{repo_id}: {said}") from cause
     except errors.LocalEntryNotFoundError as cause:
         raise CheckpointError(f"{at}: {_unreachable(cause)}") from cause
     except errors.HfHubHTTPError as cause:
@@ -173,16 +177,15 @@ def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
         todo = "Check HF_TOKEN and what it may read" if status in (401, 403) else "Try again later"
         raise CheckpointError(f"{at}: {said}{todo}") from cause
     except errors.HFValidationError as cause:
-        raise CheckpointError(f"{repo_id}: not a hub id ({cause}); expected owner/name") from cause
+        raise NotOnHubError(f"{repo_id}: not a hub id ({cause}); expected owner/name") from cause
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as cause:
         raise CheckpointError(
             f"{at}: the hub sent an unexpected answer ({_first_line(cause)}); expected the "
             "repository's files. Check HF_ENDPOINT, or try again later"
         ) from cause
     except (errors.HTTPError, OSError) as cause:  # type: ignore[attr-defined]  # the hub library's HTTP client's own
-        raise CheckpointError(
-            f"{at}: download failed ({_first_line(cause)}). Check network and disk, then try again"
-        ) from cause
+        said = getattr(cause, "strerror", None) or _first_line(cause)
+        raise CheckpointError(f"{at}: download failed ({said}). Check network and disk, then try again") from cause
     finally:
         logger.setLevel(level)
 

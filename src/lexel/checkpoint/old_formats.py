@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexel.checkpoint.tensors import StoredTensor
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.errors import MissingExtra, WeightError
 
 FLAX, TENSORFLOW = "flax_model.msgpack", "tf_model.h5"
@@ -70,7 +70,9 @@ def _read_flax(path: Path) -> Iterator[tuple[str, StoredTensor]]:
             whole = msgpack.unpackb(file.read(), ext_hook=_unpacked, raw=False, strict_map_key=False)
         params = whole["params"] if set(whole) == {"params"} else whole
         yield from _flat(params, path.name)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as cause:
+    except OSError as cause:
+        raise WeightError(f"{path}: {refused(cause, doing='read')}; expected the parameters of a Flax model") from cause
+    except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as cause:
         raise WeightError(f"{path}: not the parameters of a Flax model ({cause}). Download the file again") from cause
 
 
@@ -116,12 +118,14 @@ def _read_tensorflow(path: Path) -> Iterator[tuple[str, StoredTensor]]:
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_regular(path), h5py.File(path, "r") as file:  # h5py's own words for a missing file fill several lines
             for layer in file.attrs["layer_names"]:
                 group = file[_text(layer)]
                 for name in group.attrs["weight_names"]:
                     yield _text(name), _stored(group[_text(name)][()])
-    except (OSError, KeyError, ValueError) as cause:
+    except OSError as cause:
+        raise WeightError(f"{path}: {refused(cause, doing='read')}; expected the weights of a Keras model") from cause
+    except (KeyError, ValueError) as cause:
         raise WeightError(f"{path}: not the weights of a Keras model ({cause}). Download the file again") from cause
 
 

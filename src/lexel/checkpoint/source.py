@@ -14,6 +14,7 @@ from lexel.checkpoint.files import BIN_FILES, DESCRIPTION_FILES, SAFETENSORS_FIL
 from lexel.checkpoint.gate import Gate, open_gate
 from lexel.checkpoint.hub import snapshot
 from lexel.checkpoint.weights import weight_file
+from lexel.disk import refused
 from lexel.errors import CheckpointError, PolicyError
 from lexel.near import nearest_name
 
@@ -155,6 +156,17 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
+def _hidden(path: Path) -> str | None:
+    """Why nobody can tell whether a path is there, if its folder may not be looked into."""
+    try:
+        os.lstat(path)
+    except PermissionError as error:
+        return f"{refused(error)}; expected a model folder that you may read"
+    except (OSError, ValueError):  # it is not there; or no file can have such a name
+        pass
+    return None
+
+
 def _near_folder(folder: Path) -> str | None:
     """A model folder beside the one that was named, if its name is similar."""
     try:
@@ -170,6 +182,8 @@ def _not_a_source(name: str, folder: Path) -> str:
         return f"{name}: is a file; expected the model folder it lies in, {str(folder.parent)!r}"
     if meant := _near_folder(folder):
         return _did_you_mean(name, meant)
+    if hidden := _hidden(folder):
+        return f"{name}: {hidden}"
     return f"{name}: no such folder, and not a hub id of the form owner/name or owner/name@revision"
 
 
@@ -184,6 +198,8 @@ def _around_graphs(folder: Path) -> Path:
 
 
 def _checked(folder: Path) -> Path:
+    if hidden := _hidden(folder / "config.json"):
+        raise CheckpointError(f"{folder}: {hidden}")
     if not os.path.lexists(folder / "config.json"):
         raise CheckpointError(
             f"{folder}: no config.json; expected a model folder (config.json, weights, tokenizer files)"

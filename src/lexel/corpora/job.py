@@ -168,7 +168,9 @@ def _settle(job: Job, at: int, runner: Runner, progress: Progress, watch: Watch)
         if store.read_json(settled) == mark:  # another run has decided in the meantime
             progress.end_pass()
             return
-        raise DataError(f"{error}: is missing; expected the collected data. Run the same command again") from error
+        raise DataError(
+            f"{error.filename or error}: is missing; expected the collected data. Run the same command again"
+        ) from error
     for shard, decided in zip(shards, settled_parts, strict=True):
         store.write(decided_name(at, shard), decided)
     store.write_json(settled, mark)

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from lexel.data.files import refusal
 from lexel.data.places import connect, is_url, store_errors
-from lexel.disk import sync
+from lexel.disk import refused, sync
 from lexel.errors import DataError
 
 PLAN, STATUS, MANIFEST = "plan.json", "status.json", "manifest.jsonl"
@@ -156,9 +156,11 @@ class FolderStore(Store):
             return (self.folder / name).read_bytes()
         except FileNotFoundError:
             raise
+        except NotADirectoryError as error:
+            raise FileNotFoundError(error.errno, error.strerror, error.filename) from error
         except OSError as error:
             raise DataError(
-                f"{self.where(name)}: cannot be read ({error.strerror}); expected a file of the job. Remove it"
+                f"{self.where(name)}: {refused(error, doing='read')}; expected a file of the job that you may read"
             ) from error
 
     def read_many(self, names: Sequence[str]) -> list[bytes | None]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lexel.data.parquet import first_line
 from lexel.data.tags import spans_of_tags
 from lexel.data.words import words_joined
 from lexel.document import Document
@@ -46,8 +47,9 @@ def read_cached(path: str | os.PathLike[str]) -> Iterator[Document]:
     try:
         with pa.memory_map(place) as file:
             table = pa.ipc.open_stream(file).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{place}: cannot be read as a table of datasets ({error}); expected its cache") from error
+    except (OSError, pa.ArrowException) as error:
+        found = f"cannot be read as a table of datasets ({first_line(error)})"
+        raise DataError(f"{place}: {found}; expected its cache") from error
     names = _label_names(table.schema.metadata or {})
     columns = table.column_names
     words = next((name for name in _WORDS if name in columns), None)

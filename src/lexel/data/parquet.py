@@ -274,5 +274,7 @@ def load_pyarrow() -> tuple[Any, Any]:
 
 
 def first_line(error: Exception) -> str:
-    """What a library says of an error, without the lines that explain it."""
+    """What a library says of an error, without the lines that explain it; what the system says, in its own words."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -65,7 +65,7 @@ def store_errors(url: str, *, expected: str) -> Iterator[None]:
     """
     try:
         yield
-    except (LexelError, FileNotFoundError, FileExistsError):
+    except (LexelError, FileNotFoundError, FileExistsError, MemoryError):
         raise
     except Exception as error:  # each library behind fsspec has errors of its own
         if "PreconditionFailed" in repr(error.__cause__):
@@ -126,10 +126,15 @@ def open_place(place: str) -> BinaryIO:
 
 
 def exists(place: str) -> bool:
-    """Whether a file is there."""
+    """Whether a file is there.
+
+    Raises:
+        OSError: If nobody can tell, because its folder may not be looked into.
+        DataError: If its store refuses.
+    """
     try:
         facts_of(place)
-    except (OSError, LexelError):
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return True
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lexel.data.files import Target, name_of, open_binary, write_errors
-from lexel.data.parquet import load_pyarrow
+from lexel.data.parquet import first_line, load_pyarrow
 from lexel.data.vector_records import Batch, Floats, VectorRecord
 from lexel.errors import DataError, MissingExtra
 
@@ -89,7 +89,8 @@ def schema_of(path: Path) -> Any:
     try:
         return parquet.read_schema(path)
     except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error}); expected a whole Parquet file") from error
+        found = f"cannot be read as Parquet ({first_line(error)})"
+        raise DataError(f"{path}: {found}; expected a whole Parquet file") from error
 
 
 def holds_vectors(path: Path) -> bool:
@@ -108,7 +109,7 @@ def _open_table(path: Path) -> Any:
         return _load_lancedb().connect(path).open_table(TABLE)
     except (ValueError, OSError, RuntimeError) as error:
         raise DataError(
-            f"{path}: no table {TABLE!r} that can be read ({error}); expected what lexel embed wrote"
+            f"{path}: no table {TABLE!r} that can be read ({first_line(error)}); expected what lexel embed wrote"
         ) from error
 
 

@@ -25,7 +25,6 @@ from lexel.serving import page
 from lexel.serving.access import ApiKeys
 from lexel.serving.direct import Direct, direct_routes
 from lexel.serving.failures import (
-    REFUSALS,
     ClientGone,
     NotJson,
     failure_record,
@@ -244,9 +243,8 @@ def _add_failures(app: FastAPI, service: Service) -> None:
     async def failed(request: Request, error: Exception) -> Response:
         return answer_failure(service, request, error)
 
-    answered: tuple[type[Exception], ...] = (RequestValidationError, *REFUSALS)
-    for kind in answered:
-        app.add_exception_handler(kind, failed)
+    app.add_exception_handler(RequestValidationError, failed)
+    app.add_exception_handler(LexelError, failed)
 
 
 def _refused_by_framework(error: RequestValidationError) -> LexelError:

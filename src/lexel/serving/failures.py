@@ -54,8 +54,6 @@ STATUSES: Mapping[type[Exception], int] = {
     DataError: 422,
     OptionError: 422,
     LabelError: 422,
-    TypeError: 422,
-    ValueError: 422,
     Draining: 503,
     Overloaded: 429,
     TimedOut: 504,
@@ -64,9 +62,6 @@ STATUSES: Mapping[type[Exception], int] = {
     CheckpointError: 500,
 }
 """The first matching class decides; any other error is a fault of the server, 500."""
-
-REFUSALS: tuple[type[Exception], ...] = (LexelError, TypeError, ValueError)
-"""Errors that are answered here; the framework answers any other."""
 
 KINDS: Mapping[int, str] = {
     400: "bad_request",

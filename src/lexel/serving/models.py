@@ -7,8 +7,10 @@ readers of a model that compute the same heads share one engine.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -19,7 +21,7 @@ from lexel.checkpoint.sentence_transformers import is_sentence_folder
 from lexel.describe.languages import Vocabulary, look_at_vocabulary
 from lexel.engines.base import Engine
 from lexel.engines.choose import EngineOptions, start_engine
-from lexel.errors import LexelError, MissingExtra
+from lexel.errors import LexelError, MissingExtra, OptionError
 from lexel.names import LABELS_PIECES, TAGGING
 from lexel.pipelines.pipeline import TASKS
 from lexel.serving.failures import UnknownModel, unknown_model
@@ -33,6 +35,7 @@ from lexel.tasks.tag import TASKS_OF_LAYER, Tagger
 from lexel.tasks.zero_shot import ZeroShotClassifier
 from lexel.text.tokenizer import load_tokenizer
 
+_logger = logging.getLogger("lexel.serving")
 AS_IS = "as-is"
 """The value of ``script`` that converts nothing."""
 
@@ -66,18 +69,38 @@ def _zero_shot(reader: ZeroShotClassifier, items: Sequence[Any], options: Mappin
 
 
 def _call(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
-    results: Iterator[Any] = reader(iter(items), **options)
-    return results
+    with _refusals():
+        yield from reader(iter(items), **options)
 
 
 def _zero_shot_call(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
     own = dict(options)
-    results: Iterator[Any] = reader(iter(items), own.pop("candidate_labels"), **own)
-    return results
+    with _refusals():
+        if "candidate_labels" not in own:
+            raise OptionError("candidate_labels: missing; expected a list of labels")
+        yield from reader(iter(items), own.pop("candidate_labels"), **own)
 
 
 def _questions(reader: Any, items: Sequence[Any], options: Mapping[str, Any]) -> Iterator[Any]:
-    return (reader(question=question, context=context, **options) for question, context in items)
+    with _refusals():
+        for question, context in items:
+            yield reader(question=question, context=context, **options)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A pipeline refuses parameters and texts with the errors of transformers' pipelines; a client gets their message.
+
+    Raises:
+        OptionError: For a TypeError or a ValueError.
+    """
+    try:
+        yield
+    except LexelError:
+        raise
+    except (TypeError, ValueError) as error:
+        _logger.warning("a pipeline refused a request: %r", error)
+        raise OptionError(str(error)) from error
 
 
 def _task(load: Callable[..., Any]) -> Load:
@@ -107,6 +130,11 @@ READERS: Mapping[str, Reader] = {
 """Every task of a server: Lexel's own names, and transformers' names for its shapes."""
 
 OWN_TASKS = ("tag", "fill", "classify", "zero-shot", "answer", "embed")
+
+
+def _script(task: str, options: Mapping[str, Any]) -> str:
+    """The script that a task's texts are converted to; the pipelines of transformers have no such option."""
+    return (options.get("script") or AS_IS) if task in OWN_TASKS else AS_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +218,7 @@ class ServedModel:
 
     def has_reader(self, task: str, options: Mapping[str, Any] | None = None) -> bool:
         """Whether the reader of a task with options is loaded."""
-        return (task, (options or {}).get("script") or AS_IS) in self._readers
+        return (task, _script(task, options or {})) in self._readers
 
     def lane(self, task: str, options: Mapping[str, Any] | None = None) -> ReaderLane:
         """The lane of a task with options; equal options give equal lanes. ``script`` chooses the reader.
@@ -203,7 +231,8 @@ class ServedModel:
             return self._plain_lanes[task]
         given = {name: value for name, value in (options or {}).items() if value is not None}
         key = (self.name, task, json.dumps(given, sort_keys=True, default=id))
-        reader = self.reader(task, script=given.pop("script", AS_IS))
+        reader = self.reader(task, script=_script(task, given))
+        given = {name: value for name, value in given.items() if name != "script" or task not in OWN_TASKS}
         lane = ReaderLane(key, reader, READERS[task].read, given)
         if not options:
             self._plain_lanes[task] = lane

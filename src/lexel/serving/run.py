@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,10 @@ from typing import Any
 import uvicorn
 
 from lexel.checkpoint import open_checkpoint
+from lexel.disk import open_regular, refused
 from lexel.engines.choose import EngineOptions
 from lexel.errors import OptionError
+from lexel.serving.access import ApiKeys
 from lexel.serving.app import build_app
 from lexel.serving.options import ModelSpec, ServerOptions
 
@@ -69,9 +72,12 @@ def serve(
         prepare: Called first in each process, for example to set up its log; it is pickled for workers.
 
     Raises:
-        OptionError: If the server cannot listen at the address.
+        OptionError: If the server cannot listen at the address, or cannot use its certificate or its file of keys.
         CheckpointError: If a model cannot be used.
     """
+    _check_certificate(listening)
+    if options.api_key_file is not None:
+        ApiKeys(options.api_key_file)
     with _bind(listening) as bound:
         prepare()
         if listening.workers == 1:
@@ -170,6 +176,38 @@ def _serve(
         h11_max_incomplete_event_size=64 * 1024,
     )
     Server(config, app).run(sockets=[bound])
+
+
+def _check_certificate(listening: Listening) -> None:
+    """Refuse a certificate that cannot be used, before any model is loaded.
+
+    Raises:
+        OptionError: If a file cannot be read, or the key is not the certificate's.
+    """
+    certificate, key = listening.tls_certificate, listening.tls_key
+    if certificate is None:
+        return
+    for path in (certificate,) if key is None else (certificate, key):
+        try:
+            open_regular(path).close()
+        except OSError as error:
+            raise OptionError(f"{path}: {refused(error, doing='read')}; expected a file in PEM form") from error
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password=_ask_later)
+    except _EncryptedKeyError:
+        return
+    except ssl.SSLError as error:
+        files = certificate if key is None else f"{certificate}, {key}"
+        found = f"no certificate with its key ({error.reason or error})"
+        raise OptionError(f"{files}: {found}; expected a certificate and its key in PEM form") from error
+
+
+class _EncryptedKeyError(Exception):
+    """The key has a password, which the server asks for when it starts."""
+
+
+def _ask_later() -> str:
+    raise _EncryptedKeyError
 
 
 def _share_arenas() -> None:

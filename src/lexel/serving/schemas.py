@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lexel.errors import DataError
+
 OffsetUnit = Literal["char", "utf16", "byte"]
 
 
@@ -61,7 +63,7 @@ class Texts(Strict):
     def items(self) -> list[str]:
         """The texts."""
         if (self.text is None) == (self.texts is None):
-            raise ValueError("expected either text (a string) or texts (a list of strings)")
+            raise DataError("expected either text (a string) or texts (a list of strings)")
         return [self.text] if self.text is not None else list(self.texts or ())
 
 
@@ -128,7 +130,7 @@ class ClassifyRequest(Strict):
         """The texts or pairs."""
         given = [value for value in (self.text, self.texts, self.pairs) if value is not None]
         if len(given) != 1:
-            raise ValueError("expected one of text (a string), texts (a list of strings), pairs (lists of two strings)")
+            raise DataError("expected one of text (a string), texts (a list of strings), pairs (lists of two strings)")
         return [self.text] if self.text is not None else self.texts or self.pairs or []
 
 
@@ -163,7 +165,7 @@ class AnswerRequest(Strict):
     def items(self) -> list[tuple[str, str]]:
         """The question with each context."""
         if (self.context is None) == (self.contexts is None):
-            raise ValueError("expected either context (a string) or contexts (a list of strings)")
+            raise DataError("expected either context (a string) or contexts (a list of strings)")
         contexts = [self.context] if self.context is not None else list(self.contexts or ())
         return [(self.question, context) for context in contexts]
 

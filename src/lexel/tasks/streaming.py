@@ -291,7 +291,7 @@ class _Recovering(Generic[Item, Result]):
                 for results in self._steps.read(good()):
                     yield waiting.popleft(), results
                 return
-            except (TypeError, LexelError) as error:
+            except LexelError as error:
                 if not any(map(_good, waiting)) or (self._stops and isinstance(error, EngineError)):
                     raise
             while waiting:
@@ -301,7 +301,7 @@ class _Recovering(Generic[Item, Result]):
         items = _good(places)
         try:
             results = next(iter(self._steps.read([items]))) if items else ()
-        except (TypeError, LexelError) as error:
+        except LexelError as error:
             if len(places) == 1:
                 yield [_Failed(error, is_last=self._stops)], ()
             else:

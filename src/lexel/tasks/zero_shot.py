@@ -96,7 +96,13 @@ def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
         template = CHINESE_TEMPLATE if any(map(_CHINESE.search, labels)) else TEMPLATE
     try:
         hypotheses = [template.format(label) for label in labels]
-    except (IndexError, KeyError, ValueError):
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # "{1}", "{name}", "{0.name}", "{0[name]}", "{"
         hypotheses = [template]
     if hypotheses[0] == template:
         raise LabelError(f"template: {template!r}; expected a sentence with {{}} where the label goes")

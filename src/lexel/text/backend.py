@@ -16,7 +16,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
-from lexel.errors import CheckpointError
+from lexel.errors import CheckpointError, LexelError
 from lexel.jsonfile import UTF8_MARK, parse_object, read_bounded, read_object
 from lexel.text.pieces import SpecialPieces
 from lexel.text.sentencepiece_file import (
@@ -57,11 +57,11 @@ def library_errors(where: str, advice: str) -> Iterator[None]:
     """Say what the library raises in one line; its panics are no ``Exception``.
 
     Raises:
-        CheckpointError: Whatever the library raised.
+        CheckpointError: Whatever the library raised, but a lack of memory.
     """
     try:
         yield
-    except CheckpointError:
+    except (LexelError, MemoryError):
         raise
     except BaseException as error:  # the library raises bare Exceptions, and panics
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":

@@ -90,7 +90,7 @@ def write_checkpoint(
             write_json(partial / "run.json", {"step": step, **run})
             sync([partial / "run.json"])
     except (OSError, RuntimeError) as cause:
-        problem = str(cause)
+        problem = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     failed = process_group.sum([float(bool(problem))])[0] > 0
     if process_group.is_main:
         if failed:
@@ -160,7 +160,8 @@ def _load_tensors(path: Path) -> dict[str, Any]:
         values: dict[str, Any] = torch.load(path, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as cause:
         called = _GLOBAL.search(str(cause))
-        found = f"names {called[1]}, which is not run" if called else f"cannot be read ({type(cause).__name__})"
+        said = (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+        found = f"names {called[1]}, which is not run" if called else f"cannot be read ({said})"
         raise CheckpointError(
             f"{path}: {found}; expected tensors and plain values, as training writes them. Delete {path.parent} to "
             "resume from an earlier checkpoint"

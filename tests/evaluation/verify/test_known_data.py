@@ -230,3 +230,10 @@ def test_another_precision_is_named_if_it_gives_the_claim(ner: tuple[Path, dict[
     ).verdicts
     assert verdict.is_within is False
     assert any(reason.startswith("computed in bf16 it is") for reason in verdict.reasons)
+
+
+def test_a_table_of_the_cache_that_is_gone_is_said_plainly(here: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"no.arrow: cannot be read as a table of datasets \(No such file or directory\)"
+    ):
+        list(read_cached(here / "no.arrow"))

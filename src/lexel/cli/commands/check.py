@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lexel.cli.jobs.outputs import check_outputs
 from lexel.cli.options.check import CheckOptions, Models
 from lexel.cli.options.groups import MessageOptions, grouped
 from lexel.cli.terminal.messages import note, reported
@@ -35,10 +36,13 @@ def check(*, models: Models = None, asked: CheckOptions, messages: MessageOption
     with reported(messages):
         if not models and not asked.lock:
             raise typer.BadParameter("expected models to check, or --lock", param_hint="MODELS")
+        check_outputs(asked.out, inputs=[asked.policy])
         where, named, findings = _check(models or [], asked)
         if asked.out is not None:
-            with open(asked.out, "w", encoding="utf-8") as file:
-                file.write(_text(_report(findings, asked, named, where=where)))
+            from lexel.data.files import open_output
+
+            with open_output(asked.out) as output:
+                output.write(_text(_report(findings, asked, named, where=where)))
             note(f"{asked.out}: written")
         elif asked.to == "terminal":
             _show(findings, named)

@@ -64,13 +64,13 @@ def describe(
 
 
 def _measure(model: ModelOptions, measuring: MeasuringOptions, compute: ComputeOptions) -> Speed:
+    from lexel.data.files import LineReader
     from lexel.describe.measure import measure
     from lexel.tasks.loading import load_checkpoint
 
     texts = []
     if measuring.text is not None:
-        with open(measuring.text, encoding="utf-8") as file:
-            texts = [line.rstrip("\n") for line in file if line.strip()]
+        texts = [line for line in LineReader(measuring.text) if line.strip()]
     return measure(load_checkpoint(model.model, revision=model.revision), texts, **compute.loading)
 
 

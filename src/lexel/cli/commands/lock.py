@@ -69,13 +69,13 @@ def _add(models: list[str], held: Lock, policy: Policy) -> Lock:
 
 
 def _update(held: Lock, policy: Policy, *, text: str | None, is_written: bool) -> None:
+    from lexel.data.files import LineReader
     from lexel.locking.make import update
     from lexel.trust.lock import write_lock
 
     texts = []
     if text is not None:
-        with open(text, encoding="utf-8") as file:
-            texts = [line.rstrip("\n") for line in file if line.strip()]
+        texts = [line for line in LineReader(text) if line.strip()]
     changes = update(held, policy=policy, texts=texts)
     for change in changes:
         print(f"{change.before.name}: {'no change' if not change.lines else ''}".rstrip(" "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,8 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     if file is None:
         return {}
     layers = layers_of_data(file)
+    if not layers and not os.path.exists(file.path):
+        raise DataError(f"{file.path}: no such file; expected a file of training data")
     if not layers:
         raise OptionError(
             f"--heads: not given, and {file.path} has no words, pos or entities; name a task: fill, classify, "

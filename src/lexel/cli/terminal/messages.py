@@ -16,6 +16,7 @@ import typer
 
 from lexel.cli.options.groups import MessageOptions
 from lexel.cli.terminal.statuses import FAILED, HUNG_UP, INTERRUPTED, PIPE_BROKEN, TERMINATED
+from lexel.disk import refused
 from lexel.errors import DataError, LexelError
 from lexel.visible import for_terminal, one_line
 
@@ -121,7 +122,10 @@ def _told(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory: memory grows with the longest record; refuse long ones with --max-chars"
     if isinstance(error, OSError):
-        return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        if error.filename is None:
+            return error.strerror or str(error)
+        advice = "; check its permissions" if isinstance(error, PermissionError) else ""
+        return f"{error.filename}: {refused(error, doing='used')}{advice}"
     return f"a bug in Lexel: {type(error).__name__}: {error}; please report it with the output of --debug"
 
 

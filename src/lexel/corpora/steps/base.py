@@ -58,7 +58,7 @@ class Shard:
         Raises:
             DataError: If the job stops at such records.
         """
-        if not isinstance(error, LexelError | TypeError | ValueError):
+        if not isinstance(error, LexelError):
             raise error
         if self.stops_at_faults:
             raise DataError(f"line {record.place}: {error}; skip such records with --on-error skip") from error

@@ -87,6 +87,8 @@ def _read_names(path: str) -> Pool:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DataError(f"{path}: {refused(error)}; expected a file of entities") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} is not UTF-8; expected a file of entities in UTF-8") from error
     for number, line in enumerate(lines, 1):
         label, tab, name = line.partition("\t")
         if not tab or not name.strip():

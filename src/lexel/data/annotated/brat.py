@@ -13,6 +13,7 @@ import io
 import os
 import re
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -113,6 +114,9 @@ def _pair_of_files(path: Path, name: str) -> _Pair:
         ) from error
 
 
+_EXPECTED = "expected a folder of pairs, a .ann file, or a zip file of pairs"
+
+
 def _pairs_of_zip(source: Any) -> Iterator[_Pair]:
     name = name_of(source)
     if isinstance(source, io.TextIOBase):
@@ -125,9 +129,15 @@ def _pairs_of_zip(source: Any) -> Iterator[_Pair]:
                 annotation = text.removesuffix(".txt") + ".ann"
                 found = archive.read(annotation) if annotation in names else None
                 yield _Pair(text.removesuffix(".txt"), f"{name}/{annotation}", archive.read(text), found)
-    except (OSError, BadZipFile) as error:
-        expected = "expected a folder of pairs, a .ann file, or a zip file of pairs"
-        raise DataError(f"{name}: cannot be read as brat ({error}); {expected}") from error
+    except OSError as error:
+        raise DataError(f"{name}: {refused(error, doing='read')}; {_EXPECTED}") from error
+    except (
+        BadZipFile,
+        EOFError,
+        RuntimeError,
+        zlib.error,
+    ) as error:  # a RuntimeError: encrypted, or packed in a new way
+        raise DataError(f"{name}: cannot be read as brat ({error}); {_EXPECTED}") from error
 
 
 def _document(pair: _Pair, encoding: str, losses: Losses) -> Document:

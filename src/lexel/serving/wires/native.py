@@ -209,7 +209,7 @@ class Native:
             model = self._service.models.able(body.model, "tag")
             lane = await self._service.lane(model, "tag", tag_options(body.options))
             (found,) = await self._service.read(lane, body.items(), request=None)
-        except (LexelError, ValueError) as error:
+        except LexelError as error:
             return json_bytes(error_record(error)) + b"\n"
         if isinstance(found, Exception):
             return json_bytes(error_record(found)) + b"\n"

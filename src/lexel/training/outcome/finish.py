@@ -152,7 +152,8 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as cause:
         shutil.rmtree(folder, ignore_errors=True)
+        said = getattr(cause, "strerror", None) or cause
         raise CheckpointError(
-            f"{folder.parent}: the model was not written ({cause}); its checkpoints are unchanged. Free some disk "
+            f"{folder.parent}: the model was not written ({said}); its checkpoints are unchanged. Free some disk "
             "space and run the same command again"
         ) from cause

@@ -18,7 +18,8 @@ from lexel.errors import DataError, OptionError
 class Rewrite(Step):
     """Add the texts that a command returns, one line for each input line. Rewritten texts have no words and entities.
 
-    The command is called once for each shard, without a shell. A text with line feeds or lone surrogates is not rewritten.
+    The command is called once for each shard, without a shell. A text with line feeds or lone surrogates is not
+    rewritten.
 
     Attributes:
         command: The command with its arguments.

@@ -1,1 +1,1 @@
-"""The command line: one file a command. Nothing heavy is imported before arguments are parsed."""
+"""The command line, one file per command. Heavy libraries are imported only after arguments are parsed."""

@@ -1,4 +1,4 @@
-"""The commands of ``lexel``, and the messages on misuse."""
+"""The commands of ``lexel``, and the messages for wrong arguments."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Train and convert": (train, calibrate, distill, quantize, export, convert),
     "Models": (models, describe, check, lock, bundle, card),
 }
-"""The commands, by the panels of the help."""
+"""The commands by their panels in the help."""
 
 _SETTINGS: dict[Callable[..., None], dict[str, Any]] = {train: {"token_normalize_func": spelled}}
 
@@ -100,13 +100,13 @@ def _main(
 
 
 def run_app() -> int:
-    """Run the command that the arguments say; gives its exit status."""
+    """Run the command in the arguments; returns its exit status."""
     end_on_signals()
     have_output_buffered()
     try:
         with output_reported():
             status = app(sys.argv[1:] or ["--help"], prog_name="lexel", standalone_mode=False)
-            if not status:  # a command that failed has said so
+            if not status:  # a failed command has printed its error
                 flush_output()
     except MISUSE as misuse:
         say_error(_told(misuse))
@@ -119,14 +119,14 @@ def run_app() -> int:
 
 
 def _told(misuse: Exception) -> str:
-    """The misuse in a line, with the nearest thing that would have been right, and where to read on."""
+    """One line about a wrong argument, with a similar correct one, and the help to read."""
     context, near = getattr(misuse, "ctx", None), getattr(misuse, "possibilities", None)
     said = str(getattr(misuse, "format_message", misuse.__str__)()).rstrip(".")
-    if near is not None:  # the parser lists whatever is a little like it
+    if near is not None:  # the parser lists even remotely similar names
         said = str(getattr(misuse, "message", misuse)).partition(" Did you mean")[0].rstrip(".")
         nearest = nearest_name(str(getattr(misuse, "option_name", "")), near)
         said += "" if nearest is None else f"; did you mean {nearest}?"
-    said = said.replace("Value error, ", "")  # the parser's own word for any value it does not take
+    said = said.replace("Value error, ", "")  # the parser's word for any value that it rejects
     variable = getattr(getattr(misuse, "param", None), "envvar", None)
     if isinstance(variable, str) and variable in os.environ and not _is_given(misuse):
         said += f" (from {variable})"
@@ -135,6 +135,6 @@ def _told(misuse: Exception) -> str:
 
 
 def _is_given(misuse: Exception) -> bool:
-    """Whether the option in question stands on the command line."""
+    """Whether the option is on the command line."""
     names = tuple(getattr(getattr(misuse, "param", None), "opts", ()))
     return any(argument.startswith(names) for argument in sys.argv[1:])

@@ -11,9 +11,9 @@ from lexel.cli.terminal.statuses import FAILED, INTERRUPTED
 
 
 def run() -> int:
-    """Run the command line; gives its exit status.
+    """Run the command line; returns its exit status.
 
-    Importing the commands takes a tenth of a second, in which Ctrl-C is to end them as quietly as later.
+    Importing the commands takes a tenth of a second; Ctrl-C must end the program quietly in this time too.
     """
     status = _run()
     if any(thread.name == READER for thread in threading.enumerate()):

@@ -1,4 +1,4 @@
-"""``lexel answer``: answers to questions, as spans of their contexts."""
+"""``lexel answer``: answer questions with spans of their contexts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel bundle``: one archive for a machine without a network."""
+"""``lexel bundle``: pack a model for a machine without a network."""
 
 from __future__ import annotations
 

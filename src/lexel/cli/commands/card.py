@@ -90,7 +90,7 @@ def _text(said: str) -> str:
 
 
 def _sets(data: list[str], *, input: InputOptions, labelled: LabelledOptions) -> list[CardData]:
-    """Look at all that is named, so that errors are reported before a model is loaded."""
+    """Check all files, so that errors are reported before a model is loaded."""
     from lexel.cards.measuring import CardData
     from lexel.evaluation.verify.claimed_data import Labelled
 
@@ -104,7 +104,7 @@ def _sets(data: list[str], *, input: InputOptions, labelled: LabelledOptions) ->
 
 
 def _parts(entry: str) -> tuple[str, str | None, str | None]:
-    """``FILE[:NAME[:LICENCE]]``; a file that there is under the whole name is that file."""
+    """Parse ``FILE[:NAME[:LICENCE]]``; if a file with the whole name exists, it is that file."""
     if Path(entry).is_file():
         return entry, None, None
     path, *rest = entry.rsplit(":", 2) if Path(entry.rsplit(":", 2)[0]).is_file() else entry.rsplit(":", 1)
@@ -113,7 +113,7 @@ def _parts(entry: str) -> tuple[str, str | None, str | None]:
 
 
 def _role(path: str) -> str:
-    """Which part of a set a file is, as its name says; a test set if it says nothing."""
+    """The part of a data set that a file is, by its name; by default the test set."""
     name = Path(path).name.lower()
     return "validation" if "dev" in name or "valid" in name else "train" if "train" in name else "test"
 
@@ -132,6 +132,6 @@ def _question(name: str) -> str:
 
 
 def _ask(names: tuple[str, ...]) -> dict[str, str]:
-    """Ask a person; an empty answer leaves it unknown."""
+    """Ask the user; an empty answer leaves the fact unknown."""
     said = {name: typer.prompt(_question(name), default="", show_default=False, err=True) for name in names}
     return {name: text.strip() for name, text in said.items() if text.strip()}

@@ -1,4 +1,4 @@
-"""``lexel check``: whether models may be loaded, and why not."""
+"""``lexel check``: check models against the policy and the lock."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check(*, models: Models = None, asked: CheckOptions, messages: MessageOption
 
 
 def _check(models: Sequence[str], asked: CheckOptions) -> tuple[str, list[str], list[Finding]]:
-    """The file to show results at, the models, and what speaks against them."""
+    """The file that results refer to, the models, and the findings against them."""
     from pathlib import Path
 
     from lexel.checkpoint.check import check_lock, check_models

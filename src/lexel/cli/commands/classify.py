@@ -1,4 +1,4 @@
-"""``lexel classify``: classes of texts and pairs of texts."""
+"""``lexel classify``: classify texts and pairs of texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel cluster``: groups of vectors that are near each other."""
+"""``lexel cluster``: group similar vectors."""
 
 from __future__ import annotations
 

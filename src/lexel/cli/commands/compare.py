@@ -1,4 +1,4 @@
-"""``lexel compare``: several models on the same data."""
+"""``lexel compare``: compare several models on the same data."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def compare(
 
 
 def short_names(models: Sequence[str]) -> list[str]:
-    """What to call models: folders by their last part, unless two are called the same."""
+    """The names of models: for a folder, its last part, unless two are the same."""
     names = [Path(model).name if Path(model).is_dir() and Path(model).name else model for model in models]
     names = [name if names.count(name) == 1 else model for name, model in zip(names, models, strict=True)]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
@@ -139,7 +139,7 @@ def _data_set(file: LabelledFile, name: str) -> DataSet:
 
 
 def _file_names(places: Sequence[str]) -> list[str]:
-    """What to call files: by their names without endings, unless two are called the same."""
+    """The names of files: without their endings, unless two are the same."""
     names = [Path(place).name.split(".")[0] or place for place in places]
     return [name if names.count(name) == 1 else place for name, place in zip(names, places, strict=True)]
 
@@ -161,7 +161,7 @@ def _report(comparison: Comparison, comparing: ComparingOptions, *, is_quiet: bo
 
 
 def _made(comparison: Comparison) -> dict[str, Any]:
-    """Where the numbers come from, models and data apart."""
+    """The provenance of the figures, without models and data."""
     from lexel.evaluation.scores.provenance import describe_command
 
     options = comparison.options

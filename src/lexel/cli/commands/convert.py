@@ -1,4 +1,4 @@
-"""``lexel convert``: a folder with other weights as one with ``model.safetensors``."""
+"""``lexel convert``: convert weights to ``model.safetensors``."""
 
 from __future__ import annotations
 

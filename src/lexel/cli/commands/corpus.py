@@ -1,4 +1,4 @@
-"""``lexel corpus``: more text than fits in memory, through steps, shard by shard."""
+"""``lexel corpus``: send more text than fits in memory through steps, shard by shard."""
 
 from __future__ import annotations
 

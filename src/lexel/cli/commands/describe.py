@@ -1,4 +1,4 @@
-"""``lexel describe``: what a model is and needs, before its weights are downloaded."""
+"""``lexel describe``: describe a model and its needs before its weights are downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel distill``: a smaller model from a larger one, and what that costs."""
+"""``lexel distill``: train a smaller model from a larger one, and measure the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel embed``: vectors of texts, words or entities."""
+"""``lexel embed``: compute vectors of texts, words or entities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel evaluate``: how good a model is on labelled data."""
+"""``lexel evaluate``: evaluate a model on labelled data."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def evaluate(
 
 
 def _has_parts(model: ModelOptions, layers: LayerOptions) -> bool:
-    """Whether layers have models of their own, which are taggers then."""
+    """Whether layers have separate models, which must be taggers."""
     return any(part is not None for part in (model.words, layers.pos, layers.entities))
 
 
@@ -120,7 +120,7 @@ def _options(measure: MeasureOptions, *, input: InputOptions, tagging: TagOption
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A tagger, and the data it is measured on."""
+    """A tagger, and the data to evaluate it on."""
 
     tagger: Tagger
     data: LabelledFile

@@ -1,4 +1,4 @@
-"""``lexel export``: a model for other programs, checked against the model."""
+"""``lexel export``: export a model for other programs, and compare the result with it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def export(
 
 
 def _tell(records: Mapping[str, Mapping[str, Any]]) -> None:
-    """A line for each graph: its size, and how near it is to the model."""
+    """A line for each graph: its size, and its difference from the model."""
     for name, record in records.items():
         for precision, graph in (record["graphs"] | record["formats"]).items():
             note(

@@ -1,4 +1,4 @@
-"""``lexel fill``: masked words, and how little texts surprise a model."""
+"""``lexel fill``: fill masked words, and compute the pseudo-perplexity of texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel lock``: pin models down to the checksum of each file."""
+"""``lexel lock``: pin models by the checksums of their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel models``: what loads without a download."""
+"""``lexel models``: list the models that load without a download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel probe``: where in a model a property sits."""
+"""``lexel probe``: find out which layer of a model holds a property."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _report(result: ProbeResult, probing: ProbingOptions, *, made: dict[str, Any
 
 
 def _made(checkpoint: Checkpoint, file: LabelledFile, test: LabelledFile | None) -> dict[str, Any]:
-    """Where the numbers come from."""
+    """The provenance of the figures."""
     from lexel.evaluation.scores.provenance import describe_command, describe_data
 
     source = checkpoint.source

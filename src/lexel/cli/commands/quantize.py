@@ -1,4 +1,4 @@
-"""``lexel quantize``: a model with its products in eight bits, and what that costs."""
+"""``lexel quantize``: quantize a model to eight bits, and measure the loss."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _compress(checkpoint: Checkpoint, out: Path) -> None:
 
 
 def _texts(place: str, *, encoding: str) -> list[str]:
-    """The texts of a file, whatever its format; blank ones left out."""
+    """The texts of a file in any format, without blank ones."""
     from lexel.data import by_ending
 
     reader = by_ending(place).reader

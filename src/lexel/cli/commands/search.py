@@ -1,4 +1,4 @@
-"""``lexel search``: what among many texts is nearest to a query."""
+"""``lexel search``: find the texts nearest to a query."""
 
 from __future__ import annotations
 

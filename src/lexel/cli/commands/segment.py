@@ -1,4 +1,4 @@
-"""``lexel segment``: words only."""
+"""``lexel segment``: split text into words."""
 
 from __future__ import annotations
 

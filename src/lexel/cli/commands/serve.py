@@ -1,4 +1,4 @@
-"""``lexel serve``: a model as a service."""
+"""``lexel serve``: serve models over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexel tag``: words, tags and entities."""
+"""``lexel tag``: find words, tags and entities."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ def tag(
             ignore=ignore,
             max_chars=input.max_chars,
         )
-        bundled = bundled_model_of(load())  # says what is loaded, and what is wrong with it, once
+        bundled = bundled_model_of(load())  # logs the loaded model and warnings about it once
         tag_in_parts(job, step, parts=parts, compute=compute, bundled=bundled, is_quiet=messages.quiet)

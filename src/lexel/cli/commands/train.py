@@ -1,4 +1,4 @@
-"""``lexel train``: from labelled data to a model folder."""
+"""``lexel train``: train a model on labelled data."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _options(recipe: str | None, given: Any) -> TrainingOptions:
 
 
 def _typed(given: Any) -> Iterator[tuple[str, Value]]:
-    """The options that were given on the command line or by variables."""
+    """The options from the command line and from environment variables."""
     from lexel.training.config.recipe import read_words
 
     for field in fields(given):
@@ -83,7 +83,7 @@ def _typed(given: Any) -> Iterator[tuple[str, Value]]:
 
 
 def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
-    """A head for each layer that the first document has, where no heads were named."""
+    """A head for each layer of the first document, if no heads were named."""
     from lexel.training.config.recipe import first_data_file
     from lexel.training.config.values import Value
     from lexel.training.start.plan import layers_of_data
@@ -105,7 +105,7 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _note_left_out(options: TrainingOptions) -> None:
-    """Name the heads of the base model that the new model will not have, because the data has no such labels."""
+    """Print the heads of the base model that are left out because the data has no such labels."""
     from lexel.training.start.plan import heads_left_out
 
     for name, layer in heads_left_out(options).items():

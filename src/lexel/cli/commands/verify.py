@@ -1,4 +1,4 @@
-"""``lexel verify``: run again what a model's card claims."""
+"""``lexel verify``: check the figures of a model card."""
 
 from __future__ import annotations
 
@@ -80,19 +80,19 @@ def verify(
 
 
 def _card_of(model: ModelOptions, labels: LabelOptions) -> tuple[list[Claim], list[Head]]:
-    """What the card claims and which heads there are: without both there is no need for the model."""
+    """The card's claims and the model's heads: without both, the model is not loaded."""
     from lexel.cards.metadata import read_claims
     from lexel.checkpoint.source import fetch
     from lexel.tasks.loading import load_checkpoint
 
     claims = read_claims(fetch(model.model, revision=model.revision).folder)
-    if labels.scheme is not None or labels.labels is not None:  # said of tags
+    if labels.scheme is not None or labels.labels is not None:  # an error about tags
         return claims, []
     return claims, list(load_checkpoint(model.model, revision=model.revision).heads.values())
 
 
 def _is_of_classes(heads: Sequence[Head]) -> bool:
-    """Whether what a folder does is to classify texts, and not to tag them."""
+    """Whether a folder classifies texts, and does not tag them."""
     tasks = {head.task for head in heads}
     return "classify" in tasks and not tasks.intersection(TAGGING)
 
@@ -100,7 +100,7 @@ def _is_of_classes(heads: Sequence[Head]) -> bool:
 def _files(
     data: Sequence[str], asked: ClaimOptions, heads: Sequence[Head], *, input: InputOptions, labelled: LabelledOptions
 ) -> list[Labelled]:
-    """Look at all that is named, so that errors are reported before a model is loaded."""
+    """Check all files, so that errors are reported before a model is loaded."""
     from lexel.evaluation.verify.verify import Labelled
 
     if asked.dataset is not None and len(data) > 1:
@@ -117,7 +117,7 @@ def _files(
 
 
 def _known(claims: Sequence[Claim]) -> list[Labelled]:
-    """The data sets that the card names, in your copies or in the cache of datasets."""
+    """The card's data sets, from your copies or from the cache of datasets."""
     from lexel.evaluation.verify.known_data import find_data
 
     files = find_data(claims)
@@ -182,7 +182,7 @@ def _verify(
 
 
 def _made(reader: Tagger | Classifier, files: list[Labelled]) -> dict[str, Any]:
-    """Where the numbers come from."""
+    """The provenance of the figures."""
     from lexel.evaluation.scores.provenance import (
         describe_data,
         describe_flow,

@@ -1,1 +1,1 @@
-"""The work of the commands: records in, results out."""
+"""The work of the commands: reads records and writes results."""

@@ -1,4 +1,4 @@
-"""Questions from files through an answerer into the output: question n in is record n out."""
+"""Answers questions from files: question n of the input is record n of the output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lexel.errors import DataError
 from lexel.tasks.answer import Answerer, Answers
 
 _AROUND_CHARS = 120
-"""How much of the context is shown on either side of an answer."""
+"""Number of characters of context that are shown on each side of an answer."""
 
 
 def load_answerer(
@@ -34,7 +34,7 @@ def load_answerer(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> Answerer:
-    """The answerer that the options ask for."""
+    """Load the answerer that the options name."""
     options = asdict(spans) | {"max_chars": questions.max_chars, "script": script}
     if spans.max_answer_pieces is None:
         del options["max_answer_pieces"]
@@ -44,15 +44,15 @@ def load_answerer(
 def plan_answers(
     files: Sequence[str] | None, questions: QuestionOptions, *, output: AnswerOutputOptions
 ) -> AnsweringJob:
-    """Look at the files, so that errors are reported before a model is loaded.
+    """Check the files, so that errors are reported before a model is loaded.
 
     Args:
-        files: The files to read; ``-`` or none of them is standard input.
-        questions: What is asked, and how files are read.
-        output: Where results go.
+        files: The files to read; ``-`` or no file means standard input.
+        questions: The question, and how files are read.
+        output: The output and its format.
 
     Raises:
-        DataError: If a file cannot be there, or the question is blank.
+        DataError: If a file cannot be read or written, or the question is blank.
     """
     places = tuple(files or ("-",))
     check_places(places, output.out)
@@ -63,12 +63,12 @@ def plan_answers(
 
 @dataclass(frozen=True, slots=True)
 class AnsweringJob:
-    """What is asked, and where the answers go.
+    """Questions, and the output for their answers.
 
     Attributes:
         places: The files.
-        questions: What is asked, and how files are read.
-        output: Where results go.
+        questions: The question, and how files are read.
+        output: The output.
         format: The format of the results.
     """
 
@@ -78,10 +78,10 @@ class AnsweringJob:
     format: str
 
     def run(self, answerer: Answerer, *, is_quiet: bool) -> None:
-        """Read everything, answer it and write it.
+        """Read all questions, and write the answers.
 
         Raises:
-            DataError: If a question cannot be read, or an answer not written.
+            DataError: If a question cannot be read, or an answer cannot be written.
         """
         files, faults = InputFiles(self.places), Faults(self.questions.on_error)
         route = Route(self.places, self.output.out, self.output.line_buffered, by_line=False)
@@ -124,7 +124,7 @@ def _results(answerer: Answerer, questions: Iterable[Question], *, route: Route)
 
 
 def _as_document(result: Result) -> Document:
-    """A question over the part of its context around the answer, with the answers in it marked by their scores."""
+    """A question above the part of its context around the answer, with the answers marked by their scores."""
     answers: Answers = result.found
     best = answers.best
     if best is None:

@@ -1,4 +1,4 @@
-"""Bad records beside the results: ``--on-error file`` writes them to ``OUT.errors.jsonl``."""
+"""``--on-error file``: writes bad records to ``OUT.errors.jsonl``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lexel.names import OnErrorOrFile
 
 
 def check_on_error(on_error: OnErrorOrFile, out: str | None) -> None:
-    """Refuse to write bad records aside where there is no output that they could lie beside.
+    """Refuse ``--on-error file`` without an output file.
 
     Raises:
-        typer.BadParameter: Saying what to add.
+        typer.BadParameter: Naming the option to add.
     """
     if on_error == "file" and out in (None, "-"):
         raise typer.BadParameter("file: bad records go beside the results; add --out FILE", param_hint="--on-error")
@@ -26,7 +26,7 @@ def check_on_error(on_error: OnErrorOrFile, out: str | None) -> None:
 
 @contextmanager
 def counted_faults(on_error: OnErrorOrFile, *, out: str | None) -> Iterator[Faults]:
-    """Give what counts bad records, and by the rule ``file`` writes them; without one there is no file."""
+    """Count bad records, and with the rule ``file`` write them; without bad records, no file is written."""
     with ExitStack() as stack:
         opened: list[TextOutput] = []
 

@@ -1,4 +1,4 @@
-"""Texts from files through a classifier into the output: record n in is record n out, in constant memory."""
+"""Classifies texts from files: record n of the input is record n of the output, in constant memory."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _ENDINGS = {**JSON_ENDINGS, ".tsv": "tsv"}
 
 
 def check_classes(classes: ClassOptions) -> None:
-    """Refuse options that do not go together.
+    """Refuse options that cannot be combined.
 
     Raises:
-        typer.BadParameter: Naming the one that cannot be.
+        typer.BadParameter: Naming the wrong option.
     """
     if classes.labels is None and classes.template is not None:
         raise typer.BadParameter("is for zero-shot; add --labels A,B,...", param_hint="--template")
@@ -63,7 +63,7 @@ def check_classes(classes: ClassOptions) -> None:
 def load_classifier(
     model: HeadOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
 ) -> AnyClassifier:
-    """The classifier that the options ask for: of trained classes, or with ``--labels`` of any."""
+    """Load the classifier that the options name: a trained one, or with ``--labels`` a zero-shot one."""
     if classes.labels is None:
         return load_calibrated(model, classes, script=script, compute=compute, messages=messages)
     return load_reader(
@@ -83,7 +83,7 @@ def load_classifier(
 def load_calibrated(
     model: HeadOptions, classes: ClassOptions, *, script: str, compute: ComputeOptions, messages: MessageOptions
 ) -> Classifier:
-    """The classifier of trained classes, with the calibration that the options name."""
+    """Load a trained classifier, with the calibration in the options."""
     return load_reader(
         Classifier.load,
         model,
@@ -102,16 +102,16 @@ def load_calibrated(
 def plan_classes(
     files: Sequence[str] | None, texts: TextOptions, *, output: ClassOutputOptions, is_labelled: bool
 ) -> ClassifyingJob:
-    """Settle formats and look at the files, so that errors are reported before a model is loaded.
+    """Choose formats and check the files, so that errors are reported before a model is loaded.
 
     Args:
-        files: The files to read; ``-`` or none of them is standard input.
+        files: The files to read; ``-`` or no file means standard input.
         texts: How they are read.
-        output: Where results go.
+        output: The output and its format.
         is_labelled: Whether the input must be labelled.
 
     Raises:
-        DataError: If a file cannot be there.
+        DataError: If a file cannot be read or written.
         typer.BadParameter: If the format of the output is unclear.
     """
     places = tuple(files or ("-",))
@@ -130,18 +130,18 @@ def _input_format(place: str, texts: TextOptions, *, is_labelled: bool) -> str:
         return known
     try:
         return "text" if place == "-" else by_ending(place).name
-    except DataError:  # whatever else it is called, it is text
+    except DataError:  # any other ending means text
         return "text"
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifyingJob:
-    """What is classified, and where it goes.
+    """Texts to classify, and the output.
 
     Attributes:
         sources: The files, each with its format.
         texts: How they are read.
-        output: Where results go.
+        output: The output.
         format: The format of the results.
     """
 
@@ -151,7 +151,7 @@ class ClassifyingJob:
     format: str
 
     def run(self, classifier: AnyClassifier, *, is_quiet: bool) -> None:
-        """Read everything, classify it and write it.
+        """Read and classify all texts, and write the results.
 
         Raises:
             DataError: If a record cannot be read or written.
@@ -165,11 +165,11 @@ class ClassifyingJob:
         say_losses((), faults)
 
     def calibrate(self, classifier: Classifier) -> None:
-        """Find what suits the labelled input, and write it.
+        """Calibrate on the labelled input, and write the result.
 
         Raises:
-            DataError: If a record cannot be read, or there is none.
-            LabelError: If labels do not fit the model's.
+            DataError: If a record cannot be read, or there are none.
+            LabelError: If labels do not match the model's.
         """
         files, faults = InputFiles(self._places), Faults(self.texts.on_error)
         found = classifier.calibrate(self._records(files, faults, labelled=True))
@@ -235,7 +235,7 @@ def _text_of(record: Classified, classifier: AnyClassifier) -> Any:
 
 
 def _tsv_writer(output: TextOutput) -> Write:
-    """Lines of labels, best score, and the text; of pairs its second one too."""
+    """Lines with labels, best score, and the text; for pairs, also the second text."""
     columns: list[str] = []
 
     def write(result: Result) -> None:
@@ -256,7 +256,7 @@ def _tsv_writer(output: TextOutput) -> Write:
 
 
 def _fasttext_writer(output: TextOutput) -> Write:
-    """Lines of classes and the text, to train fastText on."""
+    """Lines with classes and the text, for training fastText."""
 
     def write(result: Result) -> None:
         found: Classification = result.found
@@ -268,7 +268,7 @@ def _fasttext_writer(output: TextOutput) -> Write:
 
 
 def _terminal_writer(output: TextOutput) -> Write:
-    """A line a text: the classes with their scores, those given in bold, and the text behind them."""
+    """One line per text: the classes with their scores, assigned ones in bold, and the text."""
     in_style = styler(output)
 
     def write(result: Result) -> None:

@@ -1,4 +1,4 @@
-"""Corpora on the command line: a job from options, a bar while it runs, and what it found in words."""
+"""Corpora on the command line: jobs from options, a progress bar, and reports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TOPIC_NAMES = 8
 
 
 def options_of(recipe: RecipeOptions, input: CorpusInputOptions, running: RunnerOptions) -> JobOptions:
-    """The job's options from those of the command line."""
+    """The job's options, from those of the command line."""
     keep = input.keep if input.keep in ("all", "none") else tuple(name.strip() for name in input.keep.split(","))
     return JobOptions(
         format=input.from_,
@@ -47,7 +47,7 @@ def options_of(recipe: RecipeOptions, input: CorpusInputOptions, running: Runner
 
 @contextmanager
 def progress_bar(*, is_wanted: bool) -> Iterator[Watch]:
-    """Give what draws how far a job is, where a person is looking."""
+    """A function that draws the progress of a job on a terminal."""
     if not is_wanted or not is_terminal(sys.stderr):
         yield lambda _: None
         return
@@ -78,7 +78,7 @@ def progress_bar(*, is_wanted: bool) -> Iterator[Watch]:
 
 @contextmanager
 def run_told(*, is_quiet: bool) -> Iterator[Watch]:
-    """Give what says how a job begins, draws how far it is, and says what to do if it is interrupted."""
+    """A function that prints the start of a job, draws its progress, and says what to do if it is interrupted."""
     with progress_bar(is_wanted=not is_quiet) as draw:
         start = _Start()
 
@@ -94,7 +94,7 @@ def run_told(*, is_quiet: bool) -> Iterator[Watch]:
 
 
 class _Start:
-    """Says once how much there is to do, and how much of it an earlier run did."""
+    """Prints once how much there is to do, and how much of it an earlier run did."""
 
     def __init__(self) -> None:
         self._has_begun = self._has_looked = False
@@ -111,7 +111,7 @@ class _Start:
 
 
 def _count(number: int, thing: str) -> str:
-    """A number of things in words: ``1 shard``, ``2,000 shards``."""
+    """A number with its unit: ``1 shard``, ``2,000 shards``."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
@@ -136,7 +136,7 @@ def _duration(seconds: float) -> str:
 
 
 def say_outcome(folder: str) -> None:
-    """Say what a job read and wrote."""
+    """Print what a job read and wrote."""
     for line in summary(read_status(folder)):
         note(line)
 
@@ -181,10 +181,10 @@ def show_status(folder: str, *, as_json: bool, html: str | None) -> None:
 
 
 def verify(folder: str, *, inputs: bool) -> None:
-    """Verify a job, and say what was found.
+    """Verify a job, and print the result.
 
     Raises:
-        DataError: If it is not whole, or not right.
+        DataError: If it is incomplete or has problems.
     """
     verdict = verify_corpus(folder, inputs=inputs)
     tally = verdict.tally
@@ -212,7 +212,7 @@ def _changed(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def show_plan(inputs: Sequence[str], steps: Sequence[Step], options: JobOptions) -> None:
-    """Print what a job would do, and do nothing."""
+    """Print what a job would do, without running it."""
     plan = build_plan(inputs, steps, options=options)
     for one in plan.inputs:
         size = f"{_count(one.records, 'record')}, {one.bytes:,} bytes"
@@ -238,16 +238,16 @@ def show_preview(inputs: Sequence[str], steps: Sequence[Step], options: JobOptio
 
 
 def _line(record: Record) -> str:
-    """A record on one line: JSON without what cannot be read at a glance."""
+    """A record as one line of JSON; on a terminal, control characters are made visible."""
     text = json_row(columns_of_record(record)).rstrip("\n")
     return for_terminal(text) if is_terminal(sys.stdout) else text
 
 
 def check_leaks(folder: str, *, key_file: str | None, least_chars: int) -> None:
-    """Print what leaked.
+    """Print the leaks.
 
     Raises:
-        DataError: If something did.
+        DataError: If there are leaks.
     """
     leaks = list(find_leaks(folder, key_file=key_file, least_chars=least_chars))
     for leak in leaks[:MOST_PROBLEMS]:

@@ -1,4 +1,4 @@
-"""Embedding: files in, vectors out, both streamed."""
+"""Embeds texts from files; input and output are streamed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plan_embedding(files: Sequence[str] | None, input: InputOptions, *, output: 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingJob:
-    """What is embedded, and where the vectors go."""
+    """Texts to embed, and the output of the vectors."""
 
     inputs: Inputs
     out: str
@@ -58,7 +58,7 @@ class EmbeddingJob:
     per: PartName
 
     def run(self, embedder: Embedder, *, is_quiet: bool) -> int:
-        """Embed everything and write it; returns the number of vectors."""
+        """Embed all texts and write the vectors; returns their number."""
         files, losses = InputFiles(self.inputs.places), Losses()
         faults = Faults(self.inputs.options.on_error)
         route = Route(self.inputs.places, self.out, by_line=False)

@@ -1,4 +1,4 @@
-"""Records from files through a filler into the output: record n in is record n out, in constant memory."""
+"""Fills masks in records from files: record n of the input is record n of the output, in constant memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load_filler(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> Filler:
-    """The filler that the options ask for."""
+    """Load the filler that the options name."""
     return load_reader(
         Filler.load,
         model,
@@ -76,7 +76,7 @@ def _lengths(said: str | None) -> tuple[int, int]:
 
 
 def _targets(masks: MaskOptions) -> list[str] | None:
-    """The words of the option and of the file; a blank line of the file is none."""
+    """The words of the option and of the file, without blank lines."""
     if masks.targets is None and masks.targets_file is None:
         return None
     words = [] if masks.targets is None else [word.strip() for word in masks.targets.split(",")]
@@ -90,11 +90,11 @@ def _targets(masks: MaskOptions) -> list[str] | None:
 def plan_filling(
     files: Sequence[str] | None, input: InputOptions, *, output: FillOutputOptions, perplexity: PerplexityOptions
 ) -> FillingJob:
-    """Settle formats and look at the files, so that errors are reported before a model is loaded.
+    """Choose formats and check the files, so that errors are reported before a model is loaded.
 
     Raises:
-        DataError: If a file cannot be there.
-        typer.BadParameter: If the format of the output is unclear, or options do not go together.
+        DataError: If a file cannot be read or written.
+        typer.BadParameter: If the format of the output is unclear, or options cannot be combined.
     """
     if perplexity.whole_words and not perplexity.perplexity:
         raise typer.BadParameter("is for --perplexity; add it", param_hint="--whole-words")
@@ -112,7 +112,7 @@ def _kind(perplexity: PerplexityOptions) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FillingJob:
-    """What is filled, or measured as a whole, and where the results go."""
+    """Records to fill, or to measure, and the output."""
 
     inputs: Inputs
     output: FillOutputOptions
@@ -120,7 +120,7 @@ class FillingJob:
     format: str
 
     def run(self, filler: Filler, *, is_quiet: bool) -> None:
-        """Read everything, and write a result for each record.
+        """Read all records, and write a result for each.
 
         Raises:
             DataError: If a record cannot be read, has no mask, or cannot be written.
@@ -148,7 +148,7 @@ class FillingJob:
 
 
 def _fillings(filler: Filler, _: PerplexityOptions, records: Iterable[Placed], *, live: bool) -> Iterator[Filling]:
-    places: dict[int, str] = {}  # of the records that are being read
+    places: dict[int, str] = {}  # for the records that are being read
 
     def texts() -> Iterator[str]:
         for number, (where, document) in enumerate(records):
@@ -182,7 +182,7 @@ def _filling_text(output: TextOutput) -> Write:
 
 
 def _perplexity_tsv(output: TextOutput) -> Write:
-    """Perplexity, number of pieces, text; the text is the rest of the line."""
+    """Lines with perplexity, number of pieces, and the text."""
     output.write("perplexity\tpieces\ttext\n")
 
     def write(result: Result) -> None:
@@ -202,7 +202,7 @@ def _number(found: Perplexity) -> str:
 
 
 def _filling_terminal(output: TextOutput) -> Write:
-    """The text with its masks in bold, and under it each blank's candidates with bars."""
+    """The text with its masks in bold, and below it the candidates of each blank with bars."""
     in_style = styler(output)
 
     def marked(text: str, ranges: Sequence[tuple[int, int]]) -> str:

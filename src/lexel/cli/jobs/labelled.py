@@ -1,4 +1,4 @@
-"""Files of labelled data, opened as the options say."""
+"""Opens files of labelled data according to the options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def open_labelled(place: str, input: InputOptions, options: LabelledOptions) -> LabelledFile:
-    """Look at a file and its options before a model is loaded.
+    """Check a file and its options before a model is loaded.
 
     Raises:
         DataError: If there is no such file, or its format holds no labels.
@@ -30,7 +30,7 @@ def open_labelled(place: str, input: InputOptions, options: LabelledOptions) -> 
 
 
 def data_options(input: InputOptions, options: LabelledOptions) -> DataOptions:
-    """The options as the Python API takes them.
+    """The options in the form of the Python API.
 
     Raises:
         OptionError: If a value is unknown.

@@ -1,4 +1,4 @@
-"""From options to what reads texts: a model that is loaded."""
+"""Loads models from command-line options."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_tagger(
     messages: MessageOptions,
     ignore: str | None = None,
 ) -> Tagger:
-    """A tagger with every layer that the checkpoints have a head for."""
+    """Load a tagger with every layer that the checkpoints have a head for."""
     fetch_in_sight((model.model, model.words, layers.pos, layers.entities), model, messages)
     return Tagger.load(
         model.model,
@@ -61,7 +61,7 @@ def load_segmenter(
     compute: ComputeOptions,
     messages: MessageOptions,
 ) -> Tagger:
-    """A tagger that computes the words head alone."""
+    """Load a tagger that computes only the words head."""
     fetch_in_sight((model.words or model.model,), model, messages)
     common = _common(labels, reading, compute)
     checkpoint = open_checkpoint(
@@ -88,14 +88,14 @@ def _common(labels: LabelOptions, reading: ReadingOptions, compute: ComputeOptio
 
 
 def _names(typed: str | None) -> list[str] | None:
-    """The names between the commas of an option."""
+    """The comma-separated names of an option."""
     return None if typed is None else [name.strip() for name in typed.split(",")]
 
 
 def load_reader(
     load: Callable[..., T], model: EncoderOptions, *, compute: ComputeOptions, messages: MessageOptions, **options: Any
 ) -> T:
-    """What reads by one checkpoint: a model as the options name it, loaded by its class's ``load``."""
+    """Load the model that the options name, with the ``load`` of its class."""
     fetch_in_sight((model.model,), model, messages)
     named = {field.name: getattr(model, field.name) for field in fields(model) if field.name not in ("model", "locked")}
     return load(model.model, **named, **compute.loading, **options)
@@ -104,7 +104,7 @@ def load_reader(
 def fetch_in_sight(
     sources: tuple[str | None, ...], model: ModelOptions | EncoderOptions, messages: MessageOptions
 ) -> None:
-    """Download models with progress bars where a person is looking; loading them then finds them in the cache."""
+    """Download models, with progress bars on a terminal; they are then loaded from the cache."""
     if messages.quiet or not is_terminal(sys.stderr):
         return
     for source in sources:

@@ -1,4 +1,4 @@
-"""Where results may go: into a folder that exists, and never over what is read."""
+"""Checks outputs: their folder must exist, and they must not overwrite an input."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lexel.errors import DataError
 
 
 def check_outputs(*outs: str | None, inputs: Iterable[str | None]) -> None:
-    """Refuse outputs into folders that do not exist, and outputs that would replace what is read.
+    """Refuse outputs into folders that do not exist, and outputs that would overwrite an input.
 
     Raises:
-        DataError: For the first of them.
+        DataError: For the first one.
     """
     read = [place for place in inputs if place is not None]
     for out in (Path(out) for out in outs if out is not None):
@@ -28,7 +28,7 @@ def check_outputs(*outs: str | None, inputs: Iterable[str | None]) -> None:
 
 
 def replaced(place: str, out: Path) -> str | None:
-    """What is wrong if a file would be read and replaced, by whatever name or link."""
+    """The problem if a file would be read and overwritten, under any name or link."""
     if place == "-":
         status, named = _status(sys.stdin), " (as standard input)"
     else:
@@ -40,7 +40,7 @@ def replaced(place: str, out: Path) -> str | None:
 
 
 def grown(place: str) -> str | None:
-    """What is wrong if a file would be read while standard output grows it."""
+    """The problem if a file would be read while standard output appends to it."""
     status, target = _status(place), _status(sys.stdout)
     if status is None or target is None or not os.path.samestat(status, target):
         return None
@@ -48,9 +48,9 @@ def grown(place: str) -> str | None:
 
 
 def _status(place: str | Path | IO[str] | None) -> os.stat_result | None:
-    """What the system says of a regular file; ``None`` for anything else."""
+    """The status of a regular file; ``None`` for anything else."""
     try:
         status = os.stat(place if isinstance(place, str | Path) else cast(IO[str], place).fileno())
-    except (OSError, ValueError, AttributeError):  # not there, closed, or no file at all
+    except (OSError, ValueError, AttributeError):  # missing, closed, or not a file
         return None
     return status if stat.S_ISREG(status.st_mode) else None

@@ -1,4 +1,4 @@
-"""Reading records from files: what is there, in which format, and the place of each record for messages."""
+"""Reads records from files: checks the files, chooses formats, and keeps the place of each record for messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINE_A_RECORD = ("segmented",)
 
 
 class Placed(NamedTuple):
-    """A record, and where it stands."""
+    """A record and its place."""
 
     where: str
     record: Record
@@ -43,8 +43,8 @@ class Inputs:
     Attributes:
         sources: The files, each with its format.
         options: How they are read.
-        keep: Which other columns of a record come back.
-        follows: Whether a file is read on as it grows.
+        keep: The other columns of a record to copy to the output.
+        follows: Whether to keep reading a file as it grows.
     """
 
     sources: tuple[tuple[str, Format], ...]
@@ -96,9 +96,9 @@ class Inputs:
         if format.reader is None:
             return
         reader: Any = format.reader
-        options = {"repair": True} if format.has_tags else {}  # tags of the input are not kept
+        options = {"repair": True} if format.has_tags else {}  # tags of the input are dropped
         at = name_of(place) + (":" if format.name in _LINE_A_RECORD else ": record ")
-        before, n_long = faults.count, 0  # the reader skips records, too, which have numbers of their own
+        before, n_long = faults.count, 0  # the reader also skips records, which have their own numbers
         documents = reader(source, encoding=self.options.encoding, losses=losses, faults=faults, **options)
         for n_read, document in enumerate(documents, 1):
             number = n_read + faults.count - before - n_long
@@ -112,16 +112,16 @@ class Inputs:
 def find_inputs(
     files: Sequence[str] | None, input: InputOptions, *, out: str | None = None, keep: str = "none"
 ) -> Inputs:
-    """The files of records that a command is given, and their formats.
+    """The input files of a command, and their formats.
 
     Args:
-        files: The files to read; ``-`` or none of them is standard input.
+        files: The files to read; ``-`` or no file means standard input.
         input: How they are read.
-        out: The file to write; ``-`` or nothing is standard output.
-        keep: Which other columns come back: ``all``, ``none``, or their names with commas between.
+        out: The file to write; ``-`` or ``None`` is standard output.
+        keep: The other columns to copy to the output: ``all``, ``none``, or names separated by commas.
 
     Raises:
-        DataError: If a file cannot be there.
+        DataError: If a file cannot be read or written.
     """
     places = tuple(files or ("-",))
     check_places(places, out)
@@ -136,7 +136,7 @@ def _format_of(place: str, input: InputOptions) -> Format:
         return FORMATS["text"]
     try:
         format = format_of_file(place)
-    except DataError:  # whatever else it is called, it is text
+    except DataError:  # any other ending means text
         return FORMATS["text"]
     if format.reader is None:
         raise DataError(f"{place}: {format.name} is only written; expected text, or name the format with --from")
@@ -144,14 +144,14 @@ def _format_of(place: str, input: InputOptions) -> Format:
 
 
 def check_places(places: Sequence[str], out: str | None) -> None:
-    """Look at where records come from and go to; all problems are reported together.
+    """Check the inputs and the output; all problems are reported together.
 
     Args:
         places: The files to read; ``-`` is standard input.
-        out: The file to write; ``-`` or nothing is standard output.
+        out: The file to write; ``-`` or ``None`` is standard output.
 
     Raises:
-        DataError: If one of them cannot be there.
+        DataError: If one of them cannot be read or written.
     """
     problems = [problem for place in places if (problem := _unreadable(place))]
     if out in (None, "-"):
@@ -170,7 +170,7 @@ def check_places(places: Sequence[str], out: str | None) -> None:
 
 
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}$")
-"""The ending of a file's name: what has one was not meant as a text."""
+"""The ending of a file's name: an argument with an ending was not meant as a text."""
 
 
 def _unreadable(place: str) -> str | None:
@@ -184,10 +184,10 @@ def _unreadable(place: str) -> str | None:
 
 
 def is_short_enough(n_chars: int, faults: Faults, *, where: str, limit: int | None) -> bool:
-    """Whether a record is within ``--max-chars``; one that is not counts as a bad record.
+    """Whether a record is within ``--max-chars``; a longer one counts as a bad record.
 
     Raises:
-        DataError: With its place, if reading stops at bad records.
+        DataError: If reading stops at bad records; the message has the place.
     """
     if limit is None or n_chars <= limit:
         return True

@@ -1,4 +1,4 @@
-"""Writing results: where they go, one by one where someone waits for each, in lines of JSON or for the eye."""
+"""Writes results: chooses the output and its format, and flushes each result if someone waits for it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ JSON_ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From which files records come, and where results go.
+    """The inputs and the output of a command.
 
     Attributes:
         places: The files; ``-`` is standard input.
-        out: The file to write; ``-`` or nothing is standard output.
-        line_buffered: Whether each result is awaited before the next record is sent.
-        by_line: Whether a record is a line, so that a person can type it.
+        out: The file to write; ``-`` or ``None`` is standard output.
+        line_buffered: Whether each result is written before the next record is read.
+        by_line: Whether a record is a line, so that you can type it.
     """
 
     places: tuple[str, ...]
@@ -45,34 +45,34 @@ class Route:
 
     @property
     def asks_a_person(self) -> bool:
-        """Whether records are typed."""
+        """Whether records are typed on a terminal."""
         return self.by_line and "-" in self.places and is_terminal(sys.stdin)
 
     @property
     def is_conversation(self) -> bool:
-        """Whether someone waits for the answer to a line before sending the next."""
+        """Whether someone waits for each result before sending the next record."""
         return self.line_buffered or self.asks_a_person
 
     @property
     def may_wait(self) -> bool:
-        """Whether records may come slowly: from a pipe, or from a person. Files are always read in the same batches."""
+        """Whether records may arrive slowly, from a pipe or a terminal. Files are always read in the same batches."""
         return not all(map(os.path.isfile, self.places))
 
     @property
     def leaves_stderr_free(self) -> bool:
-        """Whether a progress bar on stderr would not stand in the results or in the person's own lines."""
+        """Whether a progress bar on stderr would not get mixed with results or typed lines."""
         return not goes_to_terminal(self.out) and not self.is_conversation
 
     @contextmanager
     def in_sight(self, files: InputFiles, *, is_quiet: bool) -> Iterator[Watch]:
-        """Say how to type records where they are typed; elsewhere draw how far the results are."""
+        """Print a hint if records are typed; otherwise draw the progress."""
         if self.asks_a_person:
             note("one record a line; Ctrl-D ends")
         with show_progress(files, is_wanted=not is_quiet and self.leaves_stderr_free) as watched:
             yield watched
 
     def write(self, results: Iterable[Any], writer: Callable[[TextOutput], Write]) -> None:
-        """Write results as they come; in a conversation each is on its way before the next record is read.
+        """Write results as they arrive; in interactive use, flush each one before the next record is read.
 
         Raises:
             DataError: If one cannot be written.
@@ -87,12 +87,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found in a record.
+    """The result for a record.
 
     Attributes:
-        id: The record's name, if it has one.
+        id: The record's id, if it has one.
         text: Its text.
-        found: What was found.
+        found: The result.
     """
 
     id: str | None
@@ -103,12 +103,12 @@ class Result:
 def stream_found(
     records: Iterable[Record], read: Callable[[Iterable[Record]], Iterable[Found]], *, one_by_one: bool
 ) -> Iterator[tuple[Record, Found]]:
-    """Each record with what is found in it; one by one, each is answered before the next is asked for.
+    """Each record with its result.
 
     Args:
-        records: What is read, lazily.
-        read: Gives what is found in each of some records, in order.
-        one_by_one: Whether somebody waits.
+        records: The records, read lazily.
+        read: Returns the results of records, in order.
+        one_by_one: Whether to return each result before the next record is read.
     """
     if one_by_one:
         for record in records:
@@ -118,15 +118,15 @@ def stream_found(
 
 
 def choose_format(to: str | None, out: str | None, *, endings: Mapping[str, str] | None = None) -> str:
-    """The format of results: as said, else drawn on a terminal, else by the file's ending, else JSON lines.
+    """The format of results: the option, else the view for terminals, else by the file's ending, else JSON lines.
 
     Args:
-        to: What was said.
-        out: The file to write; ``-`` or nothing is standard output.
-        endings: The formats by ending; nothing where every file gets JSON lines.
+        to: The option.
+        out: The file to write; ``-`` or ``None`` is standard output.
+        endings: The formats by ending; empty if every file gets JSON lines.
 
     Raises:
-        typer.BadParameter: If the ending says nothing.
+        typer.BadParameter: If the ending is unknown.
     """
     if to is not None:
         return to
@@ -142,21 +142,21 @@ def choose_format(to: str | None, out: str | None, *, endings: Mapping[str, str]
 
 
 def json_writer(record_of: Callable[[Any], Mapping[str, Any]]) -> Callable[[TextOutput], Write]:
-    """What writes results as lines of JSON: the name of each record, and the record of what was found in it."""
+    """Write results as JSON lines: the id of each record, and its result."""
     return lambda output: lambda result: output.write(json_line({"id": result.id, **record_of(result.found)}))
 
 
 def goes_to_terminal(out: str | None) -> bool:
-    """Whether a person sees what is written."""
+    """Whether the output is a terminal."""
     return out in (None, "-") and is_terminal(sys.stdout)
 
 
 def styler(output: TextOutput) -> Callable[[str, str], str]:
-    """What puts a text in a style, where a person looks who has not asked for none (https://no-color.org)."""
+    """A function that styles text, on a terminal and without ``NO_COLOR`` (https://no-color.org)."""
     styled = output.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return lambda text, style: f"{style}{text}{_PLAIN}" if styled and text else text
 
 
 def on_one_line(text: str) -> str:
-    """A text as it is shown in a line of a terminal."""
+    """A text for one line of a terminal."""
     return for_terminal(text.replace("\n", " ").replace("\t", " "))

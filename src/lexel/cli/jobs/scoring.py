@@ -1,4 +1,4 @@
-"""``lexel evaluate`` for texts with classes, and for questions with answers."""
+"""``lexel evaluate`` for classifiers and for question answering."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def task_of(model: ModelOptions, labels: LabelOptions) -> TaskName:
-    """What a model is for, by its heads: tagging if it has such a head, else classes, else answers."""
+    """The task of a model, by its heads: tagging if it has such a head, else classification, else answers."""
     from lexel.names import TAGGING
     from lexel.tasks.loading import load_checkpoint
 
     try:
         checkpoint = load_checkpoint(model.model, revision=model.revision, pieces=labels.pieces)
-    except LabelError:  # labels that need more options are a tagger's
+    except LabelError:  # only a tagger's labels need more options
         return "tag"
     tasks = {head.task for head in checkpoint.heads.values()}
     if tasks & set(TAGGING) or not tasks & {"classify", "answer"}:
@@ -51,7 +51,7 @@ def evaluate_texts(
     compute: ComputeOptions,
     is_quiet: bool,
 ) -> None:
-    """Score a classifier, or a model that answers questions, and report it."""
+    """Score a classifier, or a model that answers questions, and write the report."""
     from lexel.cli.jobs.bad_records import counted_faults
     from lexel.evaluation.scores.tallies import Sampling
 
@@ -70,7 +70,7 @@ def evaluate_texts(
 
 @dataclass(frozen=True, slots=True)
 class _Gold:
-    """The data, how it is read, and what was skipped of it."""
+    """The data, how it is read, and the skipped records."""
 
     path: str
     options: DataOptions
@@ -102,7 +102,7 @@ def _answer(
 
 
 def _made(reader: Classifier | Answerer, gold: _Gold, *, task: TaskName, sampling: Sampling) -> dict[str, Any]:
-    """Where the numbers come from."""
+    """The provenance of the figures."""
     from lexel.evaluation.reports.text_report import describe_made
     from lexel.evaluation.scores.provenance import describe_data
 

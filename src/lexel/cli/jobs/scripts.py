@@ -1,4 +1,4 @@
-"""A note where most of a text is in letters that the model does not read."""
+"""Prints a note if most of a text is in a script that the model does not read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexel.tasks.tag import Tagger
 from lexel.text.letters import count_scripts
 
 ENOUGH_LETTERS = 400
-"""Letters after which the share of each script is believed; at the end of the input a few are enough."""
+"""Number of letters needed to judge the share of each script; at the end of the input, fewer are enough."""
 
 FEWEST_LETTERS = 10
 
@@ -20,13 +20,13 @@ _LETTERS = {"Hani": "Chinese characters", "Latn": "Latin letters"}
 
 
 def bundled_model_of(tagger: Tagger) -> str | None:
-    """The name of the bundled model that a tagger reads with; ``None`` if it reads with another, or several."""
+    """The name of the bundled model that a tagger uses; ``None`` if it uses another, or several."""
     read = {bundled_name(flow.checkpoint.source.folder) for flow in tagger.flows}
     return read.pop() if len(read) == 1 else None
 
 
 def with_note_on_script(records: Iterable[Record], name: str | None) -> Iterator[Record]:
-    """The records as they are; a note if most letters are not of the script that a bundled model reads."""
+    """The records, unchanged; prints a note if most letters are not in the script that a bundled model reads."""
     if name is None:
         yield from records
         return
@@ -43,7 +43,7 @@ def with_note_on_script(records: Iterable[Record], name: str | None) -> Iterator
 
 
 def _say(counts: Counter[str], name: str) -> None:
-    """Say it if another script has most of the letters, and name the bundled model that reads it."""
+    """Print a note if another script has most of the letters, with the bundled model that reads it."""
     (script, n), *_ = counts.most_common(1)
     own = BUNDLED_SCRIPTS[name]
     if script == own or 2 * n <= sum(counts.values()):

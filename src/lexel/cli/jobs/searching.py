@@ -1,4 +1,4 @@
-"""From options to answers: the texts that are searched, the queries, and how what was found is shown."""
+"""Searches texts: loads the vectors, embeds the queries, and prints the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lexel.tasks.stored_vectors import check_same, embed_texts
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What is searched: vectors from a file, or texts that are embedded first."""
+    """The searched data: vectors from a file, or texts that are embedded first."""
 
     place: str
     stored: Vectors | None
@@ -35,20 +35,20 @@ class Corpus:
 
     @classmethod
     def open(cls, place: str, input: InputOptions) -> Corpus:
-        """Look at what is to be searched, before a model is loaded.
+        """Check the data to be searched, before a model is loaded.
 
         Raises:
-            DataError: If it is not there, or cannot be read.
+            DataError: If it does not exist, or cannot be read.
         """
         if holds_vectors(place):
             return cls(place, open_vectors(place), None)
         return cls(place, None, find_inputs([place], input))
 
     def settle(self, model: EncoderOptions, vectors: VectorOptions) -> tuple[EncoderOptions, VectorOptions]:
-        """The options of the queries' model: those of stored vectors are known.
+        """The options of the queries' model; for stored vectors, those that made them.
 
         Raises:
-            OptionError: If other ones are asked for.
+            OptionError: If the command line has other ones.
         """
         if self.stored is None:
             return model, vectors
@@ -62,14 +62,14 @@ class Corpus:
         return model, VectorOptions(**known)
 
     def script(self, asked: str) -> str:
-        """The script that the model reads; that of stored vectors is known."""
+        """The script that the model reads; for stored vectors, the one that was used."""
         return asked if self.stored is None else str(self.stored.made.get("script", "as-is"))
 
     def embedded(self, embedder: Embedder) -> tuple[Floats, Mapping[int, VectorRecord] | None]:
-        """The vectors that are searched, and what they are of, where that is known already.
+        """The vectors to search, and their items, if these are known already.
 
         Raises:
-            DataError: If stored vectors are not of the embedder's kind.
+            DataError: If stored vectors do not match the embedder.
         """
         if self.stored is not None:
             check_same(self.stored.made, embedder, where=self.stored.path)
@@ -90,7 +90,7 @@ class Corpus:
 
 
 def read_queries(given: Sequence[str], file: str | None, input: InputOptions) -> list[str]:
-    """The texts that are looked for.
+    """The texts to search for.
 
     Raises:
         DataError: If there are none, or one is blank.
@@ -98,7 +98,7 @@ def read_queries(given: Sequence[str], file: str | None, input: InputOptions) ->
     queries = list(given)
     if file is not None:
         inputs = find_inputs([file], replace(input, from_=None))
-        records = inputs.read(InputFiles([file]), Losses(), Faults())  # a query that is left out is not an answer to it
+        records = inputs.read(InputFiles([file]), Losses(), Faults())  # leaving out a query would not answer it
         queries += [record.document.text for record in records]
     if not queries:
         raise OptionError("no query; expected --query TEXT or --queries FILE")
@@ -127,16 +127,16 @@ def search_corpus(
     metric: Metric,
     index: IndexName | None = None,
 ) -> list[list[Found]]:
-    """What is nearest to each query, best first.
+    """The items nearest to each query, best first.
 
     Args:
-        corpus: What is searched.
-        embedder: What embeds its texts.
-        asker: What embeds the queries: the same with a prompt of its own.
-        queries: What is looked for.
-        top_k: How many to find for each.
-        metric: What near means.
-        index: Whether to compare with every vector, or to search by a graph.
+        corpus: The data to search.
+        embedder: The embedder of its texts.
+        asker: The embedder of the queries: the same, with its own prompt.
+        queries: The texts to search for.
+        top_k: Number of results for each.
+        metric: How vectors are compared.
+        index: Whether to compare with every vector, or to use a graph.
     """
     vectors, records = corpus.embedded(embedder)
     asked = asker.encode(queries)
@@ -155,10 +155,10 @@ def search_corpus(
 
 
 def _graph_for(corpus: Corpus, vectors: Floats, *, metric: Metric, index: IndexName | None) -> HnswIndex | None:
-    """The graph to search by; ``None`` to compare with every vector.
+    """The graph to use; ``None`` to compare with every vector.
 
     Raises:
-        DataError: If a graph is asked for, and the vectors are in no folder.
+        DataError: If a graph is requested, and the vectors are not in a folder.
     """
     if index == "exact" or (index is None and (len(vectors) < WORTH_ROWS or corpus.stored is None)):
         return None
@@ -180,7 +180,7 @@ def _graph_for(corpus: Corpus, vectors: Floats, *, metric: Metric, index: IndexN
 
 
 def show_found(queries: Sequence[str], found: Iterable[Sequence[Found]]) -> None:
-    """Print what was found: a list on a terminal, JSON lines elsewhere."""
+    """Print the results: a list on a terminal, JSON lines elsewhere."""
     if is_terminal(sys.stdout):
         _draw(queries, found)
         return

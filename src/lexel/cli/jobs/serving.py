@@ -1,4 +1,4 @@
-"""From options to a running server."""
+"""Runs the server from command-line options."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_server(
     compute: ComputeOptions,
     is_quiet: bool,
 ) -> None:
-    """Serve until told to stop.
+    """Serve until asked to stop.
 
     Raises:
         MissingExtra: If the server's libraries are not installed.
@@ -67,7 +67,7 @@ def run_server(
 
 
 def _expecting(specs: Sequence[ModelSpec], expects: Sequence[str]) -> list[ModelSpec]:
-    """The models with the labels that ``NAME=LABELS`` expects of one, or ``LABELS`` of all."""
+    """The models with their expected labels: ``NAME=LABELS`` for one, or ``LABELS`` for all."""
     for said in expects:
         name, equals, labels = said.partition("=")
         if equals and all(spec.name != name for spec in specs):
@@ -80,7 +80,7 @@ def _expecting(specs: Sequence[ModelSpec], expects: Sequence[str]) -> list[Model
 
 
 def log_to_stderr(*, is_quiet: bool) -> None:
-    """One line a message on standard error; requests are lines of JSON."""
+    """Log one line per message to standard error; requests are lines of JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     for name, level in (

@@ -1,4 +1,4 @@
-"""Records from files through a tagger into the output: line n in is record n out, in constant memory."""
+"""Tags records from files: line n of the input is record n of the output, in constant memory."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _LINE_A_RECORD = ("text", "segmented")
 def plan_tagging(
     files: Sequence[str] | None, input: InputOptions, *, output: OutputOptions, piped: str, on_terminal: str
 ) -> TaggingJob:
-    """Settle formats and look at the files, so that errors are reported before a model is loaded.
+    """Choose formats and check the files, so that errors are reported before a model is loaded.
 
     Args:
-        files: The files to read; ``-`` or none of them is standard input.
+        files: The files to read; ``-`` or no file means standard input.
         input: How they are read.
-        output: Where results go.
+        output: The output and its format.
         piped: The format into a pipe, unless ``--to`` or an ending selects another.
         on_terminal: The format on a terminal, unless ``--to`` or an ending selects another.
 
     Raises:
-        DataError: If a file cannot be there.
-        typer.BadParameter: If the format of the output is unclear, or cannot go where it should.
+        DataError: If a file cannot be read or written.
+        typer.BadParameter: If the format of the output is unclear, or does not suit the output.
     """
     if output.follow:
         _check_follow(files, output)
@@ -54,7 +54,7 @@ def plan_tagging(
 
 
 def _check_follow(files: Sequence[str] | None, output: OutputOptions) -> None:
-    """Refuse what cannot be followed, and where results would never be whole."""
+    """Refuse inputs that cannot be followed, and outputs that would never be complete."""
     if files is None or len(files) != 1 or not os.path.isfile(files[0]) or packing_of(files[0]) is not None:
         raise typer.BadParameter("needs one file of text, JSON lines, CSV or TSV", param_hint="--follow")
     if output.out not in (None, "-"):
@@ -75,7 +75,7 @@ def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> F
         raise typer.BadParameter(str(error), param_hint="--out") from error
     if format.layers:
         return format
-    if piped in _LINE_A_RECORD:  # plain text, with the words set apart
+    if piped in _LINE_A_RECORD:  # plain text, with spaces between the words
         return FORMATS[piped]
     said = f"{options.out}: {format.name} cannot hold results; name the format with --to"
     raise typer.BadParameter(said, param_hint="--out")
@@ -83,11 +83,11 @@ def _output_format(options: OutputOptions, *, piped: str, on_terminal: str) -> F
 
 @dataclass(frozen=True, slots=True)
 class TaggingJob:
-    """What is tagged, and where it goes.
+    """Records to tag, and the output.
 
     Attributes:
         inputs: The files.
-        output: Where results go.
+        output: The output.
         format: The format of the results.
     """
 
@@ -96,13 +96,13 @@ class TaggingJob:
     format: Format
 
     def run(self, tagger: Tagger, *, given_words: bool, is_quiet: bool, unasked: Collection[str] = ()) -> None:
-        """Read everything, tag it and write it.
+        """Read and tag all records, and write the results.
 
         Args:
-            tagger: What reads the texts.
+            tagger: The tagger.
             given_words: Keep the words of the input.
             is_quiet: Show no progress.
-            unasked: Losses that are not worth a word.
+            unasked: Lost parts that need no note.
 
         Raises:
             DataError: If a record cannot be read or written.
@@ -127,11 +127,11 @@ class TaggingJob:
         is_quiet: bool,
         unasked: Collection[str] = (),
     ) -> None:
-        """Write the records with what is found in them.
+        """Write the records with their results.
 
         Args:
-            read: Gives records with what is found in them, in order.
-            bundled: The bundled model that reads them, if one does.
+            read: Returns records with their results, in order.
+            bundled: The bundled model that reads them, if it is one.
             given_words: See ``run``.
             is_quiet: See ``run``.
             unasked: See ``run``.
@@ -180,7 +180,7 @@ class TaggingJob:
 
 
 def _tagged(tagger: Tagger, records: Iterable[Record], *, given_words: bool, live: bool) -> Iterator[Record]:
-    """The records with what was found in place of what they brought."""
+    """The records with results in place of their own annotation."""
 
     def read(records: Iterator[Record]) -> Iterator[Document]:
         documents = (record.as_document for record in records)
@@ -190,14 +190,14 @@ def _tagged(tagger: Tagger, records: Iterable[Record], *, given_words: bool, liv
 
 
 def _sent_at_once(results: Iterable[Record]) -> Iterator[Record]:
-    """Results that are on their way before the next is waited for."""
+    """Results, each flushed before waiting for the next."""
     for result in results:
         yield result
         flush_output()
 
 
 def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Record]:
-    """The records; one that has no words to keep is refused."""
+    """The records; one without words is refused."""
     for where, record in records:
         if "words" not in record.as_document.layers and record.text.strip():
             expected = "expected words to keep (--given-words). Give segmented text, or leave the option out"
@@ -207,7 +207,7 @@ def _with_words(records: Iterable[Placed], faults: Faults) -> Iterator[Record]:
 
 
 def _with_note(records: Iterable[Placed], place: str) -> Iterator[Record]:
-    """The records; a note if the first has words, which are not used."""
+    """The records; prints a note if the first has words, since they are not used."""
     for number, (_, record) in enumerate(records):
         if number == 0 and "words" in record.as_document.layers:
             note(
@@ -217,7 +217,7 @@ def _with_note(records: Iterable[Placed], place: str) -> Iterator[Record]:
 
 
 def _one_by_one(tagger: Tagger, records: Iterable[Record], *, given_words: bool) -> Iterator[Record]:
-    """Read each record, and have its result on its way, before the next is asked for."""
+    """Read each record, and flush its result, before the next one is read."""
     for record in records:
         yield from _tagged(tagger, [record], given_words=given_words, live=False)
         flush_output()

@@ -1,4 +1,4 @@
-"""``lexel tag --workers`` and ``--resume``: one file in parts, whose results are written in one piece at the end."""
+"""``lexel tag --workers`` and ``--resume``: reads one file in parts, and writes the output at the end."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from lexel.errors import DataError
 
 
 def check_parts(job: TaggingJob, parts: PartsOptions) -> None:
-    """Refuse what cannot be read in parts.
+    """Refuse inputs that cannot be read in parts.
 
     Raises:
-        typer.BadParameter: Saying what is needed.
+        typer.BadParameter: Naming what is needed.
     """
     hint = "--resume" if parts.resume else "--workers"
     if job.output.out in (None, "-"):
@@ -56,7 +56,7 @@ def tag_step(
     ignore: str | None,
     max_chars: int | None,
 ) -> Tag:
-    """The options of ``lexel tag`` as a step that processes can be sent."""
+    """The options of ``lexel tag`` as a step that can be sent to processes."""
     return Tag(
         model=model.model,
         revision=model.revision,
@@ -87,14 +87,14 @@ def _names(typed: str | None) -> tuple[str, ...]:
 def tag_in_parts(
     job: TaggingJob, step: Tag, *, parts: PartsOptions, compute: ComputeOptions, bundled: str | None, is_quiet: bool
 ) -> None:
-    """Have processes tag the parts of a file, then write the output.
+    """Tag the parts of a file with several processes, then write the output.
 
     Args:
-        job: What is tagged, and where it goes.
-        step: How.
-        parts: How many processes, and whether parts are kept.
-        compute: The engine of each.
-        bundled: The bundled model that reads, if one does.
+        job: The file to tag, and the output.
+        step: The step that tags.
+        parts: Number of processes, and whether parts are kept.
+        compute: The engine of each process.
+        bundled: The bundled model that reads, if it is one.
         is_quiet: Show no progress.
 
     Raises:
@@ -106,7 +106,7 @@ def tag_in_parts(
         format=format.name,
         text_column=input.text_column,
         id_column=input.id_column,
-        keep="none",  # the input is read again when the output is written, so its columns come back as they are
+        keep="none",  # the input is read again when the output is written, so its columns are copied unchanged
         encoding=input.encoding,
         on_error="stop" if input.on_error == "stop" else "skip",
         engine=compute.engine,
@@ -130,10 +130,10 @@ def tag_in_parts(
 
 
 def _paired(records: Iterable[Record], found: Iterator[Record], path: str) -> Iterator[Record]:
-    """Each record of the input with what the parts have for it.
+    """Each record of the input with its result from the parts.
 
     Raises:
-        DataError: If they are not of the same text, since the input has changed.
+        DataError: If the texts differ because the input has changed.
     """
     for record in records:
         result = next(found, None)

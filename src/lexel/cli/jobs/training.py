@@ -1,4 +1,4 @@
-"""Training with its progress shown, and what can be done with the folder afterwards."""
+"""Trains with a progress display, and prints the next steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIME_TO_SPEAK_S = 10.0
 
 
 def check_extra() -> None:
-    """Make sure that what training needs is installed, before anything is read.
+    """Check that the libraries for training are installed, before anything is read.
 
     Raises:
         MissingExtra: With the line that installs it.
@@ -32,15 +32,15 @@ def check_extra() -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that speaks; accelerate's and torch's launchers number them."""
+    """Whether this process prints messages: the first one by the number from accelerate's or torch's launcher."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def told_once() -> Iterator[None]:
-    """Let the first of several processes tell what went wrong with all; its launcher then ends the others.
+    """Report an error of several processes once: the first one prints it, and the launcher then ends the others.
 
-    What went wrong with another alone is told by that one, when the first has had time to speak.
+    If only another process fails, it prints its error itself, after waiting for the first one.
     """
     try:
         yield
@@ -51,7 +51,7 @@ def told_once() -> Iterator[None]:
 
 
 def train_with(options: TrainingOptions, *, is_quiet: bool) -> None:
-    """Train, showing how far it is, and say what can be done with the folder."""
+    """Train with a progress display, and print the next steps."""
     from lexel.cli.terminal.train_progress import show_training
     from lexel.training.loop.fit import train as fit
 
@@ -78,7 +78,7 @@ def _cross_validate(options: TrainingOptions, *, is_quiet: bool) -> None:
 
 
 def _say_what_next(options: TrainingOptions, result: TrainingResult) -> None:
-    """Name the folder, what can be done with it, and what its card lacks."""
+    """Print the folder, the next commands, and the facts that its card lacks."""
     from lexel.training.outcome.tables import cell, title_of
 
     folder = shlex.quote(str(result.folder))

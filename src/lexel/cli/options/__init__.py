@@ -1,1 +1,1 @@
-"""The options of the commands, a dataclass a group."""
+"""The options of the commands, one dataclass per group."""

@@ -43,7 +43,7 @@ class QuestionOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpanOptions:
-    """What an answer may be."""
+    """Limits of answers."""
 
     top_k: Annotated[
         int, option("--top-k", panel=_ANSWERS, value="N", min=1, help="Number of answers to return. Default: 1.")
@@ -99,7 +99,7 @@ class SpanOptions:
 
 @dataclass(frozen=True, slots=True)
 class AnswerOutputOptions:
-    """Where answers go, and in which format."""
+    """The output of answers, and its format."""
 
     to: Annotated[AnswerFormatName | None, format_option(AnswerFormatName, otherwise="as described above")] = None
     out: Out = None

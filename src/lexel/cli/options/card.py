@@ -16,7 +16,7 @@ Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="A model folder.")
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """What no file says."""
+    """Facts that are in no file."""
 
     licence: Annotated[
         str | None, option("--licence", panel=_CARD, value="NAME", help="Licence of the weights, such as apache-2.0.")

@@ -20,7 +20,7 @@ Models = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """Against what models are held, and how it is shown."""
+    """The policy and lock to check against, and the format of the result."""
 
     policy: Annotated[
         str | None,

@@ -89,7 +89,7 @@ class TextOptions:
 
 @dataclass(frozen=True, slots=True)
 class ClassOptions:
-    """Which classes there are, and when a text is given one."""
+    """The classes, and when they are assigned."""
 
     labels: Annotated[
         str | None,
@@ -144,7 +144,7 @@ class ClassOptions:
 
 @dataclass(frozen=True, slots=True)
 class ClassOutputOptions:
-    """Where classes go, and in which format."""
+    """The output of classes, and its format."""
 
     to: Annotated[ClassFormatName | None, format_option(ClassFormatName)] = None
     out: Out = None

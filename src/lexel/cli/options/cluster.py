@@ -16,7 +16,7 @@ Place = Annotated[str, typer.Argument(metavar="VECTORS", help="Output of lexel e
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """How vectors are grouped, and what is shown."""
+    """How vectors are grouped and shown."""
 
     clusters: Annotated[
         int | None,

@@ -27,7 +27,7 @@ Data = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class ComparingOptions:
-    """How models are compared, and where the report goes."""
+    """How models are compared, and the outputs of the report."""
 
     label_map: Annotated[
         str | None,

@@ -23,7 +23,7 @@ CorpusFolder = Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of t
 
 @dataclass(frozen=True, slots=True)
 class RecipeOptions:
-    """What is done."""
+    """The job."""
 
     steps: Annotated[str, option("--steps", panel=_JOB, value="FILE", help="YAML list of steps and their options.")]
     seed: Annotated[
@@ -63,7 +63,7 @@ class CorpusInputOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunnerOptions:
-    """Where the work is done."""
+    """Where the job runs."""
 
     workers: Annotated[
         int | None,

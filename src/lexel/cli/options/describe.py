@@ -24,7 +24,7 @@ To = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class MeasuringOptions:
-    """What is measured, and at which prices."""
+    """Measurements and prices."""
 
     measure: Annotated[
         bool, option("--measure", panel=_MEASURING, help="Load the model, and measure its speed on this machine.")

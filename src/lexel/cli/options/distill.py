@@ -47,7 +47,7 @@ Heads = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class SizeOptions:
-    """How large the student is. Default: the teacher's sizes."""
+    """The sizes of the student. Default: the teacher's sizes."""
 
     num_hidden_layers: Annotated[
         int | None, option("--num-hidden-layers", panel=_STUDENT, value="N", min=1, help="Number of layers.")

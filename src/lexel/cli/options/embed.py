@@ -20,7 +20,7 @@ VectorFormatName = Literal["npy", "parquet", "lancedb", "jsonl"]
 
 @dataclass(frozen=True, slots=True)
 class VectorOptions:
-    """How a vector is made; what is not said is as the model's files say."""
+    """How vectors are computed. Default: as the model's files say."""
 
     pooling: Annotated[
         str | None,
@@ -62,7 +62,7 @@ Prompt = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class VectorOutputOptions:
-    """Of what vectors are made, and where they go."""
+    """The unit of vectors, and their output."""
 
     per: Annotated[
         PartName,

@@ -18,7 +18,7 @@ Data = Annotated[str, option("--data", "-d", panel=_MEASURING, value="FILE", hel
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """What is measured, and where the report goes."""
+    """What is measured, and the outputs of the report."""
 
     vocabulary: Annotated[
         str | None,

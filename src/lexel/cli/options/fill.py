@@ -24,7 +24,7 @@ RankName = Literal["chain", "pll"]
 
 @dataclass(frozen=True, slots=True)
 class MaskOptions:
-    """What is a mask, and what may take its place."""
+    """Masks and their candidates."""
 
     mask: Annotated[
         str | None,
@@ -56,7 +56,7 @@ class MaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class DecideOptions:
-    """How masks of several pieces, and several masks, are decided."""
+    """How several masks, and masks of several pieces, are decided."""
 
     joint: Annotated[
         bool, option("--joint", panel=_DECIDING, help="Fill all masks of a record together instead of one by one.")
@@ -96,7 +96,7 @@ class DecideOptions:
 
 @dataclass(frozen=True, slots=True)
 class PerplexityOptions:
-    """Texts as a whole."""
+    """Measures of whole texts."""
 
     perplexity: Annotated[
         bool,
@@ -111,7 +111,7 @@ class PerplexityOptions:
 
 @dataclass(frozen=True, slots=True)
 class FillOutputOptions:
-    """Where results go, and in which format."""
+    """The output of results, and its format."""
 
     to: Annotated[FillFormatName | None, format_option(FillFormatName)] = None
     out: Out = None

@@ -1,7 +1,7 @@
-"""The options of the commands, one dataclass per group, so that all commands spell them alike.
+"""The options of the commands, one dataclass per group, so that all commands share the same names.
 
-Each option can be set by a ``LEXEL_*`` variable; the command line wins. The choices repeat tables of modules that are
-too heavy to import before arguments are parsed; a test compares them.
+Each option can be set by a ``LEXEL_*`` variable; the command line has priority. The choices repeat tables of modules
+that are too heavy to import before arguments are parsed; a test compares them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OutputFormat = Literal[
 
 
 def option(name: str, *others: str, panel: str, help: str, value: str = "", **more: Any) -> Any:
-    """An option that a variable can set: ``--batch-pieces`` by ``LEXEL_BATCH_PIECES``."""
+    """An option that can also be set by a variable: ``--batch-pieces`` by ``LEXEL_BATCH_PIECES``."""
     variable = "LEXEL" + name.partition("/")[0].removeprefix("-").replace("-", "_").upper()
     return typer.Option(
         name,
@@ -88,7 +88,7 @@ ModelRevision = Annotated[
 
 
 def _demand_lock(is_asked: bool) -> bool:
-    """Have every model of this process be one of the lock file's."""
+    """Require that every model of this process is in the lock file."""
     if is_asked:
         os.environ["LEXEL_LOCKED"] = "1"
     return is_asked
@@ -186,7 +186,7 @@ Revision = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Which checkpoint to read with."""
+    """The checkpoint."""
 
     model: ModelName = None
     revision: ModelRevision = None
@@ -199,7 +199,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """Which checkpoint to read with, for commands that need no labels."""
+    """The checkpoint, for commands that need no labels."""
 
     model: ModelName = None
     revision: ModelRevision = None
@@ -209,7 +209,7 @@ class EncoderOptions:
 
 @dataclass(frozen=True, slots=True)
 class HeadOptions(EncoderOptions):
-    """Which checkpoint to read with, and which of its heads."""
+    """The checkpoint and the head."""
 
     head: Annotated[
         str | None, option("--head", panel=_MODEL, value="NAME", help="Which head to use, if the model has several.")
@@ -228,7 +228,7 @@ class LayerOptions:
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
-    """Labels and pieces of a checkpoint whose config does not name them."""
+    """Labels and pieces of a checkpoint, if its config does not name them."""
 
     scheme: Annotated[
         str | None,
@@ -267,14 +267,14 @@ class InputOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlainInputOptions(InputOptions):
-    """The same for commands that write no file of bad records."""
+    """The same, for commands that write no file of bad records."""
 
     on_error: OnError = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """Where results go, and in which format."""
+    """The output of results, and its format."""
 
     to: Annotated[OutputFormat | None, format_option(OutputFormat)] = None
     out: Out = None
@@ -319,7 +319,7 @@ class PartsOptions:
 
     @property
     def in_parts(self) -> bool:
-        """Whether the file is read in parts."""
+        """Whether to read the file in parts."""
         return self.resume or self.workers is not None
 
 
@@ -377,7 +377,7 @@ class TagOptions:
 
 @dataclass(frozen=True, slots=True)
 class ComputeOptions:
-    """Which engine computes, and how."""
+    """The engine and its settings."""
 
     engine: Annotated[
         EngineName,
@@ -433,7 +433,7 @@ class MessageOptions:
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take dataclasses of options: to typer, their fields are the command's own parameters."""
+    """Let a command take dataclasses of options; typer sees their fields as parameters of the command."""
     groups: dict[str, Any] = {}
     flat: list[inspect.Parameter] = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():

@@ -13,7 +13,7 @@ _LABELLED = "Labelled data"
 
 @dataclass(frozen=True, slots=True)
 class LabelledOptions:
-    """How labelled data is to be taken."""
+    """How labelled data is read."""
 
     columns: Annotated[
         str | None,

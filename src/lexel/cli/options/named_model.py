@@ -1,4 +1,4 @@
-"""The model as an argument, for commands that are about one model."""
+"""The model as a positional argument, for commands with one model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Model = Annotated[
 
 
 def chosen_model(model: ModelOptions, named: str | None) -> ModelOptions:
-    """The options with the model that the argument names, if it names one.
+    """The options with the model of the argument, if it was given.
 
     Raises:
         typer.BadParameter: If ``--model`` names another.
@@ -29,5 +29,5 @@ def chosen_model(model: ModelOptions, named: str | None) -> ModelOptions:
 
 
 def _is_typed() -> bool:
-    """Whether ``--model`` stands on the command line; a variable gives way to what is typed."""
+    """Whether ``--model`` is on the command line; a variable has lower priority than the argument."""
     return any(argument.startswith(("-m", "--model")) for argument in sys.argv[1:])

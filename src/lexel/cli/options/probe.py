@@ -19,7 +19,7 @@ Head = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class ProbingOptions:
-    """How layers are probed, and where the report goes."""
+    """How layers are probed, and the outputs of the report."""
 
     test: Annotated[
         str | None,

@@ -25,7 +25,7 @@ Place = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """What is looked for."""
+    """The queries."""
 
     query: Annotated[
         list[str] | None, option("--query", panel=_SEARCH, value="TEXT", help="Text to search for. Can be repeated.")

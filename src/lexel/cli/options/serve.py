@@ -12,7 +12,7 @@ _LISTENING, _LIMITS = "Listening", "Limits"
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
-    """Where the server listens, and to whom."""
+    """The address of the server, and access to it."""
 
     host: Annotated[
         str, option("--host", panel=_LISTENING, value="ADDRESS", help="Default: 127.0.0.1 (this machine only).")
@@ -71,7 +71,7 @@ class ListenOptions:
 
 @dataclass(frozen=True, slots=True)
 class LimitOptions:
-    """How much the server takes on."""
+    """The limits of the server."""
 
     max_body: Annotated[
         int,

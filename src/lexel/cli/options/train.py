@@ -1,4 +1,4 @@
-"""Options of ``lexel train``: every option of training, from its description."""
+"""Options of ``lexel train``, made from the description of ``TrainingOptions``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAMES = {
     "load_best_model_at_end": ("--load-best-model-at-end/--load-last",),
     "greater_is_better": ("--greater-is-better/--lower-is-better",),
 }
-"""How options are typed that are not typed as they are called."""
+"""Names on the command line that differ from the names of fields."""
 
 _VALUES = {
     "train": "FILE", "validation": "FILE", "test": "FILE", "output_dir": "FOLDER", "model": "MODEL", "heads": "TASKS",
@@ -54,7 +54,7 @@ Recipe = Annotated[
 
 
 def _given_options() -> type:
-    """A group with every option of training, none of which need be given."""
+    """A group with every option of training; all are optional."""
     hints = get_type_hints(TrainingOptions)
     panel, made = "", []
     for field in fields(TrainingOptions):
@@ -76,7 +76,7 @@ def _annotated(field: Field[Any], hint: Any, panel: str) -> Any:
 
 
 def typed_as(name: str) -> str:
-    """How the option of a field is typed: ``--train-file`` for ``train``."""
+    """The command-line name of a field: ``--train-file`` for ``train``."""
     return _names_of(name)[0].partition("/")[0]
 
 
@@ -98,7 +98,7 @@ def _is_repeated(hint: Any) -> bool:
 
 
 def _help(field: Field[Any], hint: Any) -> str:
-    """The option's line in the docstring, its choices and its default."""
+    """The option's help: its line in the docstring, its choices and its default."""
     said, _, default = _lines_of_docstring().get(field.name, "").rstrip(".").partition(". Default: ")
     choices = [str(choice) for arm in _arms(hint) if get_origin(arm) is Literal for choice in get_args(arm)]
     if len(choices) > 1:
@@ -133,5 +133,5 @@ class RunOptions:
 
 
 def spelled(option: str) -> str:
-    """An option as it is called here, where it was typed as transformers writes it: ``learning_rate``."""
+    """The option's own name for a name in transformers' spelling: ``learning_rate``."""
     return option.replace("_", "-")

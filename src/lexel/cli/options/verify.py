@@ -31,7 +31,7 @@ Data = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class ClaimOptions:
-    """Which claims are checked, and how close they must be."""
+    """The claims to check, and the tolerance."""
 
     tolerance: Annotated[
         float,
@@ -80,7 +80,7 @@ class ClaimOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExactOptions(ComputeOptions):
-    """Which engine computes; in full precision unless you ask for another."""
+    """The engine; in full precision by default."""
 
     precision: Annotated[
         PrecisionName,
@@ -94,6 +94,6 @@ class ExactOptions(ComputeOptions):
 
     @property
     def exact(self) -> ComputeOptions:
-        """The same, with the precision that is meant by none."""
+        """The same, with the default precision filled in."""
         is_open = self.precision == "auto" and self.engine != "numpy"
         return replace(self, precision="float32") if is_open else self

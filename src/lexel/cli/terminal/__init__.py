@@ -1,1 +1,1 @@
-"""What is shown on a terminal, and how a command ends."""
+"""Output on a terminal, and exit statuses."""

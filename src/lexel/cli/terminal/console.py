@@ -1,4 +1,4 @@
-"""Where tables go: standard output."""
+"""The console for tables: standard output."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lexel.visible import for_terminal
 
 
 class _Output(Console):
-    """A console that shows control characters, and leaves it to the command how it ends when nobody reads on."""
+    """A console that makes control characters visible, and lets the command handle a closed pipe."""
 
     def on_broken_pipe(self) -> None:
         raise  # rich calls it while it handles the error
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """What is drawn, with control characters of texts, labels and cards made visible."""
+        """The output, with control characters of texts, labels and cards made visible."""
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else for_terminal(segment.text)
             yield Segment(text, segment.style, segment.control)
@@ -29,6 +29,6 @@ def output_console(*, width: int | None = None) -> Console:
     """A console on standard output.
 
     Args:
-        width: Columns where no terminal says how many there are.
+        width: Number of columns without a terminal.
     """
     return _Output(width=None if is_terminal(sys.stdout) else width)

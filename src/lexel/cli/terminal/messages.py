@@ -1,4 +1,4 @@
-"""What a person is told on standard error: what was loaded, notes, and one line for an error."""
+"""Messages on standard error: loaded models, notes, and one line for an error."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from lexel.data import Faults, Loss
 
 MISUSE = cast(type[Exception], typer.BadParameter.__mro__[1])
-"""The parser's error for whatever a person typed wrong; typer exports only this child of it."""
+"""The parser's error for wrong arguments; typer exports only this subclass of it."""
 
 LONGEST_MESSAGE = 500
-"""Most characters of a message; of a longer one the beginning and the end are shown."""
+"""Maximum length of a message; of a longer one, the beginning and the end are shown."""
 
 _ERROR = "lexel: error:"
 _logger = logging.getLogger("lexel")
 
 
 def say_error(message: str) -> None:
-    """Say what went wrong, in exactly one line."""
+    """Print an error in exactly one line."""
     line = one_line(message, limit=LONGEST_MESSAGE - len(_ERROR) - 1)
     _say(f"{_styled(_ERROR, '1;31')} {line}")
 
@@ -44,16 +44,16 @@ def _say(line: str) -> None:
     if sys.stderr is None:
         return
     encoding = sys.stderr.encoding or "utf-8"
-    with suppress(OSError, ValueError):  # no one is left to be told
+    with suppress(OSError, ValueError):  # stderr is closed
         print(line.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def reported(options: MessageOptions) -> Iterator[None]:
-    """Run a command: its notes go to stderr, and its errors end it with one line and the right status.
+    """Run a command: its notes go to stderr, and an error ends it with one line and the right status.
 
     Raises:
-        typer.Exit: With the status, if it did not go well.
+        typer.Exit: With the status, if it failed.
     """
     _listen(options)
     try:
@@ -65,7 +65,7 @@ def reported(options: MessageOptions) -> Iterator[None]:
         raise typer.Exit(PIPE_BROKEN) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:  # noqa: BLE001  # whatever it is, a person is told in one line
+    except Exception as error:  # noqa: BLE001  # every error is reported in one line
         if options.debug:
             for line in traceback.format_exc().splitlines():
                 _say(for_terminal(line))
@@ -75,10 +75,10 @@ def reported(options: MessageOptions) -> Iterator[None]:
 
 @contextmanager
 def output_reported() -> Iterator[None]:
-    """Report what goes wrong with standard output outside of `reported`, where help and version are printed.
+    """Report errors of standard output outside of `reported`, where help and version are printed.
 
     Raises:
-        typer.Exit: With the status, if it did not go well.
+        typer.Exit: With the status, if it failed.
     """
     try:
         yield
@@ -94,14 +94,14 @@ def output_reported() -> Iterator[None]:
 
 
 def refusal_of_output(error: Exception) -> Exception:
-    """The error as standard output's, if the system raised it."""
+    """The error as an error of standard output, if the system raised it."""
     if not isinstance(error, OSError):
         return error
     return DataError(f"<stdout>: cannot be written ({error.strerror}); expected free space")
 
 
 def flush_output() -> None:
-    """Have standard output really written.
+    """Flush standard output.
 
     Raises:
         DataError: If there is no room.
@@ -130,10 +130,10 @@ def _told(error: Exception) -> str:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: cleaning up, leaving no half-written file."""
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: it cleans up and leaves no half-written file."""
     for name, status in (("SIGTERM", TERMINATED), ("SIGHUP", HUNG_UP)):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored: leave it so
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores it: keep that
             signal.signal(number, _ending_with(status))
 
 
@@ -145,9 +145,9 @@ def _ending_with(status: int) -> Any:
 
 
 def have_output_buffered() -> None:
-    """Buffer standard output even under ``PYTHONUNBUFFERED``, which many containers set.
+    """Buffer standard output even with ``PYTHONUNBUFFERED``, which many containers set.
 
-    Without a buffer every record is a system call, and one that takes only part of a record goes unnoticed.
+    Without a buffer, every record is a system call, and a partial write goes unnoticed.
     """
     if sys.stdout is not None and isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
@@ -155,7 +155,7 @@ def have_output_buffered() -> None:
 
 
 def let_go_of_output() -> None:
-    """Have what is left in standard output's buffer go nowhere, so that Python says nothing of it at its exit."""
+    """Discard the rest of standard output's buffer, so that Python prints no error about it at exit."""
     if sys.stdout is None:
         return
     try:
@@ -166,17 +166,17 @@ def let_go_of_output() -> None:
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether a person looks at a stream, or types into it; a closed one is ``None``."""
+    """Whether a stream is a terminal; a closed one is ``None``."""
     return stream is not None and stream.isatty()
 
 
 def note(message: str) -> None:
-    """Say something in passing; ``--quiet`` silences it."""
+    """Print a note; ``--quiet`` silences it."""
     _logger.info("note: %s", message)
 
 
 def say_losses(losses: Iterable[Loss], faults: Faults | None = None) -> None:
-    """Say once what formats could not hold, and which records were skipped or repaired."""
+    """Print once what formats could not hold, and which records were skipped or repaired."""
     by_format: dict[str, list[str]] = {}
     for loss in losses:
         by_format.setdefault(loss.format, []).append(f"{loss.what} ({loss.count:,})")
@@ -194,9 +194,9 @@ def _listen(options: MessageOptions) -> None:
 
 
 class _Teller(logging.Handler):
-    """Prints to whatever ``sys.stderr`` is at the moment: above a progress bar, if there is one.
+    """Prints to the current ``sys.stderr``: above a progress bar, if there is one.
 
-    On a terminal what was loaded is dim, a warning is yellow.
+    On a terminal, loaded models are dim and warnings are yellow.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -205,6 +205,6 @@ class _Teller(logging.Handler):
 
 
 def _styled(text: str, style: str) -> str:
-    """Text in colour if a person is looking who has not asked for none (https://no-color.org)."""
+    """Text in colour, on a terminal and without ``NO_COLOR`` (https://no-color.org)."""
     plain = not is_terminal(sys.stderr) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return text if plain else f"\x1b[{style}m{text}\x1b[0m"

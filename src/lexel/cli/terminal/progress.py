@@ -1,4 +1,4 @@
-"""How far a command is: a bar on stderr with the rate and the time left, where a person is looking."""
+"""Progress of a command: a bar on stderr with the rate and the remaining time, on a terminal only."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _REDRAW_S = 0.1
 
 
 class _File(io.FileIO):
-    """A file that is read in small steps, so that its position tells how far the results are."""
+    """A file that is read in small steps, so that its position shows the progress of the results."""
 
     def read(self, size: int | None = -1, /) -> bytes | None:  # type: ignore[override]
         return super().read(_READ_BYTES if size is None or size < 0 else min(size, _READ_BYTES))
 
 
 class InputFiles:
-    """The input's files, and how many of their bytes have been read.
+    """The input files, and the number of bytes read.
 
     Attributes:
-        total_bytes: Their size together; ``None`` where it cannot be known, or says nothing (pipes, compressed files).
+        total_bytes: Their total size; ``None`` if it is unknown or meaningless (pipes, compressed files).
     """
 
     def __init__(self, places: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class InputFiles:
         return self._closed_bytes + (0 if self._file is None else self._file.tell())
 
     def open(self, place: str) -> AbstractContextManager[Source]:
-        """What a reader should read from; a file that cannot be measured, or opened, is left to it."""
+        """The source for a reader; a file that cannot be measured or opened is passed on unchanged."""
         return self._opened(place) if self.total_bytes is not None else nullcontext(place)
 
     @contextmanager
@@ -55,7 +55,7 @@ class InputFiles:
         try:
             file = _File(place)
         except OSError:
-            yield place  # the reader says what is wrong with it
+            yield place  # the reader reports the error
             return
         with file:
             self._file = file
@@ -69,7 +69,7 @@ def _is_measured(place: str) -> bool:
 
 
 class _Read(Protocol):
-    """Anything that was made of a text."""
+    """Any result for a text."""
 
     @property
     def text(self) -> str: ...
@@ -79,18 +79,18 @@ R = TypeVar("R", bound=_Read)
 
 
 class Watch(Protocol):
-    """Lets results through, and draws how far they are."""
+    """Passes results on, and draws the progress."""
 
     def __call__(self, results: Iterable[R], /) -> Iterator[R]: ...
 
 
 @contextmanager
 def show_progress(files: InputFiles, *, is_wanted: bool) -> Iterator[Watch]:
-    """Give a function that lets results through and draws how far they are.
+    """A function that passes results on and draws the progress.
 
     Args:
         files: The input.
-        is_wanted: Whether to draw at all; it is drawn on a terminal only.
+        is_wanted: Whether to draw at all; nothing is drawn except on a terminal.
     """
     if not is_wanted or not is_terminal(sys.stderr):
         yield iter
@@ -113,7 +113,7 @@ def show_progress(files: InputFiles, *, is_wanted: bool) -> Iterator[Watch]:
 
 @contextmanager
 def show_count(total: int, *, what: str) -> Iterator[Callable[[int], None]]:
-    """Give a function that draws how many of a known number are done; it is drawn on a terminal only."""
+    """A function that draws how many of a known number are done, on a terminal only."""
     if not is_terminal(sys.stderr):
         yield lambda _: None
         return
@@ -137,7 +137,7 @@ def _bar() -> Progress:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Characters done, and in a second."""
+        """Number of characters, and characters per second."""
 
         def render(self, task: Task) -> Text:
             n_chars: Any = task.fields["n_chars"]

@@ -1,4 +1,4 @@
-"""How far training is: a bar with the loss, the rate and the time left, and the table of evaluations as it grows."""
+"""Progress of training: a bar with the loss, the rate and the remaining time, and the table of evaluations."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def show_training(*, is_wanted: bool) -> Iterator[Progress]:
-    """Give what training tells its progress to.
+    """The receiver of training's progress.
 
     Args:
-        is_wanted: Whether to say anything; the bar is drawn on a terminal only, the table in any case.
+        is_wanted: Whether to print anything; the bar is drawn on a terminal only, the table always.
     """
     if not is_wanted:
         yield NoProgress()
@@ -53,7 +53,7 @@ class _Shown:
             self._bar.update(self._bar.task_ids[0], completed=step, loss=loss, rate=rate)
 
     def on_evaluation(self, row: Mapping[str, Any]) -> None:
-        """Print a row; titles before the first, and before one that has columns of its own."""
+        """Print a row; titles come before the first row, and before a row with other columns."""
         columns = columns_of([row], short=True)
         is_new = not set(columns) <= set(self._columns)
         if is_new:
@@ -64,7 +64,7 @@ class _Shown:
         self._print(line.rstrip())
 
     def on_save(self, path: Path) -> None:
-        """Nothing: the folder is named when it is done."""
+        """Nothing: the folder is printed at the end."""
 
     def _print(self, line: str) -> None:
         line = for_terminal(line)

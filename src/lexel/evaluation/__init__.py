@@ -1,1 +1,1 @@
-"""Measure a model on labelled data: run it, score every layer, report."""
+"""Evaluates models on labelled data: runs them, scores every layer, and writes reports."""

@@ -1,7 +1,7 @@
-"""Scores that mean what they say: each head calibrated on labelled data, and a least score for entities.
+"""Calibrates the scores of each head on labelled data, and finds a minimum score for entities.
 
 Calibration gives each head two numbers, a scale and a shift of its scores' log-odds (Platt 1999). It changes scores,
-and never what is decoded. ``lexel.json`` keeps the numbers, and whatever reads the folder applies them.
+but never decoding. ``lexel.json`` stores the numbers, and they are applied whenever the folder is loaded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lexel.tasks.layers import LayerHead
 from lexel.tasks.tag import Tagger
 
 LEAST_PREDICTIONS = 50
-"""Fewer predictions say too little about scores."""
+"""Minimum number of predictions for a calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Judged:
 
     Attributes:
         scores: The model's own scores, ``[predictions]``.
-        correct: Is the prediction right? ``[predictions]``
-        n_gold: How many there were to find.
+        correct: Whether each prediction is right, ``[predictions]``.
+        n_gold: Number of gold items.
     """
 
     scores: NDArray[np.float32]
@@ -57,21 +57,21 @@ class Judged:
     n_gold: int
 
     def f1(self, kept: NDArray[np.bool_]) -> float:
-        """F1 of some of the predictions."""
+        """F1 of a selection of the predictions."""
         total = int(kept.sum()) + self.n_gold
         return 2 * int((self.correct & kept).sum()) / total if total else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """What calibration found for a layer.
+    """The calibration of a layer.
 
     Attributes:
-        head: The head that gives it.
-        tuned: What to keep for it.
+        head: The head of the layer.
+        tuned: The values to store for it.
         before: Reliability of the model's own scores.
-        after: Reliability of the calibrated ones, on the same data.
-        f1: Of entities: F1 of all, and of those with at least the least score; ``None`` for others.
+        after: Reliability of the calibrated scores, on the same data.
+        f1: For entities, F1 of all, and of those that reach the minimum score; ``None`` for other layers.
     """
 
     head: str
@@ -84,7 +84,7 @@ class Calibrated:
 def calibrate(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Calibrated]:
     """Calibrate the scores of each layer that a model and labelled documents have.
 
-    A head that gives both words and tags is left as it is: its two kinds of scores would need two calibrations.
+    A head that gives both words and tags is not calibrated: its two kinds of scores would need two calibrations.
 
     Args:
         tagger: The model.
@@ -118,12 +118,12 @@ def calibrate(tagger: Tagger, documents: Iterable[Document]) -> dict[Layer, Cali
 def calibrate_folder(
     folder: str | Path, files: Sequence[LabelledFile], *, script_border: float | None = None
 ) -> dict[Layer, Calibrated]:
-    """Calibrate a model folder and keep what is found in its ``lexel.json``, in place of earlier values.
+    """Calibrate a model folder, and store the result in its ``lexel.json``, in place of earlier values.
 
     Args:
         folder: A model folder, Lexel's or a plain one.
         files: Labelled files that it was not trained on.
-        script_border: Of a head for words: what to keep as ``Tuned.script_border``, if it is to change.
+        script_border: For a head for words, a new value of ``Tuned.script_border``; ``None`` keeps the old one.
 
     Raises:
         DataError: If no layer has enough predictions.
@@ -143,7 +143,7 @@ def calibrate_folder(
 
 
 def described(found: Mapping[Layer, Calibrated]) -> Iterator[str]:
-    """What was found, a line for each layer."""
+    """The result, one line for each layer."""
     for layer, result in found.items():
         before, after = (100 * part.expected_error for part in (result.before, result.after))
         n = sum(result.before.counts)
@@ -155,7 +155,7 @@ def described(found: Mapping[Layer, Calibrated]) -> Iterator[str]:
 
 
 def _entry(result: Calibrated, data: Mapping[str, str]) -> dict[str, Any]:
-    """What ``lexel.json`` keeps: numbers that differ from the defaults, and how they were found."""
+    """The entry for ``lexel.json``: numbers that differ from the defaults, and how they were found."""
     numbers = {name: getattr(result.tuned, name) for name in NUMBERS}
     defaults = Tuned()
     kept = {name: round(value, 6) for name, value in numbers.items() if value != getattr(defaults, name)}
@@ -170,7 +170,7 @@ def _entry(result: Calibrated, data: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _uncalibrated(tagger: Tagger) -> Tagger:
-    """The tagger with the model's own scores, and all entities."""
+    """The tagger with uncalibrated scores and all entities."""
     return _with_tuned(tagger, lambda _, tuned: Tuned(script_border=tuned.script_border))
 
 
@@ -187,7 +187,7 @@ def _with_tuned(tagger: Tagger, change: Callable[[Layer, Tuned], Tuned]) -> Tagg
 
 
 def _shared_heads(layers: Mapping[Layer, LayerHead]) -> set[Layer]:
-    """Layers whose head gives another layer too."""
+    """Layers whose head also gives another layer."""
     joint = {layer for layer, part in layers.items() if part.head.task == "words+pos"}
     return joint | {layer for layer, part in layers.items() if part.head.task == "spans" and layer != "nested"}
 
@@ -225,7 +225,7 @@ def _judge_words(pairs: Sequence[Pair], _: LabelIndex) -> Judged:
 
 
 def _judge_tags(pairs: Sequence[Pair], index: LabelIndex) -> Judged:
-    """Tags of the words that were found."""
+    """Tags of words that were found."""
     shifts = shifts_of(pairs)
     right, read = [pair.gold.words for pair in pairs], [pair.predicted.words for pair in pairs]
     gold = flat_layer(right, shifts, [word_labels(words, index, are_gold=True) for words in right])

@@ -1,1 +1,1 @@
-"""Several models on the same data: significance, differences, cost."""
+"""Compares models on the same data: significance, differences, cost."""

@@ -1,7 +1,7 @@
-"""A model in a process of its own: ``ChildModel`` asks, ``python -m lexel.evaluation.compare.child`` answers.
+"""A model in a separate process: ``ChildModel`` sends requests to ``python -m lexel.evaluation.compare.child``.
 
-Requests and answers are pickles on the child's standard input and output; nobody else writes to these. The child ends
-when its input does, so that it never outlives whoever asks.
+Requests and answers are pickles on the child's standard input and output, which nothing else uses. The child ends when
+its input is closed, so it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _LAST_WORDS_BYTES = 2000
 
 
 class ChildModel:
-    """A model that a fresh process loads and reads with; use it in a ``with`` statement.
+    """A model that is loaded and run in a new process; use it in a ``with`` statement.
 
     Args:
         source: A model folder or a hub id. Default: the bundled model.
-        name: What it is called in the comparison.
-        options: Of ``Tagger.load``: engine, precision, threads, decode ...
+        name: Its name in the comparison.
+        options: Options of ``Tagger.load``: engine, precision, threads, decode ...
 
     Attributes:
-        facts: What it is.
+        facts: Facts about the model.
 
     Raises:
-        LexelError: Of the kind that loading raised, its message after the model's name.
+        LexelError: The error that loading raised, with the model's name before its message.
     """
 
     def __init__(self, source: str | None, *, name: str, options: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ class ChildModel:
             if pipe is not None:
                 try:
                     pipe.close()
-                except OSError:  # what was not sent yet is of no use any more
+                except OSError:  # unsent data is no longer needed
                     continue
         self._process.kill()
         self._process.wait()
@@ -107,7 +107,7 @@ class ChildModel:
 
 
 def _environment() -> dict[str, str]:
-    """This process's variables; the child imports what this process does, wherever that was found."""
+    """This process's environment; the child imports modules from the same places."""
     path = os.pathsep.join(part or os.getcwd() for part in sys.path)
     return {**os.environ, "PYTHONPATH": path}
 
@@ -116,10 +116,10 @@ def _environment() -> dict[str, str]:
 
 
 def _serve() -> None:
-    """Answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks is interrupted as well, and ends this process
+    """Answer requests until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted as well, and ends this process
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is not an answer
+    os.dup2(2, 1)  # output of libraries is not an answer
     model: LocalModel | None = None
     while True:
         try:
@@ -139,7 +139,7 @@ def _serve() -> None:
             pickle.dump(said, answers)
             answers.flush()
         except BrokenPipeError:
-            os._exit(0)  # nobody is left to be told
+            os._exit(0)  # the parent has gone
 
 
 def _load(source: str | None, name: str, options: Mapping[str, Any]) -> LocalModel:

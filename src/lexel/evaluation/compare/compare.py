@@ -1,9 +1,9 @@
-"""Several models on the same data: scores, whether they differ, where, and what they cost to run.
+"""Compares models on the same data: scores, significance, differences, speed and memory.
 
-Every document is read by all models before the next ones, so that nothing but counts and some examples is kept. A score
-is the one that ``evaluate`` gives. Differences are taken to one model, the first or the best, in pairs: the same
-bootstrap samples for both, and McNemar's test over the gold items that one of them finds. Speed is measured afterwards,
-in rounds whose order alternates, when every model has read the data once.
+All models read a document before the next ones, so only counts and some examples are kept. Scores are those of
+``evaluate``. Each model is compared with one model, the first or the best, in pairs: with the same bootstrap samples
+for both, and with McNemar's test over the gold items that only one of them finds. Speed is measured afterwards, when
+every model has read the data once, in rounds whose order alternates.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from lexel.names import LAYERS, Layer
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """Gold documents that can be read as often as one likes.
+    """Gold documents that can be read repeatedly.
 
     Attributes:
-        name: What they are called.
+        name: Their name.
         documents: Reads them from the start.
-        described: Where they are from: file, format, checksum.
+        described: Their provenance: file, format, checksum.
     """
 
     name: str
@@ -60,12 +60,12 @@ def compare(
 
     Args:
         models: The models.
-        data: Gold documents; of every layer that one carries, each model that reads it is scored.
-        options: How.
+        data: Gold documents; each model is scored on every layer that both the data and the model have.
+        options: How to compare.
 
     Raises:
-        LabelError: If the models label different things and no map brings them together.
-        DataError: If the data is empty, or holds nothing that any of the models reads.
+        LabelError: If the models use different labels and no map reconciles them.
+        DataError: If the data is empty, or has no layer that any of the models reads.
     """
     return _Comparing(models, options or CompareOptions()).run(data)
 
@@ -78,7 +78,7 @@ class _Judged:
     flips: dict[tuple[int, int], FlipList]
 
     def headlines(self) -> dict[str, list[Headline | None]]:
-        """By name of a score, what it is made of, for each model; only scores that the data has labels for."""
+        """By name of a score, its counts for each model; only scores that the data has labels for."""
         each = [
             {name: head for tally in judge.tallies.values() for name, head in tally.headlines.items()}
             for judge in self.judges
@@ -88,7 +88,7 @@ class _Judged:
 
 
 class _Comparing:
-    """One comparison under way."""
+    """One comparison in progress."""
 
     def __init__(self, models: Sequence[ComparedModel], options: CompareOptions) -> None:
         self._models = models
@@ -125,7 +125,7 @@ class _Comparing:
     # Before anything is read -----------------------------------------------------------------------------------------
 
     def _look_at(self, data: DataSet) -> list[str]:
-        """Go through the data once: is there anything to score, and do labels mean the same?"""
+        """Read the data once to check that there is something to score, and that labels mean the same."""
         there: set[str] = set()
         gold: dict[Layer, set[str]] = {"pos": set(), "entities": set()}
         n_documents = 0
@@ -157,7 +157,7 @@ class _Comparing:
         return notes
 
     def _incapable(self, there: set[str]) -> list[str]:
-        """Which models have no head for a layer that the data has."""
+        """Notes on models without a head for a layer of the data."""
         pairs = list(zip(self._models, self._abilities, strict=True))
         return [
             f"{model.facts.name} has no head for {layer}; it is not in the scores of {layer}"
@@ -192,7 +192,7 @@ class _Comparing:
         return shared - {"words"} if self._options.given_words else shared
 
     def _pairs(self, model: int, chunk: Sequence[Document], number: int) -> list[Pair]:
-        """What a model reads in a chunk beside gold, under common names."""
+        """Gold and a model's predictions for a chunk, with common label names."""
         mine, renaming = self._renamings[model], self._options.label_map.renaming(GOLD)
         read = self._models[model].read(chunk, given_words=self._options.given_words)
         pairs = []
@@ -202,10 +202,10 @@ class _Comparing:
             pairs.append(Pair(i, renamed(gold, renaming), found.document, found.is_strict, losses))
         return pairs
 
-    # What it comes to ------------------------------------------------------------------------------------------------
+    # Results ---------------------------------------------------------------------------------------------------------
 
     def _reference(self, judged: Sequence[_Judged]) -> int:
-        """The first model, or the one whose scores are the highest in the mean."""
+        """The first model, or the one with the highest mean score."""
         if self._options.against == "first":
             return 0
         rows = [heads for each in judged for heads in each.headlines().values()]
@@ -237,7 +237,7 @@ class _Comparing:
         )
 
     def _means(self, judged: Sequence[_Judged]) -> dict[str, list[Estimate | None]]:
-        """The mean of each score over the data sets that have it, for each model that has it on all of these."""
+        """The mean of each score over the data sets that have it, for each model that has it on all of them."""
         by_name: dict[str, list[list[Headline | None]]] = {}
         for each in judged:
             for name, heads in each.headlines().items():
@@ -252,7 +252,7 @@ class _Comparing:
         }
 
     def _estimate(self, heads: Sequence[Headline]) -> Estimate:
-        """The mean F1 over data sets, with its interval; each set is drawn from by itself."""
+        """The mean F1 over data sets, with its interval; each set is resampled separately."""
         sampling = self._options.sampling
         value = float(np.mean([_f1(head.counts.sum(axis=0)) for head in heads]))
         if not sampling.n_samples:
@@ -305,7 +305,7 @@ class _Comparing:
         return [Speed(median(each), min(each), max(each), n_chars, len(each)) for each in rates]
 
     def _sample(self, data: Sequence[DataSet]) -> list[Document]:
-        """Documents from the start of each data set, as many characters of each."""
+        """Documents from the start of each data set, with about the same number of characters from each."""
         sample: list[Document] = []
         for each in data:
             n_chars = 0

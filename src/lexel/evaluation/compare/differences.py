@@ -1,4 +1,4 @@
-"""Where two models differ, in context, and which of them is right there."""
+"""Finds where two models differ, in context, and which of them is right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexel.evaluation.scores.mistakes import Region, Stretch, context_of, region
 from lexel.names import Layer
 
 MOST_KEPT = 2_000
-"""Flips of one layer and one pair of models that are kept to be shown; all are counted."""
+"""Maximum number of examples per layer and pair of models; all differences are counted."""
 
 Verdict = Literal["first right", "second right", "both wrong", "no gold"]
 
@@ -24,15 +24,15 @@ class Flip:
     Attributes:
         data: The data set.
         layer: ``words``, ``pos`` or ``entities``.
-        change: From what to what: ``LOC → ORG``, ``nothing → PER``, ``other bounds``, ``split`` ...
-        verdict: Who is right.
+        change: The kind of change: ``LOC → ORG``, ``nothing → PER``, ``other bounds``, ``split`` ...
+        verdict: Which model is right.
         document: The document's id, else its number from 1.
         before: The text before it.
-        text: The text in question.
+        text: The text itself.
         after: The text after it.
-        gold: What is right.
-        first: What the first model has there.
-        second: What the second has.
+        gold: The gold annotation.
+        first: The first model's prediction.
+        second: The second model's prediction.
     """
 
     data: str
@@ -52,9 +52,9 @@ class FlipList:
     """Differences between two models on one data set.
 
     Attributes:
-        kept: Those that can be shown, from the start of the data.
-        verdicts: How many there are, by layer and who is right.
-        changes: How many there are, by layer and change.
+        kept: Examples to show, from the start of the data.
+        verdicts: Counts by layer and verdict.
+        changes: Counts by layer and change.
     """
 
     def __init__(self, data: str, layers: Sequence[Layer]) -> None:
@@ -65,7 +65,7 @@ class FlipList:
         self._layers = layers
 
     def add(self, firsts: Sequence[Pair], seconds: Sequence[Pair]) -> None:
-        """Look for differences in a chunk that both models have read."""
+        """Find differences in a chunk that both models have read."""
         for first, second in zip(firsts, seconds, strict=True):
             for layer in self._layers:
                 self._add_layer(layer, first, second)
@@ -103,7 +103,7 @@ class FlipList:
 
 
 def _within(stretches: list[Stretch], region: Region) -> list[Stretch]:
-    """Those that overlap a region."""
+    """The items that overlap a region."""
     return [each for each in stretches if each.start < region.end and each.end > region.start]
 
 
@@ -116,7 +116,7 @@ def _verdict(gold: list[Stretch] | None, spans: Sequence[list[Stretch]], region:
 
 
 def _change(region: Region, layer: Layer) -> str:
-    """How the second model differs from the first."""
+    """The kind of difference between the second model and the first."""
     first, second = region.gold, region.predicted
     if layer == "words":
         return "split" if len(first) < len(second) else "merged" if len(first) > len(second) else "shifted"

@@ -1,7 +1,7 @@
-"""Models that are read with side by side: what each is, what it reads, how fast, in how much memory.
+"""The models of a comparison: their facts, predictions, speed and memory.
 
-A ``ComparedModel`` hides where the model is computed. ``LocalModel`` does it in this process; ``ChildModel`` (in
-``children``) in a process of its own, whose memory is then that of one model.
+A ``ComparedModel`` hides where the model runs. ``LocalModel`` runs it in this process; ``ChildModel`` (in ``child``)
+in a separate process, so that its memory is that of one model.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from lexel.tasks.tag import Tagger
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a model is.
+    """Facts about a model.
 
     Attributes:
-        name: What it is called in the comparison.
-        abilities: What it can read.
-        parameters: Numbers in its weights.
+        name: Its name in the comparison.
+        abilities: The layers that it reads.
+        parameters: Number of parameters.
         disk_bytes: Size of its folder.
-        licence: As its card says; ``None`` if it does not.
-        notice: A line to say aloud of the licence, if any.
+        licence: The licence in its card; ``None`` if there is none.
+        notice: A warning about the licence, if any.
         described: Revision, checksums, engine, precision, threads.
     """
 
@@ -52,7 +52,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelOutput:
-    """What a model read in one document, with what a Document does not hold; see ``chunks.Pair``."""
+    """A model's prediction for one document, with values that a Document does not hold; see ``chunks.Pair``."""
 
     document: Document
     is_strict: NDArray[np.bool_]
@@ -60,7 +60,7 @@ class ModelOutput:
 
 
 class ComparedModel(Protocol):
-    """A model ready to read.
+    """A model that is ready to read.
 
     Attributes:
         facts: What it is.
@@ -70,15 +70,15 @@ class ComparedModel(Protocol):
     def facts(self) -> ModelFacts: ...
 
     def read(self, documents: Sequence[Document], *, given_words: bool) -> list[ModelOutput]:
-        """What it reads in the texts of gold documents, one for each."""
+        """Its predictions for the texts of gold documents, one for each."""
         ...
 
     def seconds(self, documents: Sequence[Document], *, given_words: bool) -> float:
-        """How long one pass over the texts takes, nothing kept."""
+        """Time of one pass over the texts, in seconds; results are not kept."""
         ...
 
     def peak_bytes(self) -> int | None:
-        """The most memory that its process ever held; ``None`` where that cannot be known."""
+        """Peak memory of its process; ``None`` if it cannot be measured."""
         ...
 
 
@@ -124,9 +124,9 @@ def _count_parameters(checkpoint: Checkpoint) -> int:
 
 
 def peak_bytes() -> int | None:
-    """The most memory this process ever held, file mappings included; ``None`` where nobody says (Windows).
+    """Peak memory of this process, including file mappings; ``None`` where the system does not report it (Windows).
 
-    Linux's ``ru_maxrss`` is no help: it also counts what the process was before it became this program.
+    Linux's ``ru_maxrss`` cannot be used: it also counts the process before it became this program.
     """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()

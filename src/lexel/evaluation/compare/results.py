@@ -1,4 +1,4 @@
-"""What a comparison finds: scores, differences, disagreements and costs of several models on several data sets."""
+"""Results of a comparison: scores, differences and costs of several models on several data sets."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class CompareOptions:
 
     Attributes:
         label_map: Common names for labels.
-        given_words: Keep the gold words, and score tags on these.
-        against: Which model the others are compared with.
-        sampling: How intervals are made.
-        rounds: How often the speed of each model is measured; 0: not at all.
-        speed_chars: Characters that are read in a round.
+        given_words: Keep the gold words, and score tags on them.
+        against: The model that the others are compared with.
+        sampling: How intervals are computed.
+        rounds: Number of speed measurements of each model; 0 for none.
+        speed_chars: Number of characters read in a round.
     """
 
     label_map: LabelMap = field(default_factory=LabelMap)
@@ -39,7 +39,7 @@ class CompareOptions:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Characters a second: the middle, the slowest and the fastest round."""
+    """Characters per second: the median, the slowest and the fastest round."""
 
     median: float
     low: float
@@ -50,7 +50,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """One model of a comparison; ``speed`` and ``peak_bytes`` are ``None`` where not measured."""
+    """One model of a comparison; ``speed`` and ``peak_bytes`` are ``None`` if not measured."""
 
     facts: ModelFacts
     speed: Speed | None
@@ -59,16 +59,16 @@ class ModelResult:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One score of one model less that of the reference model.
+    """The difference between a score of a model and that of the reference model.
 
     Attributes:
         model: Number of the model.
         score: Name of the score.
         value: The difference.
-        low: Lower end of its interval; ``None`` without samples, as the next two.
-        high: Its upper end.
-        p_bootstrap: Two-sided, by paired bootstrap over documents, corrected for the number of models.
-        p_mcnemar: Two-sided, by McNemar's exact test over the gold items found, likewise.
+        low: Lower end of its interval; ``None`` without samples, like the next two.
+        high: Upper end of its interval.
+        p_bootstrap: Two-sided p-value of a paired bootstrap over documents, corrected for the number of models.
+        p_mcnemar: Two-sided p-value of McNemar's exact test over the gold items found, corrected in the same way.
     """
 
     model: int
@@ -82,7 +82,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class FlipCounts:
-    """How many parts of the texts two models read differently; each counter by layer, then by what."""
+    """Numbers of differences between two models, by layer and verdict, and by layer and change."""
 
     model: int
     verdicts: dict[str, dict[str, int]]
@@ -91,16 +91,16 @@ class FlipCounts:
 
 @dataclass(frozen=True, slots=True)
 class DataResult:
-    """What was found on one data set.
+    """The results on one data set.
 
     Attributes:
-        name: What it is called.
-        described: Where it is from.
-        scores: By name, the score of each model, ``None`` of one that cannot do it.
-        results: Everything that ``evaluate`` says of each model.
-        contrasts: Differences from the reference model.
-        flips: Counts of differences to it.
-        notes: What a model of the numbers should know.
+        name: Its name.
+        described: Its provenance.
+        scores: By name, the score of each model, ``None`` for a model without that layer.
+        results: The full results of ``evaluate`` for each model.
+        contrasts: Differences of scores from the reference model.
+        flips: Counts of differences in predictions from it.
+        notes: Notes for readers of the figures.
     """
 
     name: str
@@ -114,15 +114,15 @@ class DataResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Models on data sets.
+    """The results of a comparison.
 
     Attributes:
-        models: The models in the order given.
+        models: The models in the given order.
         reference: Number of the reference model.
-        data: What was found on each data set.
+        data: The results on each data set.
         means: By name, the mean of each model's score over the data sets that have it; empty for one data set.
         flips: Examples of differences, with the number of the other model.
-        options: How they were compared.
+        options: The options of the comparison.
     """
 
     models: list[ModelResult]

@@ -1,7 +1,7 @@
-"""Label schemes brought together: common names by a map, and models that speak of different things refused.
+"""Reconciles label sets: maps labels to common names, and refuses models with different labels.
 
-A map is a JSON object of labels, whoever uses them, and the names that are compared; ``null`` leaves a type of entities
-out on all sides. Where one name means two things, an object under a model's name (or ``gold``) holds its own:
+A map is a JSON object from labels, of any model or the data, to common names; ``null`` leaves an entity type out
+everywhere. If a label means different things, an object under a model's name (or ``gold``) applies to it alone:
 
     {"PERSON": "PER", "GPE": "LOC", "MISC": null, "my-model": {"LOC": "FAC"}}
 """
@@ -20,7 +20,7 @@ from lexel.evaluation.compare.models import ModelOutput
 from lexel.names import Layer
 
 GOLD = "gold"
-"""What the labels of the data are called in a map."""
+"""The key for the labels of the data in a map."""
 
 Renaming = Mapping[str, str | None]
 
@@ -30,8 +30,8 @@ class LabelMap:
     """Common names for labels.
 
     Attributes:
-        everywhere: Whoever uses the label.
-        special: By model, or ``gold``, what holds for it alone.
+        everywhere: The map for all models and the data.
+        special: By model, or ``gold``, a map for it alone.
     """
 
     everywhere: Renaming = field(default_factory=dict)
@@ -47,7 +47,7 @@ class LabelMap:
             where: The file, for messages.
 
         Raises:
-            LabelError: If it holds anything else, or an object under a name that no model has.
+            LabelError: If it has another form, or an object under a name that no model has.
         """
         special = {name: value for name, value in values.items() if isinstance(value, dict)}
         strange = sorted(special.keys() - {*names, GOLD})
@@ -64,7 +64,7 @@ class LabelMap:
         return cls(everywhere, special)
 
     def renaming(self, name: str) -> Renaming:
-        """What holds for a model, or for ``gold``."""
+        """The map for a model, or for ``gold``."""
         return {**self.everywhere, **self.special.get(name, {})}
 
     def __bool__(self) -> bool:
@@ -78,7 +78,7 @@ def renamed_labels(labels: Iterable[str], renaming: Renaming) -> tuple[str, ...]
 
 
 def renamed(document: Document, renaming: Renaming) -> Document:
-    """A document with its labels under common names; entities of types left out are gone."""
+    """A document with common label names, without entities of types that are left out."""
     if not renaming:
         return document
     words = document.words if "words" in document.layers else None
@@ -118,7 +118,7 @@ def _are_kept(spans: Spans, renaming: Renaming) -> np.ndarray[Any, np.dtype[np.b
 
 
 def rename_output(read: ModelOutput, renaming: Renaming) -> ModelOutput:
-    """What a model read under common names; without losses, which speak of the model's own labels."""
+    """A prediction with common label names, without losses, which apply to the model's own labels."""
     if not renaming:
         return read
     kept = _are_kept(read.document.entities, renaming)
@@ -126,15 +126,15 @@ def rename_output(read: ModelOutput, renaming: Renaming) -> ModelOutput:
 
 
 def check_schemes(layer: Layer, models: Mapping[str, Set[str]], gold: Set[str]) -> list[str]:
-    """Refuse models whose labels mean different things; gives notes on what is not refused.
+    """Refuse models whose labels mean different things; returns notes on accepted differences.
 
-    Types of entities must be the same in all models. Tags of words may differ (no small treebank has them all), as
-    long as every model knows half of the gold ones.
+    Entity types must be the same in all models. Tags of words may differ (small treebanks lack some), as long as every
+    model knows half of the gold tags.
 
     Args:
         layer: ``pos`` or ``entities``.
         models: The common names of each model's labels.
-        gold: Those of the data.
+        gold: The labels of the data.
 
     Raises:
         LabelError: Naming the labels that only some have.

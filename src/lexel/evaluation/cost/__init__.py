@@ -1,1 +1,1 @@
-"""What a smaller or quantised form of a model costs beside the form that it was made from."""
+"""Measures the loss of a smaller or quantised model against its original."""

@@ -1,4 +1,4 @@
-"""How far two models' vectors of the same texts agree: by their directions, and by which text is nearest to which."""
+"""Agreement of two models' vectors of the same texts: their cosine, and whether the nearest texts are the same."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lexel.tasks.search import find_nearest
 from lexel.tasks.slot_positions import Floats
 
 _MOST_TEXTS = 2_000
-"""Every one of them is compared with all the others."""
+"""Maximum number of texts; each is compared with all others."""
 
 
 def vector_agreement(before: Embedder, after: Embedder, texts: Sequence[str]) -> Agreement | None:
-    """Compare what two embedders make of texts, twins and blank ones left out; ``None`` without two texts.
+    """Compare the vectors of two embedders, without duplicate and blank texts; ``None`` with fewer than two texts.
 
-    The intervals are of the bootstrap over texts; what is nearest to a text is looked for among all of them.
+    Intervals are from a bootstrap over texts; the nearest text is searched among all of them.
     """
     different = [text for text in dict.fromkeys(texts) if text.strip()][:_MOST_TEXTS]
     if len(different) < 2:
@@ -38,7 +38,7 @@ def vector_agreement(before: Embedder, after: Embedder, texts: Sequence[str]) ->
 
 
 def _nearest_others(vectors: Floats) -> NDArray[np.int64]:
-    """The row nearest to each row that is not itself, ``[rows]``."""
+    """The nearest other row of each row, ``[rows]``."""
     rows = find_nearest(vectors, vectors, top_k=2, is_normalised=True).rows
     is_itself = rows[:, 0] == np.arange(len(rows))
     return np.where(is_itself, rows[:, 1], rows[:, 0])

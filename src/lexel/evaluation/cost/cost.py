@@ -1,4 +1,4 @@
-"""What another form of a model costs beside the form that it was made of, and what it gains: as data, and in words."""
+"""The loss and gain of a derived model against its original: as data, and in words."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class LayerCost:
     """A score of a layer before and after, and by how much it changed, each with its 95 % interval.
 
     Attributes:
-        before: F1, or what a head is scored by.
-        after: The same after.
-        change: After less before; its interval is of the same documents drawn for both.
-        score: What is measured.
+        before: F1, or another score of the head.
+        after: The same score after.
+        change: After minus before; its interval uses the same bootstrap samples for both.
+        score: The name of the score.
     """
 
     before: Estimate
@@ -42,14 +42,14 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far vectors agree with those before, on the same texts, each figure with its 95 % interval.
+    """Agreement of vectors with those before, on the same texts, each figure with its 95 % interval.
 
     Attributes:
-        cosine: The mean cosine of a text's two vectors; ``None`` where they are of different sizes, since then only
-            what is near to what can be compared.
-        nearest: Share of the texts to which the same other text is nearest.
-        n_texts: How many texts there were, no two of them the same.
-        sizes: How many numbers a vector has before and after.
+        cosine: The mean cosine of a text's two vectors; ``None`` if their sizes differ, since then only neighbours can
+            be compared.
+        nearest: Share of the texts with the same nearest text.
+        n_texts: Number of distinct texts.
+        sizes: Sizes of a vector before and after.
     """
 
     cosine: Estimate | None
@@ -67,16 +67,16 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What is read otherwise than before.
+    """Differences in predictions.
 
     Attributes:
-        layers: Scores by layer on gold; empty without any.
-        flips: By output, decisions of a thousand that change; of ``hidden.N``, and of vectors, a thousand
-            times the mean cosine distance.
-        changed: By layer, places of a thousand words that are read otherwise.
+        layers: Scores by layer on gold data; empty without any.
+        flips: By output, changed decisions per thousand; for ``hidden.N`` and vectors, a thousand times the mean cosine
+            distance.
+        changed: By layer, changed places per thousand words.
         examples: Some of these places, in context.
-        tolerance: By output with probabilities, how far 999 of 1,000 pieces' probabilities are off at most.
-        agreement: By head that makes vectors, how far they agree with those before.
+        tolerance: By output with probabilities, the maximum difference of probabilities for 999 of 1,000 pieces.
+        agreement: By head for vectors, the agreement with the vectors before.
     """
 
     layers: Mapping[str, LayerCost] = field(default_factory=dict)
@@ -87,13 +87,13 @@ class Loss:
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
 
     def is_within(self, max_drop: float, max_flips: float) -> bool:
-        """Whether it is allowed: by points of F1 where there is gold, else by flips."""
+        """Whether the loss is allowed: by points of F1 with gold data, else by flips."""
         if self.layers:
             return all(layer.points <= max_drop for layer in self.layers.values())
         return all(flips <= max_flips for flips in self.flips.values())
 
     def in_words(self) -> str:
-        """What was lost in one line."""
+        """The loss in one line."""
         if self.layers:
             return ", ".join(f"{layer.points:.2f} points of {name}" for name, layer in self.layers.items())
         return ", ".join(f"{flips:.1f} of 1,000 {name}" for name, flips in self.flips.items())
@@ -101,14 +101,14 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a written folder costs, and gains.
+    """The loss and the gain of a written folder.
 
     Attributes:
-        loss: What is read otherwise.
+        loss: Differences in predictions.
         n_bytes: Size of its weights.
-        n_bytes_before: Size of the weights it was made of.
-        chars_per_second: Of text to results, in the same run as the next.
-        chars_per_second_before: The same of what it was made of, as prediction computes it on this machine.
+        n_bytes_before: Size of the original's weights.
+        chars_per_second: Speed from text to results.
+        chars_per_second_before: Speed of the original, as prediction computes it on this machine, in the same run.
     """
 
     loss: Loss
@@ -119,11 +119,11 @@ class Cost:
 
     @property
     def times_as_fast(self) -> float:
-        """Its speed by that of what it was made of."""
+        """Its speed divided by the original's."""
         return self.chars_per_second / max(self.chars_per_second_before, 1e-9)
 
     def record(self) -> dict[str, Any]:
-        """For a folder's files."""
+        """The values for a folder's files."""
         values = asdict(self)
         loss = values.pop("loss")
         loss["examples"] = [{name: flip[name] for name in _SHOWN} for flip in loss["examples"]]
@@ -134,7 +134,7 @@ _SHOWN = ("layer", "before", "text", "after", "gold", "first", "second")
 
 
 def described_loss(loss: Loss, *, names: Names = ("before", "after")) -> list[str]:
-    """What is read otherwise, one line each; ``names`` are those of the two that are compared."""
+    """The differences, one line each; ``names`` are those of the two models."""
     lines = [f"{name}: {layer.in_words(names)}" for name, layer in loss.layers.items()]
     for name, flips in loss.flips.items():
         if name.startswith("hidden."):
@@ -162,7 +162,7 @@ def _with_interval(score: Estimate, *, sign: str = "", times: int = 100, digits:
 
 
 def described_student(cost: Cost) -> list[str]:
-    """The cost of a student beside its teacher, one line each."""
+    """The cost of a student against its teacher, one line each."""
     lines = described_loss(cost.loss, names=("the teacher's", "the student's"))
     lines.append(f"size: {cost.n_bytes / 1e6:,.1f} MB of weights, the teacher's {cost.n_bytes_before / 1e6:,.1f}")
     lines.append(f"speed: {cost.chars_per_second:,.0f} characters/s, {cost.times_as_fast:.2f} times the teacher's")
@@ -170,7 +170,7 @@ def described_student(cost: Cost) -> list[str]:
 
 
 def described_quantised(cost: Cost, *, what: str = "int8") -> list[str]:
-    """The cost of a smaller graph, such as one in int8, beside its weights, one line each."""
+    """The cost of a smaller graph, such as int8, against the original weights, one line each."""
     lines = described_loss(cost.loss)
     if not lines:
         lines.append("the cost is unknown: there was no text to measure it on. Pass --calibration or --data")

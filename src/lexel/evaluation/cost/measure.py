@@ -1,4 +1,4 @@
-"""Compare two forms of one model on the same data: scores, changed decisions and speed."""
+"""Compares two versions of one model on the same data: scores, changed decisions and speed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Outputs = Mapping[str, NDArray[Any]]
 _ROUNDS = 3
 _TIMED_CHARS = 20_000
 _EXAMPLES = 5
-"""Of each layer."""
+"""Maximum number of examples per layer."""
 
 _QUANTILE = 0.999
 _HEADLINES = {
@@ -44,7 +44,7 @@ _HEADLINES = {
 
 @contextmanager
 def without_announcements(*, level: int = logging.WARNING) -> Iterator[None]:
-    """Keep models from saying what they are each time they are loaded; below ``level`` nothing is logged."""
+    """Stop models from logging their description each time they are loaded; nothing below ``level`` is logged."""
     logger = logging.getLogger("lexel")
     before = logger.level
     logger.setLevel(level)
@@ -58,13 +58,13 @@ def without_announcements(*, level: int = logging.WARNING) -> Iterator[None]:
 
 
 def read_outputs(flow: Flow, texts: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """A flow's outputs at every piece of the texts, ``[pieces, width]`` each; nothing without texts."""
+    """A flow's outputs for every piece of the texts, ``[pieces, width]`` each; empty without texts."""
     readings = [block.readings[flow.name] for block in flow.read(gather_blocks(texts))]
     return {name: np.concatenate([reading.scores[name] for reading in readings]) for name in flow.outputs if readings}
 
 
 def flips_between(before: Outputs, after: Outputs) -> dict[str, float]:
-    """By output, decisions of a thousand that differ; of hidden states, 1,000 x the mean cosine distance."""
+    """By output, different decisions per thousand; for hidden states, 1,000 x the mean cosine distance."""
     return {
         name: 1000 * (_distance(scores, after[name]) if name.startswith("hidden.") else _flips(scores, after[name]))
         for name, scores in before.items()
@@ -81,7 +81,7 @@ def _distance(before: Any, after: Any) -> float:
 
 
 def tolerance_between(before: Outputs, after: Outputs) -> dict[str, float]:
-    """By output with probabilities, how far those of 999 of 1,000 pieces are apart at most."""
+    """By output with probabilities, their maximum difference for 999 of 1,000 pieces."""
     return {
         name: float(np.quantile(probs_apart(scores, after[name]), _QUANTILE))
         for name, scores in before.items()
@@ -106,9 +106,9 @@ class Tagged:
     """The same documents, read by two taggers.
 
     Args:
-        before: The one that the other was made of.
-        after: The other.
-        documents: Labelled documents, or what ``before`` reads.
+        before: The original.
+        after: The derived model.
+        documents: Labelled documents, or the predictions of ``before``.
         options: How they are scored.
     """
 
@@ -134,7 +134,7 @@ class Tagged:
             self._n_words += sum(len(pair.predicted.words) for pair in firsts)
 
     def layers(self) -> dict[str, LayerCost]:
-        """F1 of the layers that were scored: words, words with their tags, strict entities."""
+        """F1 of the scored layers: words, words with their tags, strict entities."""
         before, after = (_scores(judge.results(seconds=0.0)) for judge in self._judges)
         return {name: LayerCost(before[name], after[name], self._change(name)) for name in before if name in after}
 
@@ -147,14 +147,14 @@ class Tagged:
         return Estimate(found.value, found.low, found.high)
 
     def changed(self) -> dict[str, float]:
-        """By layer, places of a thousand words that are read otherwise."""
+        """By layer, changed places per thousand words."""
         counts: dict[str, int] = dict.fromkeys(self._shared, 0)
         for (layer, _), n in self._flips.verdicts.items():
             counts[layer] += n
         return {layer: 1000 * n / max(self._n_words, 1) for layer, n in counts.items()}
 
     def examples(self) -> list[Flip]:
-        """The first places of each layer that are read otherwise."""
+        """The first changed places of each layer."""
         kept = self._flips.kept
         return [flip for layer in self._shared for flip in [f for f in kept if f.layer == layer][:_EXAMPLES]]
 
@@ -185,7 +185,7 @@ def _f1(sums: FloatArray) -> FloatArray:
 
 
 def speeds(before: Flow, after: Flow, texts: Sequence[str]) -> tuple[float, float]:
-    """Characters a second of two flows: medians of a few rounds, taken in turns; 0 without texts."""
+    """Characters per second of two flows: medians of a few alternating rounds; 0 without texts."""
     sample = list(islice(texts, 2000))
     while sum(map(len, sample)) > _TIMED_CHARS and len(sample) > 1:
         sample = sample[: len(sample) // 2]
@@ -200,7 +200,7 @@ def speeds(before: Flow, after: Flow, texts: Sequence[str]) -> tuple[float, floa
 
 
 def cut_to(texts: Iterable[str], *, n_chars: int) -> Iterator[str]:
-    """The first texts that together have no more than so many characters, and one at least."""
+    """The first texts with at most a number of characters in total, and at least one text."""
     n_read = 0
     for text in texts:
         if n_read and n_read + len(text) > n_chars:

@@ -1,4 +1,4 @@
-"""What a quantised graph costs beside the float32 that it was made of, measured on a written folder."""
+"""Measures the loss of a quantised graph against float32, on a written folder."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from lexel.tasks.tag import Tagger
 
 
 class Scorer:
-    """Compares a quantised graph with the checkpoint that it was made of.
+    """Compares a quantised graph with its original checkpoint.
 
     Args:
-        checkpoint: What was quantised.
+        checkpoint: The original.
         gold: Labelled documents, for heads that tag.
         texts: Text to compare decisions on.
     """
@@ -44,7 +44,7 @@ class Scorer:
         self._outputs = read_outputs(_flow(checkpoint, "float32"), texts)
 
     def loss(self, folder: Path) -> Loss:
-        """What a written folder reads otherwise."""
+        """The differences in predictions of a written folder."""
         quantised = open_checkpoint(folder, is_own=True)
         outputs = read_outputs(_flow(quantised, "int8"), self._texts)
         loss = Loss(flips=flips_between(self._outputs, outputs), tolerance=tolerance_between(self._outputs, outputs))
@@ -58,7 +58,7 @@ class Scorer:
         return replace(loss, examples=[replace(flip, gold="") for flip in loss.examples])
 
     def cost(self, folder: Path, loss: Loss) -> Cost:
-        """The loss with sizes and speeds; before is the best precision that this machine has beside int8."""
+        """The loss with sizes and speeds; the original runs in the best other precision of this machine."""
         before, after = _flow(self._checkpoint, "auto"), _flow(open_checkpoint(folder, is_own=True), "int8")
         texts = self._texts or [document.text for document in self._documents]
         rates = speeds(before, after, texts) if texts else (0.0, 0.0)
@@ -72,7 +72,7 @@ class Scorer:
 
 
 def outputs_of(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """What a quantised graph computes: every head that an engine does, and the last layer."""
+    """The outputs of a quantised graph: every head that an engine computes, and the last layer."""
     return (*computed_heads(checkpoint.heads, checkpoint.open_weights()), f"hidden.{checkpoint.config.n_layers}")
 
 
@@ -81,7 +81,7 @@ def _tags(checkpoint: Checkpoint) -> bool:
 
 
 def _flow(checkpoint: Checkpoint, precision: str) -> Flow:
-    """A flow of everything that is compared: all but scores of the vocabulary, which are too many, and of spans."""
+    """A flow with all compared outputs: all except scores of the vocabulary, which are too many, and of spans."""
     heads = checkpoint.heads
     outputs = [
         name for name in outputs_of(checkpoint) if name not in heads or heads[name].task not in ("fill", "spans")

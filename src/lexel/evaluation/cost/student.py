@@ -1,4 +1,4 @@
-"""What a student loses beside its teacher, and what it gains: scores, decisions, size, speed.
+"""Measures the loss and gain of a student against its teacher: scores, decisions, size, speed.
 
 A smaller graph of an exported folder is compared with its model in the same way.
 """
@@ -41,18 +41,18 @@ from lexel.tasks.tag import Tagger
 
 _SAMPLE_CHARS = 200_000
 _GUESSED_CHARS = 2_000
-"""Characters that are masked one by one; each costs the reading of its sentence."""
+"""Number of characters that are masked one by one; each costs one pass over its sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """What both are scored on.
+    """The data that both are scored on.
 
     Attributes:
         documents: Labelled documents, for heads that tag.
         classified: Texts with their classes, for a classifier.
         questions: Questions with their answers, for a head that answers.
-        label_map: What the models call labels of the documents that have other names.
+        label_map: The models' names for labels of the documents, if they differ.
     """
 
     documents: Sequence[Document] = ()
@@ -62,7 +62,7 @@ class Gold:
 
     @property
     def texts(self) -> list[str]:
-        """The texts, without what is known of them."""
+        """The texts, without their annotation."""
         groups = (
             [document.text for document in self.documents],
             [example.text for example in self.classified],
@@ -80,18 +80,18 @@ def student_cost(
     engines: tuple[EngineOptions, EngineOptions] | None = None,
     is_timed: bool = True,
 ) -> Cost:
-    """Compare a student with its teacher, each as prediction computes it on this machine.
+    """Compare a student with its teacher, each computed as in prediction on this machine.
 
-    Without labelled documents, changed words are counted beside what the teacher reads.
+    Without labelled documents, changed words are counted against the teacher's predictions.
 
     Args:
-        teacher: What it learnt from.
-        student: What has learnt.
-        gold: What both are scored on.
-        texts: Text to compare decisions on; of much text the beginning. A text that the two cut into other pieces,
-            because the student's vocabulary lacks one, is left out.
-        engines: What computes the two; as prediction does if not given.
-        is_timed: Whether to measure their speeds, too.
+        teacher: The teacher.
+        student: The student.
+        gold: The data that both are scored on.
+        texts: Text to compare decisions on; only the beginning of long data is used. A text is left out if the two cut
+            it into different pieces because the student's vocabulary lacks one.
+        engines: The engines of the two; by default those of prediction.
+        is_timed: Whether to also measure their speeds.
     """
     engines = engines or (EngineOptions(), EngineOptions())
     sample = list(cut_to(texts, n_chars=_SAMPLE_CHARS))
@@ -153,7 +153,7 @@ def _tag_loss(
     documents = gold.documents or list(teacher.stream(alike, live=False))
     if not documents or not ("words" in student.layers or any(len(document.words) for document in documents)):
         return Loss(flips=flips)
-    if student.layers.keys() != teacher.layers.keys():  # a head alone cannot decide together with another
+    if student.layers.keys() != teacher.layers.keys():  # a single head cannot be decoded jointly
         teacher, student = (
             Tagger(one.flows, one.layers, replace(one.options, joint=False)) for one in (teacher, student)
         )
@@ -165,7 +165,7 @@ def _tag_loss(
 
 
 def _class_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
-    """Accuracy, or, of numbers, the correlation; texts of a thousand that are given other classes."""
+    """Accuracy, or for regression the correlation; and changed classes per thousand texts."""
     found = [[given.labels for given in model.stream(texts, live=False)] for model in models]
     flips = {name: _share_apart(*found)} if texts else {}
     if not gold.classified:
@@ -177,7 +177,7 @@ def _class_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[
 
 
 def _answer_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
-    """Answers beside the right ones; answers of a thousand that are other than the teacher's."""
+    """Scores of answers; and answers per thousand that differ from the teacher's."""
     if not gold.questions:
         return Loss()
     asked = [(question.question, question.context) for question in gold.questions]
@@ -192,7 +192,7 @@ def _answer_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence
 
 
 def _fill_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
-    """How probable masked pieces are, in the geometric mean: 1 / pseudo-perplexity."""
+    """The geometric mean probability of masked pieces: 1 / pseudo-perplexity."""
     sample = list(cut_to(texts, n_chars=_GUESSED_CHARS))
     tables = [
         np.array([(found.log_prob, len(found)) for found in model.stream_perplexities(sample)]).reshape(-1, 2)
@@ -213,12 +213,12 @@ def _mean_probability(sums: FloatArray) -> FloatArray:
 
 
 def _load_embedder(checkpoint: Checkpoint, *, head: str, options: EngineOptions) -> Embedder:
-    """An embedder that pools as the folder says, be it by a head or by files of sentence-transformers."""
+    """An embedder that pools as the folder says, with a head or by its sentence-transformers files."""
     return Embedder.load(checkpoint, options=options)
 
 
 def _vector_loss(name: str, models: tuple[Any, Any], gold: Gold, texts: Sequence[str]) -> Loss:
-    """How far the vectors of texts agree."""
+    """The agreement of the vectors of texts."""
     found = vector_agreement(*models, texts)
     return Loss() if found is None else Loss(agreement={name: found})
 
@@ -237,7 +237,7 @@ def _compared(before: Estimate, after: Estimate, *, score: str = "F1") -> LayerC
 
 
 def _share_apart(before: Sequence[Any], after: Sequence[Any]) -> float:
-    """Of a thousand, how many are not the same."""
+    """Number of differences per thousand."""
     return 1000 * float(np.mean([one != other for one, other in zip(before, after, strict=True)]))
 
 
@@ -245,7 +245,7 @@ def _share_apart(before: Sequence[Any], after: Sequence[Any]) -> float:
 
 
 def _cut_alike(texts: Sequence[str], *flows: Flow) -> list[str]:
-    """The texts that both cut into the same pieces."""
+    """The texts that both tokenizers cut into the same pieces."""
     first, second = (flow.tokenizer.encode(texts) for flow in flows)
     return [
         text

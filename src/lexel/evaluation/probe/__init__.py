@@ -1,1 +1,1 @@
-"""Which layer of a frozen encoder holds a property."""
+"""Finds out which layer of a frozen encoder holds a property."""

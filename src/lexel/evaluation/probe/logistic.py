@@ -1,7 +1,8 @@
-"""Multinomial logistic regression with plain numpy: the whole data at once, the same weights every time.
+"""Multinomial logistic regression with plain numpy: full batches, deterministic.
 
 The mean cross-entropy with an L2 penalty on the weights (not on the biases) has one minimum. L-BFGS finds it (Liu and
-Nocedal 1989, https://doi.org/10.1007/BF01589116): the step that the last ten gradients suggest, halved until it helps.
+Nocedal 1989, https://doi.org/10.1007/BF01589116): the last ten gradients give the step, which is halved until the value
+decreases enough.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _MEMORY = 10
 _MAX_STEPS = 300
 _MAX_HALVINGS = 30
 _ENOUGH = 1e-4
-"""The part of the decrease promised by the slope that a step must bring (Armijo's rule)."""
+"""The minimum share of the decrease predicted by the slope (Armijo's rule)."""
 
 
 def fit_logistic(
@@ -32,16 +33,16 @@ def fit_logistic(
     start: FloatArray | None = None,
     tolerance: float = 1e-4,
 ) -> FloatArray:
-    """The weights that explain classes best, ``[features + 1, classes]``; the last row holds the biases.
+    """The best weights for predicting classes, ``[features + 1, classes]``; the last row holds the biases.
 
     Args:
-        features: What the classes are told from, ``[items, features]``.
+        features: The features, ``[items, features]``.
         classes: Class of each item, ``[items]``.
-        n_classes: How many there are.
-        penalty: What half the sum of squared weights counts for beside the mean cross-entropy; scikit-learn's
-            ``C`` is ``1 / (items * penalty)``.
-        start: Weights to start from.
-        tolerance: Largest slope that is left.
+        n_classes: Number of classes.
+        penalty: Factor of half the sum of squared weights, added to the mean cross-entropy; scikit-learn's ``C`` is
+            ``1 / (items * penalty)``.
+        start: Initial weights.
+        tolerance: Stop when no part of the gradient is larger.
     """
     targets = np.zeros((len(classes), n_classes), features.dtype)
     targets[np.arange(len(classes)), classes] = 1
@@ -59,19 +60,19 @@ def fit_logistic(
 
 
 def log_probabilities(features: FloatArray, weights: FloatArray) -> FloatArray:
-    """Logarithm of each class's probability, ``[items, classes]``."""
+    """Log-probability of each class, ``[items, classes]``."""
     scores = features @ weights[:-1] + weights[-1]
     scores -= scores.max(axis=1, keepdims=True)
     return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
 
 def minimise(objective: Objective, start: FloatArray, *, tolerance: float) -> FloatArray:
-    """Where a smooth convex function is least.
+    """The minimum of a smooth convex function.
 
     Args:
-        objective: Gives value and gradient.
-        start: Where to begin.
-        tolerance: Largest part of the gradient that is left.
+        objective: Returns value and gradient.
+        start: The starting point.
+        tolerance: Stop when no part of the gradient is larger.
     """
     point = start
     value, slopes = objective(point)
@@ -94,7 +95,7 @@ def minimise(objective: Objective, start: FloatArray, *, tolerance: float) -> Fl
 
 
 def _direction(slopes: FloatArray, history: deque[tuple[FloatArray, FloatArray, float]]) -> FloatArray:
-    """Downhill, bent by what the last steps have shown of the function's curvature."""
+    """The descent direction, corrected by the curvature from the last steps."""
     direction, shares = -slopes, []
     for change, bend, curvature in reversed(history):
         share = float((change * direction).sum()) / curvature
@@ -111,7 +112,7 @@ def _direction(slopes: FloatArray, history: deque[tuple[FloatArray, FloatArray, 
 def _step(
     objective: Objective, point: FloatArray, direction: FloatArray, *, value: float, promise: float
 ) -> tuple[FloatArray, float, FloatArray] | None:
-    """The longest of the halved steps that brings enough; ``None`` where rounding leaves none."""
+    """The first of the halved steps that decreases the value enough; ``None`` if rounding leaves none."""
     length = 1.0
     for _ in range(_MAX_HALVINGS):
         moved = point + length * direction

@@ -1,9 +1,9 @@
-"""Where in a model a property sits: a linear classifier on each layer of the frozen encoder.
+"""Probes a model for a property with a linear classifier on each layer of the frozen encoder.
 
-The encoder is read once; what each layer says of each labelled piece goes to temporary files, so that one layer at a
-time is in memory. On every layer a logistic regression is fitted to some of the documents, its penalty is chosen on
-others, and it is scored on the rest, by the same rule for all layers. Layer 0 is the embeddings, which know nothing of
-a piece's neighbours: what a layer adds is what it has from context. (Alain and Bengio 2016,
+The encoder runs once; the states of labelled pieces go to temporary files, so that only one layer at a time is in
+memory. For every layer, a logistic regression is fitted to some of the documents, its penalty is chosen on others, and
+it is scored on the rest, by the same rule for all layers. Layer 0 is the embeddings, which do not depend on a piece's
+neighbours, so any gain over it comes from context. (Alain and Bengio 2016,
 https://arxiv.org/abs/1610.01644; Tenney et al. 2019, https://arxiv.org/abs/1905.05950.)
 """
 
@@ -34,11 +34,11 @@ from lexel.tasks.loading import start_flow
 from lexel.text.pieces import Pieces
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
-"""The penalties that are tried, strong ones first: each fit starts from the one before."""
+"""The penalties to try, strongest first; each fit starts from the one before."""
 
 _BLOCK_CHARS = 2_048
 _SHARES, _SHARES_WITHOUT_TEST = (0.6, 0.2, 0.2), (0.8, 0.2, 0.0)
-"""Which share of the documents is fitted to, chosen on, and scored on."""
+"""Shares of documents for fitting, choosing the penalty, and scoring."""
 _METRICS: Mapping[FlatLayer, str] = {
     "words": "F1 of words",
     "pos": "accuracy of tags, at the first piece of each word",
@@ -48,12 +48,12 @@ _METRICS: Mapping[FlatLayer, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ProbeOptions:
-    """What is probed for, and how.
+    """Options of a probe.
 
     Attributes:
         target: ``words`` (boundaries), ``pos`` or ``entities``.
-        max_items: Labelled pieces that are looked at, at most; documents beyond are left.
-        seed: Of the split into parts, and of the samples.
+        max_items: Maximum number of labelled pieces; further documents are not used.
+        seed: Seed of the split and the samples.
         n_samples: Bootstrap samples for the intervals.
     """
 
@@ -65,7 +65,7 @@ class ProbeOptions:
 
 @dataclass(frozen=True, slots=True)
 class LayerScore:
-    """How well a property can be read from a layer; layer 0 is the embeddings."""
+    """The score of a layer; layer 0 is the embeddings."""
 
     layer: int
     score: Estimate
@@ -74,15 +74,15 @@ class LayerScore:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What was found.
+    """The result of a probe.
 
     Attributes:
-        target: What was probed for.
-        metric: What the scores are.
+        target: The property.
+        metric: The metric of the scores.
         labels: The classes of the classifiers.
-        n_items: Labelled pieces that classifiers were fitted to, chosen on, and scored on.
-        n_documents: Documents of these three parts.
-        baseline: The score of always saying the most frequent label.
+        n_items: Numbers of labelled pieces for fitting, choosing the penalty, and scoring.
+        n_documents: Numbers of documents in these three parts.
+        baseline: The score of always predicting the most frequent label.
         layers: The score of each layer, from the embeddings up.
     """
 
@@ -96,7 +96,7 @@ class ProbeResult:
 
     @property
     def best(self) -> LayerScore:
-        """The layer with the highest score; of several the lowest."""
+        """The layer with the highest score; of several, the lowest layer."""
         return max(self.layers, key=lambda layer: (layer.score.value, -layer.layer))
 
 
@@ -113,9 +113,9 @@ def probe(
 
     Args:
         checkpoint: The model; its heads do not matter.
-        documents: Gold documents with the layer that is probed for.
-        options: What is probed for.
-        engine: What computes the encoder.
+        documents: Gold documents with the layer to probe for.
+        options: The options.
+        engine: The engine of the encoder.
         test: Documents to score on; by default a fifth of ``documents``, by the seed.
         progress: Called with the number of layers done and the number of all layers.
 
@@ -162,7 +162,7 @@ class _Collected:
             file.close()
 
     def collect(self, documents: Iterable[Document], *, shares: Sequence[float]) -> None:
-        """Read documents, each of which falls to a part: to fit, to choose, to score."""
+        """Read documents, each for one part: fitting, choosing the penalty, or scoring."""
         waiting: list[Document] = []
         n_items = 0
 
@@ -185,7 +185,7 @@ class _Collected:
                 reading.scores[output][kept].astype(np.float32).tofile(file)
 
     def _label(self, gold: Sequence[Document], pieces: Pieces) -> NDArray[np.bool_]:
-        """Note what a block's pieces are labelled; gives which of them are kept, ``[pieces]``."""
+        """Store the labels of a block's pieces; returns which of them are kept, ``[pieces]``."""
         units = self._units(gold, pieces)
         kept = np.asarray(units.edges != ABSENT if self._options.target == "entities" else units.edges < OUTSIDE)
         if self._options.target == "pos":
@@ -208,12 +208,12 @@ class _Collected:
         return np.array(numbers, np.int64)[ids] if ids is not None and len(layer) else np.zeros(len(layer), np.int64)
 
     def features(self, output: str) -> NDArray[np.float32]:
-        """What one layer says of each piece, ``[items, hidden]``."""
+        """The states of one layer, ``[items, hidden]``."""
         self._files[output].flush()
         return np.fromfile(self._paths[output], np.float32).reshape(sum(self._sizes), -1)
 
     def task(self) -> _Task:
-        """What is to be learnt.
+        """The data for the classifiers.
 
         Raises:
             DataError: If a part has no documents, or there is only one label.
@@ -233,7 +233,7 @@ class _Collected:
         return _Task(self._options, labels, label_set, classes, np.array(self._parts, np.int64), bounds)
 
     def _check(self, edges: NDArray[np.uint8], types: NDArray[np.int16]) -> None:
-        """Refuse data that nothing can be learnt from."""
+        """Refuse data from which nothing can be learnt."""
         target = self._options.target
         counts = np.bincount(self._parts, minlength=3).tolist()
         if min(counts) < 1:
@@ -253,7 +253,7 @@ class _Collected:
 
 
 class _Split(NamedTuple):
-    """Which pieces belong to each part, ``[items]`` each."""
+    """Whether each piece belongs to each part, ``[items]`` each."""
 
     fitted: NDArray[np.int64]
     chosen: NDArray[np.int64]
@@ -262,7 +262,7 @@ class _Split(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Classes of pieces, and which documents they are in."""
+    """Classes of pieces, and their documents."""
 
     options: ProbeOptions
     labels: tuple[str, ...]
@@ -277,7 +277,7 @@ class _Task:
         return _Split(*(np.flatnonzero(of_item == part) for part in range(3)))
 
     def score_layer(self, layer: int, features: NDArray[np.float32]) -> LayerScore:
-        """Fit the classifiers of a layer, and score the one that explains the second part best."""
+        """Fit the classifiers of a layer, and score the one that is best on the second part."""
         split = self._split
         fitted = features[split.fitted]
         centre, spread = fitted.mean(axis=0), np.maximum(fitted.std(axis=0), 1e-6)
@@ -304,7 +304,7 @@ class _Task:
         return Estimate(value, float(low), float(high))
 
     def _counts(self, predicted: NDArray[np.int64]) -> tuple[NDArray[np.int64], Callable[[FloatArray], FloatArray]]:
-        """Counts of each scored document, and the score that sums of them give."""
+        """Counts of each scored document, and the function that turns sums of them into a score."""
         sizes = np.diff(self.bounds)[self.parts == 2]
         bounds, gold = np.concatenate(([0], np.cumsum(sizes))), self.classes[self._split.scored]
         if self.label_set is None:
@@ -317,7 +317,7 @@ class _Task:
         return counts, lambda sums: rates_of(sums).f1
 
     def result(self, layers: list[LayerScore]) -> ProbeResult:
-        """Everything together."""
+        """Score all labels together."""
         split = self._split
         commonest = int(np.bincount(self.classes[split.fitted]).argmax())
         return ProbeResult(

@@ -1,4 +1,4 @@
-"""A comparison as one self-contained page: tables, scores side by side, and every kept difference, to be filtered."""
+"""A comparison as one self-contained page: tables, scores, and a list of differences with filters."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _CONTROLS = (
     Control("second", "holds", 11, width=8),
     Control("search", "any", width=14),
 )
-"""A row is the name of the other model and a ``Flip``'s fields in order."""
+"""A row holds the name of the other model and a ``Flip``'s fields in order."""
 
 
 def write_page(comparison: Comparison, out: Target, *, made: Mapping[str, Any]) -> None:
-    """Write a comparison as an HTML page that needs nothing else.
+    """Write a comparison as a self-contained HTML page.
 
     Raises:
         DataError: If the file cannot be written.
@@ -61,7 +61,7 @@ def write_page(comparison: Comparison, out: Target, *, made: Mapping[str, Any]) 
 
 
 def _figures(comparison: Comparison) -> Iterator[Figure]:
-    """For every score a bar a model and data set."""
+    """For every score, a bar for each model and data set."""
     names = [model.facts.name for model in comparison.models]
     for score in dict.fromkeys(name for found in comparison.data for name in found.scores):
         bars = [

@@ -18,14 +18,14 @@ from lexel.metrics.scores import Estimate
 FORMAT = 1
 SIGNIFICANT = 0.05
 MOST_EXAMPLES = 100
-"""Examples of one data set, layer and model that the JSON holds."""
+"""Maximum number of examples per data set, layer and model in the JSON."""
 
 Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table to be drawn: a title, the heads of its columns, its rows; a line end in a cell is one."""
+    """A table: a title, column heads and rows; line feeds in cells are kept."""
 
     title: str
     head: Row
@@ -33,7 +33,7 @@ class Grid:
 
 
 def grids(comparison: Comparison) -> Iterator[Grid]:
-    """Everything but the texts, as tables: scores, differences, what the models cost, how often they differ."""
+    """Everything except the texts, as tables: scores, differences, costs of the models, and how often they differ."""
     yield from _score_grids(comparison)
     contrasts = _contrast_rows(comparison)
     if contrasts:
@@ -48,7 +48,7 @@ def grids(comparison: Comparison) -> Iterator[Grid]:
 
 
 def _score_grids(comparison: Comparison) -> Iterator[Grid]:
-    """Of one data set, models by scores; of several, a table a score: models by data sets, and the mean."""
+    """For one data set, models by scores; for several, one table per score: models by data sets, and the mean."""
     if len(comparison.data) == 1:
         (found,) = comparison.data
         head = ("", *found.scores)
@@ -100,7 +100,7 @@ def _contrast_rows(comparison: Comparison) -> list[Row]:
 
 
 def verdict(contrast: Contrast) -> str:
-    """What a difference says, at 5 %: ``better``, ``worse``, or nothing that the data can show."""
+    """The verdict on a difference at the 5 % level: ``better``, ``worse``, or nothing if it is not significant."""
     p = contrast.p_mcnemar if contrast.p_bootstrap is None else contrast.p_bootstrap
     if p >= SIGNIFICANT:
         return "not shown"
@@ -151,7 +151,7 @@ def _flip_rows(comparison: Comparison) -> list[Row]:
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
-    """What a model of the numbers should know, one line each."""
+    """Notes for readers of the figures, one line each."""
     options = comparison.options
     if options.sampling.n_samples:
         yield (
@@ -175,7 +175,7 @@ def show(comparison: Comparison, console: Console, *, n_examples: int) -> None:
     """Draw a comparison in a terminal.
 
     Args:
-        comparison: What was found.
+        comparison: The comparison.
         console: The terminal.
         n_examples: Differences to show, spread over the data sets and layers.
     """
@@ -197,7 +197,7 @@ _LEFT = ("first", "second", "data", "model", "layer", "most", "licence", "comput
 
 
 def examples(comparison: Comparison, *, n_examples: int) -> list[str]:
-    """Some differences, taken in turn from each model, data set and layer."""
+    """Examples of differences, taken in turn from each model, data set and layer."""
     groups: dict[tuple[int, str, str], list[str]] = {}
     for model, flip in comparison.flips:
         right = f", gold {flip.gold or 'nothing'}" if flip.verdict != "no gold" else ""
@@ -215,7 +215,7 @@ def examples(comparison: Comparison, *, n_examples: int) -> list[str]:
 
 
 def write_json(comparison: Comparison, out: Target, *, made: Mapping[str, Any]) -> None:
-    """Write a comparison as JSON: all numbers, where they come from, and the first differences of each kind.
+    """Write a comparison as JSON: all figures, their provenance, and the first differences of each kind.
 
     Raises:
         DataError: If the file cannot be written.
@@ -225,7 +225,7 @@ def write_json(comparison: Comparison, out: Target, *, made: Mapping[str, Any]) 
 
 
 def as_json(comparison: Comparison, *, made: Mapping[str, Any]) -> dict[str, Any]:
-    """A comparison as JSON values; models are called by their names."""
+    """A comparison as JSON values; models appear by name."""
     names = [model.facts.name for model in comparison.models]
     return {
         "format": FORMAT,

@@ -1,7 +1,7 @@
-"""What every report page is made of: tables, figures, filtered lists, and the file that holds them.
+"""The parts of every report page: tables, figures, filtered lists, and the file.
 
-A page is one file that loads nothing. Its templates (``base.html``, ``parts.html`` and one for each kind of report) lie
-beside this module, with the style sheet and the script that filters lists.
+A page is one self-contained file. Its templates (``base.html``, ``parts.html`` and one for each kind of report) are in
+this folder, with the style sheet and the script that filters lists.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Control:
     """A field of the form that filters a list.
 
     Attributes:
-        name: What it is called, in the form and beside it.
-        how: ``is`` (a choice), ``holds`` (found in the field; ``=X`` asks for the label X), ``most`` (a number) or
-            ``any`` (found anywhere).
-        field: Which item of a row it looks at.
-        width: Size of the input; choices find their own.
+        name: Its name, also shown as its label.
+        how: ``is`` (a choice), ``holds`` (text in the field; ``=X`` matches only the label X), ``most`` (a number) or
+            ``any`` (text in any searched field).
+        field: The item of a row that it filters.
+        width: Size of the input; choices have their own.
         hint: Text of an empty input.
     """
 
@@ -48,9 +48,9 @@ class Column:
 
     Attributes:
         title: Its head.
-        field: Which item of a row it shows.
-        kind: Its class; ``context`` shows three items, the middle one marked.
-        searched: Whether ``any`` looks at it.
+        field: The item of a row that it shows.
+        kind: Its class; ``context`` shows three items, with the middle one marked.
+        searched: Whether ``any`` searches it.
     """
 
     title: str
@@ -61,12 +61,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class FilteredList:
-    """A list that a form filters; the page's script draws it, a hundred rows at a time.
+    """A list with a filter form; the page's script draws it, a hundred rows at a time.
 
     Attributes:
-        rows: What can be shown: for each row its items.
-        columns: What is shown of a row.
-        controls: What the list is filtered by.
+        rows: The items of each row.
+        columns: The visible columns.
+        controls: The fields of the filter form.
         about: The text above it.
     """
 
@@ -78,7 +78,7 @@ class FilteredList:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of numbers; the first cell of a row names it, and a line end in a cell starts a second, smaller line."""
+    """A table of numbers; the first cell of a row is its name. A line feed in a cell starts a smaller second line."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -87,15 +87,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionCell:
-    """One count of a confusion.
+    """One cell of a confusion matrix.
 
     Attributes:
-        count: How often.
+        count: The count.
         share: Its share of the row, from 0 to 1.
         kind: ``right`` on the diagonal, else ``wrong``.
         gold: The gold label; a click on the cell shows these mistakes.
         predicted: The predicted label.
-        layer: The layer to filter by; empty where the list holds no such mistakes.
+        layer: The layer to filter by; empty if the list has no such mistakes.
     """
 
     count: int
@@ -108,13 +108,13 @@ class ConfusionCell:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A plot or a confusion with its caption, or a table that is folded under a title.
+    """A plot or a confusion matrix with its caption, or a table that is folded under a title.
 
     Attributes:
         caption: What it shows.
         plot: The plot as SVG.
-        confusion: Names of the columns, and rows of a name and its cells.
-        table: A table to fold away.
+        confusion: Names of the columns, and rows with a name and cells.
+        table: A table to fold.
     """
 
     caption: str
@@ -124,14 +124,14 @@ class Figure:
 
 
 def write_page_file(out: Target, template: str, *, title: str, subtitle: str, **values: Any) -> None:
-    """Write a page that needs nothing else; lone surrogates, which no file can hold, are replaced.
+    """Write a self-contained page; lone surrogates, which cannot be encoded, are replaced.
 
     Args:
-        out: Where to write.
+        out: The file.
         template: The template's file name.
         title: The heading.
         subtitle: The line below it.
-        values: What else the template shows.
+        values: Other values for the template.
 
     Raises:
         DataError: If the file cannot be written.
@@ -142,7 +142,7 @@ def write_page_file(out: Target, template: str, *, title: str, subtitle: str, **
 
 
 def label_table(by_label: Mapping[str, SpanScore], *, title: str = "Each label") -> Figure:
-    """The scores of each label, folded away under a title."""
+    """The scores of each label, folded under a title."""
     return Figure(title, table=Table(("", *SPAN_COLUMNS), [_label_row(*item) for item in by_label.items()]))
 
 
@@ -153,7 +153,7 @@ def _label_row(label: str, score: SpanScore) -> tuple[str, ...]:
 
 
 def confusion_figure(caption: str, confusion: Confusion, *, layer: str) -> Figure:
-    """A confusion as a table, tinted by the share of the row; a click on a cell shows its mistakes."""
+    """A confusion matrix as a table, coloured by the share of the row; a click on a cell shows its mistakes."""
     names = [*confusion.labels, "not found"]
     rows = []
     for i, counts in enumerate(confusion.counts):

@@ -1,4 +1,4 @@
-"""A report as one self-contained page: scores, plots, and every kept mistake in its context, to be filtered."""
+"""A report as one self-contained page: scores, plots, and a list of mistakes with filters."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _CONTROLS = (
     Control("search", "any", width=16),
     Control("longest", "most", 8, width=6, hint="characters"),
 )
-"""A row is a ``Mistake``'s fields in order."""
+"""A row holds a ``Mistake``'s fields in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class _LayerView:
 
 
 def write_page(report: Report, out: Target) -> None:
-    """Write a report as an HTML page that needs nothing else.
+    """Write a report as a self-contained HTML page.
 
     Raises:
         DataError: If the file cannot be written.
@@ -117,7 +117,7 @@ def _entity_figures(result: EntityResult) -> Iterator[Figure]:
 
 
 def _quality(name: str, result: WordResult | PosResult | EntityResult | NestedResult) -> Iterator[Figure]:
-    """F1 by length, and how far scores can be trusted."""
+    """F1 by length, and the reliability of scores."""
     if result.by_length:
         columns = [(_range(score), score.f1, score.n_documents) for score in result.by_length]
         yield Figure("F1 by length", plots.column_chart(columns, unit="characters of the document"))

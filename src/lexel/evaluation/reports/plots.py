@@ -1,4 +1,4 @@
-"""The plots of the page, as inline SVG; colours and fonts are the page's own (``page.css``)."""
+"""The plots of the page, as inline SVG; colours and fonts come from ``page.css``."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from lexel.metrics.calibration import Reliability
 from lexel.metrics.scores import Estimate
 
 Bar = tuple[str, Sequence[tuple[str, Estimate]], int]
-"""A label, its scores by name, and how many gold spans they are made of."""
+"""A label, its scores by name, and the number of gold spans."""
 
 _ROW, _GAP, _LEFT, _WIDTH, _RIGHT = 11, 9, 110, 330, 90
 _CHAR = 6.4
-"""Width of a narrow character at the plots' size of text."""
+"""Width of a narrow character at the text size of the plots."""
 _SIDE, _MARGIN = 240, 34
 _COLUMN, _HEIGHT = 58, 190
 
 
 def bar_chart(bars: Sequence[Bar], *, unit: str = "gold") -> str:
-    """Horizontal bars from 0 to 1 with their intervals; several scores of a label stand under each other.
+    """Horizontal bars from 0 to 1 with their intervals; several scores of a label are below each other.
 
     Args:
-        bars: What is drawn.
-        unit: What the number behind each label counts.
+        bars: The bars.
+        unit: Unit of the number after each label.
     """
     left = max([_LEFT, *(_width_of(label) + 14 for label, _, _ in bars)])
     beside = [_values(scores, n_gold) for _, scores, n_gold in bars]
@@ -49,7 +49,7 @@ def _values(scores: Sequence[tuple[str, Estimate]], n_gold: int) -> str:
 
 
 def _width_of(said: str) -> float:
-    """About how wide a text is drawn; Chinese characters take two columns."""
+    """Approximate width of a text; Chinese characters take two columns."""
     return _CHAR * sum(2 if east_asian_width(char) in "WF" else 1 for char in said)
 
 
@@ -65,12 +65,12 @@ def _whisker(score: Estimate, x: float, y: float) -> str:
 
 
 def reliability_plot(reliability: Reliability, *, of: str) -> str:
-    """Share right over score: bars of the bins, the diagonal of a perfect score, and how many are in each bin."""
+    """Share right over score: bars of the bins, the diagonal of perfect calibration, and the count of each bin."""
     return svg(*_RELIABILITY_SIZE, _reliability_parts(reliability, of=of), f"share right over score of {of}")
 
 
 def reliability_file(layers: Sequence[tuple[str, Reliability]]) -> str:
-    """The same of several layers side by side, as an SVG file that needs nothing else."""
+    """The same for several layers side by side, as a self-contained SVG file."""
     width, height = _RELIABILITY_SIZE
     parts: list[str] = []
     for i, (name, reliability) in enumerate(layers):

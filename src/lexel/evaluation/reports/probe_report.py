@@ -1,4 +1,4 @@
-"""What a probe found, in the terminal, as JSON and as a page with a plot."""
+"""The result of a probe in the terminal, as JSON and as a page with a plot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEAD = ("layer", "score", "95 %", "penalty")
 
 
 def show(result: ProbeResult, console: Console) -> None:
-    """Draw a probe in a terminal: a line a layer, with a bar from 0 to 100."""
+    """Draw a probe in a terminal: one line per layer, with a bar from 0 to 100."""
     shown = Table(title=result.metric, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in _HEAD:
         shown.add_column(name, justify="right", header_style="dim", no_wrap=True)
@@ -55,7 +55,7 @@ def bar(share: float) -> str:
 
 
 def remarks(result: ProbeResult) -> list[str]:
-    """What a reader of the numbers should know, one line each."""
+    """Notes for readers of the figures, one line each."""
     fitted, chosen, scored = (
         f"{n_items:,} pieces of {n_documents:,} documents"
         for n_items, n_documents in zip(result.n_items, result.n_documents, strict=True)
@@ -83,7 +83,7 @@ def write_json(result: ProbeResult, out: Target, *, made: Mapping[str, Any]) -> 
 
 
 def write_page(result: ProbeResult, out: Target, *, made: Mapping[str, Any]) -> None:
-    """Write a probe as an HTML page that needs nothing else.
+    """Write a probe as a self-contained HTML page.
 
     Raises:
         DataError: If the file cannot be written.

@@ -29,7 +29,7 @@ Row = tuple[str, ...]
 
 
 def write_json(report: Report, out: Target) -> None:
-    """Write a report as JSON: all numbers, and where they come from; of the mistakes their number.
+    """Write a report as JSON: all figures and their provenance; for mistakes, only their number.
 
     Raises:
         DataError: If the file cannot be written.
@@ -63,7 +63,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def heading(report: Report) -> Iterator[str]:
-    """What was measured on what, in a few lines."""
+    """The model and the data, in a few lines."""
     results, made = report.results, report.made
     for model in made["models"]:
         revision = f" at {model['commit']}" if model["commit"] else ""
@@ -77,7 +77,7 @@ def heading(report: Report) -> Iterator[str]:
 
 
 def score_rows(results: Results) -> Iterator[Row]:
-    """The scores, a row each: name, precision, recall, F1, interval, gold, predicted, correct."""
+    """The scores, one row each: name, precision, recall, F1, interval, gold, predicted, correct."""
     if results.words is not None:
         yield from _word_rows(results.words)
     if results.pos is not None:
@@ -101,13 +101,13 @@ def remarks(results: Results) -> Iterator[str]:
 
 
 def reliabilities(results: Results) -> list[tuple[str, Reliability]]:
-    """The layers whose scores were looked at."""
+    """The layers with a reliability."""
     layers = {"words": results.words, "pos": results.pos, "entities": results.entities, "nested": results.nested}
     return [(name, layer.reliability) for name, layer in layers.items() if layer and layer.reliability]
 
 
 def percent(value: float) -> str:
-    """A share as people print scores: ``92.35``."""
+    """A share in per cent, without the sign: ``92.35``."""
     return f"{100 * value:.2f}"
 
 

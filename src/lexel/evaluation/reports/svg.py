@@ -1,4 +1,4 @@
-"""The parts of a plot as SVG; classes say what a part is, and a style sheet how it looks."""
+"""The parts of a plot as SVG; they have classes, and a style sheet defines their look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 _SMALLEST = 0.72
-"""How far a plot on a page may shrink before it scrolls."""
+"""Smallest scale of a plot on a page before it scrolls."""
 
 
 def svg(width: float, height: float, parts: Sequence[str], title: str, *, style: str | None = None) -> str:
@@ -15,9 +15,9 @@ def svg(width: float, height: float, parts: Sequence[str], title: str, *, style:
     Args:
         width: In pixels.
         height: In pixels.
-        parts: What is in it.
-        title: What it shows, for those who do not see it.
-        style: A style sheet of its own, for a plot that is a file; one on a page has the page's.
+        parts: Its parts.
+        title: A description for screen readers.
+        style: A style sheet, for a plot in its own file; a plot on a page uses the page's.
     """
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     if style is None:  # a page shrinks its plots to the window, but keeps their text readable
@@ -37,5 +37,5 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def text(x: float, y: float, said: str, *, anchor: str, kind: str = "") -> str:
-    """A text that begins, ends or has its middle at a point."""
+    """A text that starts, ends or is centred at a point."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'

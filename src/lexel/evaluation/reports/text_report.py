@@ -1,4 +1,4 @@
-"""What was measured on classes or answers, in the terminal, as JSON and as a page."""
+"""The report for classes or answers in the terminal, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ _CONTROLS = (
     Control("search", "any", width=16),
     Control("longest", "most", 8, width=6, hint="characters"),
 )
-"""A row is a ``Mistake``'s fields in order."""
+"""A row holds a ``Mistake``'s fields in order."""
 
 
 def score_rows(results: TextResults) -> Iterator[Row]:
-    """The scores, a row each: name, score, interval, and where there are counts these."""
+    """The scores, one row each: name, score, interval, and counts if there are any."""
     if results.classes is not None:
         yield from _class_rows(results.classes)
     if results.answers is not None:
@@ -149,14 +149,14 @@ def _heading(results: TextResults, made: Mapping[str, Any]) -> Iterator[str]:
 def describe_made(
     flow: Flow, data: Mapping[str, Any], *, what: Literal["classes", "answers"], sampling: Sampling, command: str
 ) -> dict[str, Any]:
-    """Where the numbers come from.
+    """The provenance of the figures.
 
     Args:
-        flow: What read the texts.
-        data: What the file is, by ``describe_data``.
-        what: What was scored.
-        sampling: How intervals were made.
-        command: What was typed.
+        flow: The flow that read the texts.
+        data: The description of the file, from ``describe_data``.
+        what: The scored task.
+        sampling: How intervals were computed.
+        command: The command line.
     """
     return {
         **describe_command(command),
@@ -167,7 +167,7 @@ def describe_made(
 
 
 def as_json(results: TextResults, *, made: Mapping[str, Any]) -> dict[str, Any]:
-    """A report as JSON values; of the mistakes their number."""
+    """A report as JSON values; for mistakes, only their number."""
     values = asdict(results)
     del values["mistakes"]
     return {"format": FORMAT, **made, "results": values}
@@ -184,7 +184,7 @@ def write_json(results: TextResults, out: Target, *, made: Mapping[str, Any]) ->
 
 
 def write_page(results: TextResults, out: Target, *, made: Mapping[str, Any]) -> None:
-    """Write a report as an HTML page that needs nothing else.
+    """Write a report as a self-contained HTML page.
 
     Raises:
         DataError: If the file cannot be written.

@@ -1,4 +1,4 @@
-"""What became of a card's claims, in the terminal and as JSON."""
+"""The verification of a card's claims in the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show(verification: Verification, console: Console) -> None:
 
 
 def remarks(verification: Verification) -> Iterator[str]:
-    """What is to be said beside the table, one line each; the last one is the outcome."""
+    """Notes below the table, one line each; the last one is the outcome."""
     for verdict in verification.verdicts:
         if verdict.is_within is False:
             reasons = verdict.reasons or ("none of the usual reasons applies",)
@@ -53,8 +53,8 @@ def as_json(verification: Verification, made: Mapping[str, Any]) -> dict[str, An
     """A verification as JSON values.
 
     Args:
-        verification: What became of the claims.
-        made: Where the numbers come from, as ``provenance`` describes it.
+        verification: The verification.
+        made: The provenance of the figures, see ``provenance``.
     """
     rows = asdict(verification)
     return {"format": FORMAT, **made, "holds": verification.holds, **rows}

@@ -1,1 +1,1 @@
-"""A model scored on labelled data."""
+"""Scores models on labelled data."""

@@ -1,4 +1,4 @@
-"""Gold and predicted documents, some hundred at a time, as flat arrays."""
+"""Gold and predicted documents, a few hundred at a time, as flat arrays."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CHUNK_DOCUMENTS = 512
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A document as it should be, and as the model reads it.
+    """A gold document and the model's prediction.
 
     Attributes:
         number: Number of the document in the data, from 1.
-        gold: What is right.
-        predicted: What the model says.
-        is_strict: Is each predicted entity one by the strict rule, too? ``[entities]``
-        losses: What the gold labels of each layer cost.
+        gold: The gold document.
+        predicted: The prediction.
+        is_strict: Whether each predicted entity also counts by the strict rule, ``[entities]``.
+        losses: The loss of the gold labels, by layer.
     """
 
     number: int
@@ -36,16 +36,16 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """What the document is called."""
+        """The name of the document."""
         return self.gold.id or str(self.number)
 
 
 class LabelIndex:
-    """Numbers for labels, in order of their first appearance; the model's come first.
+    """Numbers for labels, in order of their first appearance; the model's labels come first.
 
     Attributes:
         names: The labels by number.
-        n_known: How many of them, from the first, are the model's.
+        n_known: The number of the model's labels, which come first.
         mapped: Gold labels that were mapped.
     """
 
@@ -60,12 +60,12 @@ class LabelIndex:
         return len(self.names)
 
     def gold_numbers(self, labels: Sequence[str]) -> NDArray[np.int64]:
-        """Numbers of gold labels, mapped to the model's where a mapping says so, ``[labels]``."""
+        """Numbers of gold labels after mapping them to the model's, ``[labels]``."""
         self.mapped.update(label for label in labels if label in self._mapping)
         return self.numbers([self._mapping.get(label, label) for label in labels])
 
     def numbers(self, labels: Sequence[str]) -> NDArray[np.int64]:
-        """Numbers of labels as they are, ``[labels]``."""
+        """Numbers of labels without mapping, ``[labels]``."""
         for label in labels:
             if label not in self._numbers:
                 self._numbers[label] = len(self.names)
@@ -74,12 +74,12 @@ class LabelIndex:
 
 
 def has_layer(document: Document, layer: str) -> bool:
-    """Whether a gold document has a layer; its entities are its nested ones if it has no layer of their own."""
+    """Whether a gold document has a layer; without a layer ``nested``, its entities count as nested ones."""
     return layer in document.layers or (layer == "nested" and "entities" in document.layers)
 
 
 def chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    """The pairs, some hundred at a time."""
+    """The pairs, a few hundred at a time."""
     chunk: list[Pair] = []
     for pair in pairs:
         chunk.append(pair)
@@ -93,11 +93,11 @@ def chunked(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 def flat_layer(
     layers: Sequence[Words] | Sequence[Spans], shifts: NDArray[np.int64], labels: Sequence[NDArray[np.int64]] | None
 ) -> FlatSpans:
-    """One layer of several documents as a table, places counted through all of them.
+    """One layer of several documents as a table, with positions in the concatenated texts.
 
     Args:
         layers: The layer of each document.
-        shifts: Where each document begins, ``[documents + 1]``.
+        shifts: The start of each document, ``[documents + 1]``.
         labels: Number of each label, ``[spans]`` for each document.
     """
     document = np.repeat(np.arange(len(layers)), [len(layer) for layer in layers])
@@ -121,5 +121,5 @@ def span_labels(spans: Spans, index: LabelIndex, *, are_gold: bool) -> NDArray[n
 
 
 def shifts_of(pairs: Sequence[Pair]) -> NDArray[np.int64]:
-    """Where each document's characters begin when all are laid end to end, ``[documents + 1]``."""
+    """The start of each document in the concatenated texts, ``[documents + 1]``."""
     return np.concatenate(([0], np.cumsum([len(pair.gold.text) for pair in pairs]))).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A text classifier scored on labelled texts: accuracy, and precision, recall and F1 under every average."""
+"""Scores a text classifier on labelled texts: accuracy, and precision, recall and F1 with every average."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ AVERAGES: tuple[Average, ...] = ("positive", "macro", "micro", "weighted")
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Counts of labels, ready to be turned into any score with its interval.
+    """Counts of labels, from which any score and its interval can be computed.
 
     Attributes:
-        names: The labels: the model's, then those that only the gold has.
+        names: The labels: the model's, then those that only the gold data has.
         totals: Sums over all texts: right texts, texts, then gold, predicted and correct of each label.
         drawn: The same sums of each bootstrap sample, ``[samples, 2 + 3 * labels]``.
     """
@@ -36,16 +36,16 @@ class ClassScores:
 
     @property
     def accuracy(self) -> Estimate:
-        """Share of the texts that have exactly the right labels."""
+        """Share of texts with exactly the right labels."""
         return self._estimate(lambda sums: ratio(sums[:, 0], sums[:, 1]))
 
     def rate(self, quantity: Literal["precision", "recall", "f1"], *, average: Average | None = None) -> Estimate:
-        """A score of labels under an average.
+        """A score of labels with an average.
 
         Args:
-            quantity: Which score.
-            average: ``positive`` is that of the second of two labels. If not given, ``positive`` for two labels and
-                ``macro`` for others, which is what scripts print under a bare name.
+            quantity: The score.
+            average: ``positive`` is the score of the second of two labels. The default is ``positive`` for two labels
+                and ``macro`` for others, as in scripts that print a score without an average.
         """
         two = len(self.names) == 2
         chosen = average or ("positive" if two else "macro")
@@ -74,11 +74,11 @@ class ClassScores:
 
 
 def score_classes(classifier: Classifier, examples: Iterable[Classified], *, sampling: Sampling) -> ClassScores:
-    """Classify labelled texts and count what is right. A label that the model does not know is missed.
+    """Classify labelled texts, and count right labels. A label that the model does not know counts as missed.
 
     Raises:
         DataError: If there are no texts.
-        LabelError: If the head gives numbers, or the model knows none of the labels.
+        LabelError: If the head is for regression, or the model knows none of the labels.
     """
     given = list(examples)
     head = classifier.head
@@ -100,5 +100,5 @@ def score_classes(classifier: Classifier, examples: Iterable[Classified], *, sam
 
 
 def _indicators(labels: Sequence[Sequence[str]], names: Sequence[str]) -> BoolArray:
-    """Which labels each text has, ``[texts, labels]``."""
+    """Whether each text has each label, ``[texts, labels]``."""
     return np.array([[name in found for name in names] for found in labels], np.bool_).reshape(-1, len(names))

@@ -1,7 +1,7 @@
-"""How much probability a model gives to what is right: the mean negative log-likelihood of gold labels.
+"""The loss on gold labels: their mean negative log-likelihood.
 
-It is what training minimises, so a loss in a report can be held beside those of a training table: natural logarithm,
-per piece (words, entities) or per word (one tag a word), special pieces apart. A piece is computed once, in the window
+Training minimises it, so the loss in a report is comparable with the losses in a training table: natural logarithm, per
+piece (words, entities) or per word (one tag per word), without special pieces. A piece is computed once, in the window
 that decides it. Labels that the model does not have are left out, and counted.
 """
 
@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DocumentLoss:
-    """The loss of one layer of one document: its sum, and over how many pieces or words (``unit``)."""
+    """The loss of one layer of one document: its sum, and the number of pieces or words (``unit``)."""
 
     total: float
     n_items: int
@@ -32,11 +32,11 @@ class DocumentLoss:
 
 
 class GoldLosses:
-    """Computes, block by block, what gold labels cost.
+    """Computes the loss of gold labels, block by block.
 
     Args:
-        layers: The layers to look at, and where they come from; spans of a head that scores them have no such loss.
-        label_map: The model's names for gold labels that have others.
+        layers: The layers, and their sources; spans from a head for spans have no such loss.
+        label_map: The model's names for gold labels, if they differ.
     """
 
     def __init__(self, layers: Mapping[Layer, LayerHead], label_map: Mapping[str, str]) -> None:
@@ -60,7 +60,7 @@ class GoldLosses:
     def _costs(
         self, layer: Layer, head: LayerHead, reading: Reading, documents: Sequence[Document]
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """What each labelled piece, or word, costs, and the text it is in."""
+        """The loss of each labelled piece, or word, and its text."""
         units, type_ids = self._units(layer, head, reading, documents)
         log_probs = log_softmax(reading.scores[head.head.name])
         if head.label_set.task == "labels":
@@ -77,7 +77,7 @@ class GoldLosses:
     def _units(
         self, layer: Layer, head: LayerHead, reading: Reading, documents: Sequence[Document]
     ) -> tuple[Units, NDArray[np.int64]]:
-        """Gold on the pieces, its labels numbered as the head has them."""
+        """Gold labels of the pieces, by the head's indexes."""
         names = head.head.labels if head.label_set.task == "labels" else head.label_set.types
         numbers = {name: i for i, name in enumerate(names)}
 
@@ -99,7 +99,7 @@ class GoldLosses:
 
 
 def log_softmax(scores: NDArray[np.floating]) -> FloatArray:
-    """Logarithms of probabilities, ``[pieces, labels]``."""
+    """Log-probabilities, ``[pieces, labels]``."""
     shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True, initial=-np.inf)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float64)
 
@@ -112,7 +112,7 @@ def _costs(log_probs: FloatArray, targets: NDArray[np.int16], reading: Reading) 
 def _word_costs(
     log_probs: FloatArray, targets: NDArray[np.int16], units: Units, reading: Reading
 ) -> tuple[FloatArray, NDArray[np.int64]]:
-    """What each word costs whose tag is decided by the mean probability over its pieces."""
+    """The loss of each word, if the mean probability over its pieces decides its tag."""
     labelled = np.flatnonzero(targets != IGNORE)
     word = np.cumsum((units.edges[labelled] & 1) > 0) - 1
     n_words = int(word[-1]) + 1 if len(word) else 0

@@ -1,4 +1,4 @@
-"""Where prediction and gold differ, in context."""
+"""Finds differences between prediction and gold, in context."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lexel.evaluation.scores.results import Mistake
 
 CONTEXT_CHARS = 24
 MOST_KEPT = 4_000
-"""Mistakes of one layer that are kept to be shown; all are counted."""
+"""Maximum number of mistakes per layer that are kept; all are counted."""
 
 
 class Stretch(NamedTuple):
@@ -23,7 +23,7 @@ class Stretch(NamedTuple):
 
 
 class Region(NamedTuple):
-    """A part of a text that two readings differ in, gold and prediction, or two models; what each has there."""
+    """A part of a text where two annotations differ (gold and prediction, or two models), with both of them."""
 
     start: int
     end: int
@@ -35,8 +35,8 @@ class MistakeList:
     """Mistakes from the start of the data.
 
     Attributes:
-        kept: Those that can be shown.
-        counts: How many there are, by layer.
+        kept: The mistakes to show.
+        counts: Number of mistakes by layer.
     """
 
     def __init__(self, layers: Sequence[str], mapping: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ class MistakeList:
         self._mapping = mapping
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Look for mistakes in a chunk, in the layers that gold has."""
+        """Find mistakes in a chunk, in the layers of the gold data."""
         for pair in pairs:
             for layer in self.counts:
                 if has_layer(pair.gold, layer):
@@ -74,7 +74,7 @@ class MistakeList:
 
 
 def context_of(text: str, start: int, end: int) -> tuple[str, str, str]:
-    """What stands before a part of a text, the part, and what stands after it."""
+    """The text before a part, the part, and the text after it."""
     before = ("…" if start > CONTEXT_CHARS else "") + text[max(0, start - CONTEXT_CHARS) : start]
     return before, text[start:end], text[end : end + CONTEXT_CHARS] + ("…" if end + CONTEXT_CHARS < len(text) else "")
 
@@ -101,12 +101,12 @@ def stretches_of(document: Document, layer: str) -> list[Stretch]:
 
 
 def regions_of(gold: list[Stretch], predicted: list[Stretch], *, layer: str) -> Iterator[Region]:
-    """Where two readings of a layer differ; of tags, only where both have the word."""
+    """Differences between two annotations of a layer; for tags, only on words that both have."""
     return _other_tags(gold, predicted) if layer == "pos" else _regions(gold, predicted)
 
 
 def _other_tags(gold: list[Stretch], predicted: list[Stretch]) -> Iterator[Region]:
-    """Words that both have, with another tag."""
+    """Words that both have, with different tags."""
     found = {(piece.start, piece.end): piece for piece in predicted}
     for piece in gold:
         other = found.get((piece.start, piece.end))
@@ -115,7 +115,7 @@ def _other_tags(gold: list[Stretch], predicted: list[Stretch]) -> Iterator[Regio
 
 
 def _regions(gold: list[Stretch], predicted: list[Stretch]) -> Iterator[Region]:
-    """Stretches covered by pieces that only one side has; those that touch the same text are one stretch."""
+    """Parts of the text with spans that only one side has; overlapping ones are merged."""
     both = set(gold) & set(predicted)
     pieces = [(piece, 0) for piece in gold if piece not in both]
     pieces += [(piece, 1) for piece in predicted if piece not in both]
@@ -149,7 +149,7 @@ def _entity_kind(region: Region) -> str:
 
 
 def shown(pieces: list[Stretch], text: str, layer: str) -> str:
-    """What a reading has in a region, to be shown."""
+    """The annotation in a region, as text."""
     if layer == "pos":
         return pieces[0].label
     return " | ".join(text[piece.start : piece.end] + (f" {piece.label}" if piece.label else "") for piece in pieces)

@@ -1,7 +1,7 @@
-"""Gold documents beside what a model reads in their texts, with what only the model's scores can tell.
+"""Pairs gold documents with a model's predictions, with values that only the model's scores provide.
 
-A Document holds what was decided. Two things are seen in the tags and scores alone, while blocks go by: which entities
-are well formed, and what the gold labels cost.
+A Document holds only decisions. Two values must be computed from tags and scores while blocks are read: whether
+entities are well formed, and the loss of the gold labels.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ def read_pairs(
     given_words: bool = False,
     label_map: Mapping[str, str] | None = None,
 ) -> Iterator[Pair]:
-    """Each gold document with what the model reads in its text.
+    """Each gold document with the model's prediction for its text.
 
     Args:
         tagger: The model.
         documents: Gold documents.
-        given_words: Keep the gold words, and tag these.
-        label_map: The model's names for gold labels that have others; for the losses.
+        given_words: Keep the gold words, and tag them.
+        label_map: The model's names for gold labels, if they differ; for the losses.
 
     Raises:
-        LabelError: If strict entities could not be told from others.
+        LabelError: If strict entities cannot be identified.
     """
     waiting: deque[Document] = deque()
     watch = _Watch(tagger, label_map or {})
@@ -59,15 +59,15 @@ def read_pairs(
 
 
 class _Watch:
-    """Looks at each block when all flows have read it.
+    """Examines each block when all flows have read it.
 
     Attributes:
-        tagger: Reads as the tagger given does, and is watched.
+        tagger: A copy of the given tagger whose blocks are examined.
     """
 
     def __init__(self, tagger: Tagger, label_map: Mapping[str, str]) -> None:
         *others, last = tagger.flows
-        watched = cast(Flow, _WatchedFlow(last, self._look))  # it is read from, nothing else
+        watched = cast(Flow, _WatchedFlow(last, self._look))  # it is only read
         self.tagger = Tagger([*others, watched], tagger.layers, tagger.options)
         self._costs = GoldLosses(tagger.layers, label_map)
         self._strict = _StrictRule.of(tagger)
@@ -76,11 +76,11 @@ class _Watch:
         self._flags: deque[NDArray[np.bool_]] = deque()
 
     def expect(self, document: Document) -> None:
-        """Take note of a document that is about to be read."""
+        """Register a document that is about to be read."""
         self._expected.append(document)
 
     def seen(self, n_entities: int) -> tuple[NDArray[np.bool_], dict[Layer, DocumentLoss]]:
-        """Of the next document: is each of its entities well formed, and what its gold labels cost."""
+        """For the next document: whether each of its entities is well formed, and the loss of its gold labels."""
         flags = np.ones(n_entities, np.bool_) if self._strict is None else self._flags.popleft()
         return flags, self._losses.popleft()
 
@@ -92,7 +92,7 @@ class _Watch:
 
 
 class _StrictRule:
-    """Which of the entities that the lenient rule reads are well formed."""
+    """Finds out which entities of the lenient rule are well formed."""
 
     def __init__(self, tagger: Tagger, head: LayerHead) -> None:
         self._head = head
@@ -101,7 +101,7 @@ class _StrictRule:
 
     @classmethod
     def of(cls, tagger: Tagger) -> _StrictRule | None:
-        """The rule where it can see something: Viterbi decoding gives well-formed tags only."""
+        """The rule, if it is needed: Viterbi decoding gives only well-formed tags."""
         head = tagger.layers.get("entities")
         if head is None or head.head.task == "spans" or tagger.options.decode == "viterbi":
             return None
@@ -113,7 +113,7 @@ class _StrictRule:
         return cls(tagger, head)
 
     def flags(self, block: Block) -> list[NDArray[np.bool_]]:
-        """Is each entity well formed? ``[entities]`` for each text of a block."""
+        """Whether each entity is well formed, ``[entities]`` for each text of a block."""
         reading, label_set = block.readings[self._head.flow], self._head.label_set
         scores = reading.scores[self._head.head.name].astype(np.float32, copy=False)
         bounds = reading.pieces.bounds
@@ -122,13 +122,13 @@ class _StrictRule:
         starts, ends = flat_ranges(read_chars(block.texts), reading.pieces)
         found = self._head.span_scores(scores, tags, starts=spans.start, ends=spans.end)
         is_kept = found >= self._options.least_score(self._head)
-        solid = (ends[spans.end - 1] > starts[spans.start]) & is_kept  # others never become entities
+        solid = (ends[spans.end - 1] > starts[spans.start]) & is_kept  # other tags never become entities
         well_formed, document = are_well_formed(spans, tags, label_set)[solid], spans.document[solid]
         return np.split(well_formed, np.searchsorted(document, np.arange(1, len(block.texts))))
 
 
 class _WatchedFlow:
-    """A flow whose blocks are looked at on their way."""
+    """A flow whose blocks are examined as they pass."""
 
     def __init__(self, flow: Flow, look: Callable[[Block], None]) -> None:
         self.name, self.checkpoint, self.engine = flow.name, flow.checkpoint, flow.engine

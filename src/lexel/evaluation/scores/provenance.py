@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: data, model, engine, versions."""
+"""Provenance of the figures in a report: data, model, engine, versions."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LIBRARIES = ("lexel", "numpy", "openvino", "tokenizers", "torch")
 def describe_run(
     tagger: Tagger, options: EvaluationOptions, *, command: str, data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Everything that someone needs who wants to see the same numbers.
+    """Everything that is needed to reproduce the figures.
 
     Args:
-        tagger: What was measured.
-        options: How.
-        command: What was typed, or the call.
-        data: The gold data, as ``describe_data`` describes it.
+        tagger: The tagger.
+        options: The options of the evaluation.
+        command: The command line, or the call.
+        data: The description of the gold data, from ``describe_data``.
     """
     return {
         **describe_command(command),
@@ -51,7 +51,7 @@ def describe_run(
 
 
 def describe_command(command: str) -> dict[str, Any]:
-    """What was typed, when, on which machine, with which versions."""
+    """The command, the time, the machine and the versions."""
     return {
         "command": command,
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -66,10 +66,10 @@ def describe_data(
     """A file of data: name, format, size and checksum.
 
     Args:
-        path: Where it is.
+        path: Its path.
         format: Its format.
         fold: The rule by which its tags were folded, if any.
-        faults: What was skipped and repaired while it was read, if that is known.
+        faults: The skipped and repaired records, if known.
     """
     described = {"file": os.fspath(path), "format": format, "bytes": bytes_of(path)}
     counts = {} if faults is None else {"skipped": faults.count, "repaired": faults.n_repaired}
@@ -78,7 +78,7 @@ def describe_data(
 
 
 def describe_models(tagger: Tagger) -> list[dict[str, Any]]:
-    """Each checkpoint with its revision, the checksums of its weights, and what computes it."""
+    """Each checkpoint with its revision, the checksums of its weights, and its engine."""
     of_flow: dict[str, list[str]] = {flow.name: [] for flow in tagger.flows}
     for layer, head in tagger.layers.items():
         of_flow[head.flow].append(layer)
@@ -86,7 +86,7 @@ def describe_models(tagger: Tagger) -> list[dict[str, Any]]:
 
 
 def describe_flow(flow: Flow, *, layers: Sequence[str]) -> dict[str, Any]:
-    """A checkpoint with its revision, the checksums of its weights, what it is read for, and what computes it."""
+    """A checkpoint with its revision, the checksums of its weights, its layers, and its engine."""
     checkpoint, engine = flow.checkpoint, flow.engine
     source = checkpoint.source
     name = source.repo_id or bundled_name(source.folder) or str(source.folder)
@@ -107,7 +107,7 @@ def describe_flow(flow: Flow, *, layers: Sequence[str]) -> dict[str, Any]:
 
 
 def describe_versions() -> Mapping[str, str]:
-    """Versions of Python, Lexel and the libraries that compute, where they are installed."""
+    """Versions of Python, Lexel and the installed computing libraries."""
     found = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:

@@ -1,4 +1,4 @@
-"""What an evaluation found, as plain data: every report is made of these."""
+"""Results of an evaluation, as plain data for all reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexel.metrics.tags import Confusion
 
 @dataclass(frozen=True, slots=True)
 class LengthScore:
-    """F1 of the documents of some lengths: ``low`` to ``high`` characters, ``None`` for no end."""
+    """F1 of documents with ``low`` to ``high`` characters; ``None`` for no upper limit."""
 
     low: int
     high: int | None
@@ -29,12 +29,12 @@ class WordResult:
         n_documents: Documents with gold words.
         words: Spans of words, by the rules of the SIGHAN bakeoffs.
         tokens: The same over the text without its whitespace, by the rule of CoNLL 2018.
-        known_recall: Recall of words in the training vocabulary; ``None`` without one, as the next three.
-        oov_recall: Recall of words that are not in it.
-        n_known: Gold words in it.
-        n_oov: Gold words not in it.
+        known_recall: Recall of words in the training vocabulary; ``None`` without one, like the next three.
+        oov_recall: Recall of words outside it.
+        n_known: Number of gold words in it.
+        n_oov: Number of gold words outside it.
         by_length: F1 by characters of the document.
-        reliability: Of the words' scores; ``None`` if the model gives none.
+        reliability: Reliability of the words' scores; ``None`` if the model gives none.
     """
 
     n_documents: int
@@ -54,12 +54,12 @@ class PosResult:
 
     Attributes:
         n_documents: Documents with gold tags.
-        accuracy: Share of the gold words that were found whose tag is right.
-        words_and_tags: Spans of words that must have the right tag too.
+        accuracy: Share of right tags among the gold words that were found.
+        words_and_tags: Spans of words that must also have the right tag.
         by_label: The same for each tag.
-        confusion: Which tags are taken for which; a word that was not found is in the last row or column.
+        confusion: Confusion matrix of tags; a word that was not found is in the last row or column.
         by_length: F1 of words and tags by characters of the document.
-        reliability: Of the tags' scores, over words that were found.
+        reliability: Reliability of the tags' scores, over words that were found.
     """
 
     n_documents: int
@@ -76,8 +76,8 @@ class RuleScore:
     """Scores of entities by one rule.
 
     Attributes:
-        rule: ``strict`` or ``lenient``; ``exact`` of nested entities.
-        description: What the rule is.
+        rule: ``strict`` or ``lenient``; ``exact`` for nested entities.
+        description: A description of the rule.
         micro: All entities together.
         macro_precision: Mean over the types that the data or the predictions have.
         macro_recall: Mean over the same types.
@@ -99,12 +99,12 @@ class EntityResult:
     """Scores of entities, by both rules.
 
     Attributes:
-        n_documents: Documents with gold entities, or said to have none.
+        n_documents: Documents with a gold layer of entities, which may be empty.
         strict: Predictions count only if their tags are well formed (seqeval's strict mode).
         lenient: Predictions as conlleval reads tags (seqeval's default).
-        confusion: Which types are taken for which, at the same places.
+        confusion: Confusion matrix of types, for entities at the same places.
         by_length: Micro F1 (lenient) by characters of the document.
-        reliability: Of the entities' scores.
+        reliability: Reliability of the entities' scores.
     """
 
     n_documents: int
@@ -117,13 +117,13 @@ class EntityResult:
 
 @dataclass(frozen=True, slots=True)
 class NestedResult:
-    """Scores of entities that may lie inside of each other or overlap.
+    """Scores of entities that may lie inside each other or overlap.
 
     Attributes:
-        n_documents: Documents with gold entities, or said to have none.
-        spans: A predicted span counts if its place and its label are those of a gold one.
+        n_documents: Documents with a gold layer of entities, which may be empty.
+        spans: Scores of spans; a predicted span counts if a gold span has the same place and label.
         by_length: Micro F1 by characters of the document.
-        reliability: Of the spans' scores.
+        reliability: Reliability of the spans' scores.
     """
 
     n_documents: int
@@ -134,12 +134,12 @@ class NestedResult:
 
 @dataclass(frozen=True, slots=True)
 class LossResult:
-    """What the gold labels of a layer cost.
+    """The loss of a layer's gold labels.
 
     Attributes:
         loss: Mean negative log-likelihood, in nats, over pieces or words.
-        n_items: How many of these.
-        unit: ``pieces``, or ``words`` where each word has one label.
+        n_items: Number of pieces or words.
+        unit: ``pieces``, or ``words`` if each word has one label.
     """
 
     loss: Estimate
@@ -149,17 +149,17 @@ class LossResult:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One stretch of text where prediction and gold differ.
+    """One part of a text where prediction and gold differ.
 
     Attributes:
         layer: ``words``, ``pos``, ``entities`` or ``nested``.
-        kind: In what way: ``split``, ``merged``, ``missed``, ``wrong label``, ...
+        kind: The kind of mistake: ``split``, ``merged``, ``missed``, ``wrong label``, ...
         document: Its ``id``, else its number from 1.
         before: The text before it.
-        text: The text that is read differently.
+        text: The text itself.
         after: The text after it.
-        gold: What is right.
-        predicted: What was predicted.
+        gold: The gold annotation.
+        predicted: The prediction.
         n_chars: Length of the document.
     """
 
@@ -176,21 +176,21 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that was measured.
+    """All results of an evaluation.
 
     Attributes:
-        n_documents: Documents read, those without any layer too.
-        n_chars: Their characters.
-        seconds: Time taken by reading and scoring, loading apart.
+        n_documents: Number of documents, including those without any layer.
+        n_chars: Number of their characters.
+        seconds: Time for reading and scoring, without loading.
         words: Scores of words, if gold and model have them.
         pos: Scores of tags, likewise.
         entities: Scores of entities, likewise.
-        losses: What the gold labels cost, by layer.
-        absent: Why a layer has no scores, by its name.
-        notes: What a reader of the numbers should know.
-        mistakes: Where prediction and gold differ, from the start of the data.
-        n_mistakes: How many such places there are in all, by layer.
-        n_overlapping: Documents whose text stands in the training data; ``None`` if that was not given.
+        losses: The loss of gold labels, by layer.
+        absent: By layer without scores, the reason.
+        notes: Notes for readers of the figures.
+        mistakes: Differences between prediction and gold, from the start of the data.
+        n_mistakes: Number of all such differences, by layer.
+        n_overlapping: Documents whose text is also in the training data; ``None`` if that was not given.
         nested: Scores of nested entities, if the model finds them.
     """
 
@@ -216,10 +216,10 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Results and where they come from.
+    """Results and their provenance.
 
     Attributes:
-        results: What was measured.
+        results: The results.
         made: Command, time, versions, data with its checksum, model with its revision, engine and options.
     """
 

@@ -1,4 +1,4 @@
-"""Run a model over labelled documents and score every layer that both have."""
+"""Runs a model on labelled documents, and scores every layer that both have."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from lexel.tasks.tag import Tagger
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """What to measure, and how.
+    """Options of an evaluation.
 
     Attributes:
-        vocabulary: The words of the training data, for the recall of words in it and out of it.
+        vocabulary: The words of the training data, for the recall of known and unknown words.
         training_texts: The texts of the training data; documents that also occur there are counted.
-        label_map: What the model calls gold labels that have other names.
-        given_words: Keep the gold words, and score tags on these; words are then not scored.
-        sampling: How intervals are made.
+        label_map: The model's names for gold labels, if they differ.
+        given_words: Keep the gold words, and score tags on them; words are then not scored.
+        sampling: How intervals are computed.
     """
 
     vocabulary: Collection[str] | None = None
@@ -44,11 +44,11 @@ Tally = WordTally | PosTally | EntityTally | NestedTally
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a model can do, as far as its judge must know.
+    """The layers and labels of a model, for scoring it.
 
     Attributes:
-        labels: By layer that it reads, what it can label there; nothing for words.
-        decode: How it decides tags.
+        labels: By layer that it reads, its labels; empty for words.
+        decode: How it decodes tags.
     """
 
     labels: Mapping[Layer, tuple[str, ...]]
@@ -56,24 +56,24 @@ class Abilities:
 
     @classmethod
     def of(cls, tagger: Tagger) -> Abilities:
-        """What a tagger can do."""
+        """The layers and labels of a tagger."""
         labels = {layer: () if layer == "words" else _labels_of(head) for layer, head in tagger.layers.items()}
         return cls(labels, tagger.options.decode)
 
 
 def evaluate(tagger: Tagger, documents: Iterable[Document], *, options: EvaluationOptions | None = None) -> Results:
-    """Read the texts of gold documents with a model, and score what it finds.
+    """Read the texts of gold documents with a model, and score the predictions.
 
-    Every gold label counts: a label that the model does not know counts as missed, with a note. Memory grows with the
-    number of documents by their counts alone (some hundred bytes each).
+    A gold label that the model does not know counts as missed, with a note. Memory grows with the number of documents
+    only by their counts (a few hundred bytes each).
 
     Args:
         tagger: The model.
-        documents: Gold documents; a layer that one does not carry is not scored on it.
-        options: What to measure, and how.
+        documents: Gold documents; each is scored only on the layers that it has.
+        options: Options of the evaluation.
 
     Raises:
-        LabelError: If the map names a label that the model has not, or if the model knows none of the gold labels.
+        LabelError: If the map names a label that the model does not have, or the model knows none of the gold labels.
         DataError: From reading the data.
     """
     options = options or EvaluationOptions()
@@ -84,17 +84,17 @@ def evaluate(tagger: Tagger, documents: Iterable[Document], *, options: Evaluati
 
 
 class Judge:
-    """Counts what a model gets right, chunk by chunk, and says what it comes to.
+    """Counts right predictions chunk by chunk, and computes scores.
 
     Args:
-        abilities: What the model can do.
-        options: What to measure, and how.
+        abilities: The layers and labels of the model.
+        options: Options of the evaluation.
 
     Attributes:
         tallies: The counts of each layer that is scored.
 
     Raises:
-        LabelError: If the map names a label that the model has not.
+        LabelError: If the map names a label that the model does not have.
     """
 
     def __init__(self, abilities: Abilities, options: EvaluationOptions) -> None:
@@ -130,7 +130,7 @@ class Judge:
         self._n_overlapping += sum(pair.gold.text.strip() in texts for pair in chunk if pair.gold.text.strip())
 
     def results(self, *, seconds: float) -> Results:
-        """The scores of all that was counted.
+        """The scores of all counted documents.
 
         Raises:
             LabelError: If the model knows none of the gold labels of a layer.
@@ -203,7 +203,7 @@ class Judge:
 
 
 def _labels_of(layer: LayerHead) -> tuple[str, ...]:
-    """What a layer's spans can be labelled."""
+    """The possible labels of a layer's spans."""
     return layer.head.labels if layer.head.task in ("pos", "labels") else layer.label_set.types
 
 
@@ -218,7 +218,7 @@ def _check_map(label_map: Mapping[str, str], labels: Mapping[Layer, Sequence[str
 
 
 def _unknown_labels(results: Results, labels: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say which gold labels the model does not know.
+    """Notes on gold labels that the model does not know.
 
     Raises:
         LabelError: If it knows none of a layer's.

@@ -1,6 +1,6 @@
-"""Plain accuracy of single tags, which scripts print beside F1: one tag a word (entities) or a character (words).
+"""Accuracy of single tags, which scripts print next to F1: one tag per word (entities) or per character (words).
 
-It is high wherever most tags are ``O``, and it is here to check a card's claim, not to judge a model.
+It is high whenever most tags are ``O``; it is meant for checking claims of cards, not for judging models.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Tag = tuple[str, str]
 def single_tag_accuracy(
     tagger: Tagger, documents: Iterable[Document], *, layer: Layer, sampling: Sampling
 ) -> Estimate | None:
-    """Share of the gold tags (BIO of entities, BI of words) that the model gives too.
+    """Share of gold tags (BIO of entities, BI of words) that the model predicts.
 
     Args:
         tagger: The model.
-        documents: Gold documents; one that does not carry the layer is skipped.
-        layer: ``entities`` (a tag for each gold word, or character where there are none) or ``words``.
-        sampling: How the interval is made.
+        documents: Gold documents; those without the layer are skipped.
+        layer: ``entities`` (a tag for each gold word, or for each character without gold words) or ``words``.
+        sampling: How the interval is computed.
 
     Returns:
-        The accuracy; ``None`` if no document carries the layer.
+        The accuracy; ``None`` if no document has the layer.
     """
     gold = [document for document in documents if layer in document.layers]
     predicted = tagger.stream_documents(gold, live=False)
@@ -47,14 +47,14 @@ def single_tag_accuracy(
 
 
 def _count(gold: Document, predicted: Document, layer: Layer) -> tuple[int, int]:
-    """Right tags and all tags of a document."""
+    """Number of right tags and of all tags in a document."""
     starts = list(_tokens(gold, layer))
     right, found = _tags(gold, layer), _tags(predicted, layer)
     return sum(right.get(start) == found.get(start) for start in starts), len(starts)
 
 
 def _tokens(gold: Document, layer: Layer) -> Iterator[int]:
-    """Where each tagged unit begins."""
+    """The start of each tagged unit."""
     if layer == "entities" and "words" in gold.layers:
         yield from gold.words.starts.tolist()
     else:

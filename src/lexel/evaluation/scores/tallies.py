@@ -1,4 +1,4 @@
-"""Counts of one layer, gathered chunk by chunk, and the scores that they come to."""
+"""Counts of one layer, added chunk by chunk, and the scores computed from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 LENGTHS = (1, 11, 21, 41, 81, 161, 321, 641)
-"""Where each group of lengths begins, in characters."""
+"""The start of each group of lengths, in characters."""
 
 RULE_DESCRIPTIONS = {
     "strict": "a predicted entity counts only if its tags are well formed (seqeval's strict mode)",
@@ -44,7 +44,7 @@ RULE_DESCRIPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How intervals are made: ``n_samples`` sets of documents, drawn by ``seed``; no samples, no intervals."""
+    """How intervals are computed: from ``n_samples`` bootstrap samples, drawn with ``seed``; 0 means no intervals."""
 
     n_samples: int = 1000
     seed: int = 42
@@ -52,11 +52,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """What one score is made of, kept apart for every document, so that systems can be compared in pairs.
+    """The counts of one score, by document, so that systems can be compared in pairs.
 
     Attributes:
         counts: Gold, predicted and correct spans of each document, ``[documents, 3]``.
-        found: Is each gold span found? ``[gold spans]``
+        found: Whether each gold span is found, ``[gold spans]``.
     """
 
     counts: IntArray
@@ -64,7 +64,7 @@ class Headline:
 
     @classmethod
     def of(cls, counts: Sequence[IntArray], found: Sequence[BoolArray]) -> Headline:
-        """One from the parts of several chunks."""
+        """Combine the parts of several chunks."""
         return cls(
             np.concatenate([np.zeros((0, 3), np.int64), *counts]), np.concatenate([np.zeros(0, np.bool_), *found])
         )
@@ -78,7 +78,7 @@ class Sums:
         self._drawn = resample(counts, n_samples=sampling.n_samples, seed=sampling.seed) if len(counts) else None
 
     def estimate(self, score: Callable[[FloatArray], FloatArray]) -> Estimate:
-        """A score, a function of sums ``[..., columns]``, with its interval."""
+        """A score with its interval; the score is a function of sums ``[..., columns]``."""
         value = float(score(self._totals[None].astype(np.float64))[0])
         if self._drawn is None or not len(self._drawn):
             return Estimate(value)
@@ -93,7 +93,7 @@ class Sums:
         return SpanScore(rates[0], rates[1], rates[2], n_gold, n_predicted, n_correct)
 
     def share(self, part: int, whole: int) -> Estimate:
-        """The quotient of two columns."""
+        """The ratio of two columns."""
         return self.estimate(lambda sums: ratio(sums[:, part], sums[:, whole]))
 
 
@@ -107,7 +107,7 @@ class _Lengths:
         self._n_chars += [len(pair.gold.text) for pair in pairs]
 
     def scores(self, counts: IntArray, sampling: Sampling) -> list[LengthScore]:
-        """F1 of each group of lengths that has documents, from counts ``[documents, 3]``."""
+        """F1 of each non-empty group of lengths, from counts ``[documents, 3]``."""
         group = np.searchsorted(LENGTHS, self._n_chars, side="right") - 1
         scores = []
         for i, low in enumerate(LENGTHS):
@@ -120,7 +120,7 @@ class _Lengths:
 
 
 class _Calibration:
-    """Scores of predictions, in bins."""
+    """Bins of predictions by score."""
 
     def __init__(self) -> None:
         self._bins = np.zeros((N_BINS, 3))
@@ -150,7 +150,7 @@ class WordTally:
         self._calibration = _Calibration()
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Count a chunk's documents that have gold words."""
+        """Count the documents of a chunk with gold words."""
         pairs = [pair for pair in pairs if "words" in pair.gold.layers]
         if not pairs:
             return
@@ -169,7 +169,7 @@ class WordTally:
 
     @property
     def headlines(self) -> dict[str, Headline]:
-        """The scores by which systems are compared."""
+        """The scores for comparing systems."""
         return {"words, F1": Headline.of([part[:, :3] for part in self._counts], self._found)}
 
     def _count_known(self, pairs: Sequence[Pair], gold: FlatSpans, predicted: FlatSpans) -> IntArray:
@@ -211,7 +211,7 @@ class PosTally:
         self._calibration = _Calibration()
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Count a chunk's documents that have gold tags."""
+        """Count the documents of a chunk with gold tags."""
         pairs = [pair for pair in pairs if "pos" in pair.gold.layers]
         if not pairs:
             return
@@ -232,7 +232,7 @@ class PosTally:
 
     @property
     def headlines(self) -> dict[str, Headline]:
-        """The scores by which systems are compared."""
+        """The scores for comparing systems."""
         return {"words and pos, F1": Headline.of([part[:, :3] for part in self._counts], self._found)}
 
     def result(self, sampling: Sampling) -> PosResult | None:
@@ -266,7 +266,7 @@ class EntityTally:
         self._calibration = _Calibration()
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Count a chunk's documents whose entities are known."""
+        """Count the documents of a chunk with gold entities."""
         pairs = [pair for pair in pairs if "entities" in pair.gold.layers]
         if not pairs:
             return
@@ -286,7 +286,7 @@ class EntityTally:
 
     @property
     def headlines(self) -> dict[str, Headline]:
-        """The scores by which systems are compared."""
+        """The scores for comparing systems."""
         rules = zip(("strict", "lenient"), (self._strict, self._lenient), self._found, strict=True)
         return {
             f"entities, {rule}, F1": Headline.of([part.sum(axis=1) for part in parts], found)
@@ -294,7 +294,7 @@ class EntityTally:
         }
 
     def result(self, sampling: Sampling) -> EntityResult | None:
-        """The scores; ``None`` if no document's entities are known."""
+        """The scores; ``None`` if no document had gold entities."""
         if not self._lenient:
             return None
         n_labels = len(self.index)
@@ -313,7 +313,7 @@ class EntityTally:
 
 
 class NestedTally:
-    """Counts of entities that may lie inside of each other or overlap."""
+    """Counts of entities that may lie inside each other or overlap."""
 
     def __init__(self, index: LabelIndex) -> None:
         self.index = index
@@ -323,7 +323,7 @@ class NestedTally:
         self._calibration = _Calibration()
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Count a chunk's documents whose entities are known."""
+        """Count the documents of a chunk with gold entities."""
         pairs = [pair for pair in pairs if has_layer(pair.gold, "nested")]
         if not pairs:
             return
@@ -339,11 +339,11 @@ class NestedTally:
 
     @property
     def headlines(self) -> dict[str, Headline]:
-        """The scores by which systems are compared."""
+        """The scores for comparing systems."""
         return {"nested entities, F1": Headline.of([part.sum(axis=1) for part in self._counts], self._found)}
 
     def result(self, sampling: Sampling) -> NestedResult | None:
-        """The scores; ``None`` if no document's entities are known."""
+        """The scores; ``None`` if no document had gold entities."""
         if not self._counts:
             return None
         n_labels = len(self.index)
@@ -357,13 +357,13 @@ class NestedTally:
 
 
 class LossTally:
-    """What gold labels cost."""
+    """The loss of gold labels."""
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self._parts: dict[Layer, list[DocumentLoss]] = {layer: [] for layer in layers}
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Add the costs of a chunk's documents."""
+        """Add the losses of a chunk's documents."""
         for layer, parts in self._parts.items():
             found = (pair.losses.get(layer) for pair in pairs)
             parts += [loss for loss in found if loss is not None and loss.n_items]
@@ -398,13 +398,13 @@ def _rule_score(rule: str, counts: IntArray, names: Sequence[str], sampling: Sam
 
 
 def _labelled(names: Sequence[str], scores: Sequence[SpanScore]) -> dict[str, SpanScore]:
-    """Scores by label, without the labels that neither gold nor prediction has; the commonest first."""
+    """Scores by label, the most frequent first, without labels that are in neither gold nor prediction."""
     rows = [(name, score) for name, score in zip(names, scores, strict=True) if score.n_gold or score.n_predicted]
     return dict(sorted(rows, key=lambda row: -row[1].n_gold))
 
 
 def _confusion(parts: Sequence[IntArray], names: Sequence[str]) -> Confusion:
-    """The sum of confusions, some of them of a time when fewer labels had been seen."""
+    """The sum of confusion matrices; earlier ones may have fewer labels."""
     n_labels = len(names)
     total = np.zeros((n_labels + 1, n_labels + 1), np.int64)
     for part in parts:
@@ -415,5 +415,5 @@ def _confusion(parts: Sequence[IntArray], names: Sequence[str]) -> Confusion:
 
 
 def _grown(counts: IntArray, shape: tuple[int, ...]) -> IntArray:
-    """The same counts with zeros for labels that were seen only later."""
+    """The same counts, with zeros for labels that appeared later."""
     return np.pad(counts, [(0, size - have) for size, have in zip(shape, counts.shape, strict=True)])

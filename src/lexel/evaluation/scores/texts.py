@@ -1,7 +1,7 @@
-"""Texts with their classes, and questions with their answers: a model's against gold.
+"""Scores classes of texts, and answers to questions, against gold.
 
 Scores are functions of counts per text, as those of ``run`` are of counts per document. Memory grows with the number of
-texts by these counts alone.
+texts only by these counts.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _RULE_SAMPLE = 200
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """How well texts are classified; of numbers only the last two.
+    """Scores of classes; for regression, only the last two.
 
     Attributes:
-        problem: ``single`` (one class a text), ``multi`` (any number of labels) or ``regression``.
-        accuracy: Share of texts that are right, in all of their labels.
-        micro: All labels together.
-        macro: Precision, recall and F1 in the mean over the labels that are seen.
-        by_label: Each label by itself, the commonest first.
-        matthews: Matthews' correlation, of one class a text.
-        confusion: Which class is taken for which, of one class a text.
-        reliability: Of the scores of the classes given.
-        loss: What the gold classes cost, of one class a text.
+        problem: ``single`` (one class per text), ``multi`` (any number of labels) or ``regression``.
+        accuracy: Share of texts with exactly the right labels.
+        micro: Precision, recall and F1 over all labels together.
+        macro: Mean precision, recall and F1 over the labels that occur.
+        by_label: Scores of each label, the most frequent first.
+        matthews: Matthews correlation, for one class per text.
+        confusion: Confusion matrix, for one class per text.
+        reliability: Reliability of the scores of assigned classes.
+        loss: The loss of the gold classes, for one class per text.
         pearson: Correlation of numbers.
         spearman: Correlation of their ranks.
     """
@@ -69,18 +69,18 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class AnswerScores:
-    """How well questions are answered.
+    """Scores of answers.
 
     Attributes:
         rule: ``words`` (SQuAD's) or ``chars`` (CMRC's); see ``lexel.metrics.answers``.
-        exact: Share of the questions with an answer that is right.
-        f1: What answers have in common with right ones, in the mean.
+        exact: Share of the questions whose answer is an exact match.
+        f1: Mean F1 of the overlap between answers and gold answers.
         n_answerable: Questions that their context answers.
         answerable: Exact match and F1 of these; ``None`` if there are none.
-        unanswerable: Share of the others that are left unanswered; ``None`` if there are none.
-        best_threshold: The null threshold that would give the best F1 on these questions, and that F1, where some have
-            an answer and some have none; chosen on the data that it is scored on, so too good. ``None`` where leaving
-            every question unanswered scores best.
+        unanswerable: Share of the other questions that are left unanswered; ``None`` if there are none.
+        best_threshold: The null threshold with the best F1 on these questions, and that F1, if some have an answer and
+            some have none. It is chosen on the scored data, so it is too optimistic. ``None`` if leaving every question
+            unanswered scores best.
     """
 
     rule: AnswerRule
@@ -94,7 +94,7 @@ class AnswerScores:
 
 @dataclass(frozen=True, slots=True)
 class TextResults:
-    """All that was measured; one of ``classes`` and ``answers`` is there."""
+    """All results; either ``classes`` or ``answers`` is set."""
 
     n_documents: int
     n_chars: int
@@ -112,16 +112,16 @@ class TextResults:
 def evaluate_classifier(
     classifier: Classifier, examples: Iterable[Classified], *, sampling: Sampling | None = None
 ) -> TextResults:
-    """Classify labelled texts, and score what comes out.
+    """Classify labelled texts, and score the predictions.
 
     Args:
         classifier: The model.
         examples: Texts, or pairs, with their classes.
-        sampling: How intervals are made.
+        sampling: How intervals are computed.
 
     Raises:
         LabelError: If none of the gold classes is one of the model's.
-        DataError: If there are no texts, or a text has no class, or several where the model gives one.
+        DataError: If there are no texts, or a text has no class, or several classes where the model gives one.
     """
     began, tally = perf_counter(), _ClassTally(classifier)
     for example, found in with_inputs(examples, lambda texts: classifier.stream(map(_text_of, texts), live=False)):
@@ -134,7 +134,7 @@ def _text_of(example: Classified) -> str | tuple[str, str]:
 
 
 class _ClassTally:
-    """Classes of texts, gathered one by one."""
+    """Collects the classes of texts one by one."""
 
     def __init__(self, classifier: Classifier) -> None:
         head, multi = classifier.head, classifier.options.multi_label
@@ -153,7 +153,7 @@ class _ClassTally:
         self._n_mistakes = self._n_chars = 0
 
     def add(self, example: Classified, found: Classification) -> None:
-        """Take note of a text."""
+        """Add a text."""
         self._n_chars += len(example.text) + len(example.pair or "")
         if self._problem == "regression":
             self._values.append((example.number, found.score))
@@ -188,7 +188,7 @@ class _ClassTally:
         self._mistakes.append(Mistake("classes", kind, name, "", shown, rest, gold, predicted, len(text)))
 
     def results(self, sampling: Sampling, *, seconds: float) -> TextResults:
-        """What it comes to."""
+        """The scores."""
         n = len(self._gold) + len(self._values)
         if not n:
             raise DataError("no texts; expected labelled ones (--data)")
@@ -233,7 +233,7 @@ class _ClassTally:
         )
 
     def _single(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The gold and the predicted class of each text, ``[texts]``, where each has one."""
+        """The gold and the predicted class of each text, ``[texts]``, if each text has one class."""
         return np.array([each[0] for each in self._gold]), np.array([each[0] for each in self._found])
 
     def _confusion(self) -> Confusion:
@@ -276,7 +276,7 @@ class _ClassTally:
 
 
 def _draws(n_items: int, sampling: Sampling) -> list[NDArray[np.int64]]:
-    """The items of each bootstrap sample, the same that ``resample`` draws."""
+    """The items of each bootstrap sample, the same as ``resample`` draws."""
     random = np.random.default_rng(sampling.seed)
     return [random.integers(n_items, size=n_items) for _ in range(sampling.n_samples)]
 
@@ -299,7 +299,7 @@ def evaluate_answerer(
     Args:
         answerer: The model.
         questions: Questions with their contexts and right answers.
-        sampling: How intervals are made.
+        sampling: How intervals are computed.
 
     Raises:
         DataError: If there are no questions.
@@ -327,7 +327,7 @@ def _question_of(question: Question) -> tuple[str, str]:
 
 
 class _AnswerTally:
-    """Scores of answers, gathered one by one."""
+    """Collects the scores of answers one by one."""
 
     def __init__(self, rule: AnswerRule) -> None:
         self._rule = rule
@@ -357,7 +357,7 @@ class _AnswerTally:
                 )
 
     def _f1_if_given(self, question: Question, found: Answers) -> float:
-        """F1 of the best span, whether or not the null answer was taken."""
+        """F1 of the best span, even if the null answer won."""
         span = found.answers[0].text if found.answers else ""
         return float(score_answers([question.answer_texts], [span], rule=self._rule).f1[0])
 
@@ -369,7 +369,7 @@ class _AnswerTally:
         return (threshold, best) if np.isfinite(threshold) else None
 
     def results(self, sampling: Sampling, *, seconds: float, takes_null: bool) -> TextResults:
-        """What it comes to."""
+        """The scores."""
         table = np.array(self._scores)
         has_answer = table[:, 2] > 0
         n_without = int((~has_answer).sum())

@@ -1,1 +1,1 @@
-"""The claims of a model card, run again."""
+"""Checks the figures of a model card by measuring them again."""

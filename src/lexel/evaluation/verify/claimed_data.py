@@ -1,4 +1,4 @@
-"""Which file of gold data a card's claim is about: known by checksum, by what the caller calls it, or by its name."""
+"""Finds the file of gold data for a card's claim: by checksum, by the caller's name for it, or by its file name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Labelled:
     """A file of gold data.
 
     Attributes:
-        path: Where it is.
-        read: Gives its documents, their tags folded by the rule it is given, if any.
+        path: Its path.
+        read: Reads its documents, with tags folded by a rule, if any.
         format: The name of its format.
-        dataset: What the card calls it, if the caller says so.
+        dataset: Its name in the card, if the caller gives one.
     """
 
     path: str
@@ -35,10 +35,10 @@ class Labelled:
 
     @classmethod
     def at(cls, path: str | os.PathLike[str], *, dataset: str | None = None) -> Labelled:
-        """A file of the format that its ending says.
+        """A file in the format of its ending.
 
         Raises:
-            DataError: If the ending says none.
+            DataError: If the ending is unknown.
         """
         place = os.fspath(path)
         format = labelled_format(place)
@@ -48,18 +48,18 @@ class Labelled:
     def of_classes(cls, path: str | os.PathLike[str], *, dataset: str | None = None) -> Labelled:
         """A file of texts with their classes; it holds no documents."""
         place = os.fspath(path)
-        sha256_of(place)  # that it can be read at all
+        sha256_of(place)  # check that it can be read
         return cls(place, lambda _: iter(()), format_of(place), dataset)
 
 
 def match(claims: Sequence[Claim], files: Sequence[Labelled]) -> list[Labelled | None]:
-    """The file that each claim is about, if there is one.
+    """The file for each claim, if there is one.
 
-    A file is known by its checksum, by what the caller calls it, or by its name; one file and one data set are taken
-    to belong together.
+    A file is found by its checksum, by the caller's name for it, or by its file name. If there is only one file and one
+    data set, they belong together.
 
     Raises:
-        DataError: If a file is the data of no claim, or of several data sets alike.
+        DataError: If a file matches no claim, or several data sets equally well.
     """
     sets = list(dict.fromkeys(claim.data for claim in claims))
     by_set: dict[DataKey, Labelled] = {}
@@ -91,13 +91,13 @@ def _sets_of(file: Labelled, claims: Sequence[Claim], sets: Sequence[DataKey]) -
 
 
 def _names_of(claim: Claim) -> set[str]:
-    """All ways to name a claim's data set."""
+    """All names of a claim's data set."""
     names = [name for name in (claim.dataset, claim.dataset_type) if name]
     return {_plain(name) for name in names} | {_plain(f"{name} {claim.split}") for name in names if claim.split}
 
 
 def _likeness(claim: Claim, parts: set[str]) -> int:
-    """How well the words of a path name a data set; 0 if they do not, or name another part of it."""
+    """How well the words of a path match a data set; 0 if they do not, or name another part of it."""
     if claim.split is not None and {"train", "dev", "validation", "test"} & parts and not _same_split(claim, parts):
         return 0
     words = [set(_plain(name).split()) for name in (claim.dataset_type, claim.dataset) if name]

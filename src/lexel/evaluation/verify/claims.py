@@ -1,8 +1,8 @@
-"""What a card claims of a model's scores, and which figure of a report each claim means.
+"""The claims of a card, and the figure of a report that each claim means.
 
 A claim is one metric of a card's ``model-index`` (https://github.com/huggingface/hub-docs/blob/main/modelcard.md).
-Names of metrics are free text there ("F1", "word F1", "entity F1 (strict)"), so they are read word by word, and a name
-with a word that means nothing here is left alone: a figure of something else must not be taken for ours.
+Names of metrics are free text there ("F1", "word F1", "entity F1 (strict)"), so they are read word by word. A name with
+an unknown word is skipped, so that another kind of figure is never mistaken for one of ours.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 
 
 class DataKey(NamedTuple):
-    """What tells the data set of a claim from others."""
+    """The key of a claim's data set."""
 
     dataset: str
     dataset_type: str
@@ -57,14 +57,14 @@ class Claim:
 
     Attributes:
         dataset: Name of the data set.
-        value: The figure as the card has it.
+        value: The figure in the card.
         metric_type: The metric's identifier, such as ``f1``.
-        metric_name: What people call it.
+        metric_name: The metric's name for readers.
         dataset_type: The data set's identifier.
-        config: Its configuration; of Lexel's own cards the rule that folds gold tags.
-        split: Its part.
-        revision: Its revision; of Lexel's own cards the file's SHA-256.
-        args: Arguments of the metric; Lexel's own cards say layer, rule, average and decoding.
+        config: Its configuration; in Lexel's own cards, the rule that folds gold tags.
+        split: Its split.
+        revision: Its revision; in Lexel's own cards, the file's SHA-256.
+        args: Arguments of the metric; in Lexel's own cards, layer, rule, average and decoding.
     """
 
     dataset: str
@@ -79,23 +79,23 @@ class Claim:
 
     @property
     def data(self) -> DataKey:
-        """What tells its data set from others."""
+        """The key of its data set."""
         return DataKey(self.dataset, self.dataset_type, self.config, self.split, self.revision)
 
     @property
     def data_name(self) -> str:
-        """What messages call its data set."""
+        """The name of its data set in messages."""
         name = self.dataset or self.dataset_type or "a data set without a name"
         return f"{name}, {self.split}" if self.split else name
 
     @property
     def name(self) -> str:
-        """What messages call the figure."""
+        """The name of the figure in messages."""
         return self.metric_name or self.metric_type
 
     @property
     def number(self) -> float | None:
-        """The value as a number: also of ``"92.1 ± 0.3"`` and ``"92.1 %"``; ``None`` if it holds none."""
+        """The value as a number, also from ``"92.1 ± 0.3"`` and ``"92.1 %"``; ``None`` if there is none."""
         if isinstance(self.value, bool) or not isinstance(self.value, int | float | str):
             return None
         match = _NUMBER.search(str(self.value))
@@ -103,7 +103,7 @@ class Claim:
 
     @property
     def is_above_1(self) -> bool:
-        """Whether the value can only be per cent, or no share at all."""
+        """Whether the value can only be in per cent, or is not a share at all."""
         return self.number is not None and self.number > 1
 
 
@@ -112,12 +112,12 @@ class Figure:
     """One number of a report.
 
     Attributes:
-        part: Whose: words, words with their tags (``pos``), entities, or single tags (``tags``: plain accuracy of the
-            tags that the entities or words are read from), or classes of texts.
-        quantity: Which.
-        rule: Of entities, ``strict`` or ``lenient``.
-        average: Of entities, ``micro`` or ``macro``; of classes also ``weighted`` or ``positive``, the second of two
-            classes; empty for what a bare name means.
+        part: The scored part: words, words with their tags (``pos``), entities, single tags (``tags``: plain accuracy
+            of the tags that entities or words are read from), or classes of texts.
+        quantity: The quantity.
+        rule: For entities, ``strict`` or ``lenient``.
+        average: For entities, ``micro`` or ``macro``; for classes also ``weighted`` or ``positive``, the second of two
+            classes; empty for the usual meaning of a name without an average.
     """
 
     part: Part
@@ -127,7 +127,7 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         quantity = "F1" if self.quantity == "f1" else self.quantity
         if self.part == "entities":
             return f"entity {quantity}, {self.rule}, {self.average}"
@@ -141,7 +141,7 @@ class Figure:
         return f"word {quantity}" if self.part == "words" else "accuracy of single tags"
 
     def others(self) -> list[Figure]:
-        """Figures that people call by the same name."""
+        """Figures that often have the same name."""
         if self.part == "classes" and self.quantity != "accuracy":
             return [replace(self, average=average) for average in _CLASS_AVERAGES if average != self.average]
         if self.part != "entities":
@@ -151,7 +151,7 @@ class Figure:
         return sorted((other for other in found if other != self), key=lambda other: other.average != self.average)
 
     def of(self, results: Results) -> Estimate | None:
-        """Its value in a report; ``None`` if that was not scored, or is not part of one (``tags``)."""
+        """Its value in a report; ``None`` if it was not scored, or is not part of reports (``tags``)."""
         if self.part == "words" and results.words is not None:
             return _of_spans(results.words.words, self.quantity)
         if self.part == "pos" and results.pos is not None:
@@ -179,11 +179,11 @@ def _of_spans(score: SpanScore, quantity: Quantity) -> Estimate | None:
 
 
 def figure_of(claim: Claim, layers: Collection[str]) -> Figure | str:
-    """The figure that a claim means, or why none does.
+    """The figure that a claim means, or the reason why there is none.
 
     Args:
         claim: One figure of a card.
-        layers: What the model reads: some of ``words``, ``pos`` and ``entities``, or ``classes`` alone.
+        layers: The layers of the model: some of ``words``, ``pos`` and ``entities``, or only ``classes``.
     """
     said = _WORD.findall(f"{claim.metric_type} {claim.metric_name}".lower().replace("-", ""))
     is_of_classes = "classes" in layers

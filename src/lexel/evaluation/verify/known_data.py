@@ -1,6 +1,6 @@
-"""Data sets that cards name, found on this machine: in your own copies, or in the cache of the ``datasets`` library.
+"""Finds the data sets of cards on this machine: in your own copies, or in the cache of the ``datasets`` library.
 
-A copy lies in ``$LEXEL_DATA_SETS/NAME/`` under the names that its makers gave the files. Nothing is downloaded.
+A copy is in ``$LEXEL_DATA_SETS/NAME/``, with the original file names. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from lexel.evaluation.verify.claimed_data import Labelled
 from lexel.evaluation.verify.claims import Claim
 
 FOLDER = "LEXEL_DATA_SETS"
-"""The variable that names the folder of your copies."""
+"""The variable with the folder of your copies."""
 
 _SPLITS = {"dev": "validation", "valid": "validation", "testa": "validation", "testb": "test"}
 
 
 @dataclass(frozen=True, slots=True)
 class KnownData:
-    """A data set and the files in which people have it.
+    """A data set and its usual files.
 
     Attributes:
-        files: The usual names of each part's file, the makers' own first.
-        columns: What the columns of these files are.
+        files: The usual file names of each part, the original ones first.
+        columns: The columns of these files.
         aliases: Other names.
     """
 
@@ -72,14 +72,14 @@ KNOWN: Mapping[str, KnownData] = {
     ),
     "ontonotes5": KnownData({"train": ("train.conll",), "validation": ("dev.conll",), "test": ("test.conll",)}),
 }
-"""Data sets that cards of the hub are about. Others are found by their own name, in any format that Lexel reads."""
+"""Data sets that cards on the hub often name. Others are found by their own name, in any format that Lexel reads."""
 
 
 def find_data(claims: Sequence[Claim]) -> list[Labelled]:
-    """The data sets of claims that this machine has, a file each.
+    """The data sets of claims that are on this machine, one file each.
 
     Raises:
-        DataError: If there is none, with the places that were looked into.
+        DataError: If there is none; the message names the places that were searched.
     """
     sets = {claim.data: claim for claim in claims}
     found = [file for claim in sets.values() if (file := _find(claim)) is not None]
@@ -109,7 +109,7 @@ def _reading(path: Path) -> Callable[[str | None], Iterator[Document]]:
 
 
 def _name_of(claim: Claim) -> str:
-    """What the table calls a claim's data set; else its own name without its owner."""
+    """The name of a claim's data set in the table; else its own name without its owner."""
     said = [name.casefold() for name in (claim.dataset_type, claim.dataset) if name]
     for known, data in KNOWN.items():
         if any(name in (known, *data.aliases) for name in said):

@@ -1,4 +1,4 @@
-"""Evaluations of one model on several data sets, in several ways, each made once: what verifying runs."""
+"""Evaluations of one model on several data sets with several options, each run once, for verification."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from lexel.tasks.classify import Classifier
 from lexel.tasks.tag import Tagger
 
 TOLERANCE = 1.0
-"""Points (hundredths) by which a figure may differ."""
+"""Default tolerance of a figure in points (hundredths)."""
 
 Decode = Literal["viterbi", "argmax"]
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """How claims are run again.
+    """How claims are measured again.
 
     Attributes:
-        tolerance: Points by which a figure may differ.
-        decode: ``viterbi`` or ``argmax`` for all claims; by default as a claim says, else as its kind is made.
+        tolerance: Tolerance in points.
+        decode: ``viterbi`` or ``argmax`` for all claims; by default as a claim says, else as is usual for its kind.
         fold: A rule that folds the gold tags of all claims; by default the rule that a claim names.
-        label_map: What the model calls gold labels that have other names.
-        given_words: Keep the gold words, and score tags on these.
-        sampling: How intervals are made.
+        label_map: The model's names for gold labels, if they differ.
+        given_words: Keep the gold words, and score tags on them.
+        sampling: How intervals are computed.
     """
 
     tolerance: float = TOLERANCE
@@ -51,7 +51,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What a run depends on."""
+    """The settings of a run."""
 
     file: Labelled
     decode: Decode
@@ -63,13 +63,13 @@ class How:
 
 
 class Runs(Protocol):
-    """Evaluations of one model, each made once.
+    """Evaluations of one model, each run once.
 
     Attributes:
-        layers: What the model reads.
-        flows: What it is read with.
-        options: How claims are run.
-        notes: What a reader of the figures should know.
+        layers: The layers that the model reads.
+        flows: The flows of the model.
+        options: How claims are measured.
+        notes: Notes for readers of the figures.
     """
 
     layers: Collection[str]
@@ -78,19 +78,19 @@ class Runs(Protocol):
     notes: list[str]
 
     def plan(self, claim: Claim, file: Labelled) -> How:
-        """How a claim is run."""
+        """The settings for a claim."""
 
     def measure(self, figure: Figure, how: How) -> Estimate | None:
-        """A figure by a run, made if it was not yet; ``None`` if it was not scored."""
+        """A figure of a run, which is started if necessary; ``None`` if it was not scored."""
 
     def why_absent(self, how: How) -> str:
-        """Why some figures of a run are not there."""
+        """The reasons for missing figures of a run."""
 
     def tell(self, how: How, *, of: str) -> None:
-        """Note what a reader of a run's figures should know; ``of`` names its data."""
+        """Add notes for readers of a run's figures; ``of`` names its data."""
 
     def variants(self, figure: Figure, how: How) -> Iterator[tuple[str, How]]:
-        """Other ways in which such figures are made, each with what is said of it."""
+        """Other usual ways to compute such figures, each with a description."""
 
 
 class ClassRuns:
@@ -105,11 +105,11 @@ class ClassRuns:
         self._scores: dict[How, ClassScores] = {}
 
     def plan(self, claim: Claim, file: Labelled) -> How:
-        """How a claim is run."""
+        """The settings for a claim."""
         return How(file, "argmax", None, given_words=False)
 
     def measure(self, figure: Figure, how: How) -> Estimate | None:
-        """A figure by a run, made if it was not yet."""
+        """A figure of a run, which is started if necessary."""
         if how not in self._scores:
             examples = read_classified(how.file.path)
             self._scores[how] = score_classes(self.classifier, examples, sampling=self.options.sampling)
@@ -119,11 +119,11 @@ class ClassRuns:
         return scores.rate(figure.quantity, average=cast("Average | None", figure.average or None))
 
     def why_absent(self, how: How) -> str:
-        """Nothing: all figures of classes are there."""
+        """Nothing: no figure of classes is missing."""
         return ""
 
     def tell(self, how: How, *, of: str) -> None:
-        """Note the labels that the model does not know."""
+        """Add a note on labels that the model does not know."""
         strange = self._scores[how].names[len(self.classifier.head.labels) :]
         if strange:
             self.notes.append(f"{of}: the model does not know {', '.join(strange)}; these count as missed")
@@ -147,10 +147,10 @@ class TagRuns:
         self._in_precision: dict[str, Tagger] = {}
 
     def plan(self, claim: Claim, file: Labelled) -> How:
-        """How a claim is run."""
+        """The settings for a claim."""
         fold = self.options.fold or (claim.config if claim.config in FOLDS else None)
         has_words = "words" in self.tagger.layers
-        tags_words = "pos" in self.tagger.layers and not has_words  # as it was trained, and as scripts measure it
+        tags_words = "pos" in self.tagger.layers and not has_words  # as in training, and in the usual scripts
         says_how = "decode" in claim.args
         given = self.options.given_words or bool(claim.args.get("given_words")) or (tags_words and not says_how)
         said = self.options.label_map or claim.args.get("label_map")
@@ -165,7 +165,7 @@ class TagRuns:
         return "viterbi" if is_ours else "argmax"
 
     def measure(self, figure: Figure, how: How) -> Estimate | None:
-        """A figure by a run, made if it was not yet."""
+        """A figure of a run, which is started if necessary."""
         if figure.part != "tags":
             return figure.of(self.results(how))
         layer: Layer = "entities" if "entities" in self.tagger.layers else "words"
@@ -186,11 +186,11 @@ class TagRuns:
         return self._results[how]
 
     def why_absent(self, how: How) -> str:
-        """Why some layers were not scored."""
+        """The reasons why layers were not scored."""
         return "; ".join(f"{layer}: {why}" for layer, why in self.results(how).absent.items())
 
     def variants(self, figure: Figure, how: How) -> Iterator[tuple[str, How]]:
-        """The other decoding, gold tags folded, long texts cut off."""
+        """The other decoding, folded gold tags, truncated texts."""
         if figure.part in ("entities", "tags", "words"):
             other: Decode = "argmax" if how.decode == "viterbi" else "viterbi"
             yield f"decoded by {other}", replace(how, decode=other)
@@ -206,7 +206,7 @@ class TagRuns:
             yield f"computed in {precision}", replace(how, precision=precision)
 
     def tell(self, how: How, *, of: str) -> None:
-        """Note what a reader of a run's figures should know; ``of`` names its data."""
+        """Add notes for readers of a run's figures; ``of`` names its data."""
         self.notes.append(f"{of}: decoded by {how.decode}" + (f", gold tags folded by {how.fold}" if how.fold else ""))
         if how.given_words:
             self.notes.append(f"{of}: the gold words were given to the model")
@@ -224,7 +224,7 @@ class TagRuns:
         """The same model in another precision.
 
         Raises:
-            EngineError: If this machine does not compute in it.
+            EngineError: If this machine does not support it.
         """
         if precision not in self._in_precision:
             flow = self.flows[0]
@@ -235,12 +235,12 @@ class TagRuns:
         return self._in_precision[precision]
 
     def _n_long(self, file: Labelled) -> tuple[int, int]:
-        """How many texts are longer than a window, and of how many."""
+        """Number of texts that are longer than a window, and of all texts."""
         ends = [self._end_of_window(document.text) < len(document.text) for document in file.read(None)]
         return sum(ends), len(ends)
 
     def _end_of_window(self, text: str) -> int:
-        """Where the first window ends that some flow reads of a text."""
+        """The end of the first window of a text, in any of the flows."""
         ends = [len(text)]
         for flow in self.tagger.flows:
             pieces = flow.tokenizer.encode([text])
@@ -249,13 +249,13 @@ class TagRuns:
         return min(ends)
 
     def _cut(self, document: Document) -> Document:
-        """A document as scripts have it that cut off what is longer than a window."""
+        """A document as seen by scripts that truncate texts to one window."""
         end = self._end_of_window(document.text)
         return document if end == len(document.text) else _head_of(document, end)
 
 
 def _head_of(document: Document, end: int) -> Document:
-    """The first ``end`` characters, with the words and entities that lie in them."""
+    """The first ``end`` characters, with the words and entities in them."""
     text, words, entities, nested = document.text[:end], None, None, None
     if "words" in document.layers:
         kept = [word for word in document.words if word.end <= end]

@@ -1,8 +1,8 @@
-"""Run again what a card claims, and say of each figure whether it comes out, and if not, why it may not.
+"""Measures the figures of a card again, and reports for each whether it agrees, and if not, possible reasons.
 
-Claims are grouped by the data they are about; each group is evaluated once with float32 arithmetic unless another was
-asked for. Where a figure does not come out, the usual reasons are tried in turn, and one is named only if it applies
-or gives the claimed figure.
+Claims are grouped by their data; each group is evaluated once, in float32 unless you choose another precision. If a
+figure does not agree, the usual reasons are tried in turn, and a reason is reported only if it applies or gives the
+claimed figure.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one claim.
+    """The result for one claim.
 
     Attributes:
         claim: The claim.
-        file: The data it was run on; ``None`` if it was not.
-        figure: What was taken to be meant, in words; empty if nothing was.
-        claimed: The claimed figure, from 0 to 1; ``None`` if it is none.
-        measured: What came out, with its interval; ``None`` if it was not run.
-        is_within: Whether the two agree; ``None`` if it was not run.
-        reasons: Why they may not agree.
-        why_not_run: Why it was not run; empty if it was.
+        file: The data; ``None`` if it was not measured.
+        figure: The interpretation of the claim, in words; empty if there is none.
+        claimed: The claimed figure, from 0 to 1; ``None`` if it is not a figure.
+        measured: The measured figure, with its interval; ``None`` if it was not measured.
+        is_within: Whether the two agree; ``None`` if it was not measured.
+        reasons: Possible reasons for a difference.
+        why_not_run: The reason why it was not measured; empty if it was.
     """
 
     claim: Claim
@@ -56,12 +56,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What became of all claims of a card.
+    """The results for all claims of a card.
 
     Attributes:
         verdicts: One for each claim, in the card's order.
-        notes: What a reader of them should know.
-        tolerance: Points by which a figure may differ.
+        notes: Notes for readers of them.
+        tolerance: Tolerance in points.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -70,12 +70,12 @@ class Verification:
 
     @property
     def n_run(self) -> int:
-        """Claims that were run again."""
+        """Number of claims that were measured again."""
         return sum(verdict.is_within is not None for verdict in self.verdicts)
 
     @property
     def holds(self) -> bool:
-        """Whether something was run, and all of it came out."""
+        """Whether at least one figure was measured, and all of them agree."""
         return self.n_run > 0 and all(verdict.is_within is not False for verdict in self.verdicts)
 
 
@@ -86,16 +86,16 @@ def verify(
     files: Sequence[Labelled],
     options: VerifyOptions | None = None,
 ) -> Verification:
-    """Run claims again on the data they are about.
+    """Measure claims again on their data.
 
     Args:
         model: A tagger, or a text classifier.
-        claims: What its card claims.
+        claims: The claims of its card.
         files: Gold data.
-        options: How.
+        options: How to measure them.
 
     Raises:
-        DataError: If a file is the data of no claim, or cannot be read.
+        DataError: If a file matches no claim, or cannot be read.
     """
     options = options or VerifyOptions()
     places = match(claims, files)
@@ -113,7 +113,7 @@ def verify(
 
 
 def _sets_in_percent(claims: Sequence[Claim], figures: Sequence[Figure | str]) -> set[DataKey]:
-    """The data sets whose figures are per cent, since one of them is above 1."""
+    """The data sets with figures in per cent: those with a figure above 1."""
     pairs = zip(claims, figures, strict=True)
     return {claim.data for claim, figure in pairs if isinstance(figure, Figure) and claim.is_above_1}
 
@@ -153,7 +153,7 @@ def _fraction(claim: Claim, *, is_percent: bool) -> float | None:
 
 @dataclass(frozen=True)
 class _Case:
-    """A claim beside what was measured."""
+    """Compare a claim with the measured figure."""
 
     claim: Claim
     figure: Figure
@@ -163,7 +163,7 @@ class _Case:
     runs: Runs
 
     def fits(self, value: Estimate | None) -> bool:
-        """Whether a figure is the claimed one, within the tolerance."""
+        """Whether a figure agrees with the claim, within the tolerance."""
         return value is not None and abs(value.value - self.claimed) * 100 <= self.runs.options.tolerance + _ROUNDING
 
     def reasons(self) -> Iterator[str]:
@@ -185,9 +185,7 @@ class _Case:
         for said, how in self.runs.variants(self.figure, self.how):
             try:
                 value = self.runs.measure(self.figure, how)
-            except (
-                LexelError
-            ):  # the data cannot be read in this way, or this machine does not compute in that precision
+            except LexelError:  # this data or this machine does not allow these settings
                 continue
             if value is not None and self.fits(value):
                 yield f"{said} it is {_percent(value.value)}, as claimed"
@@ -210,7 +208,7 @@ class _Case:
 
 
 def _made_with(checkpoint: Checkpoint) -> str | None:
-    """The version of tokenizers that a model was made with, where ``lexel.json`` or ``training.json`` says so."""
+    """The version of tokenizers that a model was made with, if ``lexel.json`` or ``training.json`` has it."""
     record = checkpoint.source.folder / "training.json"
     environment = read_object(record).get("environment") if record.is_file() else None
     for values in (checkpoint.made, environment):

@@ -8,15 +8,16 @@ import re
 import shutil
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from lexel.corpora import JobOptions, read_status, run_corpus, verify_corpus
 from lexel.corpora.plan import build_plan
+from lexel.corpora.runners.base import answer_of
 from lexel.corpora.steps import Length, Shard, Step, Tag
 from lexel.corpora.steps.base import Apply, Machine
-from lexel.corpora.worker import Job, read_shard
+from lexel.corpora.worker import Job, Worker, read_shard
 from lexel.data.records import Record, SliceReader
 from lexel.data.records import write_records as save_records
 from lexel.errors import DataError, EngineError, LexelError, OptionError
@@ -306,3 +307,19 @@ def test_an_input_that_changes_between_plan_and_shard_is_named(tmp_path: Path) -
     said = r"in\.txt: 2 records from place 1 on, the plan has 3; expected the file that was planned"
     with closing(SliceReader()) as reader, pytest.raises(DataError, match=said):
         read_shard(plan.shard(0), Job(plan, (), str(tmp_path)), reader)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (DataError("in.txt:3: bad"), "DataError('in.txt:3: bad')"),
+        (OSError(28, "No space left on device", "out"), "OSError(28, 'No space left on device')"),
+        (KeyError("ours"), "RuntimeError(\"shard 7: KeyError: 'ours'\")"),
+    ],
+)
+def test_a_fault_in_a_worker_is_not_taken_for_bad_data(fault: Exception, said: str) -> None:
+    class Faulty:
+        def make(self, shard: int) -> dict[str, Any]:
+            raise fault
+
+    assert repr(answer_of(cast(Worker, Faulty()), 7)) == said

@@ -189,3 +189,15 @@ def test_an_input_whose_store_refuses_is_not_called_missing(monkeypatch: pytest.
 def test_a_lack_of_memory_is_not_the_stores_refusal() -> None:
     with pytest.raises(MemoryError), places.store_errors("memory://bucket/a", expected="a file to read"):
         raise MemoryError
+
+
+def test_a_lock_that_may_not_be_opened_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(tmp_path))
+    with store.locked():
+        pass
+
+    def refuse(path: Path, *_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert store.is_held is None

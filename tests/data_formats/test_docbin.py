@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import lzma
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lexel.data import FORMATS, Losses
 from lexel.data.labelled import open_labelled
-from lexel.errors import MissingExtra
+from lexel.errors import DataError, MissingExtra
 from tests.data_formats.annotated import EMOJI, labelled, needs_spacy, written
 
 
@@ -70,3 +72,11 @@ def test_without_spacy_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(MissingExtra, match=r'pip install "lexel\[spacy\]"'):
         written("spacy", EMOJI)
+
+
+@needs_spacy
+@pytest.mark.parametrize("damage", [lambda data: data[:30], lambda data: data[:30] + bytes(8) + data[38:]])
+def test_a_damaged_packing_is_said(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "a.spacy.xz").write_bytes(damage(lzma.compress(bytes(range(100)))))
+    with pytest.raises(DataError, match=r"a.spacy.xz: cannot be read \(.*\); expected a .spacy file"):
+        list(open_labelled(tmp_path / "a.spacy.xz").documents())

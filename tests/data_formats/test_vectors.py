@@ -168,3 +168,13 @@ def test_a_database_with_other_tables_is_left_alone(tmp_path: Path) -> None:
 def test_a_table_that_is_not_there_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no.parquet: cannot be read as Parquet \(No such file or directory\)"):
         schema_of(tmp_path / "no.parquet")
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.parquet"
+    write_vectors(batches(), path, dims=DIMS, made=MADE)
+    data = bytearray(path.read_bytes())
+    data[4:40] = bytes(byte ^ 0x5A for byte in data[4:40])
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"vectors.parquet: cannot be read as Parquet \("):
+        open_vectors(path).records([0])

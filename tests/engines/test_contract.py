@@ -16,7 +16,7 @@ import openvino as ov
 import pytest
 
 from lexel.checkpoint import Checkpoint, open_checkpoint
-from lexel.engines.base import Engine, Rows, Scores, run_ahead
+from lexel.engines.base import Engine, Rows, Scores, failure, run_ahead
 from lexel.engines.choose import EngineOptions, describe, start_engine
 from lexel.engines.openvino import OpenVinoEngine
 from lexel.engines.packing import build_rows, pack
@@ -212,6 +212,10 @@ def test_the_future_of_a_batch_that_fails_holds_the_error(checkpoint: Checkpoint
     with pytest.raises(EngineError, match=rf"^{name}: a batch of shape \(1, 64\) failed: "):
         failing.result(timeout=30)
     assert good.result(timeout=30)["words"].shape == (len(rows.picks), 2)
+
+
+def test_a_failure_without_words_is_named_by_its_kind() -> None:
+    assert str(failure("numpy", batches()[0], MemoryError())).endswith("failed: MemoryError")
 
 
 @pytest.mark.parametrize("is_waited_for", [True, False])

@@ -246,7 +246,11 @@ class FolderStore(Store):
         """See ``Store.is_held``."""
         if not (self.folder / _LOCK).exists():
             return False
-        with open(self.folder / _LOCK, "a+b") as file:
+        try:
+            file = open(self.folder / _LOCK, "a+b")  # noqa: SIM115
+        except OSError:  # the folder is another user's, or the disk cannot be written: the time of the status tells
+            return None
+        with file:
             return not _try_lock(file)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,8 @@ def schema_of(path: Path) -> Any:
     """
     if path.is_dir():
         return _open_table(path).schema
-    arrow, parquet = load_pyarrow()
-    try:
-        return parquet.read_schema(path)
-    except (arrow.ArrowException, OSError) as error:
-        found = f"cannot be read as Parquet ({first_line(error)})"
-        raise DataError(f"{path}: {found}; expected a whole Parquet file") from error
+    with _parquet_errors(path):
+        return load_pyarrow()[1].read_schema(path)
 
 
 def holds_vectors(path: Path) -> bool:
@@ -101,7 +98,17 @@ def holds_vectors(path: Path) -> bool:
 def _columns(path: Path, names: list[str]) -> Any:
     if path.is_dir():
         return _open_table(path).to_arrow().select(names)
-    return load_pyarrow()[1].read_table(path, columns=names)
+    with _parquet_errors(path):
+        return load_pyarrow()[1].read_table(path, columns=names)
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (load_pyarrow()[0].ArrowException, OSError) as error:
+        found = f"cannot be read as Parquet ({first_line(error)})"
+        raise DataError(f"{path}: {found}; expected a whole Parquet file") from error
 
 
 def _open_table(path: Path) -> Any:

@@ -129,6 +129,8 @@ def failure(engine: str, rows: Rows, cause: Exception) -> EngineError:
     """The error of an engine that could not compute a batch."""
     if isinstance(cause, EngineError):
         return cause
-    error = EngineError(f"{engine}: a batch of shape {rows.piece_ids.shape} failed: {cause}")
+    error = EngineError(
+        f"{engine}: a batch of shape {rows.piece_ids.shape} failed: {str(cause) or type(cause).__name__}"
+    )
     error.__cause__ = cause
     return error

@@ -80,6 +80,7 @@ KINDS: Mapping[int, str] = {
 OPENAI_PATHS = ("/v1/embeddings", "/v1/models")
 """Paths with errors in the shape that OpenAI's clients read."""
 
+INTERNAL = "internal error; the server's log has the details"
 LONGEST = 500
 """Maximum length of a message."""
 
@@ -105,6 +106,6 @@ def status_of(error: Exception) -> int:
 def message_of(error: Exception) -> str:
     """One line for the client; for a fault of the server, it contains no details."""
     if not isinstance(error, tuple(STATUSES)):
-        return "internal error; the server's log has the details"
+        return INTERNAL
     line = " ".join(str(error).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 4] + " ..."

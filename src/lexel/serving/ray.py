@@ -16,6 +16,7 @@ Ray collects usage data by default; this module switches that off.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray starts
 
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,10 +33,11 @@ from starlette.responses import JSONResponse, Response
 from lexel.engines.choose import EngineOptions
 from lexel.serving.app import build_app
 from lexel.serving.asked import asked_model
-from lexel.serving.failures import failure_record, unknown_model
+from lexel.serving.failures import INTERNAL, failure_record, unknown_model
 from lexel.serving.options import ModelSpec, ServerOptions
 from lexel.serving.wires.openai import models_record
 
+_logger = logging.getLogger("lexel.serving")
 RETRIES = 20
 """Number of retries after the replica of a request died."""
 
@@ -165,7 +167,11 @@ class Front:
         for _ in range(RETRIES):
             try:
                 answer = await replicas.answer.remote(scope, body)
-            except (RayError, RayServeException):
+            except RayTaskError as error:  # the replica is alive; its own code failed, and would fail again
+                _logger.error("request failed", exc_info=error)
+                return JSONResponse(failure_record(scope["path"], 500, INTERNAL), 500)
+            except (RayError, RayServeException) as error:
+                _logger.warning("no answer from a replica: %s", type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
                 continue
             response = Response(answer.body, answer.status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -39,3 +41,27 @@ def test_models_on_different_replicas_are_listed_together(found: dict[str, Any])
     status, said = found["apart"]["unknown"]
     assert status == 404
     assert said["error"] == "no model 'third'; this server has first, second"
+
+
+def test_a_fault_in_a_replica_is_500_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    from ray.exceptions import RayTaskError
+
+    from lexel.serving.ray import Front
+
+    class Replicas:
+        n_calls = 0
+
+        @property
+        def answer(self) -> Any:
+            return self
+
+        async def remote(self, *_: Any) -> None:
+            self.n_calls += 1
+            raise RayTaskError("answer", "the place in the code", KeyError("secret"))
+
+    replicas = Replicas()
+    with caplog.at_level(logging.ERROR, logger="lexel.serving"):
+        answer = asyncio.run(Front(replicas, ())._passed_on(replicas, {"path": "/v1/tag"}, b"{}"))
+    assert (answer.status_code, replicas.n_calls) == (500, 1)
+    assert b"internal error" in answer.body
+    assert "the place in the code" in caplog.text

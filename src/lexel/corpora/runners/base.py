@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lexel.corpora.worker import Job
-from lexel.errors import EngineError
+from lexel.corpora.worker import Job, Worker
+from lexel.errors import EngineError, LexelError
 
 MOST_ATTEMPTS = 3
 """If the workers of a shard die this often, the shard itself is at fault."""
@@ -61,3 +61,15 @@ class Attempts:
                 "memory ran out, use fewer --workers or start again with a smaller --shard-records"
             )
         return Lost(shard, why)
+
+
+def answer_of(worker: Worker, shard: int) -> dict[str, Any] | Exception:
+    """A shard's record, or its error as one that another process can unpickle."""
+    try:
+        return worker.make(shard)
+    except LexelError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  # the driver reports it
+        if isinstance(error, OSError) and error.errno is not None:
+            return OSError(error.errno, error.strerror, error.filename)
+        return RuntimeError(f"shard {shard}: {type(error).__name__}: {error}")

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
 
-from lexel.corpora.runners.base import Attempts, Event, Made
+from lexel.corpora.runners.base import Attempts, Event, Made, answer_of
 from lexel.corpora.worker import Job, Worker
-from lexel.errors import LexelError
 
 
 @dataclass
@@ -158,24 +156,12 @@ def _serve(pipe: Connection, job: Job, threads: int, collects: int | None) -> No
             shard = pipe.recv()
         except (EOFError, OSError):
             break
-        try:
-            answer: Any = worker.make(shard)
-        except LexelError as error:
-            answer = error
-        except Exception as error:  # noqa: BLE001  # the driver reports it
-            answer = _portable(error)
+        answer = answer_of(worker, shard)
         try:
             pipe.send(answer)
         except OSError:
             break
     sys.stdout.flush()
-
-
-def _portable(error: Exception) -> Exception:
-    """The error in a form that every process can unpickle."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return OSError(error.errno, error.strerror, error.filename)
-    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _end_with_driver() -> None:

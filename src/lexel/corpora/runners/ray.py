@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lexel.corpora.runners.base import Attempts, Event, Made
+from lexel.corpora.runners.base import Attempts, Event, Made, answer_of
 from lexel.corpora.worker import Job, Worker
-from lexel.errors import DataError, EngineError, LexelError, MissingExtra
+from lexel.errors import EngineError, MissingExtra
 
 LOCAL = "local"
 """The address that starts a cluster on this machine."""
@@ -102,9 +102,4 @@ class _Actor:
 
     def make(self, shard: int) -> dict[str, Any] | Exception:
         """A shard's record, or its error."""
-        try:
-            return self._worker.make(shard)
-        except LexelError as error:
-            return error
-        except Exception as error:  # noqa: BLE001  # the driver reports it
-            return DataError(f"shard {shard}: {type(error).__name__}: {error}")
+        return answer_of(self._worker, shard)

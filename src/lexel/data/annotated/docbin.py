@@ -15,6 +15,7 @@ from typing import Any
 from lexel.data.faults import Faults
 from lexel.data.files import BLOCK_BYTES, Source, Target, TextOutput, name_of, open_binary, open_unpacked, write_errors
 from lexel.data.omissions import Loss, Losses, n_scores
+from lexel.data.packing import UNREADABLE
 from lexel.data.tags import entity_words
 from lexel.data.words import words_must_tile
 from lexel.disk import refused
@@ -65,8 +66,8 @@ def _bytes_of(source: Any, name: str) -> bytes:
     try:
         with open_unpacked(source) as file:
             return file.read()
-    except OSError as error:
-        raise DataError(f"{name}: {refused(error)}; expected a .spacy file") from error
+    except UNREADABLE as error:
+        raise DataError(f"{name}: {refused(error, doing='read')}; expected a .spacy file") from error
 
 
 def _document(docs: Iterator[Any], losses: Losses, *, name: str, number: int) -> Document:

@@ -71,7 +71,7 @@ def write_checkpoint(
     Args:
         folder: The output folder.
         step: Steps taken.
-        run: What ``run.json`` holds beside the step.
+        run: The content of ``run.json`` besides the step.
         shared: Tensors that are the same in all processes; the main process writes them.
         own: The state of this process; the random generators are added.
         process_group: The processes.
@@ -122,10 +122,10 @@ def steps_there(folder: Path) -> list[int]:
 
 @contextmanager
 def restoring(folder: Path, step: int) -> Iterator[None]:
-    """Restore a run from what a checkpoint holds; something else in it is an error by its name.
+    """Restore a run from a checkpoint; unexpected content is an error that names the checkpoint.
 
     Raises:
-        CheckpointError: If the block finds other values than training writes.
+        CheckpointError: If the block finds values that training does not write.
     """
     try:
         yield

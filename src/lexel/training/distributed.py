@@ -1,4 +1,4 @@
-"""The processes that train together: how they share weights and gradients, and where they wait for each other.
+"""Processes that train together: they share weights and gradients, and wait for each other.
 
 On a CPU, two processes of one thread are faster than one process of two threads, because the threads synchronise
 hundreds of times a step. Processes on one machine's CPU share memory: each process writes its gradients where the
@@ -24,7 +24,7 @@ from accelerate.utils import broadcast_object_list
 from lexel.errors import EngineError
 
 _LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
-"""What gloo and NCCL say when a process that they wait for has ended."""
+"""Messages of gloo and NCCL when a process that they wait for has ended."""
 
 
 class ProcessGroup:
@@ -57,7 +57,7 @@ class ProcessGroup:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Tell the end of another process apart from a fault of this one.
+        """Distinguish the end of another process from an error of this one.
 
         Raises:
             EngineError: If a process that this one waits for has ended; its own message says why.
@@ -81,7 +81,7 @@ class ProcessGroup:
         return summed
 
     def barrier(self) -> None:
-        """Wait until every process is here."""
+        """Wait until every process has reached this point."""
         if self.size > 1:
             self._state.wait_for_everyone()
 

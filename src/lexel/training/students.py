@@ -1,4 +1,4 @@
-"""Distilling in one call: a smaller model trained on what a larger one says, and what that costs.
+"""Distillation in one call: trains a smaller model on the predictions of a larger one, and measures the loss.
 
 cost = distill("my-model", "small", texts=["news.txt"], dev=["dev.jsonl"], sizes={"num_hidden_layers": 2})
 """
@@ -50,21 +50,21 @@ def distill(
     sizes: Mapping[str, int] | None = None,
     **learning: Any,
 ) -> Cost:
-    """Train a student of a teacher, and measure what it lost and gained.
+    """Train a student of a teacher, and measure its loss and gain.
 
     Args:
         teacher: A model folder or a hub id.
         folder: The folder to make.
         texts: Files of text to learn from; their labels are ignored.
-        data: Files of labelled data to learn from as well.
-        dev: Files of labelled data to score both on; for vectors any text.
-        held_out: File of text to compare decisions on; by default that of ``dev``.
-        heads: Heads of the teacher to keep; by default all that tag, or vectors.
+        data: Files of labelled data to also learn from.
+        dev: Files of labelled data to score both on; for vectors, any text.
+        held_out: File of text to compare decisions on; by default the text of ``dev``.
+        heads: Heads of the teacher to keep; by default all tagging heads, or vectors.
         sizes: The student's sizes, such as ``{"num_hidden_layers": 2}``; by default the teacher's.
         **learning: Options of training (`TrainingOptions`) and of distilling (`DistillOptions`), by name.
 
     Raises:
-        LabelError: If the teacher has no heads, or not those asked for.
+        LabelError: If the teacher has no heads, or lacks a requested one.
         OptionError: If there is nothing to learn from, or a value is out of its range.
     """
     options = student_options(
@@ -85,7 +85,7 @@ def student_options(
     sizes: Mapping[str, int],
     learning: Mapping[str, Any],
 ) -> TrainingOptions:
-    """The training that distilling is; see `distill` for the arguments and errors."""
+    """The options of training for a distillation; see `distill` for the arguments and errors."""
     if not (texts or data):
         raise OptionError("nothing to learn from; expected --text, or --data")
     tasks = _tasks_of(teacher, heads)

@@ -100,7 +100,7 @@ def check_choices(options: Any) -> None:
 
 
 def check_card(answers: Mapping[str, Any]) -> None:
-    """Refuse at once what would be refused when the card is written, after all the training."""
+    """Refuse answers for the card now instead of after the training, when the card is written."""
     if answers:
         from lexel.cards.questions import check_answers
 

@@ -20,7 +20,7 @@ REFUSED_METHODS: Mapping[str, str] = dict.fromkeys(
 
 
 def refusal_of(method: str) -> str | None:
-    """Why a method that others have is refused; ``None`` if it is not one of these."""
+    """Why a method of other libraries is refused; ``None`` if it is not one of them."""
     reason = REFUSED_METHODS.get(method.lower().replace("-", "_")) if isinstance(method, str) else None
     return None if reason is None else f"{method!r} is refused: {reason}. Use one of {listed(Method)}"
 

@@ -412,16 +412,16 @@ _FOR_ALL_FILES = {
     "text_field": "text_field", "pair_field": "pair_field", "label_field": "label_field",
     "on_error": "on_error", "fold": "data_fold",
 }  # fmt: skip
-"""How a file is read, and the option that says it for all files."""
+"""Options of a file, and the option with the same meaning for all files."""
 
 _OF_FORMAT = {
     "columns": "conll", "separator": "conll", "scheme": "conll", "unit": "conll", "entity_key": "conllu",
 }  # fmt: skip
-"""What applies to files of one format only."""
+"""Options that apply to files of one format only."""
 
 
 def _with_defaults(file: DataFile, options: TrainingOptions) -> DataFile:
-    """The file with the options for all files, where it does not have its own and they apply to its format."""
+    """The file with the options for all files filled in, if it has none of its own and they apply to its format."""
     given = {name: getattr(options, everywhere) for name, everywhere in _FOR_ALL_FILES.items()}
     given = {name: value for name, value in given.items() if value is not None and getattr(file, name) is None}
     if _OF_FORMAT.keys() & given.keys():

@@ -1,4 +1,4 @@
-"""Recipes: the options of a training run as a YAML file, and as words on a command line.
+"""Recipes: the options of a training run in a YAML file or on the command line.
 
 A recipe has the options' names as its keys, in any order:
 
@@ -11,7 +11,7 @@ A recipe has the options' names as its keys, in any order:
     output_dir: my-model
     learning_rate: 2e-5
 
-The option's type decides how a value is read, not YAML, so ``2e-5`` is a number and ``eval_strategy: no`` a strategy.
+The option's type, not YAML's rules, decides how a value is read, so ``2e-5`` is a number and ``no`` a strategy.
 Relative paths are relative to the recipe. All problems of a recipe are reported together.
 """
 
@@ -35,7 +35,7 @@ LARGEST_BYTES = 100_000
 
 _DATA = ("train", "validation", "test")
 _MAPPINGS = ("config", "card", "distill")
-"""Options with keys of their own, which a later layer replaces key by key."""
+"""Options with their own keys, which a later layer overrides key by key."""
 _LISTS = ("columns", "report_to", "target_modules")
 
 
@@ -73,7 +73,7 @@ def read_words(name: str, words: Sequence[str], *, where: str) -> Value:
 
     Args:
         name: The option's name.
-        words: What was given, one word for each use of the option.
+        words: The given words, one for each use of the option.
         where: The option as it is typed, for messages.
     """
     if name in _DATA:

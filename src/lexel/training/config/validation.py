@@ -39,7 +39,7 @@ _OTHER_NAMES = {
     "batch_size": "per_device_train_batch_size",
     "lr": "learning_rate",
 }
-"""What other programs call an option, where no similar name leads to it."""
+"""Other programs' names of options, for names that are not similar to Lexel's."""
 
 
 _EXPECTED = {
@@ -52,7 +52,7 @@ _EXPECTED = {
     "string": "a text",
     "tuple": "a list",
 }
-"""What is expected, by the first word of pydantic's error types."""
+"""Expected values, by the first word of pydantic's error types."""
 
 
 def validate(values: Value) -> TrainingOptions:
@@ -75,7 +75,7 @@ def validate(values: Value) -> TrainingOptions:
 
 
 def data_files(value: Value) -> tuple[DataFile, ...] | None:
-    """The data files that a value holds; ``None`` if it is not a list of data files."""
+    """The data files in a value; ``None`` if it is not a list of data files."""
     from pydantic import ValidationError
 
     try:
@@ -114,7 +114,7 @@ def _problems(errors: Sequence[ErrorDetails], values: Value) -> Iterator[str]:
 
 
 def _path(location: Sequence[str | int], values: Value) -> Path:
-    """The part of pydantic's location that leads through the values; the names of a union's arms are left out."""
+    """The part of pydantic's location that leads through the values, without the names of a union's members."""
     path: list[str | int] = []
     content: Any = values.content
     for step in location:

@@ -1,4 +1,4 @@
-"""The values of a recipe as they are written, each with its line, before their types are known."""
+"""The values of a recipe as written, each with its line, before their types are known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"-?[0-9]+((?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value as it is written.
+    """A value as written.
 
     Attributes:
         content: A text, a mapping, or a list.

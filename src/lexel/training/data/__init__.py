@@ -1,1 +1,1 @@
-"""From labelled files to batches: columns, heads with their labels, sequences and rows."""
+"""Turns labelled files into batches: columns, heads with their labels, sequences and rows."""

@@ -1,8 +1,9 @@
-"""The sequences of each step: every epoch is planned ahead, the same in every run, in rows without padding.
+"""Plans the sequences of each step of an epoch: deterministic, in rows without padding.
 
-The plan of an epoch depends on the seed and the epoch's number alone. It is a list of rows, each a few whole sequences,
-and of parts, each a run of rows; step ``s`` of an epoch is the parts ``[s * n_parts, (s + 1) * n_parts)``, one for each
-process and accumulated batch. So a position is two numbers, and any process can look up what any other reads.
+The plan of an epoch depends only on the seed and the epoch's number. It is a list of rows, each with a few whole
+sequences, and of parts, each a range of rows. Step ``s`` of an epoch has the parts
+``[s * n_parts, (s + 1) * n_parts)``, one for each process and accumulated batch. So a position is two numbers, and
+each process knows what the others read.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ _LARGEST = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a part reads.
+    """The size of a part.
 
     Attributes:
         pieces: Slots of a part; ``None`` to count sequences.
         sequences: Sequences of a part, if slots are not counted.
-        n_parts: Parts a step: processes times accumulated batches.
+        n_parts: Parts per step: processes times accumulated batches.
         packing: Put several sequences into a row.
-        by_length: Sequences of like length into one part.
+        by_length: Put sequences of similar length into one part.
         max_length: Longest sequence of the model.
     """
 
@@ -51,7 +52,7 @@ class Budget:
 
     @classmethod
     def of(cls, options: TrainingOptions, *, n_processes: int, max_length: int) -> Budget:
-        """The budget that the options of a run give."""
+        """The budget from the options of a run."""
         return cls(
             pieces=options.batch_pieces,
             sequences=options.per_device_train_batch_size,
@@ -71,7 +72,7 @@ class EpochPlan:
         row_bounds: Where each row's sequences begin and end, ``[rows + 1]``.
         row_lengths: Slots of each row, ``[rows]``.
         part_bounds: Where each part's rows begin and end, ``[steps * parts + 1]``.
-        n_parts: Parts a step.
+        n_parts: Parts per step.
     """
 
     sequences: IntArray
@@ -86,7 +87,7 @@ class EpochPlan:
         return (len(self.part_bounds) - 1) // self.n_parts
 
     def part(self, step: int, part: int) -> list[Row]:
-        """The rows of one part; empty where the epoch's last step has no more."""
+        """The rows of one part; empty if the epoch's last step has no more."""
         k = step * self.n_parts + part
         rows = range(int(self.part_bounds[k]), int(self.part_bounds[k + 1]))
         return [
@@ -102,8 +103,8 @@ class Sampler:
         lengths: Length of each sequence, special pieces included, ``[sequences]``.
         groups: Where each file's sequences begin and end, ``[files + 1]``.
         weights: How many times an epoch reads each file.
-        budget: How much a part reads.
-        seed: Of the orders.
+        budget: The size of a part.
+        seed: Seed of the orders.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class Sampler:
         )
 
     def _drawn(self, random: np.random.Generator) -> IntArray:
-        """The sequences of an epoch: each file whole as often as its weight says, and a random part of it."""
+        """The sequences of an epoch: each file as many times as its weight says, and for a fraction, a random part."""
         drawn = []
         for (start, end), weight in zip(pairwise(self._groups), self._weights, strict=True):
             whole, share = divmod(weight, 1)
@@ -177,7 +178,7 @@ class Sampler:
         return [(length, sequences[i : i + 1]) for i in range(len(sequences))]
 
     def _steps_of_rows(self, order: IntArray, random: np.random.Generator) -> Iterator[list[list[Row]]]:
-        """Steps of full rows of one length; rows that fill no step wait for the next buffer."""
+        """Steps of full rows of one length; rows that do not fill a step wait for the next buffer."""
         budget = self._budget
         assert budget.pieces is not None
         waiting: dict[int, list[Row]] = defaultdict(list)
@@ -197,7 +198,7 @@ class Sampler:
         yield from _last_steps(left, budget)
 
     def _padded_steps(self, order: IntArray, random: np.random.Generator) -> Iterator[list[list[Row]]]:
-        """Steps of padded rows of like length."""
+        """Steps of padded rows of similar length."""
         budget = self._budget
         assert budget.pieces is not None
         for buffer in self._buffers(order):
@@ -232,7 +233,7 @@ def packed_rows(lengths: IntArray, sequences: IntArray, *, max_length: int) -> l
 
 
 def _last_steps(rows: list[Row], budget: Budget) -> Iterator[list[list[Row]]]:
-    """What is left of an epoch, long rows first; shorter rows fill up with them."""
+    """The remaining rows of an epoch, long rows first; shorter rows are padded to their length."""
     assert budget.pieces is not None
     at = 0
     while at < len(rows):
@@ -250,5 +251,5 @@ def _cut(order: IntArray, size: int) -> Iterator[IntArray]:
 
 
 def _rounded(length: int) -> int:
-    """A row's length in eights, which kernels like."""
+    """A row's length, rounded up to a multiple of eight, which is faster."""
     return -(-length // 8) * 8

@@ -1,7 +1,7 @@
-"""Sequences to learn from: the windows of documents, with the labels that each window decides.
+"""Training sequences: the windows of documents, with the labels that each window decides.
 
-Windows are those of prediction, and a piece is labelled in the window that decides it, so every label of a long
-document counts once and none is cut off.
+Windows are the same as in prediction, and a piece is labelled in the window that decides it, so every label of a long
+document counts exactly once.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ TEXT_START, TEXT_END = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class GatheredSequences:
-    """Some sequences, end to end, special pieces included.
+    """Concatenated sequences, special pieces included.
 
     Attributes:
         ids: The pieces, ``[pieces]``.
         type_ids: BERT's sentence A or B, ``[pieces]``.
-        labels: By head the label of each piece, ``IGNORE`` where there is none, ``[pieces]``.
-        begins: Does a word begin with the piece (as far as words are known)? ``[pieces]``
-        decided: Is the piece decided in this sequence? Special pieces are not. ``[pieces]``
+        labels: By head, the label of each piece, ``IGNORE`` where there is none, ``[pieces]``.
+        begins: Whether a word begins with the piece, if words are known, ``[pieces]``.
+        decided: Whether the piece is decided in this sequence; special pieces are not, ``[pieces]``.
         bounds: Where each sequence begins and ends, ``[sequences + 1]``.
-        targets: By head what it should say of each sequence: a class, ``[sequences]``; classes or a number as
+        targets: By head, the target of each sequence: a class, ``[sequences]``; classes or a number as
             ``[sequences, labels]``; first and last slot of an answer in its sequence, ``[sequences, 2]``.
         text_edges: For a CRF, 1 at the first piece of a text, 2 at the last, ``[pieces]``.
-        spans: By head that scores spans, those of each sequence.
+        spans: By head for spans, the spans of each sequence.
     """
 
     ids: NDArray[np.int32]
@@ -62,13 +62,13 @@ class GatheredSequences:
 
 @dataclass(frozen=True, slots=True)
 class GoldSpans:
-    """The spans of one sequence, whose pieces count from 0 behind the special ones.
+    """The spans of one sequence; its pieces count from 0, after the special ones.
 
     Attributes:
         rows: Label, first piece and last piece of each, ``[spans, 3]``.
         is_known: Whether the text's entities are annotated.
-        decided: Which pairs of a first and a last piece are decided in this sequence, ``[pieces, pieces]``; ``None``
-            for all of a text that is one sequence.
+        decided: Whether each pair of a first and a last piece is decided in this sequence, ``[pieces, pieces]``;
+            ``None`` for all, if the text is one sequence.
     """
 
     rows: IntArray
@@ -84,14 +84,14 @@ class WindowExamples:
         heads: The heads; those for tagging get labels.
         special: The model's special pieces.
         max_length: Longest sequence, special pieces included.
-        overlap: Pieces that neighbouring windows share; ``None`` as for prediction.
+        overlap: Pieces that neighbouring windows share; ``None`` for the value of prediction.
         only_labelled: Leave out windows in which no head has a label.
-        chosen: Which documents of a file to take, ``[documents]``; all if not given.
+        chosen: Whether to use each document of a file, ``[documents]``; all by default.
 
     Attributes:
         lengths: Length of each window with its special pieces, ``[windows]``.
         groups: Where each file's windows begin and end, ``[files + 1]``.
-        n_long: Documents that are more than one window.
+        n_long: Documents with more than one window.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class WindowExamples:
         return [file.features for file in self._files]
 
     def gather(self, sequences: IntArray) -> GatheredSequences:
-        """Lay some sequences end to end, in the order asked for."""
+        """Concatenate sequences in the given order."""
         owners = np.searchsorted(self.groups, sequences, side="right") - 1
         spans = []
         for owner, sequence in zip(owners.tolist(), sequences.tolist(), strict=True):
@@ -194,7 +194,7 @@ class WindowExamples:
                 at = end
 
     def label_totals(self, head: TrainedHead) -> IntArray:
-        """How often each label of a head stands in the files, ``[labels]``."""
+        """Number of occurrences of each label of a head in the files, ``[labels]``."""
         totals = np.zeros(len(head.labels), np.int64)
         for file in self._files:
             labels = file.labels[head.name]
@@ -260,7 +260,7 @@ class _FileWindows:
         self.keep(has)
 
     def keep(self, which: NDArray[np.bool_]) -> None:
-        """Leave out all other windows."""
+        """Keep only the given windows."""
         windows = self.windows
         if not which.all():
             columns = (windows.text, windows.start, windows.end, windows.keep_start, windows.keep_end)
@@ -268,7 +268,7 @@ class _FileWindows:
 
 
 def _label_column(features: Features, head: TrainedHead) -> NDArray[np.int16]:
-    """A head's labels of a whole file, ``[pieces]``; made block by block, and kept beside the columns."""
+    """A head's labels of a whole file, ``[pieces]``; computed block by block, and stored with the columns."""
     assert head.label_set is not None
     key = json.dumps([head.task, head.gold_labels, head.label_set.scheme, head.word_label])
     path = features.folder / f"labels-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

@@ -1,15 +1,15 @@
 """Labelled files as columns of pieces, cached on disk and memory-mapped.
 
 A file of documents becomes a few arrays in a folder whose name is a checksum of everything they depend on: the file's
-bytes, the tokenizer, and how the file is read. No document stays in memory, and processes share the pages. A second or
-resumed run finds the folder and does not read the file again.
+bytes, the tokenizer, and how the file is read. Documents are not kept in memory, and processes share the pages. A
+second or resumed run finds the folder and does not read the file again.
 
     ids          the pieces, document after document
     bounds       where each document's pieces begin
     texts        a checksum of each document's text
     words        edges and types of the words' units (see ``lexel.tasks.gold``)
     entities     the same of the entities
-    spans        first piece, last piece and type of each entity, nested ones too; and which documents have entities
+    spans        first piece, last piece and type of each entity, also nested; and which documents have the layer
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _SHOWN_CHARS = 60
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
-    """A label in a file: how often, and where first."""
+    """A label in a file: its count and its first place."""
 
     count: int
     record: int
@@ -74,9 +74,9 @@ class Features:
     """The columns of one file.
 
     Attributes:
-        folder: Where they lie.
-        about: What the file holds: ``documents``, ``chars``, ``words``, ``entities``, ``pos_documents`` ...
-        labels: By layer (``pos``, ``entities``) the labels in order of their numbers.
+        folder: Their folder.
+        about: Counts of the file: ``documents``, ``chars``, ``words``, ``entities``, ``pos_documents`` ...
+        labels: By layer (``pos``, ``entities``), the labels in order of their numbers.
     """
 
     folder: Path
@@ -110,12 +110,12 @@ class Features:
 def read_features(
     file: DataFile, tokenizer: Tokenizer, *, cache: Path, fingerprint: str, repair: bool = False
 ) -> Features:
-    """The columns of a file, from the cache if they are there.
+    """The columns of a file, from the cache if possible.
 
     Args:
-        file: What to read.
-        tokenizer: What cuts its texts.
-        cache: The folder to keep columns in.
+        file: The file.
+        tokenizer: The tokenizer for its texts.
+        cache: The folder for columns.
         fingerprint: Checksum of the tokenizer.
         repair: Read ill-formed tags as conlleval does.
 
@@ -145,7 +145,7 @@ def read_documents(file: DataFile, *, losses: Losses | None = None, repair: bool
 
     Args:
         file: The file and how it is read.
-        losses: Counts what the format holds and a Document does not.
+        losses: Counts annotation in the file that a Document cannot hold.
         repair: Repair ill-formed tags by conlleval's rule.
 
     Raises:
@@ -174,7 +174,7 @@ def _labelled_file(file: DataFile, *, repair: bool) -> LabelledFile:
 
 
 def shared_texts(features: Features, others: Sequence[Features]) -> int:
-    """How many documents have a text that stands in other files, too."""
+    """Number of documents whose text is also in other files."""
     theirs = np.unique(np.concatenate([np.zeros(0, np.uint64), *(other.column("texts") for other in others)]))
     return int(np.isin(features.column("texts"), theirs).sum())
 
@@ -209,7 +209,7 @@ def _write(documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, 
 
 
 def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents some thousand at a time, or fewer long ones."""
+    """Documents in groups of a few thousand, or fewer long ones."""
     documents = iter(documents)
     while block := list(islice(documents, 1)):
         n_chars = len(block[0].text)
@@ -222,7 +222,7 @@ def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 class _Writer:
-    """Appends blocks of documents to the columns, and counts what is in them."""
+    """Appends blocks of documents to the columns, and counts their contents."""
 
     def __init__(self, folder: Path, file: DataFile) -> None:
         self._layers = set(_layers(file))
@@ -277,7 +277,7 @@ class _Writer:
         self._count(documents, texts, n_pieces=len(pieces))
 
     def _add_spans(self, documents: Sequence[Document], units: PieceUnits) -> None:
-        """All entities of each document, nested ones too; in order of their first pieces."""
+        """All entities of each document, also nested ones, in order of their first pieces."""
         there = [any(self._has(document, layer) for layer in ("nested", "entities")) for document in documents]
         layers = [document.all_entities if has else None for document, has in zip(documents, there, strict=True)]
         types = [np.zeros(0, np.int64)]
@@ -350,5 +350,5 @@ class _Writer:
 
 
 def text_checksum(text: str) -> bytes:
-    """Eight bytes that tell texts apart."""
+    """An eight-byte checksum of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

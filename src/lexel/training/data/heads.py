@@ -32,7 +32,7 @@ _ROLES = {"BI": "BI", "BMES": "BMES", "BIO": "BI", "IOB1": "BI", "IOE1": "IE", "
 _SHOWN = 12
 
 FilesByRole = Mapping[str, Sequence[tuple[Features, str]]]
-"""By role (``train``, ``validation``, ``test``) the columns of each file, and its path."""
+"""By role (``train``, ``validation``, ``test``), the columns of each file, and its path."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class TrainedHead:
         options: The options of the head.
         labels: The labels in the order of the outputs; empty for fill and answer. For embed, the classes to learn from.
         label_set: The labels as tags, for heads that tag.
-        modules: For embed, how the teacher pools, where the teacher has no head of its own for that.
-        missed: Labels of the validation and test data that the head does not have, and so always misses.
-        pointer: How it scores spans, for heads that do.
+        modules: For embed, how the teacher pools, if it has no head for that.
+        missed: Labels of the validation and test data that the head does not have and always misses.
+        pointer: The form of a head for spans.
     """
 
     name: str
@@ -64,7 +64,7 @@ class TrainedHead:
 
     @property
     def is_tagging(self) -> bool:
-        """Whether the head labels pieces, one by one."""
+        """Whether the head labels each piece."""
         return self.task in LABELS_PIECES
 
     @property
@@ -75,7 +75,7 @@ class TrainedHead:
 
     @cached_property
     def gold_labels(self) -> tuple[str, ...]:
-        """The labels with those that the head misses, which come last."""
+        """The labels, followed by those that the head misses."""
         if not self.missed or self.task not in SPAN_TASKS:
             return (*self.labels, *self.missed)
         assert self.label_set is not None
@@ -86,26 +86,26 @@ class TrainedHead:
 
     @cached_property
     def gold_label_set(self) -> LabelSet:
-        """The labels with those that the head misses, as tags; types keep their numbers."""
+        """The same labels as tags; types keep their numbers."""
         assert self.label_set is not None
         return detect(self.gold_labels, scheme=self.label_set.scheme) if self.missed else self.label_set
 
     @property
     def word_label(self) -> str | None:
-        """Which piece gives a word its label, for heads that label words."""
+        """The pieces that give a word its label, for heads that label words."""
         return self.options.word_label if self.task in ("pos", "labels", "words+pos") else None
 
     def span_types(self, features: Features) -> NDArray[np.int64]:
-        """The index of each entity's label of a file among ``gold_labels``, for heads that score spans, ``[spans]``."""
+        """The index of each entity's label in ``gold_labels``, for heads for spans, ``[spans]``."""
         return np.asarray(self._numbers(features)[features.column("span_types")], np.int64)
 
     def piece_labels(self, features: Features, pieces: slice, bounds: NDArray[np.int64]) -> Int16Array:
-        """The gold labels of some pieces of a file by their index in ``gold_labels``, ``IGNORE`` where there are none.
+        """The gold labels of pieces of a file by their index in ``gold_labels``, ``IGNORE`` where there are none.
 
         Args:
             features: The file's columns.
-            pieces: Which pieces.
-            bounds: Where the documents among them begin and end, counted from the first piece, ``[documents + 1]``.
+            pieces: The range of pieces.
+            bounds: Where its documents begin and end, counted from the first piece, ``[documents + 1]``.
 
         Returns:
             The labels, ``[pieces]``.
@@ -129,14 +129,14 @@ class TrainedHead:
 def resolve_head(
     name: str, options: HeadOptions, files: FilesByRole, *, start: Head | None, labels_from: LabelsFrom = "train"
 ) -> TrainedHead:
-    """A head with its labels: as given, else of the base model, else of the data.
+    """A head with its labels: the given ones, else those of the base model, else those of the data.
 
     Args:
         name: The name of the head.
         options: Its options.
         files: The columns of the files by role, each with its path.
         start: The head of the base model that it starts from.
-        labels_from: Which files give new labels.
+        labels_from: The files that give new labels.
 
     Raises:
         LabelError: If training data has other labels, or none.
@@ -160,10 +160,10 @@ def resolve_head(
 
 
 def base_head(name: str, options: HeadOptions, base: Mapping[str, Head]) -> Head | None:
-    """The base model's head that a head starts from: the one named, else one of its name and task.
+    """The base model's head that a head starts from: the one given, else one with its name and task.
 
     Raises:
-        LabelError: If the one named is not there.
+        LabelError: If the given one does not exist.
     """
     if options.from_head is not None:
         if options.from_head not in base:
@@ -177,9 +177,9 @@ def base_head(name: str, options: HeadOptions, base: Mapping[str, Head]) -> Head
 
 
 def shared_rows(head: TrainedHead, start: Head | None) -> dict[int, int]:
-    """Rows of a tagging head's output whose labels the base model's head has, too, each with its row there.
+    """Rows of a tagging head's output whose labels the base model's head also has, each with its row there.
 
-    Empty if the heads read their labels by other schemes, or one has a CRF or scores spans.
+    Empty if the heads use different schemes, or one has a CRF or scores spans.
     """
     if start is None or head.label_set is None or head.pointer is not None or start.pointer is not None:
         return {}
@@ -237,7 +237,7 @@ def _counts(task: str, files: Sequence[Features]) -> dict[str, LabelCount]:
 
 
 def label_counts(head: TrainedHead, files: Sequence[Features]) -> dict[str, LabelCount]:
-    """How often each of the data's labels of a head's layer stands in files, with an example."""
+    """The count of each label of a head's layer in files, with an example."""
     if head.task == "words":
         return {}
     has_labels = head.task in (*TAGGING, "classify", "embed")
@@ -278,7 +278,7 @@ def missed_notes(head: TrainedHead, role: str, files: Sequence[tuple[Any, str]])
 
 
 def fold_hint(unknown: Collection[str], known: Collection[str]) -> str:
-    """The rule that folds unknown labels into known ones, for the end of a message; empty if there is none."""
+    """Advice for the end of a message: the rule that folds unknown labels into known ones; empty if there is none."""
     for rule in FOLDS.values():
         folded = {tag for tag, _ in rule.tags}
         if folded & set(unknown) and set(rule.tags.values()) <= set(known):

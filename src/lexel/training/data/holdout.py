@@ -1,4 +1,4 @@
-"""Which training documents are held out for validation: a share of them, or one of several folds.
+"""Holds out training documents for validation: a share of them, or one of several folds.
 
 A checksum of the text decides, so equal texts are always on the same side.
 """
@@ -15,7 +15,7 @@ from lexel.training.config.options import TrainingOptions
 from lexel.training.data.features import text_checksum
 
 _PARTS = 100_000
-"""Shares are counted in so many parts."""
+"""Resolution of shares."""
 
 
 class _WithTexts(Protocol):
@@ -27,7 +27,7 @@ class Holdout:
     """The documents whose checksum has a remainder in a range.
 
     Attributes:
-        n_parts: What the checksum is divided by.
+        n_parts: The divisor of the checksum.
         start: The first remainder that is held out.
         end: One past the last.
     """
@@ -38,13 +38,13 @@ class Holdout:
 
     @classmethod
     def of(cls, options: TrainingOptions) -> Holdout | None:
-        """The holdout that the options of a run ask for, if any."""
+        """The holdout in the options of a run, if any."""
         if options.folds and options.fold_number:
             return cls(options.folds, options.fold_number - 1, options.fold_number)
         return cls(_PARTS, 0, round(options.dev_fraction * _PARTS)) if options.dev_fraction else None
 
     def mask(self, features: _WithTexts) -> NDArray[np.bool_]:
-        """Which documents of a file are held out, ``[documents]``."""
+        """Whether each document of a file is held out, ``[documents]``."""
         remainders = features.column("texts") % np.uint64(self.n_parts)
         return np.asarray((remainders >= self.start) & (remainders < self.end))
 

@@ -1,4 +1,4 @@
-"""A batch as tensors: sequences laid out in rows, targets of every head, pieces hidden for masked-language models."""
+"""A batch as tensors: sequences packed into rows, targets of every head, masked pieces for masked-language models."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def crf_key(head: str) -> str:
 
 
 _MASKED, _RANDOM = 0.8, 0.9
-"""Of the pieces to be guessed, BERT masks 80 %, changes 10 % at random, and leaves 10 %."""
+"""Of the pieces to predict, BERT masks 80 %, replaces 10 % at random, and keeps 10 %."""
 
 _WHOLE_WORDS = 0.5
-"""Share of the sequences in which whole words are masked; in the others single pieces are."""
+"""Share of the sequences in which whole words are masked; in the others, single pieces are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Batch:
         ids: The pieces.
         positions: Position of each in its sequence, from 0.
         types: BERT's sentence A or B.
-        sequences: Which sequence of its row a slot belongs to, from 1; 0 is unused.
+        sequences: The sequence of its row that a slot belongs to, from 1; 0 means unused.
         targets: The target of each head.
         hidden: A teacher's hidden states at the slots in use, ``[layers, pieces, hidden]``, if there is one.
-        members: The sequences in it, in the order in which they stand there.
+        members: The sequences in it, in order.
         slots: The flat slot of each of their pieces, ``[pieces]``.
     """
 
@@ -90,8 +90,8 @@ class TeacherScores:
     """A teacher's scores for a head.
 
     Attributes:
-        scores: The teacher's, ``[asked, labels]``; of vectors those of the sequences, ``[sequences, size]``.
-        slots: Which of the head's scores they are for, ``[asked]``; ``None`` for all.
+        scores: The teacher's scores, ``[asked, labels]``; for vectors, those of the sequences, ``[sequences, size]``.
+        slots: The head's scores that they are compared with, ``[asked]``; ``None`` for all.
     """
 
     scores: torch.Tensor
@@ -104,11 +104,11 @@ class TeacherScores:
 
 @dataclass(frozen=True, slots=True)
 class SpanTargets:
-    """The right spans of some sequences.
+    """The gold spans of sequences.
 
     Attributes:
-        gold: Those of each sequence.
-        bounds: Where the pieces of each begin and end among the head's outputs, ``[sequences + 1]``.
+        gold: The spans of each sequence.
+        bounds: Where the pieces of each sequence begin and end in the head's outputs, ``[sequences + 1]``.
     """
 
     gold: Sequence[GoldSpans]
@@ -120,16 +120,16 @@ class Target:
     """The target of a head.
 
     Attributes:
-        slots: Flat slots that it is asked at, ``[picks]``; ``None`` for all.
-        labels: The right label at each, ``IGNORE`` where none is known, ``[picks]`` or ``[rows * length]``; numbers
-            as ``[picks, labels]``, NaN where none is known; of answers the flat slots of their first and last pieces,
-            ``[sequences, 2]``; of vectors the class of each sequence, ``[sequences]``.
-        segments: Of answers, the number of the sequence that a slot belongs to, else that of sequences,
-            ``[rows * length]``.
-        soft: What a teacher says, if there is one.
-        pools: Of vectors, the number of the sequence that each of ``slots`` is pooled into, ``[picks]``.
-        edges: For a CRF, which slots hold the first (1) and the last (2) piece of a text, ``[rows * length]``.
-        spans: For a head that scores spans, those of each sequence; ``slots`` are then the pieces of all texts.
+        slots: Flat slots that are scored, ``[picks]``; ``None`` for all.
+        labels: The gold label of each, ``IGNORE`` where it is unknown, ``[picks]`` or ``[rows * length]``; numbers as
+            ``[picks, labels]``, NaN where they are unknown; for answers, the flat slots of their first and last pieces,
+            ``[sequences, 2]``; for vectors, the class of each sequence, ``[sequences]``.
+        segments: For answers, the number of the sequence that a slot belongs to, or the number of sequences for a slot
+            in none, ``[rows * length]``.
+        soft: The teacher's scores, if there is a teacher.
+        pools: For vectors, the number of the sequence that each of ``slots`` is pooled into, ``[picks]``.
+        edges: For a CRF, the slots with the first (1) and the last (2) piece of a text, ``[rows * length]``.
+        spans: For a head for spans, the spans of each sequence; ``slots`` are then the pieces of all texts.
     """
 
     slots: torch.Tensor | None
@@ -142,7 +142,7 @@ class Target:
 
     @property
     def n(self) -> int:
-        """Labels that count, or sequences with answers or with known spans."""
+        """Number of labels that count, or of sequences with answers or known spans."""
         if self.spans is not None:
             return sum(gold.is_known for gold in self.spans.gold)
         if self.segments is not None:
@@ -161,11 +161,11 @@ class RowBuilder:
     """Builds batches.
 
     Args:
-        examples: Where sequences come from.
-        heads: What is asked of them.
+        examples: The source of sequences.
+        heads: The heads.
         special: The model's special pieces.
-        vocab_size: Pieces to draw random ones from.
-        unknown_probability: Share of the pieces that are made unknown.
+        vocab_size: Number of pieces, for drawing random ones.
+        unknown_probability: Share of the pieces to replace by the unknown piece.
     """
 
     def __init__(
@@ -187,11 +187,11 @@ class RowBuilder:
         self._ordinary[[piece for piece in never if piece is not None]] = False
 
     def build(self, rows: Sequence[Row], random: np.random.Generator | None) -> Batch:
-        """Lay rows out.
+        """Build a batch.
 
         Args:
             rows: Rows of the plan; shorter ones are padded to the longest.
-            random: Where masks and unknown pieces are drawn from; ``None`` to hide nothing (measuring).
+            random: Random numbers for masks and unknown pieces; ``None`` to mask nothing (for evaluation).
         """
         members = np.concatenate([members for _, members in rows])
         gathered = self._examples.gather(members)
@@ -234,7 +234,7 @@ class RowBuilder:
     def _hide(
         self, gathered: GatheredSequences, head: TrainedHead, random: np.random.Generator | None
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The pieces with a part hidden, and which are to be guessed."""
+        """The pieces after masking, and the pieces to predict."""
         mask = self._special.mask
         assert mask is not None
         ids, n = gathered.ids, len(gathered.ids)
@@ -268,7 +268,7 @@ def _of_sequences(head: TrainedHead, gathered: GatheredSequences, slots: NDArray
     if head.task == "classify":
         return Target(torch.from_numpy(slots[firsts]), values)
     sizes = np.diff(gathered.bounds)
-    if head.task == "embed":  # special pieces are pooled too, as for prediction
+    if head.task == "embed":  # special pieces are pooled too, as in prediction
         return Target(torch.from_numpy(slots), values, pools=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)))
     segments = np.full(n_slots, len(sizes), np.int64)
     segments[slots] = np.repeat(np.arange(len(sizes)), sizes)

@@ -1,8 +1,8 @@
-"""Texts and pairs with their classes, and questions with their answers, as sequences to learn from.
+"""Training sequences from texts and pairs with classes, and from questions with answers.
 
-Windows are those of prediction: the longer text of a pair is cut into windows beside the other text, and the context
-beside the question. Every window of a text is an example of its classes; in a window without the answer, the first
-piece is the answer.
+Windows are the same as in prediction: the longer text of a pair is cut into windows, each with the other text, and a
+context into windows with the question. Every window of a text is an example of its classes; in a window without the
+answer, the first piece is the answer.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Windower:
     """How texts become sequences.
 
     Attributes:
-        tokenizer: What cuts them.
+        tokenizer: The tokenizer.
         special: The model's special pieces.
         max_length: Longest sequence, special pieces included.
-        overlap: Pieces that neighbouring windows share; ``None`` as for prediction.
+        overlap: Pieces that neighbouring windows share; ``None`` for the value of prediction.
     """
 
     tokenizer: Tokenizer
@@ -64,10 +64,10 @@ class Windower:
     overlap: int | None
 
     def lay_out(self, pairs: Sequence[Pair]) -> tuple[Layout, IntArray, NDArray[np.int32]]:
-        """The windows of texts, all of pairs or all alone, the bounds of their pieces, and which has each character.
+        """The windows of texts (all pairs or all single), the bounds of their pieces, and the piece of each character.
 
         Raises:
-            DataError: If a text leaves its partner no room.
+            DataError: If a text leaves no room for its partner.
         """
         texts = [pair.text for pair in pairs]
         pieces = self.tokenizer.encode(texts)
@@ -99,16 +99,16 @@ class TextFeatures:
     """One file's sequences.
 
     Attributes:
-        about: What the file holds, as of ``Features``.
-        labels: By layer (``classify``) the classes in order of their numbers.
+        about: Counts of the file, as in ``Features``.
+        labels: By layer (``classify``), the classes in order of their numbers.
         ids: The pieces, sequence after sequence, special ones included, ``[pieces]``.
         types: BERT's sentence A or B, ``[pieces]``.
         bounds: Where each sequence begins and ends, ``[sequences + 1]``.
-        example: Which record a sequence is of, ``[sequences]``.
-        classes: Each record's classes by number, ``[records]`` of several; empty lists for questions, and
-            ``None`` where nothing is said of a text.
-        numbers: Each record's label as a number, ``[records]``, NaN where it is none.
-        answers: First and last slot of the answer in its sequence, 0 where it is not there, ``[sequences, 2]``.
+        example: The record of each sequence, ``[sequences]``.
+        classes: A list of classes by number for each record, ``[records]``; empty for questions, ``None`` for a text
+            without annotation.
+        numbers: Each record's label as a number, ``[records]``, NaN if it is not a number.
+        answers: First and last slot of the answer in its sequence, 0 if it is not there, ``[sequences, 2]``.
         texts: A checksum of each record's texts, ``[records]``.
     """
 
@@ -133,10 +133,10 @@ def read_text_features(file: DataFile, windower: Windower, *, task: str, labelle
     """Read a file of classified texts, or of questions.
 
     Args:
-        file: What to read.
+        file: The file.
         windower: How texts become sequences.
-        task: What they are for.
-        labelled: Whether every text must have its classes; where not, one without teaches nothing by itself.
+        task: The task.
+        labelled: Whether every text must have classes; if not, a text without classes only serves a teacher.
 
     Raises:
         DataError: If it cannot be read, or a pair is too long.
@@ -180,7 +180,7 @@ def _single_texts(records: Iterable[Classified]) -> Iterator[Classified]:
 
 
 class _Reader:
-    """Turns records into sequences, and counts them."""
+    """Turns records into sequences, and counts records."""
 
     def __init__(self, file: DataFile, windower: Windower, *, labelled: bool = True) -> None:
         self._windower = windower
@@ -247,7 +247,7 @@ class _Reader:
 
 
 def _blocks(records: Iterable[Any]) -> Iterator[list[Any]]:
-    """Records some at a time, pairs and single texts apart."""
+    """Records in groups, with pairs and single texts separate."""
     for _, group in groupby(records, key=lambda record: _pair(record).partner is None):
         while block := list(islice(group, _BLOCK)):
             yield block
@@ -270,7 +270,7 @@ def _number(names: Sequence[str]) -> float:
 def _answers(
     records: Sequence[Classified | Question], layout: Layout, bounds: IntArray, owner: NDArray[np.int32]
 ) -> IntArray:
-    """First and last slot of each record's first answer in its windows, 0 where a window has not all of it."""
+    """First and last slot of each record's first answer in its windows, 0 if a window does not have all of it."""
     windows = layout.windows
     found = np.zeros((len(windows), 2), np.int64)
     if not isinstance(records[0], Question):
@@ -299,16 +299,16 @@ def resolve_text_head(
     is_taught: bool = False,
     modules: SentenceModules | None = None,
 ) -> TrainedHead:
-    """A head for whole texts with its classes: as given, else of the base model, else of the data.
+    """A head for whole texts with its classes: the given ones, else those of the base model, else those of the data.
 
     Args:
         name: The name of the head.
         options: Its options.
         files: The sequences of the files by role, each with its path.
         start: The head of the base model that it starts from.
-        labels_from: Which files give new classes.
-        is_taught: Whether a teacher's vectors are learnt, for which no classes are needed.
-        modules: How the teacher pools, where it has no head of its own for that.
+        labels_from: The files that give new classes.
+        is_taught: Whether it learns a teacher's vectors, which needs no classes.
+        modules: How the teacher pools, if it has no head for that.
 
     Raises:
         LabelError: If training data has other classes, or none, or embed's texts have several.
@@ -412,7 +412,7 @@ class TextExamples:
         )
 
     def document_chunks(self, n_pieces: int) -> Iterator[tuple[IntArray, IntArray]]:
-        """All sequences in order, some at a time."""
+        """All sequences in order, in chunks."""
         edges = np.cumsum(self.lengths) // n_pieces
         cuts = np.flatnonzero(np.diff(edges)) + 1
         for part in np.split(np.arange(len(self)), cuts):
@@ -420,7 +420,7 @@ class TextExamples:
                 yield part, part
 
     def label_totals(self, head: TrainedHead) -> IntArray:
-        """How often each class stands in the sequences, ``[labels]``."""
+        """Number of sequences of each class, ``[labels]``."""
         totals = np.zeros(len(head.labels), np.int64)
         for own, targets in zip(self._kept, self._targets, strict=True):
             mine = targets[own]

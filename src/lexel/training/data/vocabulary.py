@@ -1,8 +1,8 @@
-"""A smaller vocabulary: the pieces that texts use most, and a tokenizer's files rewritten for them.
+"""Makes a smaller vocabulary from the most frequent pieces, and rewrites a tokenizer's files for it.
 
-WordPiece takes the longest piece that fits, again and again; a longer one cannot come up in a part of the vocabulary,
-so a text whose pieces are all kept is cut as before. Of single characters that is plain. Pieces that are merged step by
-step (BPE), or chosen by their probabilities (Unigram), need pieces that a text does not show: those stay whole.
+WordPiece repeatedly takes the longest piece that fits. A smaller vocabulary has no additional longer pieces, so a text
+whose pieces are all kept is cut as before. The same is true of single characters. BPE merges pieces step by step, and
+Unigram chooses them by probability, so both need pieces that do not appear in the result: these vocabularies are kept.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from lexel.text.tokenizer_files import (
 IntArray = NDArray[np.int64]
 _MOST_UNKNOWN = 0.2
 _LOOKED_AT = 100
-"""Blocks of texts whose pieces say whether a model reads their script."""
+"""Number of blocks of text for judging whether a model reads their script."""
 
 _ADDED = "added_tokens.json"
 _CUT = ("WordPiece", "WordLevel")
 
 
 def count_pieces(texts: Iterable[str], tokenizer: Tokenizer) -> IntArray:
-    """How often each piece stands in texts, ``[vocab]``."""
+    """Number of occurrences of each piece in texts, ``[vocab]``."""
     counts = np.zeros(tokenizer.n_pieces, np.int64)
     for block in gather_blocks(texts):
         counts += np.bincount(tokenizer.encode(block.texts).ids, minlength=len(counts))
@@ -50,13 +50,13 @@ def count_pieces(texts: Iterable[str], tokenizer: Tokenizer) -> IntArray:
 
 
 def check_texts(texts: Iterable[str], tokenizer: Tokenizer, *, where: str) -> None:
-    """Refuse texts that the teacher does not read, judged by their first pieces.
+    """Refuse texts that the teacher cannot read, judged by their first pieces.
 
     Raises:
-        DataError: If there are none, or they are of a script that the model does not read.
+        DataError: If there are none, or they are in a script that the model does not read.
     """
     some = (text for block in islice(gather_blocks(texts), _LOOKED_AT) for text in block.texts)
-    if isinstance(tokenizer, CharTokenizer):  # to which blanks are unknown pieces
+    if isinstance(tokenizer, CharTokenizer):  # they treat white space as unknown pieces
         some = ("".join(text.split()) for text in some)
     counts = count_pieces(some, tokenizer)
     if not counts.any():
@@ -71,16 +71,16 @@ def check_texts(texts: Iterable[str], tokenizer: Tokenizer, *, where: str) -> No
 
 
 def kept_pieces(counts: IntArray, folder: Path, tokenizer: Tokenizer, *, size: int) -> IntArray:
-    """The indexes of the pieces to keep, in order: special and added ones, then those that are used most.
+    """The indexes of the pieces to keep, in order: special and added ones, and the most frequent ones.
 
     Args:
-        counts: How often each piece is used, ``[vocab]``.
+        counts: Number of occurrences of each piece, ``[vocab]``.
         folder: The tokenizer's folder.
         tokenizer: The tokenizer.
-        size: Most pieces to keep.
+        size: Maximum number of pieces to keep.
 
     Raises:
-        OptionError: If there is room for the special pieces at most.
+        OptionError: If there is no room beyond the special pieces.
     """
     special = tokenizer.special
     around = (*special.pair_prefix, *special.pair_middle, *special.pair_suffix, *special.prefix, *special.suffix)
@@ -95,10 +95,10 @@ def kept_pieces(counts: IntArray, folder: Path, tokenizer: Tokenizer, *, size: i
 
 
 def write_vocabulary(folder: Path, to: Path, kept: IntArray) -> None:
-    """Copy a tokenizer's files with the pieces that are kept, under new indexes in their old order.
+    """Copy a tokenizer's files with only the kept pieces, renumbered in their old order.
 
     Raises:
-        CheckpointError: If its vocabulary is none that can be cut.
+        CheckpointError: If its vocabulary cannot be cut.
     """
     vocab, name = read_vocabulary(folder)
     model = read_object(folder / TOKENIZER_JSON)["model"] if name == TOKENIZER_JSON else {"type": "WordPiece"}
@@ -116,7 +116,7 @@ def write_vocabulary(folder: Path, to: Path, kept: IntArray) -> None:
 
 
 def _copy(path: Path, to: Path, new: Mapping[str, int]) -> None:
-    """Copy one file, the indexes in it renewed."""
+    """Copy one file with new indexes."""
     if path.name == VOCAB_TXT:
         to.write_bytes("".join(f"{piece}\n" for piece in new).encode())
     elif path.name in (TOKENIZER_JSON, CONFIG, _ADDED):

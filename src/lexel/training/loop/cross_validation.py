@@ -1,4 +1,4 @@
-"""Cross-validation: a run for each fold of the training documents, and the mean and spread of its figures."""
+"""Cross-validation: one run for each fold of the training documents, and the mean and deviation of the figures."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def cross_validate(options: TrainingOptions, *, progress: Progress | None = None
     Equal texts are always in one fold. Call it again with the same options to resume: finished folds are kept.
 
     Args:
-        options: The options; ``folds`` says how many.
-        progress: Told what happens in each run.
+        options: The options; ``folds`` is the number of folds.
+        progress: Receives the progress of each run.
 
     Raises:
         OptionError: If ``folds`` is not given.
@@ -84,7 +84,7 @@ def _best_row(folder: Path) -> dict[str, Any]:
 
 
 def _spreads(rows: Sequence[Mapping[str, Any]]) -> dict[str, Spread]:
-    """The spread of each figure that all folds have."""
+    """Mean and deviation of each figure that all folds have."""
     names = [name for name, value in rows[0].items() if name not in _NO_FIGURES and isinstance(value, float)]
     found = {}
     for name in names:

@@ -1,4 +1,4 @@
-"""The training loop: from options to a finished folder."""
+"""The training loop: turns options into a finished folder."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from lexel.training.start.setup import Setup, build_model, prepare
 _logger = logging.getLogger("lexel")
 
 _ASKING_STEPS = 20
-"""The processes agree on whether a timed checkpoint is due once in so many steps."""
+"""Number of steps after which the processes agree on whether a timed checkpoint is due."""
 
 _SAVE_SECONDS = 180.0
-"""A checkpoint is written at least this often; when does not change what is computed."""
+"""Maximum time between checkpoints; checkpoints do not affect the results."""
 
 
 class DivergedError(LexelError):
@@ -59,7 +59,7 @@ class TrainingResult:
         folder: The finished folder.
         table: The figures over the steps.
         best: Step, metric and value of the best weights evaluated.
-        unanswered: What the model card does not say yet; answer with ``lexel card``.
+        unanswered: Facts that the model card lacks; add them with ``lexel card``.
     """
 
     folder: Path
@@ -74,7 +74,7 @@ def train(options: TrainingOptions, *, progress: Progress | None = None) -> Trai
     Raises:
         OptionError: If the output folder has other files or a checkpoint of another run, or the options cross-validate
             (use ``cross_validate``).
-        DataError, LabelError, CheckpointError: If data, labels or base model do not fit together.
+        DataError, LabelError, CheckpointError: If data, labels or base model do not match.
         DivergedError: If the loss becomes NaN or infinite.
         EngineError: If another process of the run has ended.
     """
@@ -87,7 +87,7 @@ def train(options: TrainingOptions, *, progress: Progress | None = None) -> Trai
 
 @dataclass
 class _Position:
-    """Where a run is: steps taken, and the next step of the epoch."""
+    """The position of a run: steps taken, and the next step of the epoch."""
 
     step: int = 0
     epoch: int = 0
@@ -96,7 +96,7 @@ class _Position:
 
 @dataclass
 class _Record:
-    """What a run reports: loss sums since the last row, the table, counts and times."""
+    """The reports of a run: loss sums since the last row, the table, counts and times."""
 
     loss_sum: float = 0.0
     loss_n: int = 0
@@ -317,7 +317,7 @@ class _Run:
     # After a step ----------------------------------------------------------------------------------------------------
 
     def _after_step(self, at_epoch_end: bool) -> bool:
-        """Report and evaluate when it is due; gives whether to stop early."""
+        """Report and evaluate when it is due; returns whether to stop early."""
         step, options = self._position.step, self._options
         last = step >= self._n_steps
         logs = step % options.logging_steps == 0
@@ -421,7 +421,7 @@ class _Run:
 
     def _write(self, weights: torch.Tensor) -> tuple[str, ...]:
         self._stepper.flat_weights.release(weights)
-        self._model.maps = None  # to the teacher's hidden size: of no use without the teacher
+        self._model.maps = None  # maps to the teacher's hidden size, useless without the teacher
         examples = self._setup.examples("validation" if self._setup.is_evaluated else "train")
         unanswered = write_folder(
             self._folder,
@@ -438,7 +438,7 @@ class _Run:
         return unanswered
 
     def _outcome(self) -> dict[str, Any]:
-        """What came of the run, for ``training.json``."""
+        """The results of the run, for ``training.json``."""
         record = self._record
         seconds = max(record.seconds, 1e-9)
         return {

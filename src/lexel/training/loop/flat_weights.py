@@ -46,8 +46,8 @@ class FlatWeights:
 
     Args:
         model: Any module; parameters that need no gradient stay where they are, in ``dtype``.
-        order: What parameters are sorted by, from their names and tensors.
-        dtype: What the model computes in.
+        order: The sort key of parameters, from their names and tensors.
+        dtype: The number type to compute in.
         process_group: The processes that share the buffers.
 
     Attributes:
@@ -130,7 +130,7 @@ class FlatWeights:
 
 
 def _fuse(model: nn.Module, flat: FlatWeights) -> list[torch.Tensor]:
-    """Make query, key and value one product where they lie side by side; gives the leaves that hold them."""
+    """Make query, key and value one product if they are contiguous; returns the leaves that hold them."""
     places, leaves = flat._places, []
     for prefix, module in model.named_modules():
         for names in _QKV:

@@ -1,4 +1,4 @@
-"""The optimizer: AdamW or Muon on flat weights, each process for its share of them.
+"""The optimizer: AdamW or Muon on flat weights; each process updates its share.
 
 Muon (https://kellerjordan.github.io/posts/muon/) orthogonalises the momentum of the layers' matrices by five
 Newton-Schulz steps in bf16. Its update is scaled to about the length of AdamW's (https://arxiv.org/abs/2502.16982), so
@@ -33,9 +33,9 @@ class Kind:
     """How a parameter is updated; parameters of one kind are contiguous.
 
     Attributes:
-        is_matrix: By Muon.
-        decays: With weight decay.
-        depth: 0 for embeddings, then the layers from 1, last the heads.
+        is_matrix: Whether Muon updates it.
+        decays: Whether it has weight decay.
+        depth: 0 for embeddings, then the layers from 1, then the heads.
     """
 
     is_matrix: bool
@@ -44,10 +44,10 @@ class Kind:
 
 
 class Kinds:
-    """Which kind each parameter of a model is, by its name and shape.
+    """The kind of each parameter of a model, by its name and shape.
 
     Args:
-        options: What was asked for.
+        options: The options of the run.
         n_layers: Layers of the encoder.
         layers: Finds the number of the layer in the name of a parameter.
     """
@@ -94,7 +94,7 @@ class Optimizer:
         process_group: The processes that share the work.
 
     Attributes:
-        momentum: Muon's momentum, ``[weights]`` of which the stacks' are used.
+        momentum: Muon's momentum, ``[weights]``; only the parts of stacks are used.
         average: The moving average of the weights, ``[weights]``, if one is kept.
         n_averaged: Steps that the average has seen.
     """
@@ -140,7 +140,7 @@ class Optimizer:
                     yield _Stack(place, (last - first, *shape), self._kinds.rate(kind))
 
     def _own_ranges(self, rank: int, size: int) -> Iterable[tuple[slice, Kind]]:
-        """This process's share of what AdamW steps, cut evenly."""
+        """This process's equal share of AdamW's weights."""
         ranges = [(g[0].start, g[-1].end, kind) for kind, g in self._by_kind() if not kind.is_matrix]
         total = sum(end - start for start, end, _ in ranges)
         low, high, before = total * rank // size, total * (rank + 1) // size, 0
@@ -164,13 +164,13 @@ class Optimizer:
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, rate: float, *, scale: float = 1.0) -> float:
-        """Take one step with the sum of all processes' gradients, clear them, and give their norm.
+        """Take one step with the sum of all processes' gradients, clear them, and return their norm.
 
         Nothing is changed if the norm is not finite. All processes must have synchronised since ``publish_gradients``.
 
         Args:
             rate: The learning rate.
-            scale: What the gradients were multiplied by (loss scaling).
+            scale: The factor of the gradients (loss scaling).
         """
         grad = self._gather()
         if scale != 1:
@@ -192,7 +192,7 @@ class Optimizer:
         return norm
 
     def publish_gradients(self) -> None:
-        """Give this process's gradients to the others, before they synchronise."""
+        """Publish this process's gradients to the others, before they synchronise."""
         if self._grads is not None:
             self._grads[self._process_group.rank].copy_(self._flat.grad)
         elif self._process_group.size > 1:
@@ -252,10 +252,10 @@ class Optimizer:
 
 
 def average_decay(decay: float, *, n_steps: int) -> float:
-    """The decay of a moving average at a step, counted from 1: less at first, so that the first weights are forgotten.
+    """The decay of a moving average at a step, counted from 1: lower at first, so that the first weights are forgotten.
 
-    With the plain decay a run much shorter than ``1 / (1 - decay)`` steps would keep little but what it began with
-    (https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage has the same bound).
+    With a constant decay, a run much shorter than ``1 / (1 - decay)`` steps would keep mostly its initial weights
+    (https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage has the same limit).
     """
     return min(decay, (1 + n_steps) / (10 + n_steps))
 

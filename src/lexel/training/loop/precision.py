@@ -15,7 +15,7 @@ PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bf16", torch.float16: "
 
 
 def dtype_of(options: TrainingOptions, device: torch.device) -> torch.dtype:
-    """The number type that the options ask for; without, bfloat16 where the device supports it natively."""
+    """The number type in the options; by default, bfloat16 if the device supports it natively."""
     if options.fp16:
         return torch.float16
     is_bf16 = _has_bf16(device) if options.bf16 is None else options.bf16
@@ -30,7 +30,7 @@ def _has_bf16(device: torch.device) -> bool:
 
 @dataclass
 class LossScaler:
-    """Dynamic loss scaling (https://arxiv.org/abs/1710.03740): small gradients would be zero in float16.
+    """Dynamic loss scaling (https://arxiv.org/abs/1710.03740), because small gradients would be zero in float16.
 
     A step whose scaled gradients overflow is skipped and halves the scale; after ``GROWTH_STEPS`` steps without an
     overflow the scale is doubled.
@@ -47,7 +47,7 @@ class LossScaler:
     good_steps: int = 0
 
     def update(self, norm: float) -> bool:
-        """Adapt the scale to the norm of a step's gradients; gives whether the step must be skipped."""
+        """Adapt the scale to the norm of a step's gradients; returns whether the step must be skipped."""
         if not math.isfinite(norm) and self.scale > self.SMALLEST:
             self.scale, self.good_steps = self.scale / 2, 0
             return True

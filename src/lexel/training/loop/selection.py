@@ -1,4 +1,4 @@
-"""Evaluation during training: which weights are the best so far, and when to stop early."""
+"""Keeps the best weights during training, and decides when to stop early."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ from lexel.training.objective.losses import Losses
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step gave.
+    """The result of a step.
 
     Attributes:
         loss: The weighted sum of the losses.
         losses: Each loss by name.
         norm: The norm of the gradients, before clipping.
-        is_skipped: Whether the weights were left alone because float16 gradients overflowed.
+        is_skipped: Whether the weights did not change because float16 gradients overflowed.
     """
 
     loss: float
@@ -76,8 +76,8 @@ class Stepper:
         """Take one step.
 
         Args:
-            parts: The batches of this process, ``None`` where an epoch's last step has no more.
-            totals: By loss, what its mean is taken over, in all processes.
+            parts: The batches of this process, ``None`` if an epoch's last step has no more.
+            totals: By loss, the divisor of its mean, over all processes.
             rate: The learning rate.
         """
         scale = 1.0 if self._scaler is None else self._scaler.scale

@@ -1,13 +1,12 @@
-"""Distillation: a teacher's probabilities and hidden states as targets of a batch, and a student's first weights.
+"""Distillation: a teacher's probabilities and hidden states as targets, and the initial weights of a student.
 
-The teacher computes the same rows as the student, masks and unknown pieces included, without dropout. Its outputs are
+The teacher computes the same rows as the student, including masks and unknown pieces, without dropout. Its outputs are
 not stored, so a run resumes like any other. If the student's vocabulary is a part of the teacher's, pieces are matched
 by their spelling.
 
 Sources: soft labels with a temperature (https://arxiv.org/abs/1503.02531), hidden states through a learned map
-(https://arxiv.org/abs/1909.10351), vectors of texts by their directions (see ``vector_loss``), layers to begin with
-(https://arxiv.org/abs/1910.01108, whose layers are every other one; here they are evenly spaced and end with the
-last).
+(https://arxiv.org/abs/1909.10351), vectors of texts by their directions (see ``vector_loss``), initial layers
+(https://arxiv.org/abs/1910.01108, which takes every other layer; here they are evenly spaced and end with the last).
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Teacher:
         self._layers = [heights[layer - 1] + 1 for layer in self._student_layers]
 
     def prepare(self, student: models.MultiHead) -> None:
-        """Initialise a student: weights, if it has none of its own, and maps to the teacher's hidden size."""
+        """Initialise a student: its weights, if it has none, and maps to the teacher's hidden size."""
         setup = self._setup
         torch.manual_seed(setup.options.seed)
         if setup.base is None:
@@ -125,7 +124,7 @@ class TeacherRowBuilder:
 
 
 def teacher_layers(n_student: int, n_teacher: int) -> list[int]:
-    """For each layer of a student, from 0, the teacher's at the same height: evenly spaced, the last with the last."""
+    """For each layer of a student, from 0, the teacher's at the same relative depth; the last maps to the last."""
     return [round((layer + 1) * n_teacher / n_student) - 1 for layer in range(n_student)]
 
 
@@ -157,7 +156,7 @@ def _common_pieces(setup: Setup, checkpoint: Checkpoint) -> torch.Tensor:
     """The teacher's index of each of the student's pieces, by its spelling, ``[vocab]``.
 
     Raises:
-        CheckpointError: If the teacher has not all of them.
+        CheckpointError: If the teacher lacks some of them.
     """
     folder = checkpoint.source.folder
     if setup.tokenizer_folder == folder:
@@ -177,7 +176,7 @@ def _common_pieces(setup: Setup, checkpoint: Checkpoint) -> torch.Tensor:
 
 
 def _moved(name: str, family: Family, heights: Sequence[int]) -> str:
-    """The name of a student's parameter in the teacher, whose layers stand at other heights."""
+    """The name of a student's parameter in the teacher, whose layers have other numbers."""
     match = layer_pattern(family).search(name)
     return name if match is None else f"{name[: match.start(1)]}{heights[int(match[1])]}{name[match.end(1) :]}"
 
@@ -185,7 +184,7 @@ def _moved(name: str, family: Family, heights: Sequence[int]) -> str:
 def _take(
     parameter: torch.Tensor, given: torch.Tensor | None, name: str, tables: EmbeddingNames, pieces: torch.Tensor
 ) -> None:
-    """Copy a tensor if it fits: whole, by pieces, or, of positions, the first."""
+    """Copy a tensor if it fits: completely, by pieces, or for positions, the first ones."""
     if given is None:
         return
     if name.endswith(f"{tables.pieces}.weight") or (name.startswith("heads.") and len(parameter) == len(pieces)):

@@ -1,6 +1,6 @@
 """Experiment trackers, through accelerate: TensorBoard, Weights & Biases and others.
 
-They write into ``<output_dir>-logs``, so that the output folder holds nothing but the model.
+They write into ``<output_dir>-logs``, so that the output folder has only the model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def start_trackers(options: TrainingOptions, **settings: Any) -> Accelerator:
 
     Raises:
         OptionError: If there is no such tracker.
-        MissingExtra: If one's package is not installed.
+        MissingExtra: If a tracker's package is not installed.
     """
     for name in options.report_to:
         _check(name)
@@ -56,7 +56,7 @@ def _check(name: str) -> None:
 
 
 def _flat(options: TrainingOptions) -> dict[str, Any]:
-    """The options as plain values, which trackers take."""
+    """The options as plain values, for trackers."""
     values = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {
         name: value if isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,1 +1,1 @@
-"""What is trained: an encoder with heads, and the methods that choose or add weights."""
+"""The trained model: an encoder with heads, and the methods that choose or add weights."""

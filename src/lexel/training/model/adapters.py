@@ -1,7 +1,7 @@
 """Bottleneck adapters for transformers' encoders (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751).
 
-Two small layers stand in each encoder layer, behind its attention and behind its feed-forward part, before the residual
-sums. They begin as the identity. ``lexel.encoder`` runs them from the names ``adapters.N.attention`` and
+Each encoder layer gets two small layers, one after its attention and one after its feed-forward part, before the
+residual sums. They start as the identity. ``lexel.encoder`` runs them from the names ``adapters.N.attention`` and
 ``adapters.N.output``.
 """
 
@@ -52,7 +52,7 @@ class LayerAdapters(nn.Module):  # type: ignore[misc]
 
 
 def insert_adapters(encoder: nn.Module, *, size: int, activation: str) -> nn.ModuleList:
-    """Put adapters into each layer of an encoder that has weights of its own.
+    """Add adapters to each layer of an encoder that does not share its weights with other layers.
 
     The encoder's parameters keep their names; it runs the adapters, but does not own them.
 
@@ -76,7 +76,7 @@ def insert_adapters(encoder: nn.Module, *, size: int, activation: str) -> nn.Mod
 
 
 class _Behind:
-    """A forward hook that lets a module's output through an adapter."""
+    """A forward hook that passes a module's output through an adapter."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter

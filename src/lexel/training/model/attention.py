@@ -1,6 +1,6 @@
-"""Attention inside packed sequences, for transformers' classes, and query, key and value in one product.
+"""Attention within packed sequences, for transformers' classes, with query, key and value in one product.
 
-Written out in plain operations: on a CPU the fused kernel with a mask takes longer, and its gradient twice as long.
+It uses plain operations: on a CPU, the fused kernel with a mask takes longer, and its gradient twice as long.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lexel.errors import OptionError
 
 NAME = "lexel_packed"
 _FAR = -1e4
-"""What is added to the scores between sequences; a bf16 or float32 softmax gives them exactly 0."""
+"""Added to the scores between sequences; a bf16 or float32 softmax gives them exactly 0."""
 
 
 def packed_mask(
     sequences: torch.Tensor, dtype: torch.dtype, *, positions: torch.Tensor | None = None, window: int | None = None
 ) -> torch.Tensor:
-    """What to add to attention scores so that sequences do not see each other, ``[rows, 1, length, length]``.
+    """The mask to add to attention scores so that sequences do not see each other, ``[rows, 1, length, length]``.
 
     Args:
-        sequences: Which sequence each slot belongs to, ``[rows, length]``.
-        dtype: Of the result.
+        sequences: The sequence of each slot, ``[rows, length]``.
+        dtype: The type of the result.
         positions: Positions in the sequences, ``[rows, length]``; needed for a window.
-        window: See only pieces at most ``window // 2`` positions away.
+        window: Attend only to pieces at most ``window // 2`` positions away.
     """
     apart = sequences[:, None, :, None] != sequences[:, None, None, :]
     if window is not None and positions is not None:
@@ -37,10 +37,10 @@ def packed_mask(
 
 
 def refuse_mistrained(config: PretrainedConfig, *, max_length: int) -> None:
-    """Refuse an encoder that transformers' classes would compute otherwise than the model means it.
+    """Refuse an encoder that transformers' classes would compute incorrectly with packed rows.
 
     Raises:
-        OptionError: If it has relative positions, rotary values, or a local window that one mask for all layers would
+        OptionError: If it has relative positions, rotary values, or a local window, which one mask for all layers would
             replace.
     """
     positions = getattr(config, "position_embedding_type", None) or "absolute"
@@ -75,9 +75,9 @@ def packed_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention as transformers' classes call it; query, key and value are ``[rows, heads, length, head size]``.
+    """Attention with the signature of transformers; query, key and value are ``[rows, heads, length, head size]``.
 
-    Keys and values may have fewer heads, each for as many heads of queries that follow each other.
+    Keys and values may have fewer heads, each shared by several consecutive heads of queries.
     """
     per_key = query.shape[1] // key.shape[1]
     if per_key > 1:

@@ -1,8 +1,8 @@
 """A linear-chain conditional random field over the tags of a text (https://arxiv.org/abs/1508.01991).
 
-The encoder gives the emissions. The transition scores are trained with them and stored beside the head, and the decoder
-adds them in its Viterbi search. Transitions that the scheme forbids are left out of the partition function, as they are
-left out of the search.
+The encoder gives the emissions. The transition scores are trained with them and stored with the head, and the decoder
+adds them in its Viterbi search. Transitions that the scheme forbids are excluded from the partition function and from
+the search.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Crf(nn.Module):  # type: ignore[misc]
         )
 
     def biases(self) -> NDArray[np.float32]:
-        """The scores as ``decode_tags`` takes them, ``[labels + 1, labels + 1]``; the last index is the outside."""
+        """The scores for ``decode_tags``, ``[labels + 1, labels + 1]``; the last index is outside the text."""
         n = len(self.start_transitions)
         biases = np.zeros((n + 1, n + 1), np.float32)
         for part, values in (

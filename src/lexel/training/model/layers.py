@@ -1,4 +1,4 @@
-"""Where the layers of transformers' encoders stand."""
+"""Finds the layers of transformers' encoders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lexel.encoder.family import Family
 
 
 def layers_of(encoder: nn.Module) -> list[nn.Module]:
-    """The layers with weights of their own, in order."""
+    """The layers with their own weights, in order."""
     is_layer = re.compile(_pattern(family_of(encoder.config.model_type))).fullmatch
     return [module for name, module in encoder.named_modules() if is_layer(name)]
 

@@ -1,4 +1,4 @@
-"""Which weights are trained, or which adapters are added.
+"""Training methods: they choose the trained weights, or add adapters.
 
     full          every weight
     head          the heads, on a frozen encoder
@@ -7,7 +7,7 @@
     ia3           factors on keys, values and the feed-forward part, by peft (https://arxiv.org/abs/2205.05638)
     adapter       bottlenecks in every layer (``lexel.training.model.adapters``)
 
-The heads are always trained. Of a text classifier's head the pooler counts as a part, wherever it stands.
+The heads are always trained. The pooler counts as a part of a text classifier's head, wherever it is stored.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def apply_method(encoder: nn.Module, options: TrainingOptions) -> nn.ModuleList 
 
     Args:
         encoder: A model of transformers without a head, such as ``BertModel``.
-        options: What was asked for.
+        options: The options of the run.
 
     Returns:
         Bottleneck adapters, which the caller owns and trains; ``None`` for other methods.
@@ -63,7 +63,7 @@ def apply_method(encoder: nn.Module, options: TrainingOptions) -> nn.ModuleList 
 
 
 def adapter_entry(config: Any, options: TrainingOptions) -> dict[str, Any]:
-    """The entry ``adapter`` of ``lexel.json``: width and activation, which is the encoder's."""
+    """The entry ``adapter`` of ``lexel.json``: width, and the encoder's activation."""
     activation = getattr(config, family_of(config.model_type).required["activation"])
     return {"size": options.adapter_size, "activation": ACTIVATIONS[activation]}
 
@@ -121,7 +121,7 @@ def peft_config(encoder: nn.Module, options: TrainingOptions) -> Any:
 
 
 def _pattern(encoder: nn.Module, *parts: str) -> str:
-    """A pattern of those parts in every layer, also where the encoder stands in a model with a head."""
+    """A pattern for these parts in every layer, also if the encoder is inside a model with a head."""
     layers = _family(encoder).layers.split(".")[-2]
     return rf"(.*\.)?{layers}\.\d+\.({'|'.join(map(re.escape, parts))})"
 
@@ -135,7 +135,7 @@ def _ending(name: str) -> str:
 
 
 def merge_method(encoder: nn.Module, options: TrainingOptions) -> None:
-    """Merge low-rank updates and factors into the weights they change, in place; nothing for other methods."""
+    """Merge low-rank updates and factors into the weights that they change, in place; other methods have none."""
     if options.method not in PEFT_METHODS:
         return
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -148,7 +148,7 @@ def merge_method(encoder: nn.Module, options: TrainingOptions) -> None:
 
 
 def plain_names(encoder: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """An encoder's own tensors under the names that they have without peft."""
+    """An encoder's own tensors, with their names without peft."""
     for name, tensor in encoder.state_dict().items():
         if not _is_update(name):
             yield name.replace(".base_layer.", "."), tensor
@@ -168,15 +168,15 @@ def save_unmerged(
     heads: Mapping[str, torch.Tensor],
     task: str | None,
 ) -> None:
-    """Write what peft and Lexel load on the base model: the update and the heads.
+    """Write the update and the heads in a form that peft and Lexel load onto the base model.
 
     Args:
-        folder: Where to write ``adapter_config.json`` and ``adapter_model.safetensors``.
-        encoder: The encoder with peft's layers in it.
-        options: What was asked for.
+        folder: The folder for ``adapter_config.json`` and ``adapter_model.safetensors``.
+        encoder: The encoder with peft's layers.
+        options: The options of the run.
         base: Folder or hub id of the base model, and its commit.
-        prefix: What the encoder is called in the model with its head (``bert``), empty if it stands alone.
-        heads: The heads' tensors under the names they have beside the encoder.
+        prefix: The encoder's name in the model with its head (``bert``), empty without such a model.
+        heads: The heads' tensors, with their names next to the encoder.
         task: Task of the only head; ``None`` for several.
     """
     from safetensors.torch import save_file

@@ -18,12 +18,12 @@ from lexel.training.data.rows import HIDDEN, Batch, crf_key, teacher_key
 from lexel.training.model.attention import NAME as ATTENTION
 from lexel.training.model.attention import packed_mask
 from lexel.training.model.crf import Crf
-from lexel.training.model.nezha import NezhaConfig as NezhaConfig  # transformers' automatic classes know it then
+from lexel.training.model.nezha import NezhaConfig as NezhaConfig  # registers it with transformers' automatic classes
 from lexel.training.model.pointer import PointerHead
 from lexel.training.model.vectors import EmbedHead, SentenceHead, VectorHead
 
 Names = dict[str, str]
-"""What a module calls a tensor, and what a folder calls it."""
+"""A tensor's name in a module, and its name in a folder."""
 
 _DROPOUTS = ("classifier_dropout", "classifier_dropout_prob", "seq_classif_dropout", "hidden_dropout_prob", "dropout")
 
@@ -36,9 +36,9 @@ class MultiHead(nn.Module):  # type: ignore[misc]
 
     Attributes:
         encoder: One of transformers' classes, without its pooler.
-        heads: The heads by ``h_<name>`` (a module's name must not be that of a dictionary's method).
+        heads: The heads by ``h_<name>`` (a module's name must not be the name of a dictionary's method).
         adapters: Bottlenecks that the encoder runs, by layer, if it has any.
-        maps: To a teacher's width, one for each layer that is compared with the teacher's, if there is a teacher.
+        maps: Maps to a teacher's width, one for each compared layer, if there is a teacher.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         return self.heads[f"h_{name}"]
 
     def compare(self, layers: tuple[int, ...], maps: nn.ModuleList) -> None:
-        """Give some layers' hidden states beside the heads' scores, each through its map to a teacher's width."""
+        """Also return hidden states of some layers, each through its map to a teacher's width."""
         self._compared, self.maps = layers, maps
 
     def encode(self, batch: Batch) -> torch.Tensor:
@@ -85,7 +85,7 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         )
 
     def _masks(self, batch: Batch) -> torch.Tensor | dict[str, torch.Tensor]:
-        """The mask for all layers, or those that the encoder takes by name."""
+        """The mask for all layers, or the masks that the encoder takes by name."""
         dtype = next(self.encoder.parameters()).dtype
         if self._family.mask_maker is not None:
             module, _, method = self._family.mask_maker.rpartition(".")
@@ -102,10 +102,10 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         }
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """The scores of each head that the batch has targets for, at the slots that these are asked at.
+        """The scores of each head that the batch has targets for, at the slots of the targets.
 
-        Where a batch has what a teacher says, there are the student's hidden states in the teacher's width, too, under
-        ``HIDDEN``, and its vectors in the size of the teacher's, under ``teacher_key(head)``.
+        If a batch has a teacher's outputs, the result also has the student's hidden states in the teacher's width,
+        under ``HIDDEN``, and its vectors in the size of the teacher's, under ``teacher_key(head)``.
         """
         layers = self.layers(batch) if self.maps is not None and batch.hidden is not None else [self.encode(batch)]
         states = layers[-1]
@@ -127,34 +127,34 @@ class MultiHead(nn.Module):  # type: ignore[misc]
         return scores
 
     def picked(self, name: str, states: torch.Tensor, batch: Batch, slots: torch.Tensor | None) -> torch.Tensor:
-        """What a head looks at: the states of all slots or of some, or the means of their sequences."""
+        """The inputs of a head: the states of all slots or of some, or the means of their sequences."""
         head = self.head(name)
         if isinstance(head, OutputHead) and head.pooling != "first":
             states = _means_of_sequences(head.pooled_part(states), batch.sequences)
         return states if slots is None else states[slots]
 
     def score(self, name: str, states: torch.Tensor, *, pools: torch.Tensor | None = None) -> torch.Tensor:
-        """A head's scores from hidden states ``[picks, hidden]``; ``pools`` says which of them make a vector."""
+        """A head's scores from hidden states ``[picks, hidden]``; ``pools`` gives the vector that each belongs to."""
         head = self.head(name)
         more = (self.embeddings,) if isinstance(head, FillHead) else () if pools is None else (pools,)
         scores: torch.Tensor = head(states, *more)
         return scores
 
     def vectors(self, name: str, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-        """The vectors that a head makes of hidden states ``[picks, hidden]``, ``[sequences, size]``."""
+        """A head's vectors from hidden states ``[picks, hidden]``, ``[sequences, size]``."""
         head = self.head(name)
         assert isinstance(head, VectorHead)
         return head.vectors(states, pools)
 
     @property
     def embeddings(self) -> torch.Tensor:
-        """The encoder's table of pieces, ``[vocab, embedding]``."""
+        """The encoder's embedding table, ``[vocab, embedding]``."""
         table: torch.Tensor = self.encoder.get_input_embeddings().weight
         return table
 
 
 def unique_sequences(sequences: torch.Tensor) -> torch.Tensor:
-    """Numbers of sequences that differ between rows, too, ``[rows * length]``, from ``[rows, length]``."""
+    """Numbers of sequences that are unique across rows, ``[rows * length]``, from ``[rows, length]``."""
     rows = torch.arange(len(sequences), device=sequences.device)[:, None]
     return (sequences + rows * (int(sequences.max()) + 1)).view(-1)
 
@@ -169,16 +169,16 @@ def _means_of_sequences(states: torch.Tensor, sequences: torch.Tensor) -> torch.
 
 
 class OutputHead(nn.Module):  # type: ignore[misc]
-    """A linear map to labels, or to starts and ends of answers; in some heads another map stands before it.
+    """A linear map to labels, or to starts and ends of answers; some heads have another map before it.
 
     Args:
         hidden_size: Width of the states.
-        n_outputs: How many outputs there are.
-        dropout: Before the last map.
+        n_outputs: Number of outputs.
+        dropout: Dropout before the last map.
         before: The map before it, with its activation and norm, if there is one.
-        pooling: What it looks at: the slots that it is asked at, the means of their sequences, or all slots, with their
-            scores averaged.
-        crf: Transition scores that are trained with its tags, if there are any.
+        pooling: Its inputs: the slots of the targets, the means of their sequences, or all slots, with their scores
+            averaged.
+        crf: Transition scores that are trained with its tags, if any.
     """
 
     def __init__(
@@ -199,14 +199,14 @@ class OutputHead(nn.Module):  # type: ignore[misc]
         self.pooling = pooling
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Scores ``[slots, outputs]``, of what ``MultiHead.picked`` gave."""
+        """Scores ``[slots, outputs]`` from the inputs of ``MultiHead.picked``."""
         if self.before is not None and self.pooling != "scores":
             states = self.before(states)
         scores: torch.Tensor = self.output(self.dropout(states))
         return scores
 
     def pooled_part(self, states: torch.Tensor) -> torch.Tensor:
-        """What is averaged over a sequence: the states, or the last map's inputs, as that map is linear."""
+        """The values to average over a sequence: the states, or the last map's inputs, since that map is linear."""
         if self.before is None or self.pooling != "scores":
             return states
         mapped: torch.Tensor = self.before(states)
@@ -225,13 +225,13 @@ class Transform(nn.Module):  # type: ignore[misc]
         self.norm = norm
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """From ``[slots, sizes[0]]`` to ``[slots, sizes[1]]``."""
+        """Map ``[slots, sizes[0]]`` to ``[slots, sizes[1]]``."""
         mapped: torch.Tensor = self.activation(self.dense(states))
         return mapped if self.norm is None else self.norm(mapped)
 
 
 class FillHead(nn.Module):  # type: ignore[misc]
-    """A transformation, then the encoder's own table of pieces as the map to the vocabulary."""
+    """A transformation, then the encoder's own embedding table as the map to the vocabulary."""
 
     def __init__(self, before: Transform, vocab_size: int, *, has_bias: bool = True) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ def build_encoder(folder: str | None, config: PretrainedConfig, *, seed: int) ->
 
 
 def build_head(head: TrainedHead, config: PretrainedConfig, *, is_plain: bool) -> nn.Module:
-    """A new head with weights drawn as the encoder's are."""
+    """A new head, with weights initialised like the encoder's."""
     hidden = config.hidden_size
     family = family_of(config.model_type)
     if head.task == "fill":
@@ -320,7 +320,7 @@ def _pooling(config: PretrainedConfig, family: Family) -> Pooling:
 
 
 def _refuse_own_decoder(config: PretrainedConfig, family: Family, embedding_size: int) -> None:
-    """Refuse a masked-language model whose decoder cannot be the table of embeddings, as it is in training."""
+    """Refuse a masked-language model whose decoder cannot be tied to the embeddings, as training does."""
     if family.fill.dense is None:
         raise OptionError(
             f"heads: fill of a {family.name} model, whose head is a decoder of its own; training ties it to the "
@@ -343,7 +343,7 @@ def _draw(module: nn.Module, scale: float) -> None:
 
 
 def head_names(head: TrainedHead | Any, *, family: Family, prefix: str) -> Names:
-    """What a folder calls the tensors of a head, by the module's own names; of an embed head those that it may have."""
+    """The names of a head's tensors in a folder, by the module's names; for an embed head, all possible ones."""
     is_plain = not prefix.startswith("heads.")
     if head.task == "fill":
         own = FillNames(prefix, f"{prefix}.dense", f"{prefix}.layer_norm", "", f"{prefix}.bias")
@@ -364,7 +364,7 @@ def head_names(head: TrainedHead | Any, *, family: Family, prefix: str) -> Names
 
 
 def _output_names(task: str, family: Family, *, prefix: str | None) -> HeadNames:
-    """Names of a head in a plain folder, or under a prefix of Lexel's."""
+    """Names of a head in a plain folder, or with Lexel's prefix."""
     if prefix is None:
         return {"classify": family.classify, "answer": family.answer}.get(task, family.tagging)
     return HeadNames(f"{prefix}.dense", f"{prefix}.out_proj") if task == "classify" else HeadNames(None, prefix)
@@ -375,27 +375,27 @@ def _linear(own: str, there: str | None) -> Names:
 
 
 def tensors_of(module: nn.Module, names: Names) -> dict[str, torch.Tensor]:
-    """A head's tensors under the names that a folder gives them."""
+    """A head's tensors by their names in a folder."""
     state = module.state_dict()
     return {there: state[own] for own, there in names.items() if own in state}
 
 
 def fits(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a folder's tensors are just those of a head."""
+    """Whether a folder's tensors are exactly those of a head."""
     state = module.state_dict()
     own = {there: state[name].shape for name, there in names.items() if name in state}
     return own == {there: tensors[there].shape for there in names.values() if there in tensors}
 
 
 def load_head(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Take a head's weights from a folder's tensors."""
+    """Load a head's weights from a folder's tensors."""
     with torch.no_grad():
         for there, parameter in tensors_of(module, names).items():
             parameter.copy_(tensors[there])
 
 
 def load_rows(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tensor], rows: Mapping[int, int]) -> None:
-    """Take a head's weights from a folder's tensors, of its output the rows of some labels: own row to the folder's."""
+    """Load a head's weights from a folder's tensors; of its output, only some rows, mapped from own to folder's row."""
     own, theirs = list(rows), list(rows.values())
     state = module.state_dict()
     with torch.no_grad():
@@ -409,7 +409,7 @@ def load_rows(module: nn.Module, names: Names, tensors: Mapping[str, torch.Tenso
 def named_tensors(
     model: MultiHead, heads: Sequence[TrainedHead], *, family: Family, prefixes: Mapping[str, str], encoder_prefix: str
 ) -> dict[str, torch.Tensor]:
-    """All tensors of a model under the names that a folder gives them."""
+    """All tensors of a model by their names in a folder."""
     encoder = {f"{encoder_prefix}{name}": tensor for name, tensor in model.encoder.state_dict().items()}
     for head in heads:
         encoder |= tensors_of(model.head(head.name), head_names(head, family=family, prefix=prefixes[head.name]))

@@ -1,7 +1,7 @@
-"""NEZHA's encoder in PyTorch: transformers 5 does not have it any more.
+"""NEZHA's encoder in PyTorch, which transformers 5 no longer has.
 
-BERT's class of transformers, with the distances of Wei et al. 2019 (https://arxiv.org/abs/1909.00204) added to keys and
-values, and without a table of positions. Packed sequences are neighbours in their row, so distances are those of slots.
+It is transformers' BERT class, with the distances of Wei et al. 2019 (https://arxiv.org/abs/1909.00204) added to keys
+and values, and without position embeddings. A packed sequence is contiguous, so distances are those of slots.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lexel.encoder.families.nezha import distance_table
 
 
 class NezhaConfig(BertConfig):  # type: ignore[misc]
-    """BERT's settings, and the distance from which on all are alike."""
+    """BERT's settings, and the distance beyond which all distances are equal."""
 
     model_type = "nezha"
     max_relative_position: int = 64
@@ -54,7 +54,7 @@ def _away(length: int, longest: int, size: int) -> torch.Tensor:
 
 
 class NoPositions(nn.Module):  # type: ignore[misc]
-    """Stands where BERT has its table of positions."""
+    """Replaces BERT's position embeddings."""
 
     def forward(self, position_ids: torch.Tensor) -> torch.Tensor:
         """A zero that can be added to embeddings of any type."""
@@ -62,7 +62,7 @@ class NoPositions(nn.Module):  # type: ignore[misc]
 
 
 class NezhaModel(BertModel):  # type: ignore[misc]
-    """The encoder under the names of published checkpoints."""
+    """The encoder, with the names of published checkpoints."""
 
     config_class = NezhaConfig
     base_model_prefix = "nezha"

@@ -10,13 +10,13 @@ from lexel.pointers import PointerForm
 
 
 class PointerHead(nn.Module):  # type: ignore[misc]
-    """Queries and keys of each piece; ``span_scores`` makes them into scores.
+    """Queries and keys of each piece; ``span_scores`` turns them into scores.
 
     Args:
         hidden_size: Width of the states.
-        n_labels: How many labels there are.
-        form: How the head is built.
-        dropout: Before the first map.
+        n_labels: Number of labels.
+        form: The form of the head.
+        dropout: Dropout before the first map.
     """
 
     def __init__(self, hidden_size: int, n_labels: int, *, form: PointerForm, dropout: float) -> None:
@@ -30,7 +30,7 @@ class PointerHead(nn.Module):  # type: ignore[misc]
             self.q_dense = nn.Linear(2 * form.size, 2 * n_labels)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """What ``PointerForm.width`` describes, ``[pieces, width]``, from ``[pieces, hidden]``."""
+        """The outputs that ``PointerForm.width`` describes, ``[pieces, width]``, from ``[pieces, hidden]``."""
         states = self.dropout(states)
         if self.form.kind == "global-pointer":
             whole: torch.Tensor = self.dense(states)
@@ -58,7 +58,7 @@ def span_scores(outputs: torch.Tensor, form: PointerForm, *, n_labels: int) -> t
 
 
 def _turned(x: torch.Tensor) -> torch.Tensor:
-    """Neighbouring pairs of numbers turned by the angles of their positions, ``[..., pieces, size]``."""
+    """Neighbouring pairs of numbers, rotated by the angles of their positions, ``[..., pieces, size]``."""
     n, size = x.shape[-2:]
     rates = ROTARY_BASE ** (-2 * torch.arange(size // 2, device=x.device, dtype=torch.float64) / size)
     angles = torch.arange(n, device=x.device)[:, None] * rates

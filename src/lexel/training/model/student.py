@@ -1,4 +1,4 @@
-"""The sizes, pieces and heads of a student, which come from its teacher."""
+"""The sizes, pieces and heads of a student, derived from its teacher."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SIZES = {"num_hidden_layers": "layers", "hidden_size": "hidden size", "intermed
 
 
 def student_heads(options: TrainingOptions, teacher: Checkpoint) -> Mapping[str, HeadOptions]:
-    """The heads asked for; those that the teacher has, with its labels, and of vectors its pooling and their size."""
+    """The requested heads; those that the teacher has get its labels, and for vectors its pooling and size."""
     starts = {name: base_head(name, asked, teacher.heads) for name, asked in options.heads.items()}
     return {
         name: asked if (start := starts[name]) is None else _as_taught(asked, start, teacher)
@@ -54,7 +54,7 @@ def _as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> HeadOptio
 
 
 def _vectors_as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> HeadOptions:
-    """The teacher's pooling, and a dense map to vectors of its size where it has one."""
+    """The teacher's pooling, and a dense map to vectors of its size if it has one."""
     weights = teacher.open_weights()
     dense = read_dense(head, weights, hidden_size=teacher.config.hidden_size)
     if dense is None:
@@ -64,15 +64,15 @@ def _vectors_as_taught(asked: HeadOptions, head: Head, teacher: Checkpoint) -> H
 
 
 def student_modules(options: TrainingOptions, teacher: Checkpoint, *, hidden_size: int) -> SentenceModules | None:
-    """How a student of vectors pools, where its teacher has no head of its own for that: as the teacher's files say.
+    """How a student of vectors pools if its teacher has no head for that: as the teacher's files say.
 
     Args:
-        options: Whose heads are asked for.
+        options: The options of the run.
         teacher: The teacher.
         hidden_size: The student's width.
 
     Raises:
-        OptionError: If the teacher makes no vectors, or has maps that do not take the student's width.
+        OptionError: If the teacher makes no vectors, or has maps that do not fit the student's width.
     """
     asked = [(name, head) for name, head in options.heads.items() if head.task == "embed"]
     if not asked or base_head(*asked[0], teacher.heads) is not None:
@@ -93,7 +93,7 @@ def student_modules(options: TrainingOptions, teacher: Checkpoint, *, hidden_siz
 
 
 def student_config(options: TrainingOptions, teacher: Checkpoint) -> PretrainedConfig:
-    """The teacher's config with other sizes; heads and inner size go with the hidden size, if they are not given.
+    """The teacher's config with other sizes; by default, heads and inner size are in proportion to the hidden size.
 
     Raises:
         OptionError: If a size is larger than the teacher's.
@@ -112,7 +112,7 @@ def student_config(options: TrainingOptions, teacher: Checkpoint) -> PretrainedC
 
 
 def _divisor(hidden: int, width: int) -> int:
-    """The number of attention heads that makes them about as wide as the teacher's."""
+    """The number of attention heads for which their width is close to the teacher's."""
     return min((n for n in range(1, hidden + 1) if hidden % n == 0), key=lambda n: abs(hidden // n - width))
 
 
@@ -125,7 +125,7 @@ def _inner_key(config: PretrainedConfig) -> str:
 
 
 def _own_names(config: PretrainedConfig, values: Mapping[str, object]) -> dict[str, object]:
-    """Values under the names of a family; DistilBERT calls the inner size hidden_dim, ModernBERT lists its layers."""
+    """Values by the names of a family; DistilBERT calls the inner size hidden_dim, ModernBERT lists its layers."""
     inner = _inner_key(config)
     own = {inner if name == "intermediate_size" else name: value for name, value in values.items()}
     kinds, n = getattr(config, "layer_types", None), values.get("num_hidden_layers")
@@ -161,7 +161,7 @@ def check_data(options: TrainingOptions, tokenizer: Tokenizer) -> None:
     """Refuse training files without text, or with text that the teacher does not read.
 
     Raises:
-        DataError: If a file is so.
+        DataError: If there is such a file.
     """
     for file in options.train:
         check_texts(texts_of(file, options), tokenizer, where=file.path)
@@ -170,14 +170,14 @@ def check_data(options: TrainingOptions, tokenizer: Tokenizer) -> None:
 def cut_vocabulary(
     options: TrainingOptions, folder: Path, tokenizer: Tokenizer, *, cache: Path, process_group: ProcessGroup
 ) -> Path:
-    """A folder with the tokenizer's files for the pieces that the training files use most.
+    """A folder with the tokenizer's files for the most frequent pieces of the training files.
 
     Args:
-        options: How many pieces, and of which files.
+        options: The options of the run: the number of pieces, and the files.
         folder: The teacher's folder.
         tokenizer: The teacher's tokenizer.
-        cache: Where the folder is put, by a name made of all that it depends on.
-        process_group: Whose first process writes it.
+        cache: The parent of the folder, whose name is a checksum of everything that it depends on.
+        process_group: The processes; the first one writes it.
     """
     size = options.distill.vocabulary
     assert size is not None
@@ -193,7 +193,7 @@ def cut_vocabulary(
 
 
 def renew_config(config: PretrainedConfig, folder: Path, cut: Path) -> None:
-    """Put the indexes of a cut vocabulary into a config."""
+    """Write the indexes of a cut vocabulary into a config."""
     before, _ = read_vocabulary(folder)
     after, _ = read_vocabulary(cut)
     spelled = {index: piece for piece, index in before.items()}

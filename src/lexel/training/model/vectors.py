@@ -1,6 +1,6 @@
-"""Heads that make one vector of a text: one that is learnt, and the pooling of a sentence-transformers folder.
+"""Heads for vectors of texts: a trained one, and the pooling of a sentence-transformers folder.
 
-They pool as ``lexel.tasks.pooling`` does for prediction, with gradients, and each window of a text by itself.
+They pool like ``lexel.tasks.pooling``, but with gradients, and each window of a text separately.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _ACTIVATIONS: Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class VectorHead(nn.Module, ABC):  # type: ignore[misc]
-    """What makes the vector of a text.
+    """Computes the vector of a text.
 
-    It learns from a teacher's vectors, or from classes, or both. Of classes its scores are cosines with a vector of
-    each, times ``SHARPNESS``, so that texts of a class come to lie close together and apart from others
-    (https://arxiv.org/abs/1704.06369). The classes' vectors are left behind when the head is saved.
+    It learns from a teacher's vectors, or from classes, or both. For classes, its scores are cosines with a vector of
+    each class, times ``SHARPNESS``, so that texts of a class get close together and away from others
+    (https://arxiv.org/abs/1704.06369). The classes' vectors are not saved with the head.
 
     Attributes:
-        attention: What weighs the pieces, ``[1, hidden]``; ``None`` where nothing learnt does.
-        classes: The classes' vectors, ``[classes, size]``; ``None`` where no classes are known.
+        attention: Weights for scoring the pieces, ``[1, hidden]``; ``None`` without trained attention.
+        classes: The classes' vectors, ``[classes, size]``; ``None`` without classes.
     """
 
     SHARPNESS = 20.0
@@ -54,7 +54,7 @@ class VectorHead(nn.Module, ABC):  # type: ignore[misc]
         """The vector of each sequence, ``[sequences, size]``.
 
         Args:
-            states: Those of its pieces, ``[picks, hidden]``.
+            states: The states of its pieces, ``[picks, hidden]``.
             pools: The number of the sequence that each of them is pooled into, ``[picks]``.
         """
 
@@ -62,11 +62,11 @@ class VectorHead(nn.Module, ABC):  # type: ignore[misc]
     def in_teacher_space(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """The vectors in the size of a teacher's; ``to`` brings hidden states to the teacher's width."""
+        """The vectors in the size of a teacher's; ``to`` maps hidden states to the teacher's width."""
 
 
 class EmbedHead(VectorHead):
-    """Pieces weighed by attention or their mean, and a dense map with tanh, if there is one."""
+    """Pieces weighted by attention or their mean, and a dense map with tanh, if there is one."""
 
     def __init__(self, hidden_size: int, n_classes: int, *, pooling: HeadPooling, dimensions: int | None) -> None:
         super().__init__()
@@ -91,13 +91,13 @@ class EmbedHead(VectorHead):
     def in_teacher_space(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """The vectors in the size of a teacher's, which a dense map has by itself."""
+        """The vectors in the size of a teacher's; a dense map already gives this size."""
         vectors = self.vectors(states, pools)
         return vectors if self.dense is not None else to(vectors)
 
 
 class SentenceHead(VectorHead):
-    """The pooling that sentence-transformers' files tell of, and what follows it; none of it is trained."""
+    """The pooling in sentence-transformers' files, and the steps after it; it has no trained weights."""
 
     def __init__(self, hidden_size: int, n_classes: int, *, modules: SentenceModules) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class SentenceHead(VectorHead):
     def in_teacher_space(
         self, states: torch.Tensor, pools: torch.Tensor, *, to: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """The vectors that are pooled of states in a teacher's width."""
+        """The vectors pooled from states in a teacher's width."""
         return self.vectors(to(states), pools)
 
 
@@ -125,7 +125,7 @@ def _class_vectors(size: int, n_classes: int) -> nn.Linear | None:
 
 
 def _pooled(way: PoolingMode, states: torch.Tensor, pools: torch.Tensor) -> torch.Tensor:
-    """One vector of each sequence's states, ``[sequences, hidden]``."""
+    """One vector per sequence, ``[sequences, hidden]``."""
     counts = pools.bincount()
     ends, shape = counts.cumsum(0), (len(counts), states.shape[1])
     if way == "cls":
@@ -144,7 +144,7 @@ def _pooled(way: PoolingMode, states: torch.Tensor, pools: torch.Tensor) -> torc
 
 
 def _stepped(step: Step, vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors after a step that follows pooling."""
+    """Vectors after one of the steps after pooling."""
     if isinstance(step, str):
         return F.normalize(vectors)
     weight = torch.tensor(step.weight).to(vectors)

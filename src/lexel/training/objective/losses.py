@@ -1,4 +1,4 @@
-"""Losses as sums over labelled positions divided by the whole step's count, so that parts of a step add up."""
+"""Losses: sums over labelled positions, divided by the count of the whole step, so that parts of a step add up."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from lexel.training.data.rows import HIDDEN, Batch, Examples, Target, crf_key, t
 from lexel.training.objective.spans import spans_loss
 
 _LARGE = 1024
-"""From this many outputs on, the cross entropy keeps to the scores' own type, in one buffer."""
+"""From this number of outputs on, the cross entropy is computed in the scores' own type, in one buffer."""
 
 
 class LargeCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
-    """Cross entropy over a vocabulary, in the scores' type and one buffer: a third of the time of the plain one."""
+    """Cross entropy over a vocabulary, in the scores' type and one buffer: three times as fast as PyTorch's."""
 
     @staticmethod
     def forward(ctx: Any, scores: torch.Tensor, labels: torch.Tensor, total: float) -> torch.Tensor:
-        """The sum over positions divided by ``total``; keeps the probabilities for the way back."""
+        """The sum over positions divided by ``total``; keeps the probabilities for the backward pass."""
         probs = torch.softmax(scores, -1)
         ctx.save_for_backward(probs, labels)
         ctx.total = total
@@ -44,10 +44,10 @@ class LargeCrossEntropy(torch.autograd.Function):  # type: ignore[misc]
 def label_loss(
     scores: torch.Tensor, labels: torch.Tensor, *, weights: torch.Tensor | None, smoothing: float, focal_gamma: float
 ) -> torch.Tensor:
-    """Cross entropy of one label a position, summed over the labelled positions.
+    """Cross entropy of one label per position, summed over the labelled positions.
 
-    The whole loss of a position is weighted by its gold label, the smoothed share included: PyTorch would weight each
-    label's share by that label, so that rare and absent labels dominate.
+    The whole loss of a position, including the smoothed share, is weighted by its gold label. PyTorch would weight
+    each label's share by that label, so that rare and absent labels dominate.
 
     Args:
         scores: Scores before softmax, ``[positions, labels]``.
@@ -76,7 +76,7 @@ def label_loss(
 def labels_loss(
     scores: torch.Tensor, labels: torch.Tensor, *, weights: torch.Tensor | None, focal_gamma: float
 ) -> torch.Tensor:
-    """Binary cross entropy of any number of labels a text, summed; ``labels`` are 0 or 1, ``[texts, labels]``."""
+    """Binary cross entropy of any number of labels per text, summed; ``labels`` are 0 or 1, ``[texts, labels]``."""
     own = None if weights is None else weights.to(scores.device)
     losses = F.binary_cross_entropy_with_logits(scores.float(), labels, weight=own, reduction="none")
     if focal_gamma:
@@ -92,7 +92,7 @@ def class_weights(
 
     Args:
         heads: The heads.
-        asked: ``balanced``, or weights by label, 1 for others; ``None`` for no weights.
+        asked: ``balanced``, or weights by label, with 1 for others; ``None`` for no weights.
         examples: The training examples, whose labels are counted.
     """
     if asked is None:
@@ -112,7 +112,7 @@ def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float32]:
     """Weights that give every label of the data the same total; a label that never occurs weighs nothing.
 
     Args:
-        counts: How often each label occurs, ``[labels]``.
+        counts: Number of occurrences of each label, ``[labels]``.
     """
     occurs = counts > 0
     mean = counts.sum() / max(int(occurs.sum()), 1)
@@ -123,15 +123,15 @@ def answer_loss(scores: torch.Tensor, places: torch.Tensor, segments: torch.Tens
     """Cross entropy of first and last pieces over the slots of their sequence; the sum over sequences of the mean.
 
     Args:
-        scores: For each slot, of being the first and the last piece, ``[slots, 2]``.
-        places: The right slots, ``[sequences, 2]``.
-        segments: The sequence of each slot; the number of sequences where it is in none, ``[slots]``.
+        scores: For each slot, its scores as the first and as the last piece, ``[slots, 2]``.
+        places: The gold slots, ``[sequences, 2]``.
+        segments: The sequence of each slot; the number of sequences for a slot in none, ``[slots]``.
     """
     return -log_softmax_within(scores, segments, n=len(places)).gather(0, places).mean(1).sum()
 
 
 def log_softmax_within(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
-    """Log probabilities of slots among those of their segment, of ``n`` and one of the slots in none, as ``scores``."""
+    """Log-probabilities of slots within their segment, shaped as ``scores``; segment ``n`` has the slots in none."""
     index = segments[:, None].expand_as(scores)
     largest = scores.new_full((n + 1, scores.shape[1]), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
     sums = scores.new_zeros(n + 1, scores.shape[1]).index_add(0, segments, (scores - largest[segments]).exp())
@@ -139,10 +139,10 @@ def log_softmax_within(scores: torch.Tensor, segments: torch.Tensor, *, n: int) 
 
 
 def soft_loss(scores: torch.Tensor, target: Target, *, temperature: float, problem: str | None) -> torch.Tensor:
-    """How far scores are from a teacher's: the sum over the picks, or over the sequences of an answer.
+    """The loss of scores against a teacher's: the sum over the picks, or over the sequences of an answer.
 
-    Divergence of the probabilities at a temperature, times its square, which keeps the gradient's size
-    (https://arxiv.org/abs/1503.02531); of numbers the squared difference.
+    It is the divergence of the probabilities at a temperature, times its square, which keeps the gradient's size
+    (https://arxiv.org/abs/1503.02531); for regression, the squared difference.
     """
     assert target.soft is not None
     wanted = target.soft.scores.float()
@@ -161,10 +161,10 @@ def soft_loss(scores: torch.Tensor, target: Target, *, temperature: float, probl
 
 
 def vector_loss(vectors: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """How far vectors ``[sequences, size]`` point from a teacher's: the sum of 1 - cosine over the sequences.
+    """The loss of vectors ``[sequences, size]`` against a teacher's: the sum of 1 - cosine over the sequences.
 
-    That is half the squared distance of the two at length 1. Vectors of sentences are learnt from a teacher's by their
-    squared distance in https://arxiv.org/abs/2004.09813, directions of its states in https://arxiv.org/abs/1910.01108.
+    This is half the squared distance of the two at length 1. https://arxiv.org/abs/2004.09813 trains sentence vectors
+    by the squared distance to a teacher's, https://arxiv.org/abs/1910.01108 uses the directions of its states.
     """
     return (1 - F.cosine_similarity(vectors.float(), wanted.float(), dim=1)).sum()
 
@@ -177,10 +177,10 @@ class Losses:
         smoothing: Share of each label's probability that is spread over all labels.
         class_weights: By head, the weight of each label, ``[labels]``.
         focal_gamma: Exponent of the focal loss of heads with labels; 0 for plain cross entropy.
-        distill: What is learnt from a teacher, if there is one; its losses are ``teacher_key(head)`` and ``HIDDEN``.
+        distill: Options of distillation, if there is a teacher; its losses are ``teacher_key(head)`` and ``HIDDEN``.
 
     Attributes:
-        weights: What each loss counts for, by name, in the order of ``totals``.
+        weights: The weight of each loss by name, in the order of ``totals``.
     """
 
     def __init__(
@@ -203,11 +203,11 @@ class Losses:
 
     @property
     def names(self) -> list[str]:
-        """The losses' names, in the order of ``totals``: those of the heads, and what is learnt from a teacher."""
+        """The losses' names, in the order of ``totals``: those of the heads, and those of a teacher."""
         return list(self.weights)
 
     def totals(self, batch: Batch | None) -> list[float]:
-        """By loss, what a batch's is a mean over: its labels, or their weights; of a teacher's, where it was asked."""
+        """By loss, the divisor of a batch's mean: its labels, or their weights; for a teacher, the compared slots."""
         return [0.0 if batch is None else self._total(batch, name) for name in self.names]
 
     def _total(self, batch: Batch, name: str) -> float:
@@ -225,7 +225,7 @@ class Losses:
         return float(weights[labels].sum())
 
     def of(self, scores: Mapping[str, torch.Tensor], batch: Batch, totals: Sequence[float]) -> dict[str, torch.Tensor]:
-        """By name, this batch's part of the mean loss over ``totals``; without what each counts for."""
+        """By name, this batch's part of the mean loss over ``totals``, without the weights."""
         found = {}
         for name, total in zip(self.names, totals, strict=True):
             if total > 0 and self._total(batch, name) > 0:
@@ -269,7 +269,7 @@ class Losses:
         gamma = self._focal_gamma if self._has_labels[name] else 0.0
         if self._problems.get(name) == "multi":
             return labels_loss(scores, labels, weights=weights, focal_gamma=gamma) / total
-        is_picked = target.slots is not None  # then each has a label
+        is_picked = target.slots is not None  # then every position has a label
         if scores.shape[-1] >= _LARGE and is_picked and weights is None and not self._smoothing and not gamma:
             loss: torch.Tensor = LargeCrossEntropy.apply(scores, labels, total)
             return loss
@@ -278,7 +278,7 @@ class Losses:
 
 
 def _weights_of(heads: Sequence[TrainedHead], distill: DistillOptions | None) -> Iterator[tuple[str, float]]:
-    """What each loss counts for, those that count for nothing left out."""
+    """The weight of each loss, without losses of weight 0."""
     gold = 1.0 if distill is None else distill.gold_weight
     if gold:
         yield from ((head.name, head.options.loss_weight * gold) for head in heads)

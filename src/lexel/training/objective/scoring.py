@@ -1,7 +1,7 @@
 """Evaluation during training: the best tag of each piece, counted document by document in constant memory.
 
-Tags are decided without Viterbi decoding, and words and entities are runs of pieces. The figures choose the best
-weights; ``lexel evaluate`` evaluates the finished folder.
+Tags are decided without Viterbi decoding, and words and entities are runs of pieces. The figures are for choosing the
+best weights; ``lexel evaluate`` evaluates the finished folder.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Counts:
 
     Attributes:
         values: Gold, predicted and correct spans or classes; correct labels and all labels; the loss and its total.
-        by_type: Gold, predicted and correct of each type or label, ``[types, 3]``.
+        by_type: Gold, predicted and correct counts of each type or label, ``[types, 3]``.
     """
 
     by_type: NDArray[np.float64]
@@ -60,27 +60,27 @@ class _Counts:
         self.add(right=float((gold == predicted).sum()), n=len(gold))
 
     def flat(self) -> list[float]:
-        """All sums in a row, to be added over processes."""
+        """All sums in one array, for adding over processes."""
         return [*self.values.tolist(), *self.by_type.ravel().tolist()]
 
     def restore(self, row: Sequence[float]) -> None:
-        """Take the sums from a row of ``flat``."""
+        """Set the sums from an array of ``flat``."""
         self.values = np.array(row[:_SUMS])
         self.by_type = np.array(row[_SUMS:]).reshape(-1, 3)
 
 
 class Scorer:
-    """Measures a model on examples.
+    """Evaluates a model on examples.
 
     Args:
-        examples: What to measure on.
+        examples: The examples.
         builder: Makes batches of them.
         heads: The heads.
         losses: Their losses.
         max_length: Longest sequence.
-        batch_pieces: Slots of a batch.
+        batch_pieces: Slots per batch.
         process_group: The processes that share the work.
-        metric: A figure to report beside the usual ones, such as ``entities/PER/f1``.
+        metric: A figure to report in addition to the usual ones, such as ``entities/PER/f1``.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Scorer:
         return figures | {name: value for name, value in by_type.items() if name == self._metric}
 
     def _chunk(self, model: MultiHead, sequences: IntArray, documents: IntArray, counts: Mapping[str, _Counts]) -> None:
-        """Measure some whole documents."""
+        """Evaluate some whole documents."""
         lengths = self._examples.lengths[sequences]
         starts = np.cumsum(lengths) - lengths
         tagging = [head for head in self._heads if head.is_tagging]
@@ -214,7 +214,7 @@ def _count_sequences(scores: torch.Tensor, target: Target, counts: _Counts) -> N
 def _best_in(scores: torch.Tensor, segments: torch.Tensor, *, n: int) -> torch.Tensor:
     """The slot with the best score in each of ``n`` sequences."""
     largest = scores.new_full((n + 1,), -torch.inf).scatter_reduce(0, segments, scores, "amax")
-    at = torch.nonzero(scores == largest[segments])[:, 0].flip(0)  # the first of equals is written last
+    at = torch.nonzero(scores == largest[segments])[:, 0].flip(0)  # of equals, the first is written last
     best = torch.zeros(n + 1, dtype=torch.int64)
     best[segments[at]] = at
     return best[:n]
@@ -256,8 +256,8 @@ def _count(head: TrainedHead, gold: IntArray, best: IntArray, document: IntArray
 def columns(heads: Sequence[TrainedHead], sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     """The table's columns from each head's sums.
 
-    With one head its figures stand under plain names; with several, ``<head>/<figure>``, and ``f1`` is the mean of
-    the heads' main figures. One label a word has no F1: all words are given, and it would be the accuracy again.
+    With one head, its figures have plain names; with several, ``<head>/<figure>``, and ``f1`` is the mean of the
+    heads' main figures. Labels of given words have no F1: it would equal the accuracy.
     """
     found: dict[str, float] = {}
     main, losses = [], []
@@ -299,7 +299,7 @@ def metric_of(heads: Sequence[TrainedHead], asked: str | None) -> str:
     """The column that decides which weights are best; ``eval_loss`` and the like are transformers' names.
 
     Raises:
-        OptionError: If measuring these heads gives no such column.
+        OptionError: If these heads have no such column.
     """
     known = columns(heads, {head.name: np.ones(_SUMS) for head in heads})
     if asked is None:

@@ -1,4 +1,4 @@
-"""What spans cost, and which of them a head finds, sequence by sequence."""
+"""The loss of spans, and the spans that a head finds, sequence by sequence."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lexel.training.model.pointer import span_scores
 def spans_loss(outputs: torch.Tensor, targets: SpanTargets, form: PointerForm, *, n_labels: int) -> torch.Tensor:
     """Multi-label categorical cross entropy (https://arxiv.org/abs/2208.02955), summed over known sequences.
 
-    For each label the right spans shall score above 0 and all others below: the logarithm of one plus the sum of
-    ``exp(score)`` over wrong spans, and the same of ``exp(-score)`` over right ones. The mean over the labels counts.
+    For each label, gold spans should score above 0 and all others below: the logarithm of one plus the sum of
+    ``exp(score)`` over other spans, plus the same of ``exp(-score)`` over gold spans, averaged over the labels.
 
     Args:
-        outputs: What the head gives for the pieces of all sequences, ``[pieces, width]``.
-        targets: The right spans.
-        form: How the head is built.
-        n_labels: How many labels it has; others in the data are left out.
+        outputs: The head's outputs for the pieces of all sequences, ``[pieces, width]``.
+        targets: The gold spans.
+        form: The form of the head.
+        n_labels: Number of its labels; other labels of the data are left out.
     """
     losses = [outputs.float().sum() * 0]
     for gold, scores, allowed in _sequences(outputs, targets, form, n_labels=n_labels):
@@ -57,7 +57,7 @@ def count_found(
 def _sequences(
     outputs: torch.Tensor, targets: SpanTargets, form: PointerForm, *, n_labels: int
 ) -> Iterator[tuple[GoldSpans, torch.Tensor, torch.Tensor]]:
-    """Of each known sequence its spans, all scores ``[labels, pieces, pieces]``, and which pairs count."""
+    """For each known sequence, its spans, all scores ``[labels, pieces, pieces]``, and the pairs that count."""
     for i, gold in enumerate(targets.gold):
         start, end = targets.bounds[i], targets.bounds[i + 1]
         if not gold.is_known or start == end:

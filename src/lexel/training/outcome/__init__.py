@@ -1,1 +1,1 @@
-"""What a run leaves behind: the finished folder, its records and plots."""
+"""The outputs of a run: the finished folder, its records and plots."""

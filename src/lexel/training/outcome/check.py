@@ -1,4 +1,4 @@
-"""The saved folder, loaded again, must give the scores of the trained model."""
+"""Checks that the saved folder, loaded again, gives the scores of the trained model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lexel.training.start.setup import Setup
 _SEQUENCES = 200
 _ROWS = 8
 _TOLERANCE = {"float32": 2e-3, "float16": 5e-2}
-"""Largest difference of a score, beside the largest score; float16 rounds each weight to eleven bits."""
+"""Largest difference of a score, relative to the largest score; float16 rounds each weight to eleven bits."""
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
@@ -31,8 +31,8 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
     Args:
         folder: The saved folder.
         model: The model with the weights that were saved, in float32.
-        setup: What the run started from.
-        examples: Where a few hundred sequences are taken from.
+        setup: The setup of the run.
+        examples: The source of a few hundred sequences.
         builder: Makes batches of them.
 
     Raises:
@@ -43,7 +43,7 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
     model.eval()
     names = [head.name for head in setup.heads]
     described = [head.name for head in setup.heads if head.modules is None]
-    stored = dict(zip(described, checkpoint.heads, strict=True))  # a plain folder names its one head by its labels
+    stored = dict(zip(described, checkpoint.heads, strict=True))  # a plain folder names its only head by its labels
     for name in names:
         head = model.head(name)
         if isinstance(head, VectorHead) and head.attention is None:
@@ -66,7 +66,7 @@ def check_saved(folder: Path, model: MultiHead, setup: Setup, examples: Examples
 
 
 def _of_pieces(model: MultiHead, name: str, states: torch.Tensor) -> torch.Tensor:
-    """What an engine gives of pieces: a head's scores; of a head for vectors the shares, or without them the states."""
+    """An engine's outputs for pieces: a head's scores; for vectors, the shares, or without them the states."""
     head = model.head(name)
     if not isinstance(head, VectorHead):
         return model.score(name, states)

@@ -63,7 +63,7 @@ def evaluate_folder(folder: Path, setup: Setup, *, name: str, threads: int) -> t
 
 
 def _reader_of(folder: Path, tasks: set[str], *, threads: int) -> Tagger | Classifier | Answerer | None:
-    """Load what reads the folder, if it has a head that is evaluated."""
+    """Load the reader of the folder, if it has a head that is evaluated."""
     if tasks & set(TAGGING):
         return Tagger.load(open_checkpoint(folder, is_own=True), precision="float32", threads=threads)
     if "classify" in tasks:

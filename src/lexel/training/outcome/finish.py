@@ -1,4 +1,4 @@
-"""The finished folder: written aside, checked, described, and moved into its place."""
+"""Finishes the folder: writes it under another name, checks and describes it, and moves it into place."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from lexel.training.outcome.save import write_model
 from lexel.training.start.setup import Setup
 
 UNFINISHED = "finished.partial"
-"""Where the folder is put together, inside the output folder."""
+"""The folder inside the output folder where the result is put together."""
 
 FEATURES = "features"
-"""Where the files' columns are kept while training."""
+"""The folder of the files' columns during training."""
 
 WEIGHTS = "model.safetensors"
-"""The file that is put in its place last: a folder that has it is whole."""
+"""The file that is moved into place last: a folder that has it is complete."""
 
 TELLING_SIZE = 1_000_000
-"""The card of a smaller model has no speed, which would be that of Python's calls."""
+"""Smaller models get no speed in their card: it would mostly measure Python's overhead."""
 
 
 def write_folder(
@@ -54,15 +54,15 @@ def write_folder(
     Args:
         folder: The output folder.
         model: The model with the weights to be saved, in float32.
-        setup: What the run started from.
-        examples: What the saved folder is compared with the model on.
+        setup: The setup of the run.
+        examples: The examples for comparing the saved folder with the model.
         builder: Makes batches of them.
-        run: What came of the run, for ``training.json``.
-        n_trained: Numbers that were trained.
-        threads: Threads to evaluate with.
+        run: The results of the run, for ``training.json``.
+        n_trained: Number of trained parameters.
+        threads: Number of threads for the evaluation.
 
     Raises:
-        CheckpointError: If the disk refuses, or the folder says something else than the model.
+        CheckpointError: If the disk refuses, or the folder gives other scores than the model.
     """
     partial = folder / UNFINISHED
     shutil.rmtree(partial, ignore_errors=True)
@@ -74,7 +74,7 @@ def write_folder(
         check_saved(partial, model, setup, examples, builder)
         about.write(partial, name=str(folder), threads=threads)
         write_provenance(partial, about.step())
-        # The answers of the recipe's card stand among the options in training.json.
+        # The answers for the card in the recipe are among the options in training.json.
         card = write_card(partial, measure=numbers >= TELLING_SIZE)
         follow_umask(partial)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == WEIGHTS):
@@ -85,14 +85,14 @@ def write_folder(
 
 
 def _put(path: Path, place: Path) -> None:
-    """Move a file or folder to its place; a folder that a killed run put there gives way."""
+    """Move a file or folder into place, and replace a folder that a killed run put there."""
     if place.is_dir():
         shutil.rmtree(place)
     path.replace(place)
 
 
 def clear(folder: Path, *, keep: int) -> None:
-    """Remove what was needed while training, but the last checkpoints asked for."""
+    """Remove temporary files of training, except the checkpoints to keep."""
     checkpoints.remove_old(folder, keep=keep)
     if not keep:
         shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
@@ -110,12 +110,12 @@ class _About:
         return dict(without_folders(training_record(self._setup, run=self._run, parameters=self._parameters)))
 
     def made(self) -> dict[str, Any]:
-        """What ``lexel.json`` says of how the model was made."""
+        """The entry of ``lexel.json`` on how the model was made."""
         data = {f"{file['name']}, {file['role']}": file["sha256"] for file in self.record()["data"]}
         return {"by": TRAINED, "seed": self._setup.options.seed, "steps": self._run["steps"], "data": data}
 
     def step(self) -> Step:
-        """How the model was made, and what went in."""
+        """How the model was made, and from what."""
         record, setup = self.record(), self._setup
         models = [
             base_material(checkpoint, kind=kind)

@@ -30,13 +30,13 @@ _STYLE = (
 
 
 def plot(table: Sequence[Row]) -> str:
-    """Losses above, scores below, over the steps; values that are not numbers are left out.
+    """Losses above, scores below, over the steps; NaN values are left out.
 
     Args:
         table: The rows of a run's table.
 
     Returns:
-        An SVG document, readable on light and on dark ground.
+        An SVG document, readable on a light and on a dark background.
     """
     panels = [("loss", [_series(table, name) for name in _LOSSES])]
     panels.append(("score", [_series(table, name) for name in _scores_of(table)]))
@@ -63,7 +63,7 @@ def _series(table: Sequence[Row], name: str) -> _Series:
 
 
 def _scores_of(table: Sequence[Row]) -> list[str]:
-    """F1 of each head; where a head has none, its accuracy or whatever else lies between 0 and 1."""
+    """F1 of each head; if a head has none, its accuracy or another figure between 0 and 1."""
     found: dict[str, str] = {}
     names = list(dict.fromkeys(name for row in table for name in row))
     for metric in ("f1", "accuracy", "exact_match", "mcc"):
@@ -117,7 +117,7 @@ class _Panel:
 
 
 def ticks_of(low: float, high: float) -> list[float]:
-    """Three to eight round numbers that enclose a range; a range of next to nothing is widened."""
+    """Three to eight round numbers that enclose a range; a very small range is widened."""
     if high - low <= 1e-6 * max(abs(low), abs(high), 1.0):
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / 5

@@ -27,12 +27,12 @@ ROLES = ("train", "validation", "test")
 
 
 def training_record(setup: Setup, *, run: Mapping[str, Any], parameters: Mapping[str, int]) -> dict[str, Any]:
-    """What ``training.json`` holds.
+    """The content of ``training.json``.
 
     Args:
-        setup: What the run started from.
-        run: What came of it: ``table``, ``best``, ``steps``, ``seconds`` ...
-        parameters: Numbers in the model, and those that were trained.
+        setup: The setup of the run.
+        run: The results of the run: ``table``, ``best``, ``steps``, ``seconds`` ...
+        parameters: Number of parameters, and of trained ones.
     """
     config, options = setup.config, setup.options
     train = setup.files["train"]
@@ -69,14 +69,14 @@ def training_record(setup: Setup, *, run: Mapping[str, Any], parameters: Mapping
 
 
 def command() -> str:
-    """What was typed, or the program that called."""
+    """The command line, or the calling program."""
     name = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
     name = "lexel" if name == "__main__.py" else name  # python -m lexel
     return shlex.join([name, *map(_without_folder, sys.argv[1:])])
 
 
 def without_folders(values: Any) -> Any:
-    """JSON values that may be published: absolute paths lose their folders, which are nobody else's business."""
+    """JSON values that can be published: absolute paths lose their folders, which are private."""
     if isinstance(values, Mapping):
         return {key: without_folders(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
@@ -89,7 +89,7 @@ def _without_folder(word: str) -> str:
 
 
 def environment(*, threads: int, processes: int, precision: str) -> dict[str, Any]:
-    """Where a model was made."""
+    """The machine that made a model."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -102,7 +102,7 @@ def environment(*, threads: int, processes: int, precision: str) -> dict[str, An
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, if the system provides it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -147,7 +147,7 @@ def _file(file: DataFile, features: Features) -> dict[str, Any]:
 
 
 def _labels(labels: Sequence[str], counts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The data's labels by their counts, or a head's own where it has no others."""
+    """The data's labels with their counts, or else the head's own labels."""
     if not counts:
         return [{"label": label, "count": None, "example": None} for label in labels]
     ordered = sorted(counts.items(), key=lambda item: (-item[1].count, item[0]))
@@ -155,7 +155,7 @@ def _labels(labels: Sequence[str], counts: Mapping[str, Any]) -> list[dict[str, 
 
 
 def format_name(file: DataFile) -> str:
-    """What a file's format is called: one of documents, else the ending's."""
+    """The name of a file's format: a format of documents, else by the ending."""
     if file.format:
         return file.format
     try:

@@ -1,4 +1,4 @@
-"""Saving a model: weights under their usual names, config, tokenizer files and ``lexel.json``."""
+"""Saves a model: weights with their usual names, config, tokenizer files and ``lexel.json``."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _PROBLEMS = {
 
 
 def is_plain(heads: Sequence[TrainedHead]) -> bool:
-    """Whether a folder is one as Hugging Face has them: with one head, of a kind that is known there."""
+    """Whether a folder is a plain Hugging Face folder: with one head, of a kind that transformers knows."""
     return len(heads) == 1 and heads[0].task not in ("embed", "spans") and not heads[0].options.crf
 
 
 def prefixes_of(heads: list[TrainedHead], *, family: Family) -> dict[str, str]:
-    """Where each head's tensors stand: plain Hugging Face names for one that has them, else ``heads.<name>``."""
+    """The prefix of each head's tensors: plain Hugging Face names if possible, else ``heads.<name>``."""
     if not is_plain(heads):
         return {head.name: f"heads.{head.name}" for head in heads}
     plain = {"fill": family.fill.prefix, "answer": family.answer.output}
@@ -43,7 +43,7 @@ def prefixes_of(heads: list[TrainedHead], *, family: Family) -> dict[str, str]:
 
 
 def write_model(folder: Path, model: MultiHead, setup: Setup, *, made: Mapping[str, Any]) -> None:
-    """Write weights, config, tokenizer files, ``lexel.json`` and how a teacher pools into a folder that is there."""
+    """Write weights, config, tokenizer files, ``lexel.json`` and a teacher's pooling into an existing folder."""
     prefixes = prefixes_of(setup.heads, family=setup.family)
     if setup.options.method in PEFT_METHODS and not setup.options.merge:
         save_update(folder / "adapter", model, setup, prefixes)
@@ -116,7 +116,7 @@ def _config(setup: Setup) -> dict[str, Any]:
 def _description(setup: Setup, prefixes: Mapping[str, str], made: Mapping[str, Any]) -> dict[str, Any]:
     heads = {}
     for head in setup.heads:
-        if head.modules is not None:  # which files of their own tell of
+        if head.modules is not None:  # which has its own files
             continue
         entry: dict[str, Any] = {"task": head.task, "prefix": prefixes[head.name]}
         if head.labels and head.task != "embed":

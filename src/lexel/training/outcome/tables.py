@@ -1,7 +1,7 @@
-"""The table of a training run, a row for each evaluation, as text in columns and as Markdown.
+"""The table of a training run, with a row for each evaluation, as text in columns and as Markdown.
 
 A row has ``step``, ``epoch``, ``training_loss``, ``learning_rate``, ``validation_loss`` and figures of the heads
-(``f1``, or ``words/f1`` where there are several). What no row has is left out.
+(``f1``, or ``words/f1`` with several heads). Columns without values are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TITLES = {
     "f1": "F1",
 }
 _SPARED = ("learning_rate",)
-"""Left out where there is little room: the schedule says it."""
+"""Columns that are left out if there is little room, because the schedule determines them."""
 
 
 def columns_of(rows: Sequence[Row], *, short: bool = False) -> list[str]:
@@ -26,7 +26,7 @@ def columns_of(rows: Sequence[Row], *, short: bool = False) -> list[str]:
 
     Args:
         rows: The table.
-        short: Leave out what can be spared; of several heads keep their F1, or their accuracy where there is no F1.
+        short: Leave out less important columns; for several heads, keep their F1, or their accuracy without F1.
     """
     names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
     if not short:
@@ -41,14 +41,14 @@ def _is_telling(name: str, heads_with_f1: set[str]) -> bool:
 
 
 def title_of(column: str) -> str:
-    """What a column is called: ``validation loss``, ``words F1``."""
+    """The title of a column: ``validation loss``, ``words F1``."""
     head, slash, metric = column.rpartition("/")
     title = _TITLES.get(metric, metric.replace("_", " "))
     return f"{head} {title}" if slash else title
 
 
 def cell(column: str, value: Any) -> str:
-    """A value as it is shown: losses and scores with four digits, steps with commas."""
+    """A value as text: losses and scores with four digits, steps with commas."""
     if value is None:
         return ""
     if column == "learning_rate":
@@ -59,9 +59,9 @@ def cell(column: str, value: Any) -> str:
 
 
 def lines_of(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """The table as lines of text, its titles first; numbers are set to the right.
+    """The table as lines of text, with titles first; numbers are right-aligned.
 
-    The width of a column follows from its title alone, so that lines can be printed one after the other.
+    The width of a column depends only on its title, so that lines can be printed one by one.
     """
     widths = [max(len(title_of(column)), _room(column)) for column in columns]
     titles = "  ".join(title_of(column).rjust(width) for column, width in zip(columns, widths, strict=True))

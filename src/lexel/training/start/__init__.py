@@ -1,1 +1,1 @@
-"""What happens before the first step: files, labels, the model, and the plan of a dry run."""
+"""Preparation of a run: files, labels, the model, and the plan of a dry run."""

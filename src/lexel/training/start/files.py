@@ -1,4 +1,4 @@
-"""Reading the files of a run, and problems that are raised one by one when training, or collected when planning."""
+"""Reads the files of a run; problems are raised one by one in training, or collected in a dry run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lexel.training.start.problems import Problems
 ROLES = ("train", "validation", "test")
 
 FilesRead = Mapping[str, Sequence[tuple[DataFile, Any]]]
-"""By role the files that could be read, each with its columns or sequences."""
+"""By role, the files that could be read, each with its columns or sequences."""
 
 
 class DataReader:
@@ -37,7 +37,7 @@ class DataReader:
         self._cache, self._fingerprint = cache, fingerprint
 
     def read_columns(self, process_group: ProcessGroup) -> FilesRead:
-        """Read files of documents; the main process writes their columns, the others find them written."""
+        """Read files of documents; the main process writes their columns, and the others load them."""
         read = self._read(self._columns) if process_group.is_main else None
         process_group.barrier()
         return self._read(self._columns) if read is None else read

@@ -1,4 +1,4 @@
-"""What a resumed run must have in common with the run that wrote its checkpoint."""
+"""Checks that a resumed run matches the run that wrote its checkpoint."""
 
 from __future__ import annotations
 

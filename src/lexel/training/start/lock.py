@@ -12,7 +12,7 @@ from lexel.errors import OptionError
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold a lock file; the system releases it when the process ends, however it ends. On Windows nothing is locked.
+    """Hold a lock file; the system releases it when the process ends, for whatever reason. Windows has no lock.
 
     Raises:
         OptionError: If another run holds it.

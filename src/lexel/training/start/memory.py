@@ -1,4 +1,4 @@
-"""Make the C library keep freed memory: new pages for each step take a fifth of its time on a CPU."""
+"""Makes the C library keep freed memory: new pages for each step take a fifth of its time on a CPU."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lexel.training.start.setup import Setup
 
 _LOOKED_AT = 200
-"""The layers of so many documents stand for a file."""
+"""Number of documents whose layers are taken as those of the file."""
 
 _SHOWN_LABELS = 12
 
@@ -38,7 +38,7 @@ _SHOWN_LABELS = 12
 
 
 def layers_of_data(file: DataFile) -> tuple[str, ...]:
-    """The layers of a file's first documents: words, pos, entities; none for files of other examples.
+    """The layers of a file's first documents: words, pos, entities; empty for files of other examples.
 
     Raises:
         DataError: If the file cannot be read.
@@ -51,7 +51,7 @@ def layers_of_data(file: DataFile) -> tuple[str, ...]:
 
 
 def heads_left_out(options: TrainingOptions) -> dict[str, str]:
-    """The base model's tagging heads whose layer no head of a run learns: by name, their layer.
+    """The base model's tagging heads whose layer no head of a run learns, by name, with their layer.
 
     Raises:
         CheckpointError: If the base model cannot be used.
@@ -59,7 +59,7 @@ def heads_left_out(options: TrainingOptions) -> dict[str, str]:
     if options.model is None:
         return {}
     learned = {LAYER_OF_TASK[head.task] for head in options.heads.values() if head.task in TAGGING}
-    if "nested" in learned:  # such a head finds flat entities, too
+    if "nested" in learned:  # such a head also finds flat entities
         learned.add("entities")
     base = open_checkpoint(options.model, revision=options.revision)
     layers = {head.name: LAYER_OF_TASK[head.task] for head in base.heads.values() if head.task in TAGGING}
@@ -67,7 +67,7 @@ def heads_left_out(options: TrainingOptions) -> dict[str, str]:
 
 
 def _holds_documents(file: DataFile) -> bool:
-    """Whether a file's format says so; a table holds rows of words or classified texts, so its ending says nothing."""
+    """Whether a file holds documents by its format; a table may hold either, so its ending is not enough."""
     if file.format is None and ending_of(file.path) in (".tsv", ".tab", ".csv"):
         return False
     try:
@@ -83,15 +83,15 @@ class FileSummary:
 
     Attributes:
         role: ``train``, ``validation`` or ``test``.
-        file: Which file.
-        documents: How many.
-        chars: Characters in all of them.
-        words: Annotated words.
-        entities: Annotated entities.
+        file: The file.
+        documents: Number of documents.
+        chars: Number of characters in all of them.
+        words: Number of annotated words.
+        entities: Number of annotated entities.
         empty: Documents without a piece.
-        longest_chars: Characters of the longest.
-        ill_formed: Tags that cannot stand where they do, read by conlleval's rule.
-        in_training: Documents whose text is also that of a training document; ``None`` for training files.
+        longest_chars: Length of the longest document in characters.
+        ill_formed: Ill-formed tags, read by conlleval's rule.
+        in_training: Documents whose text is also in the training data; ``None`` for training files.
     """
 
     role: str
@@ -159,16 +159,16 @@ class Plan:
     Attributes:
         files: The contents of the data files.
         heads: The heads with their labels.
-        n_windows: Windows that an epoch may read.
+        n_windows: Number of windows for an epoch.
         n_long: Windows beyond the first of their document.
         window: Longest window in pieces.
         steps_per_epoch: Steps of the first epoch.
         n_steps: Steps in all.
-        n_parameters: Numbers in the model.
-        n_trainable: Those that are trained.
-        memory_bytes: About how much memory weights, optimiser and one batch take.
-        notes: What a user should know.
-        problems: What would stop the run.
+        n_parameters: Number of parameters.
+        n_trainable: Number of trained parameters.
+        memory_bytes: Estimated memory of weights, optimiser and one batch.
+        notes: Notes for the user.
+        problems: Problems that would stop the run.
     """
 
     files: Sequence[FileSummary]
@@ -203,7 +203,7 @@ class Plan:
 def plan_training(options: TrainingOptions) -> Plan:
     """Prepare a run without training; nothing is written.
 
-    Problems of files and heads are collected; the plan leaves out what has one.
+    Problems of files and heads are collected; the plan leaves out files and heads with problems.
 
     Raises:
         DataError: With all problems, if a training file cannot be read or no head is left.
@@ -255,7 +255,7 @@ def plan_training(options: TrainingOptions) -> Plan:
 
 
 def _steps(options: TrainingOptions, setup: Setup, examples: Any) -> tuple[int, int, int]:
-    """Steps of the first epoch, steps in all, and the most pieces that one process computes at once."""
+    """Steps of the first epoch, steps in total, and the maximum number of pieces that one process computes at once."""
     from lexel.training.data.batches import Budget, Sampler
 
     n_processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -282,10 +282,10 @@ def _head_plan(head: TrainedHead, setup: Setup) -> HeadPlan:
 
 
 def _memory_bytes(options: TrainingOptions, config: Any, n_parameters: int, n_trainable: int, *, n_pieces: int) -> int:
-    """Weights, gradients and moments, and what a batch leaves for its gradients.
+    """Estimated memory of weights, gradients and moments, and of the activations of a batch.
 
-    Of a trained number there are a float32 master, a gradient and two moments of Adam's, and in bf16 a copy; of a piece
-    each layer keeps about ten times its hidden size and three times its inner size.
+    Each trained parameter has a float32 master, a gradient and Adam's two moments, and in bf16 a copy. For each piece,
+    a layer keeps about ten times its hidden size and three times its inner size.
     """
     from lexel.engines.choose import is_bf16_native, processor_flags
 

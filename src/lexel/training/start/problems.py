@@ -1,4 +1,4 @@
-"""Problems of the data and the heads: raised one by one when training, collected when planning."""
+"""Problems of the data and the heads: raised one by one in training, collected in a dry run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lexel.errors import DataError, LabelError, OptionError
 
 
 class Problems:
-    """Collects problems, or lets the first one through.
+    """Collects problems, or raises the first one.
 
     Args:
-        collects: Whether to go on after a problem.
+        collects: Whether to continue after a problem.
 
     Attributes:
         found: The messages so far.
@@ -33,7 +33,7 @@ class Problems:
             self.found.append(str(error))
 
     def stop(self) -> None:
-        """Raise everything that was collected, if anything was.
+        """Raise all collected problems, if there are any.
 
         Raises:
             DataError: With all messages.

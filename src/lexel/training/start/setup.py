@@ -58,15 +58,15 @@ class Setup:
     Attributes:
         options: The options of the run.
         base: The base model, if there is one.
-        tokenizer_folder: Where the tokenizer files are.
+        tokenizer_folder: The folder of the tokenizer files.
         tokenizer: The tokenizer.
         pieces: ``chars`` or ``tokenizer``.
         config: transformers' config of the encoder.
         heads: The heads.
-        files: By role (``train``, ``validation``, ``test``) the columns of each file.
+        files: By role (``train``, ``validation``, ``test``), the columns of each file.
         max_length: Longest sequence.
         teacher: The model to distil, if there is one.
-        notes: What a user should know.
+        notes: Notes for the user.
     """
 
     options: TrainingOptions
@@ -83,7 +83,7 @@ class Setup:
 
     @property
     def holdout(self) -> Holdout | None:
-        """Which training documents are held out for validation, if any."""
+        """The training documents that are held out for validation, if any."""
         return Holdout.of(self.options)
 
     @property
@@ -123,14 +123,15 @@ def prepare(
 
     Args:
         options: The options of the run.
-        process_group: The processes; the main process reads the files, the others find them read.
-        cache: The folder for what is read.
-        problems: Collects problems of files and heads instead of raising the first; what has one is left out.
+        process_group: The processes; the main process reads the files, and the others load the result.
+        cache: The folder for columns.
+        problems: Collects problems of files and heads instead of raising the first; files and heads with problems are
+            left out.
 
     Raises:
         CheckpointError: If the base model or tokenizer cannot be used.
         DataError: If a file cannot be read.
-        LabelError: If labels and heads do not fit together.
+        LabelError: If labels and heads do not match.
         OptionError: If a student is larger than its teacher.
     """
     problems = Problems() if problems is None else problems
@@ -186,7 +187,7 @@ def _heads(
     """The heads for documents.
 
     Raises:
-        LabelError: If labels and heads do not fit together.
+        LabelError: If labels and heads do not match.
     """
     files = with_paths(read)
     heads = []
@@ -202,7 +203,7 @@ def _heads(
 def _text_head(
     options: TrainingOptions, read: FilesRead, base: Mapping[str, Head], *, modules: SentenceModules | None
 ) -> list[TrainedHead]:
-    """The one head for whole texts."""
+    """The only head, which reads whole texts."""
     ((name, asked),) = options.heads.items()
     head = resolve_text_head(
         name,
@@ -217,7 +218,7 @@ def _text_head(
 
 
 def _notes(setup: Setup, base: Mapping[str, Head]) -> Iterator[str]:
-    """What a user should know about the heads: new or old weights, labels that are always missed."""
+    """Notes for the user about the heads: new or old weights, labels that are always missed."""
     for head in setup.heads:
         if head.task in TAGGING:
             start = base_head(head.name, head.options, base)
@@ -251,10 +252,10 @@ def _longest(config: PretrainedConfig, tokenizer: Tokenizer) -> int:
 
 
 def build_config(options: TrainingOptions, base: Checkpoint | None) -> PretrainedConfig:
-    """transformers' config: the base model's with the values given, or one of these alone.
+    """transformers' config: the base model's with the given values, or only these values.
 
     Raises:
-        CheckpointError: If the model type is none that Lexel computes.
+        CheckpointError: If Lexel does not support the model type.
     """
     values = dict(options.config)
     if base is not None:
@@ -277,7 +278,7 @@ def _fingerprint(folder: Path, pieces: str) -> str:
 
 
 def build_model(setup: Setup) -> models.MultiHead:
-    """The model in float32, with the base model's weights where it has them, else random ones."""
+    """The model in float32, with the base model's weights if it has them, else random ones."""
     options, base = setup.options, setup.base
     if base is not None and base.adapter is not None:
         raise CheckpointError(

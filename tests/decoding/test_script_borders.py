@@ -1,4 +1,4 @@
-"""Where Latin letters or digits meet ideographs."""
+"""Where Latin letters, digits or marks of ASCII meet ideographs."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,14 @@ def borders(*texts):
         ("第６旅", [1, 2]),
         ("Á的𠀀b", [1, 3]),
         ("A，的 b-1", []),
+        ("#有奖#//@林：看", [1, 3, 7]),
         ("かA", []),
+        ("か#", []),
         ("", []),
         ("的", []),
     ],
 )
-def test_a_border_lies_between_latin_or_digits_and_ideographs(text, expected):
+def test_a_border_lies_between_latin_digits_or_marks_and_ideographs(text, expected):
     assert borders(text) == expected
 
 

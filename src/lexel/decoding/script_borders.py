@@ -1,8 +1,9 @@
-"""Where Latin letters or digits meet ideographs: places at which words of Chinese nearly always end."""
+"""Where Latin letters, digits or marks meet ideographs: places at which words of Chinese nearly always end."""
 
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ LATIN_LETTERS = (
     (0xFF41, 0xFF5A),
 )  # fmt: skip
 DIGITS = ((0x30, 0x39), (0xFF10, 0xFF19))
+MARKS = ((0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E))
+"""The marks of ASCII: those of hashtags, addresses and emoticons among them."""
 
 _IDEOGRAPH, _OTHER_SIDE = 1, 2
 
 
 def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The characters before which a Latin letter or digit meets an ideograph, or the reverse, ``[borders]``.
+    """The characters before which a Latin letter, digit or mark meets an ideograph, or the reverse, ``[borders]``.
 
     Args:
         codes: Code points of a batch of texts, ``[chars]``.
@@ -33,9 +36,9 @@ def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDAr
 
 @cache
 def _sides() -> NDArray[np.uint8]:
-    """By code point 1 for ideographs, 2 for Latin letters and digits, else 0; the last row stands for higher ones."""
+    """By code point 1 for ideographs, 2 for what may meet them, else 0; the last row stands for higher ones."""
     table = np.zeros(IDEOGRAPHS[-1][1] + 2, np.uint8)
-    for ranges, side in ((IDEOGRAPHS, _IDEOGRAPH), (LATIN_LETTERS, _OTHER_SIDE), (DIGITS, _OTHER_SIDE)):
-        for first, last in ranges:
+    for side, *kinds in ((_IDEOGRAPH, IDEOGRAPHS), (_OTHER_SIDE, LATIN_LETTERS, DIGITS, MARKS)):
+        for first, last in chain(*kinds):
             table[first : last + 1] = side
     return table

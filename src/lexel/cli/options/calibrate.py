@@ -30,6 +30,6 @@ ScriptBorder = Annotated[
         panel=_CALIBRATING,
         value="NATS",
         min=0,
-        help="Bonus for a word boundary between Latin letters or digits and Chinese. Default: unchanged.",
+        help="Bonus for a word boundary between Latin letters, digits or marks (#) and Chinese. Default: unchanged.",
     ),
 ]

@@ -48,10 +48,11 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_is_refused_at_once(tmp_path: Path
         lexel.load(folder, engine="numpy")
 
 
-def test_a_pipe_as_card_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_as_card_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tagger(tmp_path / "model")
     os.mkfifo(folder / "README.md")
     assert lexel.open_checkpoint(folder).card.licence is None
+    assert "README.md: cannot be read (it is a pipe), so what it says about the licence is not known" in caplog.text
 
 
 def test_the_checksum_of_a_pipe_is_refused(tmp_path: Path) -> None:

@@ -201,3 +201,17 @@ def test_a_lock_that_may_not_be_opened_tells_nothing(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("builtins.open", refuse)
     assert store.is_held is None
+
+
+def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with (
+        pytest.raises(DataError, match=r"\.lock: cannot be locked \(No locks available\); expected"),
+        open_store(str(tmp_path)).locked(),
+    ):
+        pass
+    assert open_store(str(tmp_path)).is_held is None
+
+
+def no_locks(*_: Any) -> None:
+    raise OSError(37, "No locks available")

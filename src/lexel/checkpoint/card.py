@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lexel.checkpoint.front_matter import read_keys
-from lexel.disk import open_regular
+from lexel.disk import open_regular, refused
 from lexel.licences import Verdict, judge
 from lexel.licences.texts import licence_of_folder
 
@@ -15,6 +16,7 @@ Card = Verdict
 """What a card says is what its licence is judged to be."""
 _KEYS = ("license", "license_name", "license_link")
 _LONGEST_CARD_BYTES = 1_000_000
+_logger = logging.getLogger("lexel")
 
 
 def read_card(folder: Path, *, base: Mapping[str, Any] | None = None, is_own: bool = False) -> Card:
@@ -41,5 +43,8 @@ def _card_text(path: Path) -> str:
     try:
         with open_regular(path) as file:
             return file.read(_LONGEST_CARD_BYTES).decode("utf-8", "replace")
-    except OSError:
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        _logger.warning("%s: %s, so what it says about the licence is not known", path, refused(error, doing="read"))
         return ""

@@ -237,7 +237,14 @@ class FolderStore(Store):
         except OSError as error:
             raise refusal(error, name=self.place) from error
         with file:
-            if not _try_lock(file):
+            try:
+                is_free = _try_lock(file)
+            except OSError as error:
+                found = f"cannot be locked ({error.strerror})"
+                raise DataError(
+                    f"{file.name}: {found}; expected a file system with locks. Use another folder"
+                ) from error
+            if not is_free:
                 raise DataError(f"{self.place}: another run uses it; expected no other run. Wait until it ends")
             yield
 
@@ -247,11 +254,10 @@ class FolderStore(Store):
         if not (self.folder / _LOCK).exists():
             return False
         try:
-            file = open(self.folder / _LOCK, "a+b")  # noqa: SIM115
-        except OSError:  # the folder is another user's, or the disk cannot be written: the time of the status tells
+            with open(self.folder / _LOCK, "a+b") as file:
+                return not _try_lock(file)
+        except OSError:  # another user's folder, a disk that cannot be written, or one without locks
             return None
-        with file:
-            return not _try_lock(file)
 
 
 class ObjectStore(Store):

@@ -129,7 +129,7 @@ def restoring(folder: Path, step: int) -> Iterator[None]:
     """
     try:
         yield
-    except LexelError:
+    except (LexelError, torch.OutOfMemoryError):  # a full GPU says nothing about the checkpoint
         raise
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as cause:
         place = folder / FOLDER / f"{_PREFIX}{step}"

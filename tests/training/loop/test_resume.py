@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from lexel.errors import CheckpointError, OptionError
+from lexel.errors import CheckpointError, EngineError, OptionError
 from lexel.training import train
+from lexel.training.checkpoints import restoring
 from lexel.training.config.options import HeadOptions
 from lexel.training.start.lock import exclusive_lock
 from tests.training import runs
@@ -88,6 +89,31 @@ def test_a_folder_that_another_run_is_training_into_is_refused(tmp_path: Path) -
     ):
         train(runs.options(tmp_path))
     assert train(runs.options(tmp_path)).folder.joinpath("model.safetensors").exists()
+
+
+def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: Any) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with (
+        pytest.raises(OptionError, match=r"lock: cannot be locked \(No locks available\); expected"),
+        exclusive_lock(tmp_path / "lock"),
+    ):
+        pass
+
+
+def test_a_full_gpu_is_said_and_the_checkpoint_is_not_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr("lexel.training.loop.fit.Stepper.step", full)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1_000, 2_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
+    with pytest.raises(EngineError, match=r"training does not fit: 1,000 of 2,000 bytes .* gradient_checkpointing"):
+        train(runs.options(tmp_path))
+    with pytest.raises(torch.OutOfMemoryError), restoring(tmp_path, 3):
+        full()
 
 
 def test_the_folder_has_its_card_before_it_counts_as_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

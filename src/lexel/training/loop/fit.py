@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from lexel.engines.choose import available_threads
+from lexel.engines.torch_device import memory_for
 from lexel.errors import LexelError, OptionError
 from lexel.training import checkpoints
 from lexel.training.config.options import TrainingOptions
@@ -38,6 +39,10 @@ from lexel.training.start.lock import exclusive_lock
 from lexel.training.start.memory import keep_freed_memory
 from lexel.training.start.setup import Setup, build_model, prepare
 
+_LESS_MEMORY = (
+    "use a smaller per_device_train_batch_size or batch_pieces with more gradient_accumulation_steps, or "
+    "gradient_checkpointing"
+)
 _logger = logging.getLogger("lexel")
 
 _ASKING_STEPS = 20
@@ -136,11 +141,12 @@ class _Run:
                 for note in setup.notes:
                     _logger.info("%s", note)
             self._selection = Selection(metric_of(setup.heads, self._options.metric_for_best_model), self._options)
-            self._build(setup)
-            resumed = self._resume()
-            self._progress.on_start(self._n_steps, done=self._position.step if resumed else 0)
-            self._loop()
-            return self._finish()
+            with memory_for("training", self.process_group.device, advice=_LESS_MEMORY):
+                self._build(setup)
+                resumed = self._resume()
+                self._progress.on_start(self._n_steps, done=self._position.step if resumed else 0)
+                self._loop()
+                return self._finish()
 
     # Before ----------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold a lock file; the system releases it when the process ends, for whatever reason. Windows has no lock.
 
     Raises:
-        OptionError: If another run holds it.
+        OptionError: If another run holds it, or the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -28,5 +28,10 @@ def exclusive_lock(path: Path) -> Iterator[None]:
                 raise OptionError(
                     f"{path.parent.parent}: another run is training into this folder; wait for it, or choose "
                     "another output folder (-o, output_dir)"
+                ) from error
+            except OSError as error:
+                raise OptionError(
+                    f"{path}: cannot be locked ({error.strerror}); expected a file system with locks. Choose another "
+                    "output folder (-o, output_dir)"
                 ) from error
         yield

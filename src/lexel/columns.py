@@ -189,7 +189,7 @@ def _arrays(columns: Mapping[str, ArrayLike | None]) -> Mapping[str, NDArray[np.
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) > 1 or len(next(iter(shapes))) != 1:
         found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"columns of shapes {found}; expected one value a row in each")
+        raise ValueError(f"columns of shapes {found}; expected one value per row in each")
     return arrays
 
 
@@ -249,7 +249,7 @@ class Words(_Layer[Word]):
             return cls(text, starts, ends)
         tags = list(pos)
         if len(tags) != len(pairs):
-            raise ValueError(f"{len(tags)} tags for {len(pairs)} words; pass one tag a word")
+            raise ValueError(f"{len(tags)} tags for {len(pairs)} words; pass one tag per word")
         pos_ids, labels = _numbered(tags)
         return cls(text, starts, ends, pos_ids=pos_ids, pos_labels=labels)
 

@@ -39,7 +39,7 @@ class Fold:
             ValueError: If there are not as many of both.
         """
         if len(tags) != len(xpos):
-            raise ValueError(f"{len(xpos)} XPOS for {len(tags)} tags; expected one a word")
+            raise ValueError(f"{len(xpos)} XPOS for {len(tags)} tags; expected one per word")
         return [self.tags.get(pair, pair[0]) for pair in zip(tags, xpos, strict=True)]
 
 

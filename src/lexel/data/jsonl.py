@@ -52,7 +52,7 @@ def read_jsonl(
         encoding: How bytes are decoded.
         losses: Where keys that Lexel does not know are counted.
         faults: What happens at a record that cannot be read; by default it is an error.
-        fold: A rule that folds the tags by ``xpos``, a list of one a word.
+        fold: A rule that folds the tags by ``xpos``, a list with one per word.
 
     Raises:
         DataError: ``path:line`` of a record that is not JSON, or whose parts do not fit its text.
@@ -119,11 +119,11 @@ def _words(
     pos = _typed(record, pos_key, list)
     if items is None:
         if pos is not None:
-            raise ValueError(f"{pos_key!r} without 'words'; expected one tag a word")
+            raise ValueError(f"{pos_key!r} without 'words'; expected one tag per word")
         return None
     chars = _ordered("words", items, text, unit)
     if pos is not None and len(pos) != len(items):
-        raise ValueError(f"{pos_key!r} has {len(pos)} tags for {len(items)} words; expected one a word")
+        raise ValueError(f"{pos_key!r} has {len(pos)} tags for {len(items)} words; expected one per word")
     labels, ids = _indexed(pos or [] if fold is None else _folded(record, pos or [], fold), pos_key)
     return Words(
         text,
@@ -139,7 +139,7 @@ def _words(
 def _folded(record: Mapping[str, Any], pos: list[str], fold: Fold) -> list[str]:
     xpos = _typed(record, "xpos", list)
     if xpos is None and pos:
-        raise ValueError(f"no 'xpos'; the rule {fold.name} folds tags by it; expected a list of one a word")
+        raise ValueError(f"no 'xpos'; the rule {fold.name} folds tags by it; expected a list with one per word")
     return fold.apply(pos, xpos or [])
 
 

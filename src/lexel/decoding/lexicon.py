@@ -88,7 +88,7 @@ class Lexicon:
                 data = file.read()
         except OSError as error:
             raise DataError(
-                f"{path}: {refused(error, doing='read')}; expected a lexicon, a word a line (--lexicon)"
+                f"{path}: {refused(error, doing='read')}; expected a lexicon, one word per line (--lexicon)"
             ) from error
         lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         for number, raw in enumerate(lines, start=1):

@@ -49,7 +49,7 @@ def lines_of(found: Description) -> Iterator[tuple[str, str]]:
 
 
 def lines_of_speed(speed: Speed, *, hour_price: float | None, api_price: float | None) -> Iterator[tuple[str, str]]:
-    """What was measured, and what it costs beside an API."""
+    """What was measured, and what it costs compared with an API."""
     yield "engine", speed.engine
     yield "first result", f"{speed.load_s:.2f} s after the start"
     yield "one text", f"{1000 * speed.latency_s:.1f} ms"

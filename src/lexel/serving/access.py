@@ -33,11 +33,11 @@ class ApiKeys:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise OptionError(
-                f"{self._path}: {refused(error, doing='read')}; expected a file of API keys, one a line"
+                f"{self._path}: {refused(error, doing='read')}; expected a file of API keys, one per line"
             ) from error
         keys = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if not keys:
-            raise OptionError(f"{self._path}: no key in it; expected one a line")
+            raise OptionError(f"{self._path}: no key in it; expected one per line")
         self._digests = tuple(_digest(key) for key in keys)
 
     def allows(self, key: str) -> bool:

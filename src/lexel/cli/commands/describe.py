@@ -31,13 +31,13 @@ def describe(
     """Describe a model before its weights are downloaded.
 
     Family, size, labels, tokenizer, memory by precision, languages that its
-    vocabulary fits, licence. Of a hub model only small files and the headers
-    of its weights are fetched.
+    vocabulary fits, licence. For a hub model, only small files and
+    the headers of its weights are downloaded.
 
     [dim]Would it fit, and may it be used?[/]
     [bold]lexel describe dslim/bert-base-NER[/]
 
-    [dim]What does it cost on this machine, beside an API?[/]
+    [dim]What does it cost on this machine, compared with an API?[/]
     [bold]lexel describe my-model --measure --hour-price 0.20 --api-price 0.10[/]
     """
     with reported(messages):

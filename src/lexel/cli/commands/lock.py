@@ -27,7 +27,7 @@ def lock(
 ) -> None:
     """Write models into lexel.lock: commit, checksums, licence, labels.
 
-    It also keeps what each model says of twenty fixed sentences, so that an
+    It also stores the results on twenty fixed sentences, so that an
     update shows which decisions change. --locked, and locked = true in the
     policy, refuse every model that is not exactly what was locked.
 

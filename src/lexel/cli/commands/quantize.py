@@ -89,5 +89,5 @@ def _texts(place: str, *, encoding: str) -> list[str]:
 
     reader = by_ending(place).reader
     if reader is None:
-        raise DataError(f"{place}: can only be written; expected text, such as a sentence a line in .txt")
+        raise DataError(f"{place}: can only be written; expected text, such as one sentence per line in .txt")
     return [document.text for document in reader(place, encoding=encoding) if document.text.strip()]

@@ -67,7 +67,7 @@ class Route:
     def in_sight(self, files: InputFiles, *, is_quiet: bool) -> Iterator[Watch]:
         """Print a hint if records are typed; otherwise draw the progress."""
         if self.asks_a_person:
-            note("one record a line; Ctrl-D ends")
+            note("type one record per line; Ctrl-D ends the input")
         with show_progress(files, is_wanted=not is_quiet and self.leaves_stderr_free) as watched:
             yield watched
 

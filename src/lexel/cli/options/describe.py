@@ -31,13 +31,13 @@ class MeasuringOptions:
     ] = False
     text: Annotated[
         str | None,
-        option("--text", panel=_MEASURING, value="FILE", help="Your own text, a record a line, to measure on."),
+        option("--text", panel=_MEASURING, value="FILE", help="Your own text to measure on, one record per line."),
     ] = None
     hour_price: Annotated[
         float | None,
-        option("--hour-price", panel=_MEASURING, value="PRICE", min=0, help="What this machine costs an hour."),
+        option("--hour-price", panel=_MEASURING, value="PRICE", min=0, help="Price of this machine per hour."),
     ] = None
     api_price: Annotated[
         float | None,
-        option("--api-price", panel=_MEASURING, value="PRICE", min=0, help="What an API asks for a million tokens."),
+        option("--api-price", panel=_MEASURING, value="PRICE", min=0, help="Price of an API per million tokens."),
     ] = None

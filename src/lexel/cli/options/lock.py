@@ -16,7 +16,7 @@ Models = Annotated[
 Update = Annotated[
     bool, option("--update", panel=_LOCKING, help="Show what would change if every model were locked again.")
 ]
-Write = Annotated[bool, option("--write", panel=_LOCKING, help="With --update: write the changes, too.")]
+Write = Annotated[bool, option("--write", panel=_LOCKING, help="With --update: also write the changes.")]
 OwnText = Annotated[
     str | None,
     option("--text", panel=_LOCKING, value="FILE", help="With --update: compare the decisions on your own text."),

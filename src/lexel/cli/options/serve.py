@@ -54,7 +54,7 @@ class ListenOptions:
         option(
             "--tracing",
             panel=_LISTENING,
-            help="Send a span of each request to OpenTelemetry; OTEL_ variables say where.",
+            help="Send a span of each request to OpenTelemetry; OTEL_ variables configure it.",
         ),
     ] = False
     tls_certificate: Annotated[

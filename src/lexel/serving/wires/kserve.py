@@ -106,7 +106,7 @@ def texts_of(asked: Mapping[str, Any], tail: bytes) -> list[str]:
     """The texts of the input tensor."""
     inputs = asked["inputs"]
     if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("datatype") != "BYTES":
-        raise DataError("inputs: expected one tensor of datatype BYTES, a text each")
+        raise DataError("inputs: expected one tensor of datatype BYTES, with one text per element")
     tensor = inputs[0]
     size = (tensor.get("parameters") or {}).get("binary_data_size")
     if size is not None:

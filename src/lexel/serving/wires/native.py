@@ -258,7 +258,7 @@ def _object(line: bytes) -> Any:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}; expected an object or a string a line") from error
+        raise DataError(f"not JSON: {error}; expected an object or a string on each line") from error
     return {"text": value} if isinstance(value, str) else value
 
 

@@ -1,1 +1,1 @@
-"""Engines: what computes the encoder. Each implements ``lexel.encoder.ops.Ops`` and the contract in ``base``."""
+"""Engines compute the encoder. Each implements ``lexel.encoder.ops.Ops`` and the contract in ``base``."""

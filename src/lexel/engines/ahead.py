@@ -1,4 +1,4 @@
-"""An iterator that is run in a thread of its own, a few items ahead of whoever takes them."""
+"""Runs an iterator in a separate thread, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _END = object()
 
 
 class _Failure:
-    """The error with which the iterator ended."""
+    """The error that ended the iterator."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
 class Ahead(Generic[T]):
-    """Takes items from an iterable in a thread, and gives them out in order; used in a ``with`` block.
+    """Takes items from an iterable in a thread, and returns them in order; used in a ``with`` block.
 
-    At most ``depth + 1`` items are ready and not yet given out: the queue's, and one that waits for room in it. An
-    error of the iterable is raised where its next item would have come. Leaving the block ends the thread: it waits
-    until the iterable gives the item that it is working on, and closes the iterable in the thread that ran it.
+    At most ``depth + 1`` items are ready and not yet returned: those in the queue, and one that waits for room in it.
+    An error of the iterable is raised in the place of its next item. Leaving the block ends the thread: it waits for
+    the item in progress, and closes the iterable in the thread that ran it.
 
     Args:
-        items: What to take from; nothing is taken before the block is entered.
-        depth: Items kept ready.
+        items: The iterable; nothing is taken before the block is entered.
+        depth: Number of items to keep ready.
         name: The thread's name.
     """
 
@@ -82,7 +82,7 @@ class Ahead(Generic[T]):
                 close()
 
     def _make_room(self) -> None:
-        """Let the thread go on where it waits for room; it puts one more item at most."""
+        """Let the thread continue if it waits for room; it puts at most one more item."""
         try:
             while True:
                 self._ready.get_nowait()

@@ -1,4 +1,4 @@
-"""The contract between the one flow of the tasks and whatever computes the encoder."""
+"""The contract between the flow of the tasks and the engines."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from lexel.errors import EngineError
 IntArray = NDArray[np.int32]
 
 BATCH_PIECES = 1024
-"""Slots of a batch that keep a processor busy."""
+"""Number of slots in a batch that keeps a CPU busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Sequences packed side by side into rows of one length, each array ``[rows, length]``.
+    """Sequences packed into rows of one length, each array ``[rows, length]``.
 
     Attributes:
-        piece_ids: Vocabulary indexes; the padding piece in slots that nobody uses.
+        piece_ids: Vocabulary indexes; the padding piece in unused slots.
         position_ids: Position of the piece in its own sequence, from 0.
         type_ids: BERT's sentence A (0) or B (1).
-        sequence_ids: Which sequence of the row a slot belongs to, from 1; 0 is an unused slot.
-        picks: Flat slots (row * length + column) whose scores are asked for, ``[picks]``.
+        sequence_ids: The sequence of the row that a slot belongs to, from 1; 0 is an unused slot.
+        picks: Flat slots (row * length + column) whose scores are requested, ``[picks]``.
     """
 
     piece_ids: IntArray
@@ -48,10 +48,10 @@ class Engine(Protocol):
 
     Attributes:
         name: The engine's name, as in ``--engine``.
-        precision: What it computes in: ``float64``, ``float32``, ``bf16``, ``float16`` or ``int8``.
-        device: What it runs on, in words.
-        threads: Threads it computes with.
-        batch_pieces: Slots of a batch that keep it busy.
+        precision: ``float64``, ``float32``, ``bf16``, ``float16`` or ``int8``.
+        device: A description of its device.
+        threads: Number of its threads.
+        batch_pieces: Number of slots in a batch that keeps it busy.
     """
 
     @property
@@ -77,13 +77,13 @@ class Engine(Protocol):
         ...
 
     def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
-        """Compute ``outputs`` for each batch, in order, and take batches a few ahead.
+        """Compute ``outputs`` for each batch, in order, and read a few batches ahead.
 
-        A result comes out as soon as it is finished, before another batch is taken. A source that is about to wait
-        gives ``None`` first: the results of all batches before it then come out, and an empty mapping for the ``None``.
+        A result is returned as soon as it is finished, before another batch is taken. A source that is about to
+        wait yields ``None`` first: then the results of all earlier batches are returned, and an empty mapping for it.
 
         Raises:
-            EngineError: If the device fails; the results of the other batches in flight are lost.
+            EngineError: If the device fails; the results of other batches in progress are lost.
         """
         ...
 
@@ -95,8 +95,8 @@ def run_ahead(
 
     Args:
         submit: Starts a batch.
-        batches: The batches, and ``None`` where their source is about to wait.
-        in_flight: Batches that are being computed while the next one is made.
+        batches: The batches, and ``None`` when their source is about to wait.
+        in_flight: Number of batches that are computed while the next one is made.
     """
     running: deque[Future[Scores]] = deque()
     try:
@@ -116,7 +116,7 @@ def run_ahead(
 
 
 def computed(engine: str, rows: Rows, compute: Callable[[], Scores]) -> Future[Scores]:
-    """A future that is done: for engines that compute in the caller's thread."""
+    """A completed future, for engines that compute in the caller's thread."""
     future: Future[Scores] = Future()
     try:
         future.set_result(compute())

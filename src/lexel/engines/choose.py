@@ -1,7 +1,7 @@
-"""Chooses the engine, its precision and its threads: what the caller asks for, else what the machine's flags allow.
+"""Chooses the engine, its precision and its threads: as the caller asks, else by the machine's flags.
 
-bf16 and int8 are taken only where the processor's flags name them as native (``NATIVE_BF16``, ``NATIVE_INT8``).
-OpenVINO's list of capabilities also names them where they are emulated, and slow, so it is not asked.
+bf16 and int8 are chosen only if the processor's flags name them as native (``NATIVE_BF16``, ``NATIVE_INT8``).
+OpenVINO's list of capabilities is not used, because it also names them if they are emulated, and slow.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DEVICES = r"cpu|cuda(:\d+)?|cuda:\d+(,cuda:\d+)+"
 
 
 StartEngine = Callable[["Checkpoint", "EngineOptions", "Collection[str] | None"], Engine]
-"""Starts an engine for a checkpoint and some of its heads, or gives one that was started before."""
+"""Starts an engine for a checkpoint and some of its heads, or returns an existing one."""
 
 
 class EngineKeywords(TypedDict, total=False):
@@ -50,25 +50,25 @@ class EngineKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What computes, in which precision, and on what. Every ``load`` takes these, together or as single keywords.
+    """The engine, its precision and its device. Every ``load`` takes these, together or as single keywords.
 
     Precision ``auto`` is the first of these that is available:
 
-    - ``int8``, on the engine OpenVINO, where the model's folder has a quantised graph of everything that is computed
-      and the processor has products of eight-bit numbers;
-    - ``int8`` or ``float32``, whichever an exported folder has, on the engine onnxruntime; it has no bf16;
-    - ``bf16``, where the processor or the GPU multiplies it natively;
-    - ``float32``. On the engine numpy it is always ``float64``.
+    - ``int8``, on the engine OpenVINO, if the model's folder has a quantised graph of all needed outputs and the
+      processor has eight-bit instructions;
+    - ``int8`` or ``float32``, whichever an exported folder has, on the engine onnxruntime, which has no bf16;
+    - ``bf16``, if the processor or the GPU supports it natively;
+    - ``float32``. The engine numpy always uses ``float64``.
 
     Use ``float32`` if results must be equal on every machine and in every batch.
 
     Attributes:
-        engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``; ``auto`` is torch where ``device`` is
-            a GPU, onnxruntime for an exported folder or where OpenVINO is not installed, and OpenVINO otherwise.
+        engine: ``auto``, ``openvino``, ``onnxruntime``, ``torch`` or ``numpy``; ``auto`` is torch if ``device`` is a
+            GPU, onnxruntime for an exported folder or if OpenVINO is not installed, and OpenVINO otherwise.
         precision: ``auto`` (see above), ``float32``, ``bf16``, ``int8``, ``float16`` or ``float64``.
         threads: Number of threads. Default: the physical cores that this process may use.
-        device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the processor, or with
-            the engine torch a GPU if there is one.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or several GPUs as ``cuda:0,cuda:1``; by default the CPU, or with the
+            engine torch a GPU if there is one.
         batch_pieces: Maximum number of piece slots in a batch. Default: as many as keep the engine busy and fit
             its memory.
         is_compiled: Whether torch compiles the layers for a GPU; see ``lexel.engines.torch``.
@@ -100,22 +100,22 @@ class EngineOptions:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether a GPU was asked for."""
+        """Whether the options name a GPU."""
         return self.device is not None and self.device.startswith("cuda")
 
 
 def start_engine(checkpoint: Checkpoint, options: EngineOptions, *, heads: Collection[str] | None = None) -> Engine:
-    """Start the engine that the options and this machine call for.
+    """Start the right engine for the options and this machine.
 
     It can be pickled, and a forked child starts its own (see ``lexel.engines.processes``).
 
     Args:
-        checkpoint: What to run.
-        options: What the caller asks.
-        heads: Which of its heads to load; by default all of them. Other outputs may stand among them.
+        checkpoint: The model.
+        options: The caller's options.
+        heads: The heads to load; by default all of them. The list may contain other outputs.
 
     Raises:
-        EngineError: If the engine cannot compute in the precision asked for.
+        EngineError: If the engine does not support the requested precision.
         MissingExtra: If the engine's library is not installed.
     """
     if options.start is not None:
@@ -144,7 +144,7 @@ def _start(checkpoint: Checkpoint, options: EngineOptions, heads: Collection[str
         streams=threads,
         heads=heads,
         rest=_auto_precision(),
-        keeps_to_cores=threads >= available_threads(),  # else processes that share a machine would all take the first
+        keeps_to_cores=threads >= available_threads(),  # else all processes would use the first cores
     )
 
 
@@ -156,10 +156,10 @@ def _auto_engine(checkpoint: Checkpoint, options: EngineOptions) -> str:
 
 
 def _openvino_precision(checkpoint: Checkpoint, asked: str, outputs: Collection[str] | None) -> str:
-    """What OpenVINO is to compute in.
+    """The precision for OpenVINO.
 
     Raises:
-        EngineError: If int8 was asked for and this processor would only imitate it.
+        EngineError: If the caller requests int8 and this processor would only emulate it.
     """
     can_int8 = is_int8_native(processor_flags())
     if asked == "auto":
@@ -212,7 +212,7 @@ def _start_torch(checkpoint: Checkpoint, options: EngineOptions, threads: int, h
 
 
 def device_named(device: object) -> str | None:
-    """The device that transformers' ``device`` argument means: a number (-1 is the CPU), a name, or torch's object.
+    """The device for transformers' ``device`` argument: a number (-1 is the CPU), a name, or torch's object.
 
     Raises:
         EngineError: If it is neither the CPU nor a CUDA device.
@@ -228,18 +228,18 @@ def device_named(device: object) -> str | None:
 
 
 def describe(engine: Engine) -> str:
-    """One line that says what computes: engine, precision, threads and device."""
+    """One line with engine, precision, threads and device."""
     threads = f"{engine.threads} thread{'s' if engine.threads != 1 else ''}"
     return f"{engine.name} {engine.precision}, {threads}, {engine.device}"
 
 
 def is_bf16_native(flags: AbstractSet[str]) -> bool:
-    """Whether a processor with these feature flags multiplies bf16 natively."""
+    """Whether a processor with these feature flags supports bf16 natively."""
     return not NATIVE_BF16.isdisjoint(flags)
 
 
 def is_int8_native(flags: AbstractSet[str]) -> bool:
-    """Whether a processor with these feature flags has products of eight-bit numbers."""
+    """Whether a processor with these feature flags has eight-bit instructions."""
     return not NATIVE_INT8.isdisjoint(flags)
 
 
@@ -249,7 +249,7 @@ def _auto_precision() -> str:
 
 @cache
 def processor_flags() -> frozenset[str]:
-    """The feature flags that the operating system reports for this processor; empty where it reports none."""
+    """The feature flags that the operating system reports for this processor; may be empty."""
     if platform.system() == "Linux":
         return parse_cpuinfo(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
     if platform.system() == "Darwin":
@@ -258,7 +258,7 @@ def processor_flags() -> frozenset[str]:
 
 
 def parse_cpuinfo(text: str) -> frozenset[str]:
-    """The flags that every processor in a Linux ``/proc/cpuinfo`` has (``flags`` on x86, ``Features`` on Arm)."""
+    """The flags common to all processors in a Linux ``/proc/cpuinfo`` (``flags`` on x86, ``Features`` on Arm)."""
     lines = [line.partition(":") for line in text.splitlines()]
     sets = [frozenset(value.split()) for name, _, value in lines if name.strip() in ("flags", "Features")]
     return frozenset.intersection(*sets) if sets else frozenset()
@@ -269,7 +269,7 @@ def _darwin_flags() -> frozenset[str]:
 
 
 _DARWIN = {"FEAT_BF16": "bf16", "FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm"}
-"""Apple's names of features, and Linux's."""
+"""Linux's names of features, by Apple's."""
 
 
 def _has_feature(feature: str) -> bool:
@@ -282,14 +282,14 @@ def _has_feature(feature: str) -> bool:
 
 
 def available_threads() -> int:
-    """Physical cores that this process may use: its affinity and its cgroup's quota counted in, at least 1."""
+    """Number of physical cores that this process may use by its affinity and its cgroup's quota, at least 1."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     cores = {_core_of(cpu) for cpu in allowed}
     return max(1, min(len(cores), _cgroup_quota() or len(cores)))
 
 
 def _core_of(cpu: int) -> str:
-    """Name of the physical core of a logical processor; two threads of one core share it."""
+    """A key for the physical core of a logical processor, shared by the threads of one core."""
     siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
     try:
         return siblings.read_text(encoding="ascii").strip()
@@ -298,7 +298,7 @@ def _core_of(cpu: int) -> str:
 
 
 def _cgroup_quota() -> int | None:
-    """Whole processors that the cgroup's quota allows, or ``None`` without one."""
+    """Number of whole processors that the cgroup's quota allows, or ``None`` without a quota."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):

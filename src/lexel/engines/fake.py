@@ -1,4 +1,4 @@
-"""An engine for tests of everything around it: no weights, scores that follow from the piece ids alone."""
+"""An engine for tests: it has no weights, and its scores depend only on the piece ids."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lexel.engines.base import BATCH_PIECES, Rows, Scores, computed, run_ahead
 
 
 class FakeEngine:
-    """Gives scores from rules instead of a model.
+    """Computes scores by rules instead of a model.
 
     Args:
         rules: By output, a function from piece ids ``[picks]`` to scores ``[picks, labels]``.
 
     Attributes:
-        n_pieces: How many used slots it has been given, special pieces included.
-        n_slots: How many slots, unused ones included.
+        n_pieces: Number of used slots so far, special pieces included.
+        n_slots: Number of all slots so far, unused ones included.
     """
 
     name = "fake"

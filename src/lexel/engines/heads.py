@@ -1,15 +1,15 @@
-"""Heads: what stands on the encoder, computed only for the pieces that need it.
+"""Heads on top of the encoder, computed only for the pieces that need them.
 
     tagging    linear                                             [picks, labels]
     classify   linear, activation, linear; on first pieces        [picks, labels]
     answer     linear                                             [picks, 2]: start, end
-               (in some families linear, activation and norm stand before the linear map of each of these)
+               (in some families, linear, activation and norm come before the linear map of each of these)
     fill       linear, activation, norm, embeddings transposed    [picks, vocab]
     embed      linear                                             [picks, 1]: a piece's share before the softmax
     spans      linear                                             [picks, width]: see ``lexel.pointers``
 
-A head whose prefix is that of a plain Hugging Face folder has the tensors that its family gives it there. Any other
-prefix is Lexel's (``heads.<name>``), with the same tensors for every family:
+A head with the prefix of a plain Hugging Face folder has the tensors of its family in such folders. Any other prefix is
+Lexel's (``heads.<name>``), with the same tensors for every family:
 
     tagging, answer   weight, bias
     classify          dense.{weight,bias} (tanh), out_proj.{weight,bias}
@@ -51,7 +51,7 @@ class Activation(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Chain(Generic[T]):
-    """Bricks one after the other."""
+    """Applies bricks one after the other."""
 
     bricks: tuple[Brick[T], ...]
 
@@ -62,14 +62,14 @@ class Chain(Generic[T]):
 
 
 def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *, embeddings: T) -> Brick[T]:
-    """The head as a brick from picked hidden states ``[picks, hidden]`` to scores ``[picks, width]``.
+    """The head as a brick that maps picked hidden states ``[picks, hidden]`` to scores ``[picks, width]``.
 
     Args:
-        ops: What computes.
-        head: Which head.
-        weights: All of the checkpoint's.
+        ops: The engine's operations.
+        head: The head.
+        weights: All weights of the checkpoint.
         config: Its config.
-        embeddings: The encoder's table of pieces, ``[vocab, embedding]``, for decoders that are tied to it.
+        embeddings: The encoder's embedding table, ``[vocab, embedding]``, for decoders that are tied to it.
     """
     if head.task == "fill":
         return _build_fill(ops, _fill_names(head, weights, config), weights, config, embeddings)
@@ -81,34 +81,34 @@ def build_head(ops: Ops[T], head: Head, weights: Weights, config: ModelConfig, *
 
 
 def is_plain(head: Head, config: ModelConfig) -> bool:
-    """Whether a head has the tensors that its family gives it in a plain Hugging Face folder."""
+    """Whether a head has the tensors of its family in a plain Hugging Face folder."""
     return head.prefix == plain_prefix(head, config)
 
 
 def plain_prefix(head: Head, config: ModelConfig) -> str:
-    """The prefix that a head has in a plain Hugging Face folder; none has spans."""
+    """The prefix of a head in a plain Hugging Face folder; there is none for spans."""
     plain = {"fill": config.family.fill.prefix, "answer": config.family.answer.output}
     return plain.get(head.task, PLAIN_CLASSIFIER)
 
 
 def output_width(head: Head, config: ModelConfig) -> int:
-    """How many numbers a head gives for a piece."""
+    """Number of outputs of a head for a piece."""
     if head.pointer is not None:
         return head.pointer.width(len(head.labels))
     return {"fill": config.vocab_size, "answer": 2, "embed": 1}.get(head.task, len(head.labels))
 
 
 def computed_heads(heads: Mapping[str, Head], weights: Weights) -> list[str]:
-    """The heads that give a score for each piece: all but those for vectors that have a dense map alone."""
+    """The heads with a score for each piece: all except those for vectors with only a dense map."""
     return [
         name for name, head in heads.items() if head.task != "embed" or weights.has(f"{head.prefix}.attention.weight")
     ]
 
 
 def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """The map (followed by tanh) that an ``embed`` head puts behind its pooling: weight ``[size, hidden]``, bias.
+    """The map (followed by tanh) of an ``embed`` head after its pooling: weight ``[size, hidden]``, bias.
 
-    It is computed once a text, after pooling, as sentence-transformers does; so no engine is needed for it.
+    It is computed once per text, after pooling, as in sentence-transformers, so it needs no engine.
     """
     name = f"{head.prefix}.dense"
     if not weights.has(f"{name}.weight"):
@@ -118,11 +118,11 @@ def read_dense(head: Head, weights: Weights, *, hidden_size: int) -> tuple[NDArr
 
 
 def tensor_patterns(head: Head, config: ModelConfig) -> tuple[str, ...]:
-    """Patterns of the names of a head's tensors, for a model that does without it."""
+    """Patterns for the names of a head's tensors, for a model that does not load it."""
     own: tuple[str, ...] = (f"{head.prefix}.*",)
-    if head.task == "spans":  # tables of angles, which some programs keep
+    if head.task == "spans":  # tables of angles, which some programs store
         return *own, f"{head.prefix.rpartition('.')[0] or head.prefix}.position_embedding.*"
-    if head.task in LABELS_PIECES:  # decoding reads them
+    if head.task in LABELS_PIECES:  # used in decoding
         own += tuple(f"{prefix}.*" for prefix in transition_prefixes(head))
     if head.task in ("fill", "embed") or not is_plain(head, config):
         return own
@@ -138,7 +138,7 @@ def _output_names(head: Head, config: ModelConfig) -> HeadNames:
 
 
 def _build_outputs(ops: Ops[T], names: HeadNames, weights: Weights, config: ModelConfig, *, width: int) -> Brick[T]:
-    """The map to the outputs, and what stands before it."""
+    """The map to the outputs, and the layers before it."""
     hidden = config.hidden_size
     output = read_linear(ops, weights, names.output, (width, hidden))
     if names.dense is None:
@@ -190,7 +190,7 @@ def _build_fill(ops: Ops[T], names: FillNames, weights: Weights, config: ModelCo
 def _read_decoder(ops: Ops[T], names: FillNames, weights: Weights, config: ModelConfig, embeddings: T) -> Linear[T]:
     """The map to the vocabulary.
 
-    A file that has the decoder's weight is followed, whatever the config says of tying: that is what transformers does.
+    If the file has the decoder's weight, it is used, whatever the config says about tying, as in transformers.
     """
     shape = (config.vocab_size, config.fill_size)
     own = f"{names.decoder}.weight"

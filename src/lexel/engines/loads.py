@@ -1,8 +1,8 @@
-"""Loads: what a GPU is given at once. Batches of packed rows, or only their used slots, laid end to end.
+"""Loads: the units of work for a GPU. A load has batches of packed rows, or only their used slots, concatenated.
 
-A GPU wants a hundred times more pieces at once than a processor, and attention kernels of variable length need no rows.
-So the used slots of several batches become one load. Which batches share one depends on them alone, never on timing:
-the same input is always computed in the same loads.
+A GPU needs a hundred times more pieces at once than a CPU, and attention kernels of variable length need no rows. So
+the used slots of several batches become one load. The grouping depends only on the batches, never on timing: the same
+input is always computed in the same loads.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ class Load:
         piece_ids: Vocabulary indexes.
         position_ids: Position of the piece in its own sequence, from 0.
         type_ids: BERT's sentence A (0) or B (1).
-        sequences: The rows' ``sequence_ids``, or where the sequences begin and the last ends, ``[sequences + 1]``.
-        picks: Flat slots whose scores are asked for, ``[picks]``.
-        longest: Length of the longest sequence; ``None`` where there are rows.
-        counts: How many picks each of the batches has.
+        sequences: The rows' ``sequence_ids``, or the starts of the sequences and the end of the last,
+            ``[sequences + 1]``.
+        picks: Flat slots whose scores are requested, ``[picks]``.
+        longest: Length of the longest sequence; ``None`` for rows.
+        counts: Number of picks of each batch.
     """
 
     piece_ids: IntArray
@@ -41,26 +42,26 @@ class Load:
 
     @property
     def n_slots(self) -> int:
-        """Slots that are computed."""
+        """Number of slots that are computed."""
         return self.piece_ids.size
 
 
 def load_of_rows(rows: Rows) -> Load:
-    """A batch as it is."""
+    """A load of one unchanged batch."""
     counts = (len(rows.picks),)
     return Load(rows.piece_ids, rows.position_ids, rows.type_ids, rows.sequence_ids, rows.picks, None, counts)
 
 
 def loads_of_rows(batches: Iterable[Rows | None]) -> Iterator[Load | None]:
-    """Each batch as it is; ``None`` stays where it is."""
+    """A load for each unchanged batch; ``None`` is passed on."""
     for rows in batches:
         yield None if rows is None else load_of_rows(rows)
 
 
 def gather_loads(batches: Iterable[Rows | None], *, slots: int) -> Iterator[Load | None]:
-    """Gather the used slots of batches, in order, into loads of at most ``slots``; a larger batch is one of its own.
+    """Gather the used slots of batches, in order, into loads of at most ``slots``; a larger batch is a load by itself.
 
-    ``None``, which says that the source is about to wait, ends a load and follows it.
+    ``None``, which means that the source is about to wait, ends a load and is passed on after it.
     """
     waiting: list[Rows] = []
     n_waiting = 0
@@ -79,7 +80,7 @@ def gather_loads(batches: Iterable[Rows | None], *, slots: int) -> Iterator[Load
 
 
 def flatten(batches: Sequence[Rows]) -> Load:
-    """The used slots of some batches, one behind the other."""
+    """The used slots of some batches, concatenated."""
     parts = [_flatten(rows) for rows in batches]
     before = list(accumulate((part.n_slots for part in parts), initial=0))
     bounds = [part.sequences[:-1] + start for part, start in zip(parts, before, strict=False)]
@@ -99,7 +100,7 @@ def _flatten(rows: Rows) -> Load:
     used = np.flatnonzero(flat)
     begins = _begins(flat[used], used // rows.sequence_ids.shape[1])
     bounds = np.append(np.flatnonzero(begins), len(used)).astype(np.int32)
-    place = np.cumsum(flat != 0, dtype=np.int32) - 1  # of each used slot among the used ones
+    place = np.cumsum(flat != 0, dtype=np.int32) - 1  # its index among the used slots
     return Load(
         rows.piece_ids.reshape(-1)[used][None],
         rows.position_ids.reshape(-1)[used][None],
@@ -112,14 +113,14 @@ def _flatten(rows: Rows) -> Load:
 
 
 def _begins(numbers: IntArray, row_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a used slot is its sequence's first: its neighbour has another number, or stands in another row."""
+    """Whether a used slot is the first of its sequence: its neighbour has another number, or is in another row."""
     begins = np.ones(len(numbers), np.bool_)
     begins[1:] = (numbers[1:] != numbers[:-1]) | (row_of[1:] != row_of[:-1])
     return begins
 
 
 def deal_out(scores: Scores, counts: Sequence[int]) -> Iterator[Scores]:
-    """The scores of a load as those of its batches."""
+    """Split the scores of a load into those of its batches."""
     bounds = list(accumulate(counts, initial=0))
     for start, end in pairwise(bounds):
         yield {output: values[start:end] for output, values in scores.items()}

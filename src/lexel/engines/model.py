@@ -1,4 +1,4 @@
-"""From a checkpoint to a model that an engine can run: the encoder of its family with its heads."""
+"""Builds the model that an engine runs from a checkpoint: the encoder of its family with its heads."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Model(Generic[T]):
-    """An encoder with its heads, holding an engine's tensors, and the weights that these were read from.
+    """An encoder with its heads, with an engine's tensors, and the weights that they were read from.
 
     Attributes:
-        poolings: What a head looks at, where that is not its picked pieces alone.
-        widths: How many scores each head gives.
-        mask_decoders: What stands between the encoder and a head for masks, if anything.
+        poolings: The inputs of a head, if they are not only its picked pieces.
+        widths: Number of scores of each head.
+        mask_decoders: The layers between the encoder and a head for masks, if any.
     """
 
     ops: Ops[T]
@@ -48,7 +48,7 @@ class Model(Generic[T]):
             outputs: Names of heads, or ``hidden.N`` for the hidden states after layer N (0: the embeddings).
 
         Returns:
-            One tensor an output: scores ``[picks, width]`` or hidden states ``[picks, hidden]``.
+            One tensor per output: scores ``[picks, width]`` or hidden states ``[picks, hidden]``.
         """
         context = self.encoder.context(inputs)
         states = self.encoder(inputs, context)
@@ -76,23 +76,23 @@ class Model(Generic[T]):
         return self.ops.pick(states, picks, hidden_size=self.config.hidden_size)
 
     def _means(self, states: T, inputs: Inputs[T], *, n_heads: int, head_size: int) -> T:
-        """The mean over its sequence at each piece: attention that sees all pieces alike."""
+        """The mean over its sequence at each piece: attention with equal weights for all pieces."""
         mask = self.ops.mask(inputs.sequence_ids, inputs.position_ids)
         zeros = self.ops.multiply(states, self.ops.constant(np.zeros(1, np.float32), name="no scores", is_exact=True))
         return self.ops.attention(zeros, zeros, states, mask, n_heads=n_heads, head_size=head_size)
 
 
 def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | None = None) -> Model[T]:
-    """Read a checkpoint's encoder, and the heads asked for, as an engine's tensors.
+    """Read a checkpoint's encoder, and the requested heads, as an engine's tensors.
 
     Args:
-        ops: The engine's.
+        ops: The engine's operations.
         checkpoint: The model.
-        heads: Names of the heads to read; by default all that an engine computes. Other outputs (``hidden.N``) may
-            stand among them.
+        heads: Names of the heads to read; by default all that an engine computes. The list may contain other outputs
+            (``hidden.N``).
 
     Raises:
-        WeightError: If a tensor is missing, of another shape, or belongs to no part of the model.
+        WeightError: If a tensor is missing, has another shape, or belongs to no part of the model.
     """
     weights, config = checkpoint.open_weights(), checkpoint.config
     encoder = config.family.build(ops, config, weights)
@@ -125,7 +125,7 @@ def build_model(ops: Ops[T], checkpoint: Checkpoint, heads: Collection[str] | No
 def _read_adapters(
     ops: Ops[T], adapter: AdapterConfig, weights: Weights, *, hidden_size: int
 ) -> Iterator[LayerAdapters[T]]:
-    """The adapters of each layer that has weights of its own, ``adapters.N.attention`` and ``adapters.N.output``."""
+    """The adapters of each layer with its own weights, ``adapters.N.attention`` and ``adapters.N.output``."""
 
     def read(place: Weights) -> Adapter[T]:
         down = read_linear(ops, place, "down", (adapter.size, hidden_size))

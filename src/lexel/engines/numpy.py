@@ -1,4 +1,4 @@
-"""The reference engine: the encoder in float64, plainly, to compare the others with."""
+"""The reference engine: a plain float64 encoder for comparing the other engines with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lexel.engines.numpy_ops import Array, NumpyOps
 
 
 class NumpyEngine:
-    """Computes in float64 on one thread of this processor."""
+    """Computes in float64 on one thread of the CPU."""
 
     name = "numpy"
     precision = "float64"

@@ -1,4 +1,4 @@
-"""The primitives in float64, written as plainly as they are defined: what the other engines are compared with."""
+"""The primitives in float64, written as they are defined; the other engines are compared with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class NumpyOps:
-    """``Ops`` in float64; a mask is true where a piece is seen, ``[rows, 1, length, length]``."""
+    """``Ops`` in float64; a mask is true where a slot attends to a piece, ``[rows, 1, length, length]``."""
 
     def constant(self, array: Array, *, name: str, is_exact: bool = False) -> Array:
         return array if array.dtype.kind == "i" else array.astype(np.float64)

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 OPSET = 17
-"""Version of the operators; later ones make no graph faster, and fewer runtimes read them."""
+"""Version of the operators; newer ones are not faster, and fewer runtimes support them."""
 
 _MASKED = -1e9
 """Added to a score outside the sequence: its probability is then exactly zero."""
@@ -24,15 +24,15 @@ _ATTRIBUTES: Mapping[type, Any] = {float: ir.AttrFloat32, int: ir.AttrInt64, lis
 
 
 class OnnxOps:
-    """``Ops`` that add nodes to a graph; a mask is what is added to the scores, ``[rows, 1, 1 or length, length]``.
+    """``Ops`` that add nodes to a graph; a mask is added to the scores, ``[rows, 1, 1 or length, length]``.
 
     Args:
-        is_packed: Whether rows hold several sequences; otherwise each holds one, and ``pick`` takes one slot of every
-            row or all of them.
+        is_packed: Whether rows hold several sequences; otherwise each row holds one, and ``pick`` takes one slot of
+            every row or all of them.
 
-    A weight enters the graph where it is used first, in the form that is needed there: transposed for a product, which
-    is where quantisers look for weights, and as it is for a table of embeddings. A table that a decoder shares is
-    transposed by a node, so that it is stored once.
+    A weight is added to the graph at its first use, in the form that is needed there: transposed for a product, where
+    quantisers look for weights, and unchanged for an embedding table. A table that is shared with a decoder is
+    transposed by a node, so that it is stored only once.
 
     Attributes:
         nodes: The nodes in order.
@@ -53,7 +53,7 @@ class OnnxOps:
         return [value for name, value in self._stored.items() if name in used]
 
     def node(self, kind: str, *inputs: Any, **attributes: float | int | list[int]) -> Any:
-        """Add a node with one output, and give the output."""
+        """Add a node with one output, and return the output."""
         given = [_ATTRIBUTES[type(value)](key, value) for key, value in attributes.items()]
         number = len(self.nodes)
         node = ir.Node("", kind, [self._used(value) for value in inputs], given, num_outputs=1, name=f"{kind}_{number}")
@@ -86,7 +86,7 @@ class OnnxOps:
         return self._small[key]
 
     def _used(self, value: Any) -> Any:
-        """The value, stored if it is a weight that is used as it is."""
+        """The value, stored if it is a weight that is used unchanged."""
         array = self._arrays.pop(value.name, None)
         return value if array is None else self._store(value.name, array, value)
 
@@ -214,7 +214,7 @@ class OnnxOps:
         return self.node("Reshape", in_rows, self.numbers(0, 0, n_heads * head_size))
 
     def pick(self, x: Any, picks: Any, *, hidden_size: int) -> Any:
-        """In unpacked rows all pieces where ``picks`` is ``None``, else one slot of every row: ``[rows, hidden]``."""
+        """In unpacked rows, all pieces if ``picks`` is ``None``, else one slot of every row: ``[rows, hidden]``."""
         if self._is_packed:
             return self.node("Gather", self.node("Reshape", x, self.numbers(-1, hidden_size)), picks, axis=0)
         return x if picks is None else self.node("Gather", x, picks, axis=1)
@@ -274,7 +274,7 @@ class OnnxOps:
         return self.node("Transpose", by_head, perm=[0, 2, 1, 3])
 
     def _repeated(self, by_head: Any, n_shared: int, n_heads: int, head_size: int) -> Any:
-        """Each head of keys or values so many times, one after the other."""
+        """Each head of keys or values, repeated."""
         if n_shared == 1:
             return by_head
         copies = self.node("Concat", *[self.node("Unsqueeze", by_head, self.numbers(2))] * n_shared, axis=2)

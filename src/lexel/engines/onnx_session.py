@@ -1,7 +1,7 @@
 """ONNX Runtime without its telemetry.
 
-Version 1.32 writes a device id into the home folder when it is imported, and may send usage data, unless a variable is
-set before. So Lexel imports it through this module.
+Version 1.32 writes a device id into the home folder on import, and may send usage data, unless a variable is set
+before. So Lexel imports it through this module.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 SILENT = 3
-"""The level of errors: ONNX Runtime otherwise logs what it makes of a graph."""
+"""The level of errors: otherwise ONNX Runtime logs its optimisations of a graph."""
 
 
 def open_session(graph: Path | bytes, *, threads: int | None = None) -> Any:
-    """Prepare a graph to run on the processor.
+    """Prepare a graph to run on the CPU.
 
     Args:
         graph: The file, or its content.

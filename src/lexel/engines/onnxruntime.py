@@ -1,9 +1,9 @@
 """The engine for machines without OpenVINO, and for folders that ``lexel export`` wrote.
 
-A model folder is built as an ONNX graph in memory and reads packed rows, as with OpenVINO. An exported folder has its
-graph already. It reads one sequence a row, so packed rows are taken apart first.
+A model folder becomes an ONNX graph in memory that reads packed rows, as with OpenVINO. An exported folder already has
+its graph. That graph reads one sequence per row, so packed rows are unpacked first.
 
-Each worker thread runs a batch on one core: that is faster than one batch on all cores.
+Each worker thread runs a batch on one core, which is faster than one batch on all cores.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IR_VERSION = 8
 """Version of the file format; every runtime that reads ``OPSET`` reads it."""
 
 MOST_IN_FILE = 2**31 - 2**24
-"""Weights of more bytes lie in a file of their own; an ONNX file ends at 2 GB."""
+"""Larger weights go into a separate file, because an ONNX file is limited to 2 GB."""
 
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
 _PER_WORKER = 2
@@ -41,13 +41,13 @@ Compute = Callable[[Rows], Scores]
 
 
 class OnnxRuntimeEngine:
-    """Computes on this machine's processor.
+    """Computes on this machine's CPU.
 
     Args:
-        checkpoint: What to run.
+        checkpoint: The model.
         precision: ``float32``, or for an exported folder ``int8`` or ``auto``.
-        threads: Batches computed side by side, on one core each.
-        heads: Which of its heads to load; by default all of them.
+        threads: Number of batches computed in parallel, each on one core.
+        heads: The heads to load; by default all of them.
     """
 
     name = "onnxruntime"
@@ -97,7 +97,7 @@ class _BuiltGraphs:
         build_model(OnnxOps(is_packed=True), checkpoint, heads)  # reports missing tensors now
 
     def prepared(self, outputs: Sequence[str]) -> Compute:
-        """What computes these outputs."""
+        """The session that computes these outputs."""
         session = _session_of(_build_graph(self._checkpoint, outputs))
 
         def compute(rows: Rows) -> Scores:
@@ -130,7 +130,7 @@ def _input(name: str, shape: list[str]) -> Any:
 
 
 def _session_of(model: Any) -> Any:
-    """A session of a graph in memory, by way of a file where it is too large to be a message."""
+    """A session of a graph in memory, through a file if it is too large for a message."""
     if sum(value.const_value.nbytes for value in model.graph.initializers.values()) <= MOST_IN_FILE:
         return open_session(ir.to_proto(model).SerializeToString(), threads=1)
     with TemporaryDirectory(prefix="lexel-", ignore_cleanup_errors=True) as folder:
@@ -140,7 +140,7 @@ def _session_of(model: Any) -> Any:
 
 
 class _Unpacked(NamedTuple):
-    """Packed rows with one sequence a row, and where the picks stand."""
+    """Packed rows with one sequence per row, and the new positions of the picks."""
 
     inputs: dict[str, NDArray[np.int64]]
     rows: NDArray[np.int64]
@@ -148,7 +148,7 @@ class _Unpacked(NamedTuple):
 
 
 class _ExportedGraph:
-    """The graph of an exported folder, which reads one sequence a row."""
+    """The graph of an exported folder, which reads one sequence per row."""
 
     def __init__(self, checkpoint: Checkpoint, precision: str) -> None:
         self._path, self.precision = exported_graph(checkpoint.source.folder, precision)
@@ -158,7 +158,7 @@ class _ExportedGraph:
         self._outputs = [value.name for value in self._session.get_outputs()]
 
     def prepared(self, outputs: Sequence[str]) -> Compute:
-        """What computes these outputs."""
+        """The session that computes these outputs."""
         wanted = {output: self._names_of(output) for output in outputs}
         asked = sorted({name for names in wanted.values() for name in names})
 
@@ -178,7 +178,7 @@ class _ExportedGraph:
         return compute
 
     def _names_of(self, output: str) -> tuple[str, ...]:
-        """The graph's outputs that hold one of ours."""
+        """The graph's outputs that hold one of Lexel's."""
         config, heads = self._checkpoint.config, self._checkpoint.heads
         names: tuple[str, ...] = (output,)
         if output == f"hidden.{config.n_layers}":
@@ -193,13 +193,13 @@ class _ExportedGraph:
         return names
 
     def _is_by_piece(self, name: str) -> bool:
-        """Whether an output has a place for each piece, by its axes: a classifier's has two, ``[rows, classes]``."""
+        """Whether an output has a value for each piece, by its axes: a classifier's has two, ``[rows, classes]``."""
         axes = next(value.shape for value in self._session.get_outputs() if value.name == name)
         return len(axes) == 3 or name in ("start_logits", "end_logits")
 
 
 def _unpack(rows: Rows, *, pad: int) -> _Unpacked:
-    """Lay each sequence of packed rows out as a row of its own."""
+    """Put each sequence of packed rows into a separate row."""
     is_used = (rows.sequence_ids > 0).ravel()
     positions = rows.position_ids.ravel().astype(np.int64)
     sequences = np.cumsum(is_used & (positions == 0)) - 1

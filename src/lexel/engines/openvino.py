@@ -1,7 +1,7 @@
-"""The CPU engine: an OpenVINO graph built straight from the checkpoint's tensors, without a framework between.
+"""The CPU engine: an OpenVINO graph, built directly from the checkpoint's tensors without a framework.
 
-Several requests are in flight at once, two a stream: while one is computed the next one waits, so a core that becomes
-free goes on although Python is busy with results. OpenVINO calls back when a request is done, in a thread of its own.
+Each stream has two requests in progress: one is computed while the next one waits, so a free core can continue even if
+Python is busy with results. OpenVINO calls back in its own thread when a request is done.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from lexel.engines.openvino_ops import OpenVinoOps
 from lexel.errors import EngineError
 
 PRECISIONS = {"float32": ov.Type.f32, "bf16": ov.Type.bf16}
-"""What the graph is computed in; a quantised graph (``int8``) computes the rest of itself in the best of these."""
+"""The precisions of a graph; the unquantised parts of an ``int8`` graph use the best of these."""
 
 _INPUTS = ("piece_ids", "position_ids", "type_ids", "sequence_ids")
 _PICKS = 128
-"""Picks are filled up to a multiple of so many: OpenVINO keeps what it compiled for every shape it has seen."""
+"""Picks are padded to a multiple of this, because OpenVINO keeps compiled code for every shape."""
 LONG_ROW = 2048
-"""Length of a row from which on local attention is computed in blocks, by a graph that is compiled when needed."""
+"""Row length from which local attention is computed in blocks, by a graph that is compiled when needed."""
 _PER_STREAM = 2
-"""Requests of a stream: one that it computes, and one that waits."""
+"""Requests per stream: one in progress, and one that waits."""
 
 
 def inputs_of(rows: Rows) -> dict[str, NDArray[np.int32]]:
-    """A batch as the graph's inputs, by their names."""
+    """A batch as the graph's inputs, by name."""
     return {name: getattr(rows, name) for name in _INPUTS} | {"picks": _filled(rows.picks)}
 
 
 def _filled(picks: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The picks and some of the first slot, up to a multiple of ``_PICKS``."""
+    """The picks, padded with slot 0 to a multiple of ``_PICKS``."""
     filled = np.zeros(-(-len(picks) // _PICKS) * _PICKS, np.int32)
     filled[: len(picks)] = picks
     return filled
 
 
 class Graphs(Protocol):
-    """Where the engine has its graphs from.
+    """The source of the engine's graphs.
 
     Attributes:
-        has_blocks: Whether there is another graph for long rows, which computes local attention in blocks.
+        has_blocks: Whether there is a second graph for long rows, which computes local attention in blocks.
     """
 
     has_blocks: bool
@@ -65,7 +65,7 @@ class Graphs(Protocol):
         ...
 
     def release(self) -> None:
-        """Give the memory of weights back that were looked at."""
+        """Release the memory of weights that were read."""
         ...
 
 
@@ -78,7 +78,7 @@ class BuiltGraphs:
         self.has_blocks: bool = any(scope.window is not None for scope in self._model.encoder.scopes)
 
     def graph(self, outputs: Sequence[str], *, in_blocks: bool = False) -> Any:
-        """See ``Graphs.graph``; inputs and outputs bear their names."""
+        """See ``Graphs.graph``; inputs and outputs have names."""
         model = self._model
         if in_blocks:
             model = build_model(OpenVinoOps(in_blocks=True), self._checkpoint, self._heads)
@@ -95,10 +95,10 @@ class BuiltGraphs:
 
 
 class QuantisedGraphs:
-    """The graph that ``lexel quantize`` wrote beside a checkpoint's weights.
+    """The graph that ``lexel quantize`` wrote next to a checkpoint's weights.
 
     Raises:
-        CheckpointError: If there is none, or it was made of other weights.
+        CheckpointError: If there is none, or it was made from other weights.
     """
 
     has_blocks = False
@@ -133,23 +133,23 @@ class QuantisedGraphs:
 
 
 class _Flight(Future[Scores]):
-    """A batch on its way through a request.
+    """A batch that a request is computing.
 
-    OpenVINO calls back only when a request succeeds. Whoever waits for a flight waits for its request as well, and so
-    finds out that it failed; flights that nobody waits for are looked at when the next batch is submitted.
+    OpenVINO calls back only when a request succeeds. A caller that waits for a flight also waits for its request, and
+    so notices a failure; flights without waiting callers are checked when the next batch is submitted.
 
-    A callback waits for Python's lock, and the next batch of its stream waits for the callback. So a stream of batches,
-    which waits for each of them anyway, does without.
+    A callback waits for Python's lock, and the next batch of its stream waits for the callback. So a stream of batches
+    uses no callbacks, since it waits for each batch anyway.
     """
 
     def __init__(self, request: Any, rows: Rows, land: Callable[[Any], Scores]) -> None:
         super().__init__()
-        self.set_running_or_notify_cancel()  # OpenVINO reads the arrays until the request is done: no way back
+        self.set_running_or_notify_cancel()  # OpenVINO reads the arrays until the request is done
         self._request = request
         self._rows = rows
         self._inputs = inputs_of(rows)
         self._land = land
-        self._is_started = False  # before that, the request still says that its last batch is done
+        self._is_started = False  # before that, the request still reports its last batch as done
 
     def start(self, *, calls_back: bool) -> None:
         """Begin to compute."""
@@ -166,7 +166,7 @@ class _Flight(Future[Scores]):
             self._fail(error)
 
     def arrive(self) -> None:
-        """Take the scores of a request that is done, unless another thread has taken them."""
+        """Take the scores of a finished request, unless another thread has taken them."""
         if not self._claim():
             return
         try:
@@ -177,7 +177,7 @@ class _Flight(Future[Scores]):
             self.set_result(scores)
 
     def look(self, timeout: float | None = 0) -> None:
-        """Find out what became of the request, after at most ``timeout`` seconds."""
+        """Wait for the request for at most ``timeout`` seconds."""
         if super().done() or not self._is_started:
             return
         try:
@@ -204,7 +204,7 @@ class _Flight(Future[Scores]):
         return super().exception(timeout)
 
     def _fail(self, error: Exception) -> None:
-        if self._claim():  # else the batch is done, and its request computes another one
+        if self._claim():  # otherwise the batch is done, and its request computes another one
             self.set_exception(failure("openvino", self._rows, error))
 
     def _claim(self) -> bool:
@@ -217,7 +217,7 @@ class _Flight(Future[Scores]):
 
 
 def _check_shapes(inputs: dict[str, NDArray[np.int32]]) -> None:
-    """Refuse what would fail where nobody notices."""
+    """Refuse inputs that would fail without notice."""
     shapes = {name: inputs[name].shape for name in _INPUTS}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"expected arrays of one shape, found {shapes}")
@@ -228,7 +228,7 @@ def _arrive(flight: _Flight) -> None:
 
 
 _IN_FLIGHT: set[_Flight] = set()
-"""All batches that are being computed, which keeps them and their arrays alive."""
+"""All batches in progress; it keeps them and their arrays alive."""
 
 
 @atexit.register
@@ -239,7 +239,7 @@ def _wait_for_all() -> None:
 
 
 class _Wanted(NamedTuple):
-    """A graph that may have been compiled already."""
+    """A graph that is compiled on first use."""
 
     outputs: tuple[str, ...]
     in_blocks: bool = False
@@ -249,14 +249,14 @@ class OpenVinoEngine:
     """Computes on this machine's processor.
 
     Args:
-        checkpoint: What to run.
-        precision: ``float32``, ``bf16``, or ``int8`` where the folder has a quantised graph.
-        threads: Threads to compute with.
-        streams: Batches computed side by side, each by an equal share of the threads.
-        heads: Which of its heads to load; by default all of them.
-        rest: With ``int8``, what is computed in where the graph is not quantised.
-        keeps_to_cores: Bind each thread to a core. OpenVINO begins with the first core in every process, so processes
-            that share a machine should not.
+        checkpoint: The model.
+        precision: ``float32``, ``bf16``, or ``int8`` if the folder has a quantised graph.
+        threads: Number of threads.
+        streams: Number of batches computed in parallel, each with an equal share of the threads.
+        heads: The heads to load; by default all of them.
+        rest: With ``int8``, the precision of the parts that are not quantised.
+        keeps_to_cores: Bind each thread to a core. OpenVINO starts with the first core in every process, so do not use
+            it if several processes share a machine.
     """
 
     name = "openvino"
@@ -311,24 +311,24 @@ class OpenVinoEngine:
         return flight
 
     def _land(self, request: Any, *, rows: Rows, wanted: _Wanted, free: list[Any]) -> Scores:
-        """Take the scores out of a request that is done, and give the request back."""
+        """Take the scores of a finished request, and release the request."""
         n = len(rows.picks)
         scores = {name: request.get_output_tensor(i).data[:n].copy() for i, name in enumerate(wanted.outputs)}
-        if wanted not in self._settled:  # by its first result a graph has laid the weights out anew for itself
+        if wanted not in self._settled:  # at its first result, a graph has its own copy of the weights
             self._graphs.release()
             self._settled.add(wanted)
         free.append(request)
         return scores
 
     def _request(self, wanted: _Wanted, free: list[Any]) -> Any:
-        """A request that nobody uses; a caller that is held up keeps its own without holding up others."""
+        """A free request; a slow caller keeps its own request without blocking others."""
         with self._lock:
             if wanted not in self._compiled:
                 self._compiled[wanted] = self._compile(wanted)
             return free.pop() if free else self._compiled[wanted].create_infer_request()
 
     def new_request(self, outputs: Sequence[str]) -> Any:
-        """A request of OpenVINO's own, for measurements of what it costs without this engine."""
+        """A plain OpenVINO request, for measuring its cost without this engine."""
         return self._request(_Wanted(tuple(outputs)), [])
 
     def _compile(self, wanted: _Wanted) -> Any:
@@ -349,5 +349,5 @@ class OpenVinoEngine:
                 f"openvino: {self.device} computes in {taken.get_type_name()} where {self._in} was asked for; "
                 "use precision float32 or auto"
             )
-        self._graphs.release()  # compiling has looked at all of them once
+        self._graphs.release()  # compiling has read all of them once
         return compiled

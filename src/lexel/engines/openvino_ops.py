@@ -12,7 +12,7 @@ from openvino import opset13 as op
 
 from lexel.errors import EngineError
 
-_MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, in bf16 too
+_MASKED = -1e9  # added to a score outside the sequence: its probability is then exactly zero, also in bf16
 
 ACTIVATIONS = {
     "gelu": lambda x: op.gelu(x, "erf"),
@@ -26,13 +26,13 @@ ACTIVATIONS = {
 
 
 class OpenVinoOps:
-    """``Ops`` that add nodes to a graph; a mask is what is added to the scores, ``[rows, 1, length, length]``.
+    """``Ops`` that add nodes to a graph; a mask is added to the scores, ``[rows, 1, length, length]``.
 
-    The precision of a graph is chosen where it is compiled, so all constants are float32 here.
+    The precision of a graph is chosen when it is compiled, so all constants are float32 here.
 
     Args:
-        in_blocks: Compute attention inside a window block by block, each with the blocks beside it, so that its cost
-            grows with the length of a row and not with the square. In short rows that costs more than it saves.
+        in_blocks: Compute local attention block by block, each with its neighbouring blocks, so that the cost grows
+            with the length of a row and not with its square. For short rows, it costs more than it saves.
     """
 
     def __init__(self, *, in_blocks: bool = False) -> None:
@@ -65,7 +65,7 @@ class OpenVinoOps:
     def rms_norm(self, x: Any, weight: Any, *, eps: float) -> Any:
         mean_square = op.reduce_mean(op.power(x, _real(2)), _numbers(-1), True)
         root = op.sqrt(op.add(mean_square, _real(eps)))
-        return op.multiply(op.multiply(x, op.divide(_real(1), root)), weight)  # OpenVINO fuses just this shape
+        return op.multiply(op.multiply(x, op.divide(_real(1), root)), weight)  # OpenVINO fuses exactly this shape
 
     def activation(self, x: Any, name: str) -> Any:
         return ACTIVATIONS[name](x)
@@ -172,11 +172,11 @@ class OpenVinoOps:
 
 _BLOCK_STEP = 16
 _NOBODY = -1
-"""The sequence that filling belongs to; no piece's."""
+"""The sequence id of padding; no piece has it."""
 
 
 class _Distances(NamedTuple):
-    """The length of the rows; by side, the bucket of each distance between slots that a row has."""
+    """The length of the rows, and by side, the bucket of each distance between slots in a row."""
 
     length: Any
     rows: Mapping[str, Any]
@@ -184,13 +184,13 @@ class _Distances(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """Rows cut into blocks as long as a window reaches; a piece sees its own block and those beside it.
+    """Rows cut into blocks of half a window; a piece attends to its own block and the neighbouring ones.
 
     Attributes:
-        size: Pieces of a block.
+        size: Number of pieces in a block.
         length: Length of the rows.
-        n_blocks: Blocks of a row.
-        added: What is added to the scores, ``[rows * blocks, 1, size, 3 * size]``.
+        n_blocks: Number of blocks in a row.
+        added: The mask that is added to the scores, ``[rows * blocks, 1, size, 3 * size]``.
     """
 
     size: int
@@ -199,11 +199,11 @@ class _Blocks:
     added: Any
 
     def cut(self, x: Any, width: int) -> Any:
-        """``[rows, length, width]`` as ``[rows * blocks, size, width]``, filled up with zeros."""
+        """``[rows, length, width]`` as ``[rows * blocks, size, width]``, padded with zeros."""
         return op.reshape(_filled(x, self, _real(0.0)), _numbers(-1, self.size, width), False)
 
     def cut_with_neighbours(self, x: Any, width: int) -> Any:
-        """The same with the blocks to either side, ``[rows * blocks, 3 * size, width]``."""
+        """The same with the neighbouring blocks, ``[rows * blocks, 3 * size, width]``."""
         return op.reshape(_beside(_filled(x, self, _real(0.0)), self, width), _numbers(-1, 3 * self.size, width), False)
 
     def joined(self, x: Any, width: int) -> Any:
@@ -215,14 +215,14 @@ class _Blocks:
 
 
 def _block_mask(sequence_ids: Any, position_ids: Any, *, reach: int) -> _Blocks:
-    """The blocks of rows, and what each piece sees of its own and those beside it."""
+    """The blocks of rows, and the mask of each piece for its own block and the neighbouring ones."""
     size = max(_BLOCK_STEP, -(-reach // _BLOCK_STEP) * _BLOCK_STEP)
     length = op.gather(op.shape_of(sequence_ids, "i64"), _number(1), _number(0))
     n_blocks = op.divide(op.add(length, _number(size - 1)), _number(size))
     empty = _Blocks(size, length, n_blocks, None)
 
     def pairs(ids: Any, fill: int) -> tuple[Any, Any]:
-        """Ids ``[blocks, size, 1]`` of pieces, and ``[blocks, 1, 3 * size]`` of what stands around them."""
+        """Ids ``[blocks, size, 1]`` of pieces, and ``[blocks, 1, 3 * size]`` of their surroundings."""
         wide = _filled(op.unsqueeze(ids, _number(2)), empty, op.constant(np.int32(fill)))
         own = op.reshape(wide, _numbers(-1, size, 1), False)
         return own, op.reshape(_beside(wide, empty, 1, fill=fill), _numbers(-1, 1, 3 * size), False)
@@ -234,14 +234,14 @@ def _block_mask(sequence_ids: Any, position_ids: Any, *, reach: int) -> _Blocks:
 
 
 def _filled(x: Any, blocks: _Blocks, fill: Any) -> Any:
-    """``[rows, length, width]`` filled up to whole blocks."""
+    """``[rows, length, width]``, padded to whole blocks."""
     more = op.subtract(op.multiply(blocks.n_blocks, _number(blocks.size)), blocks.length)
     after = op.concat([_numbers(0), op.unsqueeze(more, _numbers(0)), _numbers(0)], 0)
     return op.pad(x, _numbers(0, 0, 0), after, "constant", fill)
 
 
 def _beside(x: Any, blocks: _Blocks, width: int, *, fill: int | None = None) -> Any:
-    """``[rows, blocks, 3 * size, width]`` from ``[rows, blocks * size, width]``: each block with those beside it."""
+    """``[rows, blocks, 3 * size, width]`` from ``[rows, blocks * size, width]``: each block with its neighbours."""
     size, n = blocks.size, op.unsqueeze(blocks.n_blocks, _numbers(0))
     nothing = _real(0.0) if fill is None else op.constant(np.int32(fill))
     wide = op.pad(x, _numbers(0, size, 0), _numbers(0, size, 0), "constant", nothing)
@@ -254,8 +254,8 @@ def _beside(x: Any, blocks: _Blocks, width: int, *, fill: int | None = None) -> 
 def _sheared(scores: Any, length: Any) -> Any:
     """From ``[..., length, 2 * length]`` by distance, from ``1 - length`` on, to ``[..., length, length]`` by slot.
 
-    Slot j stands in row i at ``j - i + length - 1``: one further to the left in each row, as in a flat array whose rows
-    are one shorter.
+    In row i, slot j is at ``j - i + length - 1``: one further to the left in each row, as in a flat array with rows
+    that are shorter by one.
     """
     width = op.subtract(op.multiply(length, _number(2)), _number(1))
     start = op.subtract(length, _number(1))
@@ -286,7 +286,7 @@ def _by_head(x: Any, n_heads: int, head_size: int) -> Any:
 
 
 def _repeated(by_head: Any, n_shared: int, n_heads: int, head_size: int) -> Any:
-    """Each head of keys or values so many times, one after the other."""
+    """Each head of keys or values, repeated."""
     if n_shared == 1:
         return by_head
     copies = op.concat([op.unsqueeze(by_head, _number(2))] * n_shared, 2)

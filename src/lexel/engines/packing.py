@@ -1,10 +1,10 @@
-"""Sequences packed into rows of a few fixed lengths, so that almost no work is spent on padding.
+"""Packs sequences into rows of a few fixed lengths, so that almost no work is spent on padding.
 
-Best fit, longest first: a sequence goes into the fullest row that still has room for it, else opens a new row with room
-for ``ROW_LENGTH`` pieces, or twice as many until it fits. A row that is filled is then cut to the shortest length that
-holds it. Rows of one length are cut into batches whose row counts are powers of two, so an engine that compiles per
-shape sees few shapes. A small model computes a few empty slots faster than it starts another batch: there, a batch is
-filled up with longer rows than needed, or with empty ones.
+Best fit, longest first: a sequence goes into the fullest row that still has room for it, else into a new row with
+room for ``ROW_LENGTH`` pieces, or twice as many until it fits. A filled row is then cut to the shortest possible
+length. Rows of one length are split into batches whose row counts are powers of two, so that an engine that compiles
+per shape sees few shapes. A small model computes a few empty slots faster than it starts another batch: in this case,
+a batch is filled with longer rows than needed, or with empty ones.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from lexel.engines.base import BATCH_PIECES, Rows
 ROW_STEP = 16
 """All row lengths are multiples of this.
 
-The engines' float32 kernels then treat every slot of every row alike, so a sequence gets the same scores, bit for bit,
-wherever it stands.
+The engines' float32 kernels then treat every slot of every row in the same way, so a sequence gets the same scores, bit
+for bit, in any position.
 """
 
 ROW_LENGTH = 96
-"""Room in a row that many short sequences share: attention costs by the row, and shorter ones are harder to fill."""
+"""Length of a row for short sequences: attention has a cost per row, and shorter rows are harder to fill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """What the encoder is to read: sequences laid end to end, special pieces included.
+    """Concatenated sequences for the encoder, special pieces included.
 
     Attributes:
         ids: Vocabulary indexes, ``[pieces]``.
         type_ids: BERT's sentence A (0) or B (1), ``[pieces]``.
-        picked: Whether the scores of a piece are asked for, ``[pieces]``.
+        picked: Whether the scores of a piece are requested, ``[pieces]``.
         bounds: Sequence i is ``[bounds[i], bounds[i + 1])``, ``[sequences + 1]``.
     """
 
@@ -50,14 +50,14 @@ class Sequences:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the sequences of one batch of rows stand.
+    """The places of sequences in one batch of rows.
 
     Attributes:
         n_rows: Number of rows.
         length: Their common length.
         sequences: Indexes of the sequences placed here, ``[placed]``.
-        slots: Flat slot of each one's first piece, ``[placed]``.
-        numbers: Number of each one in its row, from 1, ``[placed]``.
+        slots: Flat slot of the first piece of each, ``[placed]``.
+        numbers: Number of each in its row, from 1, ``[placed]``.
     """
 
     n_rows: int
@@ -69,7 +69,7 @@ class Placement:
 
 @cache
 def row_lengths(max_length: int) -> tuple[int, ...]:
-    """The row lengths for a model whose longest sequence is ``max_length``: four an octave, and one for the longest."""
+    """The row lengths for a model with sequences of up to ``max_length``: four per octave, and one for the longest."""
     longest = -(-max_length // ROW_STEP) * ROW_STEP
     lengths = [ROW_STEP]
     while lengths[-1] < longest:
@@ -85,12 +85,12 @@ def pack(
 
     Args:
         lengths: Length of each sequence with its special pieces, ``[sequences]``; none above ``max_length``.
-        max_length: The longest sequence that the model takes.
-        batch_pieces: Most slots in a batch; a single row may be longer.
-        overhead: How many empty slots may be computed to save a batch: its fixed cost, in slots.
+        max_length: The longest sequence that the model can read.
+        batch_pieces: Maximum number of slots in a batch; a single row may be longer.
+        overhead: Number of empty slots that may be computed to save a batch: its fixed cost, in slots.
 
     Returns:
-        Batches of rows; each sequence stands in exactly one.
+        Batches of rows; each sequence is in exactly one.
     """
     if len(lengths) == 1:
         return [_alone(int(lengths[0]), max_length)]
@@ -108,7 +108,7 @@ def pack(
 
 @cache
 def _alone(length: int, max_length: int) -> Placement:
-    """Where a sequence stands that has no neighbours."""
+    """The place of a sequence without neighbours."""
     row = next(row for row in row_lengths(max_length) if row >= length)
     return _place(np.array([length]), row, [[0]])
 
@@ -117,8 +117,8 @@ def _fill_rows(lengths: NDArray[np.int64], *, longest: int) -> list[list[int]]:
     """Best fit, longest first: the indexes of the sequences in each row."""
     order = np.argsort(-lengths, kind="stable")
     rows: list[list[int]] = []
-    by_room: dict[int, list[int]] = defaultdict(list)  # free slots -> rows with exactly so many
-    rooms = 0  # bit n is set when a row with n free slots exists
+    by_room: dict[int, list[int]] = defaultdict(list)  # free slots -> rows with exactly this many
+    rooms = 0  # bit n is set if a row with n free slots exists
     for index, length in zip(order.tolist(), lengths[order].tolist(), strict=True):
         fitting = rooms >> length
         if fitting:
@@ -137,14 +137,14 @@ def _fill_rows(lengths: NDArray[np.int64], *, longest: int) -> list[list[int]]:
 
 
 def _room_for(length: int, longest: int) -> int:
-    """Slots of a new row while it is filled."""
+    """Number of slots of a new row while it is filled."""
     return max(length, min(longest, ROW_LENGTH if length <= ROW_LENGTH else 1 << (length - 1).bit_length()))
 
 
 def _cut_to_length(
     rows: list[list[int]], lengths: NDArray[np.int64], allowed: Sequence[int]
 ) -> Iterator[tuple[int, list[int]]]:
-    """Each row with the shortest length that holds it."""
+    """Each row with its shortest possible length."""
     members = np.fromiter((index for row in rows for index in row), np.int64, len(lengths))
     firsts = np.cumsum([0, *map(len, rows)])[:-1]
     used = np.add.reduceat(lengths[members], firsts) if len(rows) else lengths
@@ -153,14 +153,14 @@ def _cut_to_length(
 
 
 class _Plan(NamedTuple):
-    """The batches that some rows of one length are cut into: rows of each, and what all of them cost, in slots."""
+    """The split of rows of one length into batches: rows in each, and the total cost in slots."""
 
     n_rows: list[int]
     cost: int
 
 
 def _plan(n_rows: int, length: int, *, batch_pieces: int, overhead: int) -> _Plan:
-    """Batches of the largest power of two that is allowed, then of smaller ones, or one with empty rows if cheaper."""
+    """Batches of the largest allowed power of two, then smaller ones, or one with empty rows if that is cheaper."""
     most = 1 << (max(1, batch_pieces // length).bit_length() - 1)
     n_full, left = divmod(n_rows, most)
     rest = [1 << bit for bit in reversed(range(left.bit_length())) if left >> bit & 1]
@@ -174,7 +174,7 @@ def _plan(n_rows: int, length: int, *, batch_pieces: int, overhead: int) -> _Pla
 def _merged(
     by_length: Mapping[int, list[list[int]]], plan: Callable[[int, int], _Plan]
 ) -> list[tuple[int, list[list[int]]]]:
-    """Rows by length, the longest first; rows become as long as the next longer ones where that is cheaper."""
+    """Rows by length, the longest first; rows are extended to the next longer length if that is cheaper."""
     groups: list[tuple[int, list[list[int]]]] = []
     for length in sorted(by_length):
         rows = by_length[length]
@@ -189,7 +189,7 @@ def _merged(
 
 
 def _cut(rows: list[list[int]], sizes: Iterable[int]) -> Iterator[list[list[int]]]:
-    """Rows in batches of these sizes; the last is filled up with empty rows."""
+    """Rows in batches of these sizes; the last is padded with empty rows."""
     start = 0
     for size in sizes:
         batch = rows[start : start + size]
@@ -204,16 +204,16 @@ def _place(lengths: NDArray[np.int64], length: int, rows: list[list[int]]) -> Pl
     row_of = np.repeat(np.arange(len(rows)), counts)
     sizes = lengths[sequences]
     before = np.cumsum(sizes) - sizes
-    slots = row_of * length + before - np.append(before, 0)[firsts][row_of]  # firsts of empty last rows lie beyond
+    slots = row_of * length + before - np.append(before, 0)[firsts][row_of]  # starts of empty last rows lie beyond
     numbers = (np.arange(len(sequences)) - firsts[row_of] + 1).astype(np.int32)
     return Placement(len(rows), length, sequences, slots, numbers)
 
 
 def build_rows(sequences: Sequences, placement: Placement, *, pad: int) -> tuple[Rows, NDArray[np.int64]]:
-    """Lay the placed sequences out as rows.
+    """Build the rows of placed sequences.
 
     Returns:
-        The rows, and for each pick the piece of ``sequences`` that it asks for, ``[picks]``.
+        The rows, and for each pick its piece in ``sequences``, ``[picks]``.
     """
     if len(placement.sequences) == 1:
         return _build_row(sequences, int(placement.sequences[0]), placement.length, pad=pad)
@@ -241,7 +241,7 @@ def build_rows(sequences: Sequences, placement: Placement, *, pad: int) -> tuple
 
 
 def _build_row(sequences: Sequences, index: int, length: int, *, pad: int) -> tuple[Rows, NDArray[np.int64]]:
-    """One sequence as a row of its own: what ``build_rows`` gives, in a third of the time."""
+    """One sequence as a single row: the result of ``build_rows``, three times as fast."""
     start, end = sequences.bounds[index : index + 2].tolist()
     size = end - start
 

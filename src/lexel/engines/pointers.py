@@ -1,10 +1,10 @@
-"""Heads for spans in primitives: one linear map, whose outputs ``lexel.decoding.pointers`` makes into scores.
+"""Heads for spans: one linear map, whose outputs ``lexel.decoding.pointers`` turns into scores.
 
     global-pointer              <prefix>.{weight,bias}            [labels * 2 * size, hidden]: by label query, key
     efficient-global-pointer    <prefix>.p_dense.{weight,bias}    [2 * size, hidden]: query and key
                                 <prefix>.q_dense.{weight,bias}    [2 * labels, 2 * size]: biases, from both of them
 
-The second map of the efficient form follows the first without anything between them, so both are one.
+The second map of the efficient form directly follows the first, so both are merged into one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def build_pointer(ops: Ops[T], head: Head, weights: Weights, *, hidden_size: int) -> Linear[T]:
-    """The map from hidden states ``[picks, hidden]`` to what ``PointerForm.width`` describes, ``[picks, width]``."""
+    """The map from hidden states ``[picks, hidden]`` to the outputs of ``PointerForm.width``, ``[picks, width]``."""
     form, n = head.pointer or PointerForm(), len(head.labels)
     if form.kind == "global-pointer":
         return read_linear(ops, weights, head.prefix, (form.width(n), hidden_size))

@@ -1,7 +1,7 @@
-"""An engine in more than one process: after a fork the child starts its own, and a pickle holds what to start.
+"""Engines across processes: after a fork, the child starts its own engine, and a pickle holds how to start it.
 
 The threads of an engine do not survive a fork, so a child that used its parent's engine would wait forever. PyTorch
-cannot be started again in such a child either; there it is an error.
+cannot be started again in such a child, so that is an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lexel.errors import EngineError
 
 
 class ProcessEngine:
-    """An engine that every process starts for itself; otherwise as the engine that it starts.
+    """An engine that every process starts for itself.
 
     Args:
         start: Starts the engine; it must pickle.
@@ -67,7 +67,7 @@ class ProcessEngine:
         """This process's engine.
 
         Raises:
-            EngineError: If the engine is PyTorch's and this process is a fork of the one that started it.
+            EngineError: If the engine is torch and this process is a fork of the one that started it.
         """
         process, engine = self._started
         if process == os.getpid():
@@ -79,7 +79,7 @@ class ProcessEngine:
             )
         with self._lock:
             if self._started[0] != os.getpid():
-                self._of_parents.append(engine)  # to take it down would wait for threads that are not there
+                self._of_parents.append(engine)  # deleting it would wait for threads that no longer exist
                 self._started = os.getpid(), self._start()
         return self._started[1]
 

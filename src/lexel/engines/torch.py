@@ -1,8 +1,8 @@
-"""The PyTorch engine (extra ``torch``): one or several GPUs, or the processor.
+"""The PyTorch engine (extra ``torch``): one or several GPUs, or the CPU.
 
-On a processor every batch is computed as it comes. A GPU must not wait for Python: a thread tokenises, packs and
-gathers the next loads (``lexel.engines.loads``) while the GPU computes two and the caller decodes what came before;
-copies in both directions have streams of their own.
+On a CPU, each batch is computed as it arrives. A GPU must not wait for Python: a thread tokenizes, packs and gathers
+the next loads (``lexel.engines.loads``) while the GPU computes two and the caller decodes earlier results; copies in
+both directions have separate streams.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a device is kept busy.
+    """How to keep a device busy.
 
     Attributes:
         kernel: Attention of variable length; with it, batches are gathered into loads of used slots.
-        slots: Slots of a load.
-        ahead: Loads made ready in a thread, or 0 for no thread.
-        in_flight: Loads given to a device before the first of them is waited for.
+        slots: Number of slots in a load.
+        ahead: Number of loads prepared in a thread, or 0 for no thread.
+        in_flight: Number of loads given to a device before waiting for the first of them.
     """
 
     kernel: Kernel | None
@@ -50,15 +50,15 @@ class Plan:
 
 
 def plan_for(devices: Sequence[torch.device], dtype: torch.dtype, *, head_size: int | None, slots: int) -> Plan:
-    """The plan for devices of one kind: each GPU has two loads in flight, and as many more are made ready.
+    """The plan for devices of one kind: each GPU has two loads in progress, and two more are prepared.
 
-    A kernel is taken if all of them have it, since any of them may get any load.
+    A kernel is used only if all devices have it, since any of them may get any load.
 
     Args:
         devices: The devices.
-        dtype: What they compute in.
-        head_size: Numbers of an attention head; ``None`` if no kernel of variable length computes the attention.
-        slots: Slots of a load.
+        dtype: Their number type.
+        head_size: Size of an attention head; ``None`` if no kernel of variable length computes the attention.
+        slots: Number of slots in a load.
     """
     kernels = [None if head_size is None else flash_kernel(device, dtype, head_size=head_size) for device in devices]
     kernel = None if None in kernels else kernels[0]
@@ -68,22 +68,22 @@ def plan_for(devices: Sequence[torch.device], dtype: torch.dtype, *, head_size: 
 
 
 class TorchEngine:
-    """Computes with PyTorch on GPUs where there are any, else on the processor.
+    """Computes with PyTorch on GPUs if there are any, else on the CPU.
 
     Args:
-        checkpoint: What to run.
+        checkpoint: The model.
         precision: ``float32``, ``bf16`` or ``float16``.
-        threads: Threads to compute with on the processor.
-        device: ``cuda``, ``cuda:N`` or ``cpu``, or several with commas between them: each has the model, and loads are
-            dealt out to them in turn. See ``torch_device``.
-        heads: Which of its heads to load; by default all of them.
-        batch_pieces: Most slots that a GPU is given at once; by default what keeps it busy and fits.
-        is_compiled: Whether layers go through ``torch.compile``, which fuses what stands between their products. The
+        threads: Number of threads on the CPU.
+        device: ``cuda``, ``cuda:N`` or ``cpu``, or several separated by commas: each has the model, and loads are
+            distributed to them in turn. See ``torch_device``.
+        heads: The heads to load; by default all of them.
+        batch_pieces: Maximum number of slots for a GPU at once; by default as many as keep it busy and fit.
+        is_compiled: Whether to compile layers with ``torch.compile``, which fuses the operations between products. The
             first loads then wait for the compiler.
-        plan: Another plan than the device's own.
+        plan: A plan to use instead of the device's own.
 
     Attributes:
-        batch_pieces: Slots of a batch that keep it busy.
+        batch_pieces: Number of slots in a batch that keeps it busy.
     """
 
     name = "torch"
@@ -106,7 +106,7 @@ class TorchEngine:
         self.threads = threads
         devices = [resolved_device(name) for name in device.split(",")]
         if devices[0].type == "cpu":
-            torch.set_num_threads(threads)  # PyTorch knows one number for the whole process
+            torch.set_num_threads(threads)  # PyTorch has one number for the whole process
         self.device: str = ", ".join(map(name_of, devices))
         config, dtype = checkpoint.config, PRECISIONS[precision]
         self.batch_pieces: int = batch_pieces or min(default_batch_pieces(one, config) for one in devices)
@@ -122,13 +122,13 @@ class TorchEngine:
 
     @property
     def attends_in_segments(self) -> bool:
-        """Whether attention is computed by a kernel of variable length, and unused slots not at all."""
+        """Whether a kernel of variable length computes attention, without unused slots."""
         return self._plan.kernel is not None
 
     def submit(self, rows: Rows, outputs: Sequence[str]) -> Future[Scores]:
         """See ``lexel.engines.base.Engine.submit``.
 
-        The batch is a load of its own. A processor computes it at once; a thread waits for a GPU.
+        The batch is a load by itself. A CPU computes it at once; for a GPU, a thread waits.
         """
         worker = next(self._next_worker)
 
@@ -143,8 +143,8 @@ class TorchEngine:
     def run(self, batches: Iterable[Rows | None], outputs: Sequence[str]) -> Iterator[Scores]:
         """See ``lexel.engines.base.Engine.run``.
 
-        With a GPU, ``batches`` is read in another thread. It is closed there, and the thread is gone, when this
-        iterator ends or is closed.
+        With a GPU, ``batches`` is read in another thread. When this iterator ends or is closed, ``batches`` is closed
+        there, and the thread ends.
         """
         plan = self._plan
         loads = loads_of_rows(batches) if plan.kernel is None else gather_loads(batches, slots=plan.slots)
@@ -158,7 +158,7 @@ class TorchEngine:
                     yield from deal_out(dict(zip(outputs, arrival.wait(), strict=True)), load.counts)
 
     def _in_flight(self, loads: Iterable[Load | None], outputs: Sequence[str]) -> Iterator[tuple[Load, Arrival] | None]:
-        """Every load with its results on their way, in order, while the next ones are computed."""
+        """Every load with its pending results, in order, while the next ones are computed."""
         flying: deque[tuple[Load, Arrival]] = deque()
         workers = cycle(self._workers)
         for load in loads:
@@ -195,7 +195,7 @@ class Worker:
         self._model = _compiled(model) if is_compiled else model
 
     def start(self, load: Load, outputs: Sequence[str]) -> Arrival:
-        """Begin to compute a load; its results are on their way when this returns.
+        """Start to compute a load; the results are pending when this returns.
 
         Raises:
             EngineError: If there is no room for it.
@@ -221,7 +221,7 @@ def _compiled(model: Model[torch.Tensor]) -> Any:
 
 
 class Checked:
-    """Results of a computation in float16, each with a number behind them all that says whether it is finite."""
+    """Results of a computation in float16, with flags at the end that tell whether each is finite."""
 
     def __init__(self, arrival: Arrival, outputs: Sequence[str]) -> None:
         self._arrival = arrival
@@ -231,7 +231,7 @@ class Checked:
         """See ``Arrival.wait``.
 
         Raises:
-            EngineError: If a number went beyond what float16 can hold.
+            EngineError: If a number exceeded the range of float16.
         """
         arrays = self._arrival.wait()
         results, are_finite = arrays[: len(self._outputs)], arrays[len(self._outputs) :]

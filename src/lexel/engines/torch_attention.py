@@ -1,4 +1,4 @@
-"""Attention inside sequences by PyTorch: over rows with a mask, or over segments by a kernel of variable length."""
+"""Attention within sequences in PyTorch: over rows with a mask, or over segments with a kernel of variable length."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody uses)
 
 Kernel = Callable[..., torch.Tensor]
-"""``torch.nn.attention.varlen.varlen_attn``, or what takes the same arguments.
+"""``torch.nn.attention.varlen.varlen_attn``, or a function with the same arguments.
 
 It takes query, key and value ``[pieces, heads, size]``, the bounds of the sequences of queries and of keys
-``[sequences + 1]`` and the longest of each, and gives ``[pieces, heads, size]``. Only models that need them pass
-``scale``, ``window_size`` (pieces seen to the left and right) and ``enable_gqa`` (fewer heads of keys and values).
+``[sequences + 1]`` and the longest of each, and returns ``[pieces, heads, size]``. Only models that need them pass
+``scale``, ``window_size`` (pieces to the left and right) and ``enable_gqa`` (fewer heads of keys and values).
 """
 
 
 class Segments(NamedTuple):
-    """Sequences laid end to end.
+    """Concatenated sequences.
 
     Attributes:
         bounds: Sequence i is ``[bounds[i], bounds[i + 1])``, ``[sequences + 1]`` (int32).
-        longest: Length of the longest.
-        reach: How far a piece sees to either side; ``None`` is the whole sequence.
+        longest: Length of the longest sequence.
+        reach: Number of pieces that a piece attends to on either side; ``None`` is the whole sequence.
     """
 
     bounds: torch.Tensor
@@ -32,7 +32,7 @@ class Segments(NamedTuple):
 
 
 def flash_kernel(device: torch.device, dtype: torch.dtype, *, head_size: int) -> Kernel | None:
-    """Flash attention of variable length, where PyTorch has it for this GPU, precision and size of a head.
+    """Flash attention of variable length, if PyTorch has it for this GPU, precision and head size.
 
     The kernel takes 16-bit numbers and heads of up to 256 in steps of 8, on compute capability 8.0 and above
     (https://github.com/Dao-AILab/flash-attention); PyTorch offers it since 2.10.
@@ -66,9 +66,9 @@ def attend_in_segments(
         query: The queries.
         key: The keys.
         value: The values.
-        segments: Where the sequences are, and how far pieces see.
+        segments: The sequences, and the reach of attention.
         n_heads: Heads of the queries.
-        kernel: What computes it.
+        kernel: The attention kernel.
         n_key_value_heads: Heads of keys and values, if they are fewer.
         scale: Factor on the products; by default the kernel's, one over the root of a head's size.
     """
@@ -104,7 +104,7 @@ def attend_in_rows(
         query: The queries.
         key: The keys.
         value: The values.
-        mask: True where a piece sees another, ``[rows, 1, length, length]``.
+        mask: True where a slot attends to another, ``[rows, 1, length, length]``.
         n_heads: Heads of the queries.
         n_key_value_heads: Heads of keys and values, if they are fewer.
         scale: Factor on the products; by default one over the root of a head's size.
@@ -139,15 +139,15 @@ def attend_by_distance(
     scale: float | None = None,
     bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attention of ``[rows, length, hidden]`` whose values depend on the distance, too; no fused kernel computes it.
+    """Attention of ``[rows, length, hidden]`` with values that also depend on the distance; no fused kernel has it.
 
     Args:
         query: The queries.
         key: The keys.
         value: The values.
-        mask: True where a piece sees another, ``[rows, 1, length, length]``.
+        mask: True where a slot attends to another, ``[rows, 1, length, length]``.
         n_heads: Heads of the queries.
-        far_values: What ``TorchOps.distances`` gave, and a table ``[buckets, head size]``.
+        far_values: The result of ``TorchOps.distances``, and a table ``[buckets, head size]``.
         n_key_value_heads: Heads of keys and values, if they are fewer.
         scale: Factor on the products; by default one over the root of a head's size.
         bias: Added to the scaled products, ``[rows, heads, length, length]``.

@@ -1,7 +1,7 @@
-"""A model whose layers go through ``torch.compile``: what stands between their products becomes few kernels.
+"""Compiles a model's layers with ``torch.compile``: the operations between products are fused into few kernels.
 
-On a GPU the products of a layer leave a third of its time to sums, normalisations, activations and casts, each a pass
-over memory. One layer is compiled, for any number of pieces, and serves as all of them.
+On a GPU, a third of a layer's time goes to sums, normalisations, activations and casts, each a pass over memory. One
+layer is compiled for any number of pieces, and used for all layers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _logger = logging.getLogger("lexel")
 
 
 class CompiledModel:
-    """Like the model it is made of. Where it cannot be compiled it says so, and computes without.
+    """Wraps a model. If it cannot be compiled, a warning is logged, and the model runs uncompiled.
 
     Args:
-        model: What to compile.
+        model: The model to compile.
         backend: One of ``torch.compile``'s.
     """
 

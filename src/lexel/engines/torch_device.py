@@ -1,4 +1,4 @@
-"""Devices of PyTorch: which there are, copies to and from them, and errors when they are too small."""
+"""Devices of PyTorch: choice, copies to and from them, and errors when memory is too small."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lexel.engines.base import BATCH_PIECES, IntArray
 from lexel.errors import EngineError
 
 GPU_BATCH_PIECES = 65_536
-"""Most slots that a GPU is given at once, unless the caller says otherwise: about 30 ms of BERT-base on an H200."""
+"""Default maximum number of slots for a GPU at once: about 30 ms of BERT-base on an H200."""
 
 _SHARE_OF_MEMORY = 0.25
-"""What a load may take of a GPU's memory; the rest is for weights, loads in flight, and whoever else is there."""
+"""A load's share of a GPU's memory; the rest is for weights, other loads, and other processes."""
 
 
 # Which there are -----------------------------------------------------------------------------------------------------
 
 
 def torch_device(asked: str | None) -> str:
-    """The device asked for, or several; by default CUDA where PyTorch has it, else ``cpu``.
+    """The requested device, or several; by default CUDA if PyTorch has it, else ``cpu``.
 
     Raises:
         EngineError: If PyTorch does not see one of them.
@@ -40,7 +40,7 @@ def torch_device(asked: str | None) -> str:
 
 
 def resolved_device(name: str) -> torch.device:
-    """The device of a name; of ``cuda`` the current one, whose number another thread might take for another GPU."""
+    """The device with a name; ``cuda`` becomes the current GPU's number, since other threads may have another one."""
     device = torch.device(name)
     is_current = device.type == "cuda" and device.index is None
     return torch.device("cuda", torch.cuda.current_device()) if is_current else device
@@ -54,7 +54,7 @@ def _gpus(n_gpus: int) -> str:
 
 
 def gpu_precision(device: str) -> str:
-    """``bf16`` where the GPU (each of several) has it natively (compute capability 8.0), else ``float32``."""
+    """``bf16`` if all GPUs support it natively (compute capability 8.0), else ``float32``."""
     capabilities = [torch.cuda.get_device_capability(name)[0] for name in device.split(",")]
     return "bf16" if min(capabilities) >= 8 else "float32"
 
@@ -65,16 +65,16 @@ def name_of(device: torch.device) -> str:
 
 
 def default_batch_pieces(device: torch.device, config: ModelConfig) -> int:
-    """Slots of a batch that keep the device busy and fit into its memory."""
+    """Number of slots in a batch that keeps the device busy and fits into its memory."""
     if device.type != "cuda":
         return BATCH_PIECES
     return fitting_slots(config, memory_bytes=torch.cuda.get_device_properties(device).total_memory)
 
 
 def fitting_slots(config: ModelConfig, *, memory_bytes: int) -> int:
-    """The largest power of two of slots, ``GPU_BATCH_PIECES`` at most, that takes a quarter of a GPU's memory.
+    """The largest power of two of slots, at most ``GPU_BATCH_PIECES``, that takes up to a quarter of a GPU's memory.
 
-    A slot takes the hidden states of all layers, and what one layer needs meanwhile, in float32.
+    A slot takes the hidden states of all layers, and the temporary memory of one layer, in float32.
     """
     slot_bytes = 4 * (config.hidden_size * (config.n_layers + 9) + config.intermediate_size)
     slots = int(memory_bytes * _SHARE_OF_MEMORY) // slot_bytes
@@ -85,27 +85,27 @@ def fitting_slots(config: ModelConfig, *, memory_bytes: int) -> int:
 
 
 class Arrival(Protocol):
-    """Results on their way to the host."""
+    """Results that are being copied to the host."""
 
     def wait(self) -> list[NDArray[Any]]:
-        """The results, when they have come."""
+        """Wait for the results, and return them."""
         ...
 
 
 class Courier(Protocol):
-    """Brings arrays to a device and results back."""
+    """Copies arrays to a device and results back."""
 
     def send(self, arrays: Sequence[IntArray]) -> list[torch.Tensor]:
         """The arrays as tensors on the device."""
         ...
 
     def fetch(self, results: Sequence[torch.Tensor]) -> Arrival:
-        """Begin to bring results back."""
+        """Start to copy results back."""
         ...
 
 
 class Arrived:
-    """Results that are here already."""
+    """Results that are already on the host."""
 
     def __init__(self, results: Sequence[torch.Tensor]) -> None:
         self._results = results
@@ -116,7 +116,7 @@ class Arrived:
 
 
 class HostCourier:
-    """For the processor, where everything is in place: nothing is copied, and results are there when asked for."""
+    """For the CPU: nothing is copied, and results are available at once."""
 
     def send(self, arrays: Sequence[IntArray]) -> list[torch.Tensor]:
         """See ``Courier.send``."""
@@ -128,7 +128,7 @@ class HostCourier:
 
 
 class CudaArrival:
-    """Results being copied into pinned memory; each has memory of its own, so later ones leave it alone."""
+    """Results that are being copied into pinned memory; each has its own memory, so later ones do not overwrite it."""
 
     def __init__(self, copies: Sequence[torch.Tensor], done: torch.cuda.Event) -> None:
         self._copies = copies
@@ -141,10 +141,10 @@ class CudaArrival:
 
 
 class CudaCourier:
-    """Copies between pinned memory and a GPU on streams of their own, beside the computing of other loads.
+    """Copies between pinned memory and a GPU on separate streams, while other loads are computed.
 
-    PyTorch's allocator of pinned memory hands a block out again only when the copies that use it are done, so the
-    buffers of the loads in flight are never written over.
+    PyTorch's allocator of pinned memory reuses a block only when the copies that use it are done, so the buffers of
+    loads in progress are never overwritten.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -172,7 +172,7 @@ class CudaCourier:
                 copy = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
                 copies.append(copy.copy_(result, non_blocking=True))
                 result.record_stream(self._back)
-            done = self._back.record_event(torch.cuda.Event(blocking=True))  # whoever waits leaves its core to others
+            done = self._back.record_event(torch.cuda.Event(blocking=True))  # waiting does not use a core
         return CudaArrival(copies, done)
 
 
@@ -186,7 +186,7 @@ def courier_to(device: torch.device) -> Courier:
 
 @contextmanager
 def memory_for(what: str, device: torch.device, *, advice: str) -> Iterator[None]:
-    """Say what did not fit into a GPU, how much room there is, and what to do.
+    """Turn a lack of GPU memory into an error with the free memory and advice.
 
     Raises:
         EngineError: If PyTorch finds no memory.

@@ -1,4 +1,4 @@
-"""The primitives computed at once by PyTorch."""
+"""The primitives, computed eagerly by PyTorch."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ ACTIVATIONS: dict[str, Any] = {
 
 
 class TorchOps:
-    """``Ops`` computed at once on a device.
+    """``Ops`` computed eagerly on a device.
 
     Matrix products and attention are computed in ``dtype``; sums, normalisations and rotations between them in
-    float32: that brings bf16 three times as close to float32. A mask is true where a piece is seen,
-    ``[rows, 1, length, length]``, or the segments that the pieces form.
+    float32, which makes the error of bf16 three times smaller. A mask is true where a slot attends to another,
+    ``[rows, 1, length, length]``, or it holds the segments of the pieces.
 
     Args:
-        device: Where to compute.
-        dtype: Of weights and products.
-        kernel: Computes attention where the pieces are segments instead of rows.
+        device: The device.
+        dtype: The type of weights and products.
+        kernel: Computes attention if the pieces are segments instead of rows.
     """
 
     def __init__(self, *, device: torch.device, dtype: torch.dtype, kernel: Kernel | None = None) -> None:
@@ -141,7 +141,7 @@ class TorchOps:
         far_values: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         sizes: dict[str, Any] = {"n_heads": n_heads, "n_key_value_heads": n_key_value_heads}
-        value = value.to(query.dtype)  # averages of scores come in the precision of the products
+        value = value.to(query.dtype)  # averages of scores have the precision of the products
         if not isinstance(mask, Segments):
             if far_values is not None:
                 return attend_by_distance(
@@ -165,8 +165,8 @@ def _differences(position_ids: torch.Tensor) -> torch.Tensor:
 def _sheared(scores: torch.Tensor) -> torch.Tensor:
     """From ``[..., length, 2 * length]`` by distance, from ``1 - length`` on, to ``[..., length, length]`` by slot.
 
-    Slot j stands in row i at ``j - i + length - 1``: one further to the left in each row, as in a flat array whose rows
-    are one shorter.
+    In row i, slot j is at ``j - i + length - 1``: one further to the left in each row, as in a flat array with rows
+    that are shorter by one.
     """
     length = scores.shape[-2]
     flat = scores.flatten(-2)[..., length - 1 : length - 1 + length * (2 * length - 1)]

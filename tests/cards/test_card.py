@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import eval_results_to_model_index, model_index_to_eval_results
 
 from lexel.cards import read_claims, write_card
+from lexel.cards.facts import Facts, gather
+from lexel.cards.front_matter import build_metadata
 from lexel.cards.metadata import read_metadata
 from lexel.cards.speed import measure_speed
 from lexel.checkpoint.card import read_card
@@ -66,6 +69,16 @@ def test_the_metadata_says_licence_language_base_data_and_task(trained: Trained)
     assert metadata["pipeline_tag"] == "token-classification"
     assert metadata["library_name"] == "lexel"
     assert read_card(trained.folder).licence == "apache-2.0"
+
+
+def test_a_remark_in_parentheses_is_no_part_of_the_name_of_a_data_set(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = gather(trained.folder, answers={})
+    plain = build_metadata(facts).datasets
+    remarked = [replace(row, name=f"{row.name} (simplified)") for row in facts.data]
+    monkeypatch.setattr(Facts, "data", remarked)
+    assert build_metadata(facts).datasets == plain
 
 
 def test_a_licence_that_the_hub_does_not_list_is_other_with_its_name_and_link(trained: Trained) -> None:

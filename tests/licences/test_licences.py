@@ -66,6 +66,8 @@ CARDS: tuple[tuple[str, str | None, str], ...] = (
     ("license: for non-commercial use", "for non-commercial use", "non-commercial"),
     ("license: research only", "research only", "non-commercial"),
     ("license: public domain", "public domain", "permissive"),
+    ("license: CC BY 2.0 FR", "CC BY 2.0 FR", "permissive"),
+    ("license: CC-BY-SA-2.0-UK", "CC-BY-SA-2.0-UK", "share-alike"),
     ("license: https://creativecommons.org/licenses/by/4.0/", "https://creativecommons.org/licenses/by/4.0/",
      "permissive"),
     ("license: https://opensource.org/licenses/MIT", "https://opensource.org/licenses/MIT", "permissive"),

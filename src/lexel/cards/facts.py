@@ -51,6 +51,11 @@ class DataSet:
         return value if isinstance(value, int) else None
 
     @property
+    def set_name(self) -> str:
+        """Its name without what a recipe adds in parentheses, such as ``(simplified)``."""
+        return self.name.partition(" (")[0]
+
+    @property
     def licence(self) -> str | None:
         """Its licence, if one is stated."""
         return self.values.get("licence") or None

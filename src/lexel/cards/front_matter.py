@@ -42,7 +42,7 @@ def build_metadata(facts: Facts) -> ModelCardData:
         "pipeline_tag": _pipeline(facts),
         "tags": list(dict.fromkeys(["lexel", *(_TAGS[task] for task in facts.tasks if task in _TAGS)])),
         "base_model": facts.hub_base,
-        "datasets": list(dict.fromkeys(slug(row.name) for row in facts.data)) or None,
+        "datasets": list(dict.fromkeys(slug(row.set_name) for row in facts.data)) or None,
         "metrics": list(dict.fromkeys(str(figure.metric_type) for figure in figures)) or None,
         **{key: facts.previous[key] for key in _KEPT if key in facts.previous},
     }

@@ -208,8 +208,8 @@ def _asking(facts: Facts) -> list[tuple[str | None, str]]:
     """Licences that ask something of a user, with the names of the data under each."""
     by_licence: dict[str | None, list[str]] = {}
     for row in facts.data:
-        if demand_of(row.licence) and row.name not in by_licence.setdefault(row.licence, []):
-            by_licence[row.licence].append(row.name)
+        if demand_of(row.licence) and row.set_name not in by_licence.setdefault(row.licence, []):
+            by_licence[row.licence].append(row.set_name)
     return [(found, ", ".join(names)) for found, names in by_licence.items() if names]
 
 

@@ -94,6 +94,9 @@ _SAYING_NOTHING = """
     universal dedication gnu expat community"""
 _SMALL_WORDS = frozenset(_SAYING_NOTHING.split())
 _GLUED = re.compile(r"(apache|gpl|lgpl|agpl|mpl|epl|eupl|gfdl|odbl|osl|afl|bsd|cc-by(?:-[a-z]{2})*)v?(\d.*)")
+_PORT = re.compile(r"(cc-by(?:-[a-z]{2})*-\d\.\d)-[a-z]{2,3}")
+"""A licence of Creative Commons for one country, which asks the same as that of its version."""
+
 _VERSION = re.compile(r"-\d+(\.\d+)*[a-z]?$")
 _ALIASES = {
     "pddl-1.0": "pddl",
@@ -142,6 +145,8 @@ def _kind_of_one(licence: str) -> Kind:
     if identifier is not None:
         return LICENCES[identifier]
     name = spelling_of(licence)
+    if port := _PORT.fullmatch(name):
+        return _kind_of_one(port[1])
     while name:
         if name in FAMILIES:
             return FAMILIES[name]

@@ -1,1 +1,1 @@
-"""A model described before its weights are loaded: what it is, what it needs, what its licence asks, what it costs."""
+"""Describes a model before its weights are loaded: its facts, memory, licence and cost."""

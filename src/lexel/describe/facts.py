@@ -1,4 +1,4 @@
-"""Everything that is known of a model without its weights: config, headers, tokenizer, licence, and the hub's page."""
+"""All facts about a model without its weights: from config, headers, tokenizer, licence, and the hub's page."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from lexel.text.tokenizer import load_tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A model without its weights.
+    """The facts about a model without its weights.
 
     Attributes:
-        name: What the user calls it.
-        source: Where its small files lie, and which commit they are.
-        config: What ``config.json`` says.
+        name: The user's name for it.
+        source: The folder of its small files, and their commit.
+        config: The content of ``config.json``.
         heads: Its heads.
-        pieces: What it reads: ``chars`` or ``tokenizer``.
-        tensors: Its tensors by the headers; ``None`` where they could not be read.
+        pieces: The units that it reads: ``chars`` or ``tokenizer``.
+        tensors: Its tensors from the headers; ``None`` if they could not be read.
         files: Size of each file that loading reads, by name.
-        memory: Bytes that a process needs at most, by precision.
-        languages: What each language costs.
+        memory: Peak memory of a process in bytes, by precision.
+        languages: Tokenizer costs by language.
         n_pieces: Size of the vocabulary.
-        longest: Most pieces that are read at once; longer texts are read in windows.
-        licence: What its licence asks.
-        problems: What could not be found out, one line each.
+        longest: Maximum number of pieces that are read at once; longer texts are read in windows.
+        licence: The verdict on its licence.
+        problems: Facts that could not be determined, one line each.
         changed: The day of the last change on the hub.
         open_threads: Open discussions and pull requests on the hub.
     """
@@ -64,12 +64,12 @@ class Description:
 
     @property
     def n_parameters(self) -> int | None:
-        """How many numbers its weights have."""
+        """Number of parameters."""
         return None if self.tensors is None else sum(tensor.n_numbers for tensor in self.tensors.values())
 
     @property
     def stored_as(self) -> str | None:
-        """The type of most of its numbers, as safetensors calls it."""
+        """The type of most of its parameters, by safetensors' name."""
         sizes: dict[str, int] = {}
         for tensor in (self.tensors or {}).values():
             sizes[tensor.dtype] = sizes.get(tensor.dtype, 0) + tensor.n_numbers
@@ -77,14 +77,14 @@ class Description:
 
 
 def describe(source: str | os.PathLike[str] | None = None, *, revision: str | None = None) -> Description:
-    """Describe a model; of a hub model only small files and the headers of its weights are fetched.
+    """Describe a model; for a hub model, only small files and the headers of its weights are downloaded.
 
     Args:
-        source: A folder, a hub id (also ``owner/name@revision``), or nothing for the bundled model.
+        source: A folder, a hub id (also ``owner/name@revision``), or ``None`` for the bundled model.
         revision: A branch, tag or commit of a hub id.
 
     Raises:
-        CheckpointError: If there is no such model, or Lexel does not compute it.
+        CheckpointError: If there is no such model, or Lexel does not support it.
     """
     name = "zh" if source is None else os.fspath(source)
     repo_id, named = split_revision(name)

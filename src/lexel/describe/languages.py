@@ -1,4 +1,4 @@
-"""What a vocabulary tells of the languages a model was made for: what each costs, and the script of its pieces."""
+"""Facts about languages from a vocabulary: tokenizer costs of each language, and the script of its pieces."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SAMPLES: Mapping[str, str] = {
 """The same sentence in each language."""
 
 MOST_PIECES = 10_000
-"""Pieces of a vocabulary whose letters are looked at; larger vocabularies are sampled evenly."""
+"""Number of pieces whose letters are examined; larger vocabularies are sampled evenly."""
 
 _NAME = re.compile(r"\[.+\]|<.+>")
 """A piece that is a name rather than text: ``[unused1]``, ``<mask>``."""
 
 
 class LanguageCost(NamedTuple):
-    """What a language costs.
+    """The tokenizer costs of a language.
 
     Attributes:
-        pieces_per_char: Pieces for a character; the fewer, the better a vocabulary fits.
-        unknown: Share of pieces that stand for what is not in the vocabulary.
+        pieces_per_char: Pieces per character; the fewer, the better the vocabulary fits.
+        unknown: Share of unknown pieces.
     """
 
     pieces_per_char: float
@@ -47,7 +47,7 @@ class LanguageCost(NamedTuple):
 
 
 def language_costs(tokenizer: Tokenizer) -> dict[str, LanguageCost]:
-    """What each language costs a tokenizer, by name."""
+    """Tokenizer costs of each language, by name."""
     pieces = tokenizer.encode(list(SAMPLES.values()))
     unknown = tokenizer.special.unk
     costs = {}
@@ -59,11 +59,11 @@ def language_costs(tokenizer: Tokenizer) -> dict[str, LanguageCost]:
 
 
 class Vocabulary(NamedTuple):
-    """What a vocabulary tells of the texts that a model reads.
+    """Facts about a model's texts from its vocabulary.
 
     Attributes:
         script: The script of most pieces (ISO 15924); ``Jpan`` for ideographs with many kana. ``None`` without letters.
-        mask: How a mask is written, if there is one.
+        mask: The spelling of a mask, if there is one.
     """
 
     script: str | None

@@ -1,4 +1,4 @@
-"""How fast a model is on this machine, and what a million characters and tokens cost at a price of a machine-hour."""
+"""Measures a model's speed on this machine, and computes the price of a million characters and tokens."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SINGLE = 15
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was measured.
+    """The measured speed.
 
     Attributes:
-        engine: What computed.
-        load_s: Seconds from the folder to the first result.
-        latency_s: Seconds of one text by itself, the median.
-        chars_per_s: Characters a second, many texts at once.
-        pieces_per_s: The model's own tokens a second.
+        engine: The engine.
+        load_s: Seconds from loading to the first result.
+        latency_s: Median seconds for a single text.
+        chars_per_s: Characters per second, with many texts at once.
+        pieces_per_s: The model's own tokens per second.
     """
 
     engine: str
@@ -41,11 +41,11 @@ class Speed:
     pieces_per_s: float
 
     def price_of_million_chars(self, hour: float) -> float:
-        """What a million characters cost at a price of a machine-hour."""
+        """Price of a million characters at a price per machine-hour."""
         return hour * 1e6 / self.chars_per_s / 3600
 
     def price_of_million_pieces(self, hour: float) -> float:
-        """What a million tokens cost at a price of a machine-hour."""
+        """Price of a million tokens at a price per machine-hour."""
         return hour * 1e6 / self.pieces_per_s / 3600
 
 
@@ -54,8 +54,8 @@ def measure(checkpoint: Checkpoint, texts: Sequence[str] = (), *, seconds: float
 
     Args:
         checkpoint: The model.
-        texts: Yours; sentences of several languages if there are none.
-        seconds: How long the rate is measured.
+        texts: Your texts; by default sentences in several languages.
+        seconds: Duration of the rate measurement.
         loading: Fields of ``EngineOptions``.
     """
     texts = list(texts) or [text for text in SAMPLES.values() for _ in range(8)]

@@ -1,11 +1,10 @@
-"""How much memory a process needs at most, from the shapes in the headers.
+"""Estimates the peak memory of a process from the shapes in the headers.
 
-Measured on Linux with the engine OpenVINO on two threads, in processes that load a model and tag texts. At its peak a
-process holds Python and the libraries, the weights of products as the file has them and as the engine lays them out,
-what it looked up of the tables of pieces, room for batches, which grows with the width of the model, and in eight bits
-the kernels that the engine makes for each layer.
-Rows of thousands of slots take more, and with local attention a second graph.
-``tests/trust/test_memory.py`` measures again, on other shapes than those that the figures are from.
+Measured on Linux with the engine OpenVINO on two threads, in processes that load a model and tag texts. The peak
+consists of Python and the libraries, the weights of products in the file's layout and in the engine's, the used parts
+of the embedding tables, memory for batches, which grows with the width of the model, and in eight bits the kernels that
+the engine makes for each layer. Rows of thousands of slots take more, and with local attention a second graph.
+``tests/trust/test_memory.py`` measures it again, on other shapes than those used for the estimate.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from lexel.encoder.family import ModelConfig
 MIB = 2**20
 
 LIBRARIES = 69 * MIB
-"""Of every figure, pages of the libraries' files. Processes share them; how many count depends on how the system caches
-files (measured: 69 and 99 MiB, with all other memory the same)."""
+"""The part of every figure that is pages of the libraries' files. Processes share them; how many count depends on the
+system's file cache (measured: 69 and 99 MiB, with all other memory the same)."""
 
 
 class _Costs(NamedTuple):
-    """Bytes of a process by itself, for each number of products and tables, for each unit of width and each layer."""
+    """Bytes of a process without a model, per parameter of products and tables, per unit of width and per layer."""
 
     process: float
     products: float
@@ -41,7 +40,7 @@ _COSTS: Mapping[str, _Costs] = {
 
 
 def estimate_memory(config: ModelConfig, tensors: Mapping[str, TensorShape]) -> dict[str, int]:
-    """Bytes that a process needs at most, by precision; ``int8`` after ``lexel quantize``."""
+    """Peak memory of a process in bytes, by precision; ``int8`` after ``lexel quantize``."""
     tables = sum(tensor.n_numbers for tensor in tensors.values() if tensor.shape[:1] == (config.vocab_size,))
     products = sum(tensor.n_numbers for tensor in tensors.values()) - tables
     return {

@@ -1,4 +1,4 @@
-"""A description as lines of two columns, for people."""
+"""A description as a table with two columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_LABELS = 20
 
 
 def lines_of(found: Description) -> Iterator[tuple[str, str]]:
-    """What each fact is called, and what it is."""
+    """Name and value of each fact."""
     config = found.config
     yield "model", found.source.pin or found.name
     yield "family", f"{config.model_type}, {config.n_layers} layers of {config.hidden_size}, {config.n_heads} heads"
@@ -49,7 +49,7 @@ def lines_of(found: Description) -> Iterator[tuple[str, str]]:
 
 
 def lines_of_speed(speed: Speed, *, hour_price: float | None, api_price: float | None) -> Iterator[tuple[str, str]]:
-    """What was measured, and what it costs compared with an API."""
+    """The measured speed, and its cost compared with an API."""
     yield "engine", speed.engine
     yield "first result", f"{speed.load_s:.2f} s after the start"
     yield "one text", f"{1000 * speed.latency_s:.1f} ms"

@@ -1,4 +1,4 @@
-"""A JSON schema of what a model's results are, for programs that read them (https://json-schema.org, draft 2020-12)."""
+"""A JSON schema of a model's results, for programs that read them (https://json-schema.org, draft 2020-12)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def schema_of(heads: Sequence[Head]) -> dict[str, Any]:
     """The schema of a JSON line that ``lexel tag`` or ``lexel classify`` writes with these heads.
 
     Raises:
-        LabelError: If there is neither a tagging nor a classifying head.
+        LabelError: If there is no head for tags or classes.
     """
     labels: dict[str, Sequence[str]] = {head.task: labels_of_head(head) for head in heads}
     if "classify" in labels:

@@ -1,1 +1,1 @@
-"""The tasks in transformers' shapes: ``pipeline.py`` is the entry, and each other file one of its pipelines."""
+"""The tasks with transformers' arguments and results: ``pipeline.py`` is the entry, each other file a pipeline."""

@@ -1,6 +1,6 @@
-"""What transformers' feature-extraction pipeline returns: the last hidden states of each text, special pieces included.
+"""transformers' feature-extraction pipeline: the last hidden states of each text, special pieces included.
 
-``docs/compatibility.md`` lists what differs: a text longer than the model's window is read in windows, not cut.
+``docs/compatibility.md`` lists the differences: a text longer than the model's window is read in windows, not cut.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from lexel.tasks.unknown_arguments import refuse_unknown
 
 OPTIONS = ("return_tensors", "truncation", "tokenize_kwargs", "batch_size", "num_workers")
 _HARMLESS = ("truncation", "padding")
-"""What the tokenizer may be told: nothing is cut, and nothing padded."""
+"""Arguments of the tokenizer that are accepted; nothing is cut or padded."""
 
 
 class FeatureExtractionPipeline:
-    """Gives hidden states, as transformers' pipeline of this name does. Safe to call from several threads.
+    """Returns hidden states like transformers' pipeline of this name. Safe to call from several threads.
 
     Made by ``lexel.pipeline``.
 
@@ -44,15 +44,15 @@ class FeatureExtractionPipeline:
         Args:
             inputs: A text, a list of texts, or any other iterable of texts.
             options: ``return_tensors`` (``"np"``: arrays instead of lists); ``truncation``, ``tokenize_kwargs``,
-                ``batch_size`` and ``num_workers`` are taken, without effect.
+                ``batch_size`` and ``num_workers`` are accepted without effect.
 
         Returns:
-            For a text nested lists ``[1, pieces, hidden]``, for a list a list of them, for any other iterable an
+            For a text, nested lists ``[1, pieces, hidden]``; for a list, a list of them; for any other iterable, an
             iterator of them.
 
         Raises:
             TypeError: If an argument is unknown, or a text is not a string.
-            ValueError: If an argument has a value that it cannot have.
+            ValueError: If an argument has an invalid value.
         """
         as_arrays = self._as_arrays({**self._options, **options})
         if isinstance(inputs, str):

@@ -1,8 +1,8 @@
-"""What transformers' fill-mask pipeline returns, from Lexel's engines.
+"""transformers' fill-mask pipeline, on Lexel's engines.
 
-Keys, shapes and scores are theirs: every piece is a candidate, special ones too; several masks are each decided with
-the others masked; of a target of several pieces the first is taken. ``Filler`` decides better.
-``docs/compatibility.md`` lists what differs.
+Keys, shapes and scores are those of transformers: every piece is a candidate, also special ones; each of several masks
+is decided with the others masked; for a target of several pieces, the first one is used. ``Filler`` decides better.
+``docs/compatibility.md`` lists the differences.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lexel.tasks.masked import Blank, MaskedModel, MaskReader
 from lexel.tasks.unknown_arguments import refuse_unknown
 
 NO_EFFECT = ("batch_size", "num_workers")
-"""Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""
+"""Arguments accepted for compatibility, without effect: rows are packed by pieces."""
 
 _REFUSED = {"tokenizer_kwargs": "nothing is cut: a long text is read around its masks"}
 _ONE_OPEN = Hypothesis.empty((1,))
@@ -32,10 +32,10 @@ _logger = logging.getLogger("lexel")
 
 @dataclass(frozen=True, slots=True)
 class MaskOptions:
-    """How masks are filled; each can be set for the pipeline and for a call.
+    """Options for the pipeline or for a call.
 
     Attributes:
-        top_k: How many pieces for each mask; of targets at most as many as there are.
+        top_k: Number of pieces for each mask; at most the number of targets.
         targets: A piece or word, or several, to choose from; ``None`` is the whole vocabulary.
     """
 
@@ -43,11 +43,11 @@ class MaskOptions:
     targets: str | Sequence[str] | None = None
 
     def changed(self, given: Mapping[str, Any], *, where: str) -> MaskOptions:
-        """The same options but for those given; ``None`` changes nothing.
+        """A copy with changes; ``None`` changes nothing.
 
         Raises:
             TypeError: If an argument is unknown.
-            ValueError: If a value is.
+            ValueError: If a value is invalid.
         """
         refuse_unknown(given, known=OPTIONS, refused=_REFUSED, where=where)
         changes = {name: value for name, value in given.items() if value is not None and name not in NO_EFFECT}
@@ -60,11 +60,11 @@ class MaskOptions:
 
 
 OPTIONS = (*(part.name for part in fields(MaskOptions)), *NO_EFFECT)
-"""What the pipeline and its calls take."""
+"""Keywords of the pipeline and its calls."""
 
 
 class FillMaskPipeline:
-    """Fills masks, as transformers' pipeline of this name does. Safe to call from several threads.
+    """Fills masks like transformers' pipeline of this name. Safe to call from several threads.
 
     Made by ``lexel.pipeline``.
 
@@ -90,13 +90,13 @@ class FillMaskPipeline:
             options: Changes to ``self.options`` for this call.
 
         Returns:
-            For a text a list of candidates, best first, with ``score``, ``token``, ``token_str`` and ``sequence``; with
-            several masks a list of such lists. For a list of texts a list of these (of one text: its own, as in
-            transformers), for any other iterable an iterator.
+            For a text, a list of candidates, best first, with ``score``, ``token``, ``token_str`` and ``sequence``;
+            with several masks, a list of such lists. For a list of texts, a list of these (for one text, its own
+            result, as in transformers); for any other iterable, an iterator.
 
         Raises:
             TypeError: If an argument is unknown, or a text is not a string.
-            ValueError: If an argument has a value that it cannot have.
+            ValueError: If an argument has an invalid value.
             DataError: If a text has no mask.
         """
         changed = self.options.changed(options, where=f"{self.task} pipeline")
@@ -136,7 +136,7 @@ class FillMaskPipeline:
     def _row(
         self, blank: Blank, answer: Answer, options: MaskOptions, targets: Sequence[int] | None, *, skip: bool
     ) -> list[dict[str, Any]]:
-        """The candidates of a mask; ``skip`` leaves special pieces out of the sequence."""
+        """The candidates of a mask; ``skip`` omits special pieces from the sequence."""
         ids, log_probs = answer.ids[0], answer.log_probs[0]
         if targets is not None:
             order = np.argsort(-answer.wanted[0], kind="stable")[: options.top_k]
@@ -152,7 +152,7 @@ class FillMaskPipeline:
         ]
 
     def _with(self, blank: Blank, piece: int) -> list[int]:
-        """The whole text's pieces, special ones too, with a mask filled; without padding."""
+        """The pieces of the whole text, including special ones, with a mask filled; without padding."""
         special = self._flow.tokenizer.special
         ids = blank.text.ids.copy()
         ids[blank.text.at[blank.decided[0]]] = piece
@@ -163,10 +163,10 @@ class FillMaskPipeline:
         return tokenizer.decode(ids) if skip else tokenizer.join(tokenizer.strings(ids))
 
     def _targets(self, options: MaskOptions) -> list[int] | None:
-        """The pieces that targets stand for; what is not in the vocabulary stands for its first piece, which is said.
+        """The pieces of targets; for a target outside the vocabulary, its first piece, with a warning.
 
         Raises:
-            ValueError: If none has a piece.
+            ValueError: If no target has a piece.
         """
         if options.targets is None:
             return None

@@ -1,6 +1,6 @@
-"""``lexel.pipeline``: transformers' entry point, in its call shapes.
+"""``lexel.pipeline``: transformers' entry point with the same arguments.
 
-A task is a row of ``TASKS``. ``docs/compatibility.md`` says what is accepted and what differs.
+A task is a row of ``TASKS``. ``docs/compatibility.md`` lists the accepted arguments and the differences.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from lexel.tasks.unknown_arguments import refuse_unknown
 
 
 class Pipeline(Protocol):
-    """What every task's pipeline has; how it is called is the task's own."""
+    """The common interface of pipelines; each task has its own call signature."""
 
     @property
     def task(self) -> str: ...
@@ -54,11 +54,11 @@ Build = Callable[[Checkpoint, EngineOptions, Mapping[str, Any]], Pipeline]
 
 @dataclass(frozen=True, slots=True)
 class PipelineTask:
-    """What a task needs.
+    """The parts of a task.
 
     Attributes:
-        heads: Tasks of the heads (``Head.task``) that choose it where no task is named.
-        options: Arguments that are its own.
+        heads: Tasks of the heads (``Head.task``) for which it is the default.
+        options: Its own arguments.
         build: Makes the pipeline from the checkpoint, the engine's options, and its own arguments.
     """
 
@@ -68,7 +68,7 @@ class PipelineTask:
 
 
 def _of_head(task: str, read: Callable[[Mapping[str, Any]], Any], pipeline: Callable[[Flow, Any], Pipeline]) -> Build:
-    """What makes a pipeline that reads with a head.
+    """A function that makes a pipeline for a head.
 
     Args:
         task: The head's task (``Head.task``).
@@ -136,12 +136,12 @@ TASKS: Mapping[str, PipelineTask] = {
     "feature-extraction": PipelineTask((), feature_extraction.OPTIONS, _feature_extraction),
     "sentence-similarity": PipelineTask(("embed",), sentence_similarity.OPTIONS, _sentence_similarity),
 }
-"""The tasks by transformers' names."""
+"""The tasks, by transformers' names."""
 
 ALIASES = {"ner": "token-classification", "sentiment-analysis": "text-classification"}
 
 DTYPES = {"float32": "float32", "bfloat16": "bf16", "float16": "float16", "auto": "float32"}
-"""Our precisions by torch's names; ``auto`` (there: as stored) computes in float32, which loses nothing of it."""
+"""Lexel's precisions by torch's names; ``auto`` (in transformers: as stored) is float32, which loses no precision."""
 
 _OWN = (
     *("revision", "tokenizer", "use_fast", "trust_remote_code", "device", "dtype", "torch_dtype"),
@@ -190,13 +190,13 @@ def pipeline(
     labels: Sequence[str] | None = None,
     **options: Any,
 ) -> Pipeline:
-    """A pipeline that is called like transformers' and returns what transformers' returns.
+    """Make a pipeline with the arguments and results of transformers' pipeline.
 
     Args:
-        task: One of ``TASKS`` or ``ALIASES``; if not given, what the model's head is for.
+        task: One of ``TASKS`` or ``ALIASES``; by default the task of the model's head.
         model: A model folder, a hub id, or an opened checkpoint. Default: the bundled Chinese model.
         revision: Branch, tag or commit of a hub id.
-        tokenizer: Nothing, or the same as ``model``: a model's own tokenizer is read.
+        tokenizer: ``None``, or the same as ``model``: the model's own tokenizer is used.
         use_fast: Only ``True``.
         trust_remote_code: Only ``False``: code in a checkpoint is never run.
         device: -1 or ``cpu``; 0, 1, ... or ``cuda:N`` for a GPU, with the engine torch.
@@ -209,13 +209,13 @@ def pipeline(
         pieces: ``chars`` or ``tokenizer``, to override detection.
         scheme: The scheme of the labels, to override detection.
         labels: The labels by index, to override the config's.
-        options: The task's own. Token classification: ``aggregation_strategy``, ``ignore_labels``, ``stride``,
-            ``is_split_into_words``, ``delimiter``, ``word_style``, ``head`` (which, where a folder has several);
-            ``batch_size`` and ``num_workers`` are accepted, without effect.
+        options: The task's own options. Token classification: ``aggregation_strategy``, ``ignore_labels``, ``stride``,
+            ``is_split_into_words``, ``delimiter``, ``word_style``, ``head`` (if a folder has several);
+            ``batch_size`` and ``num_workers`` are accepted without effect.
 
     Raises:
         TypeError: If an argument is unknown.
-        ValueError: If the task is unknown, or an argument has a value that it cannot have.
+        ValueError: If the task is unknown, or an argument has an invalid value.
         CheckpointError: If the model cannot be used.
         LabelError: If it has no head for the task.
         EngineError: If this machine cannot run the requested engine, device or precision.
@@ -250,7 +250,7 @@ def _row_named(task: str) -> PipelineTask:
 
 
 def _row_for(checkpoint: Checkpoint) -> PipelineTask:
-    """The task that a checkpoint's head is for."""
+    """The task of a checkpoint's head."""
     tasks = {head.task for head in checkpoint.heads.values()}
     for row in TASKS.values():
         if tasks.intersection(row.heads):
@@ -267,7 +267,7 @@ def _open(
     scheme: str | None,
     labels: Sequence[str] | None,
 ) -> Checkpoint:
-    """The checkpoint; labels that say nothing (``LABEL_0``) are taken as they are, as in transformers."""
+    """The checkpoint; meaningless labels (``LABEL_0``) are accepted, as in transformers."""
     if isinstance(model, Checkpoint):
         return model
     try:
@@ -295,7 +295,7 @@ def _path(value: object) -> str | None:
 
 
 def _precision(*, dtype: object, torch_dtype: object, precision: str | None) -> str:
-    """Lexel's name of what was asked for, in whichever of the three ways."""
+    """Lexel's name of the precision, from any of the three arguments."""
     asked = {_dtype_named(name) for name in (dtype, torch_dtype) if name is not None}
     asked |= set() if precision is None else {precision}
     if len(asked) > 1:

@@ -1,8 +1,8 @@
-"""What the question-answering pipeline of transformers 4 returned; transformers 5 has none.
+"""The question-answering pipeline of transformers 4, which transformers 5 no longer has.
 
-Its rules, which ``Answerer`` does not follow: starts and ends have a softmax each, over the context's pieces and the
-first piece of each *window*; a span's score is the product of the two; the best ``top_k`` of each window are put
-together, and the scores of those that read the same (but for case) are added.
+Its rules, which differ from those of ``Answerer``: starts and ends each have a softmax over the context's pieces and
+the first piece of each *window*; a span's score is the product of the two; the best ``top_k`` of each window are
+combined, and the scores of answers with the same text (ignoring case) are added.
 
 pipe(question="...", context="...")      # {"score": 0.97, "start": 11, "end": 18, "answer": "..."}
 """
@@ -27,20 +27,20 @@ Found = dict[str, Any]
 
 MAX_SEQ_LEN, DOC_STRIDE = 384, 128
 NO_EFFECT = ("padding", "max_question_len", "batch_size", "num_workers")
-"""Arguments that are taken for compatibility and change nothing; fast tokenizers ignored the second, too."""
+"""Arguments accepted for compatibility, without effect; fast tokenizers also ignored the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionOptions:
-    """How contexts are read and answers given back; each can be set for the pipeline and for a call.
+    """Options for the pipeline or for a call.
 
     Attributes:
-        top_k: Most answers to a question.
-        doc_stride: Pieces that neighbouring windows share; by default 128, half a window at most.
+        top_k: Maximum number of answers to a question.
+        doc_stride: Pieces that neighbouring windows share; by default 128, at most half a window.
         max_answer_len: Maximum number of pieces in an answer.
-        max_seq_len: Most pieces of a window, with the question and special pieces; by default 384, or what the model
-            takes.
-        handle_impossible_answer: Whether the empty answer is one of those that are ranked.
+        max_seq_len: Maximum number of pieces in a window, with the question and special pieces; by default 384, or the
+            model's limit.
+        handle_impossible_answer: Whether the empty answer is ranked with the others.
         align_to_words: Whether answers are widened to whole words of the tokenizer.
     """
 
@@ -60,11 +60,11 @@ class QuestionOptions:
             raise ValueError(f"doc_stride is {self.doc_stride}; expected 0 or more")
 
     def changed(self, given: Mapping[str, Any], *, where: str) -> QuestionOptions:
-        """The same options but for those given; ``None`` changes nothing.
+        """A copy with changes; ``None`` changes nothing.
 
         Raises:
             TypeError: If an argument is unknown.
-            ValueError: If a value is.
+            ValueError: If a value is invalid.
         """
         refuse_unknown(given, known=OPTIONS, refused={}, where=where)
         changes = {name: value for name, value in given.items() if value is not None and name not in NO_EFFECT}
@@ -73,11 +73,11 @@ class QuestionOptions:
 
 
 OPTIONS = (*(field.name for field in fields(QuestionOptions)), "topk", *NO_EFFECT)
-"""What the pipeline and its calls take; ``topk`` is the older name of ``top_k``."""
+"""Keywords of the pipeline and its calls; ``topk`` is the older name of ``top_k``."""
 
 
 class QuestionAnsweringPipeline:
-    """Finds answers in contexts, as transformers' pipeline of this name did. Safe to call from several threads.
+    """Finds answers in contexts like transformers' pipeline of this name. Safe to call from several threads.
 
     Made by ``lexel.pipeline``.
 
@@ -98,17 +98,17 @@ class QuestionAnsweringPipeline:
 
         Args:
             inputs: A mapping with ``question`` and ``context``, a list of such, or any other iterable of them.
-            given: ``question`` and ``context`` by name, each a str or a list (a list of questions may go with one
+            given: ``question`` and ``context`` by name, each a str or a list (a list of questions may share one
                 context); and changes to ``self.options`` for this call.
 
         Returns:
-            For one question, in a list or not, what was found: a dict with ``score``, ``start``, ``end`` and
-            ``answer`` if it is one answer, else a list of them, best first. For several, a list of these; for a
-            stream an iterator that reads lazily.
+            For one question, in a list or not, its result: a dict with ``score``, ``start``, ``end`` and ``answer``
+            for one answer, else a list of such dicts, best first. For several questions, a list of results; for a
+            stream, an iterator that reads lazily.
 
         Raises:
             TypeError: If an argument is unknown, or there are no questions with contexts.
-            ValueError: If a question or context is empty, or an argument has a value that it cannot have.
+            ValueError: If a question or context is empty, or an argument has an invalid value.
             DataError: If a question leaves no room for its context in a window.
         """
         examples: dict[str, Any] = {name: given.pop(name) for name in ("question", "context") if name in given}
@@ -125,7 +125,7 @@ class QuestionAnsweringPipeline:
         return describe_flow(self._flow)
 
     def _window(self, options: QuestionOptions) -> tuple[int, int]:
-        """Pieces of a window without special ones, and how many of them neighbouring windows share."""
+        """Pieces of a window without special ones, and number of pieces that neighbouring windows share."""
         n_special = n_special_of_pairs(self._flow)
         longest = self._flow.window + len(self._flow.tokenizer.special.prefix + self._flow.tokenizer.special.suffix)
         size = min(options.max_seq_len or MAX_SEQ_LEN, longest)
@@ -147,7 +147,7 @@ class QuestionAnsweringPipeline:
 
 
 def _answers(read: ReadContext, options: QuestionOptions) -> list[Found]:
-    """The best answers of a context; one of score 0 where it has none."""
+    """The best answers of a context; one with score 0 if it has none."""
     by_text: dict[str, Found] = {}
     least_null = np.inf
     for first, window in zip(read.firsts, read.windows, strict=True):
@@ -171,7 +171,7 @@ def _found(score: float, start: int, end: int, answer: str) -> Found:
 
 
 def _log_softmax(scores: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Of starts and of ends, each over the pieces, ``[pieces, 2]``."""
+    """The softmax of starts and of ends, each over the pieces, ``[pieces, 2]``."""
     raised = scores - scores.max(axis=0)
     return np.asarray(raised - np.log(np.exp(raised).sum(axis=0)))
 
@@ -190,7 +190,7 @@ def _best_in_window(logs: NDArray[np.floating], options: QuestionOptions) -> Ite
 
 
 def _examples(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any] | Iterable[Any]:
-    """The questions with their contexts: a list, or whatever iterable was given to be read lazily."""
+    """The questions with their contexts: a list, or an iterable that is read lazily."""
     if bool(inputs) == bool(named):
         raise TypeError("question-answering pipeline: expected question=... and context=..., or mappings with the two")
     if named:
@@ -218,7 +218,7 @@ def _by_name(question: Any, context: Any) -> list[Any]:
 
 
 def _pair(example: Any, number: int) -> Pair:
-    """A question and its context as the flow reads them."""
+    """A question and its context for the flow."""
     if not isinstance(example, Mapping):
         raise TypeError(f"example {number}: found a {type(example).__name__}; expected question and context")
     question, context = example.get("question"), example.get("context")

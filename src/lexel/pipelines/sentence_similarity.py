@@ -1,4 +1,4 @@
-"""How like one sentence several others are, in the shape that the hub's sentence-similarity task has.
+"""Similarity of a sentence to several others, in the form of the hub's sentence-similarity task.
 
 pipe({"source_sentence": "...", "sentences": ["...", "..."]})     # [0.83, 0.12]
 """
@@ -29,14 +29,14 @@ class SentenceSimilarityPipeline:
         self._embedder = embedder
 
     def __call__(self, inputs: Any = None, **given: Any) -> list[float]:
-        """How like ``source_sentence`` each of ``sentences`` is, from -1 to 1.
+        """The similarity of ``source_sentence`` to each of ``sentences``, from -1 to 1.
 
         Args:
             inputs: A mapping with both; or pass them by name.
             given: ``source_sentence`` and ``sentences``.
 
         Raises:
-            TypeError: If one of them is missing, or not what it must be.
+            TypeError: If one of them is missing, or has the wrong type.
         """
         values = {**(inputs if isinstance(inputs, Mapping) else {}), **given}
         if (inputs is not None and not isinstance(inputs, Mapping)) or set(values) != set(_KEYS):

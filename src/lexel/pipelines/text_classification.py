@@ -1,6 +1,6 @@
-"""What transformers' text-classification pipeline returns, from Lexel's engines.
+"""transformers' text-classification pipeline, on Lexel's engines.
 
-Keys, shapes and scores are theirs; ``docs/compatibility.md`` lists what is not, and why.
+Keys, shapes and scores are those of transformers; ``docs/compatibility.md`` lists the differences.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lexel.tasks.loading import describe_flow
 from lexel.tasks.unknown_arguments import refuse_unknown
 
 NO_EFFECT = ("batch_size", "num_workers", "padding")
-"""Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""
+"""Arguments accepted for compatibility, without effect: rows are packed by pieces."""
 
 Result = dict[str, Any]
 _UNSAID: Any = object()
@@ -29,13 +29,13 @@ _UNSAID: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How texts are read and classes given back; each can be set for the pipeline and for a call.
+    """Options for the pipeline or for a call.
 
     Attributes:
         function_to_apply: ``softmax``, ``sigmoid`` or ``none``; by default as the model was trained.
-        top_k: How many classes; ``None`` is all. By default one, and not in a list.
-        truncation: Whether what lies beyond a text's first window is left out, rather than read.
-        max_length: The longest sequence, special pieces included, beyond which a text is cut off.
+        top_k: Number of classes; ``None`` is all. By default one, without a list.
+        truncation: Whether only the first window of a text is read.
+        max_length: Maximum length of a sequence, special pieces included; longer texts are truncated.
     """
 
     function_to_apply: Function | None = None
@@ -44,11 +44,11 @@ class ReadOptions:
     max_length: int | None = None
 
     def changed(self, given: Mapping[str, Any], *, where: str) -> ReadOptions:
-        """The same options but for those given.
+        """A copy with changes.
 
         Raises:
             TypeError: If an argument is unknown.
-            ValueError: If a value is.
+            ValueError: If a value is invalid.
         """
         refuse_unknown(given, known=OPTIONS, refused={"return_all_scores": "pass top_k=None"}, where=where)
         changes = {name: value for name, value in given.items() if name not in NO_EFFECT}
@@ -66,16 +66,16 @@ class ReadOptions:
 
     @property
     def cuts(self) -> bool:
-        """Whether long texts are cut off."""
+        """Whether long texts are truncated."""
         return self.truncation or self.max_length is not None
 
 
 OPTIONS = (*(part.name for part in fields(ReadOptions)), *NO_EFFECT)
-"""What the text-classification pipeline and its calls take."""
+"""Keywords of the text-classification pipeline and its calls."""
 
 
 class TextClassificationPipeline:
-    """Classifies texts, as transformers' pipeline of this name does. Safe to call from several threads.
+    """Classifies texts like transformers' pipeline of this name. Safe to call from several threads.
 
     Made by ``lexel.pipeline``.
 
@@ -100,13 +100,13 @@ class TextClassificationPipeline:
             options: Changes to ``self.options`` for this call.
 
         Returns:
-            For a text a list of one result (as in transformers, unless ``top_k`` is among the call's arguments), for a
-            dict its result, for a list a list of results, for any other iterable an iterator. A result is a dict with
-            ``label`` and ``score``, and with ``top_k`` a list of such, best first.
+            For a text, a list of one result (as in transformers, unless the call has ``top_k``); for a dict, its
+            result; for a list, a list of results; for any other iterable, an iterator. A result is a dict with
+            ``label`` and ``score``, or with ``top_k`` a list of such dicts, best first.
 
         Raises:
             TypeError: If an argument is unknown.
-            ValueError: If an argument has a value that it cannot have, or an input is not a string.
+            ValueError: If an argument has an invalid value, or an input is not a string.
         """
         changed = self.options.changed(options, where=f"{self.task} pipeline")
         window = self._window(changed)
@@ -123,7 +123,7 @@ class TextClassificationPipeline:
 
     @cached_property
     def _usual_function(self) -> Function:
-        """As transformers' pipeline has it, which does not look at what a cross-encoder's folder says."""
+        """The same default as transformers' pipeline, which ignores the setting of a cross-encoder's folder."""
         checkpoint = self._flow.checkpoint
         return function_of_problem(checkpoint, checkpoint.heads[self._flow.outputs[0]])
 
@@ -164,7 +164,7 @@ class TextClassificationPipeline:
 
 
 def _text_of(item: Any, number: int) -> Text:
-    """A text or a pair in any of the shapes that transformers takes."""
+    """A text or a pair in any of the forms that transformers accepts."""
     if isinstance(item, Mapping):
         parts = [item.get("text"), item.get("text_pair")]
         if not item.keys() <= {"text", "text_pair"}:

@@ -1,7 +1,7 @@
-"""What transformers' token-classification pipeline returns, from Lexel's engines.
+"""transformers' token-classification pipeline, on Lexel's engines.
 
-Keys, order, types and scores are theirs; ``docs/compatibility.md`` lists what is not, and why. Labels are each piece's
-best by itself, as there; for the best valid sequence of tags use ``lexel.load``.
+Keys, order, types and scores are those of transformers; ``docs/compatibility.md`` lists the differences. As in
+transformers, each piece gets its best label independently; for the best valid sequence of tags, use ``lexel.load``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIECE_STRATEGIES = ("none", "simple")
 """Strategies that decide each piece by itself; the others decide whole words."""
 
 NO_EFFECT = ("batch_size", "num_workers")
-"""Arguments that are taken for compatibility: rows are packed by pieces, and results do not depend on it."""
+"""Arguments accepted for compatibility, without effect: rows are packed by pieces."""
 
 _REFUSED = {
     "offset_mapping": "offsets are the tokenizer's own",
@@ -41,15 +41,15 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How texts are read and entities given back; each can be set for the pipeline and for a call.
+    """Options for the pipeline or for a call.
 
     Attributes:
         aggregation_strategy: ``none``, ``simple``, ``first``, ``average`` or ``max``.
         ignore_labels: Labels (strategy ``none``) or types (others) to leave out.
         stride: Pieces that neighbouring windows of a long text share; ``None`` for the default.
-        is_split_into_words: Are texts lists of words?
-        delimiter: What stands between such words in the text that offsets index.
-        word_style: ``source`` (the slice of the text) or ``transformers`` (pieces put together by the tokenizer).
+        is_split_into_words: Whether texts are lists of words.
+        delimiter: The string between such words in the text that offsets refer to.
+        word_style: ``source`` (the slice of the text) or ``transformers`` (pieces joined by the tokenizer).
     """
 
     aggregation_strategy: Strategy = "none"
@@ -70,11 +70,11 @@ class ReadOptions:
             raise TypeError(f"ignore_labels is the str {self.ignore_labels!r}; expected a list of labels")
 
     def changed(self, given: Mapping[str, Any], *, where: str) -> ReadOptions:
-        """The same options but for those given; ``None`` changes nothing.
+        """A copy with changes; ``None`` changes nothing.
 
         Raises:
             TypeError: If an argument is unknown.
-            ValueError: If a value is.
+            ValueError: If a value is invalid.
         """
         refuse_unknown(given, known=OPTIONS, refused=_REFUSED, where=where)
         changes = {name: value for name, value in given.items() if value is not None and name not in NO_EFFECT}
@@ -84,11 +84,11 @@ class ReadOptions:
 
 
 OPTIONS = (*(field.name for field in fields(ReadOptions)), *NO_EFFECT)
-"""What the pipeline and its calls take."""
+"""Keywords of the pipeline and its calls."""
 
 
 class TokenClassificationPipeline:
-    """Finds entities, as transformers' pipeline of this name does. Safe to call from several threads.
+    """Finds entities like transformers' pipeline of this name. Safe to call from several threads.
 
     Made by ``lexel.pipeline``.
 
@@ -118,17 +118,17 @@ class TokenClassificationPipeline:
         """Find the entities of a text, of several, or of a stream of them.
 
         Args:
-            inputs: A text, a list of texts, or any other iterable of texts. With ``is_split_into_words`` a text is a
+            inputs: A text, a list of texts, or any other iterable of texts. With ``is_split_into_words``, a text is a
                 list of words, and a single one gives a list of one result, as in transformers.
             options: Changes to ``self.options`` for this call.
 
         Returns:
-            For a text a list of entities, for a list a list of such lists; for any other iterable an iterator of them
-            that reads lazily, about a block ahead.
+            For a text, a list of entities; for a list, a list of such lists; for any other iterable, an iterator of
+            them that reads lazily, about a block ahead.
 
         Raises:
             TypeError: If an argument is unknown, or a text is not a string.
-            ValueError: If an argument has a value that it cannot have.
+            ValueError: If an argument has an invalid value.
         """
         changed = self.options.changed(options, where=f"{self.task} pipeline")
         self._check_stride(changed)
@@ -228,7 +228,7 @@ class _Text:
 
     @property
     def solid_ends(self) -> NDArray[np.int32]:
-        """Ends, but a piece that stands for blanks alone ends with the piece before it, ``[pieces]``."""
+        """Ends, but a piece that is only white space ends with the piece before it, ``[pieces]``."""
         return np.maximum.accumulate(np.where(self.ends > self.starts, self.ends, 0)) if len(self.ends) else self.ends
 
     def slice_of(self, group: Group) -> str:
@@ -236,7 +236,7 @@ class _Text:
 
 
 def _piece(group: Group, text: _Text, is_unknown: bool, first: int) -> Entity:
-    """One piece as strategy ``none`` gives it; ``index`` counts the special pieces before the text."""
+    """One piece in the form of strategy ``none``; ``index`` counts the special pieces before the text."""
     number = group.pieces[0]
     return {
         "entity": group.label,
@@ -251,7 +251,7 @@ def _piece(group: Group, text: _Text, is_unknown: bool, first: int) -> Entity:
 def _joiner(
     text: _Text, unknown: NDArray[np.bool_], strategy: Strategy, join: Callable[[Sequence[str]], str]
 ) -> Callable[[Group], str]:
-    """Words as transformers puts them together: pieces, and for word strategies the words once more."""
+    """Words as transformers joins them: from pieces, and for word strategies from words again."""
 
     def spelling(number: int) -> str:
         in_text = text.text[text.starts[number] : text.ends[number]]
@@ -267,7 +267,7 @@ def _joiner(
 
 
 def _checked(texts: Iterable[Any], options: ReadOptions) -> Iterator[Any]:
-    """The texts as they come, each one looked at."""
+    """The texts, lazily, each one checked."""
     for number, text in enumerate(texts):
         is_text = isinstance(text, str)
         if options.is_split_into_words:
@@ -293,7 +293,7 @@ def _kind(value: object) -> str:
 
 
 HEADS = ("entities", "pos", "words+pos", "labels", "words")
-"""Tasks of heads that this pipeline reads; of several heads it takes the first kind that there is."""
+"""Tasks of heads that this pipeline reads, in order of preference."""
 
 
 def choose_head(heads: Mapping[str, Head], name: str | None, *, where: str) -> str:

@@ -1,6 +1,6 @@
-"""What transformers' zero-shot-classification pipeline returns, from Lexel's engines.
+"""transformers' zero-shot-classification pipeline, on Lexel's engines.
 
-Keys, shapes and scores are theirs; ``docs/compatibility.md`` lists what is not, and why.
+Keys, shapes and scores are those of transformers; ``docs/compatibility.md`` lists the differences.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lexel.tasks.zero_shot import Inference, hypotheses_of, score_hypotheses
 Result = dict[str, Any]
 
 OPTIONS = ("candidate_labels", "hypothesis_template", "multi_label", "batch_size", "num_workers")
-"""What the pipeline and its calls take."""
+"""Keywords of the pipeline and its calls."""
 
 _USUAL_TEMPLATE = "This example is {}."
 
 
 class ZeroShotClassificationPipeline:
-    """Classifies texts into labels of the call, as transformers' pipeline of this name does.
+    """Classifies texts into the labels of a call, like transformers' pipeline of this name.
 
     Safe to call from several threads. Made by ``lexel.pipeline``.
 
@@ -49,12 +49,12 @@ class ZeroShotClassificationPipeline:
 
         Args:
             sequences: A text, a list of texts, or any other iterable of them.
-            candidate_labels: The labels: a list, or a string with commas between.
+            candidate_labels: The labels: a list, or a string separated by commas.
             options: ``hypothesis_template`` and ``multi_label``.
 
         Returns:
-            For a text a dict with ``sequence``, ``labels`` and ``scores``, best first; for a list a list of such; for
-            any other iterable an iterator.
+            For a text, a dict with ``sequence``, ``labels`` and ``scores``, best first; for a list, a list of such
+            dicts; for any other iterable, an iterator.
 
         Raises:
             TypeError: If an argument is unknown.

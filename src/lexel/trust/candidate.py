@@ -1,4 +1,4 @@
-"""A model as far as it is known before its weights are read: what policies are about."""
+"""The facts about a model before its weights are read, for checking policies."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that somebody wants to load. ``None`` means: not known yet, or of no meaning for it.
+    """A model to be loaded. ``None`` means not known yet, or not applicable.
 
     Attributes:
-        name: What the user calls it.
+        name: The user's name for it.
         repo_id: Its hub id; ``None`` for a folder or a bundled model.
-        revision: The revision that was asked for.
-        commit: The commit that it stood for.
-        licence: What its files say of its licence.
+        revision: The requested revision.
+        commit: The commit of that revision.
+        licence: The licence in its files.
         files: Size in bytes of each file that is read, by name.
     """
 
@@ -33,7 +33,7 @@ class Candidate:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the name alone says which files it means, forever."""
+        """Whether the name alone identifies its files permanently."""
         return self.repo_id is None or bool(self.revision and _COMMIT.fullmatch(self.revision))
 
     @property
@@ -43,5 +43,5 @@ class Candidate:
 
     @property
     def pickles(self) -> list[str]:
-        """Weight files that are no safetensors."""
+        """Weight files that are not safetensors."""
         return [name for name in self.files or () if re.fullmatch(r"(.*/)?pytorch_model.*\.bin", name)]

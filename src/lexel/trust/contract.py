@@ -1,10 +1,10 @@
-"""The labels that a program expects of a model, and what is said when a model has others.
+"""The labels that a program expects from a model, and the error if a model has others.
 
     expects=["PER", "LOC", "ORG"]
     expects="labels.json"      {"labels": ["PER", "LOC", "ORG"], "map": {"PERSON": "PER", "GPE": "LOC"}}
 
-Labels are what results hold: entity types and tags without ``B-`` and ``I-``. A map gives the model's labels other
-names; two may become one.
+Labels are those in results: entity types and tags without ``B-`` and ``I-``. A map renames the model's labels; it can
+merge two into one.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from lexel.jsonfile import read_object
 from lexel.labels import detect
 
 Expects = str | os.PathLike[str] | Sequence[str]
-"""Labels, labels in one string with commas between, or the path of a mapping file."""
+"""Labels, labels in one string separated by commas, or the path of a mapping file."""
 
 ENDING = ".json"
 _MOST_SHOWN = 12
 
 
 class LabelledHead(Protocol):
-    """What is asked of a head."""
+    """The parts of a head that a contract needs."""
 
     @property
     def name(self) -> str: ...
@@ -44,12 +44,12 @@ class LabelledHead(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What labels a program expects.
+    """The labels that a program expects.
 
     Attributes:
         labels: All of them.
-        renames: The program's name for labels of the model that are called otherwise.
-        where: Where it was said, for messages.
+        renames: The program's names for labels of the model, if they differ.
+        where: The source of the contract, for messages.
     """
 
     labels: frozenset[str]
@@ -57,10 +57,10 @@ class Contract:
     where: str = "your program"
 
     def check(self, heads: Sequence[LabelledHead], *, model: str) -> None:
-        """Make sure that a model gives exactly these labels.
+        """Check that a model has exactly these labels.
 
         Raises:
-            LabelError: If it lacks some, or has others; with both sides.
+            LabelError: If it lacks some, or has others; the message shows both sets.
         """
         head = judged_head(heads)
         if head is None:
@@ -82,10 +82,10 @@ class Contract:
 
 
 def read_contract(expects: Expects) -> Contract:
-    """Read what a caller or an option says.
+    """Read the argument of a caller or an option.
 
     Raises:
-        OptionError: If it names no label, or is not a mapping file.
+        OptionError: If it names no label, or is not a valid mapping file.
     """
     if isinstance(expects, os.PathLike) or (isinstance(expects, str) and expects.endswith(ENDING)):
         return _read_file(Path(expects))
@@ -109,14 +109,14 @@ def _read_file(path: Path) -> Contract:
 
 
 def judged_head(heads: Sequence[LabelledHead]) -> LabelledHead | None:
-    """The head that a contract is about: entities before classes before tags."""
+    """The head that a contract applies to: entities before classes before tags."""
     order = ("entities", "spans", "classify", "words+pos", "pos", "labels")
     found = [head for task in order for head in heads if head.task == task]
     return found[0] if found else None
 
 
 def labels_of_head(head: LabelledHead) -> tuple[str, ...]:
-    """The labels that a head's results hold, in order."""
+    """The labels in a head's results, in order."""
     if head.task in ("classify", "spans"):
         return head.labels
     return detect(head.labels, scheme=head.scheme, where=f"head {head.name}").types if head.labels else ()

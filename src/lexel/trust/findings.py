@@ -1,4 +1,4 @@
-"""What speaks against a model: one finding for each rule that it breaks."""
+"""Findings against a model: one for each rule that it breaks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RULES: Mapping[str, str] = {
     "lock": "The model is exactly what the lock file holds",
     "unreachable": "The model can be looked at",
 }
-"""What each rule demands. Exceptions and reports name the rules so."""
+"""The requirement of each rule. Exceptions and reports use these names."""
 
 
 EXCUSABLE = tuple(rule for rule in RULES if rule not in ("lock", "unreachable"))
-"""The rules that a policy may make exceptions from."""
+"""The rules that can have exceptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Finding:
     """One rule that a model breaks.
 
     Attributes:
-        model: The model, as it was named.
+        model: The model, as named by the user.
         rule: One of ``RULES``.
-        found: What was found.
-        expected: What was expected, and what to do.
+        found: The facts.
+        expected: The requirement, and what to do.
         level: ``error`` refuses the model.
-        excused: Who allowed it, why and until when; ``None`` where nobody did.
+        excused: Who allowed it, why and until when; ``None`` without an exception.
     """
 
     model: str
@@ -49,7 +49,7 @@ class Finding:
 
     @property
     def refuses(self) -> bool:
-        """Whether the model may not be loaded."""
+        """Whether the finding refuses the model."""
         return self.level == "error" and self.excused is None
 
     @property

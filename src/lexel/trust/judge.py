@@ -1,4 +1,4 @@
-"""A model judged by a policy."""
+"""Checks a model against a policy."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from lexel.trust.policy import Policy
 
 
 def judge_model(candidate: Candidate, policy: Policy, *, today: date | None = None) -> list[Finding]:
-    """What speaks against a model, those that an exception excuses too.
+    """The findings against a model, including those that an exception excuses.
 
-    Only what is known of the model is judged, so the same function serves before and after a download.
+    Only known facts are checked, so the same function works before and after a download.
 
     Args:
         candidate: The model.
-        policy: What is allowed.
-        today: The day on which exceptions are to hold; today if not given.
+        policy: The policy.
+        today: The date for exceptions; today by default.
     """
     found = [*_of_name(candidate, policy), *_of_licence(candidate, policy), *_of_files(candidate, policy)]
     return excused(found, policy, today=today)
 
 
 def excused(findings: Iterable[Finding], policy: Policy, *, today: date | None = None) -> list[Finding]:
-    """Findings with the exceptions that excuse them; one that ended is mentioned."""
+    """Findings with the exceptions that excuse them; an expired exception is mentioned."""
     return [_excused(finding, policy, today or date.today()) for finding in findings]
 
 
 def refuse(findings: Iterable[Finding]) -> None:
-    """End with the first finding that refuses a model.
+    """Raise the first finding that refuses a model.
 
     Raises:
         PolicyError: If there is one.
@@ -111,7 +111,7 @@ def _of_licence(candidate: Candidate, policy: Policy) -> Iterator[Finding]:
 
 
 def _is_listed(verdict: Verdict, policy: Policy) -> bool:
-    """Whether the policy names a licence that no table sums up."""
+    """Whether the policy names a licence that is in no table."""
     return bool(policy.licences and verdict.licences) and all(map(policy.allows, verdict.licences))
 
 

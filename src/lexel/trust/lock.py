@@ -1,11 +1,11 @@
-"""``lexel.lock``: which models a project uses, down to the checksum of each file.
+"""``lexel.lock``: the models of a project, with the checksums of all their files.
 
     {"version": 1, "sha256": "...", "models": [{"model": "owner/name", "revision": "main", "commit": "...",
      "files": {"config.json": {"bytes": 570, "sha256": "..."}, ...}, "licence": ..., "heads": ..., "tokenizer": ...,
      "probe": ...}]}
 
-``sha256`` is the checksum of the models, so that no change by hand or by a merge goes unnoticed. A folder is named by
-its path from the folder of the lock file.
+``sha256`` is the checksum of the models, so that changes by hand or by a merge are detected. A folder is named by its
+path from the folder of the lock file.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lexel.trust.places import folders_above, is_there
 
 FILE = "lexel.lock"
 VERSION = 1
-"""The version of the format that is written, and the only one that is read."""
+"""The version of the format, for reading and writing."""
 
 VARIABLE = "LEXEL_LOCK"
-"""The variable that names another lock file."""
+"""The variable for another lock file."""
 LOCKED = "LEXEL_LOCKED"
-"""The variable that demands that models are those of the lock file; the option ``--locked`` sets it."""
+"""The variable that allows only models in the lock file; the option ``--locked`` sets it."""
 
 _DEEPEST = 4
 _AGAIN = "Write it again with lexel lock"
@@ -42,13 +42,13 @@ class LockedModel:
 
     Attributes:
         model: Its hub id, the name of a bundled model, or the path of a folder from the lock file's.
-        revision: The revision that was asked for; ``None`` for folders.
-        commit: The commit that it stood for.
+        revision: The requested revision; ``None`` for folders.
+        commit: The commit of that revision.
         files: Size and SHA-256 of each file that is read, by name.
-        licence: What its files said of its licence, and the verdict.
+        licence: The licence in its files, and the verdict.
         heads: Task, scheme and labels of each head.
-        tokenizer: Checksum of the pieces that the tokenizer makes of fixed texts.
-        probe: What the model said of fixed texts.
+        tokenizer: Checksum of the tokenizer's pieces of fixed texts.
+        probe: The model's results on fixed texts.
     """
 
     model: str
@@ -62,7 +62,7 @@ class LockedModel:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.model if self.revision is None else f"{self.model}@{self.revision}"
 
 
@@ -71,8 +71,8 @@ class Lock:
     """A lock file.
 
     Attributes:
-        path: Where it is.
-        models: What it holds.
+        path: Its path.
+        models: The locked models.
     """
 
     path: Path
@@ -96,18 +96,18 @@ class Lock:
         return next((entry for entry in self.models if entry.files == files), None)
 
     def with_models(self, models: Iterable[LockedModel]) -> Lock:
-        """The same with some entries replaced or added, in order of name."""
+        """A copy with some entries replaced or added, in order of name."""
         kept = {entry.name: entry for entry in self.models} | {entry.name: entry for entry in models}
         return Lock(self.path, tuple(kept[name] for name in sorted(kept)))
 
 
 def is_demanded() -> bool:
-    """Whether models must be those of the lock file."""
+    """Whether only models in the lock file are allowed."""
     return os.environ.get(LOCKED, "").lower() not in ("", "0", "false", "no")
 
 
 def lock_path() -> Path:
-    """The lock file that holds in the working directory: the nearest, else a new one beside it."""
+    """The lock file for the working directory: the nearest one, else a new one in it."""
     if named := os.environ.get(VARIABLE):
         return Path(named)
     return next((place / FILE for place in folders_above() if is_there(place / FILE)), Path(FILE))
@@ -117,7 +117,7 @@ def read_lock(path: Path) -> Lock:
     """Read a lock file.
 
     Raises:
-        PolicyError: If there is none, it is of another version, or anything in it was changed.
+        PolicyError: If it does not exist, has another version, or was changed by hand.
     """
     if not path.is_file():
         raise PolicyError(
@@ -140,7 +140,7 @@ def read_lock(path: Path) -> Lock:
 
 
 def write_lock(lock: Lock) -> None:
-    """Write a lock file; an old one stays as it was until the new one is whole.
+    """Write a lock file; an old file is kept until the new one is complete.
 
     Raises:
         OSError: If the disk refuses.
@@ -149,7 +149,7 @@ def write_lock(lock: Lock) -> None:
 
 
 def text_of(models: Sequence[LockedModel]) -> str:
-    """The text of a lock file, its own checksum included."""
+    """The text of a lock file, including its own checksum."""
     entries = [asdict(entry) for entry in models]
     packed = json.dumps(entries, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(packed.encode("utf-8")).hexdigest()
@@ -158,7 +158,7 @@ def text_of(models: Sequence[LockedModel]) -> str:
 
 
 def _lines(value: Any, indent: str) -> str:
-    """JSON with a line for each file, head and probed text, so that a change is easy to see in a diff."""
+    """JSON with one line for each file, head and probed text, so that diffs are easy to read."""
     is_nested = isinstance(value, dict) and len(indent) < _DEEPEST
     is_listed = isinstance(value, list | tuple) and any(isinstance(item, dict | list) for item in value)
     if not value or not (is_nested or is_listed) or len(indent) > _DEEPEST:
@@ -185,13 +185,13 @@ def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, An
 
 
 def difference(entry: LockedModel, folder: Path, names: Iterable[str], *, is_whole: bool) -> str | None:
-    """How the files of a folder differ from a locked model's; ``None`` if they do not.
+    """The difference between the files of a folder and a locked model; ``None`` if there is none.
 
     Args:
         entry: The locked model.
         folder: Its folder.
         names: The files that are read.
-        is_whole: Whether these are all files, so that one that is missing counts.
+        is_whole: Whether ``names`` are all files, so that a missing one counts as a difference.
     """
     there = list(names)
     if added := [name for name in there if name not in entry.files]:

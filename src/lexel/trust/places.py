@@ -1,4 +1,4 @@
-"""Where a project's files are looked for: the working directory, and the folders above it."""
+"""The places of a project's files: the working directory, and the folders above it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def folders_above() -> list[Path]:
-    """The working directory and the folders above it; none if it was removed."""
+    """The working directory and the folders above it; empty if it was removed."""
     try:
         here = Path.cwd()
     except OSError:
@@ -15,7 +15,7 @@ def folders_above() -> list[Path]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file; one in a folder that may not be looked into is not there."""
+    """Whether a file exists; a file in an unreadable folder counts as missing."""
     try:
         return path.is_file()
     except OSError:

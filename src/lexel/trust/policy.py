@@ -1,4 +1,4 @@
-"""What a project allows: the table ``[policy]`` of ``lexel.toml``, or ``[tool.lexel.policy]`` of ``pyproject.toml``.
+"""A project's policy: the table ``[policy]`` of ``lexel.toml``, or ``[tool.lexel.policy]`` of ``pyproject.toml``.
 
     [policy]
     licences = ["permissive", "share-alike", "mpl-2.0"]   # verdicts, or identifiers
@@ -16,8 +16,7 @@
     why = "internal evaluation, nothing is passed on"
     until = 2027-01-31
 
-The file is looked for in the working directory and the folders above it; the nearest one counts. ``LEXEL_POLICY`` names
-another.
+The nearest file in the working directory or a folder above it counts. ``LEXEL_POLICY`` names another file.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from lexel.trust.places import folders_above, is_there
 
 FILE, PROJECT = "lexel.toml", "pyproject.toml"
 VARIABLE = "LEXEL_POLICY"
-"""The variable that names the policy's file."""
+"""The variable for the policy's file."""
 
 OnUnknown = Literal["refuse", "warn", "allow"]
 KINDS = frozenset(get_args(Kind)) - {"unknown"}
@@ -53,14 +52,14 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?I?B)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """An exception from the policy that a person answers for.
+    """An exception from the policy, with a responsible person.
 
     Attributes:
-        model: The models that it is about, as a pattern (``owner/*``).
-        who: Who allowed it.
-        why: For which reason.
-        until: The last day on which it holds.
-        rules: The rules that it is about.
+        model: A pattern for its models (``owner/*``).
+        who: The responsible person.
+        why: The reason.
+        until: The last day on which it applies.
+        rules: The rules that it applies to.
     """
 
     model: str
@@ -70,23 +69,23 @@ class Allowance:
     rules: tuple[str, ...] = EXCUSABLE
 
     def is_about(self, model: str, rule: str) -> bool:
-        """Whether it is about a model, named with or without its revision, and a rule."""
+        """Whether it applies to a model, named with or without its revision, and to a rule."""
         return rule in self.rules and any(fnmatchcase(name, self.model) for name in (model, model.partition("@")[0]))
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What may be loaded. Without a value everything may.
+    """The allowed models. A setting without a value allows everything.
 
     Attributes:
         where: The file, for messages.
-        licences: Verdicts and identifiers that are allowed; ``None``: any.
-        unknown: What happens to a model whose licence is unknown.
-        pinned: Hub models only at a commit.
-        safetensors: No ``pytorch_model.bin``.
+        licences: Allowed verdicts and identifiers; ``None``: any.
+        unknown: What to do with a model whose licence is unknown.
+        pinned: Allow hub models only at a commit.
+        safetensors: Refuse ``pytorch_model.bin``.
         owners: Allowed owners on the hub; ``None``: any.
-        largest: Most bytes of a model's files.
-        locked: Nothing but what the lock file holds.
+        largest: Maximum total size of a model's files in bytes.
+        locked: Allow only models in the lock file.
         exceptions: Exceptions, with who, why and until when.
     """
 
@@ -101,7 +100,7 @@ class Policy:
     exceptions: tuple[Allowance, ...] = ()
 
     def allows(self, licence: str) -> bool:
-        """Whether a licence is among the allowed ones, by its verdict, its identifier or its name."""
+        """Whether a licence is allowed, by its verdict, its identifier or its name."""
         if self.licences is None:
             return True
         names = {kind_of(licence), identifier_of(licence) or "", licence.strip().lower()}
@@ -112,10 +111,10 @@ NO_POLICY = Policy("no policy")
 
 
 def current_policy() -> Policy:
-    """The policy that holds in the working directory; one that allows everything where there is none.
+    """The policy for the working directory; without a file, one that allows everything.
 
     Raises:
-        PolicyError: If its file cannot be read, or says something else than a policy.
+        PolicyError: If its file cannot be read, or is not a valid policy.
     """
     if named := os.environ.get(VARIABLE):
         return read_policy(Path(named))
@@ -137,7 +136,7 @@ def read_policy(path: Path) -> Policy:
     """Read a policy from ``lexel.toml``, or from any other file's ``[tool.lexel]``.
 
     Raises:
-        PolicyError: If the file cannot be read, is not TOML, or says something else than a policy.
+        PolicyError: If the file cannot be read, is not TOML, or is not a valid policy.
     """
     import tomllib
 

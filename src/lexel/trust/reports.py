@@ -23,12 +23,12 @@ def as_json(findings: Sequence[Finding], *, models: Sequence[str]) -> dict[str, 
 
 
 def as_sarif(findings: Sequence[Finding], *, version: str, where: str) -> dict[str, Any]:
-    """The findings as one run of SARIF; what an exception excuses is a suppressed result.
+    """The findings as one run of SARIF; excused findings are suppressed results.
 
     Args:
-        findings: What was found.
-        version: Lexel's.
-        where: The file that the results are shown at: the policy or the lock.
+        findings: The findings.
+        version: Lexel's version.
+        where: The file that the results refer to: the policy or the lock.
     """
     rules = [{"id": rule, "shortDescription": {"text": f"{text}."}} for rule, text in RULES.items()]
     results = [_result(finding, where=where) for finding in findings]

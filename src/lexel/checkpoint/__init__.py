@@ -1,4 +1,4 @@
-"""Checkpoints: from a folder or a hub id to a config, heads, and weights asked for by name."""
+"""Checkpoints: loads a folder or a hub id as a config, heads, and weights by name."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = ["Checkpoint", "Head", "ModelConfig", "Source", "Weights", "open_check
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model folder, read but for its weights.
+    """A model folder, read without its weights.
 
     Attributes:
-        source: The folder and where it is from.
-        config: What ``config.json`` says.
+        source: The folder and its origin.
+        config: The content of ``config.json``.
         heads: Its heads by name; empty for a bare encoder.
         pieces: ``chars`` or ``tokenizer``.
-        card: What its card says.
-        base: Which model it was made from, as ``lexel.json`` has it.
-        made: How it was made, as ``lexel.json`` has it.
-        labels_from: Which file, or the caller, gave the labels; for messages.
+        card: The facts in its card.
+        base: Its base model, from ``lexel.json``.
+        made: How it was made, from ``lexel.json``.
+        labels_from: The source of the labels, a file or the caller; for messages.
         adapter: The bottleneck adapters in its encoder, if it has any.
-        quantised: The quantised graph beside its weights, if there is one.
-        renames: What results call labels of the model, by the name of the head and of the label; see ``expecting``.
+        quantised: The quantised graph next to its weights, if there is one.
+        renames: New names of labels in results, by the name of the head and of the label; see ``expecting``.
     """
 
     source: Source
@@ -54,14 +54,14 @@ class Checkpoint:
     renames: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def expecting(self, expects: Expects | None) -> Checkpoint:
-        """The same, with the labels that a program expects; see ``lexel.trust.contract``.
+        """A copy with the labels that a program expects; see ``lexel.trust.contract``.
 
         Args:
             expects: Labels, or the path of a mapping file; ``None``: any.
 
         Raises:
             LabelError: If the model has other labels.
-            OptionError: If ``expects`` names no labels, or a map makes one class of two.
+            OptionError: If ``expects`` names no labels, or a map merges two classes.
         """
         if expects is None:
             return self
@@ -79,14 +79,14 @@ class Checkpoint:
         return replace(self, heads={**self.heads, head.name: replace(self.heads[head.name], labels=labels)})
 
     def label_set(self, head: Head) -> LabelSet:
-        """The labels of a tagging head, read, under the names that results have."""
+        """The interpreted labels of a tagging head, with their names in results."""
         found = detect(head.labels, scheme=head.scheme, where=f"{self.source.folder}: head {head.name}")
         renames = self.renames.get(head.name)
         return found if not renames else replace(found, types=tuple(renames.get(name, name) for name in found.types))
 
     @property
     def description(self) -> str:
-        """What was found, one line each: source, commit and what pins it, licence, heads, pieces."""
+        """A description, one line each: source, commit and how to pin it, licence, heads, pieces."""
         source = self.source
         bundled = bundled_name(source.folder)
         known = source.repo_id or (f"{bundled}, bundled with Lexel" if bundled else source.folder)
@@ -109,7 +109,7 @@ class Checkpoint:
         return open_weights(self.source.folder, heads=labelled)
 
     def open_decoding_weights(self) -> Weights:
-        """Open the weights that decoding reads; an exported folder has them in a file of their own.
+        """Open the weights for decoding; an exported folder has them in a separate file.
 
         Raises:
             WeightError: If there are none, or a file is damaged.
@@ -118,12 +118,12 @@ class Checkpoint:
         return open_kept_weights(folder) if has_kept_weights(folder) else self.open_weights()
 
     def unread_tensors(self) -> str:
-        """Tensors that belong neither to the encoder nor to its family's heads, with their shapes; for messages."""
+        """Tensors outside the encoder and its family's heads, with their shapes; for messages."""
         return describe_tensors(self.open_weights().shapes, self.config)
 
 
 TRAINED = "lexel train"
-"""What ``lexel.json`` says of a model that Lexel trained."""
+"""The entries of ``lexel.json`` for a model that Lexel trained."""
 
 
 def open_checkpoint(
@@ -136,21 +136,21 @@ def open_checkpoint(
     expects: Expects | None = None,
     is_own: bool = False,
 ) -> Checkpoint:
-    """Find a model and read everything but its weights.
+    """Find a model and read everything except its weights.
 
     Args:
-        source: A folder, a hub id (``owner/name``, or ``owner/name@revision``), or nothing for the bundled model.
-        revision: A branch, tag or commit of a hub id that names none.
+        source: A folder, a hub id (``owner/name``, or ``owner/name@revision``), or ``None`` for the bundled model.
+        revision: A branch, tag or commit, for a hub id without one.
         pieces: ``chars`` or ``tokenizer``, to override detection.
-        scheme: The scheme of the one tagging head, to override detection.
+        scheme: The scheme of the only tagging head, to override detection.
         labels: Its labels by output, to override the file's.
-        expects: The labels that results must hold, or the path of a mapping file; see ``lexel.trust.contract``.
-        is_own: Ask neither policy nor lock, because this process has just made the folder.
+        expects: The labels that your program expects, or the path of a mapping file; see ``lexel.trust.contract``.
+        is_own: Skip policy and lock, because this process has just made the folder.
 
     Raises:
         PolicyError: If the project's policy or lock refuses the model.
-        CheckpointError: If there is no such model, or Lexel does not compute it.
-        LabelError: If its labels have no meaning, or do not fit together.
+        CheckpointError: If there is no such model, or Lexel does not support it.
+        LabelError: If its labels have no meaning, or do not match each other.
     """
     place = fetch(source, revision=revision, is_own=is_own)
     config = read_config(place.folder)
@@ -171,10 +171,10 @@ def open_checkpoint(
 
 
 def _card_of(place: Source, found: FolderHeads, *, is_own: bool) -> Card:
-    """The card; if the user may have trained the model, its notice says how to state a licence."""
+    """The card; if the user may have trained the model, its notice explains how to state a licence."""
     is_trained = place.repo_id is None and found.made.get("by") == TRAINED
     card = read_card(place.folder, base=found.base, is_own=is_trained)
-    # The process that has just made a folder says at its end what the card lacks.
+    # A process that has just made a folder lists the missing facts at its end.
     return replace(card, notice=None) if is_trained and is_own and card.licence is None else card
 
 

@@ -1,4 +1,4 @@
-"""What ``lexel.json`` says of bottleneck adapters: small layers put into a frozen encoder and trained in its place."""
+"""Bottleneck adapters in ``lexel.json``: small layers that are added to a frozen encoder and trained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AdapterConfig:
 
 
 def read_adapter(entry: Any, where: str) -> AdapterConfig | None:
-    """The entry ``adapter`` of ``lexel.json``; ``None`` where there is none.
+    """The entry ``adapter`` of ``lexel.json``; ``None`` if there is none.
 
     Raises:
         CheckpointError: If it is not ``{"size": N, "activation": NAME}``.

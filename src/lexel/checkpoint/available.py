@@ -1,4 +1,4 @@
-"""The models that load without a download: the bundled ones, and those of the BERT family in the hub's cache."""
+"""Lists the models that load without a download: bundled ones, and BERT-family models in the hub's cache."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class AvailableModel:
         id: The hub id, or the name of a bundled model.
         commit: Its commit; ``None`` for a bundled model.
         bytes: Size of its files.
-        licence: As its card says.
-        heads: Task of each head by its name; empty where the labels are unclear.
+        licence: The licence in its card.
+        heads: Task of each head by its name; empty if the labels are unclear.
         int8: Whether it has a quantised graph.
-        folder: Where it is.
+        folder: Its folder.
         problem: Why its labels are unclear.
     """
 
@@ -48,7 +48,7 @@ def list_models() -> tuple[list[AvailableModel], int]:
 
 
 def look_at(folder: Path, id: str, *, commit: str | None = None) -> AvailableModel | None:
-    """What a folder holds; ``None`` if Lexel cannot compute such a model."""
+    """The model in a folder; ``None`` if Lexel does not support it."""
     try:
         config = read_config(folder)
     except CheckpointError:

@@ -1,10 +1,10 @@
-"""A bundle: one archive with a model, its lock and the list of packages, for machines without a network.
+"""Bundles: archives with a model, its lock and the list of packages, for machines without a network.
 
     my-model/config.json ...     the model
-    lexel.lock                   what its files must be
-    requirements.txt             Lexel and what it needs, at the versions of the machine that made it
+    lexel.lock                   the checksums of its files
+    requirements.txt             Lexel and its dependencies, with the versions on the machine that made it
 
-It is loaded by its path like a folder: unpacked into the cache once, and compared with its lock each time.
+A bundle is loaded by its path like a folder: it is unpacked into the cache once, and compared with its lock each time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lexel.trust import lock as locks
 from lexel.trust.lock import Lock, LockedModel
 
 if TYPE_CHECKING:
-    import tarfile  # costs a start some milliseconds, and few models come in a bundle
+    import tarfile  # takes some milliseconds, and few models are bundles
 
 ENDING = ".tar"
 REQUIREMENTS = "requirements.txt"
@@ -38,9 +38,9 @@ def write_bundle(folder: Path, entry: LockedModel, out: Path, *, name: str) -> N
 
     Args:
         folder: The model.
-        entry: What a lock file holds of it.
+        entry: Its entry for a lock file.
         out: The archive; it must not exist.
-        name: What its folder is called in the archive.
+        name: The name of its folder in the archive.
 
     Raises:
         CheckpointError: If ``out`` exists, or the disk refuses.
@@ -65,7 +65,7 @@ def write_bundle(folder: Path, entry: LockedModel, out: Path, *, name: str) -> N
 
 
 def requirements() -> list[str]:
-    """Lexel and the packages that it needs here, each at its version."""
+    """Lexel and its installed dependencies with their versions."""
     found: dict[str, str] = {}
     waiting = ["lexel"]
     while waiting:
@@ -108,7 +108,7 @@ def open_bundle(path: Path) -> Path:
 
     Raises:
         CheckpointError: If the file is not a bundle.
-        PolicyError: If its files are not those of its lock.
+        PolicyError: If its files do not match its lock.
     """
     place = cache_folder() / "lexel-bundles" / sha256_of(path)
     if not place.is_dir():
@@ -128,7 +128,7 @@ def _only(lock: Lock, path: Path) -> LockedModel:
 
 
 def _unpack(path: Path, place: Path) -> None:
-    """Unpack a bundle: regular files with plain names and nothing else."""
+    """Unpack a bundle: only regular files with plain names."""
     import tarfile
 
     try:
@@ -143,7 +143,7 @@ def _unpack(path: Path, place: Path) -> None:
     except (tarfile.TarError, EOFError) as error:
         raise CheckpointError(f"{path}: no bundle ({error}); expected one that lexel bundle wrote") from error
     except OSError as error:
-        if not place.is_dir():  # otherwise another process was faster
+        if not place.is_dir():  # else another process was faster
             raise CheckpointError(f"{path}: cannot be unpacked into {place} ({error.strerror or error})") from error
 
 

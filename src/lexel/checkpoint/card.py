@@ -1,4 +1,4 @@
-"""What a model folder says of its licence and its languages, in its card (``README.md``) and its licence file."""
+"""Licence and languages of a model folder, from its card (``README.md``) and its licence file."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from lexel.licences import Verdict, judge
 from lexel.licences.texts import licence_of_folder
 
 Card = Verdict
-"""What a card says is what its licence is judged to be."""
+"""The facts in a card are the verdict on its licence."""
 _KEYS = ("license", "license_name", "license_link")
 _LONGEST_CARD_BYTES = 1_000_000
 _logger = logging.getLogger("lexel")
 
 
 def read_card(folder: Path, *, base: Mapping[str, Any] | None = None, is_own: bool = False) -> Card:
-    """Read and judge what a model folder says of its licence; one that says nothing has an unknown licence.
+    """Read and classify the licence of a model folder; a folder without one has an unknown licence.
 
     Args:
         folder: The model.
-        base: The model that it was made from: its ``id`` and ``licence``.
-        is_own: Whether the user may have trained it: then the notice of a missing licence says how to state one.
+        base: The base model: its ``id`` and ``licence``.
+        is_own: Whether the user may have trained it: then the notice of a missing licence explains how to state one.
     """
     values = read_keys(_card_text(folder / "README.md"), _KEYS)
     return judge(values, file=licence_of_folder(folder), base=base, own=str(folder) if is_own else None)
 
 
 def read_languages(folder: Path) -> tuple[str, ...]:
-    """The languages that a model's card names, as it writes them: ISO codes for the most part (``zh``, ``pt-BR``)."""
+    """The languages in a model's card, as written there: mostly ISO codes (``zh``, ``pt-BR``)."""
     said = read_keys(_card_text(folder / "README.md"), ("language",)).get("language")
     codes = said if isinstance(said, list) else [said]
     # YAML reads "no", the code of Norwegian, as false.

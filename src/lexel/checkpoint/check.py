@@ -1,4 +1,4 @@
-"""Models compared with policy and lock without loading them: what ``lexel check`` does."""
+"""Checks models against policy and lock without loading them, for ``lexel check``."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from lexel.trust.lock import Lock, LockedModel, difference
 from lexel.trust.policy import Policy
 
 _MOST_BASES = 8
-"""Models of a chain that are asked for their licence."""
+"""Maximum number of models in a chain of base models to check."""
 
 
 def check_models(sources: Iterable[str], policy: Policy) -> list[Finding]:
-    """What speaks against models; of hub models only the card and the list of files are fetched."""
+    """The findings against models; for hub models, only the card and the list of files are fetched."""
     return [finding for source in sources for finding in _check(source, policy)]
 
 
 def check_lock(lock: Lock, policy: Policy) -> list[Finding]:
-    """What speaks against the models of a lock: by the policy, or because they are no longer what was locked."""
+    """The findings against the models of a lock: by the policy, or because they have changed."""
     return [finding for entry in lock.models for finding in _check_entry(entry, lock, policy)]
 
 
@@ -48,10 +48,10 @@ def _unreachable(name: str, error: CheckpointError) -> Finding:
 
 
 def examine(source: str) -> Candidate:
-    """What is known of a model without its weights.
+    """The facts about a model without its weights.
 
     Raises:
-        CheckpointError: If it cannot be looked at.
+        CheckpointError: If it cannot be examined.
     """
     if source in BUNDLED_SCRIPTS or Path(source).expanduser().is_dir():
         folder = fetch(source, is_own=True).folder
@@ -59,7 +59,7 @@ def examine(source: str) -> Candidate:
         return Candidate(source, licence=licence_of(folder), files=sizes)
     repo_id, revision = split_revision(source)
     if "/" not in repo_id or os.path.exists(source):
-        fetch(source, is_own=True)  # says what it is not
+        fetch(source, is_own=True)  # raises the right error
     listing = list_files(repo_id, revision)
     folder = fetch_description(repo_id, listing.commit).folder
     sizes = {name: listing.files[name].size for name in files_loaded(listing)}
@@ -90,14 +90,14 @@ def _with_bases(licence: Verdict, folder: Path) -> Verdict:
 
 
 def _bases(folder: Path) -> list[str]:
-    """The models that a card says its model was made from."""
+    """The base models that a card names."""
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     return [name for name in texts_of(read_keys(text, ("base_model",)).get("base_model")) if "/" in name]
 
 
 def files_loaded(listing: Listing) -> list[str]:
-    """The names of the files of a repository that loading it would read."""
+    """The names of the files that loading a repository would read."""
     safe = [name for name in listing.files if is_read(name, SAFETENSORS_FILES)]
     weights = safe or [name for name in listing.files if is_read(name, BIN_FILES)]
     return sorted({name for name in listing.files if is_read(name)} | set(weights))
@@ -125,7 +125,7 @@ def _check_entry(entry: LockedModel, lock: Lock, policy: Policy) -> Iterator[Fin
 
 
 def _remote_differences(entry: LockedModel) -> Iterator[str]:
-    """What the hub has in place of what was locked; the weights by the checksums that the hub gives."""
+    """Differences between the hub and the lock; weights are compared by the hub's checksums."""
     if entry.revision not in (None, entry.commit):
         now = list_files(entry.model, entry.revision).commit
         if now != entry.commit:

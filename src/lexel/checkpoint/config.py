@@ -1,4 +1,4 @@
-"""``config.json`` as one frozen config, whatever the family calls its sizes."""
+"""``config.json`` as a frozen config, with the same names of sizes for every family."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ACTIVATIONS = {
     "swish": "silu",
     "tanh": "tanh",
 }
-"""The activation functions by all their names; two names on one line are one function."""
+"""The activation functions by all their names; names on one line are the same function."""
 
 MOST_LAYERS = 1_000
 LARGEST_SIZE = 2**31 - 1
 
 _UNSAID: Mapping[str, Any] = {"activation": "gelu", "embedding_size": 128}
 _UNSAID_OF: Mapping[tuple[str, str], Any] = {("albert", "activation"): "gelu_new"}
-"""What transformers takes a required value to be where an old config leaves it out."""
+"""transformers' defaults for required values that old configs leave out."""
 
 _REFUSED = {
     "is_decoder": "reads only leftwards",
@@ -41,14 +41,14 @@ _REFUSED = {
     "pruned_heads": "has layers of different widths",
     "quantization_config": "has weights packed by a quantiser",
 }
-"""Settings that make another computation of the model, with what they mean; present and true, they are refused."""
+"""Settings that change the model's computation, with their meaning; they are refused if true."""
 
 
 def read_config(folder: Path) -> ModelConfig:
     """Read a model folder's ``config.json``.
 
     Raises:
-        CheckpointError: If the file is missing or malformed, or describes a model that Lexel does not compute.
+        CheckpointError: If the file is missing or malformed, or describes a model that Lexel does not support.
         LabelError: If its labels are not numbered 0, 1, 2 ...
     """
     path = folder / "config.json"
@@ -99,7 +99,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def _score_function(values: Mapping[str, Any], where: str) -> str | None:
-    """What a cross-encoder of sentence-transformers says (4.0 and later, then before), or a pipeline's setting."""
+    """The setting of a sentence-transformers cross-encoder (4.0 and later, then before), or of a pipeline."""
     section = values.get("sentence_transformers")
     if isinstance(section, Mapping) and section.get("activation_fn") is not None:
         return _text(section, "activation_fn", f"{where}: sentence_transformers")
@@ -122,7 +122,7 @@ def _model_type(values: Mapping[str, Any], where: str) -> str:
 
 
 def _class_prefixes() -> Iterator[tuple[str, str]]:
-    """Each ``model_type`` with how its classes' names begin, for configs from before 2020."""
+    """Each ``model_type`` with the prefix of its class names, for configs from before 2020."""
     for family in BY_MODEL_TYPE.values():
         yield from ((name, kind.classes) for name, kind in family.model_types.items())
 
@@ -178,7 +178,7 @@ def _activation(name: Any, where: str, *, key: str) -> str:
 
 
 def _size(value: Any, where: str, *, name: str, family: Family) -> Any:
-    """A whole number of at least 1 (0 for ids and types)."""
+    """An integer of at least 1 (0 for ids and types)."""
     least = {"pad_id": -1, "n_types": 0}.get(name, 1)
     most = MOST_LAYERS if name in ("n_layers", "n_groups", "layers_per_group") else LARGEST_SIZE
     if type(value) is not int or not least <= value <= most:
@@ -218,7 +218,7 @@ def _check_sizes(sizes: Mapping[str, int], where: str, family: Family) -> None:
 
 
 def _labels(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    """``id2label`` by number; without it the names that transformers would make up; empty if the config has none."""
+    """``id2label`` by number; without it, transformers' default names; empty if the config has none."""
     names = values.get("id2label")
     if names is None:
         n = values.get("num_labels")

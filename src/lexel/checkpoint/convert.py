@@ -1,4 +1,4 @@
-"""Writing a folder's weights as ``model.safetensors``, with everything else a model folder needs."""
+"""Writes a folder's weights as ``model.safetensors``, with the other files of a model folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ALIGNMENT_BYTES = 64
 def convert(folder: Path, out: Path) -> Path:
     """Write a copy of a model folder with its weights in one ``model.safetensors``.
 
-    The folder appears under its name only when it is whole and on the disk. Tensors keep their names, types and
-    numbers; a storage that several tensors share is written once for each.
+    The folder appears under its name only when it is complete and on disk. Tensors keep their names, types and values;
+    a storage that several tensors share is written once for each.
 
     Args:
         folder: A model folder with ``pytorch_model.bin`` or its shards, else ``flax_model.msgpack`` or
@@ -35,7 +35,7 @@ def convert(folder: Path, out: Path) -> Path:
     Raises:
         CheckpointError: If ``out`` exists, there is nothing to convert, or the disk refuses.
         MissingExtra: If the library that reads an old format is not installed.
-        WeightError: If the weights are damaged, or ask for anything but tensors.
+        WeightError: If the weights are damaged, or contain anything but tensors.
     """
     with new_folder(out) as partial:
         file = weight_file(folder)

@@ -1,4 +1,4 @@
-"""The graphs of a folder that ``lexel export`` wrote: such a folder has no weights beside them."""
+"""The graphs of a folder that ``lexel export`` wrote; such a folder has no weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRAPHS: Mapping[str, str] = {
 RECORD = "export.json"
 
 KEPT_WEIGHTS = "decoding.safetensors"
-"""The scores between the tags of a CRF, which no graph holds, under their names in the model."""
+"""The transition scores of a CRF, which are not in a graph, by their names in the model."""
 
 
 def is_exported(folder: Path) -> bool:
@@ -29,7 +29,7 @@ def is_exported(folder: Path) -> bool:
 
 
 def exported_files(folder: Path) -> list[str]:
-    """The names of the files of an exported folder that loading it reads, beside those that every folder has."""
+    """The names of the files that loading an exported folder reads, besides those of every folder."""
     if not is_exported(folder):
         return [KEPT_WEIGHTS]
     graphs = [path.relative_to(folder).as_posix() for name in GRAPHS.values() for path in folder.glob(f"{name}*")]
@@ -37,12 +37,12 @@ def exported_files(folder: Path) -> list[str]:
 
 
 def has_kept_weights(folder: Path) -> bool:
-    """Whether decoding reads what lies beside the graphs, and not the weights."""
+    """Whether decoding reads the tensors next to the graphs instead of the weights."""
     return (folder / KEPT_WEIGHTS).exists() or is_exported(folder)
 
 
 def open_kept_weights(folder: Path) -> Weights:
-    """Open the tensors beside the graphs of an exported folder; there may be none."""
+    """Open the tensors next to the graphs of an exported folder; there may be none."""
     return open_file(folder / KEPT_WEIGHTS)
 
 

@@ -1,4 +1,4 @@
-"""Which files of a model folder Lexel reads, and nothing else."""
+"""The files of a model folder that Lexel reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SENTENCE_FILES = (
     "[0-9]_*/model.safetensors",
     "[0-9]_*/pytorch_model.bin",
 )
-"""What a sentence-transformers folder has beside its encoder, see ``lexel.checkpoint.sentence_transformers``."""
+"""Further files of a sentence-transformers folder, see ``lexel.checkpoint.sentence_transformers``."""
 SAFETENSORS_FILES = (SAFETENSORS, SAFETENSORS_INDEX, "model-*.safetensors")
 BIN_FILES = (BIN, BIN_INDEX, "pytorch_model-*.bin")
 
@@ -40,7 +40,7 @@ _SMALL = (*DESCRIPTION_FILES, *TOKENIZER_FILES, *SENTENCE_FILES, GRAPH, GRAPH_WE
 
 
 def is_read(name: str, patterns: Sequence[str] = _SMALL) -> bool:
-    """Whether a file of that name matches one of the patterns, all but the weights' if none are given."""
+    """Whether a file name matches one of the patterns; by default all patterns except those of weights."""
     return any(fnmatchcase(name, pattern) for pattern in patterns) and not (
         patterns is _SMALL and "/" in name and not re.match(r"[0-9]_[^/]*/[^/]*$", name)
     )
@@ -52,9 +52,9 @@ def description_files(folder: Path) -> list[str]:
 
 
 def files_read(folder: Path) -> list[str]:
-    """The names of the files of a folder that loading it reads, in order of name.
+    """The names of the files that loading a folder reads, in order of name.
 
-    Of weights in both forms only the safetensors count, as in loading.
+    If there are weights in both forms, only the safetensors count, as in loading.
 
     Raises:
         WeightError: If an index of shards cannot be read.

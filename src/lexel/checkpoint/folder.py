@@ -1,4 +1,4 @@
-"""A new model folder that appears under its name only when it is whole and on the disk."""
+"""A new model folder that appears under its name only when it is complete and on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """An empty folder to write into, which becomes ``out`` when the block ends well, and goes when it does not.
+    """An empty folder to write into; it becomes ``out`` if the block succeeds, and is removed if it fails.
 
     Raises:
         CheckpointError: If ``out`` exists, or the disk refuses.
@@ -42,16 +42,16 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def copy_description(folder: Path, to: Path) -> None:
-    """Copy the files of a model folder that belong to a model, apart from its weights; code is left behind.
+    """Copy the files of a model folder except its weights and any code.
 
-    What a sentence-transformers folder has behind its encoder goes with it, maps and their weights too.
+    Further files of a sentence-transformers folder are copied too, including dense layers and their weights.
     """
     _copy(folder, to, _KEPT)
     copy_sentence_files(folder, to)
 
 
 def copy_sentence_files(folder: Path, to: Path) -> None:
-    """Copy what a sentence-transformers folder has beside its encoder: how it pools, maps and weights, prompts."""
+    """Copy the further files of a sentence-transformers folder: pooling, dense layers and weights, prompts."""
     _copy(folder, to, SENTENCE_FILES)
 
 
@@ -61,7 +61,7 @@ def copy_transition_biases(folder: Path, to: Path) -> None:
 
 
 def copy_licences(folder: Path, to: Path) -> None:
-    """Copy what a folder says of its licence."""
+    """Copy a folder's licence files."""
     _copy(folder, to, ("LICENSE*", "NOTICE*"))
 
 

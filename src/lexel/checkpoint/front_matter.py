@@ -14,7 +14,7 @@ _MOST_CHARS = 20_000
 
 
 def front_matter_of(text: str) -> str | None:
-    """The YAML of a card's front matter; ``None`` where there is none, or its end is missing."""
+    """The YAML of a card's front matter; ``None`` if there is none, or its end is missing."""
     lines = text.removeprefix("\ufeff").splitlines()
     if not lines or not _FENCE.fullmatch(lines[0]):
         return None
@@ -27,8 +27,8 @@ def front_matter_of(text: str) -> str | None:
 def read_keys(text: str, keys: Collection[str]) -> dict[str, Any]:
     """Some top-level values of a card's front matter, by the key in lower case.
 
-    Only the lines of these keys are parsed. So a card that is not YAML elsewhere still says its licence, and a long
-    ``model-index`` costs no time when a model is loaded. What cannot be parsed is left out.
+    Only the lines of these keys are parsed. So the licence can be read even if other lines are not valid YAML, and a
+    long ``model-index`` takes no time when a model is loaded. Values that cannot be parsed are left out.
     """
     found: dict[str, Any] = {}
     for key, block in _blocks(front_matter_of(text) or "", keys):

@@ -1,7 +1,7 @@
-"""The gate in front of every model: nothing is loaded that the project's policy or lock refuses.
+"""Checks every model before loading: a model that the project's policy or lock refuses is not loaded.
 
-A model is looked at in three steps, so that what is refused is not downloaded: its name, then its card and config,
-then all its files.
+A model is checked in three steps, so that refused models are not downloaded: its name, then its card and config, then
+all its files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lexel.trust.policy import NO_POLICY, Policy, current_policy
 
 
 def open_gate() -> Gate | None:
-    """The gate of the working directory; ``None`` where neither a policy nor a lock is asked for.
+    """The gate for the working directory; ``None`` without a policy and a lock.
 
     Raises:
         PolicyError: If the policy or the lock file cannot be read.
@@ -34,18 +34,18 @@ def open_gate() -> Gate | None:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is asked about each model.
+    """The checks of each model.
 
     Attributes:
-        policy: What is allowed.
-        lock: The only models that are allowed; ``None``: any.
+        policy: The policy.
+        lock: The only allowed models; ``None``: any.
     """
 
     policy: Policy
     lock: Lock | None = None
 
     def admit_name(self, name: str, repo_id: str, revision: str | None) -> None:
-        """Look at a hub model before anything is downloaded.
+        """Check a hub model before anything is downloaded.
 
         Raises:
             PolicyError: If it is refused.
@@ -57,7 +57,7 @@ class Gate:
     def admit_description(
         self, name: str, folder: Path, *, repo_id: str, revision: str | None, commit: str | None
     ) -> None:
-        """Look at a hub model before its weights are downloaded.
+        """Check a hub model before its weights are downloaded.
 
         Raises:
             PolicyError: If it is refused.
@@ -82,7 +82,7 @@ class Gate:
         revision: str | None = None,
         commit: str | None = None,
     ) -> None:
-        """Look at a whole model.
+        """Check a complete model.
 
         Raises:
             PolicyError: If it is refused.
@@ -92,12 +92,12 @@ class Gate:
         self._judge(Candidate(name, repo_id, revision, commit, licence_of(folder), sizes))
         if self.lock is not None:
             found = self.lock.find(repo_id or name, revision) or self.lock.find_folder(folder)
-            if found is None and repo_id is None:  # a copy, or what a bundle was unpacked to
+            if found is None and repo_id is None:  # a copy, or an unpacked bundle
                 found = self.lock.find_files(describe_files(folder, names))
             self._check_files(name, self._entry(name, found), folder, names, is_whole=True)
 
     def _judge(self, candidate: Candidate) -> None:
-        """Refuse what the policy does not allow; what a lock pins needs no commit in its name."""
+        """Refuse models that the policy does not allow; a model in the lock needs no commit in its name."""
         findings = judge_model(candidate, self.policy)
         refuse(finding for finding in findings if self.lock is None or finding.rule != "pinned")
 
@@ -118,12 +118,12 @@ class Gate:
 
 
 def licence_of(folder: Path) -> Verdict:
-    """What a folder's card, its licence file and its ``lexel.json`` say of its licence."""
+    """The licence of a folder, from its card, its licence file and its ``lexel.json``."""
     root = folder.parent if (folder.parent / "modules.json").is_file() and folder.name[:1].isdigit() else folder
     base = None
     if (folder / "lexel.json").is_file():
         try:
             base = read_object(folder / "lexel.json").get("base")
-        except CheckpointError:  # loading will say so
+        except CheckpointError:  # loading reports it
             base = None
     return read_card(root, base=base if isinstance(base, dict) else None)

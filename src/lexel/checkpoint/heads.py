@@ -1,7 +1,7 @@
-"""Which heads a folder has, with what labels, under which weights.
+"""Finds the heads of a folder, with their labels and weights.
 
-A Lexel folder says so in ``lexel.json``; a plain Hugging Face folder says it by the name of its architecture and by its
-labels. Whatever was found, the caller can overrule it.
+A Lexel folder lists them in ``lexel.json``; for a plain Hugging Face folder, they follow from the name of its
+architecture and its labels. The caller can override the result.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 _Choice = TypeVar("_Choice", bound=str)
 
 FORMAT = 1
-"""The ``lexel.json`` format that this version writes, and the newest it reads."""
+"""The ``lexel.json`` format that this version writes, and the newest that it reads."""
 
 MOST_HEADS = 64
 
 CHARACTER_OWNERS = ("ckiplab",)
-"""Hub owners whose checkpoints were trained on single characters, which nothing in their files says."""
+"""Hub owners whose checkpoints were trained on single characters, although their files do not say so."""
 
 PLAIN_CLASSIFIER = "classifier"
-"""Where a plain folder keeps the labels' outputs, of pieces and of texts."""
+"""The prefixes of outputs for labels of pieces and of texts in a plain folder."""
 
 _ARCHITECTURE = re.compile(
     r"\w+?For(TokenClassification|MaskedLM|PreTraining|SequenceClassification|QuestionAnswering)"
@@ -49,10 +49,10 @@ _DETECTED: dict[str, tuple[str, Task]] = {
     "entities": ("entities", "entities"),
     "labels": ("pos", "pos"),
 }
-"""Name and task of a token classifier's head by what its labels say."""
+"""Name and task of a token classifier's head, by the task of its labels."""
 
 _UNNAMED = ("LABEL_0", "LABEL_1")
-"""What transformers takes a config without labels to mean."""
+"""transformers' default labels for a config without labels."""
 
 _FILE_KEYS = {"format", "pieces", "heads", "adapter", "quantised", "base", "made"}
 _HEAD_KEYS = {"task", "labels", "scheme", "prefix", "word_label", "problem", "tuned", "crf", "pointer"}
@@ -65,17 +65,17 @@ class Head:
     """One head on a shared encoder.
 
     Attributes:
-        name: What it is asked for by.
-        task: What its outputs are for.
+        name: Its name.
+        task: Its task.
         labels: Names of its outputs in order; empty for ``fill``, ``answer`` and ``embed``.
-        scheme: The scheme of its tags, for those that tag pieces; ``None`` for others.
+        scheme: The scheme of its tags, for heads that tag pieces; ``None`` for others.
         prefix: Prefix of its tensors' names, without the last dot.
-        word_label: A word's label is that of its ``first`` piece, or by the ``mean``; ``None`` where words get none.
-        problem: Of a text classifier: one label a text (``single``), any number (``multi``), or numbers
+        word_label: A word's label is that of its ``first`` piece, or by the ``mean``; ``None`` if words get none.
+        problem: For a text classifier: one label per text (``single``), any number (``multi``), or numbers
             (``regression``); ``None`` for others.
-        tuned: What development data chose for it.
-        crf: Whether transition scores of a CRF are next to it.
-        pointer: How it scores spans, for those that do.
+        tuned: Values chosen on development data.
+        crf: Whether it has the transition scores of a CRF.
+        pointer: The form of a head for spans.
     """
 
     name: str
@@ -91,16 +91,16 @@ class Head:
 
 
 class FolderHeads(NamedTuple):
-    """What ``read_heads`` found.
+    """The result of ``read_heads``.
 
     Attributes:
         heads: The heads by name, in the file's order.
-        pieces: What the model reads: single characters, or its tokenizer's pieces.
-        made: How the model was made (data checksums, recipe, versions), as ``lexel.json`` has it.
-        base: Which model it was made from.
-        labels_from: Which file, or the caller, gave the labels; for messages.
+        pieces: The units that the model reads: single characters, or its tokenizer's pieces.
+        made: How the model was made (data checksums, recipe, versions), from ``lexel.json``.
+        base: Its base model.
+        labels_from: The source of the labels, a file or the caller; for messages.
         adapter: The bottleneck adapters in its encoder, if it has any.
-        quantised: The quantised graph beside its weights, if there is one.
+        quantised: The quantised graph next to its weights, if there is one.
     """
 
     heads: dict[str, Head]
@@ -121,19 +121,19 @@ def read_heads(
     scheme: str | None = None,
     labels: Sequence[str] | None = None,
 ) -> FolderHeads:
-    """Find out which heads a folder has.
+    """Find the heads of a folder.
 
     Args:
         folder: The model folder.
-        config: What its ``config.json`` says.
+        config: The content of its ``config.json``.
         repo_id: Its hub id, if it came from the hub.
         pieces: ``chars`` or ``tokenizer``, to override detection.
-        scheme: The scheme of the one tagging head, to override detection.
-        labels: The labels of the one tagging head by output, to override the file's.
+        scheme: The scheme of the only tagging head, to override detection.
+        labels: The labels of the only tagging head by output, to override the file's.
 
     Raises:
-        CheckpointError: If ``lexel.json`` is not what it must be.
-        LabelError: If labels and scheme do not fit together, or do not fit the config.
+        CheckpointError: If ``lexel.json`` is invalid.
+        LabelError: If labels and scheme do not match each other or the config.
     """
     if isinstance(labels, str):
         raise LabelError(f"labels: {labels!r} is one string; expected a list of names in the order of the outputs")
@@ -146,7 +146,7 @@ def read_heads(
 
 
 class _Asked(NamedTuple):
-    """What the caller overrules."""
+    """The caller's overrides."""
 
     labels: tuple[str, ...] | None
     scheme: str | None
@@ -156,7 +156,7 @@ class _Asked(NamedTuple):
         return self.labels is not None or self.scheme is not None
 
     def labels_in_place_of(self, labels: tuple[str, ...], where: str) -> tuple[str, ...]:
-        """The caller's labels if there are any; they must be as many as the file's, if the file has any."""
+        """The caller's labels, if any; their number must equal that of the file's labels, if it has any."""
         if self.labels is not None and labels and len(self.labels) != len(labels):
             raise LabelError(
                 f"labels: {len(self.labels)} names given ({_some(self.labels)}), {where} has {len(labels)} "
@@ -166,7 +166,7 @@ class _Asked(NamedTuple):
 
 
 def describe_heads(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a ``lexel.json`` says of a checkpoint, whether it has one or is a plain folder."""
+    """The facts of ``lexel.json`` about a checkpoint, or their equivalents for a plain folder."""
     path = checkpoint.source.folder / "lexel.json"
     if path.exists():
         return read_object(path)
@@ -184,7 +184,7 @@ def describe_heads(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _derive(folder: Path, config: ModelConfig, asked: _Asked, *, repo_id: str | None) -> FolderHeads:
-    """The one head that an architecture's name tells of."""
+    """The head that follows from an architecture's name."""
     where = str(folder / "config.json")
     kind = _kind_of(config, asked)
     if asked.anything and kind != "TokenClassification":
@@ -200,7 +200,7 @@ def _derive(folder: Path, config: ModelConfig, asked: _Asked, *, repo_id: str | 
 
 
 def _kind_of(config: ModelConfig, asked: _Asked) -> str | None:
-    """What the architecture is for; one that the config does not name is for tagging if the caller gives labels."""
+    """The task of the architecture; an unnamed one is for tagging if the caller passes labels."""
     match = _ARCHITECTURE.fullmatch(config.architecture or "")
     if match:
         return match[1]
@@ -208,10 +208,10 @@ def _kind_of(config: ModelConfig, asked: _Asked) -> str | None:
 
 
 def _head_in_weights(folder: Path, config: ModelConfig, asked: _Asked, where: str) -> Head:
-    """A tagging head that the architecture's name does not tell of, found by the shape of its tensors.
+    """A tagging head that does not follow from the architecture's name, found by the shape of its tensors.
 
     Raises:
-        LabelError: If there is none, or several; with the tensors that belong to no encoder.
+        LabelError: If there is none, or several; the message names the tensors outside the encoder.
     """
     shapes = open_weights(folder).shapes
     n_labels = len(asked.labels_in_place_of(config.labels, where))
@@ -234,7 +234,7 @@ def _head_in_weights(folder: Path, config: ModelConfig, asked: _Asked, where: st
 
 
 def describe_tensors(shapes: Mapping[str, tuple[int, ...]], config: ModelConfig) -> str:
-    """Tensors that belong to no encoder and to no head of its family, with their shapes; empty if there are none."""
+    """Tensors outside the encoder and the heads of its family, with their shapes; empty if there are none."""
     own = [pattern for pattern, _ in (*HARMLESS, *config.family.unused)] + [f"{config.family.prefix}.*"]
     is_own = re.compile("|".join(map(translate, own))).match
     if not any(name.startswith(f"{config.family.prefix}.") for name in shapes):
@@ -362,7 +362,7 @@ def _text_classifier(name: str, problem: Any, labels: tuple[str, ...], prefix: s
 
 
 def _scheme(task: Task, labels: tuple[str, ...], scheme: str | None, where: str) -> str:
-    """The scheme of a tagging head's labels, which must say what the head is for."""
+    """The scheme of a tagging head's labels, which must match its task."""
     if task in ("pos", "labels"):
         scheme = scheme or "bare"
     label_set = detect(labels, scheme=scheme, where=where)
@@ -374,7 +374,7 @@ def _scheme(task: Task, labels: tuple[str, ...], scheme: str | None, where: str)
 
 
 def _check_config(labels: tuple[str, ...], prefix: str, config: ModelConfig, where: str) -> None:
-    """The one head of a plain folder stands in both files, which must agree; made-up names may be put right."""
+    """The only head of a plain folder is in both files, which must agree, except that default names may be replaced."""
     made_up = config.labels == tuple(f"LABEL_{i}" for i in range(len(config.labels)))
     if prefix != "classifier" or not config.labels or (made_up and len(labels) == len(config.labels)):
         return

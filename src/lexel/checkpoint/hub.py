@@ -1,4 +1,4 @@
-"""The hub, over its library: files downloaded, files listed, and parts of files read without a download."""
+"""Access to the hub through its library: downloads files, lists files, and reads parts of files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lexel.errors import CheckpointError
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a repository: its size, and its SHA-256 where the hub knows it."""
+    """A file of a repository: its size, and its SHA-256 if the hub knows it."""
 
     size: int
     sha256: str | None = None
@@ -24,12 +24,12 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a repository holds at a revision.
+    """The contents of a repository at a revision.
 
     Attributes:
-        commit: The commit that the revision stands for.
+        commit: The commit of the revision.
         files: Its files by name.
-        changed: When it was changed last.
+        changed: The time of its last change.
     """
 
     commit: str
@@ -38,10 +38,10 @@ class Listing:
 
 
 def list_files(repo_id: str, revision: str | None) -> Listing:
-    """What a repository holds, without a download.
+    """The contents of a repository, without a download.
 
     Raises:
-        CheckpointError: If the hub cannot be asked, or answers something else.
+        CheckpointError: If the hub cannot be reached, or sends an unexpected answer.
     """
     from huggingface_hub import HfApi
 
@@ -59,10 +59,10 @@ def list_files(repo_id: str, revision: str | None) -> Listing:
 
 
 def read_range(repo_id: str, commit: str, name: str, *, start: int, n_bytes: int) -> bytes:
-    """Some bytes of a file of a repository, without a download of the rest.
+    """A range of bytes of a file, without downloading the rest.
 
     Raises:
-        CheckpointError: If the hub cannot be asked, or gives others.
+        CheckpointError: If the hub cannot be reached, or sends other bytes.
     """
     from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, exported lazily
@@ -73,7 +73,7 @@ def read_range(repo_id: str, commit: str, name: str, *, start: int, n_bytes: int
     data = b""
     with _one_line(repo_id, commit), get_session().stream("GET", url, headers=headers) as response:
         hf_raise_for_status(response)
-        skipped = 0 if response.status_code == 206 else start  # a server that knows no ranges sends all from the start
+        skipped = 0 if response.status_code == 206 else start  # a server without range support sends the whole file
         for chunk in response.iter_bytes():
             data += chunk
             if len(data) >= skipped + n_bytes:
@@ -88,7 +88,7 @@ def read_range(repo_id: str, commit: str, name: str, *, start: int, n_bytes: int
 
 
 def count_open_threads(repo_id: str) -> int | None:
-    """How many discussions and pull requests of a repository are open; ``None`` if the hub does not say."""
+    """Number of open discussions and pull requests of a repository; ``None`` if unknown."""
     from huggingface_hub import HfApi
 
     _bound_waiting()
@@ -100,10 +100,10 @@ def count_open_threads(repo_id: str) -> int | None:
 
 
 def snapshot(repo_id: str, revision: str | None, patterns: list[str], *, show_progress: bool) -> Path:
-    """The folder in the cache with the files of a repository that match some patterns, downloaded where they are not.
+    """The cache folder of a repository with the files that match some patterns, downloaded if necessary.
 
     Raises:
-        CheckpointError: If they cannot be had.
+        CheckpointError: If they cannot be downloaded.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import tqdm
@@ -129,7 +129,7 @@ def snapshot(repo_id: str, revision: str | None, patterns: list[str], *, show_pr
 
 
 def _bound_waiting() -> None:
-    """Have no request of the hub library wait forever: some of them set no time limit."""
+    """Set a time limit for all requests of the hub library, since some have none."""
     from huggingface_hub import constants, get_session
 
     session = get_session()
@@ -151,7 +151,7 @@ class NotOnHubError(CheckpointError):
 
 @contextmanager
 def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
-    """Say in one line what went wrong between here and the hub, and have the hub library say nothing of it."""
+    """Turn errors of the hub into one line, and silence the hub library."""
     from huggingface_hub import errors
 
     at = f"{repo_id}@{revision}" if revision else repo_id
@@ -191,7 +191,7 @@ def _one_line(repo_id: str, revision: str | None) -> Iterator[None]:
 
 
 def _unreachable(error: Exception) -> str:
-    """Why nothing was found here and nothing could be fetched."""
+    """The reason why files are neither cached nor downloadable."""
     cause = error.__cause__
     advice = "Connect once to download it, or pass a folder"
     if cause is None or type(cause).__name__ == "OfflineModeIsEnabled":

@@ -1,4 +1,4 @@
-"""What models the hub library keeps on this machine, read from its cache's layout without loading the library.
+"""Lists the models in the hub library's cache, by reading its layout without loading the library.
 
 The layout is described at https://huggingface.co/docs/huggingface_hub/guides/manage-cache.
 """
@@ -16,12 +16,12 @@ _REPO_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 class CachedModel(NamedTuple):
-    """One revision of a repository that lies in the cache.
+    """One revision of a repository in the cache.
 
     Attributes:
         repo_id: The hub id.
         commit: Its commit.
-        folder: The folder that holds its files.
+        folder: The folder of its files.
     """
 
     repo_id: str
@@ -30,7 +30,7 @@ class CachedModel(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept, by the same variables that the download obeys."""
+    """The cache folder, by the same variables as for downloads."""
     if chosen := os.environ.get("LEXEL_CACHE"):
         return Path(chosen).expanduser() / "hub"
     if chosen := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
@@ -40,7 +40,7 @@ def cache_folder() -> Path:
 
 
 def cached_models() -> Iterator[CachedModel]:
-    """Every revision of every model in the cache that has a config, by id."""
+    """Every revision of every cached model with a config, by id."""
     for repository in sorted(cache_folder().glob(f"{_PREFIX}*")):
         repo_id = repository.name.removeprefix(_PREFIX).replace("--", "/", 1)
         for folder in sorted(repository.glob("snapshots/*")):
@@ -49,7 +49,7 @@ def cached_models() -> Iterator[CachedModel]:
 
 
 def may_be_downloaded(source: str) -> bool:
-    """Whether a source looks like a hub id that nothing is cached of."""
+    """Whether a source looks like a hub id without anything in the cache."""
     repo_id = source.partition("@")[0]
     if Path(source).expanduser().exists() or "/" not in repo_id or not _REPO_ID.fullmatch(repo_id):
         return False

@@ -1,7 +1,7 @@
-"""Weights of old checkpoints, which transformers no longer reads: ``flax_model.msgpack`` and ``tf_model.h5``.
+"""Reads weights of old checkpoints that transformers no longer reads: ``flax_model.msgpack`` and ``tf_model.h5``.
 
-Their tensors are renamed to what a PyTorch checkpoint calls them. Neither Flax nor TensorFlow is needed: one file is
-msgpack with arrays as extension type 1 (``flax.serialization``), the other HDF5 as Keras writes it.
+Their tensors get the names of a PyTorch checkpoint. Neither Flax nor TensorFlow is needed: one file is msgpack with
+arrays as extension type 1 (``flax.serialization``), the other HDF5 as Keras writes it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def old_weight_file(folder: Path) -> str | None:
 
 
 def read_old_weights(folder: Path) -> dict[str, StoredTensor]:
-    """The tensors of an old checkpoint by their PyTorch names.
+    """The tensors of an old checkpoint, by their PyTorch names.
 
     Raises:
         MissingExtra: If the library that reads the file is not installed.
@@ -138,7 +138,7 @@ def _stored(values: NDArray[Any]) -> StoredTensor:
 
 
 def _tensorflow_name(name: str) -> tuple[str, bool]:
-    """The PyTorch name of ``model/bert/encoder/layer_._0/attention/self/query/kernel:0``, without the model's."""
+    """The PyTorch name of ``model/bert/encoder/layer_._0/attention/self/query/kernel:0``, without the model's name."""
     name = re.sub(r"/[^/]*___([^/]*)/", r"/\1/", name.removesuffix(":0")).replace("_._", "/")
     parts = [part for part in name.split("/") if part]
     *parents, last = parts[1:] if len(parts) > 1 else parts

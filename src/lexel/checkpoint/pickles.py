@@ -1,13 +1,13 @@
-"""Reading ``pytorch_model.bin`` without torch, and without running anything that stands in it.
+"""Reads ``pytorch_model.bin`` without torch, and without running any code in it.
 
-A pickle is a program for a small stack machine, and Python's own machine lets that program call any function. Here is a
-machine that knows only what a dictionary of tensors needs: two closed tables, one of instructions and one of names.
-Nothing in them can call, import or change anything; whatever else a file asks for is refused by name, before it has any
-effect. Why: ``docs/design/reading-pickles.md``.
+A pickle is a program for a small stack machine, and Python's own machine lets that program call any function. The
+machine in this module supports only what a dictionary of tensors needs: two closed tables, one of instructions and one
+of names. Nothing in them can call, import or change anything; anything else is refused by name, before it has any
+effect. The reasons are in ``docs/design/reading-pickles.md``.
 
-torch has written two forms. Since 1.6 a zip archive: ``data.pkl`` with the program, and one uncompressed entry for each
-storage. Before, one stream: magic number, version, system, program, list of storages, then each storage's length and
-bytes. Both are mapped; tensors are views, also where several share a storage or are transposed.
+torch has used two formats. Since 1.6, it is a zip archive: ``data.pkl`` with the program, and one uncompressed entry
+for each storage. Before, it was one stream: magic number, version, system, program, list of storages, then each
+storage's length and bytes. Both are mapped; tensors are views, even if several share a storage or are transposed.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ STORAGES = {
     "torch ByteStorage": "U8",
     "torch BoolStorage": "BOOL",
 }
-"""Names that stand for an element type; they mark storages and cannot be called."""
+"""Names of element types; they mark storages and cannot be called."""
 
 LARGEST_PROGRAM = 16 << 20
 MOST_STEPS = 1_000_000
 LARGEST_DIRECTORY = 16 << 20
-"""Bytes of the program and of the archive's list of entries, and instructions that are carried out.
+"""Limits: bytes of the program and of the archive's list of entries, and number of executed instructions.
 
 A model of 100 layers needs about 200 kB, 100 kB and 100,000.
 """
@@ -60,7 +60,7 @@ _MOST_DIMENSIONS = 32
 _END_OF_DIRECTORY, _END_OF_DIRECTORY_64 = b"PK\5\6", b"PK\6\6"
 _LONGEST_COMMENT = 1 << 16
 STATE_DICTS = ("state_dict", "model_state_dict", "model")
-"""Where the dictionary of tensors stands if a file holds more, such as the state of the optimiser."""
+"""Keys of the dictionary of tensors if a file holds more, such as the state of the optimiser."""
 
 _ADVICE = "Take the file from a source you trust, or a model.safetensors instead"
 _ZIP_ENTRY = struct.Struct("<4s22xHH")
@@ -74,7 +74,7 @@ def read_bin(path: Path) -> dict[str, NDArray[Any]]:
     """The tensors of a ``pytorch_model.bin`` as arrays, by name; bfloat16 is widened to float32.
 
     Raises:
-        WeightError: If the file is damaged, asks for anything but tensors, or claims more than it holds.
+        WeightError: If the file is damaged, contains anything but tensors, or claims more data than it has.
     """
     return {name: tensor.read() for name, tensor in map_bin(path).items()}
 
@@ -90,10 +90,10 @@ def map_bin(path: Path) -> dict[str, StoredTensor]:
 
 
 def shapes_of_program(program: bytes, *, where: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Type and shape of each tensor that the program of a file describes, by name; the numbers are not needed.
+    """Type and shape of each tensor in the program of a file, by name; the values are not needed.
 
     Raises:
-        WeightError: If it is damaged, or asks for anything but tensors.
+        WeightError: If it is damaged, or contains anything but tensors.
     """
     try:
         found = _tensors_of(where, _Machine(where).run(io.BytesIO(program)))
@@ -103,14 +103,14 @@ def shapes_of_program(program: bytes, *, where: Path) -> dict[str, tuple[str, tu
 
 
 class _Name(NamedTuple):
-    """A name of the closed tables, standing where a program would have the function or class itself."""
+    """A name of the closed tables, in the place of the function or class itself."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Storage:
-    """A stretch of one storage: ``n`` elements from ``start`` on."""
+    """A part of a storage: ``n`` elements from ``start`` on."""
 
     dtype: str
     key: str
@@ -120,7 +120,7 @@ class _Storage:
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """A tensor as the program describes it; nothing in it has been checked yet."""
+    """A tensor as the program describes it, not checked yet."""
 
     storage: _Storage
     offset: int
@@ -132,7 +132,7 @@ class _Tensor:
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
-    """``torch._utils._rebuild_tensor_v2``: gradient flag, hooks and metadata say nothing about the numbers."""
+    """``torch._utils._rebuild_tensor_v2``: gradient flag, hooks and metadata do not affect the values."""
     if type(storage) is not _Storage or type(shape) is not tuple or type(strides) is not tuple:
         raise TypeError("a tensor without a storage, a shape or strides")
     if len(shape) != len(strides) or not all(type(size) is int and size >= 0 for size in (offset, *shape, *strides)):
@@ -158,7 +158,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils _rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils _rebuild_parameter": _rebuild_parameter,
 }
-"""Names that a program may call, and what Lexel does in their place. Closed: a name that is not here is refused."""
+"""Names that a program may call, and Lexel's functions in their place; any other name is refused."""
 
 
 def _key(key: Any) -> str | int:
@@ -168,7 +168,7 @@ def _key(key: Any) -> str | int:
 
 
 class _Machine:
-    """The stack machine: its methods are all the instructions there are."""
+    """The stack machine; its methods are the only instructions."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -178,7 +178,7 @@ class _Machine:
         self.n_steps = 0
 
     def run(self, program: IO[bytes] | mmap.mmap) -> Any:
-        """Run one program from where the stream stands; the stream is left after its end."""
+        """Run one program from the current position of the stream, and leave the stream after its end."""
         first = program.tell()
         for opcode, argument, position in pickletools.genops(cast(IO[bytes], program)):
             self.spend(1)
@@ -267,7 +267,7 @@ class _Machine:
         self.push(CALLS[function.name](*arguments))
 
     def set_state(self, _: Any) -> None:
-        """An ``OrderedDict``'s attributes (``_metadata``: module versions), which say nothing about the numbers."""
+        """An ``OrderedDict``'s attributes (``_metadata``: module versions), which do not affect the values."""
         self.top(1)
         self.holder(dict)
 
@@ -322,7 +322,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "BUILD": _Machine.set_state,
     "BINPERSID": _Machine.storage,
 }
-"""Every instruction that is carried out; ``STOP`` ends a program."""
+"""All supported instructions; ``STOP`` ends a program."""
 
 
 # The two forms -------------------------------------------------------------------------------------------------------
@@ -354,9 +354,9 @@ def _zip_tensors(path: Path, mapping: mmap.mmap) -> dict[str, StoredTensor]:
 
 
 def _check_directory(path: Path, mapping: mmap.mmap) -> None:
-    """Refuse an archive whose list of entries alone would fill the memory.
+    """Refuse an archive whose list of entries would fill the memory.
 
-    Its size stands in the record at the file's end, or in a wider one right before that.
+    Its size is in the record at the file's end, or in a wider one directly before that.
     """
     end = mapping.rfind(_END_OF_DIRECTORY, max(len(mapping) - _LONGEST_COMMENT - 22, 0))
     if end < 0 or end + 22 > len(mapping):
@@ -387,7 +387,7 @@ def _stored(path: Path, mapping: mmap.mmap, entry: zipfile.ZipInfo, most_bytes: 
 
 
 def _stored_at(path: Path, mapping: mmap.mmap, entry: zipfile.ZipInfo) -> int:
-    """Where an entry's bytes begin in the file; only uncompressed entries lie there as they are."""
+    """The start of an entry's bytes in the file; the entry must be uncompressed."""
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.compress_size != entry.file_size:
         raise WeightError(
             f"{path}: entry {entry.filename!r} is compressed; expected it stored, as torch.save writes it"
@@ -438,7 +438,7 @@ def _is_state_dict(value: Any) -> bool:
 
 
 def _tensors_of(path: Path, found: Any) -> dict[str, _Tensor]:
-    """What the program left, if it is a dictionary of tensors by name."""
+    """The program's result, if it is a dictionary of tensors by name."""
     if type(found) is dict:
         key = next((key for key in STATE_DICTS if _is_state_dict(found.get(key))), None)
         if key is not None:
@@ -484,7 +484,7 @@ def _view(stored: NDArray[Any], tensor: _Tensor, n: int) -> NDArray[Any]:
 
 
 def _elements(path: Path, mapping: mmap.mmap, storage: _Storage, position: int, n_bytes: int) -> NDArray[Any]:
-    """A storage's elements ``[n]`` as a view of the file, which must hold as many as are claimed."""
+    """A storage's elements ``[n]`` as a view of the file, which must have as many as claimed."""
     dtype = np.dtype(DTYPES[storage.dtype])
     start, n = position + storage.start * dtype.itemsize, storage.n
     if (storage.start + n) * dtype.itemsize > n_bytes:

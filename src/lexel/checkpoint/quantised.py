@@ -1,4 +1,4 @@
-"""What ``lexel.json`` says of a quantised graph beside the weights, and whether that graph is of these weights."""
+"""The entry of ``lexel.json`` for a quantised graph, and the check that the graph belongs to the weights."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _OPERATIONS = frozenset(
         *("Pad", "Range", "Squeeze", "StridedSlice", "Transpose", "Unsqueeze", "VariadicSplit"),
     )
 )
-"""What a quantised encoder consists of: no loop, no state, no part that another library would compute."""
+"""The operations of a quantised encoder: no loops, no state, and no operations of other libraries."""
 
 _logger = logging.getLogger("lexel")
 
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """A quantised graph, as ``lexel.json`` records it.
+    """A quantised graph, from its entry in ``lexel.json``.
 
     Attributes:
-        weights_sha256: Checksum of the weights it was made of.
+        weights_sha256: Checksum of the weights that it was made from.
         graph_sha256: Checksum of its own weights.
         xml_sha256: Checksum of its operations.
-        outputs: What it computes: heads, and ``hidden.N``.
-        record: The whole entry: calibration text, what it cost, which operations were kept, library version.
+        outputs: Its outputs: heads, and ``hidden.N``.
+        record: The whole entry: calibration text, loss, operations in full precision, library version.
     """
 
     weights_sha256: str
@@ -58,13 +58,13 @@ class Quantised:
 
 
 def read_quantised(entry: Any, where: str) -> Quantised | None:
-    """The entry ``quantised`` of ``lexel.json``; ``None`` where there is none.
+    """The entry ``quantised`` of ``lexel.json``; ``None`` if there is none.
 
     An entry without a checksum of the graph's operations was written by an early version: its graph is not used, and a
     warning says so.
 
     Raises:
-        CheckpointError: If it is not what ``lexel quantize`` writes.
+        CheckpointError: If it is not in the form that ``lexel quantize`` writes.
     """
     if entry is None:
         return None
@@ -85,8 +85,8 @@ def quantised_graph(checkpoint: Checkpoint) -> Path:
     """The quantised graph of a checkpoint.
 
     Raises:
-        CheckpointError: If there is none, its files are not those that were written together, or it has operations that
-            no quantised encoder has.
+        CheckpointError: If there is none, its files do not belong together, or it has operations that a quantised
+            encoder does not have.
     """
     folder, said = checkpoint.source.folder, checkpoint.quantised
     if said is None:

@@ -1,7 +1,7 @@
-"""The tensors of a hub model by name, type and shape, read without a download of their numbers.
+"""Reads name, type and shape of a hub model's tensors without downloading their values.
 
-Of safetensors the header is read; of ``pytorch_model.bin`` the end of the archive, which lists its entries, and the
-program that describes the tensors.
+For safetensors, it reads the header; for ``pytorch_model.bin``, the end of the archive, which lists its entries, and
+the program that describes the tensors.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from lexel.jsonfile import LARGEST_BYTES, parse_object
 _LENGTH_BYTES = 8
 _BLOCK_BYTES = 64 << 10
 _FIRST_BYTES = 128 << 10
-"""How much of a file is asked for at once; most headers end in it."""
+"""Number of bytes to request at once; most headers are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorShape:
-    """What a header says of a tensor: its type as safetensors calls it, its shape, and its bytes in the file."""
+    """A tensor in a header: its type by safetensors' name, its shape, and its bytes in the file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -39,15 +39,15 @@ class TensorShape:
 
     @property
     def n_numbers(self) -> int:
-        """How many numbers it has."""
+        """Number of its values."""
         return prod(self.shape)
 
 
 def remote_tensors(repo_id: str, listing: Listing) -> dict[str, TensorShape] | None:
-    """The tensors of a hub model; ``None`` if it has no weights, or they are in torch's form from before 1.6.
+    """The tensors of a hub model; ``None`` if it has no weights, or they are in torch's format from before 1.6.
 
     Raises:
-        CheckpointError: If the hub cannot be asked.
+        CheckpointError: If the hub cannot be reached.
         WeightError: If a header is damaged.
     """
     found: dict[str, TensorShape] = {}
@@ -79,7 +79,7 @@ def _header(repo_id: str, listing: Listing, name: str) -> dict[str, TensorShape]
 
 
 def _program(repo_id: str, listing: Listing, name: str) -> dict[str, TensorShape]:
-    """The tensors of a ``pytorch_model.bin``; empty for torch's old form, which is not an archive."""
+    """The tensors of a ``pytorch_model.bin``; empty for torch's old format, which is not an archive."""
     where = Path(f"{repo_id}: {name}")
     file = io.BufferedReader(_RemoteFile(repo_id, listing, name), _BLOCK_BYTES)
     try:
@@ -98,7 +98,7 @@ def _program(repo_id: str, listing: Listing, name: str) -> dict[str, TensorShape
 
 
 class _RemoteFile(io.RawIOBase):
-    """A file of a repository, of which only what is looked at is fetched."""
+    """A file of a repository; only the parts that are read are fetched."""
 
     def __init__(self, repo_id: str, listing: Listing, name: str) -> None:
         super().__init__()
@@ -114,19 +114,19 @@ class _RemoteFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
+        """Move to a position."""
         self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
         return self._at
 
     def tell(self) -> int:
-        """The place."""
+        """The position."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fetch what comes next.
+        """Fetch the next bytes.
 
         Raises:
-            WeightError: If more is asked for than the description of a model can need.
+            WeightError: If this is more than the description of a model can need.
         """
         n_bytes = min(len(buffer), self._size - self._at)
         if n_bytes <= 0:
@@ -141,7 +141,7 @@ class _RemoteFile(io.RawIOBase):
 
 
 def local_tensors(folder: Path) -> dict[str, TensorShape] | None:
-    """The tensors of a folder's weights, which are mapped and not read; ``None`` without weights.
+    """The tensors of a folder's weights, mapped but not read; ``None`` without weights.
 
     Raises:
         WeightError: If a file is damaged.

@@ -1,4 +1,4 @@
-"""A sentence-transformers folder: what ``modules.json`` and the files it names say of making one vector of a text.
+"""Reads a sentence-transformers folder: how ``modules.json`` and its files turn a text into a vector.
 
     modules.json                     the modules in order: Transformer, Pooling, then Dense, LayerNorm, Normalize
     1_Pooling/config.json            how pieces become one vector
@@ -6,8 +6,8 @@
     sentence_bert_config.json        the longest input, and whether texts are lower-cased
     config_sentence_transformers.json  prompts
 
-Written after the folders that the library (https://sbert.net, version 6.2) writes and reads, older spellings included.
-Code that a folder names is never run: a module of another kind is refused by name.
+It supports the folders that the library (https://sbert.net, version 6.2) writes and reads, including older forms. Code
+that a folder names is never run: a module of another kind is refused by name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LIMITS = (
     "sentence_xlm-roberta_config.json",
 )
 MOST_MODULES = 64
-_LAYER_NORM_EPS = 1e-5  # torch's own, which the library does not change
+_LAYER_NORM_EPS = 1e-5  # torch's default, which the library does not change
 
 PoolingMode = Literal["cls", "max", "mean", "mean_sqrt_len", "weighted_mean", "last"]
 
@@ -45,7 +45,7 @@ _MODES: Mapping[str, PoolingMode] = {
     "weightedmean": "weighted_mean",
     "lasttoken": "last",
 }
-"""Our names of ways to pool by theirs, in the order in which they stand side by side."""
+"""Lexel's names of ways to pool by theirs, in the order in which they are concatenated."""
 _OLD_KEYS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -64,7 +64,7 @@ class Dense:
     """A linear map of a vector with an activation: ``weight [outputs, inputs]``, ``bias [outputs]`` or none.
 
     Attributes:
-        residual: What is added to the result: nothing, the vector itself (``"same"``), or a map ``[outputs, inputs]``.
+        residual: Added to the result: nothing, the vector itself (``"same"``), or a map ``[outputs, inputs]``.
     """
 
     weight: NDArray[Any]
@@ -83,21 +83,21 @@ class Scale:
 
 
 Step = Dense | Scale | Literal["normalise"]
-"""What is done to a pooled vector."""
+"""The steps after pooling."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceModules:
-    """What the folder's files say.
+    """The settings in the folder's files.
 
     Attributes:
-        pooling: Ways to pool; the vectors of several stand side by side.
-        include_prompt: Are the prompt's pieces pooled too?
-        steps: What is done to the pooled vector, in order.
+        pooling: Ways to pool; the vectors of several are concatenated.
+        include_prompt: Whether the prompt's pieces are pooled too.
+        steps: The steps after pooling, in order.
         prompts: Prompts by name.
-        default_prompt: The name of the one that goes before every text, unless another is asked for.
-        max_length: Longest sequence that the model is said to read at once, special pieces included.
-        lower_case: Are texts lower-cased, whatever the tokenizer does?
+        default_prompt: The name of the default prompt.
+        max_length: Longest sequence to read at once, special pieces included.
+        lower_case: Whether texts are lower-cased, whatever the tokenizer does.
     """
 
     pooling: tuple[PoolingMode, ...]
@@ -110,12 +110,12 @@ class SentenceModules:
 
 
 def is_sentence_folder(folder: Path) -> bool:
-    """Does a folder say by files of sentence-transformers how texts become vectors?"""
+    """Whether a folder has sentence-transformers files that define vectors."""
     return (folder / MODULES).exists()
 
 
 def transformer_folder(folder: Path) -> Path:
-    """Where the encoder lies: the folder itself, or one inside it that ``modules.json`` names (older models)."""
+    """The folder of the encoder: the folder itself, or a subfolder that ``modules.json`` names (older models)."""
     if (folder / "config.json").is_file() or not is_sentence_folder(folder):
         return folder
     first = next(iter(_read_modules(folder / MODULES)), None)
@@ -123,11 +123,11 @@ def transformer_folder(folder: Path) -> Path:
 
 
 def read_sentence_modules(folder: Path, *, hidden_size: int) -> SentenceModules | None:
-    """Read what a folder says of making one vector of a text; ``None`` if it is not a sentence-transformers folder.
+    """Read how a folder turns a text into a vector; ``None`` if it is not a sentence-transformers folder.
 
     Raises:
-        CheckpointError: If a module is of a kind that Lexel does not compute, or a file is not what it must be.
-        WeightError: If a module's weights are missing or of another shape.
+        CheckpointError: If Lexel does not support a module, or a file is invalid.
+        WeightError: If a module's weights are missing or have another shape.
     """
     if not is_sentence_folder(folder):
         return None
@@ -160,7 +160,7 @@ class _Module:
 
 
 def _read_modules(path: Path) -> list[_Module]:
-    """The modules in order; a path is one plain folder name, so that nothing outside the folder is opened."""
+    """The modules in order; a path must be a plain folder name, so that nothing outside the folder is opened."""
     entries = read_array(path)
     if len(entries) > MOST_MODULES:
         raise CheckpointError(f"{path}: {len(entries):,} modules; expected at most {MOST_MODULES}")
@@ -221,13 +221,13 @@ def _read_steps(folder: Path, modules: Iterable[_Module], *, size: int) -> Itera
         elif module.kind == "LayerNorm":
             weight, bias = open_weights(place).layer_norm("norm", size)
             yield Scale(weight, bias)
-        elif module.kind != "Dropout":  # which does nothing outside training
+        elif module.kind != "Dropout":  # which has no effect outside training
             known = "Transformer, Pooling, Dense, LayerNorm, Normalize, Dropout"
             raise CheckpointError(f"{folder / MODULES}: a module of kind {module.kind!r}; expected {known}")
 
 
 def _check_names(place: Path) -> dict[str, Any]:
-    """A module's config, which must be for the pooled vector."""
+    """A module's config, which must apply to the pooled vector."""
     path = place / "config.json"
     values = read_object(path) if path.exists() else {}
     for key in ("module_input_name", "module_output_name"):

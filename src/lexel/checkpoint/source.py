@@ -1,4 +1,4 @@
-"""From what a caller names to a model folder: a folder, a hub id at a revision, or the bundled model."""
+"""Finds the model folder of a source: a folder, a hub id at a revision, or a bundled model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lexel.errors import CheckpointError, PolicyError
 from lexel.near import nearest_name
 
 BUNDLED = "zh"
-"""The bundled model that is taken where none is named."""
+"""The default bundled model."""
 
 BUNDLED_SCRIPTS: Mapping[str, str] = {"zh": "Hani", "en": "Latn", "zh-fast": "Hani"}
 """The bundled models by name, with the script that each reads (ISO 15924)."""
@@ -30,13 +30,13 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Source:
-    """A model folder on this machine, and where it is from.
+    """A model folder on this machine, and its origin.
 
     Attributes:
         folder: The folder.
         repo_id: Its hub id; ``None`` for a folder or the bundled model.
-        commit: The commit that the revision stood for.
-        pin: The source that always gives this commit, ``owner/name@commit``.
+        commit: The commit of the revision.
+        pin: The source for exactly this commit, ``owner/name@commit``.
     """
 
     folder: Path
@@ -52,26 +52,26 @@ def fetch(
     show_progress: bool = False,
     is_own: bool = False,
 ) -> Source:
-    """Find a model folder, downloading it if it is on the hub and not in the cache.
+    """Find a model folder, and download it if it is on the hub and not in the cache.
 
-    The project's policy and lock are asked first: before a download by the name alone, before the weights are
-    downloaded by the card, and at the end by all files.
+    The project's policy and lock are checked in steps: the name before any download, the card before the weights are
+    downloaded, and all files at the end.
 
-    A folder that exists is taken before a hub id of the same name; the names of ``BUNDLED_SCRIPTS`` are bundled models
-    (``./zh`` is a folder). The hub library's own settings hold: ``HF_HUB_OFFLINE``, ``HF_TOKEN``, ``HF_ENDPOINT``,
-    ``HF_HOME``; with ``LEXEL_CACHE`` set, downloads are kept there instead. Without network a cached revision is used
-    as it is.
+    An existing folder has priority over a hub id with the same name; the names of ``BUNDLED_SCRIPTS`` are bundled
+    models (``./zh`` is a folder). The hub library's own settings apply: ``HF_HUB_OFFLINE``, ``HF_TOKEN``,
+    ``HF_ENDPOINT``, ``HF_HOME``; if ``LEXEL_CACHE`` is set, downloads go there instead. Without a network, a cached
+    revision is used.
 
     Args:
         source: A folder, a file that ``lexel bundle`` wrote, a hub id (``owner/name``, or ``owner/name@revision``), or
-            nothing for the bundled model.
-        revision: A branch, tag or commit of a hub id that names none; its main branch if not given.
+            ``None`` for the bundled model.
+        revision: A branch, tag or commit, for a hub id without one; by default its main branch.
         show_progress: Show the hub library's progress bars on stderr.
-        is_own: Ask neither policy nor lock, because this process has just made the folder, or only wants to look at it.
+        is_own: Skip policy and lock, because this process has just made the folder, or only describes it.
 
     Raises:
         PolicyError: If the policy or the lock refuses it.
-        CheckpointError: If it is neither a folder nor an id, cannot be had from the hub, or holds no model.
+        CheckpointError: If it is neither a folder nor an id, cannot be downloaded, or has no model.
     """
     gate = None if is_own else open_gate()
     if source is None or source in BUNDLED_SCRIPTS:
@@ -108,23 +108,23 @@ def fetch(
 
 
 def split_revision(source: str) -> tuple[str, str | None]:
-    """The hub id and the revision of ``owner/name@revision``; an id alone names none."""
+    """The hub id and the revision of ``owner/name@revision``; the revision may be missing."""
     repo_id, at, revision = source.partition("@")
     return (repo_id, revision) if at and revision else (source, None)
 
 
 def bundled_folder(name: str = BUNDLED) -> Path:
-    """Where a bundled model lies in the installed package."""
+    """The folder of a bundled model in the installed package."""
     return Path(str(files("lexel") / "models" / name))
 
 
 def bundled_names() -> tuple[str, ...]:
-    """The bundled models that this installation has."""
+    """The bundled models in this installation."""
     return tuple(name for name in BUNDLED_SCRIPTS if (bundled_folder(name) / "config.json").is_file())
 
 
 def bundled_name(folder: Path) -> str | None:
-    """The name of the bundled model that lies in a folder; ``None`` if it is another model's."""
+    """The name of the bundled model in a folder; ``None`` if it is another model."""
     return next((name for name in BUNDLED_SCRIPTS if folder == bundled_folder(name)), None)
 
 
@@ -152,7 +152,7 @@ def _refuse_revision(revision: str | None, what: str) -> None:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # a name that no file can have, or a folder that may not be looked into
+    except OSError:  # an impossible file name, or an unreadable folder
         return False
 
 
@@ -168,10 +168,10 @@ def _hidden(path: Path) -> str | None:
 
 
 def _near_folder(folder: Path) -> str | None:
-    """A model folder beside the one that was named, if its name is similar."""
+    """A model folder next to the named one, if its name is similar."""
     try:
         beside = [place.name for place in folder.parent.iterdir() if (place / "config.json").is_file()]
-    except OSError:  # the folder around it is not there either
+    except OSError:  # its parent folder does not exist either
         return None
     near = nearest_name(folder.name, sorted(beside))
     return None if near is None else str(folder.with_name(near))
@@ -192,7 +192,7 @@ def _did_you_mean(name: str, meant: str) -> str:
 
 
 def _around_graphs(folder: Path) -> Path:
-    """The exported model folder around a folder ``onnx`` of graphs; any other folder as it is."""
+    """The exported model folder for its subfolder ``onnx``; any other folder unchanged."""
     holds_graphs = folder.name == "onnx" and not (folder / "config.json").exists() and any(folder.glob("model*.onnx"))
     return folder.parent if holds_graphs else folder
 
@@ -235,10 +235,10 @@ def fetch_description(repo_id: str, revision: str | None, *, with_tokenizer: boo
     Args:
         repo_id: The hub id.
         revision: A branch, tag or commit.
-        with_tokenizer: Whether to fetch the tokenizer's files, too.
+        with_tokenizer: Whether to also fetch the tokenizer's files.
 
     Raises:
-        CheckpointError: If they cannot be had.
+        CheckpointError: If they cannot be downloaded.
     """
     patterns = [*DESCRIPTION_FILES, *(TOKENIZER_FILES if with_tokenizer else ())]
     folder = snapshot(repo_id, revision, patterns, show_progress=False)

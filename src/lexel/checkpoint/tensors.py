@@ -1,8 +1,8 @@
-"""Tensors as they lie in a file: mapped, not read.
+"""Tensors in a file: mapped, not read.
 
-A file is mapped privately and writeable (copy-on-write): nothing that is written to an array reaches the file, and
-engines that only share memory with writeable arrays (OpenVINO) can take the file's pages as their constants. Each array
-keeps the mapping alive through its base, so nobody has to close anything.
+A file is mapped privately and writeable (copy-on-write): changes of an array never reach the file, and engines that
+only share memory with writeable arrays (OpenVINO) can use the file's pages as their constants. Each array keeps the
+mapping alive through its base, so nothing needs to be closed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
-"""Element types by safetensors' names, as numpy reads them; it has no bfloat16, so those bits are taken as integers."""
+"""numpy's element types by safetensors' names; numpy has no bfloat16, so it is read as integers."""
 
 _SPELLED = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _LFS_POINTER = b"version https://git-lfs"
@@ -48,7 +48,7 @@ class StoredTensor:
         dtype: Element type, a key of ``DTYPES``.
         values: A view of the file's mapping in the tensor's shape, not always contiguous or aligned.
         file: Name of the file, for messages.
-        scale: Of a matrix stored in eight bits: what each row is multiplied by, ``[rows, 1]``; ``None`` for others.
+        scale: For a matrix stored in eight bits, the factor of each row, ``[rows, 1]``; ``None`` for others.
     """
 
     dtype: str
@@ -66,9 +66,9 @@ class StoredTensor:
         return _SPELLED.get(self.dtype) if self.scale is None else "int8"
 
     def read(self) -> NDArray[Any]:
-        """The tensor as a contiguous, aligned, writeable array: the view itself if it is so, else a copy.
+        """The tensor as a contiguous, aligned, writeable array: the view itself if possible, else a copy.
 
-        bfloat16 is widened to float32, which holds each of its values exactly; rows in eight bits are scaled.
+        bfloat16 is widened to float32, which is exact; rows in eight bits are scaled.
         """
         if self.scale is not None:
             scaled: NDArray[Any] = np.multiply(self.values, self.scale, dtype=np.float32)
@@ -79,7 +79,7 @@ class StoredTensor:
 
     @property
     def mapping(self) -> mmap.mmap | None:
-        """The mapping that the values lie in, if they lie in one."""
+        """The mapping that holds the values, if there is one."""
         base: Any = self.values
         while isinstance(base, np.ndarray):
             base = base.base

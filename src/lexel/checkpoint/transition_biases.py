@@ -1,4 +1,4 @@
-"""The six transition biases of a calibrated Viterbi, which ``viterbi_calibration.json`` holds beside a model.
+"""The six transition biases of a calibrated Viterbi, from a model's ``viterbi_calibration.json``.
 
     {"operating_points": {"default": {"biases": {"transition_bias_background_stay": 0.0, ...}}}}
 
@@ -31,7 +31,7 @@ _KINDS = {
     "end_to_background": ("ES", "O"),
     "end_to_start": ("ES", "BS"),
 }
-"""From which roles of tags to which a bias is added."""
+"""The roles of tags before and after a transition, by bias."""
 
 
 def read_transition_biases(folder: Path, label_set: LabelSet) -> NDArray[np.float32] | None:
@@ -39,10 +39,10 @@ def read_transition_biases(folder: Path, label_set: LabelSet) -> NDArray[np.floa
 
     Args:
         folder: The model folder.
-        label_set: The tags of its entities; the last row and column stand for the outside of a text.
+        label_set: The tags of its entities; the last row and column are for the outside of a text.
 
     Raises:
-        CheckpointError: If the file is not what it must be, or the tags are not BIOES.
+        CheckpointError: If the file is invalid, or the tags are not BIOES.
     """
     path = folder / TRANSITION_BIASES
     if not path.exists():

@@ -1,8 +1,8 @@
-"""The transition scores of a CRF, which are next to a head as plain tensors.
+"""The transition scores of a CRF, which are stored with a head as plain tensors.
 
-They are named as by pytorch-crf and AllenNLP: ``transitions [labels, labels]`` from the row's tag to the column's,
-``start_transitions [labels]`` and ``end_transitions [labels]``. They stand under ``<head's prefix>.crf`` where Lexel
-trained the head, and under one of ``PLAIN_PREFIXES`` in other folders.
+They have the names of pytorch-crf and AllenNLP: ``transitions [labels, labels]`` from the row's tag to the column's,
+``start_transitions [labels]`` and ``end_transitions [labels]``. Their prefix is ``<head's prefix>.crf`` if Lexel
+trained the head, and one of ``PLAIN_PREFIXES`` in other folders.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _logger = logging.getLogger("lexel")
 
 
 def transition_prefixes(head: Head) -> tuple[str, ...]:
-    """Where the transitions of a head may stand."""
+    """Possible prefixes of a head's transitions."""
     own = f"{head.prefix}.crf"
     return (own,) if head.prefix.startswith("heads.") else (own, *PLAIN_PREFIXES)
 
 
 def read_transitions(head: Head, weights: Weights) -> NDArray[np.float32] | None:
-    """The scores between the tags of a head, ``[labels + 1, labels + 1]``; ``None`` for a head without a CRF.
+    """The transition scores of a head, ``[labels + 1, labels + 1]``; ``None`` for a head without a CRF.
 
     Row ``i`` and column ``j`` hold the score of tag ``j`` after tag ``i``; the last row holds those of a text's first
     tag, the last column those of its last.

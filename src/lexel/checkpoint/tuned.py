@@ -1,7 +1,7 @@
-"""What development data chose for a head: calibrated scores, a least score, how layers are decoded.
+"""Values for a head that are chosen on development data: calibration, a minimum score, settings of decoding.
 
-``lexel.json`` keeps it under the head's key ``tuned``; ``lexel calibrate`` writes it. Every value has a default that
-changes nothing, so a head without the key is used as it is.
+``lexel.json`` stores them under the head's key ``tuned``; ``lexel calibrate`` writes them. Every value has a default
+without effect, so a head without the key is used unchanged.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from lexel.errors import CheckpointError
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What development data chose for a head.
+    """Values for a head that are chosen on development data.
 
     Attributes:
         scale: Factor on the log-odds of its scores, above 0; with ``shift``, Platt's calibration.
         shift: Added to the log-odds after that.
-        min_score: Of entities: those with a lower calibrated score are left out unless the caller says otherwise.
+        min_score: For entities: by default, those with a lower calibrated score are left out.
         script_border: Of words: added to the log-odds of a begin where Latin letters, digits or marks meet ideographs.
         record: How they were found: the data and the figures before and after.
     """
@@ -37,10 +37,10 @@ NUMBERS = tuple(part.name for part in fields(Tuned) if part.name != "record")
 
 
 def read_tuned(entry: Any, where: str) -> Tuned:
-    """The key ``tuned`` of a head in ``lexel.json``; the defaults where there is none.
+    """The key ``tuned`` of a head in ``lexel.json``; the defaults if there is none.
 
     Raises:
-        CheckpointError: If it is not what ``lexel calibrate`` writes.
+        CheckpointError: If it is not in the form that ``lexel calibrate`` writes.
     """
     if entry is None:
         return Tuned()

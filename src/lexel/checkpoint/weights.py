@@ -1,9 +1,9 @@
-"""A model folder's weights, asked for by the checkpoint's own names and with their shapes.
+"""A model folder's weights, requested by the checkpoint's own names and with their shapes.
 
     weights = open_weights(folder)
     layer = weights.base("bert").at("encoder.layer.3")
     weight, bias = layer.linear("attention.self.query", (768, 768))
-    weights.check_used()          # whatever nobody asked for is an error, apart from what HARMLESS lists
+    weights.check_used()          # unused tensors are an error, except those in HARMLESS
 
 The safetensors header is read here (format: https://github.com/huggingface/safetensors#format) because the library's
 numpy loader copies every tensor; these are views of the mapped file.
@@ -33,7 +33,7 @@ from lexel.jsonfile import LARGEST_BYTES, parse_object, read_object
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
 BIN, BIN_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 SCALE_ENDING = "_scale"
-"""What follows a matrix's name where its rows' scales are stored, as in the format compressed-tensors."""
+"""The suffix of a matrix's name for the scales of its rows, as in the format compressed-tensors."""
 
 HARMLESS = (
     ("*position_ids", "a buffer 0, 1, 2 ... that transformers saved until 4.31"),
@@ -45,17 +45,17 @@ HARMLESS = (
     ("loss_fn.*", "the same"),
     ("criterion.*", "the same"),
 )
-"""Tensors that may go unused in any family, as patterns with the reason; each family has more of its own."""
+"""Patterns of tensors that may be unused in any family, with the reason; each family has more."""
 
 MOST_TENSORS = 100_000
-"""Tensors that a folder may have; a model of 100 layers has about 2,000."""
+"""Maximum number of tensors in a folder; a model of 100 layers has about 2,000."""
 
 _LONGEST_NAME = 500
 _MOST_COMPARED = 2_000
-"""Names among which the nearest to a missing one is looked for."""
+"""Maximum number of names to search for one similar to a missing name."""
 
 WRAPPERS = ("module.", "_orig_mod.", "model.")
-"""What wrappers put before every name: torch's parallel training and compilation, Lightning's modules."""
+"""Prefixes that wrappers add to every name: torch's parallel training and compilation, Lightning's modules."""
 
 _OLD_NAMES = {"weight": "gamma", "bias": "beta"}
 _HEADER_LENGTH_BYTES = 8
@@ -66,7 +66,7 @@ _logger = logging.getLogger("lexel")
 
 @dataclass(slots=True)
 class _Store:
-    """What all views of one folder's weights share."""
+    """The shared state of all views of one folder's weights."""
 
     file: str
     tensors: Mapping[str, StoredTensor]
@@ -75,7 +75,7 @@ class _Store:
 
 
 class Weights:
-    """The tensors under a prefix; asking for one marks it as used."""
+    """The tensors under a prefix; requesting one marks it as used."""
 
     __slots__ = ("_prefix", "_store")
 
@@ -96,7 +96,7 @@ class Weights:
 
     @property
     def dtype(self) -> str:
-        """The type of most numbers: ``float32``, ``float16``, ``bfloat16``, ``float64``, or ``int8`` with scales."""
+        """The type of most values: ``float32``, ``float16``, ``bfloat16``, ``float64``, or ``int8`` with scales."""
         sizes: dict[str, int] = {}
         for tensor in self._store.tensors.values():
             if tensor.float_name:
@@ -112,15 +112,15 @@ class Weights:
         return self.at(prefix) if any(name.startswith(f"{prefix}.") for name in self.names) else self
 
     def full_name(self, name: str) -> str:
-        """A name with the prefix of this view, as the file has it."""
+        """The full name in the file, with the prefix of this view."""
         return self._prefix + name
 
     def has(self, name: str) -> bool:
-        """Is there such a tensor, under this name or its old one?"""
+        """Whether there is such a tensor, by this name or its old one."""
         return self._find(name) is not None
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a tensor whose size no config tells.
+        """The shape of a tensor whose size is not in a config.
 
         Raises:
             WeightError: If there is no such tensor.
@@ -131,7 +131,7 @@ class Weights:
         return self._store.tensors[found].shape
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        """A tensor as stored (bfloat16 widened to float32), without a copy where the file allows it.
+        """A tensor as stored (bfloat16 widened to float32), without a copy if possible.
 
         The array may be written to; the file never changes.
 
@@ -149,9 +149,7 @@ class Weights:
             )
         self._store.used.add(found)
         values = stored.read()
-        if (
-            stored.float_name and values.size and np.isnan(values.min())
-        ):  # the least of numbers of which one is NaN is NaN
+        if stored.float_name and values.size and np.isnan(values.min()):  # the minimum is NaN if any value is
             raise WeightError(f"{stored.file}: tensor {found!r} holds NaN; expected numbers. Download the file again")
         return values
 
@@ -160,13 +158,13 @@ class Weights:
         return self.tensor(f"{name}.weight", shape), self.tensor(f"{name}.bias", shape[:1])
 
     def layer_norm(self, name: str, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Weight and bias ``[size]`` of a layer normalisation; TensorFlow's checkpoints say ``gamma`` and ``beta``."""
+        """Weight and bias ``[size]`` of a layer normalisation; TensorFlow's names are ``gamma`` and ``beta``."""
         return self.tensor(f"{name}.weight", (size,)), self.tensor(f"{name}.bias", (size,))
 
     def release(self) -> None:
-        """Give the memory of the mapped files back; what is looked at later is read from the file again.
+        """Release the memory of the mapped files; later accesses read the file again.
 
-        For an engine that has its own copy of the tensors. What was written to them is lost.
+        For an engine that has its own copy of the tensors. Changes of the arrays are lost.
         """
         if not hasattr(mmap, "MADV_DONTNEED"):  # Windows
             return
@@ -175,13 +173,13 @@ class Weights:
             mapping.madvise(mmap.MADV_DONTNEED)
 
     def check_used(self, harmless: Iterable[str] = ()) -> None:
-        """Make sure that every tensor of the file was asked for, whatever the prefix of this view.
+        """Check that every tensor of the file was requested, whatever the prefix of this view.
 
         Args:
-            harmless: Patterns (``heads.pos.*``) that may go unused beside those of ``HARMLESS``.
+            harmless: Patterns (``heads.pos.*``) that may be unused in addition to ``HARMLESS``.
 
         Raises:
-            WeightError: With the names of tensors that nobody asked for.
+            WeightError: With the names of unused tensors.
         """
         patterns = [pattern for pattern, _ in HARMLESS] + list(harmless)
         is_harmless = re.compile("|".join(map(translate, patterns))).match
@@ -194,7 +192,7 @@ class Weights:
             )
 
     def _find(self, name: str) -> str | None:
-        """The full name under which a tensor is stored."""
+        """The full name of a stored tensor."""
         full = self._prefix + name
         if full in self._store.tensors:
             return full
@@ -249,7 +247,7 @@ def open_file(path: Path) -> Weights:
 
 
 def weight_file(folder: Path) -> str | None:
-    """The name of the file, or of the index, that a folder's weights are read from."""
+    """The name of the file, or of the index, of a folder's weights."""
     return next((name for name in (SAFETENSORS, SAFETENSORS_INDEX, BIN, BIN_INDEX) if (folder / name).exists()), None)
 
 
@@ -272,7 +270,7 @@ def read_tensors(folder: Path, file: str) -> dict[str, StoredTensor]:
 
 
 def _unwrapped(tensors: dict[str, StoredTensor], path: Path) -> dict[str, StoredTensor]:
-    """The tensors without what a wrapper put before all of their names."""
+    """The tensors without a wrapper's prefix."""
     taken_off = ""
     while tensors and (wrapper := next((one for one in WRAPPERS if all(map(_begins(one), tensors))), None)):
         tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
@@ -326,7 +324,7 @@ def with_scales(tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    """Which shard holds each tensor; a shard is a plain file name, so that nothing outside the folder is opened."""
+    """The shard of each tensor; it must be a plain file name, so that nothing outside the folder is opened."""
     listed = read_object(index, error=WeightError).get("weight_map")
     if not isinstance(listed, dict) or not listed:
         raise WeightError(f"{index}: no weight_map; expected the file of each tensor by name")
@@ -345,7 +343,7 @@ def map_safetensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors of a safetensors file as views of it, by name.
 
     Raises:
-        WeightError: If the header is not what the format says, or does not fit the file.
+        WeightError: If the header is invalid, or does not match the file.
     """
     mapping = map_file(path)
     header, start = _header(path, mapping)
@@ -366,7 +364,7 @@ def map_safetensors(path: Path) -> dict[str, StoredTensor]:
 
 
 def _header(path: Path, mapping: mmap.mmap) -> tuple[dict[str, Any], int]:
-    """The header's entries, and where the numbers begin."""
+    """The header's entries, and the start of the values."""
     length = int.from_bytes(mapping[:_HEADER_LENGTH_BYTES], "little")
     start = _HEADER_LENGTH_BYTES + length
     if len(mapping) < _HEADER_LENGTH_BYTES or start > len(mapping) or length > LARGEST_BYTES:
@@ -408,7 +406,7 @@ def _shaped(path: Path, name: str, values: NDArray[Any], shape: tuple[int, ...])
 
 
 def _check_tiling(path: Path, ranges: list[tuple[int, int, str]], n_bytes: int) -> None:
-    """The format allows no overlap, no hole, and nothing behind the last tensor."""
+    """Check that there is no overlap, no gap, and nothing after the last tensor, as the format requires."""
     position = 0
     for begin, end, name in sorted(ranges):
         if begin != position:

@@ -51,7 +51,6 @@ def test_a_text_where_a_file_is_expected_is_told_how_to_be_read(lexel: Run, name
         (["describe", "--measure", "--text", "no.txt"], {}, "no.txt: no such file; expected a file to read"),
         (["describe", "--measure", "--text", "-"], {}, "<stdin>:3: byte 0xff at column 1; expected UTF-8"),
         (["check", "-q", "zh", "--out", "no/report"], {}, "no/report: there is no folder 'no'; create it first"),
-        (["train", "--train", "no.txt", "-o", "out"], {}, "no.txt: no such file; expected a file of training data"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

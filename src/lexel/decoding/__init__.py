@@ -1,1 +1,1 @@
-"""From scores to words, spans and groups: pure numpy, a whole batch at a time."""
+"""Decodes scores into words, spans and groups: pure numpy, a whole batch at a time."""

@@ -3,13 +3,13 @@
 The rules are those of its documentation (https://huggingface.co/docs/transformers/main_classes/pipelines), checked
 against it in tests:
 
-- ``none``: one group a piece, its label as it is.
+- ``none``: one group per piece, with its full label.
 - ``simple``: neighbours of one type are a group; a ``B-`` begins another.
-- ``first``, ``average``, ``max``: first decide one label a word (a piece that is not a sub-word begins a word): that of
-  its first piece, of the mean probability over its pieces, of the surest piece; then group words as ``simple`` does.
+- ``first``, ``average``, ``max``: first choose one label per word (a piece that is not a sub-word begins a word): by
+  its first piece, the mean probability over its pieces, or its most certain piece. Then group words as ``simple``.
 
-Labels are each piece's best by itself, without Viterbi. Theirs parses ``B-`` and ``I-`` only, so that ``B-PER E-PER``
-is two groups; here every scheme's units are joined, by the rule of ``spans``.
+Each piece gets its best label independently, without Viterbi. transformers parses only ``B-`` and ``I-``, so ``B-PER
+E-PER`` is two groups there; here, the units of every scheme are joined, by the rule of ``spans``.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ FloatArray = NDArray[np.float32]
 
 
 class Group(NamedTuple):
-    """A group of neighbouring pieces, ready to be put in a dictionary.
+    """A group of neighbouring pieces.
 
     Attributes:
-        label: The type (``PER``), with strategy ``none`` the label (``B-PER``).
+        label: The type (``PER``), or with strategy ``none`` the label (``B-PER``).
         score: Mean probability over its pieces (``simple``) or words.
         start: First character in the text.
         end: One past the last.
-        pieces: The range of pieces; for ``none`` the first is what the pipeline calls ``index``, without the special
+        pieces: The range of pieces; for ``none``, the first is the pipeline's ``index``, without counting the special
             pieces before it.
-        words: The ranges of pieces that were decided together: a piece each for ``none`` and ``simple``.
+        words: The ranges of pieces that were decided together: single pieces for ``none`` and ``simple``.
     """
 
     label: str
@@ -69,11 +69,11 @@ def group_pieces(
         starts: First character of each piece, ``[pieces]``.
         ends: One past the last, ``[pieces]``.
         strategy: One of ``STRATEGIES``.
-        is_subword: Does the piece go on with the word before it? ``[pieces]``; for ``first``, ``average`` and ``max``.
+        is_subword: Whether the piece continues a word, ``[pieces]``; for ``first``, ``average`` and ``max``.
         ignore_labels: Labels (``none``) or types (otherwise) to leave out.
 
     Raises:
-        ValueError: If the strategy is unknown, or needs ``is_subword`` and has it not.
+        ValueError: If the strategy is unknown, or needs ``is_subword`` and it is missing.
     """
     _check(strategy, is_subword)
     if not len(probs):
@@ -106,18 +106,18 @@ def find_subwords(
     unknown: BoolArray,
     has_prefix: bool,
 ) -> BoolArray:
-    """Which pieces the pipeline takes for the continuation of a word, ``[pieces]``.
+    """Whether the pipeline treats each piece as the continuation of a word, ``[pieces]``.
 
-    With a continuation prefix (WordPiece's ``##``): a piece whose string is longer or shorter than its slice of the
-    text. Without: one that no space precedes. An unknown piece never is.
+    With a continuation prefix (WordPiece's ``##``), this is a piece whose string is longer or shorter than its slice of
+    the text. Without a prefix, it is a piece without a space before it. An unknown piece never is.
 
     Args:
         strings: The pieces in the vocabulary's spelling, ``[pieces]``.
         text: The text.
         starts: First character of each piece, ``[pieces]``.
         ends: One past the last, ``[pieces]``.
-        unknown: Is it the unknown piece? ``[pieces]``
-        has_prefix: Does the tokenizer mark continuations by a prefix?
+        unknown: Whether it is the unknown piece, ``[pieces]``.
+        has_prefix: Whether the tokenizer marks continuations by a prefix.
     """
     if has_prefix:
         lengths = np.fromiter(map(len, strings), np.int64, len(strings))
@@ -137,7 +137,7 @@ def _check(strategy: str, is_subword: BoolArray | None) -> None:
 
 
 def _word_starts(strategy: str, is_subword: BoolArray | None, n_pieces: int) -> IntArray:
-    """The first piece of what is decided together, ``[words]``."""
+    """The first piece of each word, ``[words]``."""
     if is_subword is None or strategy in ("none", "simple"):
         return np.arange(n_pieces)
     begins = ~is_subword
@@ -159,7 +159,7 @@ def _label_words(probs: FloatArray, words: IntArray, strategy: str) -> tuple[Int
 
 
 def _surest(best: FloatArray, words: IntArray) -> IntArray:
-    """The piece of each word with the highest probability, of equal ones the first, ``[words]``."""
+    """The piece of each word with the highest probability; of equal ones, the first, ``[words]``."""
     n_pieces = np.diff(np.append(words, len(best)))
     highest = np.repeat(np.maximum.reduceat(best, words), n_pieces)
     candidates = np.where(best == highest, np.arange(len(best)), len(best))

@@ -1,9 +1,10 @@
-"""Words and entities that are best together, where one model finds both on the same pieces.
+"""Decodes words and entities jointly, if one model finds both on the same pieces.
 
-The best pair of readings is the one with the highest sum of scores among those in which no entity begins or ends inside
-a word. In the scheme BI a word's begin is decided at each piece by itself. So the words follow from the entities: a
-begin wherever the model prefers one, and wherever an entity has an edge. An edge at a piece without a begin costs what
-the model loses there, so the entities are one Viterbi search with these costs (``docs/design/decoding.md``).
+The best solution has the highest sum of scores among those in which no entity begins or ends inside a word. In the
+scheme BI, a word's begin is decided at each piece independently. So the words follow from the entities: there is a
+begin wherever the model prefers one, and wherever an entity has an edge. An edge at a piece without a begin has the
+cost of forcing a begin there, so the entities are found by one Viterbi search with these costs
+(``docs/design/decoding.md``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def decode_with_words(
     odds: DoubleArray,
     biases: NDArray[np.floating] | None = None,
 ) -> NDArray[np.int32]:
-    """Tags of entities by the best pair of readings, ``[pieces]``.
+    """Tags of entities in the best joint solution, ``[pieces]``.
 
     Args:
         scores: Scores before softmax of a head for entities, ``[pieces, labels]``.
@@ -50,7 +51,7 @@ def recut(
     words: LabelSet,
     piece_of_char: NDArray[np.int32],
 ) -> WordBegins:
-    """The words of the best pair of readings: those that were found, cut at the entities' edges.
+    """The words of the best joint solution: the found words, cut at the entities' edges.
 
     Args:
         found: The words, with ``odds``.
@@ -58,7 +59,7 @@ def recut(
         bounds: As in ``decode_with_words``.
         label_set: Labels of the entities.
         words: Labels of the words.
-        piece_of_char: The piece that covers each character, -1 where none, ``[chars]``.
+        piece_of_char: The piece that covers each character, -1 for none, ``[chars]``.
     """
     assert found.odds is not None
     edges = np.zeros(len(tags), np.bool_)

@@ -1,7 +1,7 @@
-"""Answers that are spans of pieces: every pair of a start and an end that is not too long, searched at once.
+"""Finds answers as spans of pieces: searches all pairs of a start and an end up to a maximum length at once.
 
 The spans of a text are entries of a *band*: row i holds those that start at piece i, column k those of k + 1 pieces.
-A span's score is that of its start plus that of its end, as BERT's paper has it
+A span's score is that of its start plus that of its end, as in BERT's paper
 (https://arxiv.org/abs/1810.04805, section 4.2). Time and memory grow with pieces times the longest answer.
 """
 
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 Reach = Callable[[int, int], tuple[int, int]]
-"""From a span of pieces ``[first, end)`` to all the pieces ``[low, high)`` that its answer touches."""
+"""Maps a span of pieces ``[first, end)`` to all pieces ``[low, high)`` that its answer overlaps."""
 
 
 class WindowScores(NamedTuple):
-    """What a head says of one window of a text.
+    """A head's scores for one window of a text.
 
     Attributes:
         first: Index in the text of the window's first piece.
-        scores: Score of each piece to be the answer's first and its last, ``[pieces, 2]``.
+        scores: Scores of each piece as the first and as the last of the answer, ``[pieces, 2]``.
     """
 
     first: int
@@ -31,20 +31,20 @@ class WindowScores(NamedTuple):
 
 
 def band_of(scores: FloatArray, *, longest: int) -> FloatArray:
-    """The scores of all spans of a window, ``[pieces, longest]``; -inf for those that reach over its end.
+    """The scores of all spans of a window, ``[pieces, longest]``; -inf for those beyond its end.
 
     Args:
-        scores: Score of each piece to be the first and the last, ``[pieces, 2]``.
-        longest: Most pieces of a span.
+        scores: Scores of each piece as the first and as the last, ``[pieces, 2]``.
+        longest: Maximum number of pieces in a span.
     """
     ends = np.concatenate((scores[:, 1], np.full(longest, -np.inf, scores.dtype)))
     return np.asarray(scores[:, :1] + np.lib.stride_tricks.sliding_window_view(ends, longest)[: len(scores)])
 
 
 def join_windows(windows: Iterable[WindowScores], *, n_pieces: int, longest: int) -> FloatArray:
-    """The band of a text that was read in windows: a span has its best score among the windows that hold it whole.
+    """The band of a text that was read in windows: a span has its best score among the windows that contain it.
 
-    A span that no window holds is -inf, ``[pieces, longest]``.
+    A span that no window contains is -inf, ``[pieces, longest]``.
     """
     joined = np.full((n_pieces, longest), -np.inf, np.float32)
     for first, scores in windows:
@@ -56,7 +56,7 @@ def join_windows(windows: Iterable[WindowScores], *, n_pieces: int, longest: int
 def rule_out(
     band: FloatArray, starts: NDArray[np.integer], ends: NDArray[np.integer], *, max_chars: int | None = None
 ) -> None:
-    """Set to -inf, in place, the spans that hold no character, or more than ``max_chars``.
+    """Set spans without characters, or with more than ``max_chars``, to -inf, in place.
 
     Args:
         band: The scores of spans, ``[pieces, longest]``.
@@ -71,18 +71,18 @@ def rule_out(
 
 
 def log_total(band: FloatArray, null: float) -> float:
-    """Logarithm of the sum of exponentials over all spans and the null answer: what probabilities are relative to."""
+    """Logarithm of the sum of exponentials over all spans and the null answer: the denominator of probabilities."""
     highest = max(float(band.max(initial=-np.inf)), null)
     return highest + float(np.log(np.exp(band - highest).sum(dtype=np.float64) + np.exp(null - highest)))
 
 
 def take_best(band: FloatArray, *, n: int, reach: Reach) -> list[tuple[int, int, float]]:
-    """The best spans, none of which touches another, as (first piece, one past the last, score), best first.
+    """The best spans without overlaps, as (first piece, one past the last, score), best first.
 
     Args:
-        band: The scores of spans, ``[pieces, longest]``; spans that are taken, or touch these, become -inf in it.
-        n: Most spans.
-        reach: Which pieces an answer touches.
+        band: The scores of spans, ``[pieces, longest]``; selected spans, and those that overlap them, become -inf.
+        n: Maximum number of spans.
+        reach: The pieces that an answer overlaps.
     """
     found: list[tuple[int, int, float]] = []
     longest = band.shape[1]

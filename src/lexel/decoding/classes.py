@@ -1,8 +1,7 @@
-"""From a text classifier's scores to classes: windows joined, a function applied, and thresholds that suit data.
+"""Turns a text classifier's scores into classes: joins windows, applies a function, and fits thresholds.
 
 Scores are before any function, ``[texts, labels]``. A temperature (Guo et al. 2017, https://arxiv.org/abs/1706.04599)
-divides them, so that probabilities say how often they are right; a label's threshold says from which score on a text
-has it.
+divides them, so that probabilities match the share of right predictions; a label is assigned from its threshold on.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def apply_function(scores: FloatArray, function: Function) -> FloatArray:
-    """The scores after a function: ``softmax`` over the labels, ``sigmoid`` of each, or as they are."""
+    """The scores after a function: ``softmax`` over the labels, ``sigmoid`` of each, or unchanged."""
     if function == "softmax":
         return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=1)[:, None]), np.float64)
     return np.exp(-np.logaddexp(0, -scores)) if function == "sigmoid" else scores
@@ -36,8 +35,8 @@ def join_windows(scores: NDArray[np.floating], text: NDArray[np.int64], weights:
 
     Args:
         scores: Scores of each window, ``[windows, labels]``.
-        text: Which text a window belongs to, in order, each text having at least one, ``[windows]``.
-        weights: How much a window counts: the pieces that it decides, ``[windows]``.
+        text: The text of each window, in order; each text has at least one, ``[windows]``.
+        weights: The weight of each window: the number of pieces that it decides, ``[windows]``.
     """
     begins = np.flatnonzero(np.diff(text, prepend=-1))
     if len(begins) == len(text):
@@ -47,14 +46,14 @@ def join_windows(scores: NDArray[np.floating], text: NDArray[np.int64], weights:
 
 
 def best_thresholds(scores: FloatArray, gold: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """For each label the threshold with the best F1, and that F1, ``[labels]`` each.
+    """For each label, the threshold with the best F1, and that F1, ``[labels]`` each.
 
-    A threshold lies half way between two scores; of equally good ones the highest is taken. A label that no text has
-    keeps ``DEFAULT_THRESHOLD``, and an F1 of 0.
+    A threshold lies half way between two scores; of equally good ones, the highest is used. A label that no text has
+    gets ``DEFAULT_THRESHOLD``, and an F1 of 0.
 
     Args:
         scores: Scores after the function, ``[texts, labels]``.
-        gold: Which labels each text has, ``[texts, labels]``.
+        gold: Whether each text has each label, ``[texts, labels]``.
     """
     order = np.argsort(-scores, axis=0, kind="stable")
     ordered = np.take_along_axis(scores, order, axis=0)
@@ -63,7 +62,7 @@ def best_thresholds(scores: FloatArray, gold: BoolArray) -> tuple[FloatArray, Fl
     n_gold = gold.sum(axis=0)
     following = np.vstack((ordered[1:], ordered[-1:]))
     f1 = 2 * correct / (taken + n_gold)
-    f1[:-1][ordered[:-1] == ordered[1:]] = -1  # no threshold parts equal scores
+    f1[:-1][ordered[:-1] == ordered[1:]] = -1  # no threshold separates equal scores
     best = f1.argmax(axis=0)
     columns = np.arange(scores.shape[1])
     thresholds = (ordered[best, columns] + following[best, columns]) / 2
@@ -72,14 +71,14 @@ def best_thresholds(scores: FloatArray, gold: BoolArray) -> tuple[FloatArray, Fl
 
 
 def fit_temperature(scores: FloatArray, gold: BoolArray, *, function: Function) -> float:
-    """The temperature with the least loss: cross-entropy for ``softmax``, binary cross-entropy for ``sigmoid``.
+    """The temperature with the lowest loss: cross-entropy for ``softmax``, binary cross-entropy for ``sigmoid``.
 
-    The loss is convex in the inverse temperature, so a golden-section search finds the least.
+    The loss is convex in the inverse temperature, so a golden-section search finds the minimum.
 
     Args:
         scores: Scores before the function, ``[texts, labels]``.
-        gold: Which labels each text has, ``[texts, labels]``.
-        function: What makes probabilities of them; ``none`` makes none, and the temperature is 1.
+        gold: Whether each text has each label, ``[texts, labels]``.
+        function: The function for probabilities; with ``none`` there are none, and the temperature is 1.
     """
     if function == "none":
         return 1.0
@@ -94,7 +93,7 @@ def fit_temperature(scores: FloatArray, gold: BoolArray, *, function: Function) 
 
 
 def _least(function: Callable[[float], float], low: float, high: float, *, tolerance: float = 1e-4) -> float:
-    """Where a function with one valley is least (golden-section search)."""
+    """The minimum of a unimodal function (golden-section search)."""
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > tolerance:

@@ -1,11 +1,11 @@
-"""A user's words: reading them and finding them in a batch of texts.
+"""Reads a user's words, and finds them in a batch of texts.
 
-A file has one entry a line, ``word<TAB>force|prefer[<TAB>weight]``; ``force`` by default. Lines that begin with
-``#`` are comments. An entry may hold spaces.
+A file has one entry per line, ``word<TAB>force|prefer[<TAB>weight]``; ``force`` by default. Lines that begin with
+``#`` are comments. An entry may contain spaces.
 
-All windows of one length are hashed at once (a rolling hash that numpy can sum), looked up in a bit table, and only
-what survives is compared with the entries, character by character; so the time hardly depends on how many entries there
-are, and a hash that two strings share does no harm.
+All windows of one length are hashed at once (a rolling hash that numpy can sum) and looked up in a bit table. Only the
+remaining ones are compared with the entries, character by character. So the time hardly depends on the number of
+entries, and hash collisions do no harm.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ HashArray = NDArray[np.uint64]
 Action = Literal["force", "prefer"]
 
 DEFAULT_WEIGHT = 2.0
-"""Bonus of a preferred entry, in nats for each boundary it speaks of: odds of 7 to 1."""
+"""Bonus of a preferred entry, in nats for each of its boundary decisions: odds of 7 to 1."""
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _MIXERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 class Entry(NamedTuple):
-    """A word and what to do where it stands; the weight counts for ``prefer`` only."""
+    """A word and its action; the weight only applies to ``prefer``."""
 
     word: str
     action: Action = "force"
@@ -42,12 +42,12 @@ class Entry(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Where a lexicon's entries stand in a batch, left to right, without overlap.
+    """The matches of a lexicon in a batch, left to right, without overlaps.
 
     Attributes:
         start: First character, counted through the batch, ``[matches]``.
         end: One past the last, ``[matches]``.
-        weight: Bonus for each boundary decision, infinity where forced, ``[matches]``.
+        weight: Bonus for each boundary decision, infinity for forced entries, ``[matches]``.
     """
 
     start: IntArray
@@ -64,7 +64,7 @@ class Lexicon:
         Raises:
             TypeError: If ``entries`` is one string.
             DataError: If an entry is blank, its weight is not a positive number, or a word appears twice with different
-                orders.
+                actions.
         """
         if isinstance(entries, str):
             raise TypeError(
@@ -104,13 +104,13 @@ class Lexicon:
         return self._n_entries
 
     def match(self, text: str) -> list[tuple[int, int]]:
-        """The entries' places in one text: leftmost first, the longest of those that begin together."""
+        """The matches in one text: leftmost first; of those that begin together, the longest."""
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         found = self.find(codes, np.array([0, len(codes)]))
         return list(zip(found.start.tolist(), found.end.tolist(), strict=True))
 
     def find(self, codes: NDArray[np.uint32], bounds: IntArray) -> Matches:
-        """Find the entries in a batch: leftmost first, the longest of those that begin together.
+        """Find the entries in a batch: leftmost first; of those that begin together, the longest.
 
         Args:
             codes: The texts' code points, ``[chars]``.
@@ -158,7 +158,7 @@ class _Table:
         hashes: Their hashes, in order, ``[entries]``.
         codes: Their characters, ``[entries, length]``.
         weights: Their bonuses, ``[entries]``.
-        maybe: May a window with these leading bits be an entry? ``[2 ** bits]``
+        maybe: Whether a window with these leading bits may be an entry, ``[2 ** bits]``.
         shift: How far to shift a hash for its leading bits.
     """
 
@@ -183,7 +183,7 @@ class _Table:
         return cls(length, hashes, codes, weights, maybe, shift)
 
     def find(self, windows: HashArray, codes: NDArray[np.uint32]) -> tuple[IntArray, IntArray]:
-        """Where windows equal entries, and which, both ``[found]``."""
+        """The windows that equal entries, and these entries, both ``[found]``."""
         at = np.flatnonzero(self.maybe[windows >> self.shift])
         windows = windows[at]
         index = np.searchsorted(self.hashes, windows)
@@ -191,7 +191,7 @@ class _Table:
         hit = self.hashes[index] == windows
         at, index, windows = at[hit], index[hit], windows[hit]
         found = []
-        while len(at):  # entries that share a hash stand side by side
+        while len(at):  # entries with the same hash are adjacent
             same = np.ones(len(at), bool)
             for offset in range(self.length):
                 same &= codes[at + offset] == self.codes[index, offset]
@@ -218,7 +218,7 @@ def _leftmost_longest(starts: IntArray, ends: IntArray) -> IntArray:
 
 
 def _mix(codes: NDArray[np.uint32]) -> HashArray:
-    """A well spread 64-bit number for each character, of the same shape."""
+    """A well distributed 64-bit hash of each character, of the same shape."""
     mixed = codes.astype(np.uint64) + np.uint64(1)
     for mixer in _MIXERS:
         mixed *= np.uint64(mixer)

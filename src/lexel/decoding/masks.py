@@ -1,8 +1,8 @@
-"""Masks decided together: which pieces to put in their place, how probable they are, and how lengths are compared.
+"""Fills masks that are decided together: searches pieces, computes probabilities, and compares lengths.
 
-A *blank* is some masks that are decided together; each mask is a stretch of one or several pieces, and the stretches'
-lengths are its *layout*. A masked-language model gives, where some pieces are still open, the probability of each piece
-at each open slot. From it two scores of a filling ``w`` of ``n`` pieces are defined:
+A *blank* is a set of masks that are decided together; each mask stands for one or several pieces, and their numbers
+are the *layout* of the blank. A masked-language model gives the probability of each piece at each open slot. From
+these, two scores of a filling ``w`` of ``n`` pieces are defined:
 
 - **chain**: the slots are filled one by one, each given the text and the pieces filled before it, the others masked:
   ``log p(w) = sum_i log p(w_s(i) | text, w_s(1) ... w_s(i-1))``. The order ``s`` is ``left`` (left to right) or
@@ -12,13 +12,13 @@ at each open slot. From it two scores of a filling ``w`` of ``n`` pieces are def
 - **pll**, the pseudo-log-likelihood (Salazar et al. 2020, https://arxiv.org/abs/1910.14659): each piece given the text
   and *all* other pieces, ``sum_i log p(w_i | text, w without w_i)``.
 
-Fillings are ranked by either one divided by ``n ** length_penalty``, so that longer and shorter ones can be compared: 0
-is the sum, in which each piece more costs; 1 is the mean of a piece (Jiang et al. 2020,
-https://arxiv.org/abs/2010.06189). Within one layout the division changes no order. The beam grows along the chain. A
-beam as wide as there are fillings loses none, and its ranking is that of brute force.
+Fillings are ranked by one of these, divided by ``n ** length_penalty``, so that lengths can be compared: 0 is the sum,
+which favours short fillings; 1 is the mean per piece (Jiang et al. 2020, https://arxiv.org/abs/2010.06189). Within one
+layout, the division does not change the order. The beam follows the chain. With a beam as wide as the number of
+fillings, the ranking equals brute force.
 
-A search is a generator: it yields what it wants to know of the model, is sent the answers, and returns hypotheses. So
-the searches of many texts share the same batches.
+A search is a generator: it yields queries to the model, receives the answers, and returns hypotheses. So the searches
+of many texts share batches.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ Ids = NDArray[np.int64]
 LogProbs = NDArray[np.floating[Any]]
 
 LENGTH_PENALTY = 0.7
-"""Found known words best among others of all lengths, and made no length too common; measured in docs/fill.md."""
+"""The best value for finding known words among others of all lengths; measured in docs/fill.md."""
 
 OPEN = -1
-"""Stands for the piece in a slot that is not filled yet."""
+"""Marks a slot that is not filled yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,13 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a search wants to know: predictions at open slots of a hypothesis.
+    """A query of a search: predictions at open slots of a hypothesis.
 
     Attributes:
-        reached: What is filled so far.
+        reached: The pieces filled so far.
         slots: The open slots to predict, ascending.
-        top: How many of the best allowed pieces are wanted at each.
-        wanted: Pieces whose log-probability is wanted at each, allowed or not, ``[slots, wanted]``.
+        top: Number of best allowed pieces to return for each slot.
+        wanted: Further pieces whose log-probabilities to return for each slot, allowed or not, ``[slots, wanted]``.
     """
 
     reached: Hypothesis
@@ -110,8 +110,8 @@ class Answer:
 
     Attributes:
         ids: The best allowed pieces at each slot, best first, ``[slots, top]``.
-        log_probs: Theirs, ``[slots, top]``; minus infinity where fewer pieces are allowed.
-        wanted: Those of the pieces that were asked for, ``[slots, wanted]``.
+        log_probs: Their log-probabilities, ``[slots, top]``; minus infinity if fewer pieces are allowed.
+        wanted: The log-probabilities of the further pieces, ``[slots, wanted]``.
     """
 
     ids: Ids
@@ -123,12 +123,12 @@ Search = Generator[list[Query], list[Answer], list[Hypothesis]]
 
 
 def layouts_of(lengths: Sequence[tuple[int, int]]) -> list[Layout]:
-    """Every combination of the masks' lengths, given the fewest and most pieces of each."""
+    """All combinations of the masks' lengths, given the minimum and maximum of each."""
     return list(product(*(range(fewest, most + 1) for fewest, most in lengths)))
 
 
 def first_slots(layout: Layout) -> NDArray[np.bool_]:
-    """Whether each slot is the first of its stretch, ``[slots]``."""
+    """Whether each slot is the first of its mask, ``[slots]``."""
     first = np.zeros(sum(layout), np.bool_)
     first[np.cumsum(layout) - layout] = True
     return first
@@ -139,9 +139,9 @@ class Ranking:
     """How fillings are scored.
 
     Attributes:
-        order: In which order the slots of a layout are filled.
-        rank: Which score ranks them.
-        length_penalty: The power of the number of pieces by which it is divided.
+        order: The order in which the slots of a layout are filled.
+        rank: The score for the ranking.
+        length_penalty: The score is divided by the number of pieces to this power.
     """
 
     order: Order = "certain"
@@ -153,8 +153,8 @@ def search_fillings(layouts: Sequence[Layout], *, beam: int, ranking: Ranking) -
     """Search the best fillings of a blank.
 
     Args:
-        layouts: The layouts to try, each with a beam of its own.
-        beam: Hypotheses of a layout that are kept at each step.
+        layouts: The layouts to try, each with its own beam.
+        beam: Number of hypotheses per layout that are kept at each step.
         ranking: How fillings are scored.
 
     Returns:
@@ -170,10 +170,10 @@ def search_fillings(layouts: Sequence[Layout], *, beam: int, ranking: Ranking) -
 
 
 def score_fillings(goals: Sequence[Hypothesis], *, ranking: Ranking) -> Search:
-    """Score fillings that are known, as the search would.
+    """Score given fillings in the same way as the search.
 
     Args:
-        goals: Complete fillings; while they are alike they share their queries.
+        goals: Complete fillings; they share queries as long as they are equal.
         ranking: How fillings are scored.
 
     Returns:
@@ -182,7 +182,7 @@ def score_fillings(goals: Sequence[Hypothesis], *, ranking: Ranking) -> Search:
     order = ranking.order
     reached = [Hypothesis.empty(goal.layout) for goal in goals]
     while groups := _alike(reached):
-        top = 0 if order == "left" else 1  # the best piece of a slot tells when its turn comes
+        top = 0 if order == "left" else 1  # the best piece of a slot decides its turn
         answers = yield [
             _ask([reached[n] for n in group], order, top=top, goals=[goals[n] for n in group]) for group in groups
         ]
@@ -195,14 +195,14 @@ def score_fillings(goals: Sequence[Hypothesis], *, ranking: Ranking) -> Search:
 
 
 def _ask(reached: Sequence[Hypothesis], order: Order, *, top: int = 0, goals: Sequence[Hypothesis] = ()) -> Query:
-    """One question for hypotheses that are alike: the slots from which the next one is taken."""
+    """One query for equal hypotheses: the slots from which the next one is chosen."""
     slots = reached[0].open_slots[: 1 if order == "left" else None]
     wanted = np.array([[goal.pieces[slot] for goal in goals] for slot in slots], np.int64)
     return Query(reached[0], slots, top, wanted.reshape(len(slots), len(goals)))
 
 
 def _next_row(answer: Answer, order: Order) -> int:
-    """Which of the slots that were asked for is filled next."""
+    """The queried slot to fill next."""
     return 0 if order == "left" else int(answer.log_probs[:, 0].argmax())
 
 
@@ -222,7 +222,7 @@ def _best_of_each_layout(hypotheses: Iterable[Hypothesis], beam: int) -> list[Hy
 
 
 def _alike(hypotheses: Sequence[Hypothesis]) -> list[list[int]]:
-    """The numbers of those that have open slots, in groups that the model sees alike."""
+    """The numbers of fillings with open slots, in groups that are equal for the model."""
     groups: dict[Any, list[int]] = defaultdict(list)
     for n, one in enumerate(hypotheses):
         if one.open_slots:
@@ -240,7 +240,7 @@ def _ranked(complete: Sequence[Hypothesis], ranking: Ranking) -> Search:
 
 
 def _pseudo_log_likelihoods(complete: Sequence[Hypothesis]) -> Generator[list[Query], list[Answer], list[float]]:
-    """The sum over each one's pieces, each given all the others; a single piece's is known from the chain."""
+    """The sum over the pieces of each, given all others; for a single piece, it is known from the chain."""
     several = [n for n, one in enumerate(complete) if len(one.pieces) > 1]
     sums = [0.0 if len(one.pieces) > 1 else one.log_prob for one in complete]
     owners = [(n, slot) for n in several for slot in range(len(complete[n].pieces))]
@@ -258,11 +258,11 @@ def _pseudo_log_likelihoods(complete: Sequence[Hypothesis]) -> Generator[list[Qu
 def run_together(
     searches: Sequence[Search], answer: Callable[[list[tuple[int, Query]]], list[Answer]]
 ) -> list[list[Hypothesis]]:
-    """Run searches side by side, and answer their queries; see ``search_together``.
+    """Run searches in parallel, and answer their queries; see ``search_together``.
 
     Args:
-        searches: Fresh searches.
-        answer: Answers queries in order, each with the number of the search that asks.
+        searches: New searches.
+        answer: Answers queries in order, each with the number of its search.
 
     Returns:
         What each search found.
@@ -280,13 +280,13 @@ def run_together(
 def search_together(
     searches: Sequence[Search],
 ) -> Generator[list[tuple[int, Query]], list[Answer], list[list[Hypothesis]]]:
-    """Searches side by side: gives what all of them want to know at a time, and is sent the answers.
+    """Run searches in parallel: yields the queries of all of them together, and receives the answers.
 
     Args:
         searches: Fresh searches.
 
     Yields:
-        Queries, each with the number of the search that asks; answers are in the same order.
+        Queries, each with the number of its search; answers are in the same order.
 
     Returns:
         What each search found.

@@ -1,4 +1,4 @@
-"""Spans from queries and keys: their scores, those above a threshold, and the best that do not overlap."""
+"""Scores spans from queries and keys, and selects those above a threshold, or the best without overlaps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ IntArray = NDArray[np.int64]
 
 ROTARY_BASE = 10_000.0
 BLOCK = 1 << 22
-"""Scores that are computed at a time."""
+"""Number of scores that are computed at a time."""
 
 
 def span_scores(outputs: FloatArray, form: PointerForm, *, n_labels: int) -> FloatArray:
     """The score of each span of one sequence before a sigmoid, ``[labels, pieces, pieces]``.
 
-    Where the last piece stands before the first, the number means nothing.
+    If the last piece is before the first, the number has no meaning.
 
     Args:
         outputs: What the head gives for the pieces of the sequence in order, ``[pieces, width]``.
@@ -33,13 +33,13 @@ def span_scores(outputs: FloatArray, form: PointerForm, *, n_labels: int) -> Flo
 def find_spans(
     outputs: FloatArray, form: PointerForm, *, n_labels: int, threshold: float
 ) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
-    """The spans of one sequence whose score is above a threshold; memory does not grow with the square of its length.
+    """The spans of one sequence with a score above a threshold; memory does not grow with the square of its length.
 
     Args:
         outputs: What the head gives for the pieces of the sequence in order, ``[pieces, width]``.
         form: How it is built.
         n_labels: How many labels it has.
-        threshold: The score before a sigmoid that a span must be above.
+        threshold: The score before a sigmoid that a span must exceed.
 
     Returns:
         Label, first piece, last piece and score of each, ``[spans]``.
@@ -61,7 +61,7 @@ def find_spans(
 
 
 class _Parts(NamedTuple):
-    """What scores are made of: queries and keys ``[labels or 1, pieces, size]``, biases ``[labels, pieces]``."""
+    """The parts of scores: queries and keys ``[labels or 1, pieces, size]``, biases ``[labels, pieces]``."""
 
     queries: FloatArray
     keys: FloatArray
@@ -73,7 +73,7 @@ class _Parts(NamedTuple):
         n, size = len(outputs), form.size
         n_pairs = n_labels if form.kind == "global-pointer" else 1
         pairs = outputs[:, : 2 * size * n_pairs].reshape(n, n_pairs, 2, size).transpose(2, 1, 0, 3)
-        pairs = np.ascontiguousarray(pairs)  # products of other layouts take ten times as long
+        pairs = np.ascontiguousarray(pairs)  # products in other layouts take ten times as long
         queries, keys = (turned(part) if form.rotary else part for part in pairs)
         queries = queries / outputs.dtype.type(np.sqrt(size))
         if form.kind == "global-pointer":
@@ -89,7 +89,7 @@ class _Parts(NamedTuple):
 
 
 def turned(x: FloatArray) -> FloatArray:
-    """Neighbouring pairs of numbers turned by the angles of their positions, ``[..., pieces, size]``."""
+    """Neighbouring pairs of numbers, rotated by the angles of their positions, ``[..., pieces, size]``."""
     n, size = x.shape[-2:]
     rates = ROTARY_BASE ** (-2 * np.arange(size // 2) / size)
     angles = np.arange(n)[:, None] * rates
@@ -102,15 +102,15 @@ def turned(x: FloatArray) -> FloatArray:
 
 
 def best_apart(starts: IntArray, ends: IntArray, worths: FloatArray) -> IntArray:
-    """The spans that have the largest sum of worths among all sets without an overlap, by index in order of place.
+    """The spans with the largest sum of worths among all sets without overlaps, by index in order of place.
 
-    Exact: the best set of the spans that end up to a place is, for each span in order of ends, the better of the best
-    set without it, and it with the best set of those that end before it starts.
+    It is exact (dynamic programming): for each span in order of ends, the best set is the better of the best set
+    without it, and the span together with the best set of those that end before it starts.
 
     Args:
         starts: First place of each, ``[spans]``.
         ends: One past its last place, ``[spans]``.
-        worths: What each is worth, above 0, ``[spans]``.
+        worths: The worth of each, above 0, ``[spans]``.
     """
     order = np.lexsort((starts, ends))
     before = np.searchsorted(ends[order], starts[order], side="right").tolist()

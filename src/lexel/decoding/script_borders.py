@@ -1,4 +1,4 @@
-"""Where Latin letters, digits or marks meet ideographs: places at which words of Chinese nearly always end."""
+"""Finds borders between Latin letters, digits or marks and ideographs, where Chinese words nearly always end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LATIN_LETTERS = (
 )  # fmt: skip
 DIGITS = ((0x30, 0x39), (0xFF10, 0xFF19))
 MARKS = ((0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E))
-"""The marks of ASCII: those of hashtags, addresses and emoticons among them."""
+"""ASCII punctuation, including that of hashtags, addresses and emoticons."""
 
 _IDEOGRAPH, _OTHER_SIDE = 1, 2
 
 
 def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The characters before which a Latin letter, digit or mark meets an ideograph, or the reverse, ``[borders]``.
+    """The characters that begin after such a border, ``[borders]``.
 
     Args:
         codes: Code points of a batch of texts, ``[chars]``.
@@ -36,7 +36,7 @@ def script_borders(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDAr
 
 @cache
 def _sides() -> NDArray[np.uint8]:
-    """By code point 1 for ideographs, 2 for what may meet them, else 0; the last row stands for higher ones."""
+    """By code point: 1 for ideographs, 2 for Latin letters, digits and marks, else 0; the last is for higher ones."""
     table = np.zeros(IDEOGRAPHS[-1][1] + 2, np.uint8)
     for side, *kinds in ((_IDEOGRAPH, IDEOGRAPHS), (_OTHER_SIDE, LATIN_LETTERS, DIGITS, MARKS)):
         for first, last in chain(*kinds):

@@ -1,9 +1,10 @@
-"""Units from tags: where a span or word begins and ends, and of what type it is.
+"""Reads units from tags: the start, end and type of spans and words.
 
-One rule serves every scheme, and it is that of conlleval, the shared tasks' scorer: between two neighbouring tags lies
-a boundary if either is outside, if their types differ, if the second always begins a unit (``B-``, ``S-``), or if the
-first always ends one (``E-``, ``S-``). On well-formed tags that is what the scheme means; on ill-formed ones it is
-lenient: ``O I-PER I-PER`` is one span, ``B-PER I-LOC`` two. In a bare set neighbours of the same label are one span.
+One rule works for every scheme: that of conlleval, the shared tasks' scorer. There is a boundary between two
+neighbouring tags if either is outside, if their types differ, if the second always begins a unit (``B-``, ``S-``), or
+if the first always ends one (``E-``, ``S-``). For well-formed tags, this follows the scheme; for ill-formed ones, it is
+lenient: ``O I-PER I-PER`` is one span, ``B-PER I-LOC`` two. In a bare set, neighbours with the same label are one
+span.
 """
 
 from __future__ import annotations
@@ -46,19 +47,19 @@ def decode_spans(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSe
     Args:
         tags: Index of each piece's tag, ``[pieces]``.
         bounds: Text ``i`` owns the pieces ``[bounds[i], bounds[i + 1])``, ``[texts + 1]``.
-        label_set: What the tags mean.
+        label_set: The label set of the tags.
     """
     inside = label_set.inside[tags]
     begins = unit_begins(tags, bounds, label_set)
     start = (begins & inside).nonzero()[0]
     last = np.ones_like(begins)
-    last[:-1] = begins[1:]  # a unit, or a stretch outside, begins right after its last piece
+    last[:-1] = begins[1:]  # the next unit, or part outside, begins directly after its last piece
     end = (last & inside).nonzero()[0] + 1
     return SpanTable(text_of(start, bounds), start, end, label_set.type_ids[tags[start]])
 
 
 def unit_begins(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSet) -> BoolArray:
-    """Does a unit begin at this piece? A piece outside, and the first of a text, counts as one, ``[pieces]``."""
+    """Whether a unit begins at each piece, ``[pieces]``; a piece outside, and the first of a text, count as one."""
     begins = np.ones(len(tags), bool)
     begins[1:] = look_up(label_set.boundaries, tags[:-1], tags[1:])
     begins[bounds[:-1][bounds[:-1] < len(tags)]] = True
@@ -66,7 +67,7 @@ def unit_begins(tags: NDArray[np.integer], bounds: IntArray, label_set: LabelSet
 
 
 def look_up(table: BoolArray, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> BoolArray:
-    """``table[rows, columns]`` for many places of a small table, in a third of the time."""
+    """``table[rows, columns]`` for many places of a small table, three times as fast."""
     found: BoolArray = table.ravel().take(np.multiply(rows, table.shape[1], dtype=np.intp) + columns)
     return found
 

@@ -1,12 +1,11 @@
-"""The best tags for a batch of texts: argmax where it is valid, else exact Viterbi.
+"""Finds the best tags for a batch of texts: argmax if it is valid, else exact Viterbi.
 
-A path's worth is the sum of its tags' scores (and of biases and lexicon bonuses, if any), over paths whose transitions
-the scheme allows. No path is worth more than the argmax path, so where that one is valid the search is over. Where it
-is not, only the surroundings of its faults are searched, free at both ends: if what is found there fits the argmax
-path on either side, the whole is worth the most that it could be. If it does not fit, wider surroundings are searched,
-and at last the whole text. All ranges go through Viterbi together, a step of all of them at a time. A long one is cut
-into chunks that run side by side from a guessed entry, and each guess is checked against what its neighbour really
-ended with (``docs/design/decoding.md``).
+The worth of a path is the sum of its tags' scores (and of biases and lexicon bonuses, if any); only paths with allowed
+transitions count. No path is worth more than the argmax path, so if that one is valid, the search is over. Otherwise,
+only the surroundings of its faults are searched, with free ends: if the result fits the argmax path on both sides, it
+is optimal. If not, wider surroundings are searched, and finally the whole text. All ranges go through Viterbi together,
+step by step. A long range is cut into chunks that run in parallel from a guessed entry, and each guess is checked
+against the actual end of the chunk before it (``docs/design/decoding.md``).
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ BoolArray = NDArray[np.bool_]
 TagArray = NDArray[np.int32]
 
 CHUNK = 256
-"""Pieces of a long text that are decoded as one row."""
+"""Number of pieces of a long text that are decoded as one row."""
 
 WARM_UP = 64
-"""Pieces before a chunk from which its entry is guessed."""
+"""Number of pieces before a chunk from which its entry is guessed."""
 
 REACHES = (6, 24)
-"""Pieces on either side of a fault that are searched before the whole text is."""
+"""Number of pieces on either side of a fault that are searched before the whole text."""
 
 _FEW_OFFERS = 4096
-"""Transitions for which array operations cost more than looking at them one by one."""
+"""Number of transitions up to which a loop is faster than array operations."""
 
 _CACHED = 1 << 18  # scores that are turned into columns at a time
 _FEW = 4096  # scores for which columns are not worth their price
-_FLOOR = -1e6  # a tag this far below its piece's best counts as impossible but for validity
+_FLOOR = -1e6  # a tag this far below its piece's best is used only if validity requires it
 _SAME = 1e-8  # nats; scores are float32
 
 
@@ -60,24 +59,24 @@ def decode_tags(
 ) -> TagArray:
     """Decide one tag for each piece.
 
-    Of several best paths any may be returned; of several best tags by argmax, the first.
+    Of several best paths, any may be returned; of several best tags by argmax, the first.
 
     Args:
         scores: Scores before softmax, ``[pieces, labels]``. Minus infinity is a tag the model excludes.
         bounds: Text ``i`` owns the pieces ``[bounds[i], bounds[i + 1])``, ``[texts + 1]``.
         label_set: The labels, and which may follow which.
-        method: ``viterbi`` for the best valid path, ``argmax`` for each piece by itself.
-        biases: Added to each transition, ``[labels + 1, labels + 1]``, the last index standing for the outside as in
-            ``LabelSet.allowed``; ``None`` for none. Unused by ``argmax``.
-        cuts: What a lexicon or another head says of an edge of a unit before each piece, ``[pieces]``: a bonus for one
-            if positive, against one if negative; infinities decide. Between two tags outside there is no edge.
+        method: ``viterbi`` for the best valid path, ``argmax`` for the best tag of each piece.
+        biases: Added to each transition, ``[labels + 1, labels + 1]``; the last index is the outside, as in
+            ``LabelSet.allowed``; ``None`` for none. Not used by ``argmax``.
+        cuts: Bonus of a lexicon or another head for an edge of a unit before each piece, ``[pieces]``: positive for an
+            edge, negative against one; infinities decide. Between two tags outside, there is no edge.
 
     Returns:
         Index of the tag, ``[pieces]``.
 
     Raises:
         CheckpointError: If a score is NaN.
-        LabelError: If the scores are not one column a label.
+        LabelError: If the scores do not have one column per label.
     """
     _check(scores, bounds, label_set)
     if cuts is not None and method == "argmax":
@@ -98,9 +97,9 @@ def decode_tags(
 def best_tags(scores: FloatArray) -> tuple[TagArray, FloatArray]:
     """The first of the best tags of each piece, and its score, both ``[pieces]``.
 
-    Where a score is NaN, so is the best, and the tag means nothing.
+    If a score is NaN, so is the best, and the tag has no meaning.
 
-    By columns, where there are many pieces: ``argmax`` goes over the few labels of a piece by itself.
+    Many pieces are processed by columns, because ``argmax`` is slow for few labels per piece.
     """
     n_pieces, n_labels = scores.shape
     if 0 < scores.size <= _FEW:
@@ -127,7 +126,7 @@ def softmax(scores: FloatArray) -> FloatArray:
 
 
 def probs_of(scores: FloatArray, tags: NDArray[np.integer]) -> FloatArray:
-    """The probability of one tag a piece, ``[pieces]``, without keeping those of the others."""
+    """The probability of one tag per piece, ``[pieces]``, without storing those of the others."""
     scores, peaks = _bounded(scores, _peaks(scores))
     shifted = scores - peaks[:, None]
     np.exp(shifted, out=shifted)
@@ -137,7 +136,7 @@ def probs_of(scores: FloatArray, tags: NDArray[np.integer]) -> FloatArray:
 
 
 def _bounded(scores: FloatArray, peaks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Scores and the best of each row, which can be subtracted: from an infinite one nothing has a distance."""
+    """Scores and the best of each row, made finite so that they can be subtracted."""
     if not np.isfinite(peaks).all():
         scores = np.clip(scores, -1e37, 1e37)
         peaks = _peaks(scores)
@@ -145,7 +144,7 @@ def _bounded(scores: FloatArray, peaks: FloatArray) -> tuple[FloatArray, FloatAr
 
 
 def _peaks(scores: FloatArray) -> FloatArray:
-    """The best score of each piece, ``[pieces]``; by columns as ``best_tags``."""
+    """The best score of each piece, ``[pieces]``; by columns like ``best_tags``."""
     if 0 < scores.size <= _FEW:
         peaks: FloatArray = scores.max(axis=1)
         return peaks
@@ -176,7 +175,7 @@ def _nan_message(peaks: FloatArray, bounds: IntArray) -> str:
 def _faults(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleArray | None) -> IntArray:
     """Pieces before which (or, for a text's last, after which) a transition is not allowed or a bonus not earned.
 
-    Where there are none, no path is worth more than the argmax path.
+    If there are none, the argmax path is the best one.
     """
     if cuts is None and label_set.allowed.all():
         return np.zeros(0, np.int64)
@@ -192,7 +191,7 @@ def _faults(tags: TagArray, bounds: IntArray, label_set: LabelSet, cuts: DoubleA
 
 
 def _are_faulty(before: TagArray, after: TagArray, label_set: LabelSet, bonus: DoubleArray | None) -> BoolArray:
-    """Is the transition between two tags not allowed, or the bonus for an edge there not earned? ``[transitions]``"""
+    """Whether the transition between two tags is not allowed, or misses a bonus for an edge, ``[transitions]``."""
     faulty = ~look_up(label_set.allowed, before, after)
     if bonus is not None:
         parted = look_up(label_set.unit_edges, before, after)
@@ -201,7 +200,7 @@ def _are_faulty(before: TagArray, after: TagArray, label_set: LabelSet, bonus: D
 
 
 def _around(faults: IntArray, reach: int, bounds: IntArray) -> tuple[IntArray, IntArray]:
-    """Ranges of pieces around faults, within their texts; those that touch become one. Both ``[ranges]``."""
+    """Ranges of pieces around faults, within their texts; adjacent ones are merged. Both ``[ranges]``."""
     text = text_of(faults, bounds)
     start, end = np.maximum(faults - reach, bounds[text]), np.minimum(faults + reach, bounds[text + 1])
     apart = (start[1:] > end[:-1]) | (text[1:] != text[:-1])
@@ -211,12 +210,12 @@ def _around(faults: IntArray, reach: int, bounds: IntArray) -> tuple[IntArray, I
 class _Transitions:
     """One Viterbi step for many rows: the best predecessor of every tag.
 
-    Tags that may follow the same tags at the same price share the search: in BIOES of 18 types, 73 tags have 19 kinds
-    of predecessors, one of 37 tags and 18 of two.
+    Tags that may follow the same tags at the same price share the search: in BIOES with 18 types, the 73 tags have 19
+    sets of predecessors, one with 37 tags and 18 with two.
     """
 
     def __init__(self, weights: DoubleArray) -> None:
-        """Make the step for transition weights ``[labels, labels]``, minus infinity where not allowed."""
+        """Make the step for transition weights ``[labels, labels]``, minus infinity for forbidden ones."""
         kinds, kind_of_tag = np.unique(weights, axis=1, return_inverse=True)
         self.kind_of_tag: IntArray = kind_of_tag.reshape(-1)
         self.n_kinds = kinds.shape[1]
@@ -239,7 +238,7 @@ class _Transitions:
         return tuple(found[kind] for kind in self.kind_of_tag.tolist())
 
     def step_one(self, worths: list[float]) -> tuple[list[float], list[int]]:
-        """As ``step``, for one row of plain numbers."""
+        """Like ``step``, for one row of plain numbers."""
         best, origin = [], []
         for offers in self.predecessors:
             chosen, most = 0, -math.inf
@@ -272,11 +271,11 @@ class _Transitions:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """What a label set allows, ready to be searched.
+    """The transitions of a label set, prepared for the search.
 
     Attributes:
-        at_start: What it costs to begin a text with each tag, ``[labels]``.
-        at_end: What it costs to end one with it, ``[labels]``.
+        at_start: Cost of each tag at the start of a text, ``[labels]``.
+        at_end: Cost of each tag at the end of a text, ``[labels]``.
         free: A step between any tags.
         cutting: A step across a boundary.
         joining: A step within a unit.
@@ -304,18 +303,18 @@ class _Steps:
 
 @lru_cache(maxsize=64)
 def _steps_of(label_set: LabelSet) -> _Steps:
-    """The steps of a label set without biases, which its names and scheme decide."""
+    """The steps of a label set without biases, cached by its names and scheme."""
     return _Steps.of(label_set, np.zeros(label_set.allowed.shape))
 
 
 class _Chunks(NamedTuple):
-    """Stretches of pieces that are run side by side.
+    """Ranges of pieces that are processed in parallel.
 
     Attributes:
         begin: First piece of each, ``[rows]``.
-        length: How many pieces it has, ``[rows]``.
-        follows: Does it go on from the row before? ``[rows]``
-        opening: What it costs to begin with each tag where it does not, ``[rows, labels]``.
+        length: Number of pieces of each, ``[rows]``.
+        follows: Whether it continues the row before, ``[rows]``.
+        opening: Cost of each first tag, for rows that do not, ``[rows, labels]``.
     """
 
     begin: IntArray
@@ -324,7 +323,7 @@ class _Chunks(NamedTuple):
     opening: DoubleArray
 
     def at(self, rows: IntArray) -> _Chunks:
-        """Some of the rows."""
+        """A selection of the rows."""
         return _Chunks(self.begin[rows], self.length[rows], self.follows[rows], self.opening[rows])
 
 
@@ -362,7 +361,7 @@ class _Search:
         self.decode(bounds[texts], bounds[texts + 1], tags)
 
     def _are_faulty(self, pieces: IntArray, tags: TagArray) -> BoolArray:
-        """Is the transition to each piece from the one before it at fault? ``[pieces]``"""
+        """Whether the transition to each piece from the one before it is a fault, ``[pieces]``."""
         bonus = None if self.cuts is None else self.cuts[pieces]
         return _are_faulty(tags[pieces - 1], tags[pieces], self.label_set, bonus)
 
@@ -372,7 +371,7 @@ class _Search:
         lost = self._search(starts, ends, tags, opens=whole, closes=whole)
         if (
             lost.any() and self.cuts is not None
-        ):  # the scheme cannot say what the lexicon asks for, so leave it to the model
+        ):  # the scheme cannot express the lexicon's request, so leave it to the model
             self.cuts = None
             self.decode(starts[lost], ends[lost], tags)
 
@@ -385,11 +384,11 @@ class _Search:
             starts: First piece of each range, ``[ranges]``.
             ends: One past its last, ``[ranges]``.
             tags: Where the tags are written, ``[pieces]``.
-            opens: Does it begin with a text's first piece? Otherwise any tag may stand first, ``[ranges]``.
-            closes: Does it end with a text's last piece? Otherwise any tag may stand last, ``[ranges]``.
+            opens: Whether it begins with a text's first piece; otherwise any tag may be first, ``[ranges]``.
+            closes: Whether it ends with a text's last piece; otherwise any tag may be last, ``[ranges]``.
 
         Returns:
-            Has a range no valid path? ``[ranges]``
+            Whether a range has no valid path, ``[ranges]``.
         """
         sizes = ends - starts
         if int(sizes.sum()) * self.n_labels * self.n_labels <= _FEW_OFFERS and int(sizes.max()) <= CHUNK:
@@ -401,7 +400,7 @@ class _Search:
         begin = np.repeat(starts, n_chunks) + offset
         length = np.minimum(np.repeat(ends, n_chunks) - begin, CHUNK)
         origins = np.empty((int(length.sum()), self.n_labels), np.min_scalar_type(self.n_labels))
-        place = np.cumsum(length) - length  # where a row's origins are kept
+        place = np.cumsum(length) - length  # the place of a row's origins
         opening = np.where(np.repeat(opens, n_chunks)[:, None], self.steps.at_start, 0.0)
         leaving = self._run_chunks(_Chunks(begin, length, offset > 0, opening), place, origins)
         final = leaving[first + n_chunks - 1] + np.where(closes[:, None], self.steps.at_end, 0.0)
@@ -411,7 +410,7 @@ class _Search:
         return lost
 
     def _search_one(self, start: int, end: int, opens: bool, closes: bool, tags: TagArray) -> bool:
-        """``_search`` of one short range, in plain numbers."""
+        """``_search`` of one short range, with plain numbers."""
         emissions = self._emissions(np.arange(start, end)).tolist()
         cuts = [0.0] * len(emissions) if self.cuts is None else self.cuts[start:end].tolist()
         entry = self.steps.at_start.tolist() if opens else [0.0] * self.n_labels
@@ -445,10 +444,10 @@ class _Search:
         return best, origin
 
     def _run_chunks(self, chunks: _Chunks, place: IntArray, origins: NDArray[np.unsignedinteger]) -> DoubleArray:
-        """Run all rows, each from a guess of its entry, until every entry is what the row before it ended with.
+        """Run all rows, each from a guessed entry, until every entry matches the end of the row before it.
 
         Returns:
-            Worth of the best path to each tag at a row's end, less that of the best of all, ``[rows, labels]``.
+            Worth of the best path to each tag at a row's end, minus that of the best of all, ``[rows, labels]``.
         """
         entry = np.zeros_like(chunks.opening)
         later = np.flatnonzero(chunks.follows)
@@ -459,7 +458,7 @@ class _Search:
         leaving = self._run(chunks, entry, _keeper(place, origins))
         rows, patience = later, 1
         while len(rows := later[~_same(entry[later], leaving[later - 1])]):
-            if patience == 0:  # texts that remember for long: no guess will do, go on from the first wrong one
+            if patience == 0:  # guesses do not work for texts with long dependencies: continue from the first wrong one
                 text = np.cumsum(~chunks.follows)[rows]
                 rows = rows[np.append(True, text[1:] != text[:-1])]
             patience = 0
@@ -470,7 +469,7 @@ class _Search:
     def _run(
         self, chunks: _Chunks, entry: DoubleArray, keep: Callable[[IntArray, int, IntArray], None] | None = None
     ) -> DoubleArray:
-        """Run rows of pieces forward, longest first, a step of all rows at a time."""
+        """Run rows of pieces forward, longest first, one step of all rows at a time."""
         order = np.argsort(-chunks.length, kind="stable")
         chunks, worths = chunks.at(order), entry[order]
         n_active = np.searchsorted(-chunks.length, -np.arange(int(chunks.length[0])), side="left").tolist()
@@ -499,7 +498,7 @@ class _Search:
         return np.where(cutting, cut, join), np.where(cutting, cut_origin, join_origin)
 
     def _emissions(self, at: IntArray) -> DoubleArray:
-        """Scores less the piece's best, ``[rows, labels]``: the softmax's divisor is the same for every path."""
+        """Scores minus the piece's best, ``[rows, labels]``: the softmax's denominator is the same for every path."""
         emissions: DoubleArray = self.scores[at].astype(np.float64)
         emissions -= self.peaks[at][:, None]
         return np.maximum(emissions, _FLOOR, out=emissions)
@@ -525,7 +524,7 @@ def _keeper(place: IntArray, origins: NDArray[np.unsignedinteger]) -> Callable[[
 
 
 def _same(left: DoubleArray, right: DoubleArray) -> BoolArray:
-    """Are two rows of worths the same up to rounding? ``[rows]``"""
+    """Whether two rows of worths are equal up to rounding, ``[rows]``."""
     with np.errstate(invalid="ignore"):
         alike: BoolArray = ((left == right) | (np.abs(left - right) <= _SAME)).all(axis=1)
     return alike

@@ -1,4 +1,4 @@
-"""A vocabulary's scores, brought down to the few numbers that are wanted, and which of its pieces may fill a mask."""
+"""Reduces scores over a vocabulary to the needed values, and determines the pieces that may fill a mask."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lexel.decoding.masks import Ids, LogProbs
 
 Scores = NDArray[np.floating[Any]]
 _GROUP = 64
-"""Pieces looked at together while the best are searched."""
+"""Size of a group of pieces in the search for the best."""
 
 
 def log_normalisers(scores: Scores) -> NDArray[np.float64]:
-    """What to take off scores to have log-probabilities, ``[picks]`` for ``scores [picks, vocab]``.
+    """The value to subtract from scores for log-probabilities, ``[picks]`` for ``scores [picks, vocab]``.
 
-    The largest score is taken out before the exponential and the sum is in float64, so nothing overflows.
+    The largest score is subtracted before the exponential, and the sum is in float64, so nothing overflows.
     """
     highest = scores.max(axis=1, keepdims=True)
     powers = np.subtract(scores, highest)
@@ -29,11 +29,11 @@ def log_normalisers(scores: Scores) -> NDArray[np.float64]:
 
 
 def top_pieces(scores: Scores, k: int) -> tuple[Ids, LogProbs]:
-    """The best pieces of each row, best first; the lower index first of equals.
+    """The best pieces of each row, best first; of equals, the lower index first.
 
     Args:
-        scores: Scores ``[picks, vocab]``; minus infinity where a piece is not allowed.
-        k: How many.
+        scores: Scores ``[picks, vocab]``; minus infinity for forbidden pieces.
+        k: Number of pieces.
 
     Returns:
         Their indexes ``[picks, k]`` and scores ``[picks, k]``; fewer if the vocabulary is smaller.
@@ -46,9 +46,9 @@ def top_pieces(scores: Scores, k: int) -> tuple[Ids, LogProbs]:
 
 
 def _candidates(scores: Scores, k: int) -> Ids:
-    """Indexes among which the ``k`` best are, ``[picks, candidates]``: those of the groups with the ``k`` best maxima.
+    """Indexes that include the ``k`` best, ``[picks, candidates]``: those in the groups with the ``k`` best maxima.
 
-    A vocabulary has hundreds of groups, so this looks at each score once, and selects among few.
+    A vocabulary has hundreds of groups, so this reads each score once, and then selects among few.
     """
     n_picks, n_pieces = scores.shape
     n_groups = n_pieces // _GROUP
@@ -63,10 +63,10 @@ def _candidates(scores: Scores, k: int) -> Ids:
 
 
 BEGINS, BEGINS_AFTER_BLANK, CONTINUES = range(3)
-"""What a slot may hold: a piece that begins a word; one that does so after white space; one that goes on with it."""
+"""Kinds of pieces for a slot: beginning a word, beginning a word after white space, or continuing a word."""
 
 Spelling = Literal["chars", "wordpiece", "marked"]
-"""How a vocabulary tells words apart: single characters; ``##`` before what goes on; a mark before what begins."""
+"""How a vocabulary marks words: single characters, ``##`` before continuations, or a mark before beginnings."""
 
 MARKS = ("Ġ", "▁")
 """What byte-level BPE and SentencePiece write for the white space before a word."""

@@ -1,7 +1,7 @@
-"""Characters of a batch of texts, which piece covers each of them, and offsets in other units.
+"""Characters of a batch of texts, the piece that covers each of them, and offsets in other units.
 
-Everything here is flat: the texts lie end to end, text ``i`` owns ``[bounds[i], bounds[i + 1])``, and no step loops
-over characters or pieces in Python.
+All arrays are flat: the texts are concatenated, text ``i`` owns ``[bounds[i], bounds[i + 1])``, and no step loops over
+characters or pieces in Python.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _LAST_BLANK = 0x3000
 
 @dataclass(frozen=True, slots=True)
 class Chars:
-    """The characters of a batch of texts, laid end to end.
+    """The characters of a batch of texts, concatenated.
 
     Attributes:
         codes: Unicode code points, lone surrogates included, ``[chars]``.
-        space: Whether ``str.isspace()`` holds of the character, ``[chars]``.
+        space: Whether ``str.isspace()`` holds for the character, ``[chars]``.
         bounds: Where each text begins and ends, ``[texts + 1]``.
     """
 
@@ -50,7 +50,7 @@ def read_chars(texts: Sequence[str]) -> Chars:
 
 
 def bounds_of(lengths: object, n: int) -> Int64Array:
-    """Where ``n`` consecutive stretches of the given lengths begin and end, ``[n + 1]``."""
+    """The bounds of ``n`` consecutive ranges with the given lengths, ``[n + 1]``."""
     bounds = np.zeros(n + 1, np.int64)
     np.fromiter(lengths, np.int64, n).cumsum(out=bounds[1:])  # type: ignore[call-overload]
     return bounds
@@ -63,21 +63,21 @@ def flat_ranges(chars: Chars, pieces: Pieces) -> tuple[Int64Array, Int64Array]:
 
 
 def merge_pieces(pieces: Pieces) -> tuple[Pieces, Int64Array | None]:
-    """The pieces, where those that share a character are one: it stands where all of them do, and the first speaks.
+    """Merge pieces that share a character: the merged piece covers all of them, and the first one decides.
 
     Byte-level pieces of one character share it, and so do the unigram pieces of a character that a normaliser spells
     out (``㍿``).
 
     Returns:
-        The merged pieces, which do not overlap, and which piece each begins with, ``[merged]``; ``None`` where no two
-        pieces share a character.
+        The merged pieces, which do not overlap, and the first piece of each, ``[merged]``; ``None`` if no two pieces
+        share a character.
     """
     shared = pieces.starts[1:] < pieces.ends[:-1]
     borders = pieces.bounds[1:-1]
-    shared[borders[(borders > 0) & (borders < len(pieces))] - 1] = False  # a text's first piece shares none
+    shared[borders[(borders > 0) & (borders < len(pieces))] - 1] = False  # a text's first piece shares no character
     if not shared.any():
         return pieces, None
-    shift = pieces.texts * (int(pieces.ends.max()) + 1)  # so that ends of one text lie before starts of the next
+    shift = pieces.texts * (int(pieces.ends.max()) + 1)  # so that ends of one text are before starts of the next
     covered = np.maximum.accumulate(pieces.ends + shift)
     firsts = np.flatnonzero(np.append(True, (pieces.starts + shift)[1:] >= covered[:-1]))
     ends = np.maximum.reduceat(pieces.ends, firsts)
@@ -86,9 +86,9 @@ def merge_pieces(pieces: Pieces) -> tuple[Pieces, Int64Array | None]:
 
 
 def piece_of_char(chars: Chars, pieces: Pieces) -> Int32Array:
-    """Flat index of the piece that covers each character, ``[chars]``; -1 where none does.
+    """Flat index of the piece that covers each character, ``[chars]``; -1 for none.
 
-    Where pieces overlap, as byte-level pieces of one character do, the first one has the character.
+    If pieces overlap, as byte-level pieces of one character do, the first one counts.
     """
     starts, ends = flat_ranges(chars, pieces)
     covered = np.maximum.accumulate(ends)
@@ -100,7 +100,7 @@ def piece_of_char(chars: Chars, pieces: Pieces) -> Int32Array:
 
 
 def ranges_to_indexes(starts: Int64Array, lengths: Int64Array) -> Int64Array:
-    """The indexes in the ranges ``[start, start + length)``, one range after the other."""
+    """The indexes in the ranges ``[start, start + length)``, concatenated."""
     ends: Int64Array = lengths.cumsum()
     total = int(ends[-1]) if len(ends) else 0
     indexes: Int64Array = np.arange(total) + (starts - (ends - lengths)).repeat(lengths)
@@ -108,9 +108,9 @@ def ranges_to_indexes(starts: Int64Array, lengths: Int64Array) -> Int64Array:
 
 
 def trim_blanks(chars: Chars, starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Take white space off both ends of flat ranges.
+    """Strip white space from both ends of flat ranges.
 
-    A range of nothing else becomes empty, before the next character of the batch that is not white space.
+    A range of only white space becomes empty, before the next character of the batch that is not white space.
 
     Args:
         chars: The characters of the batch.
@@ -129,7 +129,7 @@ def trim_blanks(chars: Chars, starts: Int64Array, ends: Int64Array) -> tuple[Int
 
 
 def offsets_in_unit(text: str, unit: OffsetUnit) -> Int64Array:
-    """Where each character offset of a text lies in another unit, ``[chars + 1]``; index it with offsets.
+    """The offset of each character of a text in another unit, ``[chars + 1]``; index it with offsets.
 
     ``utf16`` counts code units (two for a character beyond U+FFFF), as JavaScript and Java do; ``byte`` counts UTF-8
     bytes. A lone surrogate is one code unit, and three bytes as the ``surrogatepass`` error handler writes it.
@@ -150,5 +150,5 @@ def offsets_in_unit(text: str, unit: OffsetUnit) -> Int64Array:
 
 @cache
 def _blank_table() -> NDArray[np.bool_]:
-    """``str.isspace()`` by code point; the last row stands for all higher ones."""
+    """``str.isspace()`` by code point; the last row is for all higher ones."""
     return np.fromiter((chr(code).isspace() for code in range(_LAST_BLANK + 2)), np.bool_, _LAST_BLANK + 2)

@@ -1,7 +1,6 @@
-"""The tokenizers library's tokenizer of a model folder, from whichever files it has.
+"""Builds the tokenizers library's tokenizer of a model folder from its files.
 
-What a file may ask of the library is checked before the library reads it, see ``tokenizer_rules``; what the library
-still refuses is said in one line.
+A file is checked before the library reads it, see ``tokenizer_rules``; errors of the library become one line.
 """
 
 from __future__ import annotations
@@ -54,10 +53,10 @@ _ANY_CLASSES = ("PreTrained", "TokenizersBackend")
 
 @contextmanager
 def library_errors(where: str, advice: str) -> Iterator[None]:
-    """Say what the library raises in one line; its panics are no ``Exception``.
+    """Turn errors of the library into one line; its panics are not ``Exception`` objects.
 
     Raises:
-        CheckpointError: Whatever the library raised, but a lack of memory.
+        CheckpointError: For any error of the library except a lack of memory.
     """
     try:
         yield
@@ -70,7 +69,7 @@ def library_errors(where: str, advice: str) -> Iterator[None]:
 
 
 def steps_of(part: Any) -> list[Any]:
-    """The steps of a normaliser or pre-tokeniser: the members of a sequence, itself, or none."""
+    """The steps of a normaliser or pre-tokeniser: the members of a sequence, the step itself, or none."""
     if part is None:
         return []
     if not isinstance(part, normalizers.Sequence | pre_tokenizers.Sequence):
@@ -93,7 +92,7 @@ def set_all(steps: Iterable[Any], kind: type, **values: Any) -> None:
 
 
 def build_backend(files: TokenizerFiles, *, model_type: str) -> tuple[tokenizers.Tokenizer, str]:
-    """The library's tokenizer with the name of the file that made it."""
+    """The library's tokenizer with the name of its file."""
     folder = files.folder
     if (folder / TOKENIZER_JSON).exists():
         return _from_json(files), TOKENIZER_JSON
@@ -113,7 +112,7 @@ def build_backend(files: TokenizerFiles, *, model_type: str) -> tuple[tokenizers
 
 
 def _check_class(files: TokenizerFiles, name: str, known: tuple[str, ...]) -> None:
-    """Refuse a vocabulary that another kind of tokenizer reads in its own way (Japanese BERT's word splitter, say)."""
+    """Refuse a vocabulary that needs another kind of tokenizer (such as Japanese BERT's word splitter)."""
     found = files.config.get("tokenizer_class")
     if found is None:
         return
@@ -148,7 +147,7 @@ def _from_json(files: TokenizerFiles) -> tokenizers.Tokenizer:
 
 
 def _from_vocab_txt(files: TokenizerFiles) -> tokenizers.Tokenizer:
-    """BERT's WordPiece, the way transformers builds it."""
+    """BERT's WordPiece, as transformers builds it."""
     path = files.folder / VOCAB_TXT
     vocab = read_vocab_txt(path)
     unk = files.role("unk_token", vocab) or files.roles.get("unk_token", "[UNK]")
@@ -166,7 +165,7 @@ def _from_vocab_txt(files: TokenizerFiles) -> tokenizers.Tokenizer:
 
 
 def _from_merges(files: TokenizerFiles) -> tokenizers.Tokenizer:
-    """RoBERTa's byte-level BPE, the way transformers builds it."""
+    """RoBERTa's byte-level BPE, as transformers builds it."""
     path, merges_path = files.folder / VOCAB_JSON, files.folder / MERGES
     vocab, merges = checked_vocabulary(read_object(path, is_strict=False), str(path)), read_merges(merges_path)
     with library_errors(f"{path}, {MERGES}", "not a byte-level BPE vocabulary. Fetch both again"):
@@ -191,11 +190,11 @@ _LAYOUTS = {
     ALBERT_SPM: (ALBERT, ("Albert",)),
     REMBERT_SPM: (REMBERT, ("RemBert",)),
 }
-"""By the name of a SentencePiece file: how its pieces are numbered, and which classes read it so."""
+"""By the name of a SentencePiece file: the numbering of its pieces, and the classes that use it."""
 
 
 def _from_sentencepiece(files: TokenizerFiles, name: str, layout: Layout) -> tokenizers.Tokenizer:
-    """Unigram pieces; where the file has no mask, it follows the pieces unless another file says where."""
+    """Unigram pieces; if the file has no mask, it follows the pieces unless another file gives its index."""
     path = files.folder / name
     if files.flag("split_by_punct"):
         raise CheckpointError(
@@ -217,7 +216,7 @@ def _from_sentencepiece(files: TokenizerFiles, name: str, layout: Layout) -> tok
 
 
 def add_pieces(backend: tokenizers.Tokenizer, files: TokenizerFiles) -> dict[str, int]:
-    """Add what the files name beside the vocabulary. A special piece that has no index anywhere is not invented.
+    """Add the pieces that the files name in addition to the vocabulary. A special piece without an index is not added.
 
     Returns:
         All pieces with their indexes.
@@ -236,7 +235,7 @@ def add_pieces(backend: tokenizers.Tokenizer, files: TokenizerFiles) -> dict[str
     ]
     if not wanted:
         return vocab
-    backend.add_tokens(list(map(_library_piece, wanted)))  # in one go: each call builds the search for all of them anew
+    backend.add_tokens(list(map(_library_piece, wanted)))  # all at once: each call rebuilds the search for all of them
     for piece in wanted:
         found = backend.token_to_id(piece.content)
         if piece.id is not None and found != piece.id:
@@ -267,7 +266,7 @@ def find_special_pieces(
     model_type: str,
     where: str,
 ) -> SpecialPieces:
-    """The special pieces: those that the tokenizer's own template puts, else those of the family's custom."""
+    """The special pieces: those in the tokenizer's own template, else the usual ones of the family."""
     text = _probe_text(backend, where)
     single, pair = backend.encode(text), backend.encode(text, text)
     around = _special_runs(single)
@@ -289,10 +288,10 @@ def find_special_pieces(
 
 
 def _probe_text(backend: tokenizers.Tokenizer, where: str) -> str:
-    """A text of at least one piece.
+    """A text with at least one piece.
 
     Raises:
-        CheckpointError: If the vocabulary cannot take unknown characters, or takes none of some usual texts.
+        CheckpointError: If the vocabulary cannot handle unknown characters, or has none of some usual ones.
     """
     with library_errors(where, "characters outside the vocabulary need a piece. Download the file again"):
         backend.encode("\U0010fffd")

@@ -1,4 +1,4 @@
-"""A tokenizer whose pieces are single characters, for models trained that way (CKIP's, Lexel's own).
+"""A tokenizer whose pieces are single characters, for models trained in this way (CKIP's, Lexel's own).
 
 It is a table look-up.
 """
@@ -14,14 +14,14 @@ from lexel.text.pieces import Int32Array, Int64Array, Pieces, SpecialPieces, che
 
 _REPLACEMENT = 0xFFFD
 _FULL_WIDTH = 0xFEE0
-"""How far a full-width form lies behind its ASCII character."""
+"""Distance of a full-width form from its ASCII character."""
 
 
 class CharTokenizer:
-    """Every code point is one piece: its own vocabulary entry as it is, else the unknown piece.
+    """Every code point is one piece: its vocabulary entry, else the unknown piece.
 
-    Nothing is lower-cased, composed or dropped. White space (``str.isspace()``) is a piece too, always the unknown one;
-    a lone surrogate counts as U+FFFD. So the pieces of a text are exactly its characters.
+    Nothing is lower-cased, composed or dropped. White space (``str.isspace()``) is also a piece, always the unknown
+    one; a lone surrogate counts as U+FFFD. So the pieces of a text are exactly its characters.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class CharTokenizer:
         """Make the look-up table.
 
         Args:
-            vocab: Pieces and their indexes; only those of one character are ever found in a text.
+            vocab: Pieces and their indexes; only those of one character can occur in a text.
             special: The special pieces; there must be an unknown piece.
-            max_length: Longest sequence that the files name.
+            max_length: Longest sequence in the files.
             folds_width: Read full-width letters and digits as their ASCII characters.
 
         Raises:
@@ -49,17 +49,17 @@ class CharTokenizer:
         self.n_pieces: int = max(vocab.values()) + 1
         self.n_own_pieces: int = self.n_pieces
         self.max_length = max_length
-        self.shows_continuation = True  # each is a unit of its own, and looks like one
+        self.shows_continuation = True  # each is a separate unit
         self._strings = {index: piece for piece, index in vocab.items()}
         self._table = _look_up_table(vocab, special.unk, folds_width=folds_width)
 
     @property
     def ids_by_code(self) -> Int32Array:
-        """The index of each code point's piece; the last one stands for all higher code points, ``[codes]``."""
+        """The index of each code point's piece, ``[codes]``; the last one is for all higher code points."""
         return self._table
 
     def encode(self, texts: Sequence[str]) -> Pieces:
-        """One piece a character; ``words`` count characters too."""
+        """One piece per character; ``words`` also count characters."""
         chars = read_chars(texts)
         own = (np.arange(len(chars)) - np.repeat(chars.bounds[:-1], np.diff(chars.bounds))).astype(np.int32)
         return Pieces(self._look_up(chars), own, own + np.int32(1), own, chars.bounds)
@@ -68,7 +68,7 @@ class CharTokenizer:
         """The pieces of the characters inside the given words; ``words`` index the given words.
 
         Raises:
-            ValueError: If a word lies outside its text, or before its neighbour.
+            ValueError: If a word is outside its text, or before its neighbour.
         """
         check_words(texts, words)
         chars = read_chars(texts)
@@ -84,7 +84,7 @@ class CharTokenizer:
         return Pieces(self._look_up(chars)[flat], starts, starts + np.int32(1), word.astype(np.int32), bounds)
 
     def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
-        """The vocabulary's spelling of each piece; empty for an index that the vocabulary leaves out.
+        """The vocabulary's spelling of each piece; empty for an index without a piece.
 
         Raises:
             KeyError: If the vocabulary ends before that index.
@@ -97,11 +97,11 @@ class CharTokenizer:
         return self._strings.get(index, "")
 
     def join(self, strings: Sequence[str]) -> str:
-        """The pieces in a row."""
+        """The pieces, joined."""
         return "".join(strings)
 
     def decode(self, ids: Sequence[int] | Int32Array) -> str:
-        """The pieces' characters in a row, without the special pieces around a text and without padding."""
+        """The pieces' characters, joined, without the special pieces around a text and without padding."""
         special = self.special
         hidden = {*special.prefix, *special.suffix, special.pad}
         return "".join(self._string(index) for index in np.asarray(ids).tolist() if index not in hidden)
@@ -112,7 +112,7 @@ class CharTokenizer:
 
 
 def _look_up_table(vocab: Mapping[str, int], unk: int, *, folds_width: bool) -> Int32Array:
-    """Index by code point, as far as the vocabulary reaches; the last row stands for all higher ones, ``[codes]``."""
+    """Index by code point, ``[codes]``, up to the highest in the vocabulary; the last row is for all higher ones."""
     singles = {ord(piece): index for piece, index in vocab.items() if len(piece) == 1 and not piece.isspace()}
     if folds_width:
         singles |= {ord(wide): vocab[narrow] for wide, narrow in folded_chars(vocab).items()}
@@ -125,9 +125,9 @@ def _look_up_table(vocab: Mapping[str, int], unk: int, *, folds_width: bool) -> 
 
 
 def folded_chars(vocab: Mapping[str, int]) -> dict[str, str]:
-    """Full-width letters and digits, and the ASCII characters of the vocabulary that they are read as.
+    """Full-width letters and digits, and the ASCII characters of the vocabulary that replace them.
 
-    Those that the vocabulary has are among them: text has so few that a model hardly knows them.
+    This includes those in the vocabulary: they are so rare in text that a model hardly knows them.
     """
     narrow = (chr(code) for code in range(128) if chr(code).isalnum())
     return {chr(ord(char) + _FULL_WIDTH): char for char in narrow if char in vocab}

@@ -1,4 +1,4 @@
-"""Long texts cut into chunks at sentences, and at words where a sentence is too long."""
+"""Cuts long texts into chunks at sentences, and at words if a sentence is too long."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Stretch = tuple[int, int]
 
 
 def plan_chunks(text: str, *, size: int, overlap: int, words_of: Callable[[str], Words]) -> list[Stretch]:
-    """Plan chunks that hold whole sentences wherever they can.
+    """Plan chunks of whole sentences if possible.
 
     A sentence longer than ``size`` is cut between words; a word longer than ``size`` is cut anywhere.
 
     Args:
         text: The text.
-        size: Most characters of a chunk.
-        overlap: Most characters that a chunk repeats of the one before it: whole sentences or words.
+        size: Maximum number of characters in a chunk.
+        overlap: Maximum number of characters repeated from the chunk before: whole sentences or words.
         words_of: Finds the words of a sentence that is too long.
 
     Returns:
@@ -48,7 +48,7 @@ def plan_chunks(text: str, *, size: int, overlap: int, words_of: Callable[[str],
 
 
 def _units(text: str, start: int, end: int, size: int, words_of: Callable[[str], Words]) -> list[Stretch]:
-    """A sentence as a whole, or its words if it is too long."""
+    """A whole sentence, or its words if it is too long."""
     if end - start <= size:
         return [(start, end)]
     units: list[Stretch] = []
@@ -61,7 +61,7 @@ def _units(text: str, start: int, end: int, size: int, words_of: Callable[[str],
 
 
 def _pieces(text: str, start: int, end: int, size: int) -> list[Stretch]:
-    """A stretch cut into pieces that fit; white space alone is nothing."""
+    """A range cut into parts that fit; parts of only white space are dropped."""
     pieces = ((at, min(at + size, end)) for at in range(start, end, size))
     return [piece for piece in pieces if not text[piece[0] : piece[1]].isspace()]
 
@@ -74,7 +74,7 @@ def _last_that_fits(units: Sequence[Stretch], first: int, size: int) -> int:
 
 
 def _repeated_from(units: Sequence[Stretch], first: int, last: int, *, size: int, overlap: int) -> int:
-    """The first unit of the next chunk: as many as the overlap allows, while the next new unit still fits."""
+    """The first unit of the next chunk: it repeats as many units as the overlap and the next new unit allow."""
     start = last + 1
     end, next_end = units[last][1], units[last + 1][1]
     while start - 1 > first and end - units[start - 1][0] <= overlap and next_end - units[start - 1][0] <= size:

@@ -1,7 +1,7 @@
-"""Grapheme clusters: what a reader sees as one character (Unicode's UAX #29, https://unicode.org/reports/tr29/).
+"""Grapheme clusters: user-perceived characters (Unicode's UAX #29, https://unicode.org/reports/tr29/).
 
-A family emoji, a flag, or a letter with its combining marks is several code points. The ``regex`` library knows the
-rules and keeps up with Unicode.
+A family emoji, a flag, or a letter with its combining marks is several code points. The ``regex`` library implements
+the rules and follows Unicode's versions.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from lexel.text.pieces import Int64Array
 
 
 def cluster_edges(texts: Sequence[str], chars: Chars) -> NDArray[np.bool_]:
-    """Does a cluster begin at this character? The last row stands for the end of the batch, ``[chars + 1]``.
+    """Whether a cluster begins at each character, ``[chars + 1]``; the last row is the end of the batch.
 
     Args:
-        texts: The texts; a text's end is a cluster's end.
+        texts: The texts; a cluster ends at the end of its text.
         chars: Their characters.
     """
     import regex
@@ -35,10 +35,10 @@ def cluster_edges(texts: Sequence[str], chars: Chars) -> NDArray[np.bool_]:
 
 
 def widen_to_clusters(edges: NDArray[np.bool_], starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Flat ranges grown to the clusters that they touch.
+    """Flat ranges widened to the clusters that they overlap.
 
     Args:
-        edges: As ``cluster_edges`` gives them.
+        edges: The result of ``cluster_edges``.
         starts: First character of each range, ``[ranges]``.
         ends: One past its last, ``[ranges]``.
     """

@@ -1,4 +1,4 @@
-"""Which scripts the letters of a text are of, by Unicode; for the scripts of Chinese see ``lexel.text.script``."""
+"""The scripts of a text's letters, by Unicode; for the scripts of Chinese, see ``lexel.text.script``."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SCRIPTS = {
 
 @lru_cache(maxsize=65_536)
 def script_of(char: str) -> str | None:
-    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for what is not a letter."""
+    """The ISO 15924 code of a letter's script, by its Unicode name; ``None`` for other characters."""
     if not char.isalpha():
         return None
     return _SCRIPTS.get(re.split("[ -]", unicodedata.name(char, ""))[0])
 
 
 def count_scripts(text: str) -> dict[str, int]:
-    """How many letters of each script a text has."""
+    """Number of letters of each script in a text."""
     codes, counts = np.unique(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"), return_counts=True)
     found: dict[str, int] = {}
     for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
@@ -44,9 +44,9 @@ def count_scripts(text: str) -> dict[str, int]:
 
 
 def main_script(words: Iterable[str]) -> str | None:
-    """The script of most words, where the letters of a word decide; ``None`` if no word has letters.
+    """The script of most words, by the letters of each word; ``None`` if no word has letters.
 
-    Japanese is written in ideographs and kana: where the kana are more than a tenth of both, the script is ``Jpan``.
+    Japanese is written in ideographs and kana: if the kana are more than a tenth of both, the script is ``Jpan``.
     """
     counts: Counter[str] = Counter()
     for word in words:

@@ -1,11 +1,11 @@
-"""Characters that always become one piece by themselves, whatever is next to them: a table instead of the library.
+"""A table for characters that are always a piece by themselves, which is faster than the library.
 
-With BERT's normaliser and pre-tokeniser every ideograph and every punctuation mark is a word of its own. In Chinese
-text that is nearly every character, so the library is left with the stretches between them: Latin words, numbers.
-Of the common ideographs that is known, if the normaliser says that it sets them apart. About every other character
-that turns up the library is asked, once.
+With BERT's normaliser and pre-tokeniser, every ideograph and every punctuation mark is a word. In Chinese text, these
+are nearly all characters, so the library only cuts the parts between them: Latin words and numbers. For the common
+ideographs this is known in advance, if the normaliser separates them. Every other character is tested with the library
+once.
 
-A stretch is asked about once, too, while it is short; text repeats its numbers and names.
+Short parts are also cut only once and cached, since texts repeat numbers and names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lexel.text.alignment import Chars, bounds_of, ranges_to_indexes, read_chars
 from lexel.text.pieces import Int32Array, Int64Array, Pieces, join_words
 
 _UNASKED, _HARD, _DROPPED = -1, -2, -3
-"""States of a character that has no piece of its own: not asked about yet; needs its neighbours; white space."""
+"""States of a character without its own piece: not tested yet; depends on its neighbours; white space."""
 
 _N_CODES = 0x110000
 _IDEOGRAPHS = range(0x4E00, 0xA000)
@@ -32,12 +32,12 @@ _IDEOGRAPHS = range(0x4E00, 0xA000)
 
 _SHIELD = "a"
 _SHORT = 24
-"""Longest stretch, in characters, that is remembered."""
+"""Maximum length of a cached part, in characters."""
 
 _REMEMBERED = 100_000
 
 Found = bytes
-"""What the library made of a stretch: of each piece its id, start, end and word, as int32."""
+"""The library's result for a part: id, start, end and word of each piece, as int32."""
 
 _FIELDS = 4
 _PIECE_BYTES = 4 * _FIELDS
@@ -46,8 +46,8 @@ _PIECE_BYTES = 4 * _FIELDS
 def has_lone_chars(backend: tokenizers.Tokenizer) -> bool:
     """Whether a tokenizer decides characters by themselves: WordPiece behind BERT's normaliser and pre-tokeniser.
 
-    An added piece that must be a whole word would look at its neighbours, and one that is sought in normalised text
-    would take any white space, and what the normaliser drops beside it, for its own.
+    An added piece that must be a whole word would depend on its neighbours, and one that is matched in normalised text
+    would include neighbouring white space and dropped characters.
     """
     added = backend.get_added_tokens_decoder().values()
     return (
@@ -65,14 +65,14 @@ def _takes_blanks(piece: tokenizers.AddedToken) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Stretches:
-    """What lies between lone characters: flat ranges, ``[stretches]`` each."""
+    """The parts between lone characters: flat ranges, ``[stretches]`` each."""
 
     starts: Int64Array
     ends: Int64Array
 
 
 class LoneChars:
-    """Cuts texts into pieces by table, and by the library between the characters of the table.
+    """Cuts texts into pieces with the table, and with the library between the characters of the table.
 
     Args:
         backend: A tokenizer for which ``has_lone_chars`` holds.
@@ -86,15 +86,15 @@ class LoneChars:
         self._knows_ideographs = backend.normalizer.handle_chinese_chars
         self._table = np.full(_N_CODES, _UNASKED, np.int32)
         contents = [piece.content for piece in backend.get_added_tokens_decoder().values()]
-        self._in_added = set("".join(contents))  # an added piece is found across words
+        self._in_added = set("".join(contents))  # an added piece can span words
         self._remembered: dict[str, Found] = {}
 
     def encode(self, texts: Sequence[str]) -> Pieces:
-        """Cut texts into pieces; they hold no lone surrogate."""
+        """Cut texts without lone surrogates into pieces."""
         return self._cut(read_chars(texts), "".join(texts))
 
     def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
-        """Cut given words into pieces, each as if it were a text; they hold no lone surrogate."""
+        """Cut given words without lone surrogates into pieces, each as if it were a text."""
         chars, ranges, bounds = read_chars(texts), join_words(words), bounds_of(map(len, words), len(words))
         n_words, lengths = np.diff(bounds), ranges[:, 1] - ranges[:, 0]
         at = ranges_to_indexes(ranges[:, 0] + np.repeat(chars.bounds[:-1], n_words), lengths)
@@ -106,7 +106,7 @@ class LoneChars:
         return Pieces(pieces.ids, pieces.starts + shift, pieces.ends + shift, number, pieces.bounds[bounds])
 
     def _cut(self, chars: Chars, text: str) -> Pieces:
-        """The pieces of texts that lie end to end in ``text``."""
+        """The pieces of texts that are concatenated in ``text``."""
         states = self._states(chars)
         own = states >= 0
         stretches = _between(states, chars.bounds)
@@ -138,7 +138,7 @@ class LoneChars:
         return _HARD if index is None or char in self._in_added else index
 
     def _ask_about(self, codes: NDArray[np.uint32]) -> None:
-        """Ask the library about characters: each between two letters, which it must leave alone, and each alone."""
+        """Test characters with the library: each between two letters, which must not change, and each alone."""
         chars = list(map(chr, codes.tolist()))
         shielded = _each(self._encode([_SHIELD + c + _SHIELD for c in chars]))
         self._table[codes] = list(map(self._state, chars, shielded, _each(self._encode(chars))))
@@ -154,7 +154,7 @@ class LoneChars:
         return ids[1] if apart else _HARD
 
     def _ask(self, text: str, stretches: _Stretches) -> list[Found]:
-        """What the library makes of each stretch."""
+        """The library's result for each part."""
         strings = [text[a:b] for a, b in zip(stretches.starts.tolist(), stretches.ends.tolist(), strict=True)]
         known = self._remembered
         new = list(set(strings).difference(known))
@@ -174,7 +174,7 @@ def _each(pieces: Pieces) -> Iterator[Found]:
 
 
 def _between(states: Int32Array, bounds: Int64Array) -> _Stretches:
-    """Runs of hard characters, inside one text; white space parts words, so it parts stretches too."""
+    """Runs of other characters within one text; white space separates words, so it also separates parts."""
     hard = np.flatnonzero(states == _HARD)
     if not len(hard):
         return _Stretches(hard, hard)
@@ -186,7 +186,7 @@ def _between(states: Int32Array, bounds: Int64Array) -> _Stretches:
 
 @dataclass(frozen=True, slots=True)
 class _Assembly:
-    """Pieces of lone characters and of stretches, to be put in order."""
+    """Pieces of lone characters and of the parts between them, to be put in order."""
 
     chars: Chars
     states: Int32Array

@@ -1,4 +1,4 @@
-"""The shapes that every tokenizer shares: pieces with offsets, special pieces, and what a tokenizer can do."""
+"""The types that all tokenizers share: pieces with offsets, special pieces, and the interface of a tokenizer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Int64Array = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The pieces of a batch of texts, laid end to end; text ``i`` owns ``[bounds[i], bounds[i + 1])``.
+    """The pieces of a batch of texts, concatenated; text ``i`` owns ``[bounds[i], bounds[i + 1])``.
 
-    Offsets are half-open and count characters of the piece's own text. Within a text ``starts`` never decreases. Pieces
-    may overlap (several byte-level pieces of one character) and may be empty (a piece that stands for blanks only).
+    Offsets are half-open and count characters of the piece's own text. Within a text, ``starts`` never decreases.
+    Pieces may overlap (several byte-level pieces of one character) and may be empty (a piece of only white space).
 
     Attributes:
         ids: Index of each piece in the vocabulary, ``[pieces]``.
@@ -45,7 +45,7 @@ class Pieces:
 
 @dataclass(frozen=True, slots=True)
 class SpecialPieces:
-    """The pieces that a model wants around its input, by vocabulary index.
+    """The pieces around a model's input, by vocabulary index.
 
     One text is ``prefix + A + suffix``; two are ``pair_prefix + A + pair_middle + B + pair_suffix``.
 
@@ -56,9 +56,9 @@ class SpecialPieces:
         pair_middle: Between the texts of a pair.
         pair_suffix: After the second text of a pair.
         pair_type_id: Type of the second text (BERT's sentence B): 1 for BERT, 0 for RoBERTa.
-        pad: What fills a row; never looked at.
-        unk: What stands for characters outside the vocabulary, if there is such a piece.
-        mask: What masked-language models fill, if there is such a piece.
+        pad: The padding piece; it is ignored.
+        unk: The piece for characters outside the vocabulary, if there is one.
+        mask: The mask piece, if there is one.
     """
 
     prefix: tuple[int, ...]
@@ -73,14 +73,14 @@ class SpecialPieces:
 
 
 class Tokenizer(Protocol):
-    """What the flow asks of a tokenizer. Safe to share between threads.
+    """The interface of a tokenizer. Safe to share between threads.
 
     Attributes:
         special: The special pieces of the model.
         n_pieces: Largest index in the vocabulary, plus one.
-        n_own_pieces: The same without the pieces that were added to the vocabulary, as far as that is known.
-        max_length: Longest sequence that the folder's tokenizer_config.json names; ``None`` if it names none.
-        shows_continuation: Whether a piece's spelling tells that it goes on with a word (``##ing``).
+        n_own_pieces: The same without pieces that were added to the vocabulary, if known.
+        max_length: Longest sequence in the folder's tokenizer_config.json; ``None`` if it has none.
+        shows_continuation: Whether a piece's spelling marks the continuation of a word (``##ing``).
     """
 
     special: SpecialPieces
@@ -119,10 +119,10 @@ class Tokenizer(Protocol):
 
 
 def check_words(texts: Sequence[str], words: Sequence[Int32Array]) -> None:
-    """Refuse words that cannot be words of their texts.
+    """Refuse words with invalid offsets.
 
     Raises:
-        ValueError: If there is not one array of words a text, or a word lies outside its text or before its neighbour.
+        ValueError: If there is not one array of words per text, or a word is outside its text or before its neighbour.
     """
     if len(texts) != len(words):
         raise ValueError(f"words: {len(words)} arrays for {len(texts)} texts; pass one array of words a text")

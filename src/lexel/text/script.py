@@ -1,12 +1,12 @@
-"""Traditional and simplified Chinese: a model reads text in its own script, and results index the caller's text.
+"""Traditional and simplified Chinese: a model reads text in its own script, and offsets refer to the caller's text.
 
 ``in_script`` wraps a tokenizer. The text is converted before it is cut into pieces, and the offsets of the pieces are
-mapped back, so everything after the tokenizer works on the original text without knowing. OpenCC's ``s2t`` and ``t2s``
-convert (https://github.com/BYVoid/OpenCC), each run of Han characters by itself; everything else stays as it is.
+mapped back, so all later steps work on the original text. OpenCC's ``s2t`` and ``t2s``
+(https://github.com/BYVoid/OpenCC) convert each run of Han characters separately; other text does not change.
 
-A conversion nearly always keeps the length, and then offsets are the same. Where a run changes its length, what is
-equal at its beginning and at its end is taken off; the rest, at least a character, is one *block*. A piece that
-reaches into a block covers all of it:
+A conversion nearly always keeps the length, and then offsets are the same. If a run changes its length, the equal parts
+at its beginning and end are removed; the rest, at least one character, is one *block*. A piece that overlaps a block
+covers all of it:
 
     original   0 1 2 3 4      甲 乙 丙 丁        block [1, 3)
     converted  0 1 2 3        甲 戊 丁           block [1, 2)
@@ -31,16 +31,16 @@ Script = Literal["simplified", "traditional", "as-is"]
 SCRIPTS: tuple[Script, ...] = get_args(Script)
 
 Convert = Callable[[Sequence[str]], Sequence[str]]
-"""Runs of Han characters to as many runs in another script."""
+"""Converts runs of Han characters to another script, one for one."""
 
 _CONFIGS = {"simplified": "t2s", "traditional": "s2t"}
 _HAN = re.compile("[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
-"""A run of Han characters: no character outside of these is ever converted (a test asks OpenCC for all of them)."""
+"""A run of Han characters: no other character is ever converted (a test checks all of them with OpenCC)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A text in another script, and where it is longer or shorter than the original.
+    """A text in another script, with the places where it is longer or shorter than the original.
 
     Attributes:
         text: The converted text.
@@ -52,19 +52,19 @@ class Converted:
     blocks: Int64Array
 
     def starts_in_original(self, offsets: NDArray[Any]) -> Int64Array:
-        """Where things that start at these offsets of the converted text start in the original."""
+        """Map start offsets of the converted text to the original."""
         block = np.searchsorted(self.blocks[:, 2], offsets, side="right")
         start, end, _, there = _edges(self.blocks, block)
         return np.asarray(np.where(offsets < there, start, end + offsets - there))
 
     def ends_in_original(self, offsets: NDArray[Any]) -> Int64Array:
-        """Where things that end at these offsets of the converted text end in the original."""
+        """Map end offsets of the converted text to the original."""
         block = np.searchsorted(self.blocks[:, 2], offsets, side="left")
         _, end, _, there = _edges(self.blocks, block)
         return np.asarray(end + np.maximum(offsets - there, 0))
 
     def from_original(self, offsets: NDArray[Any]) -> Int64Array:
-        """Offsets of the original in the converted text; one inside a block is at its end."""
+        """Map offsets of the original to the converted text; an offset inside a block becomes the block's end."""
         block = np.searchsorted(self.blocks[:, 0], offsets, side="left")
         _, end, _, there = _edges(self.blocks, block)
         return np.asarray(there + np.maximum(offsets - end, 0))
@@ -76,7 +76,7 @@ def _edges(blocks: Int64Array, number: NDArray[np.intp]) -> Int64Array:
 
 
 def convert_texts(texts: Sequence[str], convert: Convert) -> list[Converted]:
-    """Convert each run of Han characters of each text by itself.
+    """Convert each run of Han characters of each text separately.
 
     Args:
         texts: Any Python strings.
@@ -94,7 +94,7 @@ def _put_together(text: str, runs: Iterable[tuple[int, str, str]]) -> Converted:
     """A text with its runs (start, original, converted) replaced."""
     parts: list[str] = []
     blocks: list[tuple[int, int, int, int]] = []
-    done = shift = 0  # how far the original is copied, and how much longer the copy is
+    done = shift = 0  # how much of the original is copied, and how much longer the copy is
     for start, original, converted in runs:
         parts += (text[done:start], converted)
         done = start + len(original)
@@ -107,7 +107,7 @@ def _put_together(text: str, runs: Iterable[tuple[int, str, str]]) -> Converted:
 
 
 def _equal_ends(original: str, converted: str) -> tuple[int, int]:
-    """How many characters are equal at the beginning and at the end; a character of each is always left over."""
+    """Number of equal characters at the beginning and at the end; at least one character of each is left over."""
     most = max(min(len(original), len(converted)) - 1, 0)
     before = next((i for i in range(most) if original[i] != converted[i]), most)
     after = next((i for i in range(most - before) if original[-1 - i] != converted[-1 - i]), most - before)
@@ -115,7 +115,7 @@ def _equal_ends(original: str, converted: str) -> tuple[int, int]:
 
 
 class ScriptTokenizer:
-    """A tokenizer that is given text in one script, whatever script it comes in; see ``Tokenizer``."""
+    """A tokenizer that converts text to one script first; see ``Tokenizer``."""
 
     def __init__(self, tokenizer: Tokenizer, convert: Convert) -> None:
         self.special: SpecialPieces = tokenizer.special
@@ -130,12 +130,12 @@ class ScriptTokenizer:
         self._convert = convert
 
     def encode(self, texts: Sequence[str]) -> Pieces:
-        """Pieces of the converted texts, with offsets into those given."""
+        """Pieces of the converted texts, with offsets into the original texts."""
         converted = convert_texts(texts, self._convert)
         return _mapped_back(self._tokenizer.encode([one.text for one in converted]), converted)
 
     def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
-        """Pieces of given words; where a block crosses words, the word that it begins in has its pieces.
+        """Pieces of given words; if a block crosses words, its pieces belong to the word in which it begins.
 
         Raises:
             ValueError: If a word lies outside its text, or before its neighbour.
@@ -153,7 +153,7 @@ class ScriptTokenizer:
 def _mapped_back(
     pieces: Pieces, converted: Sequence[Converted], *, words: Sequence[Int32Array] | None = None
 ) -> Pieces:
-    """The same pieces with offsets into the original texts, inside their words where these are given."""
+    """The same pieces with offsets into the original texts, and inside their words if these are given."""
     if not any(len(one.blocks) for one in converted):
         return pieces
     starts, ends = pieces.starts.copy(), pieces.ends.copy()
@@ -171,7 +171,7 @@ def _mapped_back(
 
 
 def in_script(tokenizer: Tokenizer, script: str) -> Tokenizer:
-    """The tokenizer, reading every text as simplified or traditional Chinese, or as it is.
+    """The tokenizer, reading every text as simplified or traditional Chinese, or unchanged.
 
     Raises:
         ValueError: If there is no such script.
@@ -184,7 +184,7 @@ def in_script(tokenizer: Tokenizer, script: str) -> Tokenizer:
 
 @cache
 def converter(script: str) -> Convert:
-    """What converts runs to ``simplified`` or ``traditional``.
+    """The converter of runs to ``simplified`` or ``traditional``.
 
     Raises:
         MissingExtra: If OpenCC is not installed.
@@ -196,7 +196,7 @@ def converter(script: str) -> Convert:
     library = opencc.OpenCC(_CONFIGS[script])
 
     def convert(runs: Sequence[str]) -> Sequence[str]:
-        together: str = library.convert("\n".join(runs))  # no entry of OpenCC's tables goes over a line end
+        together: str = library.convert("\n".join(runs))  # no entry of OpenCC's tables contains a line end
         return together.split("\n") if runs else []
 
     return convert

@@ -1,10 +1,10 @@
-"""A SentencePiece file of unigram pieces as the object that ``tokenizer.json`` would hold.
+"""Reads a SentencePiece file of unigram pieces as the equivalent object of a ``tokenizer.json``.
 
-Families name the file differently, and some number its pieces anew (``Layout``).
+Families name the file differently, and some renumber its pieces (``Layout``).
 
-The file is a protocol buffer (https://github.com/google/sentencepiece, ``sentencepiece_model.proto``), of which a few
+The file is a protocol buffer (https://github.com/google/sentencepiece, ``sentencepiece_model.proto``); only a few
 fields matter. Its wire format is small enough to be read here (https://protobuf.dev/programming-guides/encoding):
-each field is a number that says which one it is and how its value is stored, then the value.
+each field is a number for the field and the encoding of its value, then the value.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _Piece = tuple[str, float, int]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a family numbers the pieces of its file, and what it does to text before it cuts it.
+    """How a family numbers the pieces of its file, and normalises text.
 
     Attributes:
-        first: Pieces that stand before the file's.
-        skipped: How many of the file's own first pieces they replace.
-        unknown: Index of the piece for what is unknown; ``None``: as the file says.
-        mask: The piece that stands behind all, for the mask; ``None``: the file has it.
-        lowercase: Whether text is lower-cased, where no other file says it.
-        drops_accents: The same for accents.
-        straightens_quotes: Whether pairs of single quotes become a double one.
+        first: Pieces before the file's pieces.
+        skipped: Number of the file's own first pieces that they replace.
+        unknown: Index of the unknown piece; ``None``: as in the file.
+        mask: The mask piece, after all others; ``None``: the file has it.
+        lowercase: Whether text is lower-cased, if no other file says so.
+        drops_accents: Whether accents are dropped, if no other file says so.
+        straightens_quotes: Whether pairs of single quotes become a double quote.
     """
 
     first: tuple[str, ...] = ()
@@ -65,16 +65,16 @@ REMBERT = Layout(straightens_quotes=True)
 def read_sentencepiece(path: Path, *, lowercase: bool, layout: Layout = DEBERTA) -> dict[str, Any]:
     """Read the file as the object of a ``tokenizer.json``.
 
-    White space is kept as ``▁``, one before the first word too; control and user-defined pieces are found in the text
-    before anything else.
+    White space becomes ``▁``, with one before the first word too; control and user-defined pieces are matched in the
+    text before anything else.
 
     Args:
         path: The file.
         lowercase: Whether text is lower-cased first.
-        layout: The family's.
+        layout: The family's layout.
 
     Raises:
-        CheckpointError: If it is damaged, or not of unigram pieces.
+        CheckpointError: If it is damaged, or does not have unigram pieces.
     """
     try:
         return _tokenizer(read_bounded(path), lowercase=lowercase, layout=layout)
@@ -146,7 +146,7 @@ def _piece(fields: dict[int, _Value]) -> _Piece:
 
 
 def _message(value: _Value) -> dict[int, _Value]:
-    """The fields of a message inside another; the last of each number counts."""
+    """The fields of a nested message; of repeated numbers, the last counts."""
     if not isinstance(value, bytes):
         raise ValueError("a number where a message is expected")
     return dict(_fields(value))
@@ -175,7 +175,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, _Value]]:
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends."""
+    """A number with seven bits per byte, the lowest first, and its end."""
     value = 0
     for shift in range(0, 70, 7):
         byte = data[place]

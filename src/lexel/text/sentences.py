@@ -1,19 +1,19 @@
-"""Sentences by rule: terminators with what closes after them, and line ends.
+"""Finds sentences by rule: at terminators with closing marks after them, and at line ends.
 
-The rule, for every script at once:
+The rules, for all scripts:
 
-- A line end ends a sentence, whatever stands before it.
-- A wide terminator (``。！？｡।۔؟።`` ...) ends one where it stands, together with the run of terminators around it and
-  the quotes and brackets that close right after it. Not before a comma, and not an exclamation inside brackets.
+- A line end always ends a sentence.
+- A wide terminator (``。！？｡।۔؟።`` ...) ends one, together with the neighbouring terminators and the quotes and
+  brackets that close directly after it, but not before a comma, and not for an exclamation inside brackets.
 - ``!`` and ``?`` end one before white space, and between characters of scripts without spaces (``好!我``); after a
-  closing quote only if no small letter follows (``"Stop!" he said``).
-- ``.`` ends one there too, unless a small letter follows, or it belongs to an abbreviation, an initial, a list number
-  or an ordinal. In numbers, addresses and names (``3.14``, ``a.b/c?d=1``) nothing white follows, so nothing ends.
-- An ellipsis (``……``, ``...``) ends one before white space that no small letter follows, after a closing quote, and
-  before an opening one; otherwise it is a pause (``我……我不知道``).
+  closing quote, only if no lower-case letter follows (``"Stop!" he said``).
+- ``.`` ends one in the same places, unless a lower-case letter follows, or it belongs to an abbreviation, an initial, a
+  list number or an ordinal. In numbers, addresses and names (``3.14``, ``a.b/c?d=1``), no white space follows.
+- An ellipsis (``……``, ``...``) ends one before white space without a lower-case letter after it, after a closing quote,
+  and before an opening one; otherwise it is a pause (``我……我不知道``).
 
 Abbreviations that may end a sentence (``Inc.``, ``U.S.``, initials) do so only before a word that usually begins one.
-In doubt a sentence is left whole. The result leaves out nothing but white space.
+In doubt, a sentence is not split. The result leaves out only white space.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _LONGEST_WORD = 40
 
 
 class _Stop(NamedTuple):
-    """A run of terminators with what closes after it, in a sentence that began at ``begin``."""
+    """A run of terminators with the closing marks after it, in a sentence that began at ``begin``."""
 
     text: str
     begin: int
@@ -77,12 +77,12 @@ class _Stop(NamedTuple):
 
     @property
     def following(self) -> str:
-        """The first character after white space; empty if there is much of that, or nothing."""
+        """The first character after white space; empty if there is much white space, or nothing after it."""
         return self.text[self.end : self.end + 64].lstrip()[:1]
 
     @property
     def word(self) -> str:
-        """The word before the run, with the dots inside it."""
+        """The word before the run, including its inner dots."""
         found = _WORD_BEFORE.search(self.text[max(self.begin, self.start - _LONGEST_WORD) : self.start])
         return found[0] if found else ""
 
@@ -92,21 +92,21 @@ class _Stop(NamedTuple):
 
 
 def split_sentences(text: str) -> Spans:
-    """The sentences of a text, trimmed of white space; every other character is in exactly one."""
+    """The sentences of a text, without white space at their ends; every other character is in exactly one."""
     pairs = [pair for start, end in _stretches(text) if (pair := _trim(text, start, end))]
     starts, ends = zip(*pairs, strict=True) if pairs else ((), ())
     return Spans(text, starts, ends, label_ids=np.zeros(len(pairs), np.int32), labels=("sentence",))
 
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:
-    """Ranges that tile the text, each a sentence or only white space."""
+    """Ranges that cover the text, each a sentence or only white space."""
     begin = position = 0
     straight_quotes = 0
     while found := _CANDIDATE.search(text, position):
         straight_quotes += text.count('"', position, found.end())
         position = found.end()
         if found["line"] is None:
-            if straight_quotes % 2 and text.startswith('"', position):  # closes what this sentence opened
+            if straight_quotes % 2 and text.startswith('"', position):  # closes a mark that this sentence opened
                 straight_quotes += 1
                 position += 1
             if not _ends_sentence(_Stop(text, begin, found.start(), found["run"], position)):
@@ -125,7 +125,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _ends_sentence(stop: _Stop) -> bool:
-    """Which rule a run of terminators falls under."""
+    """The rule for a run of terminators."""
     if stop.after and stop.after in _COMMAS:
         return False
     if all(char in _PAUSES or char == "." for char in stop.run) and stop.run != ".":
@@ -154,7 +154,7 @@ def _wide_ends(stop: _Stop) -> bool:
 
 
 def _narrow_ends_unspaced(stop: _Stop) -> bool:
-    """Whether a narrow terminator ends a sentence although no white space follows."""
+    """Whether a narrow terminator ends a sentence without white space after it."""
     if stop.run[0] == "." and not _is_spaceless(stop.before):
         return False
     return _is_spaceless(stop.after) or (_is_spaceless(stop.before) and stop.after in _OPENING_QUOTES)
@@ -165,7 +165,7 @@ def _full_stop_ends(stop: _Stop) -> bool:
     word, small = stop.word, stop.word.lower()
     found = _WORD_AFTER.match(stop.text, stop.end)
     following = found[1].lower() if found else ""
-    if _is_thai_or_lao(word[-1:]):  # these write no full stops; theirs are abbreviations
+    if _is_thai_or_lao(word[-1:]):  # these scripts have no full stops; a dot is an abbreviation
         return False
     if small in CONNECTIVES or (small in TITLES and (word[0].isupper() or word[0] > "\u02ff")):
         return False
@@ -179,7 +179,7 @@ def _full_stop_ends(stop: _Stop) -> bool:
 
 
 def _begins_with(stop: _Stop, word: str) -> bool:
-    """Whether the sentence holds nothing but a word so far: a list number."""
+    """Whether the sentence is only one word so far: a list number."""
     return stop.start - stop.begin <= _LONGEST_WORD and stop.text[stop.begin : stop.start].strip() == word
 
 
@@ -192,5 +192,5 @@ def _is_thai_or_lao(char: str) -> bool:
 
 
 def _is_spaceless(char: str) -> bool:
-    """Whether a character is Han, kana or of the scripts and punctuation around them."""
+    """Whether a character is Han, kana or of related scripts and punctuation."""
     return "\u2e80" <= char <= "\ua4cf" or "\uf900" <= char <= "\ufaff" or "\U00020000" <= char <= "\U0003ffff"

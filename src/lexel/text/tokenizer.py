@@ -1,19 +1,19 @@
-"""A folder's tokenizer over the tokenizers library, which defines the file format: any text to pieces with offsets.
+"""A folder's tokenizer, on the tokenizers library, which defines the file format: any text to pieces with offsets.
 
-The rules that Lexel adds to the library's:
+Lexel adds these rules to the library's:
 
-- Every Python string is a text. A lone surrogate is given to the library as U+FFFD, one for one, so offsets stay true.
-- Offsets never cover white space at their ends. A piece that stands for white space alone (a lone ``▁``) is empty and
-  lies before the next character.
+- Every Python string is a text. The library gets U+FFFD for each lone surrogate, so offsets do not change.
+- Offsets never include white space at their ends. A piece of only white space (a lone ``▁``) is empty and is placed
+  before the next character.
 - A special piece spelt out in a text (``[SEP]``, ``<s>``) is found there as the special piece, as transformers does,
   unless the folder says ``split_special_tokens``; its offsets are those of the spelling.
-- A folder's truncation and padding are switched off: nothing is cut here.
-- Characters that are pieces by themselves, as ideographs are to BERT, are looked up in a table (see ``lone_chars``).
-- Long texts are handed to the library in parts, cut where no piece can cross (see ``_cuts``): what a character costs it
-  grows with the length of the text.
+- A folder's truncation and padding are switched off.
+- Characters that are pieces by themselves, such as ideographs in BERT, are looked up in a table (see ``lone_chars``).
+- Long texts are passed to the library in parts, cut where no piece can cross (see ``_cuts``), because its time per
+  character grows with the length of the text.
 
-The library's threads follow ``TOKENIZERS_PARALLELISM`` and ``RAYON_NUM_THREADS``; ``threads=1`` uses none of them. A
-process that forks after they ran stays silent, and the child works without them (see ``_before_fork``).
+The library's threads follow ``TOKENIZERS_PARALLELISM`` and ``RAYON_NUM_THREADS``; ``threads=1`` uses none of them. If a
+process forks after they ran, there is no warning, and the child works without them (see ``_before_fork``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from lexel.text.word_splitter import has_words, split_words_first
 __all__ = ["CharTokenizer", "LibraryTokenizer", "Pieces", "SpecialPieces", "Tokenizer", "load_tokenizer"]
 
 PART_CHARS = 4096
-"""Texts longer than this are cut into parts of about this many characters, where that changes nothing."""
+"""Texts longer than this are cut into parts of about this many characters, if that does not change the result."""
 
 _PART_WORDS = 1024
 _BATCH_PARTS = 1024
@@ -52,7 +52,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """Stretches of texts for the library: what to encode, which text each is from, where in it it starts."""
+    """Parts of texts for the library: the part, its text, and its start in the text."""
 
     inputs: list[Any]
     text: Int64Array
@@ -60,7 +60,7 @@ class _Parts:
 
 
 class LibraryTokenizer:
-    """A tokenizer of the tokenizers library; see the module for what is added to it."""
+    """A tokenizer of the tokenizers library; the module lists the additional rules."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class LibraryTokenizer:
         """Wrap a tokenizer of the library.
 
         Args:
-            backend: The library's tokenizer; it must not be changed any more.
+            backend: The library's tokenizer; it must not be changed later.
             special: The special pieces of the model.
-            n_pieces: Largest index in its vocabulary, plus one; looked up if not given.
-            max_length: Longest sequence that the files name.
-            threads: 1 keeps the library's threads out; otherwise the library decides.
+            n_pieces: Largest index in its vocabulary, plus one; looked up by default.
+            max_length: Longest sequence in the files.
+            threads: 1 disables the library's threads; otherwise the library decides.
             part_chars: Length above which a text is cut into parts.
         """
         self.special = special
@@ -99,7 +99,7 @@ class LibraryTokenizer:
         return self._encode_all(readable) if self._lone_chars is None else self._lone_chars.encode(readable)
 
     def _encode_all(self, texts: Sequence[str]) -> Pieces:
-        """Cut texts into pieces by the library alone; they hold no lone surrogate."""
+        """Cut texts without lone surrogates into pieces, with the library only."""
         chars = read_chars(texts)
         parts = self._parts(texts)
         raw = self._encode_parts(self._backend, parts.inputs)
@@ -110,10 +110,10 @@ class LibraryTokenizer:
         return Pieces(raw.ids, starts, ends, raw.dense_words(bounds), bounds)
 
     def encode_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
-        """Cut given words into pieces, each word read as after a space where that makes a difference to the model.
+        """Cut given words into pieces; each word is read as after a space if that matters to the model.
 
         Raises:
-            ValueError: If a word lies outside its text, or before its neighbour.
+            ValueError: If a word is outside its text, or before its neighbour.
         """
         check_words(texts, words)
         readable = _readable(texts)
@@ -122,7 +122,7 @@ class LibraryTokenizer:
         return self._lone_chars.encode_words(readable, words)
 
     def _encode_all_words(self, texts: Sequence[str], words: Sequence[Int32Array]) -> Pieces:
-        """Cut given words into pieces by the library alone; the texts hold no lone surrogate."""
+        """Cut given words into pieces, with the library only; the texts have no lone surrogates."""
         chars = read_chars(texts)
         parts = _word_parts(texts, words)
         raw = self._encode_parts(self._word_backend, parts.inputs, is_pretokenized=True)
@@ -134,7 +134,7 @@ class LibraryTokenizer:
         return Pieces(raw.ids, starts, ends, word.astype(np.int32), bounds)
 
     def strings(self, ids: Sequence[int] | Int32Array) -> list[str]:
-        """The vocabulary's spelling of each piece; empty for an index that the vocabulary leaves out.
+        """The vocabulary's spelling of each piece; empty for an index without a piece.
 
         Raises:
             KeyError: If the vocabulary ends before that index.

@@ -10,8 +10,13 @@ which goes on where it stopped:
 3. ``finetune.yaml``: gold words, tags and entities, which gives a teacher;
 4. ``relabel.py``: the raw text as the teacher reads it;
 5. ``selftrain.yaml``: masked characters and the teacher's labels, gold among them;
-6. ``finetune.yaml`` again, which gives the model;
-7. its scores calibrated on the development sets, and its figures measured with that.
+6. ``finetune.yaml`` again, which gives a second teacher;
+7. ``distill.yaml``: the same encoder goes on, with the second teacher's probabilities in raw text beside gold labels,
+   and becomes the third teacher;
+8. ``relabel.py`` again, with that teacher;
+9. ``selftrain_long.yaml``: masked characters and the third teacher's labels, gold and transcripts among them;
+10. ``names.py``, ``selftrain_agreed.yaml``: the same with entities that agree from text to text;
+11. a graph in eight bits, calibrated scores, and the card.
 
 ``--fast`` is the same chain at a size of minutes; its model is poor.
 """
@@ -19,17 +24,21 @@ which goes on where it stopped:
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import names
 import prepare
 import relabel
 import yaml
+from safetensors.numpy import load_file, save_file
 
 from lexel.cards import write_card
 from lexel.cards.measuring import CardData, add_reports
@@ -46,12 +55,33 @@ TREEBANKS = ("zh_gsdsimp", "zh_gsd")
 RELABELLED = 30_000
 """Most documents of a raw file that the teacher reads."""
 
-GOLD_AMONG_SILVER = 5
+GOLD_AMONG_SILVER, GOLD_AMONG_SILVER_AGAIN = 5, 8
+"""Times an epoch of the first and of the second self-training reads the treebank."""
+
+GOLD_AMONG_TEXT = 10
+"""Times an epoch of distillation reads the treebank beside the raw text."""
+
+VARIED_AMONG_TEXT = 0.3
+TRANSCRIPTS_AMONG_TEXT = 1.5
+TALK = {
+    "crosswoz": 3,
+    "kdconv": 4,
+    "tatoeba": 4,
+    "cc0_sentences_zh_tw": 4,
+    "commonvoice_zh_tw": 4,
+    "commonvoice_zh_hk": 2,
+    "readr_election_talks": 3,
+}
+"""How often stages after the second teacher read what people say and write to each other; else sources.yaml says."""
+
+CALIBRATION_SENTENCES = 300
+"""Training sentences of each script, none in both, on which the eight-bit graph is calibrated."""
+
 SCRIPT_BORDER = 4.0
 """Bonus for a word's begin where the script changes: the least that is best on both development sets (4 to 7 are)."""
 
-TRANSCRIPTS = 0.15
-"""Times an epoch reads the transcripts in each script."""
+TRANSCRIPTS, TRANSCRIPTS_AMONG_SILVER = 0.15, 1.0
+"""Times an epoch of fine-tuning and of the second self-training reads the transcripts in each script."""
 
 # The C library gives large blocks back to the system after every operation, and each step then pays for fresh pages:
 # a fifth of the time.
@@ -63,7 +93,16 @@ ALLOCATOR = {
 FAST = {
     "pretrain": {"max_steps": 60, "save_steps": 30, "logging_steps": 20, "warmup_steps": 10},
     "selftrain": {"max_steps": 40, "save_steps": 20, "logging_steps": 20, "warmup_steps": 10},
+    "selftrain_long": {
+        "max_steps": 40,
+        "save_steps": 20,
+        "logging_steps": 20,
+        "warmup_steps": 10,
+        "eval_strategy": "no",
+    },
+    "selftrain_agreed": {"max_steps": 20, "logging_steps": 10, "warmup_steps": 5, "eval_strategy": "no"},
     "finetune": {"max_steps": 40, "warmup_steps": 10, "eval_strategy": "no"},
+    "distill": {"max_steps": 20, "save_steps": 10, "logging_steps": 10, "warmup_steps": 5, "eval_strategy": "no"},
 }
 FAST_CONFIG = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128}
 GOLD_LICENCE = "CC BY-SA 4.0"
@@ -93,12 +132,60 @@ def make(corpora: Path, out: Path, *, work: Path, processes: int, fast: bool) ->
     train("teacher", teacher, work=work, processes=processes)
     relabel.relabel(work / "teacher", silver, work / "relabelled", names=list(sources), limit=RELABELLED)
     train("selftrain", selftraining(corpora, sources, work, fast=fast), work=work, processes=processes)
-    model = finetuning(corpora, gold, work / "selftrain", keeps_heads=True, fast=fast)
-    train("finetune", model, work=work, processes=processes)
-    shutil.copytree(work / "finetune", out, dirs_exist_ok=True)
+    second = finetuning(corpora, gold, work / "selftrain", keeps_heads=True, fast=fast)
+    train("finetune", second, work=work, processes=processes)
+    third = distilling(corpora, sources, gold, work, fast=fast)
+    train("distill", third, work=work, processes=processes)
+    relabel.relabel(work / "distill", silver, work / "relabelled_again", names=list(sources), limit=RELABELLED)
+    texts = _read_again(corpora, sources, gold, work / "relabelled_again")
+    long = selftraining_again("selftrain_long", corpora, texts, base=work / "distill", fast=fast)
+    train("selftrain_long", long, work=work, processes=processes)
+    names.write_agreed(work / "relabelled_again", work / "agreed", names=list(sources))
+    texts = _read_again(corpora, sources, gold, work / "agreed")
+    agreed = selftraining_again("selftrain_agreed", corpora, texts, base=work / "selftrain_long", fast=fast)
+    train("selftrain_agreed", agreed, work=work, processes=processes)
+    drop_fill(work / "selftrain_agreed", work / "float")
+    quantize(corpora, work / "float", work / "quantized")
+    for folder in ("float", "quantized"):  # with the record of the training, then with what eight bits change
+        shutil.copytree(work / folder, out, dirs_exist_ok=True)
     calibrate(corpora / "labelled", out)
     write_card(out, answers=card(sources), replace_foreign=True)
     log.info("made %s", out)
+
+
+def drop_fill(folder: Path, out: Path) -> None:
+    """Write a trained folder again without the head for masked characters, which the model was trained with only."""
+    if out.exists():
+        return
+    part = out.with_suffix(".part")
+    ignored = shutil.ignore_patterns("checkpoints", "features", "evaluation.json", "reliability.svg")
+    shutil.copytree(folder, part, dirs_exist_ok=True, ignore=ignored)
+    described = json.loads((part / "lexel.json").read_bytes())
+    prefix = described["heads"].pop("fill")["prefix"]
+    prepare.write_text(part / "lexel.json", json.dumps(described, ensure_ascii=False, indent=2) + "\n")
+    weights = load_file(part / "model.safetensors")
+    kept = {name: values for name, values in weights.items() if not name.startswith(f"{prefix}.")}
+    save_file(kept, part / "model.safetensors", metadata={"format": "pt"})
+    part.rename(out)
+
+
+def quantize(corpora: Path, folder: Path, out: Path) -> None:
+    """Write a trained folder once more with a graph in eight bits, unless that is done."""
+    if out.exists():
+        return
+    simplified, traditional = (prepare.read_labelled(corpora, name, "train") for name in TREEBANKS)
+    n = CALIBRATION_SENTENCES
+    records = simplified[:n] + traditional[n : 2 * n]
+    calibration = out.with_name("calibration.txt")
+    prepare.write_text(calibration, "".join(f"{record['text']}\n" for record in records))
+    dev = corpora / "labelled" / "zh_gsdsimp" / "dev.jsonl"
+    run_quantize(folder, out, "--calibration", calibration, "--data", dev, "--fold", prepare.FOLD, "--max-drop", "0.5")
+
+
+def run_quantize(folder: Path, out: Path, *options: str | Path) -> None:
+    """Run ``lexel quantize``."""
+    command = [sys.executable, "-m", "lexel", "quantize", folder, out, *options]
+    subprocess.run([*map(str, command)], check=True, env=os.environ | ALLOCATOR)
 
 
 def calibrate(labelled: Path, out: Path) -> None:
@@ -162,20 +249,66 @@ def selftraining(corpora: Path, sources: dict[str, Any], work: Path, *, fast: bo
     """The options of the self-training: what the teacher read, in both scripts, and the treebank."""
     options = _options("selftrain", fast=fast)
     options["model"] = str(work / "pretrain")
-    options["train"] = [
+    weights = {name: source["weight"] for name, source in sources.items()}
+    options["train"] = relabelled(sources, work / "relabelled", weights)
+    options["train"] += _treebanks(corpora, "train", weight=GOLD_AMONG_SILVER)
+    return options
+
+
+def selftraining_again(
+    stage: str, corpora: Path, texts: list[dict[str, Any]], *, base: Path, fast: bool
+) -> dict[str, Any]:
+    """The options of the second self-training and of what settles it."""
+    splits = {"train": texts, "validation": _treebanks(corpora, "dev"), "test": _treebanks(corpora, "test")}
+    return _options(stage, fast=fast) | {"model": str(base)} | splits
+
+
+def _read_again(corpora: Path, sources: dict[str, Any], gold: Path, folder: Path) -> list[dict[str, Any]]:
+    """What the third teacher read in both scripts, and all gold."""
+    weights = {name: source["weight"] for name, source in sources.items()} | TALK
+    files = relabelled(sources, folder, weights) + _treebanks(corpora, "train", weight=GOLD_AMONG_SILVER_AGAIN)
+    return files + _transcripts(gold, weight=TRANSCRIPTS_AMONG_SILVER)
+
+
+def relabelled(sources: dict[str, Any], folder: Path, weights: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The raw text of every source in both scripts, as a teacher reads it."""
+    return [
         {
-            "path": str(work / "relabelled" / f"{name}.{script}.jsonl"),
+            "path": str(folder / f"{name}.{script}.jsonl"),
             "name": f"{name} ({script}, as the teacher reads it)",
-            "weight": max(1.0, source["weight"] / 2),
+            "weight": max(1.0, weights[name] / 2),
             "licence": source["licence"],
         }
         for name, source in sources.items()
         for script in prepare.SCRIPTS
     ]
-    for name in TREEBANKS:
-        file = _gold_file(corpora / "labelled" / name / "train.jsonl", name)
-        options["train"].append(file | {"weight": GOLD_AMONG_SILVER})
-    return options
+
+
+def distilling(corpora: Path, sources: dict[str, Any], gold: Path, work: Path, *, fast: bool) -> dict[str, Any]:
+    """The options of the distillation: raw text, which the teacher reads as it goes, and gold labels."""
+    options = _options("distill", fast=fast)
+    options["model"] = options["teacher"] = str(work / "finetune")
+    weights = {name: source["weight"] for name, source in sources.items()} | TALK
+    options["train"] = unlabelled(sources, work / "silver", weights)
+    options["train"] += _treebanks(corpora, "train", weight=GOLD_AMONG_TEXT)
+    options["train"] += _varied(gold, weight=VARIED_AMONG_TEXT)
+    options["train"] += _transcripts(gold, weight=TRANSCRIPTS_AMONG_TEXT)
+    return options | {"validation": _treebanks(corpora, "dev"), "test": _treebanks(corpora, "test")}
+
+
+def unlabelled(sources: dict[str, Any], silver: Path, weights: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The raw text of every source in both scripts, without its silver labels."""
+    return [
+        {
+            "path": str(silver / f"{name}.{script}.jsonl"),
+            "name": f"{name} ({script})",
+            "weight": weights[name] / 2,
+            "licence": source["licence"],
+            "layers": [],
+        }
+        for name, source in sources.items()
+        for script in prepare.SCRIPTS
+    ]
 
 
 def finetuning(corpora: Path, gold: Path, base: Path, *, keeps_heads: bool, fast: bool) -> dict[str, Any]:
@@ -185,34 +318,46 @@ def finetuning(corpora: Path, gold: Path, base: Path, *, keeps_heads: bool, fast
     if keeps_heads:
         for name, head in options["heads"].items():
             head["from_head"] = name
-    labelled = corpora / "labelled"
-    sets = {
-        split: [_gold_file(labelled / name / f"{split}.jsonl", name) for name in TREEBANKS]
-        for split in ("train", "dev", "test")
-    }
-    varied = [
+    options["train"] = _treebanks(corpora, "train") + _varied(gold, weight=VARIED)
+    options["train"] += _transcripts(gold, weight=TRANSCRIPTS)
+    return options | {"validation": _treebanks(corpora, "dev"), "test": _treebanks(corpora, "test")}
+
+
+def _treebanks(corpora: Path, split: str, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": str(corpora / "labelled" / name / f"{split}.jsonl"),
+            "name": name,
+            "licence": GOLD_LICENCE,
+            "fold": prepare.FOLD,
+            **more,
+        }
+        for name in TREEBANKS
+    ]
+
+
+def _varied(gold: Path, *, weight: float) -> list[dict[str, Any]]:
+    return [
         {
             "path": str(gold / f"{name}.varied.jsonl"),
             "name": f"{name}, varied",
-            "weight": VARIED,
+            "weight": weight,
             "licence": GOLD_LICENCE,
         }
         for name in TREEBANKS
     ]
-    transcripts = [
+
+
+def _transcripts(gold: Path, *, weight: float) -> list[dict[str, Any]]:
+    return [
         {
             "path": str(gold / f"zh_aishell_ner.{script}.jsonl"),
             "name": f"zh_aishell_ner ({script})",
-            "weight": TRANSCRIPTS,
+            "weight": weight,
             "licence": "Apache-2.0",
         }
         for script in prepare.SCRIPTS
     ]
-    return options | {"train": sets["train"] + varied + transcripts, "validation": sets["dev"], "test": sets["test"]}
-
-
-def _gold_file(path: Path, name: str) -> dict[str, Any]:
-    return {"path": str(path), "name": name, "licence": GOLD_LICENCE, "fold": prepare.FOLD}
 
 
 def _options(stage: str, *, fast: bool) -> dict[str, Any]:

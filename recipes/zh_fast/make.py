@@ -19,7 +19,6 @@ import argparse
 import logging
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,6 @@ from lexel.evaluation.verify.claimed_data import Labelled  # noqa: E402
 GOLD_AMONG_TEXT = 10
 """Times an epoch reads the treebank beside the raw text."""
 
-CALIBRATION_SENTENCES = 300
 FAST = {"max_steps": 20, "warmup_steps": 5, "logging_steps": 10, "save_steps": 10}
 
 log = logging.getLogger("recipe")
@@ -77,17 +75,8 @@ def distilling(corpora: Path, sources: dict[str, Any], silver: Path, *, fast: bo
     options: dict[str, Any] = yaml.safe_load((HERE / "distill.yaml").read_text(encoding="utf-8"))
     if fast:
         options |= FAST
-    options["train"] = [
-        {
-            "path": str(silver / f"{name}.{script}.jsonl"),
-            "name": f"{name} ({script})",
-            "weight": source["weight"] / 2,
-            "licence": source["licence"],
-            "layers": [],
-        }
-        for name, source in sources.items()
-        for script in prepare.SCRIPTS
-    ]
+    weights = {name: source["weight"] for name, source in sources.items()}
+    options["train"] = chinese.unlabelled(sources, silver, weights)
     parts = {"train": ("train", {"weight": GOLD_AMONG_TEXT}), "dev": ("validation", {}), "test": ("test", {})}
     for split, (option, more) in parts.items():
         options.setdefault(option, []).extend(
@@ -104,23 +93,11 @@ def distilling(corpora: Path, sources: dict[str, Any], silver: Path, *, fast: bo
 
 
 def quantize(corpora: Path, work: Path) -> None:
-    """Write the folder with the graph in eight bits, unless it is there."""
-    if (work / "quantized").exists():
-        return
-    labelled = corpora / "labelled" / "zh_gsdsimp"
-    texts = [record["text"] for record in prepare.read_labelled(corpora, "zh_gsdsimp", "train")]
-    prepare.write_text(work / "calibration.txt", "".join(f"{text}\n" for text in texts[:CALIBRATION_SENTENCES]))
+    """Write the folder with weights and graph in eight bits, unless it is there."""
     small = work / "small"
     if not small.exists():  # the weights take more room than the graph, and are only read to train on or to export
-        run_quantize(work / "distill", small, "--weights-only")
-    data = ["--calibration", work / "calibration.txt", "--data", labelled / "dev.jsonl"]
-    run_quantize(small, work / "quantized", *data, "--max-drop", "0.5")
-
-
-def run_quantize(folder: Path, out: Path, *options: str | Path) -> None:
-    """Run ``lexel quantize``."""
-    command = [sys.executable, "-m", "lexel", "quantize", folder, out, *options]
-    subprocess.run([*map(str, command)], check=True, env=os.environ | chinese.ALLOCATOR)
+        chinese.run_quantize(work / "distill", small, "--weights-only")
+    chinese.quantize(corpora, small, work / "quantized")
 
 
 def finish(labelled: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where Latin letters, digits or marks of ASCII meet ideographs."""
+"""Where ideographs, letters, digits and marks meet."""
 
 import numpy as np
 import pytest
@@ -6,30 +6,35 @@ import pytest
 from lexel.decoding.script_borders import script_borders
 
 
-def borders(*texts):
+def signs(*texts):
     codes = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
-    return script_borders(codes, np.append(0, np.cumsum([len(text) for text in texts]))).tolist()
+    found = script_borders(codes, np.append(0, np.cumsum([len(text) for text in texts])))
+    return "".join(" +-"[sign] for sign in found.tolist())
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("CEO萨姆", [3]),
-        ("用iPhone15比", [1, 9]),
-        ("ＰＤＦ文件", [3]),
-        ("第６旅", [1, 2]),
-        ("Á的𠀀b", [1, 3]),
-        ("A，的 b-1", []),
-        ("#有奖#//@林：看", [1, 3, 7]),
-        ("かA", []),
-        ("か#", []),
-        ("", []),
-        ("的", []),
+        ("CEO萨姆", " --+ "),
+        ("用iPhone15比", " +-------+"),
+        ("ＰＤＦ文件", " --+ "),
+        ("第６旅", " ++"),
+        ("Á的𠀀b", " + +"),
+        ("Günter说", " -----+"),
+        ("A，的 b-1", " +     "),
+        ("好！http:x", "  +---  "),
+        ("#有奖#//@林：看", " + +   +  "),
+        ("don’t", " --  "),
+        ("５０％", " - "),
+        ("かA", "  "),
+        ("か#", "  "),
+        ("", ""),
+        ("的", " "),
     ],
 )
-def test_a_border_lies_between_latin_digits_or_marks_and_ideographs(text, expected):
-    assert borders(text) == expected
+def test_words_begin_between_kinds_of_characters_and_not_within_letters_and_digits(text, expected):
+    assert signs(text) == expected
 
 
 def test_two_texts_share_no_border():
-    assert borders("的", "A", "的a") == [3]
+    assert signs("的", "A", "的a", "b") == "   + "

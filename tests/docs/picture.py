@@ -17,7 +17,7 @@ import lexel
 from lexel.document import Document, Span, Word
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
-TEXT = "王芳2015年毕业于武汉大学，后来搬到了上海。"
+TEXT = "王小芳2015年毕业于武汉大学，后来搬到了上海。"
 HUES = {"PER": 205, "LOC": 35, "ORG": 140}
 FONT, TAG_FONT, LABEL_FONT = 24, 14, 13
 TEXT_FAMILY = "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"

@@ -34,7 +34,8 @@ def test_the_bundled_encoder_finds_a_sentence_in_the_other_script(vectors: np.nd
     assert (found.rows[:, 0] == np.arange(N)).mean() > 0.95
 
 
-def test_clusters_put_the_two_scripts_of_a_sentence_together(vectors: np.ndarray) -> None:
+def test_clusters_put_the_two_scripts_of_a_sentence_together(twins: list[str]) -> None:
+    vectors = Embedder.load(precision="float32", script="simplified").encode(twins)
     labels = assign_clusters(vectors, n_clusters=20)
     assert (labels[:N] == labels[N:]).mean() > 0.9
     assert len(set(labels.tolist())) == 20

@@ -233,7 +233,7 @@ def describe_models(page: Page, **values: object) -> None:
 def test_the_examples_are_in_a_language_that_the_model_reads(
     page: Page, languages: list[str], script: str | None, begins: str
 ) -> None:
-    assert page.input_value("#text").startswith("王芳")
+    assert page.input_value("#text").startswith("王小芳")
     describe_models(page, languages=languages, script=script)
     assert page.input_value("#text").startswith(begins)
 

@@ -468,11 +468,11 @@ def _value(value: Any) -> str:
 
 
 def _public(value: Any) -> Any:
-    """The same with names of files in place of absolute paths."""
+    """The same with names of files in place of absolute paths, and records without what they leave open."""
     if isinstance(value, str):
         return Path(value).name if Path(value).is_absolute() else value
     if isinstance(value, Mapping):
-        return {key: _public(each) for key, each in value.items()}
+        return {key: _public(each) for key, each in value.items() if each is not None}
     return [_public(each) for each in value] if isinstance(value, list) else value
 
 

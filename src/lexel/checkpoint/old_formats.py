@@ -118,14 +118,16 @@ def _read_tensorflow(path: Path) -> Iterator[tuple[str, StoredTensor]]:
     import h5py
 
     try:
-        with open_regular(path), h5py.File(path, "r") as file:  # h5py's own words for a missing file fill several lines
+        open_regular(path).close()  # h5py's own words for a missing file fill several lines
+    except OSError as cause:
+        raise WeightError(f"{path}: {refused(cause, doing='read')}; expected the weights of a Keras model") from cause
+    try:
+        with h5py.File(path, "r") as file:
             for layer in file.attrs["layer_names"]:
                 group = file[_text(layer)]
                 for name in group.attrs["weight_names"]:
                     yield _text(name), _stored(group[_text(name)][()])
-    except OSError as cause:
-        raise WeightError(f"{path}: {refused(cause, doing='read')}; expected the weights of a Keras model") from cause
-    except (KeyError, ValueError) as cause:
+    except (OSError, KeyError, ValueError) as cause:
         raise WeightError(f"{path}: not the weights of a Keras model ({cause}). Download the file again") from cause
 
 

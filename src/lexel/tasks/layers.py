@@ -247,16 +247,17 @@ class _Decoder:
         return words, layer.calibrated(scores)
 
     def _word_scores(self, layer: LayerHead) -> NDArray[np.float32]:
-        """The scores for words, with the head's bonus for a begin where the script changes, ``[pieces, labels]``."""
+        """The scores for words, with the head's bonus for begins where the script changes, ``[pieces, labels]``."""
         scores, bonus = self._scores(layer), layer.head.tuned.script_border
         if not bonus:
             return scores
-        borders, owner = script_borders(self._chars.codes, self._chars.bounds), self._owner(layer.flow)
+        signs, owner = script_borders(self._chars.codes, self._chars.bounds), self._owner(layer.flow)
+        borders = signs.nonzero()[0]
+        borders = borders[(owner[borders] >= 0) & (owner[borders] != owner[borders - 1])]
         if not len(borders):
             return scores
-        before, after = owner[borders - 1], owner[borders]
-        pieces, scores = after[(after >= 0) & (after != before)], scores.copy()
-        scores[np.ix_(pieces, layer.label_set.begins)] += np.float32(bonus)
+        scores = scores.copy()
+        scores[np.ix_(owner[borders], layer.label_set.begins)] += np.float32(bonus) * signs[borders, None]
         return scores
 
     def _agreed(self, found: WordBegins, words: LayerHead) -> WordBegins:

@@ -1,4 +1,4 @@
-"""A model folder's card, written from what its files say and what a person answers."""
+"""Writes a model folder's card from the facts in its files and the user's answers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lexel.errors import CheckpointError
 
 FORMAT = 1
 MARK = "<!-- Written by lexel card. Change what it says with lexel card FOLDER --set NAME=TEXT. -->"
-"""Stands at the end of each card that was written here; a card without it is a person's work."""
+"""The last line of each card written by Lexel; a card without it was written by a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardResult:
-    """What was written.
+    """A written card.
 
     Attributes:
         path: The card.
@@ -44,18 +44,18 @@ def write_card(
 ) -> CardResult:
     """Write ``README.md`` from the facts in a folder: configs, ``training.json``, ``evaluation.json``, earlier answers.
 
-    Nothing is made up: a section without facts is left out, and facts that are missing are named in the result. The
-    answers are kept in ``card.json``, so that the card can be written again.
+    Nothing is invented: a section without facts is left out, and the result names missing facts. The answers are
+    saved in ``card.json``, so that the card can be written again.
 
     Args:
         folder: A model folder, Lexel's or a plain one.
-        answers: What no file says, as texts or lists: ``licence``, ``language``, ``genres``, ... (see ``questions``).
-        replace_foreign: Write over a card that a person wrote; of that one the metadata stays that is still true.
-        measure: Measure speed and memory, in a process of its own that takes some seconds.
+        answers: Facts that no file contains, as strings or lists: ``licence``, ``language``, ... (see ``questions``).
+        replace_foreign: Overwrite a card that a person wrote; its metadata is kept as far as it is still valid.
+        measure: Measure speed and memory in a separate process, which takes some seconds.
 
     Raises:
-        CheckpointError: If it is not a model folder, a file in it cannot be read, or Lexel did not write its card.
-        OptionError: If an answer is to nothing that a card asks.
+        CheckpointError: If it is not a model folder, a file cannot be read, or the card was not written by Lexel.
+        OptionError: If an answer has an unknown name.
         LabelError: If the model's labels have no meaning.
     """
     folder = Path(folder)
@@ -92,7 +92,7 @@ def _check_card(folder: Path, *, replace_foreign: bool) -> None:
 
 
 def _measured(facts: Facts) -> Speed | None:
-    """How fast the folder's model reads here; the models of other tasks than tagging are not measured."""
+    """The speed of the folder's model on this machine; only tagging models are measured."""
     if not facts.tagging_heads or len(facts.tagging_heads) < len(facts.heads.heads):
         return None
     texts = made_up_texts(facts.folder)

@@ -1,4 +1,4 @@
-"""What a card says of other forms of a model: an eight-bit graph beside the weights, and what a student lost."""
+"""Card sections on other forms of a model: an eight-bit graph next to the weights, and a distilled student."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Values = Mapping[str, Any]
 
 
 def eight_bits(facts: Facts) -> str:
-    """What the quantised graph beside the weights costs."""
+    """The loss of the quantised graph next to the weights."""
     made = facts.heads.quantised
     if made is None or not made.record.get("cost"):
         return ""
@@ -35,7 +35,7 @@ def _kept(record: Values) -> Iterator[str]:
 
 
 def distilled(facts: Facts) -> str:
-    """What a student lost beside its teacher."""
+    """The loss of a student compared with its teacher."""
     path = facts.folder / DISTILLATION
     if not path.is_file():
         return ""
@@ -50,7 +50,7 @@ def distilled(facts: Facts) -> str:
 
 
 def steps(facts: Facts) -> str:
-    """The steps that made it, the first one first, each with what went in."""
+    """The steps that made it, in order, each with its inputs."""
     found = chain_of(facts.folder)
     rows = [
         (
@@ -69,7 +69,7 @@ def steps(facts: Facts) -> str:
 
 
 def _table(cost: Values, names: tuple[str, str]) -> str:
-    """Scores, or where there was no gold changed decisions."""
+    """Scores, or changed decisions if there were no gold labels."""
     if not cost.get("layers"):
         flips = [
             (markdown.text(name), f"{n:.2f}") for name, n in cost["flips"].items() if not name.startswith("hidden.")
@@ -87,7 +87,7 @@ def _table(cost: Values, names: tuple[str, str]) -> str:
 
 
 def _agreement(found: Mapping[str, Values]) -> str:
-    """How far a student's vectors agree with its teacher's, in directions and in what is near to what."""
+    """How far a student's vectors agree with its teacher's, in directions and in nearest neighbours."""
     rows = [
         (
             markdown.text(name),

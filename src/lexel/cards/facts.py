@@ -1,4 +1,4 @@
-"""What a model folder's files say of the model: the facts that a card is written from."""
+"""Collects the facts for a card from the files of a model folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lexel.names import TAGGING
 TRAINING, EVALUATION, ANSWERS, PLOT = "training.json", "evaluation.json", "card.json", "training.svg"
 RELIABILITY_PLOT = "reliability.svg"
 NO_BASE = "none"
-"""The answer that a model was not made from another."""
+"""The answer for a model that was not made from another."""
 ROLES = ("train", "validation", "test")
 
 Values = Mapping[str, Any]
@@ -32,13 +32,13 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """One file of data that the model has to do with.
+    """One data file that was used for the model.
 
     Attributes:
         role: ``train``, ``validation`` or ``test``.
-        name: What it is called.
-        values: What is known of it: ``path``, ``sha256``, ``licence``, ``source`` (whose work it is), counts,
-            languages, scripts.
+        name: Its name.
+            values: The known facts: ``path``, ``sha256``, ``licence``, ``source`` (its authors), counts, languages,
+            scripts.
     """
 
     role: str
@@ -52,7 +52,7 @@ class DataSet:
 
     @property
     def set_name(self) -> str:
-        """Its name without what a recipe adds in parentheses, such as ``(simplified)``."""
+        """Its name without a recipe's remark in parentheses, such as ``(simplified)``."""
         return self.name.partition(" (")[0]
 
     @property
@@ -63,17 +63,17 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known of a model.
+    """All known facts of a model.
 
     Attributes:
         folder: Its folder.
-        config: What ``config.json`` says.
-        heads: Its heads, and what ``lexel.json`` says beside.
+        config: The contents of ``config.json``.
+        heads: Its heads, and the other contents of ``lexel.json``.
         training: ``training.json``; empty without one.
         reports: The reports in ``evaluation.json``.
-        previous: Metadata of the card that it had.
-        answers: What a person says of it.
-        speed: What was measured on this machine.
+        previous: Metadata of its earlier card.
+        answers: The user's answers.
+        speed: The speed measured on this machine.
     """
 
     folder: Path
@@ -86,30 +86,30 @@ class Facts:
     speed: Speed | None = field(default=None)
 
     def answer(self, *names: str) -> str | None:
-        """What a person says, under the first of some names that has an answer."""
+        """The user's answer under the first of several names that has one."""
         return next((self.answers[name] for name in names if self.answers.get(name)), None)
 
     @property
     def name(self) -> str:
-        """What the model is called."""
+        """The model's name."""
         return self.answer("name") or self._folder_name
 
     @property
     def place(self) -> str:
-        """What commands call it: its hub id, or the folder's name."""
+        """Its name in commands: its hub id, or the folder's name."""
         return self.answer("hub_id") or self._folder_name
 
     @property
     def _folder_name(self) -> str:
-        """The folder's name; while training still writes it aside, the name that it will have."""
+        """The folder's name; while training still uses a temporary folder, the final name."""
         name = self.folder.resolve().name
         output = (self.training.get("options") or {}).get("output_dir")
         return Path(output).resolve().name if name.endswith((".partial", ".part")) and output else name
 
     @property
     def base(self) -> Values:
-        """The model that it was made from: ``id``, ``revision``, ``licence``; empty if it was not, or nobody knows."""
-        if self.answer("base") == NO_BASE:  # said by a person: a stage of the same making is not a base
+        """The model that it was made from: ``id``, ``revision``, ``licence``; empty if none is known."""
+        if self.answer("base") == NO_BASE:  # the user's answer: an earlier stage of the same training is not a base
             return {}
         found = dict((self.training.get("base") if self.training else self.heads.base) or {})
         if not found.get("id"):
@@ -128,7 +128,7 @@ class Facts:
 
     @property
     def is_from_scratch(self) -> bool:
-        """Whether its weights are known to begin with random ones."""
+        """Whether it is known to be trained from random weights."""
         return not self.base and (bool(self.training) or self.answer("base") == NO_BASE)
 
     @property
@@ -141,7 +141,7 @@ class Facts:
 
     @cached_property
     def data(self) -> list[DataSet]:
-        """The files of data, those for training first; a licence that a person states is taken."""
+        """The data files, those for training first; a licence given by the user takes precedence."""
         rows = list(_data_rows(self.training, self.reports))
         order = sorted(rows, key=lambda row: ROLES.index(row.role) if row.role in ROLES else len(ROLES))
         return [self._with_answer(row) for row in order]
@@ -171,13 +171,13 @@ class Facts:
 
     @cached_property
     def n_parameters(self) -> int | None:
-        """How many numbers its weights are; ``None`` if they are not in safetensors files."""
+        """The number of its parameters; ``None`` if they are not in safetensors files."""
         said = (self.training.get("model") or {}).get("parameters")
         return said if isinstance(said, int) else _n_stored(self.folder)
 
     @property
     def tasks(self) -> list[str]:
-        """What its heads are for; files of sentence-transformers say how vectors are made without one."""
+        """The tasks of its heads; without heads, files of sentence-transformers define how vectors are made."""
         tasks: list[str] = [head.task for head in self.heads.heads.values()]
         return [*tasks, "embed"] if is_sentence_folder(self.folder) and "embed" not in tasks else tasks
 
@@ -187,26 +187,26 @@ class Facts:
         return [head for head in self.heads.heads.values() if head.task in TAGGING]
 
     def report_name(self, report: Values) -> tuple[str, str | None]:
-        """What the data of a report is called, and which part of a set it is."""
+        """The name of a report's data, and its split."""
         data = report.get("data") or {}
         rows = [row for row in self.data if row.values.get("sha256") == data.get("sha256")]
-        if rows:  # a file may have two roles
+        if rows:  # a file can have two roles
             row = next((row for row in rows if row.role == data.get("role")), rows[0])
             return row.name, row.role
         return data.get("name") or Path(str(data.get("file", "data"))).name, data.get("role")
 
     def report_title(self, report: Values) -> str:
-        """What people call the data of a report, its part said once."""
+        """The readable name of a report's data, with the split named once."""
         name, role = self.report_name(report)
         return name if role is None or role in name.lower().split() else f"{name}, {role}"
 
 
 def gather(folder: Path, *, answers: Values) -> Facts:
-    """Read what a model folder's files say.
+    """Read the facts from a model folder's files.
 
     Args:
         folder: The model.
-        answers: What a person says; it wins over earlier answers (``card.json``) and those given to training.
+        answers: The user's answers; they override earlier answers (``card.json``) and those given to training.
 
     Raises:
         CheckpointError: If it is not a model folder, or one of its files cannot be read.
@@ -228,10 +228,10 @@ def gather(folder: Path, *, answers: Values) -> Facts:
 
 
 def keep(path: Path, values: Values) -> None:
-    """Keep facts in a file of the folder, in place of earlier ones.
+    """Save facts in a file of the folder, replacing earlier ones.
 
     Raises:
-        CheckpointError: If the disk refuses; the earlier file is then unchanged.
+        CheckpointError: If writing fails; the earlier file is then unchanged.
     """
     try:
         write_json(path, values)
@@ -242,7 +242,7 @@ def keep(path: Path, values: Values) -> None:
 
 
 def _data_rows(training: Values, reports: Sequence[Values]) -> Iterator[DataSet]:
-    """The files of training, then those that were only measured on; a file that has two roles is named in both."""
+    """The training files, then those used only for measuring; a file with two roles is listed under both."""
     seen = set()
     for values in training.get("data") or ():
         seen.add(values.get("sha256"))
@@ -260,7 +260,7 @@ def _data_rows(training: Values, reports: Sequence[Values]) -> Iterator[DataSet]
 
 
 def _n_stored(folder: Path) -> int | None:
-    """Numbers in a folder's safetensors files, from their headers alone."""
+    """The number of parameters in a folder's safetensors files, from their headers only."""
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
@@ -274,7 +274,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _texts(values: Values) -> dict[str, str]:
-    """Answers as texts; lists joined by commas."""
+    """Answers as strings; lists are joined by commas."""
     return {key: _joined(value) or "" for key, value in values.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""The card's metadata, in the hub's own types, from the facts."""
+"""The card's metadata from the facts, in the hub's own types."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TAGS = {
     "spans": "named-entity-recognition",
 }
 _KEPT = ("thumbnail", "widget", "co2_eq_emissions", "extra_gated_prompt", "extra_gated_fields")
-"""What an earlier card may say that stays true, whatever the files say."""
+"""Metadata of an earlier card that stays valid, independent of the files."""
 
 
 def build_metadata(facts: Facts) -> ModelCardData:
-    """The front matter: licence, languages, base, data, metrics and the ``model-index`` with every figure."""
+    """The front matter: licence, languages, base, data, metrics, and the ``model-index`` with every figure."""
     from huggingface_hub import ModelCardData
 
     figures = eval_results(facts)
@@ -52,7 +52,7 @@ def build_metadata(facts: Facts) -> ModelCardData:
 
 
 def _licence(facts: Facts) -> dict[str, str | None]:
-    """The hub knows a list of licences; any other is ``other``, with its name and link."""
+    """The hub has a list of licences; any other is ``other``, with a name and a link."""
     if facts.licence is None:
         return {}
     identifier = identifier_of(facts.licence)
@@ -69,7 +69,7 @@ def _pipeline(facts: Facts) -> str | None:
 
 
 def _library(facts: Facts) -> str:
-    """Who loads the folder: transformers, or sentence-transformers, unless Lexel's own layout or reading is needed."""
+    """The library that loads the folder: transformers or sentence-transformers, unless it needs Lexel."""
     heads = facts.heads.heads.values()
     is_ours = facts.heads.pieces == "chars" or any(head.prefix.startswith("heads.") for head in heads)
     theirs = "sentence-transformers" if is_sentence_folder(facts.folder) else "transformers"

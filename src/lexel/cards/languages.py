@@ -1,4 +1,4 @@
-"""Names of languages and scripts by their ISO codes; a code that is not here stands for itself."""
+"""Names of languages and scripts by their ISO codes; an unknown code is its own name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports on data that a person names for a card, and the facts of that data."""
+"""Measures reports for a card on given data, and collects the facts of the data."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """Labelled data to measure on for a card.
+    """Labelled data to measure for a card.
 
     Attributes:
         file: The file.
-        name: What the card calls it; its name without the ending if not given.
+        name: Its name in the card; by default, the file name without the ending.
         licence: Its licence.
-        role: Which part it is.
+        role: Its split.
         fold: A rule that folds its gold tags.
     """
 
@@ -47,20 +47,20 @@ class CardData:
 def add_reports(
     folder: str | Path, sets: Sequence[CardData], *, command: str, sampling: Sampling | None = None
 ) -> list[Mapping[str, Any]]:
-    """Measure a model on data and keep the reports in ``evaluation.json``, in place of earlier ones on the same files.
+    """Measure a model on data and save the reports in ``evaluation.json``, replacing earlier ones on the same files.
 
     Args:
         folder: The model.
         sets: The data.
-        command: What was typed, or the call.
-        sampling: How intervals are made.
+        command: The command line, or the call.
+        sampling: How intervals are computed.
 
     Raises:
-        DataError: If data cannot be read, or has no layer that the model has.
-        LabelError: If the model does not tag, or knows none of the labels.
+        DataError: If data cannot be read, or has no layer of the model.
+        LabelError: If the model does not tag, or has none of the labels.
     """
     tagger = Tagger.load(open_checkpoint(folder, is_own=True), precision="float32")
-    tags_words = "pos" in tagger.layers and "words" not in tagger.layers  # it was trained on words, and finds none
+    tags_words = "pos" in tagger.layers and "words" not in tagger.layers  # trained on given words
     options = EvaluationOptions(sampling=sampling or Sampling(), given_words=tags_words)
     made = [_report(tagger, data, options=options, command=command) for data in sets]
     path = Path(folder) / EVALUATION
@@ -84,7 +84,7 @@ def _report(tagger: Tagger, data: CardData, *, options: EvaluationOptions, comma
 
 @dataclass(slots=True)
 class _Counts:
-    """What a card says of the size of data, counted while it is read."""
+    """The size of data for a card, counted while reading."""
 
     documents: int = 0
     chars: int = 0

@@ -1,4 +1,4 @@
-"""Front matter of a card, and the claims in its ``model-index``."""
+"""Reads a card's front matter, and the claims in its ``model-index``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CARD = "README.md"
 
 
 def read_claims(folder: str | Path) -> list[Claim]:
-    """What a folder's card claims, in its order.
+    """The claims of a folder's card, in order.
 
     Raises:
-        CheckpointError: If there is no card, its front matter cannot be read, or it claims nothing.
+        CheckpointError: If there is no card, its front matter cannot be read, or it has no claims.
     """
     folder = Path(folder)
     path = folder / CARD
@@ -35,10 +35,10 @@ def read_claims(folder: str | Path) -> list[Claim]:
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """The front matter of a folder's card, as it is there; empty without a card or front matter.
+    """The unchanged front matter of a folder's card; empty without a card or front matter.
 
     Raises:
-        CheckpointError: If it is not YAML, or no mapping.
+        CheckpointError: If it is not YAML, or not a mapping.
     """
     path = folder / CARD
     try:
@@ -54,7 +54,7 @@ def parse_metadata(text: str, *, where: str) -> dict[str, Any]:
     """The front matter of a card's text.
 
     Raises:
-        CheckpointError: If it is not YAML, or no mapping.
+        CheckpointError: If it is not YAML, or not a mapping.
     """
     import yaml
 
@@ -96,7 +96,7 @@ def _claim(dataset: Mapping[str, Any], metric: Mapping[str, Any]) -> Claim:
 
 
 def _items(value: Any, name: str, path: Path) -> list[Mapping[str, Any]]:
-    """A list of mappings; one mapping alone counts as a list."""
+    """A list of mappings; a single mapping counts as a list."""
     items = [value] if isinstance(value, Mapping) else [] if value is None else value
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise CheckpointError(f"{path}: {name} is {value!r}; expected a list of entries")

@@ -1,4 +1,4 @@
-"""What a card needs that no file says: asked at the command line, and listed where nobody answers."""
+"""Facts for a card that no file contains: asked at the command line, and listed if unanswered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUESTIONS: Mapping[str, str] = {
     "genres": "Which kinds of text are the data (news, encyclopaedia, speech, ...)?",
     "author": "Who made the model?",
 }
-"""What is asked where nothing is known, by the answer's name."""
+"""The questions about unknown facts, by the answer's name."""
 
 OPTIONAL = (
     "attribution",
@@ -33,10 +33,10 @@ OPTIONAL = (
     "name",
     "notes",
 )
-"""Further answers, never asked for."""
+"""Other answers, never asked for."""
 
 OF_DATA = "licence."
-"""Before a data set's name: the answer that says its licence."""
+"""Prefix of a data set's name: the answer gives its licence."""
 
 
 def asked_of(facts: Facts) -> tuple[str, ...]:
@@ -45,17 +45,17 @@ def asked_of(facts: Facts) -> tuple[str, ...]:
 
 
 def question(name: str) -> str:
-    """What to ask for an answer."""
+    """The question for an answer."""
     if name.startswith(OF_DATA):
         return f"What is the licence of the data {name.removeprefix(OF_DATA)}?"
     return QUESTIONS[name]
 
 
 def check_answers(answers: Mapping[str, object]) -> None:
-    """Refuse answers to what nobody asked.
+    """Reject answers with unknown names.
 
     Raises:
-        OptionError: With the nearest name.
+        OptionError: If a name is unknown; the message suggests the most similar one.
     """
     known = [*QUESTIONS, *OPTIONAL]
     for name in answers:

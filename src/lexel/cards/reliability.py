@@ -1,4 +1,4 @@
-"""Whether a model's scores say how often it is right: the plot of a card, and what is next to it."""
+"""Card section on the calibration of scores: the plot and the text next to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = Mapping[str, Any]
 
 
 def plot_of(facts: Facts) -> str | None:
-    """The plot of the report that says most: of the first test set with entities, else of any set; ``None`` if none."""
+    """The plot of the most informative report: the first test set with entities, else any set; ``None`` without one."""
     reports = [report for report in facts.reports if _measured(report)]
     best = max(
         reports, key=lambda report: (len(_measured(report)), facts.report_name(report)[1] == "test"), default=None
@@ -67,7 +67,7 @@ def _calibrations(facts: Facts) -> Iterator[str]:
 
 
 def _measured(report: Values) -> dict[str, Values]:
-    """Reliability by layer, as far as a report has it."""
+    """Reliability by layer, if a report has it."""
     results = report.get("results") or {}
     found = {layer: (results.get(layer) or {}).get("reliability") for layer in _LAYERS}
     return {layer: values for layer, values in found.items() if values}

@@ -1,4 +1,4 @@
-"""The figures of a card: tables for people, and the same figures as claims that ``lexel verify`` can run again."""
+"""The figures of a card: tables for readers, and the same figures as claims that ``lexel verify`` can measure again."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SPLITS = {"train": "train", "validation": "validation", "test": "test"}
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A row of a report: one thing that was scored.
+    """A row of a report: one scored item.
 
     Attributes:
-        title: What a table calls it.
-        name: What its figures are called after: ``word`` of ``word F1``.
+        title: Its name in tables.
+        name: The name for its figures: ``word`` in ``word F1``.
         scores: Its scores, by ``precision``, ``recall``, ``f1`` or ``accuracy``: ``{"value", "low", "high"}``.
-        args: What tells ``lexel verify`` which figures these are; empty if it cannot run them again.
-        n_gold: How many there are in the data; ``None`` if that is not counted.
+        args: Identifies the figures for ``lexel verify``; empty if it cannot measure them again.
+        n_gold: Their number in the data; ``None`` if it is not counted.
     """
 
     title: str
@@ -47,7 +47,7 @@ class Scored:
 
 
 def scored(report: Values) -> Iterator[Scored]:
-    """The rows of a report: words, tags, entities by both rules; or classes; or answers."""
+    """The rows of a report: words, tags and entities by both rules, or classes, or answers."""
     results = report.get("results") or {}
     if classes := results.get("classes"):
         yield from _classes(classes)
@@ -83,9 +83,9 @@ def _spans(title: str, name: str, score: Values, **args: str) -> Scored:
 
 
 def eval_results(facts: Facts) -> list[EvalResult]:
-    """Every figure of every report, as the hub's own type; values are shares from 0 to 1.
+    """Every figure of every report, in the hub's own type; values are from 0 to 1.
 
-    Without any report, what an earlier card claims stays.
+    Without reports, the claims of an earlier card are kept.
     """
     if not facts.reports:
         return _earlier(facts)
@@ -131,7 +131,7 @@ def _claims(facts: Facts, report: Values) -> Iterator[EvalResult]:
 
 
 def _common_args(report: Values) -> dict[str, Any]:
-    """How the figures were made, as far as it changes them."""
+    """The settings that affect the figures."""
     options = report.get("options") or {}
     is_tagged = not (report.get("results") or {}).get("classes")
     found: dict[str, Any] = {"decode": options.get("decode", "viterbi")} if is_tagged else {}
@@ -153,11 +153,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", name.lower()).strip("-") or "data"
 
 
-# For people ----------------------------------------------------------------------------------------------------------
+# For readers ---------------------------------------------------------------------------------------------------------
 
 
 def result_table(facts: Facts) -> str:
-    """All figures of all reports, per cent, with their intervals."""
+    """All figures of all reports, in per cent, with their intervals."""
     return markdown.table(
         ("data", "part", "what", "precision", "recall", "F1", "95 % of F1", "accuracy", "in gold"),
         [row for report in facts.reports for row in _rows(facts, report)],
@@ -177,7 +177,7 @@ def _rows(facts: Facts, report: Values) -> Iterator[Sequence[str]]:
 
 
 def claim_table(facts: Facts) -> str:
-    """What an earlier card claims, as it has it."""
+    """The claims of an earlier card, unchanged."""
     rows = [
         (markdown.text(claim.dataset_name), claim.dataset_split or "", markdown.text(name), markdown.text(value))
         for claim in _earlier(facts)
@@ -234,7 +234,7 @@ def tag_table(facts: Facts) -> str:
 
 
 def verify_commands(facts: Facts) -> list[str]:
-    """The command that runs each report's figures again."""
+    """The command that measures each report's figures again."""
     files = [Path(str((report.get("data") or {}).get("file", "data"))) for report in facts.reports]
     names = [file.name for file in files]
     are_alike = len(set(names)) < len(set(files))
@@ -245,7 +245,7 @@ def verify_commands(facts: Facts) -> list[str]:
 
 
 def percent(value: float) -> str:
-    """A share as people print scores."""
+    """A share as a percentage."""
     return f"{100 * value:.2f}"
 
 

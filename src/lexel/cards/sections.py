@@ -1,4 +1,4 @@
-"""The sections of a card, each a function from the facts to Markdown; one without facts is empty, and left out."""
+"""The sections of a card, each a function from facts to Markdown; a section without facts is empty and left out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SENTENCES = {"zh": "他在北京工作。", "en": "She lives in New York."}
 
 
 def summary(facts: Facts) -> str:
-    """What the model is, in a paragraph."""
+    """Describes the model in one paragraph."""
     config, parameters = facts.config, facts.n_parameters
     sizes = [f"{config.n_layers} layers of {config.hidden_size:,}", f"{config.vocab_size:,} pieces"]
     sizes += [f"{parameters / 1e6:,.1f} million parameters"] if parameters else []
@@ -54,7 +54,7 @@ def summary(facts: Facts) -> str:
 
 
 def use(facts: Facts) -> str:
-    """Commands and a program that run."""
+    """Commands and a program that run as they are."""
     place, example = facts.place, _example(facts)
     heads = list(facts.heads.heads.values())
     name, text = (json.dumps(value, ensure_ascii=False) for value in (place, example))  # Python with double quotes
@@ -80,7 +80,7 @@ def _prints(facts: Facts) -> Iterator[str]:
 
 
 def _is_plain(facts: Facts) -> bool:
-    """Whether transformers reads the folder as Lexel does."""
+    """Whether transformers reads the folder in the same way as Lexel."""
     prefixes = [head.prefix for head in facts.heads.heads.values()]
     return facts.heads.pieces == "tokenizer" and not any(prefix.startswith("heads.") for prefix in prefixes)
 
@@ -93,7 +93,7 @@ def _example(facts: Facts) -> str:
 
 
 def labels(facts: Facts) -> str:
-    """The label set of each head, with counts and examples where they are known."""
+    """The label set of each head, with counts and examples if they are known."""
     known = _label_rows(facts)
     return markdown.paragraphs(*(_head_labels(head, known.get(head.name) or []) for head in facts.heads.heads.values()))
 
@@ -124,7 +124,7 @@ def _head_labels(head: Head, rows: list[Mapping[str, Any]]) -> str:
 
 
 def intended_use(facts: Facts) -> str:
-    """What it is for, as far as the facts say."""
+    """Its intended use, as far as the facts state it."""
     gives = [_READS[task] for task in facts.tasks]
     languages, genres = language_names(facts.languages), facts.answer("genres")
     if not gives or not (languages or genres):
@@ -135,7 +135,7 @@ def intended_use(facts: Facts) -> str:
 
 
 def limits(facts: Facts) -> str:
-    """What it cannot do, as far as the facts say."""
+    """Its limits, as far as the facts state them."""
     return markdown.paragraphs(markdown.bullets(_limits(facts)), facts.answer("limits"))
 
 
@@ -165,7 +165,7 @@ def _types_of(tags: Sequence[str]) -> list[str]:
 
 
 def _weak_labels(facts: Facts) -> Iterator[str]:
-    """The type that each report finds hardest."""
+    """The type with the lowest score in each report."""
     for report in facts.reports:
         scores = ((report.get("results") or {}).get("entities") or {}).get("lenient", {}).get("by_label", {})
         there = {label: score for label, score in scores.items() if score["n_gold"]}
@@ -177,7 +177,7 @@ def _weak_labels(facts: Facts) -> Iterator[str]:
 
 
 def licence(facts: Facts) -> str:
-    """The licence of the weights and of their sources; a restrictive one is pointed out."""
+    """The licence of the weights and of their sources; restrictive ones are highlighted."""
     own = facts.licence
     lines = [f"**The weights: {markdown.text(own or 'licence not stated')}**{_in_brackets(own)}."]
     if facts.base:
@@ -205,7 +205,7 @@ def _in_brackets(found: str | None) -> str:
 
 
 def _asking(facts: Facts) -> list[tuple[str | None, str]]:
-    """Licences that ask something of a user, with the names of the data under each."""
+    """Licences with conditions for users, with the names of the data under each."""
     by_licence: dict[str | None, list[str]] = {}
     for row in facts.data:
         if demand_of(row.licence) and row.set_name not in by_licence.setdefault(row.licence, []):
@@ -214,7 +214,7 @@ def _asking(facts: Facts) -> list[tuple[str | None, str]]:
 
 
 def data(facts: Facts) -> str:
-    """The files of data: splits, sizes, licences, and checksums."""
+    """The data files: splits, sizes, licences and checksums."""
     if not facts.data:
         return facts.answer("training_data") or ""
     languages = {tuple(row.values.get("languages") or ()) for row in facts.data}
@@ -252,7 +252,7 @@ def _count(row: DataSet, key: str) -> str:
 
 
 def _times_read(rows: list[DataSet]) -> list[str]:
-    """How often an epoch reads each training file; nothing if it reads each of them once."""
+    """How often an epoch reads each training file; empty if it reads each once."""
     weights = [row.values.get("weight") if row.role == "train" else None for row in rows]
     if all(weight in (None, 1) for weight in weights):
         return [""] * len(rows)
@@ -269,7 +269,7 @@ def _file_row(row: DataSet) -> tuple[str, ...]:
 
 
 def training(facts: Facts) -> str:
-    """How it was trained: the command, all options, the table over steps, the plot."""
+    """How it was trained: the command, all options, the table of steps, the plot."""
     made = facts.training
     if not made:
         return ""
@@ -321,7 +321,7 @@ def _best(best: Mapping[str, Any]) -> str:
 
 
 def figures(facts: Facts) -> str:
-    """What it scores, with intervals and both rules for entities."""
+    """Its scores, with intervals and both rules for entities."""
     if not facts.reports:
         claimed = results.claim_table(facts)
         said = "These figures are from the earlier card and were not measured again."
@@ -358,7 +358,7 @@ def _notes(facts: Facts) -> Iterator[str]:
 
 
 def speed(facts: Facts) -> str:
-    """How fast it reads, and in how much memory, on one machine."""
+    """Its speed and memory use on one machine."""
     if (found := facts.speed) is None:
         return ""
     memory = "" if found.peak_bytes is None else f"{found.peak_bytes / 1e6:,.0f} MB"
@@ -375,7 +375,7 @@ def speed(facts: Facts) -> str:
 
 
 def environment(facts: Facts) -> str:
-    """What it was made with."""
+    """The software that made it."""
     found = dict(facts.training.get("environment") or {})
     versions = found.pop("versions", None)
     if isinstance(versions, Mapping):
@@ -387,7 +387,7 @@ def environment(facts: Facts) -> str:
 
 
 def verifying(facts: Facts) -> str:
-    """How to run the figures again."""
+    """How to verify the figures."""
     commands = results.verify_commands(facts)
     if not commands:
         return ""
@@ -396,18 +396,18 @@ def verifying(facts: Facts) -> str:
 
 
 def provenance(facts: Facts) -> str:
-    """Which files hold the facts."""
+    """The files that hold the facts."""
     files = [name for name in (TRAINING, EVALUATION) if (facts.folder / name).is_file()]
     return f"The data of this card is in {_listed([f'[{name}]({name})' for name in files])}." if files else ""
 
 
 def attribution(facts: Facts) -> str:
-    """Whose work is in it."""
+    """The authors of works that it contains."""
     return facts.answer("attribution") or ""
 
 
 def notes(facts: Facts) -> str:
-    """What else a person says."""
+    """Other notes by the author."""
     return facts.answer("notes") or ""
 
 
@@ -418,7 +418,7 @@ def citation(facts: Facts) -> str:
 
 
 def author(facts: Facts) -> str:
-    """Authors, and where to ask."""
+    """Authors and contact."""
     names, contact = facts.answer("author"), facts.answer("contact")
     return markdown.paragraphs(names, f"Questions: {contact}" if contact else None)
 
@@ -444,7 +444,7 @@ SECTIONS: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("Citation", citation),
     ("Authors", author),
 )
-"""Titles and what stands under them, in order."""
+"""Titles and their sections, in order."""
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -462,13 +462,13 @@ def _listed(items: list[str]) -> str:
 
 
 def _value(value: Any) -> str:
-    """A setting as it is written, without the folders of whoever trained."""
+    """A setting in its written form, without the trainer's folders."""
     public = _public(value)
     return public if isinstance(public, str) else json.dumps(public, ensure_ascii=False)
 
 
 def _public(value: Any) -> Any:
-    """The same with names of files in place of absolute paths, and records without what they leave open."""
+    """The same with file names instead of absolute paths, and records without empty values."""
     if isinstance(value, str):
         return Path(value).name if Path(value).is_absolute() else value
     if isinstance(value, Mapping):
@@ -479,7 +479,7 @@ def _public(value: Any) -> Any:
 def _command(said: str) -> str:
     try:
         return shlex.join(map(_public, shlex.split(said)))
-    except ValueError:  # quotes that do not close
+    except ValueError:  # unbalanced quotes
         return said
 
 

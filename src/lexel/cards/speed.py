@@ -1,6 +1,6 @@
-"""How fast a model reads on this machine, and in how much memory: a short run in a process of its own.
+"""Measures a model's speed and memory use on this machine, in a short run in a separate process.
 
-A process of its own, since memory is counted by process, and what trained the model has used far more.
+The process is separate because memory is counted per process, and training has used far more.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from lexel.errors import LexelError
 
 _logger = logging.getLogger("lexel")
 SECONDS = 1.0
-"""About how long reading is measured."""
+"""Approximate duration of the measurement."""
 
 _N_TEXTS, _TEXT_CHARS, _TIMEOUT_S = 200, 40, 300
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was measured.
+    """The measured values.
 
     Attributes:
-        chars_per_second: Characters read in a second, all layers together.
-        texts_per_second: Texts read in a second.
-        load_seconds: Time from the call to a model that is ready.
-        peak_bytes: Most memory that the process had, Python and libraries included; ``None`` where nobody counts it.
+        chars_per_second: Characters per second, with all layers.
+        texts_per_second: Texts per second.
+        load_seconds: Time from the call until the model is ready.
+        peak_bytes: Peak memory of the process, including Python and libraries; ``None`` if the system has no count.
         mean_chars: Mean length of the texts.
-        engine: What computed, its precision, device and threads.
-        texts: Which texts were read.
+        engine: The engine, with its precision, device and threads.
+        texts: A description of the texts.
     """
 
     chars_per_second: float
@@ -50,15 +50,15 @@ class Speed:
 
 
 def measure_speed(folder: Path, texts: Sequence[str], *, of: str) -> Speed | None:
-    """Measure a tagging model in a process of its own.
+    """Measure a tagging model in a separate process.
 
     Args:
         folder: The model.
-        texts: What it reads, over and over.
-        of: What texts these are, for the card.
+        texts: The texts to read repeatedly.
+        of: A description of the texts, for the card.
 
     Returns:
-        What was measured; ``None``, with a warning that says why, if the model cannot be run here.
+        The measured values; ``None``, with a warning that gives the reason, if the model cannot run here.
     """
     if not any(texts):
         return None
@@ -78,7 +78,7 @@ def measure_speed(folder: Path, texts: Sequence[str], *, of: str) -> Speed | Non
 
 
 def made_up_texts(folder: Path) -> list[str]:
-    """Texts of random words of a model's vocabulary, the same each time; none if it cannot be read simply."""
+    """Texts of random words from a model's vocabulary, always the same; empty if the vocabulary is hard to read."""
     words = [word for word in _vocabulary(folder) if word.isalpha()]
     if not words:
         return []
@@ -105,11 +105,11 @@ def _vocabulary(folder: Path) -> list[str]:
         return []
 
 
-# In the process of its own -------------------------------------------------------------------------------------------
+# In the separate process ---------------------------------------------------------------------------------------------
 
 
 def main() -> None:
-    """Measure the model in the folder named first on texts from standard input; print the result as JSON."""
+    """Measure the model in the folder of the first argument on texts from standard input; print the result as JSON."""
     texts = json.load(sys.stdin)
     try:
         print(json.dumps(asdict(_run(sys.argv[1], texts, of=sys.argv[2]))))
@@ -125,7 +125,7 @@ def _run(folder: str, texts: list[str], *, of: str) -> Speed:
     began = perf_counter()
     tagger = Tagger.load(open_checkpoint(folder, is_own=True))
     loaded = perf_counter()
-    for _ in islice(tagger.stream(texts), 64):  # the engine makes itself ready
+    for _ in islice(tagger.stream(texts), 64):  # warm-up
         pass
     start, n_texts = perf_counter(), 0
     while perf_counter() - start < SECONDS:
@@ -138,7 +138,7 @@ def _run(folder: str, texts: list[str], *, of: str) -> Speed:
 
 
 def _peak_bytes() -> int | None:
-    """The most memory of this process; Linux's ``ru_maxrss`` would count the process that started it too."""
+    """Peak memory of this process; Linux's ``ru_maxrss`` would also count the process that started it."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -1,9 +1,10 @@
-"""Documents from files and into files: plain text, segmented text, CoNLL, CoNLL-U, JSON lines, Parquet, HTML, terminal.
+"""Reads and writes documents: plain text, segmented text, CoNLL, CoNLL-U, JSON lines, Parquet, HTML, terminal.
 
-Files of other tools and corpora are in ``annotated`` and ``shapes``.
+The formats of other tools and corpora are in ``annotated`` and ``shapes``.
 
-``read_x(source)`` gives Documents one at a time in constant memory; ``write_x(documents, out)`` writes them, under
-the final name only when whole, and gives back what the format could not hold. ``FORMATS`` is the table of them.
+``read_x(source)`` yields Documents one at a time in constant memory. ``write_x(documents, out)`` writes them and
+returns what the format could not hold; a file gets its final name only when it is complete. ``FORMATS`` lists the
+formats.
 """
 
 from lexel.data.conll import read_conll, write_conll

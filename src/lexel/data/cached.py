@@ -1,7 +1,7 @@
-"""Tables of the ``datasets`` library as its cache keeps them: Arrow files whose schema names the labels.
+"""Reads tables from the cache of the ``datasets`` library: Arrow files whose schema names the labels.
 
-A row has words (``tokens`` or ``words``) and a number for each of them, the index of its tag among the names that the
-schema's metadata has under ``huggingface`` (https://huggingface.co/docs/datasets/about_arrow).
+A row has words (``tokens`` or ``words``) and a number for each word: the index of its tag in the names that the
+schema's metadata lists under ``huggingface`` (https://huggingface.co/docs/datasets/about_arrow).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _POS = ("upos", "pos_tags", "pos")
 
 
 def cache_of_datasets() -> Path:
-    """Where the library keeps its tables, by the variables that it obeys."""
+    """The library's cache folder, from the environment variables that it uses."""
     if chosen := os.environ.get("HF_DATASETS_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -33,7 +33,7 @@ def cache_of_datasets() -> Path:
 
 
 def read_cached(path: str | os.PathLike[str]) -> Iterator[Document]:
-    """Each row as a Document with its words, and with tags and entities where the schema names them.
+    """Reads each row as a Document with words, and with tags and entities if the schema names them.
 
     Raises:
         DataError: If the file is not such a table.
@@ -86,7 +86,7 @@ def _named(values: list[Any], names: list[str] | None) -> list[str]:
 
 
 def _label_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """The names of each column's labels, whatever the list around them is called."""
+    """The label names of each column, whatever the name of the enclosing list type."""
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     found = {}
     for column, feature in features.items():

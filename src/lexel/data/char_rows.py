@@ -1,6 +1,6 @@
-"""CoNLL files with one Chinese character a row (MSRA, Weibo, Resume, People's Daily): their rows are no words.
+"""Detects CoNLL files with one Chinese character per row (MSRA, Weibo, Resume, People's Daily): the rows are not words.
 
-A file like that says nothing of words. Read as words, it would train a model to cut every character off.
+Such a file contains no word boundaries. Read as words, it would train a model to make every character a word.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lexel.names import RowUnit
 UNITS: tuple[RowUnit, ...] = get_args(RowUnit)
 
 _SAMPLE_ROWS = 200
-"""Rows with a Chinese character that are looked at; of real words every second one has several characters."""
+"""Number of rows with a Chinese character to examine; about half of all real words have several characters."""
 _FEWEST_ROWS = 20
-"""A shorter file proves nothing, and its rows are words."""
+"""In a shorter file there is too little evidence, so rows are taken as words."""
 
 _IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _NUMBERED = re.compile(r"(.)\d", re.DOTALL)
@@ -38,13 +38,13 @@ R = TypeVar("R", bound=Rows)
 
 
 def settle_unit(sentences: Iterator[R], *, name: str) -> tuple[RowUnit, Iterator[R]]:
-    """Whether rows are words or characters, by the first of them, and all sentences.
+    """Decides from the first rows whether rows are words or characters; also returns all sentences.
 
-    Rows such as ``科0``, characters with their number in the word, lose the number.
+    In rows such as ``科0`` (a character with its index in the word), the number is removed.
 
     Args:
-        sentences: The sentences; only as many are read ahead as it takes to tell.
-        name: What the log calls the file.
+        sentences: The sentences; only as many as needed for the decision are read ahead.
+        name: The file's name in log messages.
     """
     read: list[R] = []
     words: list[str] = []
@@ -70,7 +70,7 @@ def _may_be_char(word: str) -> bool:
 
 
 def _has_only_tags(sentence: Rows) -> bool:
-    """Whether there are entity tags and nothing that only words have."""
+    """Whether there are entity tags, and no columns that only words have."""
     return "tag" in sentence.columns and "pos" not in sentence.columns
 
 
@@ -81,12 +81,12 @@ def _without_numbers(sentence: R) -> R:
 
 
 def warn_of_chars(name: str) -> None:
-    """Log that a file's rows are not taken for words."""
+    """Log a warning that a file's rows are not read as words."""
     _logger.warning(
         "%s: each row is one character, so there are entities and no words; --unit words reads rows as words", name
     )
 
 
 def blank_between_chars(left: str, right: str) -> str:
-    """The blank between two rows of characters: none, but one between two longer rows of a spaced script."""
+    """The space between two rows of characters: none, except between two longer rows of a script with spaces."""
     return "" if 1 in (len(left), len(right)) else blank_between(left, right)

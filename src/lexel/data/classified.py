@@ -1,13 +1,13 @@
-"""Texts, or pairs of texts, with their classes: JSON lines, and tables with a header.
+"""Reads texts, or pairs of texts, with their classes from JSON lines and tables with a header.
 
     {"text": "很好看", "label": "positive"}
     {"text": "他在北京。", "text_pair": "他在中国。", "label": "entailment"}
     {"text": "便宜，就是慢", "labels": ["price", "speed"]}
 
-In a table (``.tsv``, ``.csv``) the first line names the columns: ``text``, ``text_pair``, and ``label`` with one class
-or ``labels`` with several, set apart by commas. Cells of a ``.tsv`` are taken as they are, quotes included; those of
-a ``.csv`` have RFC 4180's quotes. A label may be a number: for regression a value, else a class of that name.
-fastText's lines (``__label__x text``) are found by their first line.
+In a table (``.tsv``, ``.csv``), the first line names the columns: ``text``, ``text_pair``, and ``label`` with one class
+or ``labels`` with several, separated by commas. Cells of a ``.tsv`` are read literally, quotes included; a ``.csv``
+uses the quotes of RFC 4180. A label may be a number: a value for regression, otherwise a class of that name.
+fastText's lines (``__label__x text``) are detected from the first line.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Classified:
     """A text or a pair, with its classes.
 
     Attributes:
-        text: The text; of a pair the first.
+        text: The text, or the first text of a pair.
         pair: The second text of a pair.
-        labels: Its classes; of a number its spelling; empty if unknown.
-        where: Where it stands, for messages: ``path:line``.
-        id: Its name in the data, if it has one.
+        labels: Its classes (a number as a string); empty if unknown.
+        where: Its place, for messages: ``path:line``.
+        id: Its id in the data, if it has one.
     """
 
     text: str
@@ -51,10 +51,10 @@ class Classified:
 
     @property
     def number(self) -> float:
-        """Its label as a number, for regression.
+        """The label as a number, for regression.
 
         Raises:
-            DataError: If it has none, or several, or one that is not a number.
+            DataError: If there is no label, more than one, or one that is not a number.
         """
         try:
             (label,) = self.labels
@@ -66,7 +66,7 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which keys, or columns, hold what."""
+    """The keys or columns of the text, the pair, the labels and the id."""
 
     text: str = "text"
     pair: str = "text_pair"
@@ -86,18 +86,19 @@ def read_classified(
     labelled: bool = True,
     faults: Faults | None = None,
 ) -> Iterator[Classified]:
-    """Each text or pair, in order; blank lines are skipped, but in plain text, where each is a text.
+    """Reads each text or pair, in order. Blank lines are skipped, except in plain text, where every line is a text.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        format: One of ``FORMATS``; by default what the ending says, or the first line of fastText's; else JSON lines.
-        columns: What the keys or columns are called.
-        labelled: Whether a record without a label is refused, as it is in data to learn from or to score on.
-        faults: What happens at a record that cannot be read; by default it is an error.
+        encoding: The encoding of the input.
+        format: One of ``FORMATS``; by default detected from the ending or a first line in fastText's format; otherwise
+        JSON lines.
+        columns: The names of the keys or columns.
+        labelled: Whether to reject a record without a label, as for data for training or scoring.
+        faults: How to handle a record that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:line`` of a record that is not what it should be.
+        DataError: With ``path:line`` of an invalid record.
     """
     name = name_of(source)
     format = format_of(name) if format is None else format
@@ -119,14 +120,14 @@ def read_classified(
 
 
 def format_of(name: str) -> str:
-    """The format that a file's ending says, whatever it is compressed with; JSON lines for any other.
+    """The format for a file's ending, without that of compression; JSON lines for unknown endings.
 
-    A file that is no table and whose first line begins with a class of fastText's is in that format.
+    A file that is not a table is in fastText's format if its first line begins with such a class.
     """
     format = _BY_ENDING.get(ending_of(name), "jsonl")
     if format in _TABLES or not os.path.isfile(name):
         return format
-    with suppress(DataError):  # whoever reads the file says what is wrong with it
+    with suppress(DataError):  # the reader of the file reports what is wrong with it
         first = next((line for line in LineReader(name) if line.strip()), "")
         return "fasttext" if is_fasttext(first) else format
     return format

@@ -1,10 +1,10 @@
-"""CoNLL columns: a word a line with its tags in columns, a blank line between sentences.
+"""Reads and writes CoNLL columns: one word per line with its tags in columns, and a blank line between sentences.
 
-Every sentence is a Document. The text is that of a ``# text = `` comment where there is one, else the words put
-together by their scripts: no blank next to Chinese, Japanese or Thai, one between others.
+Every sentence is a Document. The text comes from a ``# text = `` comment if there is one. Otherwise the words are
+joined according to their scripts: without a space next to Chinese, Japanese or Thai, and with one between others.
 
-A line is a comment only where it cannot be a row: it says ``# key = value``, or begins with ``#`` and has no tab in
-a file of tabs. So a word ``#`` stays a word.
+A line is a comment only if it cannot be a row: it has the form ``# key = value``, or begins with ``#`` and has no tab
+in a tab-separated file. So a word ``#`` stays a word.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from lexel.names import RowUnit
 
 FORMAT = "CoNLL columns"
 COLUMNS_BY_COUNT = {1: ("word",), 2: ("word", "tag"), 3: ("word", "pos", "tag"), 4: ("word", "pos", "-", "tag")}
-"""What the columns are taken for when nobody says; four are those of CoNLL-2003 (its third holds chunks)."""
+"""The default meaning of the columns by their number; four are those of CoNLL-2003 (the third holds chunks)."""
 _KNOWN_COLUMNS = ("word", "pos", "tag", "-")
 _DOCSTART = "-DOCSTART-"
 _SCHEMES = {".bioes": "BIOES", ".bmes": "BIOES"}
@@ -56,25 +56,25 @@ def read_conll(
     repair: bool = False,
     joiner: str | None = None,
 ) -> Iterator[Document]:
-    """Each sentence as a Document with words and, by the columns, tags and entities.
+    """Reads each sentence as a Document with words and, depending on the columns, tags and entities.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Where columns, comments and ``-DOCSTART-`` lines that are skipped are counted.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
-        columns: What each column is: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (skipped); ``None`` goes by
-            their number (`COLUMNS_BY_COUNT`).
-        separator: The separator of columns; ``None`` is tab if the first row has one, else any run of blanks.
-        scheme: Scheme of the tags: BIO (IOB2), IOB1, IOE1, IOE2, BIOES or BILOU; ``None`` goes by the file's ending:
-            BIOES for ``.bioes`` and ``.bmes``, else BIO.
-        unit: What a row is: ``words``, or ``chars``, which gives Documents without words; ``None`` goes by the first
-            rows: ``chars`` if each is one Chinese character with a tag.
-        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
-        joiner: The text between two words; ``None`` goes by their scripts.
+        encoding: The encoding of the input.
+        losses: Counts skipped columns, comments and ``-DOCSTART-`` lines.
+        faults: How to handle a sentence that cannot be read; an error by default.
+        columns: The meaning of each column: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (skipped); ``None``
+            chooses by their number (`COLUMNS_BY_COUNT`).
+        separator: The column separator; ``None`` means tab if the first row has one, otherwise any run of spaces.
+        scheme: Scheme of the tags: BIO (IOB2), IOB1, IOE1, IOE2, BIOES or BILOU; ``None`` chooses by the file's ending:
+            BIOES for ``.bioes`` and ``.bmes``, otherwise BIO.
+        unit: The unit of a row: ``words``, or ``chars``, which gives Documents without words; ``None`` decides from the
+            first rows: ``chars`` if each is one Chinese character with a tag.
+        repair: Read ill-formed tags by conlleval's rule instead of rejecting them.
+        joiner: The text between two words; ``None`` decides by their scripts.
 
     Raises:
-        DataError: ``path:line`` of a row with too many or too few columns, or of a tag that is not allowed there.
+        DataError: With ``path:line`` of a row with too many or too few columns, or of a tag not allowed there.
         ValueError: If a column's or the scheme's name is unknown.
     """
     names = None if columns is None else check_columns(columns)
@@ -99,7 +99,7 @@ def read_conll(
 
 @dataclass(slots=True)
 class _Layout:
-    """How rows are cut; what the caller left open is settled by the first row."""
+    """How rows are split; options that the caller left open are decided by the first row."""
 
     columns: tuple[str, ...] | None
     separator: str | None
@@ -119,7 +119,7 @@ class _Layout:
         return cells
 
     def comment(self, line: str) -> tuple[str, str] | None:
-        """Key and value if the line is a comment (a key of ``""`` where it says nothing), else ``None``."""
+        """Key and value if the line is a comment (key ``""`` if it has no key), else ``None``."""
         if line[0] != "#":
             return None
         if (match := _COMMENT.fullmatch(line)) and "\t" not in line:
@@ -129,7 +129,7 @@ class _Layout:
 
 @dataclass(slots=True)
 class _Block:
-    """The rows of one sentence, by column, with the line each is on."""
+    """The rows of one sentence, by column, with their line numbers."""
 
     id: str | None = None
     text: str | None = None
@@ -182,7 +182,7 @@ def _take_row(block: _Block, cells: list[str], columns: Sequence[str], lines: Li
 def _document(
     block: _Block, lines: LineReader, *, scheme: str, unit: RowUnit, repair: Losses | None, joiner: str | None
 ) -> Document:
-    """A sentence as a Document; with ``repair``, ill-formed tags are counted there instead of refused."""
+    """A sentence as a Document; with ``repair``, ill-formed tags are counted there instead of rejected."""
     texts, pos, tags = (block.columns.get(name) for name in ("word", "pos", "tag"))
     texts = texts or []
     entities = None
@@ -249,23 +249,23 @@ def write_conll(
     off_words: str = "error",
     comments: bool = False,
 ) -> tuple[Loss, ...]:
-    """Write each document as a sentence: a row a word, and a blank line.
+    """Write each document as a sentence: one row per word, then a blank line.
 
     Args:
         documents: Documents with words (or any with ``unit="chars"``).
         out: A path, ``"-"`` or an open text stream.
-        encoding: How characters are written.
-        columns: What to write: ``word``, ``pos``, ``tag``, ``-`` (as ``_``); ``None`` takes what the first document
-            has.
-        separator: The separator of columns.
+        encoding: The encoding of the output.
+        columns: The columns to write: ``word``, ``pos``, ``tag``, ``-`` (as ``_``); ``None`` takes the layers of the
+            first document.
+        separator: The column separator.
         scheme: Scheme of the tags.
-        unit: ``words``, or ``chars``: a row a character that is not whitespace.
-        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
+        unit: ``words``, or ``chars``: one row per non-whitespace character.
+        off_words: How to handle an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
-        comments: Write ``# sent_id`` and ``# text`` above each sentence, so that names and whitespace survive.
+        comments: Write ``# sent_id`` and ``# text`` above each sentence, which preserves ids and whitespace.
 
     Returns:
-        What CoNLL columns do not hold.
+        What CoNLL columns cannot hold.
 
     Raises:
         DataError: If a document lacks a layer that has a column, or a word cannot be a cell.
@@ -303,7 +303,7 @@ def _columns_of(document: Document) -> tuple[str, ...]:
 def _cells(
     document: Document, tags: list[str], names: Sequence[str], output: TextOutput, separator: str
 ) -> list[list[str]]:
-    """One list a column, each with a cell a word."""
+    """One list per column, each with one cell per word."""
     texts = document.words.texts
     forbidden = re.compile(r"\s") if separator != "\t" or len(names) == 1 else _BREAKS
     cells = {"word": texts, "pos": document.words.pos, "tag": tags if "entities" in document.layers else None}
@@ -334,7 +334,7 @@ def _comments(document: Document, output: TextOutput) -> str:
 
 
 def _in_chars(document: Document, losses: Losses) -> Document:
-    """The same document with every character that is not whitespace for a word."""
+    """The same document with every non-whitespace character as a word."""
     text = document.text
     losses.add("words", len(document.words), format=f"{FORMAT} of characters")
     at = [i for i, char in enumerate(text) if not char.isspace()]

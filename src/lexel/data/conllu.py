@@ -1,19 +1,19 @@
-r"""CoNLL-U, where a sentence is a Document (https://universaldependencies.org/format.html).
+r"""Reads and writes CoNLL-U; each sentence is a Document (https://universaldependencies.org/format.html).
 
 What is read and written:
 
 - FORM and UPOS (or XPOS) are words and tags; ``# sent_id`` is the Document's id; ``# text`` its text, which the
-  words must spell (any whitespace may stand where the words say that some does).
-- ``SpaceAfter=No`` in MISC, and UDPipe's ``SpacesBefore`` and ``SpacesAfter`` with ``\s \t \n \r \p \\``, say what
-  stands between.
-- Entities are tags in MISC, ``Entity=B-PER`` (scheme BIO), on every word where the layer is annotated, ``Entity=O``
-  outside.
+  words must spell (any whitespace is accepted where the words have some between them).
+- ``SpaceAfter=No`` in MISC, and UDPipe's ``SpacesBefore`` and ``SpacesAfter`` with ``\s \t \n \r \p \\``, give the
+  text between words.
+- Entities are tags in MISC, ``Entity=B-PER`` (scheme BIO), on every word if the layer is annotated; ``Entity=O``
+  outside entities.
 - A multiword token (``2-3``) whose parts spell it (do + n't) gives its parts as words; any other (du = de + le) is one
-  word, its tags joined with ``+``. Empty nodes (``2.1``) are skipped.
+  word, with its tags joined by ``+``. Empty nodes (``2.1``) are skipped.
 - ``# text`` holds one line. A text that it cannot hold exactly (with line ends, or whitespace at its ends) is also
-  written as ``# text_json = "..."``, which is read in its place.
+  written as ``# text_json = "..."``, which takes precedence when read.
 
-Lemmas, features and dependencies have no place in a Document; a reader counts them as losses and a writer leaves ``_``.
+A Document does not hold lemmas, features and dependencies: a reader counts them as losses, and a writer writes ``_``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _ID = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})|(\.[0-9]+))?")
 
 
 class _Node(NamedTuple):
-    """One line of a sentence: a word, or a multiword token that lasts to word ``end``."""
+    """One line of a sentence: a word, or a multiword token up to word ``end``."""
 
     line: int
     first: int
@@ -95,17 +95,17 @@ def read_conllu(
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Where everything that a Document does not hold is counted.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
-        pos: Which column the tags are from, ``upos`` or ``xpos``.
+        encoding: The encoding of the input.
+        losses: Counts everything that a Document does not hold.
+        faults: How to handle a sentence that cannot be read; an error by default.
+        pos: The column of the tags, ``upos`` or ``xpos``.
         entity_key: The key of entity tags in MISC.
-        repair: Read ill-formed entity tags by conlleval's rule instead of refusing them.
+        repair: Read ill-formed entity tags by conlleval's rule instead of rejecting them.
         fold: A rule that folds UPOS by XPOS.
 
     Raises:
-        DataError: ``path:line`` of a row that is not CoNLL-U, or of a ``# text`` that the words do not spell.
-        ValueError: If ``pos`` is neither, or is to be folded and not ``upos``.
+        DataError: With ``path:line`` of a row that is not CoNLL-U, or of a ``# text`` that the words do not spell.
+        ValueError: If ``pos`` is neither, or is not ``upos`` although a fold is given.
     """
     if pos not in ("upos", "xpos"):
         raise ValueError(f"pos {pos!r}; expected upos or xpos")
@@ -170,7 +170,7 @@ class _Reading:
             self._lost("comments", 1)
 
     def _take_row(self, line: str, sentence: _Sentence) -> bool:
-        """Add a row to a sentence; gives True."""
+        """Add a row to a sentence; returns True."""
         cells = line.split("\t")
         while len(cells) > _N_COLUMNS and not cells[-1].strip():
             cells.pop()  # tabs at the end of a row
@@ -236,7 +236,7 @@ class _Reading:
         return found
 
     def _text(self, sentence: _Sentence, surface: Sequence[_Surface]) -> tuple[str, list[tuple[int, int]]]:
-        """The sentence's text and where its words stand."""
+        """The sentence's text and the offsets of its words."""
         spelled, spans = _spelled(sentence, surface)
         if "text_json" in sentence.comments:
             line, value = sentence.comments["text_json"]
@@ -301,7 +301,7 @@ def _misc(cell: str) -> dict[str, str]:
 
 
 def _spelled(sentence: _Sentence, surface: Sequence[_Surface]) -> tuple[str, list[tuple[int, int]]]:
-    """The text that the words and their blanks spell, without whitespace before the first and after the last."""
+    """The text that the words and the spaces between them spell, without whitespace at its ends."""
     parts: list[str] = []
     spans: list[tuple[int, int]] = []
     at = 0
@@ -330,7 +330,7 @@ def _unescape(value: str) -> str:
 
 
 def _joints(spans: Sequence[tuple[int, int]]) -> list[bool]:
-    """Does each word but the first begin right where the one before ends?"""
+    """Whether each word except the first begins where the previous one ends."""
     return [end == start for (_, end), (start, _) in pairwise(spans)]
 
 
@@ -343,7 +343,7 @@ def _json_text(value: str) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    """The text as ``# text`` can hold it: each run of whitespace with a line end or tab in it is one blank."""
+    """The text in a form that ``# text`` can hold: each run of whitespace with a line end or tab becomes one space."""
     return re.sub(r"\s*[\t\n\r]\s*", " ", text).strip()
 
 
@@ -360,16 +360,16 @@ def write_conllu(
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open text stream.
-        encoding: How characters are written.
+        encoding: The encoding of the output.
         entity_key: The key of entity tags in MISC.
-        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
+        off_words: How to handle an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
-        What CoNLL-U does not hold (it has no empty sentences).
+        What CoNLL-U cannot hold (it has no empty sentences).
 
     Raises:
-        DataError: If a document has no words, or one that cannot be a cell.
+        DataError: If a document has no words, or has a word that cannot be a cell.
         ValueError: If ``off_words`` is unknown.
     """
     if off_words not in OFF_WORDS:

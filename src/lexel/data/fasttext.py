@@ -1,8 +1,8 @@
-"""fastText's lines: classes in front of a text, each with the prefix ``__label__``.
+"""Reads and writes fastText's lines: classes before a text, each with the prefix ``__label__``.
 
     __label__sauce __label__cheese How much does potato starch affect a cheese sauce recipe?
 
-fastText takes any such word of a line for a class, so those behind or inside of a text are read, too. See
+fastText reads any such word of a line as a class, so those after or inside a text are classes too. See
 https://fasttext.cc/docs/en/supervised-tutorial.html.
 """
 
@@ -38,7 +38,7 @@ def line_of_classes(text: str, labels: Sequence[str], output: TextOutput) -> str
     """The line of a text with its classes.
 
     Raises:
-        DataError: If fastText would read the text or a class otherwise.
+        DataError: If fastText would read the text or a class differently.
     """
     if "\n" in text or text.endswith("\r") or re.search(rf"(?:^|[ \t]){PREFIX}[^ \t]", text):
         raise output.error(
@@ -58,16 +58,16 @@ def is_fasttext(first_line: str) -> bool:
 def read_fasttext(
     source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each line's text as a Document, which holds no classes; `read_classified` reads them.
+    """Reads each line's text as a Document, which holds no classes; `read_classified` reads the classes.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
+        encoding: The encoding of the input.
         losses: Counts the classes.
-        faults: Accepted so that all formats have the same call; every line is a text.
+        faults: Accepted so that all formats have the same signature; every line is a text.
 
     Raises:
-        DataError: ``path:line`` of a byte that is not in the encoding.
+        DataError: With ``path:line`` of a byte that is not in the encoding.
     """
     losses = Losses() if losses is None else losses
     for line in LineReader(source, encoding=encoding):
@@ -80,7 +80,7 @@ def write_fasttext(documents: Iterable[Document], out: Target, /, *, encoding: s
     """Write each document's text as a line without classes.
 
     Returns:
-        The layers that the lines do not hold, with their sizes.
+        The layers that the lines cannot hold, with their sizes.
 
     Raises:
         DataError: If a text has a line end, or a word that would be a class.

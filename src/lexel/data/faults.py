@@ -1,10 +1,10 @@
-"""Records that cannot be read: the first one is an error, or all of them are skipped and counted.
+"""Handles records that cannot be read: stops at the first one, or skips and counts all of them.
 
     faults = Faults("skip")
     documents = list(read_jsonl("dump.jsonl", faults=faults))
     print(faults.count, faults.first)
 
-What is wrong with a whole file (a byte that is not UTF-8, a missing column) is an error in any case.
+A problem of the whole file (a byte that is not UTF-8, a missing column) is always an error.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ T = TypeVar("T")
 
 
 class Faults:
-    """Decides what happens at a record that cannot be read; hand one to a reader, and look at it afterwards.
+    """Decides how to handle a record that cannot be read. Pass one to a reader, then read the counts.
 
     Attributes:
         on_error: ``stop`` at the first such record, ``skip`` all of them, ``repair`` those that can be repaired, or
-            hand all of them to ``aside`` (``file``).
+            pass all of them to ``aside`` (``file``).
         count: How many records were skipped.
-        first: What was wrong with the first of them.
+        first: The error of the first of them.
         n_repaired: How many records were repaired.
-        n_blank: How many blank lines were skipped, in formats where these are no records.
+        n_blank: How many blank lines were skipped, in formats where they are not records.
     """
 
     def __init__(
         self, on_error: OnErrorOrFile = "stop", *, aside: Callable[[Mapping[str, Any]], None] | None = None
     ) -> None:
-        """Start with nothing skipped.
+        """Start with zero counts.
 
         Args:
             on_error: The rule.
-            aside: Takes each bad record with its place and what is wrong with it, by the rule ``file``.
+            aside: Receives each bad record with its place and its error, with the rule ``file``.
 
         Raises:
-            OptionError: If there is no such rule, or nothing takes the bad records.
+            OptionError: If the rule is unknown, or the rule is ``file`` and ``aside`` is missing.
         """
         if on_error not in ON_ERROR:
             raise OptionError(f"on_error is {on_error!r}; expected one of {', '.join(ON_ERROR)}")
@@ -57,14 +57,14 @@ class Faults:
 
     @property
     def repairs(self) -> bool:
-        """Whether a record with an obvious reading is repaired."""
+        """Whether to repair a record whose intended reading is obvious."""
         return self.on_error == "repair"
 
     def take(self, error: DataError) -> None:
         """Count a record that cannot be read.
 
         Raises:
-            DataError: The error itself, if reading stops at it.
+            DataError: The error itself, if the rule is to stop.
         """
         if self.on_error == "stop":
             raise error
@@ -75,7 +75,7 @@ class Faults:
             self._aside({"file": error.file, "number": error.number, "reason": str(error), "record": error.record})
 
     def attempt(self, read: Callable[[], T]) -> T | None:
-        """What a function reads; ``None`` if it raises DataError and the record is skipped."""
+        """The result of a function; ``None`` if it raises DataError and the record is skipped."""
         try:
             return read()
         except DataError as error:
@@ -83,7 +83,7 @@ class Faults:
             return None
 
     def lines(self) -> list[str]:
-        """What was skipped and repaired, for people."""
+        """Describes what was skipped and repaired, for display."""
         said = []
         if self.n_repaired:
             said.append(f"{self.n_repaired:,} record{'s' * (self.n_repaired != 1)} repaired (--on-error repair)")

@@ -1,8 +1,8 @@
-"""Text in and out: numbered lines from a path, standard input or a stream, and files that appear only when whole.
+"""Reads numbered lines from a path, standard input or a stream, and writes files that appear only when complete.
 
-Bytes are decoded here, block by block, so that memory is bounded by the longest line and a byte that does not belong is
-reported with its line and column. Only ``"\\n"`` ends a line (a ``"\\r"`` before it goes with it): never U+2028,
-U+0085, vertical tab or form feed, which are characters of the text.
+Bytes are decoded here block by block, so memory is bounded by the longest line, and an invalid byte is reported with
+its line and column. Only ``"\\n"`` ends a line (a preceding ``"\\r"`` belongs to it). U+2028, U+0085, vertical tab and
+form feed do not: they are characters of the text.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from lexel.errors import DataError
 from lexel.visible import for_terminal_in_style
 
 Source = str | os.PathLike[str] | IO[Any]
-"""What a reader takes: a path, ``"-"`` for standard input, or an open stream."""
+"""The input of a reader: a path, ``"-"`` for standard input, or an open stream."""
 Target = str | os.PathLike[str] | IO[Any]
-"""What a writer takes: a path, ``"-"`` for standard output, or an open text stream."""
+"""The target of a writer: a path, ``"-"`` for standard output, or an open text stream."""
 
 BLOCK_BYTES = 1 << 18
 COMPRESSED_ENDINGS = tuple(PACKINGS)
@@ -34,7 +34,7 @@ _BYTE_STREAMS = (io.RawIOBase, io.BufferedIOBase)
 
 
 def ending_of(path: str | os.PathLike[str]) -> str:
-    """The ending that says a file's format, in lower case; ``.gz``, ``.xz``, ``.bz2`` and ``.zst`` do not matter."""
+    """The ending that determines a file's format, in lower case, without ``.gz``, ``.xz``, ``.bz2`` or ``.zst``."""
     name = os.path.basename(os.fspath(path)).lower()
     for ending in COMPRESSED_ENDINGS:
         name = name.removesuffix(ending)
@@ -42,7 +42,7 @@ def ending_of(path: str | os.PathLike[str]) -> str:
 
 
 def name_of(place: Source, *, standard: str = "<stdin>") -> str:
-    """The name that messages call a source or target by."""
+    """The name of a source or target in messages."""
     if isinstance(place, str | os.PathLike):
         return standard if place == "-" else os.fspath(place)
     name = getattr(place, "name", None)
@@ -50,28 +50,28 @@ def name_of(place: Source, *, standard: str = "<stdin>") -> str:
 
 
 class LineReader:
-    """The lines of a source, numbered from 1, without their ends.
+    """Iterates over the lines of a source, numbered from 1, without line ends.
 
-    A packed path (``.gz``, ``.xz``, ``.bz2``, ``.zst``) is unpacked on the way; a byte order mark at the very start is
-    no part of the first line; a last line without an end counts.
+    A compressed path (``.gz``, ``.xz``, ``.bz2``, ``.zst``) is decompressed while reading. A byte order mark at the
+    start is not part of the first line. A last line without a line end counts as a line.
 
     Attributes:
-        name: What messages call the source.
-        number: Number of the line that was given last.
-        line: The line that was given last.
+        name: The source's name in messages.
+        number: Number of the line returned last.
+        line: The line returned last.
     """
 
     def __init__(self, source: Source, *, encoding: str = "utf-8", first: int = 0, keeps_returns: bool = False) -> None:
-        """Make ready to read; nothing is opened before the first line is asked for.
+        """Prepare to read; nothing is opened before the first line is requested.
 
         Args:
             source: A path, ``"-"`` or an open stream.
-            encoding: How bytes are decoded.
-            first: How many lines of the file come before those of the source, where it is a part of one.
+            encoding: The encoding of the input.
+            first: How many lines of the file come before the source, if the source is a part of a file.
             keeps_returns: Leave the ``"\\r"`` before a ``"\\n"`` at the end of its line.
 
         Raises:
-            DataError: If Python knows no such text encoding.
+            DataError: If the text encoding is unknown to Python.
         """
         self.name: str = name_of(source)
         self.number: int = first
@@ -84,12 +84,12 @@ class LineReader:
         check_encoding(encoding, name=self.name)
 
     def error(self, problem: str, *, line: int | None = None) -> DataError:
-        """An error at the line given last, or at another."""
+        """An error at the line returned last, or at another."""
         number = self.number if line is None else line
         return DataError(f"{self.name}:{number}: {problem}").at(self.name, number, self.line if line is None else None)
 
     def first_sign(self) -> str:
-        """The first character that is not white space, without reading past the block that it stands in."""
+        """The first non-whitespace character, without reading past the block that contains it."""
         ahead: list[str] = []
         blocks = self.text_blocks()
         sign = ""
@@ -101,14 +101,14 @@ class LineReader:
         return sign
 
     def text_blocks(self) -> Iterator[str]:
-        """The text as it is decoded, without a byte order mark; each block once, here or in lines."""
+        """The decoded text without a byte order mark; each block is returned once, here or in lines."""
         if self._blocks is None:
             blocks = self._text_blocks()
             self._blocks = _without_mark(blocks) if self._is_start else blocks
         return self._blocks
 
     def __iter__(self) -> Iterator[str]:
-        begun: list[str] = []  # parts of a line whose end has not come yet
+        begun: list[str] = []  # parts of a line whose end has not been read yet
         try:
             for block in self.text_blocks():
                 first, *others = block.split("\n")
@@ -163,11 +163,11 @@ class LineReader:
 
 
 def open_unpacked(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file to read its bytes, unpacked as its ending says; also the URL of an object store.
+    """Open a file to read its bytes, decompressed according to its ending; also accepts the URL of an object store.
 
     Raises:
         OSError: If it cannot be opened.
-        MissingExtra: If what unpacks it is not installed.
+        MissingExtra: If the library that decompresses it is not installed.
     """
     packing = packing_of(path)
     if is_url(os.fspath(path)):
@@ -177,7 +177,7 @@ def open_unpacked(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def check_encoding(encoding: str, *, name: str) -> None:
-    """Refuse an encoding that Python does not know, or that is none of text.
+    """Reject an encoding that is unknown to Python, or is not a text encoding.
 
     Raises:
         DataError: Naming the encoding.
@@ -199,7 +199,7 @@ def _without_mark(blocks: Iterator[str]) -> Iterator[str]:
 
 
 def _decoded(blocks: Iterator[bytes], *, encoding: str) -> Iterator[str]:
-    """Decode blocks; before an error comes out, so does all the text that stands before it."""
+    """Decode blocks; all the text before an error is returned before the error is raised."""
     decoder = codecs.getincrementaldecoder(encoding)()
     for block in blocks:
         state = decoder.getstate()
@@ -214,13 +214,13 @@ def _decoded(blocks: Iterator[bytes], *, encoding: str) -> Iterator[str]:
 
 
 class TextOutput:
-    """Where a text writer writes: counts lines, and says which character an encoding cannot hold.
+    """The output of a text writer: counts lines, and reports characters that the encoding cannot represent.
 
     Attributes:
-        name: What messages call the target.
-        line: Number of the line that is written next, from 1.
-        encoding: The encoding of what comes out.
-        is_terminal: Whether a person is looking.
+        name: The target's name in messages.
+        line: Number of the next line to be written, from 1.
+        encoding: The encoding of the output.
+        is_terminal: Whether the target is a terminal.
     """
 
     def __init__(self, stream: IO[Any], *, name: str, encoding: str, binary: bool) -> None:
@@ -233,18 +233,18 @@ class TextOutput:
         self._at_start = True
 
     def error(self, problem: str) -> DataError:
-        """An error at the line that would have been written next."""
+        """An error at the next line to be written."""
         return DataError(f"{self.name}:{self.line}: {problem}")
 
     def write(self, text: str) -> None:
         """Write whole lines.
 
         Raises:
-            DataError: If the encoding cannot hold a character (a lone surrogate in UTF-8), or the disk the bytes.
+            DataError: If the encoding cannot represent a character (a lone surrogate in UTF-8), or writing fails.
         """
         if self._at_start and text:
             self._at_start = False
-            if text[0] == "\ufeff":  # readers take one mark off the start; this one is text
+            if text[0] == "\ufeff":  # readers remove one mark from the start; this one is text
                 text = "\ufeff" + text
         if self.is_terminal:
             text = for_terminal_in_style(text)
@@ -272,7 +272,7 @@ class TextOutput:
 
 
 def _encoder(encoding: str) -> Any:
-    """An encoding function that puts a byte order mark only where the codec wants one: at the start."""
+    """An encoding function that writes a byte order mark, if the codec has one, only at the start."""
     if codecs.lookup(encoding).name in ("utf-16", "utf-32", "utf-8-sig"):
         return codecs.getincrementalencoder(encoding)().encode
     return lambda text: text.encode(encoding)
@@ -282,8 +282,8 @@ def _encoder(encoding: str) -> Any:
 def open_output(out: Target, *, encoding: str = "utf-8") -> Iterator[TextOutput]:
     """Open a target for text.
 
-    A path appears under its name only when everything was written and is on the disk; whatever goes wrong before
-    leaves nothing behind. Standard output and open streams get the text as it comes.
+    A path appears under its name only when everything is written and on the disk; a failure before that leaves
+    nothing behind. Standard output and open streams receive the text immediately.
 
     Raises:
         DataError: If the encoding is unknown, or the target cannot be written.
@@ -299,7 +299,7 @@ def open_output(out: Target, *, encoding: str = "utf-8") -> Iterator[TextOutput]
 
 @contextmanager
 def open_binary(out: Target) -> Iterator[BinaryIO]:
-    """Open a target for bytes, with the same promise as `open_output`."""
+    """Open a target for bytes, with the same guarantee as `open_output`."""
     name = name_of(out, standard="<stdout>")
     if not isinstance(out, str | os.PathLike):
         yield cast(BinaryIO, out)
@@ -307,7 +307,7 @@ def open_binary(out: Target) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         with write_errors(name):
             sys.stdout.buffer.flush()
-    elif Path(out).exists() and not Path(out).is_file():  # a device or a pipe cannot be put under its name afterwards
+    elif Path(out).exists() and not Path(out).is_file():  # a device or a pipe cannot be renamed afterwards
         with write_errors(name):
             device = open(out, "wb")  # noqa: SIM115
         with _closing(device, name=name) as stream:
@@ -337,7 +337,7 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _closing(stream: BinaryIO, *, name: str) -> Iterator[BinaryIO]:
-    """Close a stream: an error is raised only if there was none before."""
+    """Close a stream; an error on closing is raised only if there was no earlier one."""
     try:
         yield stream
     except BaseException:
@@ -350,10 +350,10 @@ def _closing(stream: BinaryIO, *, name: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def write_errors(name: str) -> Iterator[None]:
-    """Turn the system's refusal to write into one line.
+    """Turn a system error on writing into a one-line message.
 
     Raises:
-        DataError: For any OSError but a broken pipe.
+        DataError: For any OSError except a broken pipe.
     """
     try:
         yield
@@ -362,7 +362,7 @@ def write_errors(name: str) -> Iterator[None]:
 
 
 def refusal(error: OSError, *, name: str) -> Exception:
-    """What to raise for an OSError; a broken pipe stays what it is, since no one is left to be told."""
+    """The error to raise for an OSError; a broken pipe stays unchanged, since nobody reads the output any more."""
     if isinstance(error, BrokenPipeError):
         return error
     reason = error.strerror or str(error)

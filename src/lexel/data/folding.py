@@ -1,7 +1,7 @@
-"""Gold tags folded by a named rule that looks at a word's second tag (XPOS), while they are read.
+"""Folds gold tags while they are read, by a named rule that uses a word's second tag (XPOS).
 
-Two releases of one treebank may tag the same words by other rules, and a model's figures then hold for one of them
-only. A Document carries one tag a word, so the rule is applied by the reader, the last place that sees both columns:
+Two releases of one treebank may tag the same words by different rules, so a model's figures hold for only one of
+them. A Document has one tag per word, so the reader applies the rule; later code no longer sees both columns:
 ``read_jsonl(..., fold="ud-zh-2.12")``, ``read_conllu(..., fold="ud-zh-2.12")``.
 """
 
@@ -15,11 +15,11 @@ from lexel.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A rule: what a tag becomes, by the tag and the word's XPOS; any other stays as it is.
+    """A rule that replaces a tag, depending on the tag and the word's XPOS; other tags stay unchanged.
 
     Attributes:
-        name: What ``--fold`` and a card call it.
-        description: What it does, in a line.
+        name: Its name for ``--fold`` and in a card.
+        description: What it does, in one line.
         tags: The new tag by ``(tag, xpos)``.
     """
 
@@ -36,7 +36,7 @@ class Fold:
         """The tags of a sentence, folded.
 
         Raises:
-            ValueError: If there are not as many of both.
+            ValueError: If their numbers differ.
         """
         if len(tags) != len(xpos):
             raise ValueError(f"{len(xpos)} XPOS for {len(tags)} tags; expected one per word")
@@ -58,12 +58,12 @@ FOLDS: dict[str, Fold] = {fold.name: fold for fold in _rules()}
 
 
 def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
-    """The rule meant: itself, the one of that name, or one made of ``{tag: {xpos: new tag}}``.
+    """Returns a rule: the given one, the one of that name, or a new one from ``{tag: {xpos: new tag}}``.
 
-    A table that is that of a named rule is that rule.
+    A table that equals that of a named rule gives the named rule.
 
     Raises:
-        DataError: If no rule has the name; the message lists those there are.
+        DataError: If no rule has the name; the message lists the known names.
     """
     if isinstance(fold, Fold):
         return fold
@@ -79,7 +79,7 @@ def fold_of(fold: Fold | str | Mapping[str, Mapping[str, str]]) -> Fold:
 
 
 def fold_for(unknown: Collection[str], *, known: Collection[str]) -> Fold | None:
-    """The named rule that turns a tag which a model does not know into tags that it knows; ``None`` without one."""
+    """The named rule that turns a tag that a model does not know into tags that it knows; ``None`` if there is none."""
     for fold in FOLDS.values():
         if {tag for tag, _ in fold.tags} & set(unknown) and set(fold.tags.values()) <= set(known):
             return fold

@@ -1,4 +1,4 @@
-"""A file that others still write to, read as it grows: ``tail -F`` from its first byte."""
+"""Reads a file while others still write to it, like ``tail -F`` from the first byte."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _READ_BYTES = 1 << 16
 
 
 class GrowingFile(io.RawIOBase):
-    """The whole lines of a file, and then those that are added to it; it never ends.
+    """The complete lines of a file, then those that are added to it; it never ends.
 
-    A line waits for its end, so a writer may stop anywhere, even inside a character. After a file was replaced (a log
-    that was rotated), it is read to its end, then its successor from the start; a last line without an end is ended
-    there. After a file was cut, it is read from the start, and the line that had no end is dropped.
+    A line is returned only when it is complete, so a writer may pause anywhere, even inside a character. If the file is
+    replaced (a rotated log), the old file is read to its end, then the new one from the start; a last line without a
+    line end is ended there. If the file is truncated, it is read from the start, and the incomplete line is dropped.
 
     Attributes:
         name: Its path.
@@ -27,15 +27,15 @@ class GrowingFile(io.RawIOBase):
 
         Args:
             path: The file.
-            encoding: How it is encoded, to tell where a line breaks off inside a character.
+            encoding: Its encoding, to detect a line that breaks off inside a character.
 
         Raises:
             OSError: If it cannot be opened.
         """
         self.name: str = os.fspath(path)
         self._encoding = encoding
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed with this)
-        self._begun: list[bytes] = []  # parts of a line whose end has not come yet
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
+        self._begun: list[bytes] = []  # parts of a line whose end has not been read yet
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -43,7 +43,7 @@ class GrowingFile(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         while not self._ready:
-            is_replaced = self._is_replaced()  # before the read, since its writer may have added a last line
+            is_replaced = self._is_replaced()  # checked before the read, since the writer may have added a last line
             if data := self._file.read(_READ_BYTES):
                 self._take(data)
             elif is_replaced:
@@ -68,7 +68,7 @@ class GrowingFile(io.RawIOBase):
             self._begun.append(data[end:])
 
     def _cut_off(self) -> bytes:
-        """What ends the line that has no end, after a character of which only a part is there is dropped."""
+        """The bytes that end the incomplete line, after an incomplete character is dropped."""
         line = b"".join(self._begun)
         try:
             line.decode(self._encoding)
@@ -78,7 +78,7 @@ class GrowingFile(io.RawIOBase):
         return b"\n" if line else b""
 
     def _is_replaced(self) -> bool:
-        """Whether another file has the name now; one that is gone may come back."""
+        """Whether another file has the name now; a missing file may come back."""
         try:
             there = os.stat(self.name)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The formats by name and by file ending: what reads them, what writes them, and which layers they hold."""
+"""The formats by name and by file ending: their readers, their writers, and the layers they hold."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from lexel.errors import DataError
 
 
 class Reader(Protocol):
-    """Every ``read_x``: documents from a source, in order, one at a time; options of its own come after these."""
+    """The signature of every ``read_x``: documents from a source, in order, one at a time. More options may follow."""
 
     def __call__(
         self,
@@ -60,7 +60,7 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """Every ``write_x``: all documents to a target; gives back what the format could not hold."""
+    """The signature of every ``write_x``: writes all documents to a target; returns what the format could not hold."""
 
     def __call__(
         self, documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8"
@@ -72,16 +72,16 @@ class Format:
     """One row of the table.
 
     Attributes:
-        name: What ``--from`` and ``--to`` call it.
-        reader: Its ``read_x``; ``None`` for formats that are only shown.
+        name: Its name for ``--from`` and ``--to``.
+        reader: Its ``read_x``; ``None`` for formats that are only for display.
         writer: Its ``write_x``.
-        endings: File endings, without those of compression.
-        layers: What it holds beside the text.
-        records: The same format with any other columns; ``None`` where it has none.
-        has_tags: Whether entities are tags of words, so that its reader takes ``repair``.
-        of_whole_words: Whether entities must be of whole words, so that its writer takes ``off_words``.
-        is_binary: Whether it is nothing for a terminal.
-        by_path: Whether a reader needs the path, since a document is several files.
+        endings: File endings, without that of compression.
+        layers: The layers that it holds in addition to the text.
+        records: The same format as records with arbitrary columns; ``None`` if there is none.
+        has_tags: Whether entities are tags of words; the reader then takes ``repair``.
+        of_whole_words: Whether entities must consist of whole words; the writer then takes ``off_words``.
+        is_binary: Whether it is binary and so not for a terminal.
+        by_path: Whether the reader needs the path, because a document consists of several files.
     """
 
     name: str
@@ -106,7 +106,7 @@ def _read_documents(
     columns: RecordColumns | None = None,
     format: str,
 ) -> Iterator[Document]:
-    """The documents of a format of records; what else a record has is counted."""
+    """The documents of a record format; the other fields of a record are counted."""
     losses = Losses() if losses is None else losses
     columns = RecordColumns() if columns is None else columns
     for record in open_records(source, format=format, columns=columns, encoding=encoding, faults=faults):
@@ -160,7 +160,7 @@ FORMATS: dict[str, Format] = {format.name: format for format in _rows()}
 
 
 _FOLDING = {"jsonl": read_jsonl, "conllu": read_conllu}
-"""The formats with a second tag a word, by which tags can be folded."""
+"""The formats with a second tag per word, which allows tags to be folded."""
 
 
 def reader_of(format: Format, *, fold: Fold | str | None = None, columns: RecordColumns | None = None) -> Reader:
@@ -169,10 +169,10 @@ def reader_of(format: Format, *, fold: Fold | str | None = None, columns: Record
     Args:
         format: The format.
         fold: The rule by which it folds tags (see ``folding``).
-        columns: Which columns it reads, if they are not called ``text`` and ``id``.
+        columns: The columns to read, if their names are not ``text`` and ``id``.
 
     Raises:
-        DataError: If the format cannot be read, there is no such rule, or the format has no XPOS.
+        DataError: If the format cannot be read, the rule is unknown, or the format has no XPOS.
     """
     if format.reader is None:
         raise DataError(f"{format.name}: can only be written; expected a format that holds labels, such as jsonl")
@@ -190,7 +190,7 @@ def format_named(name: str) -> Format:
     """The format of that name.
 
     Raises:
-        DataError: Listing the names there are.
+        DataError: If there is none; the message lists the names.
     """
     if name not in FORMATS:
         raise DataError(f"{name!r} is no format; expected one of {', '.join(FORMATS)}")
@@ -201,14 +201,14 @@ _SHAPED_ROWS = (*FORMATS["conll"].endings, *FORMATS["tsv"].endings, *FORMATS["on
 
 
 def format_of_file(path: str | os.PathLike[str], *, option: str = "--from") -> Format:
-    """The format of a file to read: as ``by_ending``, and for rows and folders what they hold.
+    """The format of a file to read, as ``by_ending``; for rows and folders, by their content.
 
     Args:
-        path: The file; a folder of pairs is brat's.
+        path: The file; a folder of pairs is in brat's format.
         option: The option that names the format, for the message.
 
     Raises:
-        DataError: Listing the endings there are.
+        DataError: If the ending is unknown; the message lists the endings.
     """
     if is_brat_folder(path):
         return FORMATS["brat"]
@@ -219,14 +219,14 @@ def format_of_file(path: str | os.PathLike[str], *, option: str = "--from") -> F
 
 
 def by_ending(path: str | os.PathLike[str], *, option: str = "--from") -> Format:
-    """The format that a file's ending says; that of packing after it does not matter.
+    """The format for a file's ending, without that of compression.
 
     Args:
         path: The file.
         option: The option that names the format, for the message.
 
     Raises:
-        DataError: Listing the endings there are.
+        DataError: If the ending is unknown; the message lists the endings.
     """
     ending = ending_of(path)
     for format in FORMATS.values():

@@ -1,4 +1,4 @@
-"""Documents as HTML: words over their tags, entities highlighted; as a page with a legend, or for a notebook."""
+"""Writes documents as HTML, with words over their tags and highlighted entities: as a page, or for a notebook."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from lexel.visible import visible
 HTML_FORMAT = "HTML"
 N_COLOURS = 10
 N_OPEN = 500
-"""Characters of a document that a notebook shows; more are folded."""
+"""The number of characters of a document that a notebook shows; the next ones are folded."""
 N_FOLDED = 20_000
-"""Characters that are folded; more would make a notebook slow, so the rest is counted."""
+"""The maximum number of folded characters; more would make a notebook slow, so only their number is shown."""
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 
 
 class Legend:
-    """Counts for the head of the page, which stands at its end in the file and is moved to the top by its style.
+    """Counts for the head of the page, which is at the end of the file; its style moves it to the top.
 
     Attributes:
         labels: How many entities of each label, in order of their first appearance.
@@ -40,19 +40,19 @@ class Legend:
         self.n_words: int = 0
 
     def add(self, document: Document, entities: Sequence[Span]) -> dict[str, int]:
-        """Count a document; returns the colour of each label so far."""
+        """Count a document; returns the colours of all labels so far."""
         self.labels.update(entity.label for entity in entities)
         self.n_documents, self.n_words = self.n_documents + 1, self.n_words + len(document.words)
         return {label: i % N_COLOURS for i, label in enumerate(self.labels)}
 
 
 class Item(NamedTuple):
-    """A part of a paragraph: text, a word, or the start or end of an element around others.
+    """A part of a paragraph: text, a word, or the start or end of an element that encloses others.
 
     Attributes:
-        kind: ``text``, ``word``, ``entity`` or ``turned`` (words that run against the paragraph); ``end entity`` and
-            ``end turned`` close the element that was opened last.
-        text: What is shown: the characters, the label of an entity, or the direction of turned words.
+        kind: ``text``, ``word``, ``entity`` or ``turned`` (words whose direction differs from the paragraph's);
+            ``end entity`` and ``end turned`` close the element that was opened last.
+        text: The text to show: the characters, the label of an entity, or the direction of turned words.
         pos: The tag under a word, if any.
         colour: The colour of an entity.
         score: The score of an entity.
@@ -66,7 +66,7 @@ class Item(NamedTuple):
 
 
 class Article(NamedTuple):
-    """One document on the page: its name, whether it has words, its base direction, and what is in it."""
+    """One document on the page: its name, whether it has words, its base direction, and its items."""
 
     title: str | None
     kind: str
@@ -77,19 +77,19 @@ class Article(NamedTuple):
 def write_html(
     documents: Iterable[Document], out: Target, *, encoding: str = "utf-8", title: str = "Lexel"
 ) -> tuple[Loss, ...]:
-    """Write one page: words set apart, tags below them, entities highlighted, a legend with counts.
+    """Write one page: separate words with tags below them, highlighted entities, and a legend with counts.
 
-    The page needs nothing from elsewhere, follows the reader's light or dark setting, and copying from it gives the
-    text alone.
+    The page loads nothing from elsewhere and follows the reader's light or dark setting. Copying from it gives only
+    the text.
 
     Args:
         documents: Any documents; those without words show their text.
         out: A path, ``"-"`` or an open text stream.
-        encoding: How characters are written; the page says so in its head.
+        encoding: The encoding of the output; the page declares it in its head.
         title: The title of the page.
 
     Returns:
-        What the page should show and does not: entities that cross another. Those inside of others are shown.
+        What the page leaves out: entities that cross another. Those inside others are shown.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -119,7 +119,7 @@ def write_html(
 
 
 def fragment_of(document: Document) -> str:
-    """A document as HTML for a notebook, without the head of a page: long text is folded.
+    """A document as HTML for a notebook, without the head of a page; long text is folded.
 
     It follows the notebook's light or dark theme.
     """
@@ -145,7 +145,7 @@ def fragment_of(document: Document) -> str:
 
 
 def _cut_near(document: Document, place: int) -> int:
-    """The last place at or before another that lies in no word and no entity; the text's end if it comes first."""
+    """The last place, at or before the given one, that is outside every word and entity; at most the text's end."""
     if place >= len(document.text):
         return len(document.text)
     cut = place
@@ -166,7 +166,7 @@ def _article(document: Document, entities: Sequence[Span], *, colours: dict[str,
 
 
 class _Element(NamedTuple):
-    """An element of the page around a stretch of text."""
+    """An element of the page that encloses a range of text."""
 
     start: int
     end: int
@@ -174,7 +174,7 @@ class _Element(NamedTuple):
 
 
 def _items(document: Document, entities: Sequence[Span], colours: dict[str, int], *, base: str) -> Iterator[Item]:
-    """The parts of a paragraph in order, with the starts and ends of the elements around them."""
+    """The parts of a paragraph in order, with the starts and ends of the elements that enclose them."""
     text, pos = document.text, document.words.pos
     parts = list(cut_into_parts(document, entities))
     elements = [
@@ -199,9 +199,9 @@ def _items(document: Document, entities: Sequence[Span], colours: dict[str, int]
 
 
 def _turned_runs(text: str, parts: Sequence[Part], entities: Sequence[Span], *, base: str) -> list[_Element]:
-    """Elements around words that run against the paragraph, so that they stand in their own order.
+    """Elements that enclose words whose direction differs from the paragraph's, so that they keep their own order.
 
-    A word is a box, and boxes stand in the order of the paragraph whatever is in them: "Joe" and "Biden" would change
+    A word is a box, and boxes follow the order of the paragraph whatever they contain: "Joe" and "Biden" would swap
     places in a Hebrew sentence.
     """
     if not _RIGHT_TO_LEFT.search(text):
@@ -222,7 +222,7 @@ def _turned_runs(text: str, parts: Sequence[Part], entities: Sequence[Span], *, 
 
 
 def _crossed(start: int, end: int, entities: Iterable[Span]) -> list[int]:
-    """Where a run must be cut so that it lies wholly in or wholly around each entity."""
+    """Where a run must be cut so that each part lies inside or encloses each entity."""
     before = {entity.end for entity in entities if entity.start < start < entity.end < end}
     after = {entity.start for entity in entities if start < entity.start < end < entity.end}
     return sorted(before | after)

@@ -1,4 +1,4 @@
-"""JSON values from a stream, one at a time: JSON lines, or one array of any size."""
+"""Reads JSON values from a stream, one at a time: JSON lines, or one array of any size."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lexel.data.files import LineReader
 from lexel.errors import DataError
 
 _SIGNS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},"]', re.DOTALL)
-"""Whole strings, signs outside of strings, and the quote of a string that has not ended."""
+"""Matches complete strings, signs outside strings, and the opening quote of an incomplete string."""
 
 
 class Value(NamedTuple):
     """A JSON value.
 
     Attributes:
-        place: Its line, or in an array its number, from 1.
+        place: Its line, or its number in an array, from 1.
         value: The value.
     """
 
@@ -29,10 +29,10 @@ class Value(NamedTuple):
 
 
 def read_json_values(lines: LineReader, faults: Faults) -> Iterator[Value]:
-    """The values of JSON lines, without blank ones; or the elements of the array that the source begins with.
+    """The values of JSON lines, without blank lines; or the elements of the array at the start of the source.
 
     Raises:
-        DataError: For a line or an element that is not JSON, unless it is skipped; for an array without an end.
+        DataError: For a line or an element that is not JSON, unless it is skipped, and for an array without an end.
     """
     if lines.first_sign() == "[":
         yield from _elements(lines, lines.text_blocks(), faults)
@@ -41,7 +41,7 @@ def read_json_values(lines: LineReader, faults: Faults) -> Iterator[Value]:
 
 
 def read_json_lines(lines: LineReader, faults: Faults) -> Iterator[Value]:
-    """The values of JSON lines, without blank ones.
+    """The values of JSON lines, without blank lines.
 
     Raises:
         DataError: For a line that is not JSON, unless it is skipped.
@@ -72,13 +72,13 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets by the thousand
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, or thousands of nested brackets
         found = "brackets nested too deep" if isinstance(error, RecursionError) else "a number of thousands of digits"
         raise ValueError(f"not a record ({found})") from error
 
 
 def _elements(lines: LineReader, blocks: Iterable[str], faults: Faults) -> Iterator[Value]:
-    """The elements of an array; the text of one element is in memory at a time."""
+    """The elements of an array; only the text of one element is in memory at a time."""
     number = lines.number
     for text in element_texts(blocks, lines.name):
         if text.isspace() or not text:
@@ -95,7 +95,7 @@ def _elements(lines: LineReader, blocks: Iterable[str], faults: Faults) -> Itera
 
 
 def element_texts(blocks: Iterable[str], name: str) -> Iterator[str]:
-    """The texts between the commas of an array; each is followed by one comma, or the last by the bracket.
+    """The texts between the commas of an array; each is followed by a comma, the last by the bracket.
 
     Raises:
         DataError: Naming the file, if the array has no end.
@@ -105,7 +105,7 @@ def element_texts(blocks: Iterable[str], name: str) -> Iterator[str]:
         text += block
         while (found := _SIGNS.search(text, at)) is not None:
             sign = found[0]
-            if sign == '"':  # the string goes on in the next block
+            if sign == '"':  # the string continues in the next block
                 at = found.start()
                 break
             at = found.end()

@@ -1,12 +1,12 @@
-"""JSON lines: one record a line, with every layer as offsets into its text. Nothing that Lexel finds is lost in it.
+"""JSON lines: one record per line, with every layer as offsets into its text. It holds everything that Lexel finds.
 
     {"id": "s1", "text": "他在北京", "words": [[0, 1], [1, 2], [2, 4]], "pos": ["PRON", "ADP", "PROPN"],
      "entities": [[2, 4, "LOC"]], "scores": {"words": [0.99, 0.98, 0.97]}, "offset_unit": "char"}
 
-``null`` is a layer that nobody annotated, ``[]`` one with nothing in it. ``nested`` is next to ``entities`` only
-where a document has this layer: all spans of a span model, those inside of others too. ``offset_unit`` says what the
-offsets count: code points (``char``), UTF-16 units or UTF-8 bytes. Any string that Python can hold is written: lone
-surrogates as ``\\ud8xx``.
+``null`` means that a layer is not annotated, ``[]`` that it is empty. ``nested`` is next to ``entities`` only if a
+document has this layer: all spans of a span model, including those inside others. ``offset_unit`` is the unit of the
+offsets: code points (``char``), UTF-16 units or UTF-8 bytes. Any Python string can be written; lone surrogates become
+``\\ud8xx``.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ def read_jsonl(
     faults: Faults | None = None,
     fold: Fold | str | None = None,
 ) -> Iterator[Document]:
-    """Each record as a Document: one a line, or the elements of one array; blank lines are skipped.
+    """Reads each record as a Document: one per line, or the elements of one array. Blank lines are skipped.
 
     ``words``, ``pos`` (or ``upos``), ``entities``, ``nested``, ``sentences``, ``scores``, ``id`` and ``offset_unit``
-    may be missing; entities may come in any order, and may overlap.
+    may be missing. Entities may be in any order and may overlap.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Where keys that Lexel does not know are counted.
-        faults: What happens at a record that cannot be read; by default it is an error.
+        encoding: The encoding of the input.
+        losses: Counts unknown keys.
+        faults: How to handle a record that cannot be read; an error by default.
         fold: A rule that folds the tags by ``xpos``, a list with one per word.
 
     Raises:
-        DataError: ``path:line`` of a record that is not JSON, or whose parts do not fit its text.
+        DataError: With ``path:line`` of a record that is not JSON, or whose parts do not match its text.
     """
     rule = None if fold is None else fold_of(fold)
     known = {*_KEYS} if rule is None else {*_KEYS, "xpos"}
@@ -83,10 +83,10 @@ def read_jsonl(
 
 
 def document_of_record(record: Any, *, fold: Fold | None = None) -> Document:
-    """A Document from one record, all of it checked; its tags folded by a rule, if one is given.
+    """A Document from one record, fully checked; the tags are folded by a rule, if one is given.
 
     Raises:
-        ValueError: Naming the part that is wrong, as in ``words[3] is [5, 9]; expected ...``.
+        ValueError: If a part is wrong; the message names it, as in ``words[3] is [5, 9]; expected ...``.
     """
     if not isinstance(record, Mapping):
         raise ValueError(f"found a JSON {type(record).__name__}; expected an object with 'text'")
@@ -144,7 +144,7 @@ def _folded(record: Mapping[str, Any], pos: list[str], fold: Fold) -> list[str]:
 
 
 def _spans(key: str, record: Mapping[str, Any], text: str, unit: str, scores: dict[str, Any]) -> Spans | None:
-    """The labelled stretches under a key, in order of their starts; of ``nested``, the longer of two first."""
+    """The labelled ranges under a key, in order of their starts; for ``nested``, longer ones first."""
     items = _typed(record, key, list)
     if items is None:
         return None
@@ -175,7 +175,7 @@ def _sentences(record: Mapping[str, Any], text: str, unit: str) -> Spans | None:
 
 
 def _ordered(key: str, items: Any, text: str, unit: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Offsets of stretches that follow each other, in chars, ``[stretches, 2]``."""
+    """Offsets of ranges that follow each other, in chars, ``[ranges, 2]``."""
     pairs = _named(key, pairs_of, items)
     chars: np.ndarray[Any, np.dtype[np.int64]] = _named(key, lambda pairs: chars_of(pairs, text, unit=unit), pairs)
     _named(key, check_order, chars)
@@ -235,16 +235,16 @@ def write_jsonl(
     Args:
         documents: Any documents.
         out: A path, ``"-"`` or an open text stream.
-        encoding: How characters are written; those that it does not have are written as escapes.
-        offsets: What offsets count: ``char``, ``utf16`` or ``byte``.
+        encoding: The encoding of the output; characters that it lacks are written as escapes.
+        offsets: The unit of offsets: ``char``, ``utf16`` or ``byte``.
 
     Returns:
-        Nothing lost, so an empty tuple; scores are rounded to four decimals.
+        An empty tuple, since nothing is lost; scores are rounded to four decimals.
 
     Raises:
-        DataError: If a text has a high surrogate right before a low one, which JSON reads as one character, or a
-            score is not a number.
-        ValueError: If ``offsets`` is none of the units.
+        DataError: If a text has a high surrogate directly before a low one, which JSON reads as one character, or if
+            a score is not a number.
+        ValueError: If ``offsets`` is not one of the units.
     """
     unit_positions("", offsets)
     with open_output(out, encoding=encoding) as output:
@@ -275,12 +275,12 @@ def _line(document: Document, output: TextOutput, unit: str) -> str:
 
 
 def record_of_document(document: Document, *, unit: str = "char", exact: bool = False) -> dict[str, Any]:
-    """The record that stands for a document, ready for ``json.dumps``.
+    """The record of a document, ready for ``json.dumps``.
 
     Args:
         document: Any document.
-        unit: What offsets count: ``char``, ``utf16`` or ``byte``.
-        exact: Keep all digits of the scores, and the sentences, which files leave out since a rule finds them again.
+        unit: The unit of offsets: ``char``, ``utf16`` or ``byte``.
+        exact: Keep all digits of the scores, and the sentences. Files omit sentences, because a rule finds them again.
     """
     text, layers = document.text, document.layers
     positions = unit_positions(text, unit)
@@ -331,7 +331,7 @@ def _put_scores(
 
 
 def json_line(values: Mapping[str, Any]) -> str:
-    """Values as a line of JSON; a lone surrogate is written as its escape."""
+    """Values as a line of JSON; a lone surrogate is written as an escape."""
     text = json.dumps(values, ensure_ascii=False)
     try:
         text.encode()

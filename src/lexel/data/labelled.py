@@ -1,4 +1,4 @@
-"""Files of labelled data and how to read them: the one place that evaluation, training and cards share.
+"""Opens files of labelled data; evaluation, training and cards share this module.
 
 file = open_labelled("dev.conll", DataOptions(columns=("word", "-", "tag"), scheme="BIOES"))
 for document in file.documents(): ...
@@ -43,22 +43,22 @@ _logger = logging.getLogger("lexel")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:
-    """How a file of labelled data is read; the defaults go by the file's ending and its first row.
+    """Options for reading a file of labelled data; the defaults depend on the file's ending and its first row.
 
     Attributes:
         format: Name of the format.
-        encoding: How bytes are decoded.
-        max_chars: Refuse longer documents.
+        encoding: The encoding of the input.
+        max_chars: Reject longer documents.
         columns: CoNLL columns: ``word``, ``pos``, ``tag`` (of entities) or ``-`` (ignored).
-        separator: What separates CoNLL columns: ``tab``, ``blank``, or the text itself.
+        separator: The separator of CoNLL columns: ``tab``, ``blank``, or the separator itself.
         scheme: Scheme of the tags in CoNLL columns.
-        unit: What a row of CoNLL columns is: ``words`` or ``chars``.
+        unit: The unit of a row of CoNLL columns: ``words`` or ``chars``.
         entity_key: Key of entity tags in CoNLL-U's MISC.
-        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+        repair: Read ill-formed tags by conlleval's rule instead of rejecting them.
         fold: Rule that folds part-of-speech tags by XPOS.
-        on_error: What happens at a record that cannot be read: ``stop``, ``skip`` or ``repair`` (see `Faults`).
+        on_error: How to handle a record that cannot be read: ``stop``, ``skip`` or ``repair`` (see `Faults`).
         text_field: Key or column of the text, in tables, JSON and texts with classes.
-        id_field: Key or column of a record's name.
+        id_field: Key or column of a record's id.
         pair_field: Key or column of a pair's second text.
         label_field: Key or column of the class.
 
@@ -95,12 +95,12 @@ class DataOptions:
         except ValueError as error:
             raise OptionError(str(error)) from error
         check_encoding(self.encoding, name="encoding")
-        if self.on_error != "file":  # whoever reads the file says where bad records go
+        if self.on_error != "file":  # the reader of the file sets where bad records go
             Faults(self.on_error)
 
     @property
     def of_columns(self) -> dict[str, Any]:
-        """The options that only CoNLL columns take, as far as they are given."""
+        """The given options that apply only to CoNLL columns."""
         separator = None if self.separator is None else _SEPARATORS.get(self.separator, self.separator)
         given = {"columns": self.columns, "separator": separator, "scheme": self.scheme, "unit": self.unit}
         return {name: value for name, value in given.items() if value is not None}
@@ -108,7 +108,7 @@ class DataOptions:
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """A file of labelled documents; read it as often as you like.
+    """A file of labelled documents; you can read it any number of times.
 
     Attributes:
         path: Where it is.
@@ -127,11 +127,11 @@ class LabelledFile:
 
         Args:
             source: An open stream to read instead of the path.
-            losses: Counts what the format holds and a Document does not.
-            faults: Counts skipped records, by the rule of the options; without it they are logged at the end.
+            losses: Counts what the format holds but a Document does not.
+            faults: Counts skipped records, with the rule of the options; without it, they are logged at the end.
 
         Raises:
-            DataError: ``path:line`` of a record that cannot be read, or is too long.
+            DataError: With ``path:line`` of a record that cannot be read, or is too long.
         """
         counted = Faults(self.options.on_error) if faults is None else faults
         records = self._reader(source or self.path, encoding=self.options.encoding, losses=losses, faults=counted)
@@ -168,7 +168,7 @@ def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = No
     """Check a file and its options, without reading the file.
 
     Raises:
-        DataError: If there is no such file, or its format holds no labels.
+        DataError: If the file does not exist, or its format holds no labels.
         OptionError: If an option does not apply to its format.
     """
     options = DataOptions() if options is None else options
@@ -189,12 +189,12 @@ def open_labelled(path: str | os.PathLike[str], options: DataOptions | None = No
 
 
 def labelled_format(path: str | os.PathLike[str]) -> Format:
-    """The format of labelled documents: that of the ending, or of another tool where its records have that shape.
+    """The format of labelled documents: that of the ending, or that of another tool if the records have its shape.
 
-    A ``.tsv`` holds CoNLL columns if it is no other tool's.
+    A ``.tsv`` holds CoNLL columns if it is not in another tool's format.
 
     Raises:
-        DataError: Listing the endings there are.
+        DataError: If the ending is unknown; the message lists the endings.
     """
     format = format_of_file(path)
     if format.name == "tsv":
@@ -204,7 +204,7 @@ def labelled_format(path: str | os.PathLike[str]) -> Format:
 
 
 def log_faults(path: str, faults: Faults) -> None:
-    """Log a warning for what was skipped and repaired in a file."""
+    """Log a warning about skipped and repaired records of a file."""
     for line in faults.lines():
         _logger.warning("%s: %s", path, line)
 
@@ -212,7 +212,7 @@ def log_faults(path: str, faults: Faults) -> None:
 def read_labelled_texts(
     path: str, options: DataOptions, *, labelled: bool = True, faults: Faults | None = None
 ) -> Iterator[Classified]:
-    """Texts with their classes, as the options say; see `read_classified`."""
+    """Reads texts with their classes, according to the options; see `read_classified`."""
     counted = Faults(options.on_error) if faults is None else faults
     columns = Columns(options.text_field, options.pair_field, options.label_field)
     yield from read_classified(
@@ -223,7 +223,7 @@ def read_labelled_texts(
 
 
 def read_labelled_questions(path: str, options: DataOptions, *, faults: Faults | None = None) -> Iterator[Question]:
-    """Questions with their answers, as the options say; see `read_questions`."""
+    """Reads questions with their answers, according to the options; see `read_questions`."""
     counted = Faults(options.on_error) if faults is None else faults
     yield from read_questions(path, encoding=options.encoding, faults=counted)
     if faults is None:
@@ -231,7 +231,7 @@ def read_labelled_questions(path: str, options: DataOptions, *, faults: Faults |
 
 
 def check_file(place: str) -> None:
-    """Refuse a path that is neither a file nor a folder of brat's.
+    """Reject a path that is neither a file nor a brat folder.
 
     Raises:
         DataError: If it does not exist, or is standard input.
@@ -251,7 +251,7 @@ def check_file(place: str) -> None:
 
 
 def read_vocabulary(path: str, *, encoding: str = "utf-8") -> tuple[Collection[str], Collection[str] | None]:
-    """The words and the texts of training data; for a list of words (any other text file) the words alone.
+    """The words and the texts of training data; for a word list (any other text file), only the words.
 
     Raises:
         DataError: If the file has no words.
@@ -280,7 +280,7 @@ def read_json_object(path: str, *, option: str, example: str) -> dict[str, Any]:
     Args:
         path: Where it is.
         option: The option that named it, for the message.
-        example: What is expected, for the message.
+        example: An example of the expected object, for the message.
 
     Raises:
         DataError: If the file does not hold an object.

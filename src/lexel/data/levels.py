@@ -1,4 +1,4 @@
-"""Entities that lie in others: ``entities`` holds the outer ones, the layer ``nested`` all of them."""
+"""Splits nested entities into layers: ``entities`` holds the outer ones, ``nested`` all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = tuple[int, int, str]
 
 
 class Levels(NamedTuple):
-    """The entities of a text; ``nested`` is ``None`` where none lies over another, both if nobody looked for any."""
+    """The entities of a text; ``nested`` is ``None`` if none overlap, and both are ``None`` if none were annotated."""
 
     entities: Spans | None
     nested: Spans | None
@@ -26,14 +26,14 @@ def levels_of(text: str, found: Iterable[Row]) -> Levels:
 
 
 def outer_and_inner(document: Document) -> tuple[Spans, Spans]:
-    """The entities of a document that lie in no other, and those that lie over one of these."""
+    """The entities of a document that lie in no other, and those that overlap one of these."""
     rows = sorted(((span.start, span.end, span.label) for span in document.all_entities), key=_outer_first)
     outer, inner = _split(rows)
     return Spans.of(document.text, outer), Spans.of(document.text, inner)
 
 
 def has_entities(document: Document) -> bool:
-    """Whether somebody looked for entities."""
+    """Whether entities were annotated."""
     return bool(document.layers & {"entities", "nested"})
 
 

@@ -1,4 +1,4 @@
-"""Plain text, one document a line: line n in is record n out, and an empty line is an empty document."""
+"""Plain text with one document per line: input line n is output record n, and an empty line is an empty document."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ FORMAT = "plain text"
 def read_lines(
     source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    r"""Each line as a Document without layers, in order and never stripped.
+    r"""Reads each line as a Document without layers, in order and never stripped.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Accepted so that all formats have the same call; plain text has nothing to lose.
+        encoding: The encoding of the input.
+        losses: Accepted so that all formats have the same signature; plain text loses nothing.
         faults: Accepted for the same reason; every line is a text.
 
     Raises:
-        DataError: ``path:line`` of a byte that is not in the encoding.
+        DataError: With ``path:line`` of a byte that is not in the encoding.
     """
     return map(Document, LineReader(source, encoding=encoding))
 
@@ -33,10 +33,10 @@ def write_lines(documents: Iterable[Document], out: Target, *, encoding: str = "
     """Write each document's text as one line.
 
     Returns:
-        The layers that plain text does not hold, with their sizes.
+        The layers that plain text cannot hold, with their sizes.
 
     Raises:
-        DataError: If a text holds a line end, which would make two records of one.
+        DataError: If a text contains a line end, which would split its record in two.
     """
     losses = Losses()
     with open_output(out, encoding=encoding) as output:

@@ -1,8 +1,8 @@
-"""Offsets in the three units of the world, and the checks that offsets from outside must pass.
+"""Converts offsets between three units, and checks offsets from outside.
 
-Inside Lexel an offset counts code points (``char``). JavaScript, Java and C# count UTF-16 units (``utf16``), Go,
-Rust and C count UTF-8 bytes (``byte``). In text without characters beyond the unit's simple range all three agree,
-which is why a mistake between them stays hidden for so long.
+Inside Lexel, offsets count code points (``char``). JavaScript, Java and C# count UTF-16 units (``utf16``); Go, Rust and
+C count UTF-8 bytes (``byte``). All three agree in text without characters beyond the unit's simple range, so a mistake
+can stay hidden for long.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ OFFSET_UNITS: tuple[str, ...] = get_args(OffsetUnit)
 
 
 def unit_positions(text: str, unit: str) -> IntArray | None:
-    """Position of every char and of the text's end in another unit, ``[chars + 1]``; ``None`` where they are the same.
+    """Position of every char and of the text's end in another unit, ``[chars + 1]``; ``None`` if they are the same.
 
-    A lone surrogate is one UTF-16 unit and, as Python's ``surrogatepass`` writes it, three bytes.
+    A lone surrogate is one UTF-16 unit, or three bytes (as Python's ``surrogatepass`` writes it).
 
     Raises:
-        ValueError: If there is no such unit.
+        ValueError: If the unit is unknown.
     """
     if unit not in OFFSET_UNITS:
         raise ValueError(f"offset unit {unit!r}; expected one of {', '.join(OFFSET_UNITS)}")
@@ -40,7 +40,7 @@ def pairs_of(items: Any) -> IntArray:
     """Offsets ``[[start, end], ...]`` from outside as an array ``[spans, 2]``.
 
     Raises:
-        ValueError: Naming the first item that is not a pair of whole numbers.
+        ValueError: If an item is not a pair of integers; the message names the first.
     """
     if not items:
         return np.zeros((0, 2), dtype=np.int64)
@@ -60,7 +60,7 @@ def chars_of(pairs: IntArray, text: str, *, unit: str) -> IntArray:
     """The same spans in chars, ``[spans, 2]``.
 
     Raises:
-        ValueError: Naming the first span that is empty, lies outside of the text, or cuts a character in two.
+        ValueError: If a span is empty, lies outside the text, or cuts a character in two; the message names the first.
     """
     positions = unit_positions(text, unit)
     size = len(text) if positions is None else int(positions[-1])
@@ -83,10 +83,10 @@ def chars_of(pairs: IntArray, text: str, *, unit: str) -> IntArray:
 
 
 def check_order(pairs: IntArray) -> None:
-    """Make sure that words come in order and do not overlap.
+    """Check that words are in order and do not overlap.
 
     Raises:
-        ValueError: Naming the first word that begins before the one before it ends.
+        ValueError: If a word begins before the previous one ends; the message names the first.
     """
     if len(pairs) < 2:
         return

@@ -1,4 +1,4 @@
-"""What a format could not hold, counted while reading or writing, so that nothing is dropped silently."""
+"""Counts what a format could not hold while reading or writing, so that nothing is dropped silently."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from lexel.document import Document
 
 NESTED = "nested entities"
-"""What formats without the layer ``nested`` lose."""
+"""The loss of formats without the layer ``nested``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One kind of thing that did not get through, and how often.
+    """One kind of lost information, with its count.
 
-    ``str(loss)`` is a line for people: ``scores: 120 not held by CoNLL columns``.
+    ``str(loss)`` is a readable line: ``scores: 120 not held by CoNLL columns``.
     """
 
     what: str
@@ -28,14 +28,14 @@ class Loss:
 
 
 class Losses:
-    """Collects losses of one reading or writing; hand one in, and look at it when the documents are through."""
+    """Collects losses while reading or writing. Pass one in, and read it when all documents are done."""
 
     def __init__(self) -> None:
-        """Start with nothing lost."""
+        """Start empty."""
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, what: str, count: int, *, format: str) -> None:
-        """Count something that the format does not hold; zero is not a loss."""
+        """Count something that the format does not hold; a count of zero is ignored."""
         if count:
             self._counts[what, format] += count
 
@@ -46,12 +46,12 @@ class Losses:
         return len(self._counts)
 
     def summary(self) -> tuple[Loss, ...]:
-        """All losses so far, in the order in which they first came up."""
+        """All losses so far, in order of first occurrence."""
         return tuple(self)
 
 
 def n_scores(document: Document) -> int:
-    """How many scores a document carries."""
+    """The number of scores in a document."""
     words = document.words
     layers = (words.scores, words.pos_scores, document.entities.scores, document.nested.scores)
     return sum(len(scores) for scores in layers if scores is not None)

@@ -1,4 +1,4 @@
-"""Packed files, by their last ending: gzip, xz, bzip2 and Zstandard (``lexel[zstd]``)."""
+"""Compressed files, by their last ending: gzip, xz, bzip2 and Zstandard (``lexel[zstd]``)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import Any, BinaryIO, cast
 from lexel.errors import MissingExtra
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
-"""What unpacking raises for a file that is cut short or damaged."""
+"""The errors raised on decompressing a truncated or damaged file."""
 
 _ZSTD_READ_BYTES = 1 << 14
 _ZSTD_WINDOW_BYTES = 1 << 31
-"""The window of ``zstd --long=31``, which large public dumps are packed with."""
+"""The window of ``zstd --long=31``, which is used for large public dumps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How files of one ending are packed.
+    """The compression of files with one ending.
 
     Attributes:
-        unpack: Gives the unpacked bytes of a file: of a path, or of an open file, which stays open when this is closed.
-        pack: Gives a stream that packs into another; closing it does not close the other.
+        unpack: Returns a stream of the decompressed bytes of a path or an open file; closing it leaves the file open.
+        pack: Returns a stream that compresses into another; closing it does not close the other.
     """
 
     unpack: Callable[[str | os.PathLike[str] | BinaryIO], BinaryIO]
@@ -37,7 +37,7 @@ class Packing:
 
 
 def packing_of(path: str | os.PathLike[str]) -> Packing | None:
-    """The packing that a file's ending says."""
+    """The compression for a file's ending."""
     return PACKINGS.get(os.path.splitext(os.fspath(path))[1].lower())
 
 
@@ -50,7 +50,7 @@ def _zstandard() -> Any:
 
 
 class _ZstdReader(io.RawIOBase):
-    """Unpacks all frames of a stream; the library's own reader takes a file that is cut short for a whole one."""
+    """Decompresses all frames of a stream; the library's own reader accepts a truncated file without an error."""
 
     def __init__(self, file: BinaryIO, *, is_own: bool) -> None:
         self._file, self._is_own = file, is_own

@@ -1,12 +1,12 @@
-"""Parquet: the JSON lines record as columns, for tables that databases and data frames read; needs ``lexel[parquet]``.
+"""Parquet: the JSON lines record as columns, for databases and data frames; needs ``lexel[parquet]``.
 
     id           text
     word_starts  word_ends  pos  entity_starts  entity_ends  entity_labels
     word_scores  pos_scores      entity_scores
     nested_starts  nested_ends  nested_labels  nested_scores    (if the first rows have the layer ``nested``)
 
-All but the first two are lists, ``null`` where the layer is absent. What the offsets count stands in the schema's
-metadata under ``lexel.offset_unit``; without it they are code points.
+All but the first two are lists, or ``null`` if the layer is absent. The unit of the offsets is in the schema's metadata
+under ``lexel.offset_unit``; the default is code points.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ _PREFIXES = {"words": "word", "pos": "pos", "entities": "entity", "nested": "nes
 def read_parquet(
     source: Source, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each row as a Document.
+    """Reads each row as a Document.
 
     Args:
-        source: A path or an open binary file; a stream that cannot seek will not do.
-        encoding: Accepted so that all formats have the same call; Parquet is always UTF-8.
-        losses: Where columns that Lexel does not know are counted, once a row.
-        faults: What happens at a row that cannot be read; by default it is an error.
+        source: A path or an open binary file that can seek.
+        encoding: Accepted so that all formats have the same signature; Parquet is always UTF-8.
+        losses: Counts unknown columns, once per row.
+        faults: How to handle a row that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:row`` of a row whose parts do not fit its text, or the path of a file that is not Parquet.
+        DataError: With ``path:row`` of a row whose parts do not match its text, or the path of a non-Parquet file.
         MissingExtra: If pyarrow is not installed.
     """
     name = name_of(source)
@@ -103,12 +103,12 @@ def _document(record: dict[str, Any], unit: str, *, name: str, row: int) -> Docu
 
 
 def unit_of(schema: Any) -> str:
-    """What the offsets of a table count."""
+    """The unit of a table's offsets."""
     return str((schema.metadata or {}).get(_UNIT_KEY, b"char").decode())
 
 
 def with_annotation(row: dict[str, Any], unit: str) -> dict[str, Any]:
-    """A row whose columns of annotation, if it has them, are those of a JSON lines record; other columns stay.
+    """A row with its annotation columns, if any, in the form of a JSON lines record; other columns stay unchanged.
 
     Raises:
         ValueError: If lists that belong together have different lengths.
@@ -153,16 +153,16 @@ def write_parquet(
     Args:
         documents: Any documents.
         out: A path, ``"-"`` or an open binary stream.
-        encoding: Accepted so that all formats have the same call; Parquet is always UTF-8.
-        offsets: What offsets count: ``char``, ``utf16`` or ``byte``.
+        encoding: Accepted so that all formats have the same signature; Parquet is always UTF-8.
+        offsets: The unit of offsets: ``char``, ``utf16`` or ``byte``.
 
     Returns:
-        What is lost: nested entities, if the first group of rows has none. Scores are rounded to four decimals.
+        The losses: nested entities, if the first group of rows has none. Scores are rounded to four decimals.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
         MissingExtra: If pyarrow is not installed.
-        ValueError: If ``offsets`` is none of the units.
+        ValueError: If ``offsets`` is not one of the units.
     """
     unit_positions("", offsets)
     arrow, parquet = load_pyarrow()
@@ -185,14 +185,14 @@ def write_parquet(
 
 @contextmanager
 def table_writer(arrow: Any, parquet: Any, stream: Any, schema: Any) -> Iterator[Any]:
-    """What writes tables of a schema into a stream; nothing is added to it after an error."""
+    """A writer of tables with a schema into a stream; nothing is written after an error."""
     writer = parquet.ParquetWriter(stream, schema, compression="zstd")
     try:
         yield writer
     except BaseException:
         with suppress(
             OSError, ValueError, arrow.ArrowException
-        ):  # it would write its end, later and into a closed file
+        ):  # otherwise it would write the file's end later, into a closed file
             writer.close()
         raise
     with write_errors(name_of(stream)):
@@ -200,7 +200,7 @@ def table_writer(arrow: Any, parquet: Any, stream: Any, schema: Any) -> Iterator
 
 
 def in_groups(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Rows, or columns of records, in the groups that are written."""
+    """Rows, or columns of records, in groups for writing."""
     group: list[dict[str, Any]] = []
     n_chars = 0
     for row in rows:
@@ -214,7 +214,7 @@ def in_groups(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a JSON lines record; other columns stand behind them."""
+    """The columns of a JSON lines record, followed by other columns."""
     words, entities, scores = record.get("words"), record.get("entities"), record.get("scores") or {}
     row = {"id": record.get("id"), "text": record["text"], "pos": record.get("pos")}
     layers = [layer for layer in _PREFIXES if layer != "nested" or "nested" in record]
@@ -232,7 +232,7 @@ def build_table(arrow: Any, rows: list[dict[str, Any]], schema: Any, *, name: st
     """Rows as a table of a schema.
 
     Raises:
-        DataError: Naming a row with a lone surrogate.
+        DataError: If a row has a lone surrogate; the message names the row.
     """
     try:
         return arrow.Table.from_pydict(
@@ -252,7 +252,7 @@ def _has_surrogate(row: dict[str, Any]) -> bool:
 
 
 def annotation_schema(arrow: Any, unit: str, *, has_nested: bool = False) -> Any:
-    """The columns of a record, whose offsets count a unit."""
+    """The columns of a record whose offsets have the given unit."""
     kinds = _LISTS | _NESTED if has_nested else _LISTS
     lists = [(name, arrow.list_(getattr(arrow, kind)())) for name, kind in kinds.items()]
     schema = arrow.schema([("id", arrow.string()), ("text", arrow.string()), *lists])
@@ -263,7 +263,7 @@ def load_pyarrow() -> tuple[Any, Any]:
     """pyarrow and its Parquet part.
 
     Raises:
-        MissingExtra: With the line that installs them.
+        MissingExtra: If they are missing; the message has the command that installs them.
     """
     try:
         import pyarrow
@@ -274,7 +274,7 @@ def load_pyarrow() -> tuple[Any, Any]:
 
 
 def first_line(error: Exception) -> str:
-    """What a library says of an error, without the lines that explain it; what the system says, in its own words."""
+    """The first line of a library's error message; for a system error, the system's own message."""
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,6 +1,6 @@
-"""Where inputs lie: paths of this machine, and URLs of object stores (``s3://bucket/key``), which fsspec reads.
+"""Locations of inputs: local paths, and URLs of object stores (``s3://bucket/key``), which are read through fsspec.
 
-Keys, endpoints and regions come from the environment, as the store's own tools take them (``AWS_ACCESS_KEY_ID``,
+Keys, endpoints and regions come from the environment, as for the store's own tools (``AWS_ACCESS_KEY_ID``,
 ``AWS_ENDPOINT_URL``, ...).
 """
 
@@ -21,19 +21,19 @@ _INSTALLS = {"s3": '"lexel[s3]"', "s3a": '"lexel[s3]"', "gs": "gcsfs", "gcs": "g
 
 
 class Facts(NamedTuple):
-    """What is known of a file before it is read: its size, and when it was changed."""
+    """A file's size and modification time, known before it is read."""
 
     bytes: int
     modified_ns: int
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is the URL of an object store."""
+    """Whether a location is the URL of an object store."""
     return "://" in place
 
 
 def connect(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it; nothing that it lists is remembered.
+    """The file system of a URL, and the path in it; listings are not cached.
 
     Raises:
         MissingExtra: If the library that reads such URLs is not installed.
@@ -58,16 +58,16 @@ def connect(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def store_errors(url: str, *, expected: str) -> Iterator[None]:
-    """Report what an object store refuses as one line. A missing file stays a ``FileNotFoundError``.
+    """Report errors of an object store in one line. A missing file stays a ``FileNotFoundError``.
 
     Raises:
-        DataError: Naming the URL and the reason.
+        DataError: With the URL and the reason.
     """
     try:
         yield
     except (LexelError, FileNotFoundError, FileExistsError, MemoryError):
         raise
-    except Exception as error:  # each library behind fsspec has errors of its own
+    except Exception as error:  # each library behind fsspec has its own errors
         if "PreconditionFailed" in repr(error.__cause__):
             raise FileExistsError(url) from error
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -75,7 +75,7 @@ def store_errors(url: str, *, expected: str) -> Iterator[None]:
 
 
 def expand(places: Sequence[str]) -> list[str]:
-    """Absolute paths and URLs; a URL with ``*``, ``?`` or ``[`` becomes all that it matches, in order.
+    """Absolute paths and URLs; a URL with ``*``, ``?`` or ``[`` is replaced by all matches, in order.
 
     Raises:
         DataError: If a pattern matches nothing.
@@ -97,11 +97,11 @@ def expand(places: Sequence[str]) -> list[str]:
 
 
 def facts_of(place: str) -> Facts:
-    """Size and time of change of a file.
+    """Size and modification time of a file.
 
     Raises:
-        OSError: If it cannot be looked at.
-        DataError: If its store refuses.
+        OSError: If they cannot be read.
+        DataError: If the object store returns an error.
     """
     if not is_url(place):
         status = os.stat(place)
@@ -112,11 +112,11 @@ def facts_of(place: str) -> Facts:
 
 
 def open_place(place: str) -> BinaryIO:
-    """Open a file to read its bytes from any place in it.
+    """Open a file to read its bytes at any position.
 
     Raises:
         OSError: If it cannot be opened.
-        DataError: If its store refuses.
+        DataError: If the object store returns an error.
     """
     if not is_url(place):
         return open_regular(place)
@@ -126,11 +126,11 @@ def open_place(place: str) -> BinaryIO:
 
 
 def exists(place: str) -> bool:
-    """Whether a file is there.
+    """Whether a file exists.
 
     Raises:
-        OSError: If nobody can tell, because its folder may not be looked into.
-        DataError: If its store refuses.
+        OSError: If this cannot be determined, because its folder is not accessible.
+        DataError: If the object store returns an error.
     """
     try:
         facts_of(place)

@@ -1,21 +1,21 @@
-"""Questions about contexts, with the spans that answer them: SQuAD's JSON, and one question a line.
+"""Reads questions about contexts, with the answer spans: SQuAD's JSON, and one question per line.
 
-SQuAD 1.1 and 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), and whatever is written in their shape (CMRC, DRCD,
-MLQA, ...), is one JSON object:
+SQuAD 1.1 and 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), and data sets in their layout (CMRC, DRCD, MLQA,
+...), are one JSON object:
 
     {"data": [{"paragraphs": [{"context": "他在北京。", "qas": [
         {"id": "q1", "question": "他在哪？", "answers": [{"text": "北京", "answer_start": 2}]}]}]}]}
 
-One question a line is a JSON object too. Its answers may be ranges of the context, or SQuAD's objects:
+With one question per line, each is a JSON object. Its answers may be ranges of the context, or SQuAD's objects:
 
     {"id": "q1", "question": "他在哪？", "context": "他在北京。", "answers": [[2, 4]], "offset_unit": "char"}
 
-CMRC 2018 as it was first published is read too; its answers have no offsets, so the first place of each counts:
+CMRC 2018 as first published is also read. Its answers have no offsets, so the first occurrence of each is used:
 
     [{"context_text": "他在北京。", "qas": [{"query_id": "q1", "query_text": "他在哪？", "answers": ["北京"]}]}]
 
-A question with no answers is one that its context does not answer. Every answer is compared with its context; 2 % of
-CMRC's development set stand elsewhere than their offsets say, which ``Faults("repair")`` corrects.
+A question without answers is not answered by its context. Every answer is compared with its context; 2 % of those in
+CMRC's development set are not at their offsets, which ``Faults("repair")`` corrects.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Question:
     """A question about a context.
 
     Attributes:
-        id: Its name in the data, if it has one.
+        id: Its id in the data, if it has one.
         question: The question.
         context: The text that may answer it.
-        answers: Start and end in the context of each answer that counts as right; none if the context does not answer.
-        where: Where it stands, for messages: ``path:line``, or the path and its place in SQuAD's JSON.
+        answers: Start and end in the context of each correct answer; empty if the context does not answer.
+        where: Its place, for messages: ``path:line``, or the path and its place in SQuAD's JSON.
     """
 
     id: str | None
@@ -61,19 +61,19 @@ class Question:
 
 
 def read_questions(source: Source, *, encoding: str = "utf-8", faults: Faults | None = None) -> Iterator[Question]:
-    """Each question, in order.
+    """Reads each question, in order.
 
-    A file of lines is read lazily; SQuAD's JSON is one object, so it is read whole.
+    A file of lines is read lazily; SQuAD's JSON is one object, so it is read at once.
 
     Args:
-        source: A path (also compressed), ``"-"`` or an open stream; which of the two it is, its first line says.
-        encoding: How bytes are decoded.
-        faults: What happens at a question that cannot be read; by default it is an error. With ``repair`` an answer
-            that is not at its offset is taken from the nearest place where it is.
+        source: A path (also compressed), ``"-"`` or an open stream; the first line tells the two formats apart.
+        encoding: The encoding of the input.
+        faults: How to handle a question that cannot be read; an error by default. With ``repair``, an answer that is
+            not at its offset is taken from the nearest place where it occurs.
 
     Raises:
-        DataError: ``path:line``, or the place in SQuAD's JSON, of what is not a question, or of an answer that does
-            not stand at its offset.
+        DataError: With ``path:line``, or the place in SQuAD's JSON, of an invalid question, or of an answer that is
+            not at its offset.
     """
     lines = LineReader(source, encoding=encoding)
     faults = Faults() if faults is None else faults
@@ -90,14 +90,14 @@ def read_questions(source: Source, *, encoding: str = "utf-8", faults: Faults | 
 
 
 def _parsed(line: str) -> Any:
-    """What a line of JSON holds; ``None`` where it is not JSON by itself."""
+    """The value of a line of JSON; ``None`` if the line alone is not JSON."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
 
 
-# One question a line -------------------------------------------------------------------------------------------------
+# One question per line -----------------------------------------------------------------------------------------------
 
 
 def _from_line(line: str, lines: LineReader, faults: Faults) -> Question:
@@ -114,7 +114,7 @@ def _question(record: Mapping[str, Any], context: str, faults: Faults, *, where:
     """A question from its object.
 
     Raises:
-        ValueError: Naming the part that is wrong.
+        ValueError: If a part is wrong; the message names it.
     """
     id = record.get("id")
     if not (id is None or type(id) in (str, int)):
@@ -128,7 +128,7 @@ def _question(record: Mapping[str, Any], context: str, faults: Faults, *, where:
 
 
 def _answers(record: Mapping[str, Any], context: str, *, repair: bool) -> tuple[Spans, int]:
-    """The answers' ranges, and how many of them were repaired."""
+    """The ranges of the answers, and how many were repaired."""
     given = record.get("answers")
     if isinstance(given, dict):  # the columns of Hugging Face's data sets
         given = _rows_of(given)
@@ -154,14 +154,14 @@ def _answers(record: Mapping[str, Any], context: str, *, repair: bool) -> tuple[
 
 
 class _MisplacedError(ValueError):
-    """An answer that does not stand where it says."""
+    """An answer that is not at its offset."""
 
     def __init__(self, text: str, start: int, problem: str) -> None:
         super().__init__(problem)
         self._text, self._start = text, start
 
     def nearest(self, context: str) -> list[tuple[int, int]]:
-        """Its nearest place in the context; nothing if it has none."""
+        """Its nearest occurrence in the context; ``None`` if there is none."""
         starts = [match.start() for match in re.finditer(f"(?={re.escape(self._text)})", context)]
         if not starts:
             return []
@@ -187,7 +187,7 @@ def _ranges(given: list[Any], context: str, *, unit: Any) -> Spans:
 
 
 def _found(answer: Any, context: str, name: str) -> tuple[int, int]:
-    """The range of one of SQuAD's answers, which must stand where it says."""
+    """The range of an answer in SQuAD's form, which must be at its offset."""
     if not isinstance(answer, dict):
         raise ValueError(f"{name} is {answer!r:.40}; expected {{'text': ..., 'answer_start': ...}}")
     text, start = _string(answer, "text", of=f"{name}."), answer.get("answer_start")
@@ -262,7 +262,7 @@ def _placed(record: Mapping[str, Any], context: str, faults: Faults, *, where: s
 
 
 def _of_cmrc(record: Mapping[str, Any], context: str) -> dict[str, Any]:
-    """A question of CMRC's first layout by SQuAD's names, its answers at their first places."""
+    """A question of CMRC's first layout with SQuAD's keys, and each answer at its first occurrence."""
     names = {"query_id": "id", "query_text": "question"}
     renamed = {names.get(key, key): value for key, value in record.items()}
     if isinstance(answers := renamed.get("answers"), list):
@@ -274,7 +274,7 @@ def _of_cmrc(record: Mapping[str, Any], context: str) -> dict[str, Any]:
 
 
 def _items(holder: Mapping[str, Any], key: str, before: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """The objects of a list, each with where it stands."""
+    """The objects of a list, each with its place."""
     items = holder.get(key)
     if not isinstance(items, list):
         raise DataError(f"{before}{key} is {items!r:.40}; expected a list of objects")

@@ -1,7 +1,7 @@
-"""Documents in a terminal: words over their tags, a bar under each entity; and what a terminal and a page share.
+"""Shows documents in a terminal, with words over their tags and a bar under each entity; partly shared with HTML.
 
-Neither is read back. Scores of words and tags are not shown, since a number under every word would hide the text.
-Control characters are shown as their pictures (U+2400 and on), so that a text cannot control the terminal.
+Neither format can be read back. Scores of words and tags are not shown, since a number under every word would distract
+from the text. Control characters are shown as control pictures (U+2400 and on), so a text cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ANSI_COLOURS = (
 
 
 class Part(NamedTuple):
-    """A stretch of text that lies wholly in or out of every word and entity."""
+    """A range of text that lies entirely inside or outside every word and entity."""
 
     start: int
     end: int
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 
 def nested(entities: Iterable[Span]) -> list[Span]:
-    """The entities in order, outer before inner, without those that cross one before them."""
+    """The entities in order, outer before inner, without those that cross an earlier one."""
     kept: list[Span] = []
     open_ends: list[int] = []
     for entity in sorted(entities, key=lambda span: (span.start, -span.end)):
@@ -61,7 +61,7 @@ def nested(entities: Iterable[Span]) -> list[Span]:
 
 
 def cut_into_parts(document: Document, entities: Sequence[Span]) -> Iterator[Part]:
-    """The text cut wherever a word or an entity begins or ends."""
+    """The text, cut where a word or an entity begins or ends."""
     starts, ends = document.words.starts.tolist(), document.words.ends.tolist()
     cuts = {0, len(document.text), *starts, *ends}
     cuts.update(edge for entity in entities for edge in (entity.start, entity.end))
@@ -74,14 +74,14 @@ def cut_into_parts(document: Document, entities: Sequence[Span]) -> Iterator[Par
 
 
 class _Bar(NamedTuple):
-    """An entity over a column, and its label where it begins there."""
+    """An entity over a column, with its label if it begins there."""
 
     entity: int
     label: str = ""
 
 
 class _Cell(NamedTuple):
-    """What is shown in one column: a word over its tag, and the bars under it, of outer entities before inner ones."""
+    """The content of one column: a word over its tag, and the bars of entities under it, outer before inner."""
 
     text: str
     pos: str
@@ -98,17 +98,17 @@ def write_terminal(
     colour: bool | None = None,
     width: int | None = None,
 ) -> tuple[Loss, ...]:
-    """Write words over their tags, and a bar with its label under each entity; inner ones stand below outer ones.
+    """Write words over their tags, and a labelled bar under each entity; inner ones are below outer ones.
 
     Args:
         documents: Any documents; those without words show their text.
         out: ``"-"``, a path or an open text stream.
-        encoding: How characters are written.
-        colour: With colours; ``None`` uses them on a terminal, unless ``NO_COLOR`` is set.
-        width: Columns to use; ``None`` asks the terminal, or takes 80.
+        encoding: The encoding of the output.
+        colour: Whether to use colours; ``None`` uses them on a terminal, unless ``NO_COLOR`` is set.
+        width: Columns to use; ``None`` takes the width of the terminal, or 80.
 
     Returns:
-        What should be shown and is not: entities that cross another.
+        What is left out: entities that cross another.
 
     Raises:
         DataError: If a text has a lone surrogate, or the target cannot be written.
@@ -152,7 +152,7 @@ def _drawn(document: Document, entities: Sequence[Span], console: Console, colou
 
 
 def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator[_Cell]:
-    """A cell a word (or a part of one that is too wide), or a cell a run of text where there are no words."""
+    """One cell per word (or per part of a word that is too wide), or one cell per run of text outside words."""
     from rich.cells import chop_cells
 
     text, pos = document.text, document.words.pos
@@ -179,7 +179,7 @@ def _cells(document: Document, entities: Sequence[Span], width: int) -> Iterator
 
 
 def _runs(text: str, *, split: bool) -> Iterator[tuple[str, int, int]]:
-    """Runs of text, with how many blanks and how many line feeds come after each."""
+    """Runs of text, with the numbers of spaces and line feeds after each."""
     if not split:
         blank = text.isspace()
         yield "" if blank else text.replace("\n", "␊").replace("\t", "␉"), int(blank), text.count("\n") if blank else 0
@@ -197,7 +197,7 @@ def _runs(text: str, *, split: bool) -> Iterator[tuple[str, int, int]]:
 
 
 def _rows(cells: Iterable[_Cell], width: int) -> Iterator[list[tuple[_Cell, int]]]:
-    """Cells with their widths, as many in a row as there is room for."""
+    """Cells with their widths, as many per row as fit."""
     from rich.cells import cell_len
 
     row: list[tuple[_Cell, int]] = []

@@ -1,4 +1,4 @@
-"""Text whose words are set apart by blanks, one document a line: the form of the SIGHAN bakeoffs."""
+"""Text with words separated by spaces, one document per line: the format of the SIGHAN bakeoffs."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ def read_segmented(
     faults: Faults | None = None,
     joiner: str = "",
 ) -> Iterator[Document]:
-    """Each line as a Document with words.
+    """Reads each line as a Document with words.
 
-    Any run of whitespace (a blank, two of them, U+3000) ends a word and is not part of the text: the format does not
-    tell a blank of the writer's from one of the annotator's.
+    Any run of whitespace (a space, two spaces, U+3000) ends a word and is not part of the text, because the format does
+    not distinguish spaces of the text from those of the annotation.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Accepted so that all formats have the same call.
+        encoding: The encoding of the input.
+        losses: Accepted so that all formats have the same signature.
         faults: Accepted for the same reason; every line is a text.
         joiner: The text between two words of the Document: nothing for Chinese, a space for English.
 
     Raises:
-        DataError: ``path:line`` of a byte that is not in the encoding.
+        DataError: With ``path:line`` of a byte that is not in the encoding.
     """
     for line in LineReader(source, encoding=encoding):
         yield words_joined(line.split(), joiner=joiner)
 
 
 def write_segmented(documents: Iterable[Document], out: Target, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
-    """Write each document's words as one line, a blank between two.
+    """Write each document's words as one line, separated by spaces.
 
     Returns:
-        What segmented text does not hold: whitespace of the text, tags, entities, scores.
+        What segmented text cannot hold: whitespace of the text, tags, entities, scores.
 
     Raises:
-        DataError: If a document has no words, a word holds whitespace (a lexicon can make one), or characters are in
-            no word.
+        DataError: If a document has no words, a word contains whitespace (possible with a lexicon), or characters are
+            outside all words.
     """
     losses = Losses()
     with open_output(out, encoding=encoding) as output:

@@ -1,6 +1,6 @@
-"""Entities as one tag a word, and back.
+"""Converts entities to one tag per word, and back.
 
-    scheme   one word   three words        two spans of a type side by side
+    scheme   one word   three words        two adjacent spans of one type
     BIO      B-X        B-X I-X I-X        B-X B-X            (IOB2)
     IOB1     I-X        I-X I-X I-X        I-X B-X
     IOE1     I-X        I-X I-X I-X        E-X I-X
@@ -8,8 +8,8 @@
     BIOES    S-X        B-X I-X E-X        S-X S-X            (IOBES; M- is read as I-, W- as S-)
     BILOU    U-X        B-X I-X L-X        U-X U-X            (BILUO)
 
-Reading is strict: the tags must be the very ones that writing the spans would give. Repair takes any sequence by the
-rule of the conlleval scorer: a span begins at ``B``, ``S``, after an end, or where the type changes.
+Reading is strict: the tags must be exactly those that writing the spans would give. With repair, any sequence is read
+by the rule of the conlleval scorer: a span begins at ``B``, ``S``, after an end, or where the type changes.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _PREFIXES = {"BIO": "BI", "IOB1": "BI", "IOE1": "IE", "IOE2": "IE", "BIOES": "BI
 _ANY_PREFIX = "".join(_ROLES)
 
 ILL_FORMED = "ill-formed tags"
-"""What readers that repair count among the losses."""
+"""The name of repaired tags among a reader's losses."""
 
 WordSpan = tuple[int, int, str]
 """First word, one past the last, label."""
 
 
 class TagError(ValueError):
-    """A tag that cannot stand where it does.
+    """A tag that is not allowed at its place.
 
     Attributes:
-        index: Which tag, counted from 0.
+        index: Index of the tag, from 0.
     """
 
     def __init__(self, index: int, problem: str) -> None:
@@ -59,7 +59,7 @@ def scheme_named(name: str) -> str:
     """One of ``TAG_SCHEMES``, by any of its names.
 
     Raises:
-        ValueError: If there is no such scheme.
+        ValueError: If the scheme is unknown.
     """
     scheme = _ALIASES.get(name.upper(), name.upper())
     if scheme not in TAG_SCHEMES:
@@ -68,11 +68,11 @@ def scheme_named(name: str) -> str:
 
 
 def tags_of_spans(spans: Sequence[WordSpan], *, n_words: int, scheme: str) -> list[str]:
-    """One tag a word.
+    """One tag per word.
 
     Args:
-        spans: Spans in order, none over another.
-        n_words: How many words there are.
+        spans: Spans in order, without overlaps.
+        n_words: The number of words.
         scheme: One of ``TAG_SCHEMES``.
     """
     tags = ["O"] * n_words
@@ -102,16 +102,16 @@ def _roles(size: int, *, scheme: str, touches_before: bool, touches_after: bool)
 
 
 def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> list[WordSpan]:
-    """The spans that a sequence of tags says.
+    """The spans of a sequence of tags.
 
     Args:
-        tags: One tag a word; ``O`` and ``_`` stand outside.
+        tags: One tag per word; ``O`` and ``_`` are outside.
         scheme: One of ``TAG_SCHEMES``.
-        repair: Take sequences that the scheme would not give, of any scheme's tags, by conlleval's rule.
+        repair: Read sequences that are invalid in the scheme, with tags of any scheme, by conlleval's rule.
 
     Raises:
-        TagError: At the first tag that no scheme knows; without ``repair``, that this scheme does not know, or that
-            cannot stand there.
+        TagError: At the first tag that no scheme has; without ``repair``, also at one that this scheme does not have,
+            or that is not allowed there.
     """
     prefixes = _ANY_PREFIX if repair else _PREFIXES[scheme]
     read = [_tag(tag, index=i, scheme=scheme, prefixes=prefixes) for i, tag in enumerate(tags)]
@@ -130,7 +130,7 @@ def spans_of_tags(tags: Sequence[str], *, scheme: str, repair: bool = False) -> 
 
 
 def n_ill_formed(tags: Sequence[str], spans: Sequence[WordSpan], *, scheme: str) -> int:
-    """How many tags are not those that writing the spans would give: what repair has changed."""
+    """How many tags differ from those that writing the spans would give: the number of repaired tags."""
     due = tags_of_spans(spans, n_words=len(tags), scheme=scheme)
     pairs = zip(tags, due, strict=True)
     return sum(
@@ -168,18 +168,18 @@ def _lenient_spans(tags: Sequence[_Tag]) -> list[WordSpan]:
 def entity_words(
     document: Document, output: TextOutput, *, off_words: str, losses: Losses, format: str
 ) -> list[WordSpan]:
-    """A document's entities as ranges of its words, in order, none over another.
+    """A document's entities as ranges of its words, in order, without overlaps.
 
     Args:
         document: Words and entities.
-        output: Where an error is said to be.
-        off_words: What becomes of an entity that cuts a word, or lies over another: ``error``; ``drop`` leaves it out;
-            ``widen`` lets it have the words it touches (and leaves it out where it lies over another).
-        losses: Where dropped and widened entities are counted.
-        format: Name of the format for that.
+        output: The output, which gives the place of an error.
+        off_words: How to handle an entity that cuts a word, or overlaps another: ``error``; ``drop`` leaves it out;
+            ``widen`` extends it to the words it overlaps (and leaves it out if it overlaps another).
+        losses: Counts dropped and widened entities.
+        format: Name of the format, for the losses.
 
     Raises:
-        DataError: With ``off_words="error"``, naming the first such entity.
+        DataError: With ``off_words="error"``, if there is such an entity; the message names the first.
     """
     kept: list[WordSpan] = []
     for first, end, fits, entity in sorted(_word_ranges(document), key=lambda row: (row[0], -row[1])):
@@ -197,7 +197,7 @@ def entity_words(
 
 
 def _word_ranges(document: Document) -> list[tuple[int, int, bool, Span]]:
-    """Of each entity the first word it touches, one past the last, and whether it is exactly these."""
+    """For each entity, the first word it overlaps, one past the last, and whether it consists of exactly these."""
     entities, words = document.entities, document.words
     if not len(entities):
         return []

@@ -1,4 +1,4 @@
-"""Annotation that a reader does not read: other tools' keys, named in a warning so that no label vanishes silently."""
+"""Warns of annotation under keys of other tools that a reader does not read, so that no label is dropped silently."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYS = {
     "annotations": "Label Studio",
     "completions": "Label Studio",
 }
-"""Keys of JSON records, and who writes annotation under them."""
+"""Keys of JSON records, and the tools that write annotation under them."""
 
 _TAG = re.compile(r"[BIESLUMW]-\w.*")
 
@@ -24,10 +24,10 @@ _logger = logging.getLogger("lexel")
 
 
 class Unread:
-    """Warns once of each key with annotation that is not read.
+    """Warns once for each key with annotation that is not read.
 
     Attributes:
-        name: What the log calls the file.
+        name: The file's name in log messages.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,7 +39,7 @@ class Unread:
 
         Args:
             record: The record.
-            keys: Its keys that the reader does not know.
+            keys: Its keys that are unknown to the reader.
         """
         for key in keys:
             if key in _KEYS and key not in self._known and isinstance(record[key], list | dict) and record[key]:
@@ -53,7 +53,7 @@ class Unread:
                 )
 
     def look_at_misc(self, misc: Mapping[str, str], *, entity_key: str) -> None:
-        """Warn of entity tags in CoNLL-U's MISC under another key than the one that is read."""
+        """Warn of entity tags in CoNLL-U's MISC under a key that is not read."""
         for key, value in misc.items():
             if key != entity_key and key not in self._known and _TAG.fullmatch(value):
                 self._known.add(key)

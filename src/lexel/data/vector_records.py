@@ -1,4 +1,4 @@
-"""What vectors are of, beside them in every form that they are stored in."""
+"""Describes the source of each vector; stored next to the vectors in every format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 
 
 class VectorRecord(NamedTuple):
-    """What a vector is of: a text, or the part ``[start, end)`` of one, with its label if it has one."""
+    """The source of a vector: a text, or its part ``[start, end)``, with a label if it has one."""
 
     id: str | None
     text: str
@@ -21,7 +21,7 @@ class VectorRecord(NamedTuple):
     label: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written: a whole text has neither offsets nor label."""
+        """Its JSON form: a whole text has neither offsets nor label."""
         parts = {} if self.start is None else {"start": self.start, "end": self.end, "label": self.label}
         return {"id": self.id, "text": self.text, **parts}
 

@@ -1,6 +1,6 @@
 """Vectors in tables: Parquet files (``lexel[parquet]``), and LanceDB databases (``lexel[lancedb]``).
 
-Both have the columns ``id text start end label vector``; how the vectors were made is in the schema's metadata.
+Both have the columns ``id text start end label vector``; the schema's metadata describes how the vectors were made.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GROUP_BYTES = 8 << 20
 
 
 def write_parquet(batches: Iterable[Batch], out: Target, *, dims: int, made: Mapping[str, Any]) -> int:
-    """Write vectors as a Parquet file; gives how many."""
+    """Write vectors as a Parquet file; returns their number."""
     arrow, parquet = load_pyarrow()
     schema = _schema(arrow, dims, made)
     n, name = 0, name_of(out, standard="<stdout>")
@@ -39,14 +39,14 @@ def write_parquet(batches: Iterable[Batch], out: Target, *, dims: int, made: Map
 
 
 def write_database(batches: Iterable[Batch], folder: Path, *, dims: int, made: Mapping[str, Any], name: str) -> int:
-    """Write vectors as the table ``vectors`` of a new LanceDB database; gives how many.
+    """Write vectors as the table ``vectors`` of a new LanceDB database; returns their number.
 
     Args:
-        batches: What to write.
+        batches: The vectors to write, with their records.
         folder: An empty folder.
         dims: Width of a vector.
         made: How they were made.
-        name: What the database will be called, for messages.
+        name: The final name of the database, for messages.
     """
     arrow, _ = load_pyarrow()
     schema = _schema(arrow, dims, made)
@@ -57,7 +57,7 @@ def write_database(batches: Iterable[Batch], folder: Path, *, dims: int, made: M
 
 
 def read_table(path: Path) -> tuple[Floats, Mapping[str, Any]]:
-    """The vectors of a Parquet file or a database, and how they were made.
+    """The vectors of a Parquet file or a database, and a description of how they were made.
 
     Raises:
         DataError: If it is neither.
@@ -73,7 +73,7 @@ def read_table(path: Path) -> tuple[Floats, Mapping[str, Any]]:
 
 
 def records_of_table(path: Path, rows: list[int]) -> dict[int, VectorRecord]:
-    """What some rows are of."""
+    """The records of some rows."""
     table = _columns(path, list(VectorRecord._fields)).take(rows)
     return {row: VectorRecord(**record) for row, record in zip(rows, table.to_pylist(), strict=True)}
 
@@ -141,7 +141,7 @@ def _schema(arrow: Any, dims: int, made: Mapping[str, Any]) -> Any:
 
 
 def _grouped(batches: Iterable[Batch], dims: int) -> Iterator[tuple[list[VectorRecord], list[Floats]]]:
-    """Batches put together until they are worth a row group: their records, and their arrays."""
+    """Batches combined until they fill a row group: their records, and their arrays."""
     most = max(1, _GROUP_BYTES // (4 * dims))
     records: list[VectorRecord] = []
     vectors: list[Floats] = []

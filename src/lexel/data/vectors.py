@@ -1,14 +1,14 @@
-"""Vectors in files, each with what it is of: a folder for NumPy, a table (Parquet, LanceDB), or JSON lines.
+"""Reads and writes vectors with their source texts: a folder for NumPy, a table (Parquet, LanceDB), or JSON lines.
 
     news-vectors/               a folder: any name without an ending
         vectors.npy             float32 [rows, dims]; np.load(..., mmap_mode="r") opens it at once
-        records.jsonl           line n says what row n is of: {"id", "text"}, of a part also "start", "end", "label"
+        records.jsonl           line n is the source of row n: {"id", "text"}, and "start", "end", "label" for a part
         vectors.json            how they were made
     news.parquet                columns id, text, start, end, label, vector; how they were made is in the metadata
     news.lancedb/               a LanceDB database with the table ``vectors`` of the same columns
     news.jsonl                  {"id", "text", "vector"}: for other programs; it cannot be searched
 
-Everything is written as it comes, under another name until it is whole.
+Everything is streamed to disk, under a temporary name until it is complete.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ __all__ = [
 
 VectorFormat = Literal["npy", "parquet", "lancedb", "jsonl"]
 VECTORS, RECORDS, MADE = "vectors.npy", "records.jsonl", "vectors.json"
-_DIGITS = 9  # as many as tell any two float32 apart
+_DIGITS = 9  # enough to distinguish any two float32
 
 
 def vector_format(out: Target) -> VectorFormat:
-    """The format that a target's ending says: none is a folder.
+    """The format for a target's ending; without an ending it is a folder.
 
     Raises:
-        DataError: If it is another.
+        DataError: If the ending is unknown.
     """
     name = name_of(out, standard="<stdout>")
     if not isinstance(out, str | os.PathLike) or out == "-":
@@ -69,14 +69,14 @@ def vector_format(out: Target) -> VectorFormat:
 def write_vectors(
     batches: Iterable[Batch], out: Target, *, dims: int, made: Mapping[str, Any], format: VectorFormat | None = None
 ) -> int:
-    """Write vectors with their records; gives how many.
+    """Write vectors with their records; returns their number.
 
     Args:
-        batches: What to write, in order.
-        out: A path, ``"-"`` or an open stream; a folder must be new, or one that this function wrote.
+        batches: The vectors to write, in order, with their records.
+        out: A path, ``"-"`` or an open stream; a folder must be new, or written by this function.
         dims: Width of a vector.
-        made: How they were made, for whoever reads them; JSON lines do not hold it.
-        format: By default what the ending says.
+        made: How they were made, for readers; JSON lines do not hold it.
+        format: By default, the format for the ending.
 
     Raises:
         DataError: If it cannot be written there.
@@ -99,7 +99,7 @@ class Vectors:
 
     Attributes:
         path: Where they are.
-        values: ``[rows, dims]``; of a folder, mapped from the disk.
+        values: ``[rows, dims]``; for a folder, memory-mapped.
         made: How they were made.
     """
 
@@ -108,7 +108,7 @@ class Vectors:
     made: Mapping[str, Any]
 
     def records(self, rows: Iterable[int]) -> dict[int, VectorRecord]:
-        """What some rows are of."""
+        """The records of some rows."""
         wanted = set(rows)
         if _is_table(self.path):
             return records_of_table(self.path, sorted(wanted))
@@ -116,10 +116,10 @@ class Vectors:
 
 
 def open_vectors(path: str | os.PathLike[str]) -> Vectors:
-    """Open what ``write_vectors`` wrote as a folder or a table.
+    """Open a folder or a table that ``write_vectors`` wrote.
 
     Raises:
-        DataError: If it is not that, or not whole.
+        DataError: If it is something else, or incomplete.
         MissingExtra: If the library of a table is not installed.
     """
     place = Path(path)
@@ -132,7 +132,7 @@ def open_vectors(path: str | os.PathLike[str]) -> Vectors:
 
 
 def holds_vectors(path: str | os.PathLike[str]) -> bool:
-    """Whether this is the name of vectors, by its looks: a folder, or a Parquet file with a column of them."""
+    """Whether this looks like stored vectors: a folder, or a Parquet file with a column of vectors."""
     place = Path(path)
     if place.suffix.lower() != ".parquet" or not place.is_file():
         return place.is_dir()
@@ -174,18 +174,18 @@ def _write_database(batches: Iterable[Batch], folder: Path, *, dims: int, made: 
 
 
 def _write_header(array: BinaryIO, n: int, dims: int) -> None:
-    """The header of an array of ``n`` rows; it has the same length for every ``n``."""
+    """The header of an array of ``n`` rows; its length is the same for every ``n``."""
     np.lib.format.write_array_header_1_0(
         array, {"descr": "<f4", "fortran_order": False, "shape": (n, dims)}
-    )  # which leaves room for the first number to grow
+    )  # leaves room for the first number to grow
 
 
 @contextmanager
 def _whole_folder(folder: Path, *, marker: str = MADE) -> Iterator[Path]:
-    """A folder to write in that appears under its name when all is well; one of vectors that was there is replaced.
+    """A folder to write to, which gets its name only on success; an existing folder of vectors is replaced.
 
     Raises:
-        DataError: If something else has the name, or the disk refuses.
+        DataError: If something else has the name, or writing fails.
     """
     if folder.exists() and not (folder / marker).exists():
         raise DataError(f"{folder}: exists and has no vectors; nothing was overwritten; choose another name")
@@ -252,5 +252,5 @@ def _write_lines(batches: Iterable[Batch], out: Target) -> int:
 
 
 def _numbers(vector: Floats) -> list[float]:
-    """Numbers as they are written: as many digits as float32 holds."""
+    """Numbers in their written form, with as many digits as float32 holds."""
     return [float(f"{value:.{_DIGITS}g}") for value in vector.tolist()]

@@ -1,4 +1,4 @@
-"""What formats of words share: a text put together from words, and the demand that words hold the whole text."""
+"""Shared by formats of words: joins words to a text, and checks that words cover the whole text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from lexel.data.files import TextOutput
 from lexel.document import Document, Spans, Words
 
-# Scripts that set no blank between words: Thai to Tibetan, Burmese, Khmer, Han and its punctuation, kana, full width.
+# Scripts without spaces between words: Thai to Tibetan, Burmese, Khmer, Han and its punctuation, kana, full width.
 _UNSPACED = re.compile(
     r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff"
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\U00020000-\U0003ffff]"
@@ -19,9 +19,9 @@ _UNSPACED = re.compile(
 
 
 def blank_between(left: str, right: str) -> str:
-    """The blank that a text has between two words, as far as the words tell.
+    """The space between two words of a text, as far as the words tell.
 
-    None where either side is of a script written without blanks, else one.
+    Empty if either side is in a script written without spaces, otherwise one space.
     """
     return "" if _UNSPACED.match(left[-1:]) or _UNSPACED.match(right[:1]) else " "
 
@@ -35,15 +35,15 @@ def words_joined(
     entities: Iterable[tuple[int, int, str]] | None = None,
     id: str | None = None,
 ) -> Document:
-    """A Document from words whose text is not known.
+    """A Document from words whose text is unknown.
 
     Args:
         texts: The words, none of them empty.
-        joiner: What stands between two words; ``None`` asks ``between``.
-        between: What stands between a word and the next; by default their scripts decide.
-        pos: One tag a word.
+        joiner: The text between two words; ``None`` calls ``between``.
+        between: Gives the text between a word and the next; by default, their scripts decide.
+        pos: One tag per word.
         entities: ``(first word, end word, label)``.
-        id: The record's name.
+        id: The record's id.
     """
     gaps = [between(*pair) if joiner is None else joiner for pair in pairwise(texts)]
     parts = [part for pair in zip(texts, [*gaps, ""], strict=True) for part in pair] if texts else []
@@ -60,7 +60,7 @@ def document_of(
     entities: Iterable[tuple[int, int, str]] | None = None,
     id: str | None = None,
 ) -> Document:
-    """A Document from word offsets, with entities that are ranges of words."""
+    """A Document from word offsets, with entities as ranges of words."""
     found = None
     if entities is not None:
         found = Spans.of(text, [(spans[first][0], spans[end - 1][1], label) for first, end, label in entities])
@@ -68,7 +68,7 @@ def document_of(
 
 
 def align_words(texts: Sequence[str], text: str) -> list[tuple[int, int]] | None:
-    """Where the words stand in a text that has nothing but whitespace between them; ``None`` if they do not."""
+    """The offsets of words in a text with only whitespace between them; ``None`` if the words do not match."""
     spans: list[tuple[int, int]] = []
     at = 0
     for word in texts:
@@ -82,10 +82,10 @@ def align_words(texts: Sequence[str], text: str) -> list[tuple[int, int]] | None
 
 
 def words_must_tile(document: Document, output: TextOutput) -> None:
-    """Make sure that a format of words would hold every character but whitespace.
+    """Check that a format of words would hold every non-whitespace character.
 
     Raises:
-        DataError: At the output's line, if a text has no words or characters stand outside of them.
+        DataError: At the output's line, if a text has no words, or has characters outside words.
     """
     if "words" not in document.layers and document.text.strip():
         raise output.error(

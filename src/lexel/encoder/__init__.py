@@ -1,1 +1,1 @@
-"""The encoder, written once: families of BERT described over a dozen primitives that each engine implements."""
+"""The encoder, written once: the BERT families, described by a dozen primitives that each engine implements."""

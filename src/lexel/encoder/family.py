@@ -1,7 +1,7 @@
-"""What distinguishes one family of encoders from another: a record that everything else asks.
+"""Describes a family of encoders in one record, which all other modules use.
 
-A family is one file under ``lexel.encoder.families``: its record, and the function that builds its encoder. Reading a
-config, finding heads, framing pairs of texts, training, saving and cards all take what they need from the record.
+A family is one file under ``lexel.encoder.families``: its record, and the function that builds its encoder. Config
+reading, head detection, framing of text pairs, training, saving and cards all use the record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lexel.encoder.values import Values
 PositionType = Literal["absolute", "relative_key", "relative_key_query"]
 
 Pooling = Literal["first", "mean", "scores"]
-"""What a text classifier looks at: the first piece, the mean of all, or all, whose scores are averaged."""
+"""The input of a text classifier: the first piece, the mean of all, or all pieces, whose scores are averaged."""
 
 
 class Weights(Protocol):
@@ -34,7 +34,7 @@ class Weights(Protocol):
         ...
 
     def has(self, name: str) -> bool:
-        """Is there such a tensor?"""
+        """Whether the tensor exists."""
         ...
 
     def full_name(self, name: str) -> str:
@@ -42,7 +42,7 @@ class Weights(Protocol):
         ...
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        """A tensor by its name, which must have this shape."""
+        """A tensor by its name; its shape must be the given one."""
         ...
 
 
@@ -57,8 +57,8 @@ class ModelType:
     """One of Hugging Face's ``model_type`` values.
 
     Attributes:
-        name: What people call these models: ``XLM-RoBERTa``.
-        classes: How the names of transformers' classes begin: ``XLMRoberta``.
+        name: The usual name of these models: ``XLM-RoBERTa``.
+        classes: The prefix of transformers' class names: ``XLMRoberta``.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ModelType:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingNames:
-    """What a family calls its tables, under the encoder's prefix; what it does not have is ``None``.
+    """A family's names of its tables, under the encoder's prefix; ``None`` for those that it does not have.
 
     Attributes:
         pieces: The table of pieces.
@@ -75,7 +75,7 @@ class EmbeddingNames:
         types: The table of sentence types.
         norm: The normalisation of their sum.
         project: The map from the tables' width to the encoder's.
-        always_projects: Whether that map is there even if both are equal.
+        always_projects: Whether that map exists even if the widths are equal.
     """
 
     pieces: str
@@ -88,11 +88,11 @@ class EmbeddingNames:
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
-    """What a family calls the parts of an encoder layer.
+    """A family's names of the parts of an encoder layer.
 
     Attributes:
-        norm_first: Whether norms stand before attention and feed-forward part, and not behind their sums.
-        distances: The table of distances of a model with relative positions, where the family may have one.
+        norm_first: Whether norms come before the attention and the feed-forward part, not after their sums.
+        distances: The table of distances of a model with relative positions, if the family may have one.
     """
 
     query: str
@@ -109,14 +109,14 @@ class LayerNames:
 
 @dataclass(frozen=True, slots=True)
 class HeadNames:
-    """What a head that gives labels, or starts and ends of answers, calls its parts.
+    """Names of the parts of a head for labels, or for starts and ends of answers.
 
     Attributes:
         dense: The first of two maps; ``None`` if there is only one.
         output: The map to the outputs.
-        activation: Between the maps; ``None`` is the config's for heads.
-        norm: Behind the activation, if there is one.
-        dense_bias: The config's key for whether the first map has a bias; ``None``: it always has.
+        activation: Between the maps; ``None`` means the config's activation for heads.
+        norm: After the activation, if there is one.
+        dense_bias: The config's key for whether the first map has a bias; ``None``: it always has one.
         norm_bias: The same for the norm.
     """
 
@@ -130,17 +130,17 @@ class HeadNames:
 
 @dataclass(frozen=True, slots=True)
 class FillNames:
-    """What a masked-language model calls the parts of its head.
+    """Names of the parts of a masked-language model's head.
 
     Attributes:
-        prefix: Where the head stands; some have parts under sister names.
-        dense: The first map; ``None`` if the decoder is all there is.
-        norm: The normalisation behind its activation.
-        decoder: The map to the vocabulary; without a weight of its own it is the table of embeddings.
-        bias: Where the decoder's bias stands, if it has none under its own name.
-        activation: ``None`` is the encoder's.
-        is_like_heads: Whether ``None`` is the config's activation for heads instead.
-        dense_bias: The config's key for whether the first map has a bias; ``None``: it always has.
+        prefix: The prefix of the head; some have parts under sibling names.
+        dense: The first map; ``None`` if there is only the decoder.
+        norm: The normalisation after its activation.
+        decoder: The map to the vocabulary; without its own weight it is the table of embeddings.
+        bias: The name of the decoder's bias, if it is not under the decoder's own name.
+        activation: ``None`` means the encoder's.
+        is_like_heads: Whether ``None`` means the config's activation for heads instead.
+        dense_bias: The config's key for whether the first map has a bias; ``None``: it always has one.
         norm_bias: The same for the normalisation.
         decoder_bias: The same for the decoder.
         is_tied: Whether the decoder is the table of embeddings, whatever the config says.
@@ -164,39 +164,39 @@ class Family:
     """How one family of encoders is read, run, trained and described.
 
     Attributes:
-        name: What it is called in messages.
+        name: Its name in messages.
         model_types: The values of ``model_type`` that it reads.
         build: Builds its encoder.
-        required: What its ``config.json`` must have: the fields of ``ModelConfig``, and the file's keys.
-        optional: What the file may leave out.
-        defaults: What it means if the file leaves it out: the family's own definition, as transformers has it.
-        read_more: Reads what only this family's file has; it becomes ``ModelConfig.more``.
-        prefix: Where a task model keeps the encoder's tensors.
+        required: Required values of its ``config.json``: the fields of ``ModelConfig``, and the file's keys.
+        optional: Values that the file may omit.
+        defaults: The values of omitted keys: the family's own definition, as in transformers.
+        read_more: Reads the values that only this family's file has; the result becomes ``ModelConfig.more``.
+        prefix: The prefix of the encoder's tensors in a task model.
         embeddings: Names of its tables.
-        layers: Where the layers with weights of their own stand, under the prefix; ``*`` is a number.
+        layers: The names of the layers with their own weights, under the prefix; ``*`` is a number.
         layer: Names of the parts of a layer.
-        last_norm: The normalisation behind the last layer, if there is one.
+        last_norm: The normalisation after the last layer, if there is one.
         fill: Names of its masked-language-model head in a plain folder.
-        original_fill: Names of that head in checkpoints from before transformers' own form, where the family has such.
-        build_mask_decoder: Builds what stands between the encoder and that form, if the checkpoint has it.
+        original_fill: Names of that head in checkpoints older than transformers' own form, if the family has such.
+        build_mask_decoder: Builds the part between the encoder and that head, if the checkpoint has one.
         classify: Names of its text classifier in a plain folder.
         tagging: Names of its classifier of pieces in a plain folder.
         answer: Names of its head for answers in a plain folder.
-        pooling: The config's key for what a text classifier looks at; ``None``: always the first piece.
-        poolings: What that key's values mean; the default is the last, or ``cls`` if it is there.
-        missing_heads: Endings of architectures whose head Lexel does not compute, with what the head does.
-        unused: Patterns of tensors that may go unused, with the reason.
+        pooling: The config's key for the input of a text classifier; ``None``: always the first piece.
+        poolings: The meaning of that key's values; the default is the last, or ``cls`` if it exists.
+        missing_heads: Endings of architectures whose head Lexel does not support, with the purpose of the head.
+        unused: Patterns of tensors that may be unused, with the reason.
         skips_padding_position: The first rows of its position table, up to the padding piece's, are never used.
-        pair_type_id: Type of the second text of a pair, whatever the tokenizer's file says; ``None``: as it says.
-        doubles_separator: Whether two separators stand between the texts of a pair, where no file says it.
-        splits_words: Whether its tokenizer cuts Chinese text into words before it cuts words into pieces.
-        fits_segments: Whether its attention can be computed by a kernel of variable length, which takes no bias.
+        pair_type_id: Type of the second text of a pair, which overrides the tokenizer's file; ``None``: use the file's.
+        doubles_separator: Whether there are two separators between the texts of a pair, if no file says so.
+        splits_words: Whether its tokenizer splits Chinese text into words before it splits words into pieces.
+        fits_segments: Whether its attention can be computed by a variable-length kernel, which supports no bias.
         has_pooler: Whether transformers' encoder takes ``add_pooling_layer``.
-        mask_maker: A method of transformers' encoder that makes the mask of attention (true where a piece is seen), for
-            families whose classes take no mask of their own; training puts its own in its place.
-        window: The config's key for the width of the local window that some layers attend in, if they do.
-        masks: The masks that transformers' encoder takes by name, with whether each is limited to the window; empty if
-            it takes one mask for all layers. Training needs them where there is a window.
+        mask_maker: A method of transformers' encoder that makes the attention mask (true where a piece is visible), for
+            families whose classes do not accept a mask; training replaces it.
+            window: The config's key for the width of the local attention window of some layers, if there is one.
+            masks: The masks that transformers' encoder accepts by name, with whether each is limited to the window;
+            empty if it takes one mask for all layers. Training needs them if there is a window.
     """
 
     name: str
@@ -238,7 +238,7 @@ class Family:
 
     @property
     def default_pooling(self) -> str:
-        """What the key for pooling means to say where a file leaves it out."""
+        """The pooling if a file omits the key."""
         return "cls" if "cls" in self.poolings else list(self.poolings)[-1]
 
     def position_offset(self, pad_id: int) -> int:
@@ -248,30 +248,30 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """What ``config.json`` says of a model, under one set of names.
+    """The contents of ``config.json``, under uniform names.
 
     Attributes:
         model_type: Hugging Face's name: ``bert``, ``xlm-roberta`` ...
         family: The family that reads it; XLM-R and CamemBERT are RoBERTa.
-        architecture: The class that was trained (``BertForTokenClassification``), if the file says so.
+        architecture: The trained class (``BertForTokenClassification``), if the file names it.
         embedding_size: Width of the embedding tables; ALBERT and ELECTRA project it to ``hidden_size``.
         activation: One of ``lexel.encoder.ops.ACTIVATIONS``.
         n_types: Rows of the table of sentence types; 0 if the family has none.
-        max_positions: Pieces in the longest sequence the model takes, special ones included.
+        max_positions: Maximum number of pieces in a sequence, including special ones.
         position_offset: Position ``p`` of a sequence, from 0, uses row ``position_offset + p`` of the position table.
-        n_groups: Groups of layers with their own weights; ALBERT shares, elsewhere each layer is a group.
+        n_groups: Groups of layers with their own weights; each layer is a group, except in ALBERT.
         layers_per_group: Layers inside a group.
         labels: Names of the head's outputs in order; empty if the file gives none.
-        problem_type: How a text classifier's outputs are meant, if the file says so.
-        score_function: What turns a text classifier's outputs into scores, if the file says so: the name of a torch
-            module (cross-encoders of sentence-transformers), or ``function_to_apply``.
+        problem_type: The meaning of a text classifier's outputs, if the file gives it.
+            score_function: The function from a text classifier's outputs to scores, if the file gives it: the name of a
+            torch module (cross-encoders of sentence-transformers), or ``function_to_apply``.
         tie_word_embeddings: Whether a masked-language model's decoder is the table of embeddings.
-        fill_size: What a masked-language model's decoder takes; elsewhere than in RemBERT that is ``embedding_size``.
-        head_activation: The activation in heads whose names give none.
-        pooling: What a plain text classifier looks at.
-        position_type: How BERT's layers count positions: by a table of them (``absolute``), or by a table of distances
+        fill_size: Input size of a masked-language model's decoder; except in RemBERT, it is ``embedding_size``.
+        head_activation: The activation in heads whose names do not specify one.
+        pooling: The input of a plain text classifier.
+        position_type: How BERT's layers encode positions: by a table of them (``absolute``), or by a table of distances
             (https://arxiv.org/abs/2009.13658) for queries, or for queries and keys.
-        more: What the family's ``read_more`` gave.
+        more: The result of the family's ``read_more``.
     """
 
     model_type: str
@@ -303,10 +303,10 @@ class ModelConfig:
 
     @property
     def fits_segments(self) -> bool:
-        """Whether its attention can be computed by a kernel of variable length, which takes no bias."""
+        """Whether its attention can be computed by a variable-length kernel, which supports no bias."""
         return self.family.fits_segments and self.position_type == "absolute"
 
     @property
     def head_size(self) -> int:
-        """Numbers of an attention head."""
+        """Size of an attention head."""
         return self.hidden_size // self.n_heads

@@ -1,7 +1,7 @@
-"""The bricks of the encoder: each holds its weights as an engine's tensors and is called on tensors.
+"""The building blocks of the encoder: each holds its weights as an engine's tensors and is called on tensors.
 
-A brick receives ready parts; only a family knows the names of a checkpoint's tensors. What depends on the input alone
-(masks, angles, distances) is computed once for all layers, and reaches them as a ``Context``.
+A block receives ready parts; only a family knows the names of a checkpoint's tensors. Values that depend only on the
+input (masks, angles, distances) are computed once for all layers and passed to them as a ``Context``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Turn(Protocol[T]):
     def __call__(self, x: T, context: Context[T], /) -> T: ...
 
     def adapted(self, adapters: Iterator[LayerAdapters[T]], /) -> Turn[T]:
-        """The same with the next adapters in its layers."""
+        """A copy with the next adapters in its layers."""
         ...
 
 
@@ -80,14 +80,14 @@ class RmsNorm(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Embeddings(Generic[T]):
-    """Piece, position and type embeddings (the last two where the family has them), added, normalised and projected.
+    """Piece, position and type embeddings (the last two if the family has them), added, normalised and projected.
 
     Attributes:
         pieces: Table ``[vocab, embedding]``.
         positions: Table ``[positions, embedding]``; row 0 is the first position of a sequence.
         types: Table ``[types, embedding]``, or ``None``.
         norm: Normalisation of the sum.
-        project: From the embedding's size to the encoder's, where they differ (ALBERT, ELECTRA).
+        project: From the embedding's size to the encoder's, if they differ (ALBERT, ELECTRA).
     """
 
     ops: Ops[T]
@@ -117,9 +117,9 @@ class Rotary(Generic[T]):
     """Tables of rotary positions, each ``[positions, head size]``.
 
     Attributes:
-        cos: Cosines of the angles by which pairs of numbers are turned at each position.
+        cos: Cosines of the angles by which pairs of values are rotated at each position.
         sin: Their sines.
-        is_interleaved: How numbers are paired; see ``Ops.rotate``.
+        is_interleaved: How values are paired; see ``Ops.rotate``.
     """
 
     cos: T
@@ -129,7 +129,7 @@ class Rotary(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Buckets(Generic[T]):
-    """Which bucket each distance between two pieces belongs to; see ``Ops.distances``."""
+    """The bucket of each distance between two pieces; see ``Ops.distances``."""
 
     of_distance: T
     n_positions: int
@@ -137,10 +137,10 @@ class Buckets(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Scope(Generic[T]):
-    """What the attention of some layers sees, and how it counts positions.
+    """The range that the attention of some layers sees, and how it encodes positions.
 
     Attributes:
-        window: See only pieces at most ``window // 2`` positions away; ``None`` is the whole sequence.
+        window: Attend only to pieces at most ``window // 2`` positions away; ``None`` means the whole sequence.
         rotary: Rotary positions, or ``None``.
         buckets: Buckets of distances, or ``None``.
     """
@@ -168,9 +168,9 @@ class View(Generic[T]):
     """A scope's tables for the inputs of one pass.
 
     Attributes:
-        mask: What ``Ops.mask`` gave.
+        mask: The result of ``Ops.mask``.
         rotation: Cosines and sines ``[rows, length, head size]``, or ``None``.
-        distances: What ``Ops.distances`` gave, or ``None``.
+        distances: The result of ``Ops.distances``, or ``None``.
     """
 
     mask: T
@@ -180,7 +180,7 @@ class View(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[T]):
-    """What all layers share in one pass: the views of the encoder's scopes, in their order."""
+    """Shared by all layers in one pass: the views of the encoder's scopes, in order."""
 
     views: tuple[View[T], ...]
 
@@ -193,17 +193,17 @@ class Relative(Protocol[T]):
 
 @dataclass(frozen=True, slots=True)
 class SelfAttention(Generic[T]):
-    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
+    """Multi-head self-attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
 
     Attributes:
-        n_heads: Heads of the queries.
-        head_size: Numbers of a head.
-        n_key_value_heads: Heads of keys and values, if they are fewer.
-        scope: Which of the encoder's scopes it looks at.
+        n_heads: Number of query heads.
+        head_size: Size of a head.
+        n_key_value_heads: Number of key and value heads, if fewer.
+        scope: The index of its scope in the encoder.
         scale: Factor on the products; by default one over the root of ``head_size``.
         relative: Scores by distance, or ``None``.
-        far_values: Table of what values gain by distance, or ``None``; see ``Ops.attention``.
-        rotates_values: Whether values have rotary positions, too.
+        far_values: Table of vectors added to values by distance, or ``None``; see ``Ops.attention``.
+        rotates_values: Whether values also have rotary positions.
     """
 
     ops: Ops[T]
@@ -221,7 +221,7 @@ class SelfAttention(Generic[T]):
     rotates_values: bool = False
 
     def __call__(self, x: T, context: Context[T], query_from: T | None = None) -> T:
-        """Attention of ``x`` to itself, or of ``query_from`` to ``x``."""
+        """Attention from ``x`` to itself, or from ``query_from`` to ``x``."""
         view = context.views[self.scope]
         query = self._rotated(self.query(x if query_from is None else query_from), view.rotation, self.n_heads)
         n_keys = self.n_key_value_heads or self.n_heads
@@ -271,7 +271,7 @@ class FeedForward(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class GatedFeedForward(Generic[T]):
-    """Two maps, one through an activation, multiplied, and a third (Shazeer 2020, https://arxiv.org/abs/2002.05202)."""
+    """Two maps, one with an activation, multiplied, then a third (Shazeer 2020, https://arxiv.org/abs/2002.05202)."""
 
     ops: Ops[T]
     inner: Linear[T]
@@ -285,7 +285,7 @@ class GatedFeedForward(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Adapter(Generic[T]):
-    """A bottleneck added to what a part of a layer gives (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751)."""
+    """A bottleneck added to the output of a part of a layer (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751)."""
 
     ops: Ops[T]
     down: Linear[T]
@@ -297,7 +297,7 @@ class Adapter(Generic[T]):
 
 
 class LayerAdapters(NamedTuple, Generic[T]):
-    """The two adapters of a layer: behind its attention, and behind its feed-forward part."""
+    """The two adapters of a layer: after its attention, and after its feed-forward part."""
 
     attention: Adapter[T]
     output: Adapter[T]
@@ -305,13 +305,13 @@ class LayerAdapters(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Layer(Generic[T]):
-    """An encoder layer: attention, then a feed-forward part, each added to what it was given.
+    """An encoder layer: attention, then a feed-forward part, each with a residual connection.
 
     Attributes:
-        attention_norm: Normalises after the attention's sum as in BERT, or before the attention; ``None`` is neither.
+        attention_norm: Normalises after the attention's sum as in BERT, or before the attention; ``None`` for neither.
         feed_forward_norm: The same for the feed-forward part.
-        norm_first: Normalise what the parts are given, not the sums (Xiong et al. 2020, https://arxiv.org/abs/2002.04745).
-        adapters: They stand before the sums.
+        norm_first: Normalise the parts' inputs, not the sums (Xiong et al. 2020, https://arxiv.org/abs/2002.04745).
+        adapters: Applied before the sums.
     """
 
     ops: Ops[T]
@@ -326,7 +326,7 @@ class Layer(Generic[T]):
         return self._computed(x, self.attention(self._before(x, self.attention_norm), context))
 
     def queried(self, x: T, query: T, context: Context[T]) -> T:
-        """What the layer gives for other queries than ``x``; not for layers that normalise first."""
+        """The layer's output for queries other than ``x``; not for layers that normalise first."""
         return self._computed(query, self.attention(x, context, query))
 
     def _computed(self, x: T, mixed: T) -> T:
@@ -349,13 +349,13 @@ class Layer(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Encoder(Generic[T]):
-    """Embeddings and layers; called on packed rows, it gives every hidden state.
+    """Embeddings and layers; called on packed rows, it returns all hidden states.
 
     Attributes:
-        embeddings: What the first layer is given.
-        layers: The layers in order; the same layer may stand there several times (ALBERT shares its weights).
-        scopes: What the layers' attention may see; each layer says which of them it looks at.
-        norm: Normalises the last hidden state, where the family does that.
+        embeddings: The input of the first layer.
+        layers: The layers in order; the same layer may occur several times (ALBERT shares its weights).
+        scopes: The scopes of attention; each layer has the index of its own.
+        norm: Normalises the last hidden state, if the family does that.
     """
 
     ops: Ops[T]
@@ -365,7 +365,7 @@ class Encoder(Generic[T]):
     norm: Brick[T] | None = None
 
     def context(self, inputs: Inputs[T]) -> Context[T]:
-        """What all layers share for some inputs."""
+        """The context of some inputs, shared by all layers."""
         return Context(tuple(scope.view(self.ops, inputs) for scope in self.scopes))
 
     def __call__(self, inputs: Inputs[T], context: Context[T] | None = None) -> list[T]:
@@ -379,7 +379,7 @@ class Encoder(Generic[T]):
         return states
 
     def adapted(self, adapters: Iterator[LayerAdapters[T]]) -> Encoder[T]:
-        """The encoder with adapters in its layers; a layer that stands in several turns has one pair."""
+        """The encoder with adapters in its layers; a layer that occurs in several turns has one pair."""
         made: dict[int, Turn[T]] = {}
         for layer in self.layers:
             if id(layer) not in made:
@@ -391,7 +391,7 @@ class Encoder(Generic[T]):
 class MaskDecoder(Generic[T]):
     """DeBERTa's enhanced mask decoder (He et al. 2020, https://arxiv.org/abs/2006.03654, section 3.2).
 
-    The last layer runs twice more on what it was given. Its first queries know their absolute positions.
+    The last layer runs twice more on its input. Its first queries include their absolute positions.
 
     Attributes:
         positions: Table ``[positions, hidden]``.
@@ -403,7 +403,7 @@ class MaskDecoder(Generic[T]):
     layer: Layer[T]
 
     def __call__(self, states: Sequence[T], inputs: Inputs[T], context: Context[T]) -> T:
-        """What a head for masks looks at, ``[rows, length, hidden]``, from the encoder's states."""
+        """The input of a mask-filling head, ``[rows, length, hidden]``, from the encoder's states."""
         given = states[-2]
         query = self.ops.add(given, self.ops.gather(self.positions, inputs.position_ids))
         for _ in range(2):

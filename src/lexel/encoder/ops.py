@@ -1,8 +1,8 @@
-"""The primitives that encoders are written in.
+"""The primitives that encoders are built from.
 
-An engine (or an exporter) is an implementation of ``Ops``: it computes, or it builds a graph. ``T`` is its own tensor
-type. A graph under construction does not know the sizes of its tensors, so every size that a primitive needs is an
-argument. Shapes below use these words: ``rows length hidden heads picks labels vocab buckets``.
+An engine (or an exporter) implements ``Ops``: it computes, or it builds a graph. ``T`` is its tensor type. A graph
+under construction does not know the sizes of its tensors, so every size that a primitive needs is an argument. Shapes
+below use these words: ``rows length hidden heads picks labels vocab buckets``.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "tanh")
-"""The activation functions every engine has, by the names that Hugging Face's configs use."""
+"""The activation functions of every engine, by their names in Hugging Face's configs."""
 
 
 class Ops(Protocol[T]):
-    """What an engine must be able to do."""
+    """The operations that an engine must implement."""
 
     def constant(self, array: NDArray[Any], *, name: str, is_exact: bool = False) -> T:
         """An array of the model as the engine's tensor.
 
         Args:
-            array: The numbers; whole numbers stay whole.
-            name: A name that no other constant of the model has, for graphs that keep it.
-            is_exact: Keep at least float32 whatever the engine's precision (norms, biases, tables of angles). Other
+            array: The values; integers stay integers.
+            name: A name that is unique in the model, for graphs that keep it.
+            is_exact: Keep at least float32 in any precision of the engine (norms, biases, tables of angles). Other
                 arrays (tables of embeddings, weights of products) are stored in the engine's precision.
         """
         ...
@@ -60,37 +60,37 @@ class Ops(Protocol[T]):
         ...
 
     def mask(self, sequence_ids: T, position_ids: T, *, window: int | None = None) -> T:
-        """What ``attention`` needs to keep each piece inside its own sequence, from ids ``[rows, length]``.
+        """The mask with which ``attention`` keeps each piece inside its own sequence, from ids ``[rows, length]``.
 
         Args:
-            sequence_ids: Which sequence of the row each piece belongs to.
+            sequence_ids: The sequence in the row to which each piece belongs.
             position_ids: Its position in that sequence.
-            window: See only pieces that are at most ``window // 2`` positions away; by default the whole sequence.
+            window: Attend only to pieces at most ``window // 2`` positions away; by default the whole sequence.
         """
         ...
 
     def distances(self, position_ids: T, buckets: T, *, n_positions: int) -> T:
-        """What ``relative_scores`` needs to know of the distances between the pieces of a sequence.
+        """The distances between the pieces of a sequence, for ``relative_scores``.
 
         Args:
             position_ids: Positions ``[rows, length]``. Neighbours in a sequence are neighbours in the row, so an engine
-                may take the distance of their slots instead.
+                may use the distance between their slots instead.
             buckets: The bucket of each distance from ``1 - n_positions`` to ``n_positions - 1``, ascending.
-            n_positions: How many positions a sequence may have.
+            n_positions: The maximum number of positions in a sequence.
         """
         ...
 
     def rotate(self, x: T, cos: T, sin: T, *, n_heads: int, head_size: int, is_interleaved: bool = False) -> T:
-        """Turn pairs of numbers in each head by angles (Su et al. 2021, https://arxiv.org/abs/2104.09864).
+        """Rotate pairs of values in each head by angles (Su et al. 2021, https://arxiv.org/abs/2104.09864).
 
         Args:
             x: Queries or keys ``[rows, length, heads * head_size]``.
-            cos: Cosines of the angles ``[rows, length, head_size]``; both numbers of a pair have the same.
+            cos: Cosines of the angles ``[rows, length, head_size]``, equal for both values of a pair.
             sin: Their sines.
-            n_heads: Heads of ``x``.
-            head_size: Numbers of a head.
-            is_interleaved: A number's partner is its neighbour (0 and 1, 2 and 3, ...); by default number ``i`` of the
-                first half has number ``i`` of the second half.
+            n_heads: Number of heads in ``x``.
+            head_size: Size of a head.
+            is_interleaved: Pair neighbouring values (0 and 1, 2 and 3, ...); by default, value ``i`` of the first half
+                is paired with value ``i`` of the second half.
         """
         ...
 
@@ -107,17 +107,17 @@ class Ops(Protocol[T]):
     ) -> T:
         """Scores between pieces that depend on their distance, ``[rows, heads, length, length]``.
 
-        At ``[row, head, i, j]`` stands a product with piece i of ``x`` (side ``query``) or with piece j (side ``key``):
-        that of the row of ``table`` for the bucket of position i minus position j. Across sequences it means nothing.
+        Entry ``[row, head, i, j]`` is the product of piece i of ``x`` (side ``query``) or piece j (side ``key``) with
+        the row of ``table`` for the bucket of position i minus position j. Across sequences it is meaningless.
 
         Args:
             x: Queries or keys ``[rows, length, heads * head_size]``.
             table: ``[buckets, heads * head_size]``.
-            distances: What ``distances`` gave.
-            n_heads: Heads of ``x``.
-            head_size: Numbers of a head.
-            side: Which piece ``x`` stands for.
-            is_shared: The table is ``[buckets, head_size]``, for all heads.
+            distances: The result of ``distances``.
+            n_heads: Number of heads in ``x``.
+            head_size: Size of a head.
+            side: Whether ``x`` holds queries or keys.
+            is_shared: The table is ``[buckets, head_size]``, shared by all heads.
         """
         ...
 
@@ -141,14 +141,14 @@ class Ops(Protocol[T]):
             query: ``[rows, length, heads * head_size]``.
             key: ``[rows, length, key/value heads * head_size]``.
             value: The same.
-            mask: What ``mask`` gave.
-            n_heads: Heads of the queries.
-            head_size: Numbers of a head.
-            n_key_value_heads: Heads of keys and values, if they are fewer: each serves as many neighbouring heads.
+            mask: The result of ``mask``.
+            n_heads: Number of query heads.
+            head_size: Size of a head.
+            n_key_value_heads: Number of key and value heads, if fewer; each then serves a group of neighbouring heads.
             scale: Factor on the products; by default one over the root of ``head_size``.
             bias: Added to the scaled products, ``[rows, heads, length, length]``.
-            far_values: What ``distances`` gave, and a table ``[buckets, head_size]`` for all heads: to the value of
-                piece j, piece i adds the row for the bucket of position i minus position j.
+            far_values: The result of ``distances``, and a table ``[buckets, head_size]`` for all heads: for piece i,
+                the row for the bucket of position i minus position j is added to the value of piece j.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Bricks read from a checkpoint's weights."""
+"""Reads building blocks from a checkpoint's weights."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def read_linear(
 def read_parts(
     ops: Ops[T], weights: Weights, name: str, shape: tuple[int, int], parts: Sequence[str], has_bias: bool
 ) -> list[Linear[T]]:
-    """Linear maps of one shape whose weights a checkpoint keeps in one tensor, one below the other.
+    """Linear maps of one shape whose weights a checkpoint stores stacked in one tensor.
 
     Args:
-        ops: What computes.
-        weights: Where they stand.
+        ops: The engine.
+        weights: The tensors.
         name: The tensor's name without ``.weight``.
-        shape: Of each map.
-        parts: What to call them.
+        shape: The shape of each map.
+        parts: Their names.
         has_bias: Whether there are biases.
     """
     n, full = len(parts), weights.full_name(name)
@@ -61,7 +61,7 @@ def read_maps(
     fused: str,
     has_bias: bool = True,
 ) -> list[Linear[T]]:
-    """Linear maps of one shape that a checkpoint keeps under their names, or all in one tensor ``fused``."""
+    """Linear maps of one shape, stored under their own names or together in one tensor ``fused``."""
     if weights.has(f"{fused}.weight"):
         return read_parts(ops, weights, fused, shape, [name.rpartition(".")[2] for name in names], has_bias)
     return [read_linear(ops, weights, name, shape, has_bias=has_bias) for name in names]
@@ -70,7 +70,7 @@ def read_maps(
 def read_attention(
     ops: Ops[T], config: ModelConfig, weights: Weights, names: LayerNames, *, fused: str, has_bias: bool = True
 ) -> SelfAttention[T]:
-    """A layer's attention; query, key and value have tensors of their own, or one, ``fused``."""
+    """A layer's attention; query, key and value have separate tensors, or share ``fused``."""
     hidden = config.hidden_size
     asked = (names.query, names.key, names.value)
     query, key, value = read_maps(ops, weights, asked, (hidden, hidden), fused=fused, has_bias=has_bias)
@@ -88,12 +88,12 @@ def read_layer_norm(
 
 
 def read_constant(ops: Ops[T], weights: Weights, name: str, shape: tuple[int, ...], *, is_exact: bool = False) -> T:
-    """A tensor of the checkpoint as an engine's, under its own name."""
+    """A tensor of the checkpoint as an engine's tensor, under its own name."""
     return ops.constant(weights.tensor(name, shape), name=weights.full_name(name), is_exact=is_exact)
 
 
 def build_rotary(ops: Ops[T], *, base: float, size: int, n_positions: int, is_interleaved: bool = False) -> Rotary[T]:
-    """Rotary positions from 0: pair ``i`` of a head turns by ``base ** (-2 * i / size)`` a position."""
+    """Rotary positions from 0: pair ``i`` of a head rotates by ``base ** (-2 * i / size)`` per position."""
     angles = np.arange(n_positions)[:, None] * base ** (-np.arange(0, size, 2) / size)
     whole = np.repeat(angles, 2, axis=1) if is_interleaved else np.concatenate((angles, angles), axis=1)
 
@@ -106,7 +106,7 @@ def build_rotary(ops: Ops[T], *, base: float, size: int, n_positions: int, is_in
 
 
 def rotary_base(values: Values, *, default: float) -> float:
-    """The base of a model's rotary positions, by either form of its config.
+    """The base of a model's rotary positions, from either form of its config.
 
     Raises:
         CheckpointError: If they are scaled, or the base is not a number.
@@ -132,7 +132,7 @@ def read_layer(
     far_values: T | None = None,
     rotates_values: bool = False,
 ) -> Layer[T]:
-    """A layer of BERT's kind, by the family's names for its parts; see ``SelfAttention`` for the options."""
+    """A layer like BERT's, with the family's names for its parts; see ``SelfAttention`` for the options."""
     hidden, inner, eps = config.hidden_size, config.intermediate_size, config.layer_norm_eps
     return Layer(
         ops,
@@ -163,12 +163,12 @@ def read_layer(
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A checkpoint's tensors under the names that a family's record has, where files call them otherwise.
+    """A checkpoint's tensors under the names of a family's record, if files use other names.
 
     Attributes:
         weights: The tensors of the encoder.
-        names: The files' names by the record's: of whole tensors without ``.weight``, or of what a name begins with.
-        prefix: Where this view stands, by the record's names.
+        names: The files' names by the record's names: of whole tensors without ``.weight``, or of name prefixes.
+        prefix: The prefix of this view, in the record's names.
     """
 
     weights: Weights
@@ -184,7 +184,7 @@ class Renamed:
         return self.at(prefix)
 
     def has(self, name: str) -> bool:
-        """Is there such a tensor?"""
+        """Whether the tensor exists."""
         return self.weights.has(self._own(name))
 
     def full_name(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The values of a ``config.json``, each checked as it is asked for."""
+"""Reads the values of a ``config.json``, each checked on access."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lexel.errors import CheckpointError
 
 
 class Values:
-    """A config's values by the file's own keys; a key that is absent or null has its default.
+    """A config's values by the file's own keys; an absent or null key has its default.
 
     Args:
         values: The file's object.
@@ -21,18 +21,18 @@ class Values:
         self.where = where
 
     def has(self, key: str) -> bool:
-        """Is the key there, whatever its value?"""
+        """Whether the key exists, with any value."""
         return key in self._values
 
     def get(self, key: str) -> Any:
-        """A value as it is, or ``None``."""
+        """The unchanged value, or ``None``."""
         return self._values.get(key)
 
     def size(self, key: str, *, default: int | None = None, least: int = 1) -> int:
-        """A whole number of at least ``least``.
+        """An integer of at least ``least``.
 
         Raises:
-            CheckpointError: If it is none.
+            CheckpointError: If the value is not one.
         """
         value = self._or(key, default)
         if type(value) is not int or value < least:
@@ -43,7 +43,7 @@ class Values:
         """A number from 0 to less than ``below``.
 
         Raises:
-            CheckpointError: If it is none.
+            CheckpointError: If the value is not one.
         """
         value = self._or(key, default)
         if type(value) not in (int, float) or not 0 <= value < below:
@@ -62,7 +62,7 @@ class Values:
         return value
 
     def choice(self, key: str, choices: Sequence[str], *, default: str | None = None) -> str:
-        """One of some words.
+        """One of the given words.
 
         Raises:
             CheckpointError: If it is another.
@@ -73,7 +73,7 @@ class Values:
         return str(value)
 
     def error(self, key: str, expected: str) -> CheckpointError:
-        """What to say of a value that is not what it must be."""
+        """The error for an invalid value."""
         return CheckpointError(f"{self.where}: {key} is {self._values.get(key)!r}; expected {expected}")
 
     def _or(self, key: str, default: Any) -> Any:

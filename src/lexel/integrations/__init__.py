@@ -1,1 +1,1 @@
-"""Lexel inside other libraries: one file a library, each imported only by who uses that library."""
+"""Integrations into other libraries: one file per library, imported only when you use that library."""

@@ -2,7 +2,7 @@
 
     dataset.map(TagColumn("text"), batched=True, num_proc=2)
 
-Needs datasets: ``pip install "lexel[datasets]"``. The model is loaded in each process, when the first batch comes.
+Needs datasets: ``pip install "lexel[datasets]"``. The model is loaded in each process, on the first batch.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ COLUMNS = ("words", "pos", "entities")
 class TagColumn:
     """Reads a column of texts: ``map(TagColumn("text"), batched=True)``.
 
-    The columns are those whose layer the model has: ``words`` and ``pos`` (strings), and ``entities`` (``start``,
-    ``end``, ``label``, ``score`` each). A text that is ``None`` gives ``None``.
+    It adds the columns of the model's layers: ``words`` and ``pos`` (strings), and ``entities`` (each with ``start``,
+    ``end``, ``label``, ``score``). A text that is ``None`` gives ``None``.
 
     Args:
         column: The name of the column of texts.
         model: A model folder or a hub id. Default: the bundled Chinese model.
-        columns: Which columns to add.
-        options: What ``lexel.load`` takes beside the model.
+        columns: The columns to add.
+        options: Other arguments of ``lexel.load``.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TagColumn:
         self._tagger: Tagger | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the loaded model: other processes load their own, and the cache of ``map`` stays valid."""
+        """State without the loaded model: other processes load their own, and the cache of ``map`` stays valid."""
         return self.__dict__ | {"_tagger": None}
 
     def __call__(self, batch: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""LangChain: embeddings, and a text splitter that cuts at sentences and words.
+"""LangChain: embeddings, and a text splitter at sentences and words.
 
     store = InMemoryVectorStore(LexelEmbeddings("BAAI/bge-small-zh-v1.5"))
     store.add_documents(LexelTextSplitter(chunk_size=300).split_documents(documents))
@@ -22,11 +22,11 @@ from lexel.text.chunks import plan_chunks
 
 
 class LexelEmbeddings(Embeddings):  # type: ignore[misc]
-    """Vectors of documents and queries; queries get the model's own prompt for them, if it has one.
+    """Vectors of documents and queries; queries use the model's own query prompt, if it has one.
 
     Args:
         model: A model folder, a hub id, or a loaded ``Embedder``.
-        options: What ``Embedder.load`` takes beside the model.
+        options: Other arguments of ``Embedder.load``.
     """
 
     def __init__(self, model: Source | Embedder | None = None, **options: Any) -> None:
@@ -45,13 +45,13 @@ class LexelEmbeddings(Embeddings):  # type: ignore[misc]
 
 
 class LexelTextSplitter(TextSplitter):  # type: ignore[misc]
-    """Cuts text into chunks of whole sentences; a sentence that is too long is cut between words.
+    """Splits text into chunks of whole sentences; a sentence that is too long is split between words.
 
     Args:
-        chunk_size: Most characters of a chunk.
-        chunk_overlap: Most characters that a chunk repeats of the one before it.
-        tagger: What finds words in a sentence that is too long; the bundled model if it is ever needed.
-        options: What ``TextSplitter`` takes beside them, such as ``add_start_index``.
+        chunk_size: Maximum number of characters in a chunk.
+        chunk_overlap: Maximum number of characters that a chunk repeats from the previous one.
+        tagger: Finds words in sentences that are too long; by default the bundled model, loaded if needed.
+        options: Other arguments of ``TextSplitter``, such as ``add_start_index``.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LexelTextSplitter(TextSplitter):  # type: ignore[misc]
         return [text[start:end] for start, end in self._plan(text)]
 
     def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
-        """The chunks of texts as documents; ``start_index`` is exact also where a text repeats itself."""
+        """The chunks of texts as documents; ``start_index`` is exact even if a text repeats itself."""
         documents = []
         for text, metadata in zip(texts, metadatas or [{}] * len(texts), strict=True):
             for start, end in self._plan(text):

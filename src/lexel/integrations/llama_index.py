@@ -1,4 +1,4 @@
-"""LlamaIndex: embeddings, and a splitter that cuts at sentences and words.
+"""LlamaIndex: embeddings, and a splitter at sentences and words.
 
     index = VectorStoreIndex.from_documents(
         documents, embed_model=LexelEmbedding("BAAI/bge-small-zh-v1.5"), transformations=[LexelSplitter(chunk_size=300)]
@@ -24,12 +24,12 @@ from lexel.text.chunks import plan_chunks
 
 
 class LexelEmbedding(BaseEmbedding):  # type: ignore[misc]
-    """Vectors of nodes and queries; queries get the model's own prompt for them, if it has one.
+    """Vectors of nodes and queries; queries use the model's own query prompt, if it has one.
 
     Args:
         model: A model folder, a hub id, or a loaded ``Embedder``.
-        embed_batch_size: Texts that LlamaIndex gives at a time.
-        options: What ``Embedder.load`` takes beside the model.
+        embed_batch_size: Number of texts that LlamaIndex passes at a time.
+        options: Other arguments of ``Embedder.load``.
     """
 
     _embedder: Embedder = PrivateAttr()
@@ -44,7 +44,7 @@ class LexelEmbedding(BaseEmbedding):  # type: ignore[misc]
 
     @classmethod
     def class_name(cls) -> str:
-        """The name that LlamaIndex stores."""
+        """The name under which LlamaIndex stores the class."""
         return "LexelEmbedding"
 
     def _get_query_embedding(self, query: str) -> list[float]:
@@ -70,20 +70,20 @@ class LexelEmbedding(BaseEmbedding):  # type: ignore[misc]
 
 
 class LexelSplitter(TextSplitter):  # type: ignore[misc]
-    """Cuts text into chunks of whole sentences; a sentence that is too long is cut between words."""
+    """Splits text into chunks of whole sentences; a sentence that is too long is split between words."""
 
     chunk_size: int = Field(default=500, gt=0, description="Most characters of a chunk.")
     chunk_overlap: int = Field(default=0, ge=0, description="Most characters repeated of the chunk before.")
     _words_of: Any = PrivateAttr()
 
     def __init__(self, *, tagger: Tagger | None = None, **fields: Any) -> None:
-        """Take a tagger for sentences that are too long (the bundled one, if it is ever needed), and the fields."""
+        """Take a tagger for sentences that are too long (default: the bundled one, loaded if needed), and the fields."""
         super().__init__(**fields)
         self._words_of = ready_tagger(tagger)
 
     @classmethod
     def class_name(cls) -> str:
-        """The name that LlamaIndex stores."""
+        """The name under which LlamaIndex stores the class."""
         return "LexelSplitter"
 
     def split_text(self, text: str) -> list[str]:

@@ -3,8 +3,8 @@
     analyzer.registry.add_recognizer(LexelRecognizer(lexel.load(), language="zh"))
     AnalyzerEngine(nlp_engine=LexelNlpEngine({"zh": lexel.load()}), supported_languages=["zh"])
 
-Needs presidio-analyzer. The recogniser goes beside the NLP engine that you have. The engine takes its place: Presidio's
-other recognisers then see Lexel's words, so that words near a match (``context``) raise its score.
+Needs presidio-analyzer. The recogniser works next to your NLP engine. Lexel's engine replaces it: Presidio's other
+recognisers then see Lexel's words, so context words near a match (``context``) raise its score.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class LexelRecognizer(EntityRecognizer):  # type: ignore[misc]
 
     Args:
         tagger: Reads the text.
-        language: The language that Presidio calls it for.
-        names: What entity types are called in Presidio.
+        language: The language for which Presidio calls it.
+        names: Presidio's names of entity types.
     """
 
     def __init__(self, tagger: Tagger, *, language: str = "zh", names: Mapping[str, str] = PRESIDIO_TYPES) -> None:
@@ -36,10 +36,10 @@ class LexelRecognizer(EntityRecognizer):  # type: ignore[misc]
         super().__init__(supported_entities=_types(tagger, names), supported_language=language, name="LexelRecognizer")
 
     def load(self) -> None:
-        """Nothing: the tagger is loaded."""
+        """Does nothing: the tagger is already loaded."""
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
-        """The entities of a text, of the types asked for; no type asked for means all."""
+        """The entities of a text, of the requested types; an empty list means all."""
         found = ((self._names.get(span.label, span.label), span) for span in self._tagger(text).entities)
         return [
             RecognizerResult(entity_type=name, start=span.start, end=span.end, score=float(span.score or 0.0))
@@ -51,11 +51,11 @@ class LexelRecognizer(EntityRecognizer):  # type: ignore[misc]
 class LexelNlpEngine(NlpEngine):  # type: ignore[misc]
     """Gives Presidio words and entities.
 
-    Lexel has no stop words and no lemmas: Presidio compares context with every word as it is.
+    Lexel has no stop words and no lemmas: Presidio compares context with the word forms.
 
     Args:
         taggers: A tagger for each of Presidio's languages.
-        names: What entity types are called in Presidio.
+        names: Presidio's names of entity types.
     """
 
     def __init__(self, taggers: Mapping[str, Tagger], *, names: Mapping[str, str] = PRESIDIO_TYPES) -> None:
@@ -63,7 +63,7 @@ class LexelNlpEngine(NlpEngine):  # type: ignore[misc]
         self._names = names
 
     def load(self) -> None:
-        """Nothing: the taggers are loaded."""
+        """Does nothing: the taggers are already loaded."""
 
     def is_loaded(self) -> bool:
         """Always true."""
@@ -85,15 +85,15 @@ class LexelNlpEngine(NlpEngine):  # type: ignore[misc]
         return False
 
     def is_punct(self, word: str, language: str) -> bool:
-        """Whether a word has no letter and no digit."""
+        """Whether a word has neither letters nor digits."""
         return not any(char.isalnum() for char in word)
 
     def get_supported_entities(self) -> list[str]:
-        """The types of all taggers, by Presidio's names."""
+        """The types of all taggers, under Presidio's names."""
         return sorted({name for tagger in self._taggers.values() for name in _types(tagger, self._names)})
 
     def get_supported_languages(self) -> list[str]:
-        """The languages that have a tagger."""
+        """The languages with a tagger."""
         return list(self._taggers)
 
     def _artifacts(self, doc: Document, language: str) -> NlpArtifacts:
@@ -114,7 +114,7 @@ class LexelNlpEngine(NlpEngine):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A word or an entity with what Presidio reads of spaCy's."""
+    """A word or an entity with the attributes of spaCy's that Presidio reads."""
 
     text: str
     start_char: int
@@ -126,6 +126,6 @@ class _Span:
 
 
 def _types(tagger: Tagger, names: Mapping[str, str]) -> list[str]:
-    """The types that a tagger finds, by Presidio's names."""
+    """The types of a tagger, under Presidio's names."""
     labels = tagger.layers["entities"].label_set.types if "entities" in tagger.layers else ()
     return sorted({names.get(label, label) for label in labels})

@@ -1,4 +1,4 @@
-"""What the integrations share: readers that are loaded, or will be when they are needed."""
+"""Shared by the integrations: models that are loaded already, or when they are first used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lexel.tasks.tag import Tagger
 
 
 def ready_embedder(model: Source | Embedder | None, options: Mapping[str, Any]) -> Embedder:
-    """An embedder as it is given, or loaded."""
+    """The given embedder, or one loaded from a folder or hub id."""
     return model if isinstance(model, Embedder) else Embedder.load(model, **options)
 
 
@@ -24,12 +24,12 @@ def query_embedder(embedder: Embedder) -> Embedder:
 
 @lru_cache(maxsize=1)
 def bundled_tagger() -> Tagger:
-    """The bundled model, loaded once in a process."""
+    """The bundled model, loaded once per process."""
     return Tagger.load()
 
 
 def ready_tagger(tagger: Tagger | None) -> Callable[[str], Words]:
-    """Finds the words of a text with a tagger; without one, with the bundled model, loaded at the first text."""
+    """A function that finds the words of a text with a tagger; by default the bundled one, loaded on the first text."""
 
     def words_of(text: str) -> Words:
         return (bundled_tagger() if tagger is None else tagger)(text).words

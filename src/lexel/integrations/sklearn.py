@@ -26,7 +26,7 @@ class LexelVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         model: A model folder or a hub id. Default: the bundled Chinese model.
-        pooling: As ``Embedder.load`` takes it.
+        pooling: See ``Embedder.load``.
         normalise: See there.
         dimensions: See there.
         prompt: See there.
@@ -63,7 +63,7 @@ class LexelVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.embedder_.encode(texts)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """A name for each number of a vector."""
+        """A name for each dimension of a vector."""
         if not hasattr(self, "embedder_"):
             self.fit(())
         return np.array([f"lexel{i}" for i in range(self.embedder_.plan.size)], dtype=object)
@@ -83,8 +83,8 @@ class WordTokenizer:
     """The words of a text, for the ``tokenizer`` of ``CountVectorizer`` and ``TfidfVectorizer``.
 
     Args:
-        tagger: What finds the words. Default: the bundled model.
-        pos: Keep only words with one of these tags, such as ``{"NOUN", "VERB"}``; by default all but ``PUNCT``.
+        tagger: Finds the words. Default: the bundled model.
+        pos: Keep only words with these tags, such as ``{"NOUN", "VERB"}``; by default, all except ``PUNCT``.
     """
 
     def __init__(self, tagger: Tagger | None = None, *, pos: Collection[str] | None = None) -> None:

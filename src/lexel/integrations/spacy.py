@@ -4,8 +4,8 @@
     nlp.add_pipe("lexel")
     doc = nlp("馬英九在台北。")        # tokens are words; pos, tag, ents and sents are set
 
-In ``nlp.pipe`` the component reads many texts at a time. Where other components must see the words first, make them
-with the tokenizer ``lexel.Tokenizer.v1``; the component then uses what the tokenizer has read.
+In ``nlp.pipe``, the component reads many texts at a time. If other components need the words first, use the tokenizer
+``lexel.Tokenizer.v1``; the component then reuses the tokenizer's results.
 
 Needs spaCy 3.8: ``pip install "lexel[spacy]"``.
 """
@@ -26,7 +26,7 @@ from lexel.document import Document
 from lexel.tasks.tag import Tagger
 
 _READ = "lexel"
-"""Where the tokenizer leaves what it has read for the component: a record in ``Doc.user_data``."""
+"""The key in ``Doc.user_data`` under which the tokenizer stores its results for the component."""
 
 
 @Language.factory(  # type: ignore[untyped-decorator]
@@ -53,8 +53,8 @@ class LexelComponent:
     """Sets words, tags, entities and sentences; an entity's score is ``span._.lexel_score``.
 
     Args:
-        tagger: What reads the texts.
-        tokenize: Replace the tokens by the tagger's words. If false, tokens stay: a tag is set where a token is a
+        tagger: Reads the texts.
+            tokenize: Replace the tokens by the tagger's words. If false, tokens are kept: a tag is set if a token is a
             word, and entities are widened to whole tokens.
     """
 
@@ -94,7 +94,7 @@ def make_tokenizer(
 
 
 class LexelTokenizer(DummyTokenizer):  # type: ignore[misc]
-    """Makes a ``Doc`` of the tagger's words, and leaves the rest of what it has read for the component."""
+    """Makes a ``Doc`` of the tagger's words, and stores the other results for the component."""
 
     def __init__(self, vocab: Vocab, tagger: Tagger) -> None:
         self.vocab = vocab
@@ -115,10 +115,10 @@ class LexelTokenizer(DummyTokenizer):  # type: ignore[misc]
 
 
 def tokens_of(document: Document) -> tuple[list[str], list[bool]]:
-    """spaCy's tokens of a text, and whether a space follows each; put together they are the text.
+    """spaCy's tokens of a text, and whether a space follows each; joined, they give the text.
 
-    One space behind a token belongs to it. What else stands between words is a token of its own, so two spaces become
-    the one of the token before, and a token of one space.
+    One space after a token belongs to it. Any other text between words becomes a separate token, so of two spaces, the
+    first belongs to the token before it, and the second is a token.
     """
     text, at = document.text, 0
     words: list[str] = []
@@ -151,7 +151,7 @@ def _batches(stream: Iterable[Doc], size: int) -> Iterator[list[Doc]]:
 
 
 def _with_tokens(doc: Doc, found: Document) -> Doc:
-    """The same text in the tagger's words; what others have stored in the ``Doc`` is kept."""
+    """The same text with the tagger's words as tokens; other data in the ``Doc`` are kept."""
     words, spaces = tokens_of(found)
     if words == [token.text for token in doc]:
         return doc

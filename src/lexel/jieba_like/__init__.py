@@ -1,12 +1,12 @@
-"""jieba's functions by their names, on Lexel's words: ``from lexel import jieba_like as jieba``.
+"""jieba's functions under their names, with Lexel's words: ``from lexel import jieba_like as jieba``.
 
 >>> from lexel import jieba_like as jieba
 >>> jieba.lcut("我来到北京清华大学")                                      # doctest: +SKIP
 ['我', '来到', '北京', '清华', '大学']
 
-``jieba_like.posseg`` and ``jieba_like.analyse`` are there too. The words are the model's: they depend on the
-sentence, and differ from jieba's. As in jieba, no character is lost: the words of a text put together are the text.
-``docs/integrations.md`` lists what differs.
+``jieba_like.posseg`` and ``jieba_like.analyse`` also exist. The model finds the words, so they depend on the sentence
+and differ from jieba's. As in jieba, no character is lost: the joined words of a text are the text.
+``docs/integrations.md`` lists the differences.
 """
 
 from __future__ import annotations

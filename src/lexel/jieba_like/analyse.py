@@ -1,4 +1,4 @@
-"""Keywords by TF-IDF: how often a word stands in the text, and in how few paragraphs of open text."""
+"""Keywords by TF-IDF: words frequent in the text and rare in paragraphs of open text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _stop_words = frozenset(_ENGLISH.split())
 
 
 def set_stop_words(stop_words_path: str | Path) -> None:
-    """Leave the words of a file out from now on, one a line, beside the English ones."""
+    """Exclude the words of a file from now on, one per line, in addition to the English ones."""
     global _stop_words
     words = Path(stop_words_path).read_text("utf-8-sig").split()
     _stop_words = frozenset(_ENGLISH.split()).union(words)
@@ -32,10 +32,10 @@ def extract_tags(
 
     Args:
         sentence: The text.
-        topK: How many to give; ``None`` for all.
-        withWeight: Give ``(word, weight)``.
-        allowPOS: Take only words with one of these flags, see ``posseg``; an empty collection takes all.
-        withFlag: With ``allowPOS``, give ``pair(word, flag)`` in place of the word.
+        topK: Number of keywords to return; ``None`` for all.
+        withWeight: Return ``(word, weight)``.
+        allowPOS: Use only words with one of these flags, see ``posseg``; an empty collection allows all.
+        withFlag: With ``allowPOS``, return ``pair(word, flag)`` instead of the word.
     """
     counted = Counter[pair | str]()
     for one in dt.flagged(sentence):

@@ -1,4 +1,4 @@
-"""In how many paragraphs of open text a word stands: ``counts.txt.gz``, made by ``recipes/keywords``."""
+"""The number of paragraphs of open text that contain a word: ``counts.txt.gz``, made by ``recipes/keywords``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from math import log
 from typing import NamedTuple
 
 _UNSEEN = 2
-"""Paragraphs that a word is taken to stand in if it has no count: fewer than any that has."""
+"""The number of paragraphs assumed for a word without a count: lower than any count."""
 
 
 class WordCounts(NamedTuple):
     """Counts of words.
 
     Attributes:
-        n_paragraphs: How many paragraphs were read.
-        of: In how many of them a word stands.
+        n_paragraphs: The number of paragraphs.
+        of: The number of paragraphs that contain each word.
     """
 
     n_paragraphs: int
     of: Mapping[str, int]
 
     def idf(self, word: str) -> float:
-        """The logarithm of the inverse share of paragraphs with a word."""
+        """The logarithm of the inverse share of paragraphs that contain a word."""
         return log(self.n_paragraphs / self.of.get(word, _UNSEEN))
 
 

@@ -1,4 +1,4 @@
-"""Text cut into words as jieba cuts it: every character is in a word, and a user's words are kept whole."""
+"""Splits text into words like jieba: every character is in a word, and a user's words are kept whole."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FLAGS: dict[str, str] = {
     "VERB": "v",
     "X": "x",
 }
-"""jieba's flag for each universal tag; another tag stays as it is."""
+"""jieba's flag for each universal tag; other tags are unchanged."""
 
 NAME_FLAGS: dict[str, str] = {"PER": "nr", "PERSON": "nr", "LOC": "ns", "GPE": "ns", "FAC": "ns", "ORG": "nt"}
 """jieba's flag of a proper noun in an entity, by the entity's label."""
@@ -53,10 +53,10 @@ class pair(NamedTuple):  # noqa: N801 (jieba's name)
 
 
 class Cutter:
-    """Cuts text into words, with words of its own; ``jieba.Tokenizer``.
+    """Splits text into words, with its own user words; ``jieba.Tokenizer``.
 
     Args:
-        tagger: What finds the words. Default: the bundled model, loaded at the first text.
+        tagger: Finds the words. Default: the bundled model, loaded on the first text.
     """
 
     def __init__(self, tagger: Tagger | None = None) -> None:
@@ -65,10 +65,10 @@ class Cutter:
         self._lexicon: Lexicon | None = None
 
     def initialize(self, dictionary: None = None) -> None:
-        """Load the model now instead of at the first text.
+        """Load the model now instead of on the first text.
 
         Raises:
-            OptionError: If a dictionary is given, since words come from the model.
+            OptionError: If a dictionary is given, since the words come from the model.
         """
         if dictionary is not None:
             raise OptionError(f"dictionary is {dictionary!r}; the words come from a model. Use load_userdict for more")
@@ -76,7 +76,7 @@ class Cutter:
             self._tagger = Tagger.load()
 
     def use(self, tagger: Tagger) -> None:
-        """Find words with another tagger from now on."""
+        """Use another tagger from now on."""
         self._tagger = tagger
 
     def cut(self, sentence: str, cut_all: bool = False, HMM: bool = True, use_paddle: bool = False) -> Iterator[str]:  # noqa: N803
@@ -84,7 +84,7 @@ class Cutter:
 
         Args:
             sentence: The text.
-            cut_all: Also all words inside of words that the counts or the user's words know.
+            cut_all: Also return all words inside words that are in the counts or the user's words.
             HMM: Has no effect.
             use_paddle: Has no effect.
         """
@@ -98,7 +98,7 @@ class Cutter:
         return list(self.cut(sentence, cut_all))
 
     def cut_for_search(self, sentence: str, HMM: bool = True) -> Iterator[str]:  # noqa: N803
-        """The words of a text, each behind the known words of two and three characters inside of it."""
+        """The words of a text, each preceded by the known words of two and three characters inside it."""
         return (word for word, _, _ in self.tokenize(sentence, mode="search"))
 
     def lcut_for_search(self, sentence: str, HMM: bool = True) -> list[str]:  # noqa: N803
@@ -153,12 +153,12 @@ class Cutter:
         self._lexicon = None
 
     def del_word(self, word: str) -> None:
-        """Do not keep a word whole any more."""
+        """Stop keeping a word whole."""
         self._tags.pop(word, None)
         self._lexicon = None
 
     def suggest_freq(self, segment: str | tuple[str, ...], tune: bool = False) -> int:
-        """Keep a word whole, if ``tune`` is true; gives the number of paragraphs that it was counted in.
+        """Keep a word whole, if ``tune`` is true; returns the number of paragraphs in which it was counted.
 
         Raises:
             OptionError: If several words are given: jieba would join or split them by their frequency.
@@ -170,7 +170,7 @@ class Cutter:
         return word_counts().of.get(segment, 0)
 
     def load_userdict(self, f: str | Path | IO[Any]) -> None:
-        """Keep the words of a file whole: ``word [frequency] [flag]`` a line, in UTF-8.
+        """Keep the words of a UTF-8 file whole, with ``word [frequency] [flag]`` per line.
 
         Raises:
             DataError: If the file is not UTF-8.
@@ -197,7 +197,7 @@ class Cutter:
 
     @staticmethod
     def _stretches(document: Document) -> Iterator[tuple[str, int, int]]:
-        """The text with the start and end of each word, and of what stands between words."""
+        """The text with the start and end of each word, and of each range between words."""
         text, at = document.text, 0
         for start, end in zip(document.words.starts.tolist(), document.words.ends.tolist(), strict=True):
             yield from ((text, *found.span()) for found in _BETWEEN.finditer(text, at, start))
@@ -206,7 +206,7 @@ class Cutter:
         yield from ((text, *found.span()) for found in _BETWEEN.finditer(text, at))
 
     def _inside(self, text: str, start: int, end: int, sizes: range) -> Iterator[tuple[int, int]]:
-        """Known words inside a word, short ones first."""
+        """Known words inside a word, shorter ones first."""
         counts = word_counts().of
         for size in sizes:
             for a in range(start, end - size + 1):
@@ -224,4 +224,4 @@ class Cutter:
 
 
 dt: Cutter = Cutter()
-"""What the functions of the module use."""
+"""The instance that the module's functions use."""

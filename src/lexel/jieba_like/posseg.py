@@ -1,7 +1,7 @@
 """Words with flags: ``import lexel.jieba_like.posseg as pseg``. The flags are jieba's, from the model's universal tags.
 
-Proper nouns in an entity are ``nr`` (persons), ``ns`` (places) or ``nt`` (organisations), others ``nz``; punctuation is
-``x``. Finer flags of jieba, such as ``vn`` or ``uj``, do not occur.
+Proper nouns in an entity are ``nr`` (persons), ``ns`` (places) or ``nt`` (organisations), other proper nouns ``nz``;
+punctuation is ``x``. Finer flags of jieba, such as ``vn`` or ``uj``, do not occur.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one judge of licences: their names, what they ask of a user, and what a model's files say of its own."""
+"""Judges licences: their names, their conditions, and the licence of a model from its files."""
 
 from lexel.licences.names import Kind, identifier_of, kind_of, strictest
 from lexel.licences.texts import licence_of_text

@@ -1,8 +1,8 @@
-"""Licences by name: Hugging Face's identifiers, SPDX's, links, and the ways in which people write them.
+"""Licences by name: Hugging Face's identifiers, SPDX's, links, and usual spellings.
 
-A name is brought into one spelling (``CC BY-SA 4.0 International`` and the deed's address become ``cc-by-sa-4.0``) and
-then looked up; a family without a version (``CC BY-SA``) has a kind, but no identifier. SPDX expressions are read:
-of ``MIT OR GPL-2.0-only`` the user may choose the milder one, of ``MIT AND GPL-2.0-only`` both hold.
+A name is normalised (``CC BY-SA 4.0 International`` and the deed's address become ``cc-by-sa-4.0``) and then looked
+up. A family without a version (``CC BY-SA``) has a kind, but no identifier. SPDX expressions are supported: with
+``MIT OR GPL-2.0-only``, the user may choose the milder one; with ``MIT AND GPL-2.0-only``, both apply.
 
 Identifiers: https://huggingface.co/docs/hub/repositories-licenses and https://spdx.org/licenses.
 """
@@ -14,12 +14,12 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
 Kind = Literal["permissive", "weak-copyleft", "share-alike", "copyleft", "use-restricted", "non-commercial", "unknown"]
-"""What a licence asks of a user, the mildest first.
+"""The kinds of licences by their conditions for users, the mildest first.
 
-``weak-copyleft``: changed files stay under it (LGPL, MPL). ``share-alike``: works on it stay under it, and authors are
-named (CC BY-SA, ODbL). ``copyleft``: so do programs that contain it (GPL). ``use-restricted``: some uses, users or
-changes are forbidden (RAIL, Llama, CC BY-ND). ``non-commercial``: no commercial use. ``unknown``: terms that no table
-sums up.
+``weak-copyleft``: changed files stay under it (LGPL, MPL). ``share-alike``: derived works stay under it, and authors
+are named (CC BY-SA, ODbL). ``copyleft``: so do programs that contain it (GPL). ``use-restricted``: some uses, users or
+changes are forbidden (RAIL, Llama, CC BY-ND). ``non-commercial``: no commercial use. ``unknown``: terms that are in no
+table.
 """
 _FROM_MILD: tuple[Kind, ...] = get_args(Kind)
 
@@ -40,7 +40,7 @@ _HUB: Mapping[Kind, str] = {
         deepfloyd-if-license""",
 }
 LICENCES: Mapping[str, Kind] = {name: kind for kind, names in _HUB.items() for name in names.split()}
-"""The hub's identifiers by kind, but for ``other``, ``unknown``, ``cc`` and ``apple-ascl``."""
+"""The hub's identifiers by kind, except ``other``, ``unknown``, ``cc`` and ``apple-ascl``."""
 
 _FAMILIES: Mapping[Kind, str] = {
     "permissive": """
@@ -58,7 +58,7 @@ _FAMILIES: Mapping[Kind, str] = {
         cohere-nc qwen-research stability-ai-nc research-only academic-only""",
 }
 FAMILIES: Mapping[str, Kind] = {name: kind for kind, names in _FAMILIES.items() for name in names.split()}
-"""Names without a version whose kind is the same in every version."""
+"""Names without a version that have the same kind in every version."""
 
 _LINKS: tuple[tuple[str, str], ...] = (
     (r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)", r"cc-\1-\2"),
@@ -73,7 +73,7 @@ _LINKS: tuple[tuple[str, str], ...] = (
     (r"choosealicense\.com/licenses/([a-z0-9.+-]+)", r"\1"),
     (r"spdx\.org/licenses/([a-z0-9.+-]+?)(?:\.html)?/?$", r"\1"),
 )
-"""Addresses of well-known licences, and the name that each stands for."""
+"""Addresses of well-known licences, with their names."""
 
 _PHRASES: tuple[tuple[str, str], ...] = (
     ("creative-commons", "cc"), ("cc-zero", "cc0"), ("cczero", "cc0"), ("attribution", "by"), ("sharealike", "sa"),
@@ -88,14 +88,14 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ("meta-llama", "llama"), ("or-later", ""), ("research-purposes-only", "research-only"),
     ("for-research-use-only", "research-only"), ("research-use-only", "research-only"),
 )  # fmt: skip
-"""What people write out, and how the tables spell it; in this order."""
+"""Long forms, and their spelling in the tables; applied in this order."""
 _SAYING_NOTHING = """
     a the license licence licensed agreement version v under terms deed international intl unported generic igo
     universal dedication gnu expat community"""
 _SMALL_WORDS = frozenset(_SAYING_NOTHING.split())
 _GLUED = re.compile(r"(apache|gpl|lgpl|agpl|mpl|epl|eupl|gfdl|odbl|osl|afl|bsd|cc-by(?:-[a-z]{2})*)v?(\d.*)")
 _PORT = re.compile(r"(cc-by(?:-[a-z]{2})*-\d\.\d)-[a-z]{2,3}")
-"""A licence of Creative Commons for one country, which asks the same as that of its version."""
+"""A Creative Commons licence for one country, with the same conditions as its international version."""
 
 _VERSION = re.compile(r"-\d+(\.\d+)*[a-z]?$")
 _ALIASES = {
@@ -109,11 +109,11 @@ _ALIASES = {
     "openrail-m": "openrail",
     **{f"llama-{version}": f"llama{version}" for version in ("2", "3", "3.1", "3.2", "3.3", "4")},
 }
-"""Names under which the hub does not list a licence that it has."""
+"""Other names of licences that the hub lists."""
 
 
 def identifier_of(licence: str) -> str | None:
-    """The hub's identifier of a licence as people write it (``CC BY-SA 4.0``, a link); ``None`` if it has none."""
+    """The hub's identifier of a licence in any spelling (``CC BY-SA 4.0``, a link); ``None`` if it has none."""
     said = licence.strip().lower()
     if said in LICENCES:
         return said
@@ -123,8 +123,8 @@ def identifier_of(licence: str) -> str | None:
 
 
 def kind_of(licence: str) -> Kind:
-    """What a licence asks of a user; of several the strictest, of a choice (``OR``) the mildest."""
-    if identifier_of(licence):  # names that hold a comma
+    """The kind of a licence: for several the strictest, for a choice (``OR``) the mildest."""
+    if identifier_of(licence):  # names that contain a comma
         return _kind_of_one(licence)
     listed = [part for part in re.split(r"\s*[,;|]\s*|\s+(?:and|AND|&)\s+", licence.strip("() ")) if part]
     kinds = [_mildest(map(_kind_of_one, re.split(r"\s+(?:or|OR)\s+(?!later)", part.strip("() ")))) for part in listed]
@@ -132,7 +132,7 @@ def kind_of(licence: str) -> Kind:
 
 
 def strictest(kinds: Iterable[Kind]) -> Kind:
-    """The one that asks most; nothing is unknown."""
+    """The strictest kind; ``unknown`` if there is none."""
     return max(kinds, key=_FROM_MILD.index, default="unknown")
 
 
@@ -158,7 +158,7 @@ def _kind_of_one(licence: str) -> Kind:
 
 
 def _by_words(name: str) -> Kind:
-    """Of names that nobody lists: words that leave no doubt."""
+    """For unlisted names: decides by unambiguous words."""
     words = set(name.split("-"))
     if words & {"nc", "noncommercial"} or "research-only" in name:
         return "non-commercial"
@@ -168,7 +168,7 @@ def _by_words(name: str) -> Kind:
 
 
 def spelling_of(licence: str) -> str:
-    """A licence's name as the tables spell it, its version last."""
+    """A licence's name in the spelling of the tables, with the version last."""
     said = licence.strip().lower()
     for pattern, name in _LINKS:
         if found := re.search(pattern, said):

@@ -1,4 +1,4 @@
-"""Licences by their text: which one a LICENSE file holds, told by phrases that no other has."""
+"""Recognises the licence in a LICENSE file by phrases that no other licence contains."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("isc", ("permission to use, copy, modify, and/or distribute this software for any purpose with or without fee",)),
     ("mit", ("permission is hereby granted, free of charge", "to deal in the software without restriction")),
 )
-"""Identifiers, and phrases that a text of it holds; the first whose phrases are all there."""
+"""Identifiers with phrases of their texts; the first entry with all phrases in the text applies."""
 _CREATIVE_COMMONS = re.compile(
     r"(?:creative commons )?attribution(?:-[a-z]+)* \d\.\d(?= international| unported| generic)"
 )
@@ -43,7 +43,7 @@ _SPDX = re.compile(r"spdx-license-identifier:\s*([^\s*]+(?: (?:or|and|with) [^\s
 
 
 def licence_of_text(text: str) -> str | None:
-    """The identifier of the licence that a text is; ``None`` if it is none that is known."""
+    """The identifier of a licence text; ``None`` if it is unknown."""
     plain = " ".join(text[:_MOST_CHARS].lower().split())
     if found := _SPDX.search(plain):
         return identifier_of(found[1]) or found[1]
@@ -54,7 +54,7 @@ def licence_of_text(text: str) -> str | None:
 
 
 def licence_of_folder(folder: Path) -> tuple[str, str] | None:
-    """Name of the licence file in a folder, and the identifier of what it holds; ``None`` if none is known."""
+    """Name of the licence file in a folder, and the identifier of its licence; ``None`` if unknown."""
     try:
         files = {path.name.lower(): path for path in folder.iterdir() if path.is_file()}
     except OSError:

@@ -1,4 +1,4 @@
-"""What a model's files say of its licence, and what that asks of a user."""
+"""Determines a model's licence from its files, and its conditions for users."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _DEMANDS: Mapping[Kind, str] = {
     "unknown": "Lexel does not know its terms; read them before use",
 }
 _QUIET: tuple[Kind, ...] = ("permissive", "share-alike")
-"""What loading a model does not mention."""
+"""Kinds that are not mentioned on loading a model."""
 _NO_NAMES = ("other", "unknown")
 _NOT_STATED = "licence not stated: the model's card names none, ask its author before use"
 _LONGEST_NOTICE = 480
 _MOST_CHARS, _MOST_ITEMS = 120, 8
-"""More of a value than this is not a name of a licence, and would fill the terminal."""
+"""A longer value is not a licence name, and would fill the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a model's licence.
+    """The known facts of a model's licence.
 
     Attributes:
-        licence: The names that the card gives, several joined by ``, ``, else that of the licence file; ``None`` if
-            nothing says anything.
-        kind: What it asks of a user; of several, and of the licence file, the strictest.
-        notice: One line to print when the model is loaded; ``None`` where the licence asks nothing of who computes
-            with the model.
-        licences: Every licence that holds, by name: those of the card, and that of the licence file.
-        contradiction: What the card and the licence file disagree about.
-        base_licence: The licence of the model that it was made from, if that is known.
+        licence: The names in the card, joined by ``, ``, otherwise that of the licence file; ``None`` if neither
+        gives one.
+        kind: Its kind; the strictest, if there are several or the licence file differs.
+        notice: One line to print when the model is loaded; ``None`` if the licence has no conditions for running the
+        model.
+        licences: Every licence that applies, by name: those of the card, and that of the licence file.
+        contradiction: How the card and the licence file disagree.
+        base_licence: The licence of the model that it was made from, if it is known.
     """
 
     licence: str | None
@@ -56,13 +56,13 @@ def judge(
     base: Mapping[str, Any] | None = None,
     own: str | None = None,
 ) -> Verdict:
-    """Judge what a folder's files say.
+    """Judge the licence of a folder from its files.
 
     Args:
         card: Values of the card's front matter: ``license``, ``license_name``, ``license_link``.
-        file: Name of the licence file in the folder, and the licence that its text is.
+        file: Name of the licence file in the folder, and the licence of its text.
         base: The model that it was made from: its ``id`` and ``licence``.
-        own: The folder, if the user may have trained the model: its notice says how to state a licence.
+        own: The folder, if the user may have trained the model; the notice then says how to state a licence.
     """
     names = texts_of(card.get("license"))
     custom = [*texts_of(card.get("license_name")), *texts_of(card.get("license_link"))]
@@ -89,21 +89,21 @@ def judge(
 
 
 def demand_of(licence: str | None) -> str | None:
-    """What a licence asks of a user, as a card says it; nothing of a permissive one."""
+    """The conditions of a licence, in the words of a card; empty for a permissive one."""
     if licence is None:
         return "no licence is stated; ask its author before use"
     return _DEMANDS.get(kind_of(licence))
 
 
 def texts_of(value: Any) -> list[str]:
-    """A value of a card's front matter as texts: of a list its items, of nothing none."""
+    """A value of a card's front matter as strings: the items of a list; empty for no value."""
     items: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
     texts = [" ".join(str(item)[:_MOST_CHARS].split()) for item in items[:_MOST_ITEMS] if isinstance(item, str | float)]
     return [text for text in texts if text]
 
 
 def _names_itself(names: Sequence[str]) -> bool:
-    """Whether a card gives a name in place of ``other``."""
+    """Whether a card gives a name instead of ``other``."""
     return any(name.lower() not in _NO_NAMES for name in names)
 
 
@@ -112,7 +112,7 @@ def _known(names: Sequence[str]) -> list[str]:
 
 
 def _mismatch(stated: Sequence[str], file: tuple[str, str] | None) -> str | None:
-    """The licence file and the card name different licences."""
+    """The message if the licence file and the card name different licences."""
     if file is None or not stated:
         return None
     name, found = file
@@ -125,7 +125,7 @@ def _mismatch(stated: Sequence[str], file: tuple[str, str] | None) -> str | None
 
 
 def _of_base(stated: Sequence[str], base: Mapping[str, Any] | None) -> str | None:
-    """The model was made from one whose licence asks more."""
+    """The message if the model was made from one with a stricter licence."""
     licence = _base_licence(base)
     if licence is None or base is None:
         return None
@@ -144,7 +144,7 @@ def _to_state(folder: str) -> str:
 
 
 def _base_in_short(base: Mapping[str, Any] | None) -> str | None:
-    """What ``_of_base`` says, for an author who is about to choose a licence."""
+    """The message of ``_of_base``, for an author who is choosing a licence."""
     licence = _base_licence(base)
     if _of_base((), base) is None or base is None or licence is None:
         return None

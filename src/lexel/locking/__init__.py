@@ -1,1 +1,1 @@
-"""Lock files made and renewed: what a model is, what it says of fixed texts, and what an update would change."""
+"""Makes and updates lock files: a model's identity, its outputs on fixed texts, and the changes of an update."""

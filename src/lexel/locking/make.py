@@ -1,4 +1,4 @@
-"""A model as a lock file holds it, and what a newer one would change."""
+"""Creates the lock file's entry of a model, and finds what an update would change."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lexel.trust.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an update of one model would change.
+    """The changes of an update of one model.
 
     Attributes:
         before: The locked model.
-        after: What it would become.
-        lines: What differs, one line each; empty if nothing does.
+        after: The model after the update.
+        lines: The differences, one line each; empty if there are none.
     """
 
     before: LockedModel
@@ -35,15 +35,15 @@ class Change:
 
 
 def lock_model(source: str, *, folder: Path, policy: Policy) -> LockedModel:
-    """Everything that a lock file keeps of a model; a hub model is downloaded.
+    """The lock file's entry of a model; a hub model is downloaded.
 
     Args:
         source: A hub id (also ``owner/name@revision``), a folder, or the name of a bundled model.
-        folder: Where the lock file lies; folders are named from there.
-        policy: What is allowed. A revision that may move is: the lock is what pins it.
+        folder: The folder of the lock file; model folders are relative to it.
+        policy: The policy. A revision that can move is allowed, because the lock pins it.
 
     Raises:
-        PolicyError: If the policy refuses the model.
+        PolicyError: If the policy rejects the model.
         CheckpointError: If it cannot be used.
     """
     checkpoint = open_checkpoint(source, is_own=True)
@@ -66,15 +66,15 @@ def lock_model(source: str, *, folder: Path, policy: Policy) -> LockedModel:
 
 
 def update(lock: Lock, *, policy: Policy, texts: Sequence[str] = ()) -> list[Change]:
-    """What would change if every model were locked again.
+    """The changes if every model were locked again.
 
     Args:
         lock: The lock file.
-        policy: What is allowed.
-        texts: Your own texts, to see what is decided otherwise of them.
+        policy: The policy.
+        texts: Your own texts, to see how their results change.
 
     Raises:
-        CheckpointError: If a model cannot be had any more.
+        CheckpointError: If a model is no longer available.
     """
     return [_change(entry, lock, policy, texts) for entry in lock.models]
 
@@ -107,7 +107,7 @@ def _differences(before: LockedModel, after: LockedModel, texts: Sequence[str]) 
 
 
 def _own_texts(before: LockedModel, after: LockedModel, texts: Sequence[str]) -> list[str]:
-    """What both revisions decide otherwise of the user's own texts."""
+    """How the results of both revisions differ on the user's own texts."""
     if before.commit is None:
         return ["your text: the folder that was locked is no longer there to compare with"]
     try:

@@ -1,6 +1,6 @@
-"""What a model says of twenty fixed texts: enough to see that a new revision decides otherwise.
+"""A model's outputs on twenty fixed texts, which show whether a new revision decides differently.
 
-The reference engine computes it in float64, so that it is the same on every machine.
+The reference engine computes them in float64, so they are the same on every machine.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ TEXTS = (
     "東京の会議で田中さんが発表しました。",
     "Call me at 5 pm, or write to office@example.org!",
 )
-"""Invented sentences in several languages. Changing one makes every lock file differ."""
+"""Invented sentences in several languages. Changing one invalidates every lock file."""
 
 _DIGITS = 4
 _DIMS = 8
 
 
 def probe(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a model says of the fixed texts, as a lock file keeps it."""
+    """A model's outputs on the fixed texts, in the form of a lock file."""
     kind, said = read_texts(checkpoint, TEXTS)
     return {"kind": kind, "texts_sha256": _digest("\n".join(TEXTS)), "said": said}
 
 
 def read_texts(checkpoint: Checkpoint, texts: Sequence[str]) -> tuple[str, list[Any]]:
-    """What a model says of texts, and what kind of thing that is: ``tags``, ``classes`` or ``vectors``."""
+    """A model's outputs on texts, and their kind: ``tags``, ``classes`` or ``vectors``."""
     tasks = {head.task for head in checkpoint.heads.values()}
     if tasks.intersection(TAGGING):
         tagger = Tagger.load(checkpoint, engine="numpy")
@@ -66,7 +66,7 @@ def read_texts(checkpoint: Checkpoint, texts: Sequence[str]) -> tuple[str, list[
 
 
 def tokenizer_fingerprint(checkpoint: Checkpoint) -> str:
-    """A checksum of the pieces that the tokenizer makes of the fixed texts."""
+    """A checksum of the tokenizer's pieces of the fixed texts."""
     config = checkpoint.config
     tokenizer = load_tokenizer(checkpoint.source.folder, pieces=checkpoint.pieces, model_type=config.model_type)
     pieces = tokenizer.encode(TEXTS)
@@ -75,14 +75,14 @@ def tokenizer_fingerprint(checkpoint: Checkpoint) -> str:
 
 
 def flips(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What two probes of one kind decide otherwise: a line for each text."""
+    """The differences between two probes of one kind, one line per text."""
     if before.get("kind") != after.get("kind") or before.get("texts_sha256") != after.get("texts_sha256"):
         return [f"the probes are of another kind: {before.get('kind')}, {after.get('kind')}"]
     return flips_of(str(after["kind"]), TEXTS, before["said"], after["said"])
 
 
 def flips_of(kind: str, texts: Sequence[str], before: Sequence[Any], after: Sequence[Any]) -> list[str]:
-    """What is decided otherwise of each text: tags and best classes; of vectors, those that differ at all."""
+    """The differences for each text: tags and best classes, or vectors that differ at all."""
     lines = []
     for text, old, new in zip(texts, before, after, strict=True):
         if kind == "vectors":
@@ -115,7 +115,7 @@ def _tags(document: Any) -> list[list[Any]]:
 
 
 def _is_read(word: Any) -> bool:
-    """Whether a head decided a word; a model of entities alone has the text's own words."""
+    """Whether a head decided a word; a model with only entities uses the text's own words."""
     return word.score is not None or word.pos is not None
 
 

@@ -1,16 +1,15 @@
-"""Scores of answers that are spans of a context: exact match and F1, each of the best of the right answers.
+"""Scores of answers that are spans of a context: exact match and F1, each for the best of the gold answers.
 
-Two rules, by how the language is written:
+There are two rules, depending on the writing system:
 
 **words** is SQuAD's (https://rajpurkar.github.io/SQuAD-explorer/). Case, ASCII punctuation, English articles and the
 amount of whitespace do not matter; F1 is over the bag of words.
 
-**chars** is that of CMRC 2018 (https://github.com/ymcui/cmrc2018), for Chinese, with kana beside Han characters. Case
-and a list of signs do not matter; F1 is over single characters, and what is common is the longest common *substring*.
-Stretches of other writing count by words and signs; the script cuts these with NLTK.
+**chars** is that of CMRC 2018 (https://github.com/ymcui/cmrc2018), for Chinese, with kana treated like Han characters.
+Case and a list of signs do not matter. F1 is over single characters, and the overlap is the longest common *substring*.
+Text in other scripts counts by words and signs; the original script splits it with NLTK.
 
-A question that its context does not answer has the empty answer, and an empty answer is right for these alone, as in
-SQuAD 2.0.
+The gold answer of an unanswerable question is empty, and an empty answer is right only for these, as in SQuAD 2.0.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ _UNIT = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+|[^\w\s]")
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SIGNS = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
-"""CMRC's list; its ``……`` is two characters, and so is never left out."""
+"""CMRC's list; its ``……`` has two characters, and so is never removed."""
 
 
 class AnswerScores(NamedTuple):
     """Scores of each question, from 0 to 1.
 
     Attributes:
-        exact: 1 where the answer is one of those that are right, ``[questions]``.
-        f1: What it has in common with the nearest of them, ``[questions]``.
+        exact: 1 if the answer equals a gold answer, ``[questions]``.
+        f1: Overlap with the most similar gold answer, ``[questions]``.
     """
 
     exact: FloatArray
@@ -52,7 +51,7 @@ class AnswerScores(NamedTuple):
 
 
 def choose_rule(texts: Iterable[str]) -> AnswerRule:
-    """The rule for the language of these texts: ``chars`` where most letters are Han characters or kana."""
+    """The rule for the language of these texts: ``chars`` if most letters are Han characters or kana."""
     n_letters = n_characters = 0
     for text in texts:
         n_letters += len(_LETTER.findall(text))
@@ -64,12 +63,12 @@ def score_answers(gold: Sequence[Sequence[str]], predicted: Sequence[str], *, ru
     """Score the answer to each question.
 
     Args:
-        gold: The right answers of each question; none where its context does not answer it.
-        predicted: The answer to be judged; empty for none.
+        gold: The gold answers of each question; empty if its context does not answer it.
+        predicted: The predicted answer; empty for none.
         rule: ``words`` or ``chars``.
 
     Raises:
-        ValueError: If the two are not of the same questions, or there is no such rule.
+        ValueError: If their numbers differ, or the rule is unknown.
     """
     if rule not in ANSWER_RULES:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(ANSWER_RULES)}")
@@ -85,14 +84,14 @@ def score_answers(gold: Sequence[Sequence[str]], predicted: Sequence[str], *, ru
 
 
 def normalise(answer: str, *, rule: AnswerRule) -> str:
-    """An answer without what does not matter by the rule."""
+    """An answer in the normal form of the rule."""
     if rule == "chars":
         return answer.lower().strip().translate(_SIGNS)
     return " ".join(_ARTICLE.sub(" ", answer.lower().translate(_PUNCTUATION)).split())
 
 
 def _solid(answers: Sequence[str], rule: AnswerRule) -> Sequence[str]:
-    """The right answers of which something is left; the empty answer if there are none."""
+    """The gold answers that are not empty after normalisation; one empty answer if there are none."""
     return [answer for answer in answers if normalise(answer, rule=rule)] or [""]
 
 
@@ -115,10 +114,10 @@ def _f1(n_common: int, n_gold: int, n_predicted: int) -> float:
 
 
 def _longest_common(left: Sequence[str], right: Sequence[str]) -> int:
-    """Length of the longest stretch that stands in both."""
+    """Length of the longest common substring."""
     others = np.array(right, dtype=object)
     runs, longest = np.zeros(len(right) + 1, np.int64), 0
-    for unit in left:  # runs[j + 1]: how long the common stretch that ends at this unit and right[j] is
+    for unit in left:  # runs[j + 1]: the length of the common substring that ends at this unit and right[j]
         runs[1:] = np.where(others == unit, runs[:-1] + 1, 0)
         longest = max(longest, int(runs.max()))
     return longest
@@ -129,22 +128,22 @@ def best_null_threshold(
 ) -> tuple[float, float]:
     """The threshold that gives the best mean score: a question whose margin is above it is left unanswered.
 
-    SQuAD 2.0's search for the best threshold, over every margin as well as the threshold below all of them.
+    SQuAD 2.0's search for the best threshold, over every margin and the threshold below all of them.
 
     Args:
-        margins: The null answer's score less the best answer's, ``[questions]``.
-        scores: The score of each best answer if it is given, ``[questions]``.
-        answerable: Does the context answer the question? ``[questions]``
+        margins: The null answer's score minus the best answer's, ``[questions]``.
+        scores: The score of each best answer if it is returned, ``[questions]``.
+        answerable: Whether the context answers the question, ``[questions]``.
 
     Returns:
-        The threshold (the least of equally good ones), and the mean score with it; ``-inf`` answers nothing.
+        The threshold (the lowest of equally good ones), and the mean score with it; ``-inf`` answers nothing.
     """
     if not len(margins):
         return -np.inf, 0.0
     order = np.argsort(margins, kind="stable")
-    gains = np.where(answerable, scores, scores - 1.0)[order]  # an unanswerable question left alone scores 1
+    gains = np.where(answerable, scores, scores - 1.0)[order]  # an unanswerable question left unanswered scores 1
     totals = (~answerable).sum() + np.concatenate(([0.0], np.cumsum(gains)))
     ordered = np.asarray(margins, np.float64)[order]
-    reachable = np.append(True, np.append(ordered[1:] > ordered[:-1], True))  # equal margins go together
+    reachable = np.append(True, np.append(ordered[1:] > ordered[:-1], True))  # equal margins are treated together
     best = int(np.argmax(np.where(reachable, totals, -np.inf)))
     return (-np.inf if best == 0 else float(ordered[best - 1])), float(totals[best] / len(margins))

@@ -1,6 +1,6 @@
-"""Do scores say how often a prediction is right? Reliability by bins, and how to make scores say it.
+"""Measures how well scores match the share of right predictions, and calibrates them.
 
-Of predictions with a score of 0.8, four in five should be right. Guo et al. 2017, https://arxiv.org/abs/1706.04599.
+Four in five predictions with a score of 0.8 should be right. Guo et al. 2017, https://arxiv.org/abs/1706.04599.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lexel.metrics.scores import ratio
 
 N_BINS = 15
 EPSILON = 1e-6
-"""Probabilities are kept this far from 0 and 1, where log-odds have no value."""
+"""Probabilities are kept this far from 0 and 1, where log-odds are infinite."""
 
 _LEAST_SCALE = 0.05
 _MOST_STEPS = 100
@@ -23,14 +23,14 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Scores against how often they are right, in bins of equal width over [0, 1].
+    """Scores compared with the share of right predictions, in bins of equal width over [0, 1].
 
     Attributes:
-        expected_error: Expected calibration error: how far share right and mean score of a bin lie apart, in the mean
-            over predictions.
+        expected_error: Expected calibration error: the difference between the share right and the mean score of a bin,
+            averaged over predictions.
         counts: Predictions in each bin.
         mean_scores: Their mean score; 0 in an empty bin.
-        shares_right: The share of them that is right; 0 in an empty bin.
+        shares_right: Their share of right ones; 0 in an empty bin.
     """
 
     expected_error: float
@@ -40,9 +40,9 @@ class Reliability:
 
 
 def bin_scores(scores: NDArray[np.floating], correct: NDArray[np.bool_], *, n_bins: int = N_BINS) -> FloatArray:
-    """Number, sum of scores and number right of each bin, ``[bins, 3]``; sums of several parts can be added.
+    """Count, sum of scores and number right for each bin, ``[bins, 3]``; results of several parts can be added.
 
-    A score on an edge belongs to the bin below; 0 to the first.
+    A score on an edge belongs to the bin below; 0 belongs to the first bin.
     """
     values = np.asarray(scores, np.float64)
     bins = np.clip(np.ceil(values * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
@@ -51,7 +51,7 @@ def bin_scores(scores: NDArray[np.floating], correct: NDArray[np.bool_], *, n_bi
 
 
 def reliability_of(binned: FloatArray) -> Reliability:
-    """The reliability that binned scores show."""
+    """The reliability of binned scores."""
     counts, score_sums, right = binned.T
     gaps = np.abs(score_sums - right).sum()
     return Reliability(
@@ -69,21 +69,21 @@ def log_odds(scores: NDArray[np.floating]) -> FloatArray:
 
 
 def calibrated(scores: NDArray[np.float32], *, scale: float, shift: float) -> NDArray[np.float32]:
-    """Probabilities whose log-odds are scaled and shifted, ``[...]``; their order stays if the scale is above 0."""
+    """Probabilities whose log-odds are scaled and shifted, ``[...]``; in the same order if the scale is above 0."""
     if (scale, shift) == (1.0, 0.0):
         return scores
     return (1 / (1 + np.exp(-(scale * log_odds(scores) + shift)))).astype(np.float32)
 
 
 def fit_platt(scores: NDArray[np.floating], correct: NDArray[np.bool_]) -> tuple[float, float]:
-    """The scale and shift of log-odds with which scores say best how often predictions are right.
+    """The scale and shift of log-odds with which scores best match the share of right predictions.
 
-    Platt 1999: logistic regression on the log-odds, with smoothed targets so that few predictions give no certainty.
-    The scale stays above 0, so the order of scores stays.
+    Platt 1999: logistic regression on the log-odds, with smoothed targets so that few predictions do not lead to
+    extreme values. The scale stays above 0, so the order of scores is unchanged.
 
     Args:
         scores: Probabilities, ``[predictions]``.
-        correct: Is the prediction right? ``[predictions]``
+        correct: Whether the prediction is right, ``[predictions]``.
     """
     n_right = int(correct.sum())
     n_wrong = len(correct) - n_right
@@ -102,16 +102,16 @@ def fit_platt(scores: NDArray[np.floating], correct: NDArray[np.bool_]) -> tuple
 
 
 def best_threshold(scores: NDArray[np.floating], correct: NDArray[np.bool_], *, n_gold: int) -> float:
-    """The least score to keep for the best F1, halfway to the next lower one; 0 if every prediction is kept.
+    """The lowest score to keep for the best F1, halfway to the next lower one; 0 if all predictions are kept.
 
     Args:
         scores: Scores of the predictions, ``[predictions]``.
-        correct: Is the prediction right? ``[predictions]``
-        n_gold: How many there are to find.
+        correct: Whether the prediction is right, ``[predictions]``.
+        n_gold: The number of gold items.
     """
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     ranked, right = np.asarray(scores, np.float64)[order], np.cumsum(correct[order])
     f1 = 2 * right / (np.arange(1, len(ranked) + 1) + n_gold)
-    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores are kept or left out together
-    n_kept = len(f1) - int(np.argmax(f1[::-1])) if len(f1) else 0  # of several best, the one that keeps most
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores are kept or dropped together
+    n_kept = len(f1) - int(np.argmax(f1[::-1])) if len(f1) else 0  # of several best, the one that keeps the most
     return 0.0 if n_kept == len(ranked) else float((ranked[n_kept - 1] + ranked[n_kept]) / 2)

@@ -1,8 +1,8 @@
-"""Scores of whole texts: one class each, several labels each, or a number each.
+"""Scores of whole texts: one class, several labels, or a number per text.
 
-A text with one class is the case of several labels in which exactly one is set, so both are counted as indicators,
-``[items, labels]``, and every average is a function of sums of ``[..., labels, 3]`` counts. Classes by number keep what
-indicators lose, which is taken for which: the confusion, and from it Matthews' correlation.
+One class per text is the special case of several labels with exactly one set. So both are counted as indicators,
+``[items, labels]``, and every average is a function of sums of ``[..., labels, 3]`` counts. Class numbers keep what
+indicators lose: the confusion of classes, and from it Matthews' correlation.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ BoolArray = NDArray[np.bool_]
 
 
 def accuracy(gold: NDArray[np.integer] | BoolArray, predicted: NDArray[np.integer] | BoolArray) -> float:
-    """Share of items that are right; of several labels all must be. 0 without items.
+    """Share of right items; if an item has several labels, all must be right. 0 without items.
 
     Args:
         gold: Class of each item, ``[items]``, or its labels, ``[items, labels]``.
-        predicted: What is to be judged, of the same shape.
+        predicted: The predictions, of the same shape.
 
     Raises:
-        ValueError: If the two are not of the same items.
+        ValueError: If their shapes differ.
     """
     right = are_right(gold, predicted)
     return float(right.mean()) if len(right) else 0.0
 
 
 def are_right(gold: NDArray[np.integer] | BoolArray, predicted: NDArray[np.integer] | BoolArray) -> BoolArray:
-    """Is each item right, in all of its labels? ``[items]``"""
+    """Whether each item is right in all of its labels, ``[items]``."""
     _check(gold, predicted)
     same = np.asarray(gold == predicted, np.bool_)
     return same if same.ndim == 1 else np.asarray(same.all(axis=1), np.bool_)
 
 
 def indicators(classes: NDArray[np.integer], *, n_labels: int) -> BoolArray:
-    """Classes by number as labels that are set or not, ``[items, labels]``."""
+    """Class numbers as label indicators, ``[items, labels]``."""
     return np.asarray(classes[:, None] == np.arange(n_labels), np.bool_)
 
 
@@ -45,15 +45,15 @@ def count_labels(gold: BoolArray, predicted: BoolArray) -> IntArray:
     """Gold, predicted and correct labels of each item, ``[items, labels, 3]``.
 
     Args:
-        gold: Which labels each item has, ``[items, labels]``.
-        predicted: Which it was given, of the same shape.
+        gold: The gold labels of each item, ``[items, labels]``.
+        predicted: The predicted labels, of the same shape.
     """
     _check(gold, predicted)
     return np.stack((gold, predicted, gold & predicted), axis=-1).astype(np.int64)
 
 
 def micro_rates(counts: NDArray[np.integer] | FloatArray) -> Rates:
-    """Rates of all labels together, ``[...]``, from counts ``[..., labels, 3]``; of one class an item, accuracy."""
+    """Rates of all labels together, ``[...]``, from counts ``[..., labels, 3]``; with one class per item: accuracy."""
     return rates_of(counts.sum(axis=-2))
 
 
@@ -62,7 +62,7 @@ def macro_rates(counts: NDArray[np.integer] | FloatArray, *, among: BoolArray | 
 
     Args:
         counts: Counts of each label.
-        among: Which labels the mean is over, ``[labels]``; if not given, those seen in gold or prediction.
+        among: The labels to average over, ``[labels]``; by default, those that occur in gold or prediction.
     """
     kept = are_seen(counts) if among is None else among
     each = rates_of(counts[..., kept, :])
@@ -72,13 +72,13 @@ def macro_rates(counts: NDArray[np.integer] | FloatArray, *, among: BoolArray | 
 
 
 def are_seen(counts: NDArray[np.integer] | FloatArray) -> BoolArray:
-    """Has gold or prediction the label anywhere? ``[labels]``"""
+    """Whether each label occurs in gold or prediction, ``[labels]``."""
     sums = counts.reshape(-1, *counts.shape[-2:]).sum(axis=0)
     return np.asarray(sums[:, [GOLD, PREDICTED]].any(axis=1), np.bool_)
 
 
 def count_confusion(gold: NDArray[np.integer], predicted: NDArray[np.integer], *, n_labels: int) -> IntArray:
-    """How often the row's class was given the column's, ``[labels, labels]``."""
+    """How often the row's gold class was predicted as the column's, ``[labels, labels]``."""
     _check(gold, predicted)
     cells = np.asarray(gold, np.int64) * n_labels + predicted
     return np.bincount(cells, minlength=n_labels**2).reshape(n_labels, n_labels).astype(np.int64)
@@ -87,7 +87,7 @@ def count_confusion(gold: NDArray[np.integer], predicted: NDArray[np.integer], *
 def matthews(confusion: NDArray[np.integer] | FloatArray) -> FloatArray:
     """Matthews' correlation of gold and predicted classes, ``[...]``, from confusions ``[..., labels, labels]``.
 
-    From -1 to 1; 0 where either side has one class only. For several classes as Gorodkin 2004 has it
+    From -1 to 1; 0 if either side has only one class. For several classes, as defined by Gorodkin 2004
     (https://doi.org/10.1016/j.compbiolchem.2004.09.006).
     """
     cells = np.asarray(confusion, np.float64)
@@ -99,7 +99,7 @@ def matthews(confusion: NDArray[np.integer] | FloatArray) -> FloatArray:
 
 
 def pearson(gold: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
-    """Pearson's correlation of numbers, ``[items]`` each; 0 where either does not vary."""
+    """Pearson's correlation of numbers, ``[items]`` each; 0 if either is constant."""
     _check(gold, predicted)
     if not len(gold):
         return 0.0
@@ -108,7 +108,7 @@ def pearson(gold: NDArray[np.floating], predicted: NDArray[np.floating]) -> floa
 
 
 def spearman(gold: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
-    """Spearman's correlation: Pearson's of ranks, equal numbers sharing the mean of theirs."""
+    """Spearman's correlation: Pearson's correlation of ranks; equal numbers get their mean rank."""
     return pearson(_ranks(gold), _ranks(predicted))
 
 

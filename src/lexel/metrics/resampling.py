@@ -1,7 +1,7 @@
-"""How sure a score is, and whether one system is better than another: bootstrap over documents, and McNemar's test.
+"""Confidence intervals and significance tests: bootstrap over documents, and McNemar's test.
 
-Documents are drawn, not words: what stands in one document is not independent. Every score is a function of sums of
-counts per document, so a sample costs one row of a matrix product. The same seed draws the same documents.
+Documents are sampled, not words, because words of one document are not independent. Every score is a function of sums
+of counts per document, so a sample costs one row of a matrix product. The same seed draws the same documents.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def resample(counts: NDArray[np.integer] | FloatArray, *, n_samples: int, seed: 
     """Sums of the counts of documents drawn with replacement, ``[samples, columns]``.
 
     Args:
-        counts: What is counted in each document, ``[documents, columns]``.
-        n_samples: How many sets of documents are drawn, each as large as the data.
-        seed: Of the draws.
+        counts: The counts of each document, ``[documents, columns]``.
+        n_samples: The number of samples, each as large as the data.
+        seed: The random seed.
     """
     n_documents = len(counts)
     if not n_documents:
@@ -45,7 +45,7 @@ def _draws(n_documents: int, n_samples: int, seed: int) -> Iterator[FloatArray]:
 
 
 def interval(values: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
-    """The percentile interval over samples ``[samples, ...]``: its lower and upper ends, ``[...]``."""
+    """The lower and upper ends, ``[...]``, of the percentile interval over samples ``[samples, ...]``."""
     tail = (1 - level) / 2
     low, high = np.quantile(values, (tail, 1 - tail), axis=0)
     return low, high
@@ -53,13 +53,13 @@ def interval(values: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, F
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much a first system is better than a second.
+    """The difference between two systems.
 
     Attributes:
-        value: First score less the second, on all documents.
+        value: First score minus the second, on all documents.
         low: Lower end of the 95 % interval.
         high: Its upper end.
-        p_value: Two-sided: how often a difference of either sign would come out if there were none.
+        p_value: Two-sided: how often a difference of either sign would occur if there were none.
     """
 
     value: float
@@ -81,12 +81,12 @@ def paired_bootstrap(
     Args:
         first: Counts of the first system, ``[documents, columns]``.
         second: Counts of the second, of the same shape.
-        score: From sums of counts, ``[samples, columns]``, to scores, ``[samples]``.
-        n_samples: How many sets of documents are drawn.
-        seed: Of the draws.
+        score: Maps sums of counts, ``[samples, columns]``, to scores, ``[samples]``.
+        n_samples: The number of samples.
+        seed: The random seed.
 
     Raises:
-        ValueError: If the two do not count the same documents.
+        ValueError: If their shapes differ.
     """
     if first.shape != second.shape:
         raise ValueError(f"counts of {first.shape} and {second.shape}; expected the same documents and columns")
@@ -102,13 +102,13 @@ def paired_bootstrap(
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Two-sided p-value of McNemar's exact test: are two systems right equally often?
+    """Two-sided p-value of McNemar's exact test of whether two systems are right equally often.
 
-    Only items that one gets right and the other wrong count; without a difference each is a fair coin's throw.
+    Only items that exactly one system gets right count; without a difference, each is a fair coin toss.
 
     Args:
-        first: Is the first system right on each item? ``[items]``
-        second: Is the second?
+        first: Whether the first system is right on each item, ``[items]``.
+        second: The same for the second.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     n_items, rarer = only_first + only_second, min(only_first, only_second)
@@ -119,10 +119,10 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values of several comparisons, raised so that finding any difference where there is none stays as rare.
+    """p-values of several comparisons, corrected to bound the probability of any false positive.
 
     Holm 1979, https://www.jstor.org/stable/4615733: the smallest is multiplied by the number of comparisons, the next
-    by one less, and so on; none falls below the one before it.
+    by one less, and so on; none is lower than the previous one.
     """
     adjusted, highest = list(p_values), 0.0
     for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):

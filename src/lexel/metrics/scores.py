@@ -1,6 +1,6 @@
-"""Precision, recall and F1 from counts, and the dataclasses that reports are made of.
+"""Precision, recall and F1 from counts, and the dataclasses of reports.
 
-A ratio whose denominator is 0 is 0, as conlleval, seqeval and the CoNLL scorers have it.
+A ratio with denominator 0 is 0, as in conlleval, seqeval and the CoNLL scorers.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 GOLD, PREDICTED, CORRECT = 0, 1, 2
-"""What the last axis of counts holds."""
+"""The columns of the last axis of counts."""
 
 
 class Rates(NamedTuple):
-    """Precision, recall and F1, each of the shape of the counts without their last axis."""
+    """Precision, recall and F1, each with the shape of the counts without the last axis."""
 
     precision: FloatArray
     recall: FloatArray
@@ -41,11 +41,11 @@ def rates_of(counts: NDArray[np.integer] | FloatArray) -> Rates:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A score of all documents, and the interval that holds it in 95 of 100 bootstrap samples.
+    """A score of all documents, and its interval, which contains 95 % of the bootstrap samples.
 
     Attributes:
-        value: The score of the data as it is.
-        low: Lower end of the interval; ``None`` where none was asked for.
+        value: The score of the original data.
+        low: Lower end of the interval; ``None`` if none was requested.
         high: Its upper end.
     """
 
@@ -56,7 +56,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class SpanScore:
-    """Precision, recall and F1 with the counts that they are made of."""
+    """Precision, recall and F1 with their counts."""
 
     precision: Estimate
     recall: Estimate

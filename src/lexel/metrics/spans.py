@@ -1,14 +1,14 @@
-"""Spans of many documents: reading them out of tags by two rules, matching them, counting them.
+"""Spans of many documents: reads them from tags by two rules, matches them and counts them.
 
 **Lenient** is the rule of conlleval, the scorer of the CoNLL shared tasks (and of seqeval unless told otherwise): a
 span begins at ``B``, ``S``, after an end, after ``O`` and where the type changes, so ``O I-PER I-PER`` is a span.
-**Strict** keeps of these only the spans whose tags are the very ones that the scheme writes for them (seqeval with
-``mode="strict"``): in BIO a span must begin with ``B``, in BIOES a span of one must be ``S`` and a longer one end in
-``E``. On well-formed tags the two are the same.
+**Strict** keeps only those spans whose tags are exactly the ones that the scheme writes for them (seqeval with
+``mode="strict"``): in BIO, a span must begin with ``B``; in BIOES, a span of one must be ``S`` and a longer one must
+end in ``E``. Both rules agree on well-formed tags.
 
 * conlleval: https://www.clips.uantwerpen.be/conll2000/chunking/conlleval.txt
-* seqeval: https://github.com/chakki-works/seqeval. In IOB1 and IOE1 its strict mode is not the rule above on
-  ill-formed tags (``O B-X I-X`` gives the ``I-X`` alone); well-formed ones are read alike.
+* seqeval: https://github.com/chakki-works/seqeval. In IOB1 and IOE1, its strict mode differs from the rule above on
+  ill-formed tags (``O B-X I-X`` gives only the ``I-X``); well-formed ones are read alike.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class FlatSpans(NamedTuple):
     """The spans of many documents.
 
     Attributes:
-        document: The document each is in, ``[spans]``.
+        document: The document of each span, ``[spans]``.
         start: First position, counted in its document or through all of them, ``[spans]``.
         end: One past the last, ``[spans]``.
-        label: What it is labelled, as a number; all 0 where there are no labels, ``[spans]``.
+        label: The label as a number; all 0 if there are no labels, ``[spans]``.
     """
 
     document: IntArray
@@ -46,20 +46,20 @@ class FlatSpans(NamedTuple):
 
     @property
     def n_spans(self) -> int:
-        """How many there are (``len`` counts the four fields)."""
+        """The number of spans (``len`` counts the four fields)."""
         return len(self.start)
 
     def taken(self, which: IntArray | BoolArray) -> FlatSpans:
-        """Some of them, by index or mask."""
+        """The spans at an index or mask."""
         return FlatSpans(*(column[which] for column in self))
 
 
 class Matching(NamedTuple):
-    """Which spans of two tables are the same.
+    """The equal spans of two tables.
 
     Attributes:
-        of_gold: Index of the predicted span that is the same, else -1, ``[gold spans]``.
-        of_predicted: Index of the gold span that is the same, else -1, ``[predicted spans]``.
+        of_gold: Index of the equal predicted span, else -1, ``[gold spans]``.
+        of_predicted: Index of the equal gold span, else -1, ``[predicted spans]``.
     """
 
     of_gold: IntArray
@@ -81,12 +81,12 @@ def flat_spans(
 def spans_of_tags(
     tags: NDArray[np.integer], bounds: NDArray[np.integer], label_set: LabelSet, *, rule: Rule
 ) -> FlatSpans:
-    """Read the spans out of tags.
+    """Read the spans from tags.
 
     Args:
         tags: Index of each position's tag in the label set, ``[positions]``.
         bounds: Document ``i`` owns the positions ``[bounds[i], bounds[i + 1])``, ``[documents + 1]``.
-        label_set: What the tags mean.
+        label_set: The label set of the tags.
         rule: ``lenient`` or ``strict``.
     """
     spans = _lenient_spans(tags, bounds, label_set)
@@ -104,7 +104,7 @@ def _lenient_spans(tags: NDArray[np.integer], bounds: NDArray[np.integer], label
 
 
 def _unit_begins(tags: NDArray[np.integer], bounds: NDArray[np.integer], label_set: LabelSet) -> BoolArray:
-    """Does a span, or a position outside, begin here? ``[positions]``"""
+    """Whether a span, or a position outside, begins here, ``[positions]``."""
     types, outside = label_set.type_ids[tags], label_set.outside[tags]
     begins = np.ones(len(tags), np.bool_)
     begins[1:] = (types[1:] != types[:-1]) | outside[1:] | outside[:-1]
@@ -114,14 +114,14 @@ def _unit_begins(tags: NDArray[np.integer], bounds: NDArray[np.integer], label_s
 
 
 def are_well_formed(spans: FlatSpans, tags: NDArray[np.integer], label_set: LabelSet) -> BoolArray:
-    """Are the tags of a lenient span those that the scheme writes? ``[spans]``
+    """Whether the tags of each lenient span are those that the scheme writes, ``[spans]``.
 
-    A tag that a type lacks altogether cannot be asked for.
+    A tag that a type does not have at all is not required.
 
     Args:
-        spans: What the lenient rule reads out of the tags, their places counted through all documents.
+        spans: The spans from the lenient rule, with positions counted through all documents.
         tags: Index of each position's tag, ``[positions]``.
-        label_set: What the tags mean.
+        label_set: The label set of the tags.
     """
     begins, ends = label_set.begins, label_set.ends
     is_begin, is_end = begins[tags[spans.start]], ends[tags[spans.end - 1]]
@@ -146,14 +146,14 @@ def are_well_formed(spans: FlatSpans, tags: NDArray[np.integer], label_set: Labe
 
 
 def _typed(which: BoolArray, label_set: LabelSet) -> BoolArray:
-    """Has a type such a tag? ``[types]``"""
+    """Whether each type has such a tag, ``[types]``."""
     has = np.zeros(max(len(label_set.types), 1), np.bool_)
     has[label_set.type_ids[which & label_set.inside]] = True
     return has
 
 
 def _touching(spans: FlatSpans) -> tuple[BoolArray, BoolArray]:
-    """Does a span of the same label end where this one starts; does one start where it ends? ``[spans]`` each."""
+    """Whether a span of the same label ends where each starts, and whether one starts at its end, ``[spans]`` each."""
     meets = (spans.end[:-1] == spans.start[1:]) & (spans.label[:-1] == spans.label[1:])
     meets &= spans.document[:-1] == spans.document[1:]
     before, after = np.zeros(spans.n_spans, np.bool_), np.zeros(spans.n_spans, np.bool_)
@@ -162,25 +162,25 @@ def _touching(spans: FlatSpans) -> tuple[BoolArray, BoolArray]:
 
 
 def match_spans(gold: FlatSpans, predicted: FlatSpans, *, labelled: bool = True) -> Matching:
-    """Find the spans that are the same in both.
+    """Find the spans that are equal in both.
 
     Args:
-        gold: What is right; see ``distinct`` for spans that stand there twice.
-        predicted: What is to be judged.
-        labelled: Whether the labels must be the same too.
+        gold: The gold spans; see ``distinct`` for duplicates.
+        predicted: The predicted spans.
+        labelled: Whether the labels must also be equal.
     """
     gold_keys, predicted_keys = _keys(gold, predicted, labelled=labelled)
     return Matching(_indexes(gold_keys, predicted_keys), _indexes(predicted_keys, gold_keys))
 
 
 def distinct(spans: FlatSpans) -> FlatSpans:
-    """The spans without those that stand there twice; in order of document, start, end and label."""
+    """The spans without duplicates, in order of document, start, end and label."""
     keys, _ = _keys(spans, spans, labelled=True)
     return spans.taken(np.unique(keys, return_index=True)[1])
 
 
 def _keys(gold: FlatSpans, predicted: FlatSpans, *, labelled: bool) -> tuple[IntArray, IntArray]:
-    """A number for each span that is the same for the same spans, and in their order."""
+    """A number for each span: equal for equal spans, and in their order."""
     columns = [np.concatenate(pair) for pair in zip(gold, predicted, strict=True)]
     keys = columns[0]
     for column in columns[1 : 4 if labelled else 3]:
@@ -192,7 +192,7 @@ def _keys(gold: FlatSpans, predicted: FlatSpans, *, labelled: bool) -> tuple[Int
 
 
 def _indexes(wanted: IntArray, keys: IntArray) -> IntArray:
-    """Where each wanted key stands first among the keys, else -1, ``[wanted]``."""
+    """The first index of each wanted key among the keys, else -1, ``[wanted]``."""
     if not len(keys):
         return np.full(len(wanted), -1, np.int64)
     order = np.argsort(keys, kind="stable")
@@ -205,10 +205,10 @@ def count_spans(gold: FlatSpans, predicted: FlatSpans, *, n_documents: int, n_la
     """Count gold, predicted and correct spans, ``[documents, labels, 3]``; each span counts once.
 
     Args:
-        gold: What is right.
-        predicted: What is to be judged.
-        n_documents: How many documents there are, those without spans too.
-        n_labels: How many labels there are; they matter even if all are counted together later.
+        gold: The gold spans.
+        predicted: The predicted spans.
+        n_documents: The number of documents, including those without spans.
+        n_labels: The number of labels, which matters even if all are summed later.
     """
     gold, predicted = distinct(gold), distinct(predicted)
     correct = gold.taken(match_spans(gold, predicted).of_gold >= 0)

@@ -1,4 +1,4 @@
-"""Scores of one label a word, and which labels are taken for which."""
+"""Scores of one label per word, and the confusion of labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Which labels are taken for which.
+    """The confusion of labels.
 
     Attributes:
         labels: Names of the labels, by index.
         counts: How often the row's gold label was predicted as the column's, ``[labels + 1, labels + 1]``. The last
-            column holds gold spans where nothing was predicted, the last row predictions where there is no gold.
+            column counts gold spans without a prediction, the last row predictions without a gold span.
     """
 
     labels: tuple[str, ...]
@@ -29,7 +29,7 @@ class Confusion:
 def count_confusion(gold: FlatSpans, predicted: FlatSpans, *, n_labels: int) -> IntArray:
     """Count labels of spans with the same boundaries, ``[labels + 1, labels + 1]``; see ``Confusion``.
 
-    Where several spans share their boundaries, those with the same label are paired first.
+    If several spans share their boundaries, those with the same label are paired first.
     """
     gold, predicted = distinct(gold), distinct(predicted)
     same = match_spans(gold, predicted)
@@ -46,7 +46,7 @@ def count_confusion(gold: FlatSpans, predicted: FlatSpans, *, n_labels: int) -> 
 
 
 def _is_mutual(there: IntArray, back: IntArray) -> NDArray[np.bool_]:
-    """Is each one's partner paired with it? ``[spans]``"""
+    """Whether each span's partner is paired with it, ``[spans]``."""
     if not len(back):
         return np.zeros(len(there), np.bool_)
     mutual: NDArray[np.bool_] = (there >= 0) & (back[there] == np.arange(len(there)))
@@ -56,8 +56,8 @@ def _is_mutual(there: IntArray, back: IntArray) -> NDArray[np.bool_]:
 def count_tags(gold: FlatSpans, predicted: FlatSpans, *, n_documents: int) -> IntArray:
     """Count gold words that were found, and those of them with the right tag, ``[documents, 2]``.
 
-    The quotient is the tag accuracy on found words (CoNLL 2018 calls it aligned accuracy); where the words were given,
-    it is the plain accuracy.
+    The ratio is the tag accuracy on found words (the aligned accuracy of CoNLL 2018); if the words were given, it is
+    the plain accuracy.
     """
     gold, predicted = distinct(gold), distinct(predicted)
     found = match_spans(gold, predicted, labelled=False).of_gold >= 0

@@ -1,8 +1,8 @@
-"""Scores of word segmentation: the SIGHAN bakeoffs' rules, and Universal Dependencies' score of tokens.
+"""Scores of word segmentation: the rules of the SIGHAN bakeoffs, and the token score of Universal Dependencies.
 
 A word is right if both its ends are. The bakeoffs' script (http://sighan.cs.uchicago.edu/bakeoff2005/) finds right
-words by a ``diff`` of the two lists of words, which also pairs equal words at different places; here, as in the
-literature since, places decide. A gold word is *known* if it stands in the training vocabulary, else *out of
+words by a ``diff`` of the two word lists, which also pairs equal words at different positions. Here, as in later
+literature, positions decide. A gold word is *known* if it is in the training vocabulary, otherwise *out of
 vocabulary* (OOV).
 """
 
@@ -20,7 +20,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def are_known(words: Sequence[str], vocabulary: Collection[str]) -> BoolArray:
-    """Is each word in the vocabulary? ``[words]``"""
+    """Whether each word is in the vocabulary, ``[words]``."""
     return np.fromiter((word in vocabulary for word in words), np.bool_, len(words))
 
 
@@ -28,10 +28,10 @@ def count_known(gold: FlatSpans, predicted: FlatSpans, *, known: BoolArray, n_do
     """Count gold words and those of them found, known ones first, ``[documents, 2 (known, OOV), 2 (all, found)]``.
 
     Args:
-        gold: The right words, none twice.
-        predicted: The words to be judged.
-        known: Is each gold word in the training vocabulary? ``[gold words]``
-        n_documents: How many documents there are.
+        gold: The gold words, without duplicates.
+        predicted: The predicted words.
+        known: Whether each gold word is in the training vocabulary, ``[gold words]``.
+        n_documents: The number of documents.
     """
     found = match_spans(gold, predicted, labelled=False).of_gold >= 0
     cells = gold.document * 2 + ~known
@@ -42,13 +42,13 @@ def count_known(gold: FlatSpans, predicted: FlatSpans, *, known: BoolArray, n_do
 def without_space(words: FlatSpans, space: BoolArray) -> FlatSpans:
     """The words as spans over the text without its whitespace: CoNLL 2018's rule for tokens.
 
-    Whitespace inside a word, or at its ends, then makes no difference; a word of nothing else is dropped. The shared
-    task's script (https://universaldependencies.org/conll18/evaluation.html) takes out blanks (category Zs), which is
-    all the whitespace a CoNLL-U file can hold; here it is whatever ``str.isspace`` says.
+    Whitespace inside a word or at its ends then makes no difference; a word of only whitespace is dropped. The shared
+    task's script (https://universaldependencies.org/conll18/evaluation.html) removes spaces (category Zs), the only
+    whitespace that a CoNLL-U file can hold; here, whitespace is defined by ``str.isspace``.
 
     Args:
-        words: Words whose positions count through all documents.
-        space: Is each character whitespace? ``[chars]``
+        words: Words with positions counted through all documents.
+        space: Whether each character is whitespace, ``[chars]``.
     """
     position = np.concatenate(([0], np.cumsum(~space)))
     squeezed = words._replace(start=position[words.start], end=position[words.end])

@@ -1,4 +1,4 @@
-"""What went into a model that Lexel made: ``provenance.json`` and ``bom.json`` beside its weights, chained."""
+"""Records the inputs of a model that Lexel made: ``provenance.json`` and ``bom.json`` next to its weights, chained."""
 
 from lexel.provenance.materials import Material, Step
 from lexel.provenance.statement import base_material, chain_of, check_statement, folder_material, write_provenance

@@ -22,11 +22,11 @@ def bill_of_materials(
     made: datetime,
     verb: str,
 ) -> dict[str, Any]:
-    """The bill of a model: its files, the models and data that it was made from, and the libraries that made it.
+    """The bill of a model: its files, the models and data that it was made from, and the libraries used.
 
     Args:
         subject: Its files with their checksums, as in the statement.
-        materials: What went in.
+        materials: The inputs.
         versions: Versions of libraries by name.
         made: When it was made.
         verb: The command.

@@ -1,4 +1,4 @@
-"""What goes into a model, and the step that makes it."""
+"""The inputs of a model, and the step that makes it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Something that went in.
+    """An input of a model.
 
     Attributes:
         kind: ``data``, ``base``, ``teacher``, ``recipe`` or ``lock``.
-        name: What it is called; no absolute path, since the statement is published.
-        sha256: Checksum of each of its files by name; of one file its own name.
-        uri: Where it is from, if it has an address.
+        name: Its name; not an absolute path, since the statement is published.
+        sha256: Checksum of each of its files by name; a single file has its own name.
+        uri: Its address, if it has one.
         licence: Its licence, if it is known.
         statement: SHA-256 of its own ``provenance.json``.
         chain: The steps that made it, the last one first.
@@ -37,10 +37,10 @@ class Step:
 
     Attributes:
         verb: The command: ``train``, ``distill``, ``quantize``, ``export`` ...
-        parameters: What was asked for.
-        materials: What went in.
-        began: When it began, if that is known.
-        details: What came of it: steps, seeds, losses.
+        parameters: The options.
+        materials: The inputs.
+        began: When it began, if known.
+        details: The outcome: steps, seeds, losses.
     """
 
     verb: str

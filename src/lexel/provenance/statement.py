@@ -1,11 +1,11 @@
-"""``provenance.json``: an in-toto statement with a SLSA provenance of how a folder was made.
+"""``provenance.json``: an in-toto statement with the SLSA provenance of a folder.
 
     {"_type": "https://in-toto.io/Statement/v1", "subject": [{"name": "model.safetensors", "digest": {"sha256": ...}}],
      "predicateType": "https://slsa.dev/provenance/v1", "predicate": {"buildDefinition": ..., "runDetails": ...}}
 
-The subject is every file that loading reads, but for the card, which may be written again. What went in stands among
-the resolved dependencies: data, the base model, recipes, the lock. A base that has a statement of its own is named with
-its checksum and with its own chain. Formats: https://in-toto.io/Statement/v1, https://slsa.dev/spec/v1.0/provenance.
+The subject is every file that loading reads, except the card, which may be written again. The inputs are the resolved
+dependencies: data, the base model, recipes, the lock. A base with its own statement is listed with the checksum of the
+statement and its chain. Formats: https://in-toto.io/Statement/v1, https://slsa.dev/spec/v1.0/provenance.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LIBRARIES = ("lexel", "numpy", "openvino", "tokenizers", "torch", "transformers
 
 
 def base_material(checkpoint: Checkpoint, *, kind: str = "base") -> Material:
-    """A model that another is made from."""
+    """The base model as a material."""
     source = checkpoint.source
     uri = None if source.pin is None else f"pkg:huggingface/{source.repo_id}@{source.commit}"
     name = source.repo_id or bundled_name(source.folder) or source.folder.name
@@ -47,7 +47,7 @@ def base_material(checkpoint: Checkpoint, *, kind: str = "base") -> Material:
 
 
 def folder_material(folder: Path, *, name: str, kind: str = "base", uri: str | None = None) -> Material:
-    """The same of a folder."""
+    """The same for a folder."""
     path = folder / STATEMENT
     return Material(
         kind,
@@ -61,10 +61,10 @@ def folder_material(folder: Path, *, name: str, kind: str = "base", uri: str | N
 
 
 def write_provenance(folder: Path, step: Step) -> None:
-    """Write ``provenance.json`` and ``bom.json`` into a folder that is complete but for its card.
+    """Write ``provenance.json`` and ``bom.json`` to a folder that is complete except for its card.
 
     Raises:
-        OSError: If the disk refuses.
+        OSError: If writing fails.
     """
     is_model = bool(weight_files(folder)) and not (folder / RECORD).exists()
     names = [name for name in files_read(folder) if name != _CARD] if is_model else _all_files(folder)
@@ -98,13 +98,13 @@ def write_provenance(folder: Path, step: Step) -> None:
 
 
 def _all_files(folder: Path) -> list[str]:
-    """Of a folder in another program's form: every file."""
+    """Every file, for a folder in another program's format."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted(name for name in found if name not in (_CARD, STATEMENT, BOM))
 
 
 def _dependencies(material: Material) -> list[dict[str, Any]]:
-    """The entries of a material, one for each of its files."""
+    """The entries of a material, one per file."""
     about = {
         "kind": material.kind,
         "model" if material.kind in ("base", "teacher") else "name": material.name,
@@ -143,7 +143,7 @@ def _moment(when: datetime) -> str:
 
 
 def chain_of(folder: str | Path) -> list[dict[str, Any]]:
-    """The steps that made a folder, the last one first; empty where nobody wrote them down."""
+    """The steps that made a folder, the last one first; empty if they were not recorded."""
     folder = Path(folder)
     statement = _read(folder)
     if statement is None:
@@ -169,7 +169,7 @@ def chain_of(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def check_statement(folder: str | Path) -> str | None:
-    """How the files of a folder differ from its statement's subject; ``None`` if they do not.
+    """The differences between a folder's files and its statement's subject; ``None`` if there are none.
 
     Raises:
         CheckpointError: If there is no statement.

@@ -234,14 +234,14 @@ class _Raw:
 def _own_offsets(
     chars: Chars, raw: _Raw, *, text: Int64Array, first: Int64Array, limit: Int64Array
 ) -> tuple[Int32Array, Int32Array]:
-    """Offsets of pieces in their own texts: within their stretch, without white space at their ends, in order.
+    """Offsets of pieces in their own texts: within their part, without white space at their ends, in order.
 
     Args:
         chars: The characters of the batch.
-        raw: The pieces, with offsets that count from the beginning of a stretch.
-        text: Which text each piece is from, ``[pieces]``.
-        first: Where its stretch begins, as a flat index, ``[pieces]``.
-        limit: Where the offsets must end, as a flat index, ``[pieces]``.
+        raw: The pieces, with offsets relative to their part.
+        text: The text of each piece, ``[pieces]``.
+        first: The start of its part, as a flat index, ``[pieces]``.
+        limit: The upper limit of its offsets, as a flat index, ``[pieces]``.
     """
     starts = np.minimum(raw.starts + first, limit)
     starts, ends = trim_blanks(chars, starts, np.clip(raw.ends + first, starts, limit))
@@ -253,7 +253,7 @@ def _own_offsets(
 def _in_order(starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Starts that never decrease; empty ranges stay empty.
 
-    The library steps back in two places: an invisible space put before a word is said to lie behind the word's first
+    The library's offsets decrease in two cases: an invisible space inserted before a word is placed after the word's first
     character, and combining marks are sorted by class.
     """
     if (starts[1:] >= starts[:-1]).all():
@@ -263,7 +263,7 @@ def _in_order(starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Ar
 
 
 def _n_own_pieces(backend: tokenizers.Tokenizer, n_pieces: int) -> int:
-    """Largest index of a piece that was not added, plus one."""
+    """Largest index of the pieces that are not added ones, plus one."""
     added = backend.get_added_tokens_decoder().items()
     model = backend.model
     beyond = {index for index, piece in added if model.token_to_id(piece.content) is None}
@@ -273,7 +273,7 @@ def _n_own_pieces(backend: tokenizers.Tokenizer, n_pieces: int) -> int:
 
 
 def _readable(texts: Sequence[str]) -> Sequence[str]:
-    """The texts as the library can take them, character for character."""
+    """The texts in a form that the library accepts, character for character."""
     try:
         "".join(texts).encode("utf-32-le")
     except UnicodeEncodeError:
@@ -282,7 +282,7 @@ def _readable(texts: Sequence[str]) -> Sequence[str]:
 
 
 def _word_parts(texts: Sequence[str], words: Sequence[Int32Array]) -> _Parts:
-    """The words of each text as lists of strings of bounded length; ``start`` is the first word's index."""
+    """The words of each text as lists of strings with bounded length; ``start`` is the first word's index."""
     inputs: list[list[str]] = []
     index: list[tuple[int, int]] = []
     for i, (text, ranges) in enumerate(zip(texts, words, strict=True)):
@@ -295,7 +295,7 @@ def _word_parts(texts: Sequence[str], words: Sequence[Int32Array]) -> _Parts:
 
 
 def _part_edges(text: str, cut: re.Pattern[str], size: int) -> list[int]:
-    """Where to cut a text: at the first place that allows it after each ``size`` characters."""
+    """Where to cut a text: at the first allowed place after each ``size`` characters."""
     edges = [0]
     while len(text) - edges[-1] > size and (found := cut.search(text, edges[-1] + size)):
         edges.append(found.start())
@@ -303,12 +303,12 @@ def _part_edges(text: str, cut: re.Pattern[str], size: int) -> list[int]:
 
 
 def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
-    """Where a text can be cut for this tokenizer without changing a piece, or ``None`` where that is not known.
+    """The places where a text can be cut for this tokenizer without changing a piece, or ``None`` if unknown.
 
-    Always directly before a single space between letters or digits: WordPiece, byte-level and Metaspace tokenizers all
-    begin a word there, and both neighbours shield it from rules about runs of spaces and about combining characters.
-    With BERT's own pre-tokeniser also before Chinese punctuation between letters. Characters that occur in added pieces
-    are not places to cut, since such a piece is found across words.
+    A cut is always possible directly before a single space between letters or digits: WordPiece, byte-level and Metaspace
+    tokenizers all begin a word there, and its neighbours exclude rules about runs of spaces and combining characters. With
+    BERT's own pre-tokeniser, it is also possible before Chinese punctuation between letters. Texts are not cut at characters
+    that occur in added pieces, since these are found across words.
     """
     steps = steps_of(backend.pre_tokenizer)
     bert = len(steps) == 1 and isinstance(steps[0], pre_tokenizers.BertPreTokenizer)
@@ -326,9 +326,9 @@ def _one_by_one(backend: tokenizers.Tokenizer) -> Callable[..., list[tokenizers.
     return lambda inputs, **options: [backend.encode(one, **options) for one in inputs]
 
 
-# Forking. A child must not use the library's threads again, since they are not there. The library sees to that itself,
-# but older versions with a warning on stderr, unless TOKENIZERS_PARALLELISM is set. So it is set to "false" during the
-# fork: the parent goes on with its threads, the child without them. What the caller has set is left alone.
+# Forking. A child process must not use the library's threads, because they do not exist there. The library handles this
+# itself, but older versions print a warning to stderr, unless TOKENIZERS_PARALLELISM is set. So it is set to "false"
+# during the fork: the parent keeps its threads, and the child works without them. A value set by the caller is kept.
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
 _fork_state = {"watching": False, "set_here": False}
 
@@ -352,21 +352,21 @@ def _after_fork() -> None:
 
 
 def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int | None = None) -> Tokenizer:
-    """The tokenizer of a model folder, from whichever files it has.
+    """The tokenizer of a model folder, from the files that it has.
 
-    tokenizer.json, else vocab.txt, else vocab.json with merges.txt, else a SentencePiece file; what
-    tokenizer_config.json says explicitly of lower-casing, accents, Chinese characters or the prefix space goes before
+    It reads tokenizer.json, otherwise vocab.txt, otherwise vocab.json with merges.txt, otherwise a SentencePiece file.
+    Explicit settings in tokenizer_config.json of lower-casing, accents, Chinese characters or the prefix space override
     tokenizer.json, as in transformers.
 
     Args:
         folder: The model folder.
-        pieces: ``"tokenizer"``, or ``"chars"`` for models trained on single characters, whatever their files say.
-        model_type: The config's; says how special pieces are put where the files do not.
-        threads: 1 keeps the library's threads out; otherwise the library decides.
+        pieces: ``"tokenizer"``, or ``"chars"`` for models trained on single characters, which ignores the files.
+        model_type: The config's; determines the special pieces around texts if the files do not.
+        threads: 1 disables the library's threads; otherwise the library decides.
 
     Raises:
-        CheckpointError: If the folder has no tokenizer, or one that cannot be used.
-        MissingExtra: If the tokenizer needs jieba, which is not installed.
+        CheckpointError: If the folder has no tokenizer, or an unusable one.
+        MissingExtra: If the tokenizer needs jieba, and it is not installed.
         ValueError: If ``pieces`` is neither ``"chars"`` nor ``"tokenizer"``.
     """
     files = read_tokenizer_files(folder)
@@ -392,5 +392,5 @@ def load_tokenizer(folder: Path, *, pieces: str, model_type: str, threads: int |
 
 
 def _splits_words(model_type: str, named: str, vocab: Mapping[str, int]) -> bool:
-    """Whether Chinese text is cut into words first: not by BERT's tokenizer, nor where there are no words to take."""
+    """Whether Chinese text is split into words first: not by BERT's tokenizer, nor if the vocabulary has no words."""
     return family_of(model_type).splits_words and not named.startswith("BertTokenizer") and has_words(vocab)

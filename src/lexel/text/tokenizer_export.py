@@ -1,10 +1,10 @@
-"""The tokenizer of a model folder as the files that other programs read.
+"""Writes the tokenizer of a model folder to files for other programs.
 
-    tokenizer.json             all of it, for the tokenizers library and for transformers.js
+    tokenizer.json             the whole tokenizer, for the tokenizers library and transformers.js
     tokenizer_config.json      its class, the special pieces, and the longest input
     special_tokens_map.json    the special pieces
 
-A model of single characters has no such tokenizer, so one is made: WordPiece behind a split of every character.
+A model of single characters has no such tokenizer, so one is made: WordPiece after a split into characters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lexel.text.tokenizer_files import (
 SPECIAL_TOKENS = "special_tokens_map.json"
 
 _ANY_CLASS = "PreTrainedTokenizerFast"
-"""transformers' class that reads ``tokenizer.json`` as it is."""
+"""transformers' class that reads ``tokenizer.json`` unchanged."""
 
 _BERT_FLAGS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "do_basic_tokenize", "never_split")
 
@@ -41,13 +41,13 @@ def write_tokenizer(folder: Path, to: Path, *, pieces: str, model_type: str, max
 
     Args:
         folder: The model folder.
-        to: Where to write the files.
+        to: The target folder.
         pieces: ``tokenizer``, or ``chars`` for models of single characters.
         model_type: The config's.
-        max_length: The longest sequence that the model takes.
+        max_length: The maximum sequence length of the model.
 
     Raises:
-        CheckpointError: If the folder has no tokenizer, or one that cannot be used.
+        CheckpointError: If the folder has no tokenizer, or an unusable one.
     """
     files = read_tokenizer_files(folder)
     if pieces == "chars":
@@ -60,7 +60,7 @@ def write_tokenizer(folder: Path, to: Path, *, pieces: str, model_type: str, max
         whole, vocab = _library_tokenizer(files, model_type=model_type)
         config = {"tokenizer_class": _ANY_CLASS, **files.config}
     if family_of(model_type).splits_words and not config["tokenizer_class"].startswith("Bert"):
-        config["tokenizer_class"] = "RoFormerTokenizer"  # whatever tokenizer.json says, it cuts Chinese words first
+        config["tokenizer_class"] = "RoFormerTokenizer"  # independent of tokenizer.json, it splits Chinese words first
     found = {role: files.role(role, vocab) for role in ROLES}
     roles = {**files.roles, **{role: piece for role, piece in found.items() if piece is not None}}
     config = {key: value for key, value in config.items() if key not in ("auto_map", "fold_full_width")}
@@ -83,7 +83,7 @@ def _library_tokenizer(files: TokenizerFiles, *, model_type: str) -> tuple[dict[
 
 
 def char_tokenizer(vocab: Mapping[str, int], special: SpecialPieces, *, folds_width: bool) -> dict[str, Any]:
-    """The ``tokenizer.json`` of a model of single characters.
+    """A ``tokenizer.json`` for a model of single characters.
 
     Args:
         vocab: Pieces and their indexes.
@@ -126,7 +126,7 @@ def _added(index: int, content: str) -> dict[str, Any]:
 
 
 def _template(special: SpecialPieces, strings: Mapping[int, str]) -> dict[str, Any]:
-    """The pieces around one text and around two."""
+    """The special pieces around one text and around two."""
 
     def pieces(ids: tuple[int, ...], type_id: int) -> list[dict[str, Any]]:
         return [{"SpecialToken": {"id": strings[index], "type_id": type_id}} for index in ids]

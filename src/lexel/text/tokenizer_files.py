@@ -1,13 +1,13 @@
-"""What the tokenizer files of a model folder say, in all the forms that ten years have left.
+"""Reads the tokenizer settings of a model folder, in all formats of the past ten years.
 
-A folder may hold any of these beside the vocabulary itself:
+A folder may hold any of these files in addition to the vocabulary:
 
-    tokenizer_config.json      lower-casing and accents, the special pieces, since 2023 all added pieces
+    tokenizer_config.json      lower-casing and accents, the special pieces, and since 2023 all added pieces
                                (``added_tokens_decoder``); specials are strings or objects with ``content``
     special_tokens_map.json    the special pieces; older folders have only this
-    added_tokens.json          pieces beyond the vocabulary and their indexes; the oldest way
+    added_tokens.json          pieces outside the vocabulary with their indexes; the oldest format
 
-Nothing here needs a tokenizer library.
+This module does not need a tokenizer library.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
-"""The special pieces by the files' names, and how they are spelt where no file says."""
+"""The special pieces by their names in the files, with the default spellings."""
 
 _MORE_ROLES = ("bos_token", "eos_token")
 _LISTS = ("additional_special_tokens", "extra_special_tokens")
 _logger = logging.getLogger("lexel")
 _NO_LIMIT = 10**9
-"""A ``model_max_length`` above this (1e30 is usual) means that nobody set one."""
+"""A ``model_max_length`` above this (1e30 is usual) means that it is not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddedPiece:
-    """A piece that is found in the text before anything else is done to it."""
+    """A piece that is found in the text before any other processing."""
 
     content: str
     id: int | None = None
@@ -58,7 +58,7 @@ class AddedPiece:
     rstrip: bool = False
     single_word: bool = False
     normalized: bool | None = None
-    """Whether it is looked for in the normalised text; ``None`` is: only if it is not special."""
+    """Whether it is searched in the normalised text; ``None`` means: only if it is not special."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class TokenizerFiles:
     """The settings of a folder's tokenizer.
 
     Attributes:
-        folder: Where the files are.
-        config: tokenizer_config.json; empty if the folder has none.
-        roles: The special pieces that the files name, by ``ROLES``' names.
-        added: Pieces to be found in the text as they are, special ones among them, each once.
+        folder: The model folder.
+        config: The contents of tokenizer_config.json; empty if the folder has none.
+        roles: The special pieces in the files, by their names in ``ROLES``.
+        added: Pieces to find in the text literally, including special ones, without duplicates.
     """
 
     folder: Path
@@ -79,14 +79,14 @@ class TokenizerFiles:
 
     @property
     def max_length(self) -> int | None:
-        """Longest sequence that the files name, or ``None``."""
+        """Maximum sequence length in the files, or ``None``."""
         length = self.config.get("model_max_length", self.config.get("max_len"))
         if isinstance(length, bool) or not isinstance(length, int | float) or not 0 < length <= _NO_LIMIT:
             return None
         return int(length)
 
     def flag(self, name: str) -> bool | None:
-        """A setting of tokenizer_config.json that is true or false; ``None`` if it is null or not there.
+        """A boolean setting of tokenizer_config.json; ``None`` if it is null or missing.
 
         Raises:
             CheckpointError: If it is something else.
@@ -97,17 +97,17 @@ class TokenizerFiles:
         return value
 
     def role(self, name: str, vocab: Mapping[str, int]) -> str | None:
-        """Spelling of a special piece: what the files say, else the usual spelling, as far as the vocabulary has it."""
+        """Spelling of a special piece: the one in the files, otherwise the usual one, if the vocabulary has it."""
         spellings = (self.roles[name],) if name in self.roles else ROLES[name]
         return next((spelling for spelling in spellings if spelling in vocab), None)
 
     def template(self, vocab: Mapping[str, int], *, model_type: str, where: str) -> SpecialPieces:
-        """Special pieces by the family's custom, for vocabularies that come without a template of their own.
+        """The family's usual special pieces, for vocabularies without their own template.
 
-        BERT: ``[CLS] A [SEP] B [SEP]`` with types 0 and 1. RoBERTa: ``<s> A </s></s> B </s>``, all of type 0.
+        BERT: ``[CLS] A [SEP] B [SEP]`` with types 0 and 1. RoBERTa: ``<s> A </s></s> B </s>``, all with type 0.
 
         Raises:
-            CheckpointError: If the vocabulary has no such pieces.
+            CheckpointError: If the vocabulary lacks these pieces.
         """
         found = {name: self.role(name, vocab) for name in ROLES}
         missing = [
@@ -137,17 +137,17 @@ class TokenizerFiles:
 
 
 def tokenizer_class(files: TokenizerFiles) -> str:
-    """The class of transformers that a folder names; empty if it names none."""
+    """The transformers class that a folder names; empty if there is none."""
     config = files.folder / "config.json"
     named = files.config.get("tokenizer_class") or _read_optional(config).get("tokenizer_class")
     return named if isinstance(named, str) else ""
 
 
 def read_tokenizer_files(folder: Path) -> TokenizerFiles:
-    """Read a folder's tokenizer settings; a folder without any has empty ones.
+    """Read a folder's tokenizer settings; empty for a folder without any.
 
     Raises:
-        CheckpointError: If a file is not what it should be.
+        CheckpointError: If a file is malformed.
     """
     config = _read_optional(folder / CONFIG)
     specials = {**_read_optional(folder / "special_tokens_map.json"), **config}
@@ -172,7 +172,7 @@ def read_tokenizer_files(folder: Path) -> TokenizerFiles:
 
 
 def _added_pieces(folder: Path, config: Mapping[str, Any]) -> list[AddedPiece]:
-    """Pieces that the files give an index, in the order of the indexes."""
+    """Pieces with an index in the files, in the order of the indexes."""
     named = _read_optional(folder / "added_tokens.json")
     pieces = [
         _indexed({"content": content, "special": False}, index, "added_tokens.json") for content, index in named.items()
@@ -217,10 +217,10 @@ def _read_optional(path: Path) -> dict[str, Any]:
 
 
 def read_vocab_txt(path: Path) -> dict[str, int]:
-    """Read BERT's vocabulary: one piece a line, the index is the line's number from 0.
+    """Read BERT's vocabulary: one piece per line; the index is the line number from 0.
 
-    Lines end at ``\\n`` (or ``\\r\\n``) only: other line separators of Unicode occur as pieces. An empty line is no
-    piece, and of a piece that stands there twice the last line counts, as in transformers; a warning says so.
+    Lines end only at ``\\n`` (or ``\\r\\n``): other line separators of Unicode occur as pieces. An empty line is not a
+    piece. For a duplicate piece, the last line counts, as in transformers, and a warning is logged.
 
     Raises:
         CheckpointError: If the file is empty, too large or not UTF-8.
@@ -254,7 +254,7 @@ def _warn_of_lines(path: Path, lines: list[str], vocab: Mapping[str, int]) -> No
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
-    """Read RoBERTa's merges: two pieces a line, with a space between; a first line ``#version`` is skipped.
+    """Read RoBERTa's merges: two pieces per line, separated by a space; a first line ``#version`` is skipped.
 
     Raises:
         CheckpointError: If a line is not a pair, or the file is too large or not UTF-8.
@@ -278,7 +278,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
 
 
 def read_vocabulary(folder: Path) -> tuple[dict[str, int], str]:
-    """The vocabulary of a folder, from tokenizer.json, else vocab.txt, else vocab.json, with that file's name.
+    """The vocabulary of a folder from tokenizer.json, otherwise vocab.txt, otherwise vocab.json; with the file's name.
 
     Raises:
         CheckpointError: If there is none, or it is malformed.
@@ -305,7 +305,7 @@ def _vocab_of_json(whole: Mapping[str, Any], path: Path) -> dict[str, int]:
 
 
 def no_tokenizer(folder: Path) -> CheckpointError:
-    """What to say of a folder whose pieces cannot be known."""
+    """The error for a folder without tokenizer files."""
     found = next((name for name in SENTENCEPIECE if (folder / name).is_file()), None)
     path = str(folder)
     if found:

@@ -1,16 +1,16 @@
-"""What a ``tokenizer.json`` may ask of the tokenizers library, checked before the library reads it.
+"""Checks a ``tokenizer.json`` for unsafe contents before the tokenizers library reads it.
 
-The library trusts its file: some values make it panic, abort the process, run forever or fill the memory, while it
-loads or later at some text. So a file is held to rules that every published tokenizer keeps:
+The library trusts the file: some values make it panic, abort the process, run forever or exhaust the memory, on
+loading or later on some text. So a file must follow rules that every published tokenizer meets:
 
 - only the kinds of steps that the library's own converters write;
-- a regular expression that is known, or one that cannot backtrack without end (see ``_check_pattern``);
-- normalisers that make a text at most ``MOST_GROWTH`` times as long;
-- templates that put each text where it is due, and special pieces that they define;
-- a SentencePiece character map whose trie stays inside itself (see ``_check_char_map``);
-- at most ``MOST_PIECES`` pieces, and merges that fit the prefix of continued pieces.
+- only known regular expressions, or those whose backtracking is bounded (see ``_check_pattern``);
+- normalisers that lengthen a text at most ``MOST_GROWTH`` times;
+- templates that contain each text, and only special pieces that they define;
+- a SentencePiece character map whose trie has no references outside itself (see ``_check_char_map``);
+- at most ``MOST_PIECES`` pieces, and merges that match the prefix of continued pieces.
 
-A key that appears twice is refused by the reading of the JSON, since the library would carry out both.
+The JSON reader rejects duplicate keys, because the library would apply both.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _MEMBERS = {
     "post_processor": "processors",
     "decoder": "decoders",
 }
-"""What each kind of step calls the steps of a sequence."""
+"""The key of the steps of a sequence, for each kind of step."""
 
 _ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -84,7 +84,7 @@ KNOWN_PATTERNS = frozenset(
         r"(?i)(n['’]t\b|(?<=\bcan)not\b|(?<=\bgon|\bwan)na\b|(?<=\bgot)ta\b)",
     )
 )
-"""Regular expressions of GPT-2, Llama 3, Qwen 2, o200k, cl100k and ``recipes/en``, which the rules would refuse."""
+"""Regular expressions of GPT-2, Llama 3, Qwen 2, o200k, cl100k and ``recipes/en``, which the rules would reject."""
 
 _CLASS = r"\[(?:[^\[\]\\]|\\.)*\]|\\[pP]\{[^{}]*\}|\\.|[^\\\[\](){}|*+?]"
 """One character of a pattern: a class, a property, an escape, or a plain one."""
@@ -96,14 +96,14 @@ _BACK = re.compile(r"\\[1-9kgGbBAzZXRK]|\(\?<|\(\?>")
 
 
 def check_tokenizer(values: Mapping[str, Any], where: str) -> None:
-    """Refuse a tokenizer.json that the library could not read safely.
+    """Reject a tokenizer.json that the library could not read safely.
 
     Args:
         values: The file's contents.
         where: The file, for messages.
 
     Raises:
-        CheckpointError: With what the rules do not allow.
+        CheckpointError: If the rules forbid something; the message names it.
     """
     for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
         steps = list(_steps(values.get(part), part, where))
@@ -117,7 +117,7 @@ def check_tokenizer(values: Mapping[str, Any], where: str) -> None:
 
 
 def check_size(n_pieces: int, where: str) -> None:
-    """Refuse a vocabulary of more pieces than any model has.
+    """Reject a vocabulary with more pieces than any model has.
 
     Raises:
         CheckpointError: If it has more than ``MOST_PIECES``.
@@ -129,7 +129,7 @@ def check_size(n_pieces: int, where: str) -> None:
 
 
 def checked_vocabulary(vocab: Any, where: str) -> dict[str, int]:
-    """A vocabulary as an index for each piece.
+    """A vocabulary as a mapping from pieces to indexes.
 
     Raises:
         CheckpointError: If it is empty, too large, or an index is not a natural number.
@@ -149,7 +149,7 @@ def checked_vocabulary(vocab: Any, where: str) -> dict[str, int]:
 
 
 def _steps(step: Any, part: str, where: str) -> Iterator[Mapping[str, Any]]:
-    """The steps of a part, those of sequences one by one."""
+    """The steps of a part, with sequences flattened."""
     if step is None:
         return
     kind = step.get("type") if isinstance(step, dict) else None
@@ -167,7 +167,7 @@ def _steps(step: Any, part: str, where: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _accept(step: Mapping[str, Any], where: str) -> None:
-    """A step that no value can spoil, or whose values the library checks."""
+    """A step that is safe with any values, or whose values the library checks."""
 
 
 def _check_text(step: Mapping[str, Any], key: str, where: str) -> str:
@@ -203,11 +203,11 @@ def _check_split(step: Mapping[str, Any], where: str) -> None:
 
 
 def _check_pattern(pattern: str, where: str) -> None:
-    """Refuse a regular expression that could backtrack without end.
+    """Reject a regular expression with unbounded backtracking.
 
-    Each alternative may repeat one character class without limit, no group is repeated, and what else is optional or an
-    alternative in a group leaves at most ``_MOST_CHOICES`` ways through. Then an attempt at one place of a text takes a
-    number of steps that is bounded by its length.
+    Each alternative may repeat one character class without limit, no group may be repeated, and all other optional parts
+    and alternatives in groups may allow at most ``_MOST_CHOICES`` ways to match. Then the number of steps of an attempt at
+    one place of a text is bounded by the text's length.
     """
     if pattern in KNOWN_PATTERNS:
         return
@@ -237,7 +237,7 @@ def _is_bounded(pattern: str) -> bool:
 
 
 def _ways(part: re.Match[str]) -> int:
-    """In how many ways a part of a pattern can match at one place; 0 if without limit."""
+    """The number of ways in which a part of a pattern can match at one place; 0 if unlimited."""
     many = part["many"] or ""
     if many in ("*", "+") or many.endswith(",}"):
         return 0
@@ -277,17 +277,17 @@ def _is_special(entry: Any) -> bool:
 
 
 def _check_strip(step: Mapping[str, Any], where: str) -> None:
-    if "content" not in step:  # the normaliser, whose flags the library checks
+    if "content" not in step:  # the normaliser; the library checks its flags
         return
     if any(type(step.get(key)) is not int or not 0 <= step[key] <= 1 for key in ("start", "stop")):
         raise CheckpointError(f"{where}: Strip takes off more than one character at an end; expected 0 or 1")
 
 
 def _check_char_map(step: Mapping[str, Any], where: str) -> None:
-    """Refuse a SentencePiece character map that would be read outside itself.
+    """Reject a SentencePiece character map with references outside itself.
 
-    It is a double-array trie (https://github.com/s-yata/darts-clone) with its length before it, and strings, each ended
-    by a NUL, that the trie's values are places in.
+    It is a double-array trie (https://github.com/s-yata/darts-clone), preceded by its length and followed by
+    NUL-terminated strings; the trie's values are offsets into the strings.
     """
     try:
         data = base64.b64decode(step.get("precompiled_charsmap"), validate=True)  # type: ignore[arg-type]
@@ -307,7 +307,7 @@ def _check_char_map(step: Mapping[str, Any], where: str) -> None:
 
 
 def _trie_values(units: np.ndarray[Any, np.dtype[np.uint32]]) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    """The values of a double-array trie; ``None`` if a step from any of its nodes could leave it."""
+    """The values of a double-array trie; ``None`` if a step from any node could leave it."""
     if not len(units):
         return None
     wide = units.astype(np.int64)
@@ -333,7 +333,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any], str], None]] = {
 
 
 def _check_growth(steps: Sequence[Mapping[str, Any]], where: str) -> None:
-    """Refuse normalisers that, one after the other, would blow a text up."""
+    """Reject normalisers that together would lengthen a text too much."""
     growth = 1
     for step in steps:
         if step["type"] == "Replace":
@@ -373,7 +373,7 @@ def _check_model(model: Any, where: str) -> None:
 
 
 def _check_merges(model: Mapping[str, Any], where: str) -> None:
-    """The library cuts the prefix off a merge's second piece without looking whether it is there."""
+    """Check prefixes, since the library cuts the prefix off a merge's second piece without checking for it."""
     merges, prefix = model.get("merges") or (), model.get("continuing_subword_prefix") or ""
     if not isinstance(merges, list | tuple) or not isinstance(prefix, str):
         raise CheckpointError(f"{where}: merges or continuing_subword_prefix are not what they must be")

@@ -1,10 +1,10 @@
-"""Long texts as overlapping windows, so that nothing is cut off and every piece is decided exactly once.
+"""Splits long texts into overlapping windows, so that nothing is cut off and every piece is decided exactly once.
 
-Windows of ``size`` pieces follow each other every ``size - overlap`` pieces. A piece inside an overlap is decided by
-the window in which it is farthest from a cut, so each window keeps half of every overlap it is part of (the earlier
-window keeps the piece in the middle). The ends of the text are no cuts.
+A window of ``size`` pieces begins every ``size - overlap`` pieces. A piece inside an overlap is decided by the window in
+which it is farthest from a cut, so each window keeps half of each of its overlaps (the earlier window keeps the piece
+in the middle). The ends of the text are not cuts.
 
-    13 pieces, size 8, overlap 4; k is kept, . is only context
+    13 pieces, size 8, overlap 4; k is kept, . is context only
 
     piece                 0 1 2 3 4 5 6 7 8 9 0 1 2
     window 0  [0, 8)      k k k k k k . .
@@ -23,10 +23,10 @@ from lexel.text.pieces import Int64Array
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The windows of a batch, texts in order, as flat piece indexes.
+    """The windows of a batch, in the order of texts, as flat piece indexes.
 
     Attributes:
-        text: Which text a window belongs to, ``[windows]``.
+        text: The text of each window, ``[windows]``.
         start: Its first piece, ``[windows]``.
         end: One past its last piece, ``[windows]``.
         keep_start: The first piece that it decides, ``[windows]``.
@@ -49,10 +49,10 @@ def plan_batch(
     """Plan the windows of every text of a batch at once.
 
     Args:
-        bounds: Where the pieces of each text begin and end, ``[texts + 1]``.
-        size: Longest window the encoder takes, without special pieces; for all texts, or ``[texts]``.
+        bounds: The boundaries between the pieces of texts, ``[texts + 1]``.
+        size: Maximum window of the encoder, without special pieces; for all texts, or ``[texts]``.
         overlap: Number of pieces that neighbouring windows share; for all texts, or ``[texts]``.
-        read_empty: Whether a text without pieces has one window, which is empty, or none.
+        read_empty: Whether a text without pieces has one empty window, or none.
 
     Returns:
         Windows in order; the ``keep`` ranges tile ``[bounds[0], bounds[-1])``.
@@ -67,7 +67,7 @@ def plan_batch(
         return Windows(np.arange(len(lengths)), bounds[:-1], bounds[1:], bounds[:-1], bounds[1:])
     sizes, overlaps = np.broadcast_to(size, lengths.shape), np.broadcast_to(overlap, lengths.shape)
     strides = sizes - overlaps
-    # The last window is the first that reaches the end, so none but the last does.
+    # The last window is the first that reaches the end, so only the last does.
     counts = np.where(lengths > 0, np.maximum(-((overlaps - lengths) // strides), 1), int(read_empty))
     text = np.repeat(np.arange(len(lengths)), counts)
     rank = np.arange(len(text)) - np.repeat(np.cumsum(counts) - counts, counts)

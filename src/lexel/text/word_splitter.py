@@ -1,8 +1,8 @@
-"""Chinese text cut into words before it is cut into pieces, as RoFormer's tokenizer does.
+"""Splits Chinese text into words before it is split into pieces, like RoFormer's tokenizer.
 
-Its vocabulary holds words. jieba cuts the normalised text, without its hidden Markov model. A word of the vocabulary
-is taken whole, and any other falls apart into its characters. Lexel has an instance of jieba of its own: it reads and
-writes no cache among the temporary files, and words that a program adds to jieba change nothing here.
+Its vocabulary contains words. jieba splits the normalised text, without its hidden Markov model. Words of the
+vocabulary are kept, and other words are split into characters. Lexel has its own instance of jieba: it does not use a
+cache file in the temporary folder, and words that a program adds to jieba have no effect here.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _IDEOGRAPH = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f\U0002b920-\U0002ceaf"
     "\U0002f800-\U0002fa1f"
 )
-"""The characters that BERT sets apart."""
+"""The characters that BERT separates."""
 
 _APART = re.compile(rf"[{_IDEOGRAPH}]|[^{_IDEOGRAPH}\s]+")
 _WORD = re.compile(rf"[{_IDEOGRAPH}]{{2,}}")
 _OUTSIDE = r"[^\x{4E00}-\x{9FD5}a-zA-Z0-9+#&\._%\-]"
-"""What jieba never joins with its neighbours."""
+"""Characters that jieba never joins with their neighbours."""
 
 
 def has_words(vocab: Mapping[str, int]) -> bool:
-    """Whether a vocabulary holds Chinese words; without any, it makes no difference how text is cut into words."""
+    """Whether a vocabulary contains Chinese words; if not, splitting text into words has no effect."""
     return any(map(_WORD.fullmatch, vocab))
 
 
 def split_words_first(backend: tokenizers.Tokenizer, vocab: Mapping[str, int]) -> None:
-    """Make a WordPiece tokenizer cut Chinese text into words first.
+    """Make a WordPiece tokenizer split Chinese text into words first.
 
     Raises:
         MissingExtra: If jieba is not installed.
@@ -65,7 +65,7 @@ class WordSplitter:
         self._jieba = _load_jieba()
 
     def pre_tokenize(self, text: Any) -> None:
-        """Cut what earlier steps left, a stretch at a time."""
+        """Split the parts left by earlier steps."""
         text.split(self._split)
 
     def _split(self, _: int, stretch: Any) -> list[Any]:
@@ -75,7 +75,7 @@ class WordSplitter:
         return [stretch[start:end] for start, end in self.words(text)]
 
     def words(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the words and lone characters of a stretch are."""
+        """The offsets of the words and single characters of a part."""
         for word, start, end in self._jieba.tokenize(text, HMM=False):
             if word in self._vocab:
                 yield start, end
@@ -85,9 +85,9 @@ class WordSplitter:
 
 @cache
 def _load_jieba() -> Any:
-    """An instance with jieba's dictionary, ready to be used."""
+    """A ready instance with jieba's dictionary."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of jieba's own code
+        warnings.simplefilter("ignore")  # from jieba's own code
         try:
             import jieba
         except ImportError as error:
@@ -96,5 +96,5 @@ def _load_jieba() -> Any:
             ) from error
         own = jieba.Tokenizer()
         own.FREQ, own.total = own.gen_pfdict(own.get_dict_file())
-    own.initialized = True  # else it would look for a cache in the folder of temporary files
+    own.initialized = True  # otherwise it would look for a cache in the temporary folder
     return own

@@ -1,6 +1,6 @@
-"""Labelled data in the files of corpora (CoNLL-2012, GermEval, OntoNotes, UNER) and of tools (brat, spaCy, WebAnno).
+"""Reads and writes labelled data of corpora (CoNLL-2012, GermEval, OntoNotes, UNER) and tools (brat, spaCy, WebAnno).
 
-Each format has a file. ``word_rows`` is what the formats with a row a word share; ``detect`` tells formats apart.
+Each format has a file. ``word_rows`` is shared by formats with one row per word; ``detect`` tells formats apart.
 """
 
 from lexel.data.annotated.brat import is_brat_folder, read_brat, write_brat

@@ -1,10 +1,10 @@
-"""brat's standoff format: a text in ``NAME.txt`` and its annotation in ``NAME.ann``, in a folder or a zip file.
+"""brat's standoff format: a text in ``NAME.txt`` with its annotation in ``NAME.ann``, in a folder or a zip file.
 
     T1<tab>Organization 0 4<tab>Sony
     T2<tab>Location 9 14;25 32<tab>North America
 
-An entity of several parts is held only where the parts are the lines of one stretch, which is how brat cuts an entity
-at line ends. A text without a ``.ann`` is not annotated. See https://brat.nlplab.org/standoff.html.
+An entity of several parts is kept only if the parts are the lines of one range, because brat splits entities at line
+ends. A text without a ``.ann`` is not annotated. See https://brat.nlplab.org/standoff.html.
 """
 
 from __future__ import annotations
@@ -54,23 +54,23 @@ class _Pair:
 
 
 def is_brat_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a folder with brat's annotation in it."""
+    """Whether a path is a folder with annotation in brat's format."""
     return os.path.isdir(path) and next(Path(path).rglob("*.ann"), None) is not None
 
 
 def read_brat(
     source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each pair as a Document with entities, in the order of their names; the name is the id.
+    """Reads each pair as a Document with entities, in order of the names; the name is the id.
 
     Args:
-        source: A folder (searched to its bottom), one ``.ann`` or ``.txt`` file, or a zip file or its open stream.
-        encoding: How bytes are decoded.
+        source: A folder (searched recursively), one ``.ann`` or ``.txt`` file, or a zip file or its open stream.
+        encoding: The encoding of the input.
         losses: Counts discontinuous entities, relations, events, attributes, normalizations and notes.
-        faults: What happens at a pair that cannot be read; by default it is an error.
+        faults: How to handle a pair that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:line`` of an annotation that cannot be read, or does not fit its text.
+        DataError: With ``path:line`` of an annotation that cannot be read, or does not match its text.
     """
     losses = Losses() if losses is None else losses
     faults = Faults() if faults is None else faults
@@ -136,7 +136,7 @@ def _pairs_of_zip(source: Any) -> Iterator[_Pair]:
         EOFError,
         RuntimeError,
         zlib.error,
-    ) as error:  # a RuntimeError: encrypted, or packed in a new way
+    ) as error:  # a RuntimeError: encrypted, or an unsupported compression
         raise DataError(f"{name}: cannot be read as brat ({error}); {_EXPECTED}") from error
 
 
@@ -185,7 +185,7 @@ def _entity(line: str, *, place: str) -> _Entity:
 
 
 def _spans(entities: list[_Entity], text: str, losses: Losses) -> Iterator[tuple[int, int, str]]:
-    """The entities of one stretch, in chars; browsers count in UTF-16 units, so the words decide."""
+    """The entities of one range, in chars; browsers count UTF-16 units, so the words decide."""
     unit = next((unit for unit in ("char", "utf16") if all(_fits(one, text, unit) for one in entities)), None)
     if unit is None:
         wrong = next(one for one in entities if not _fits(one, text, "char"))
@@ -222,19 +222,19 @@ class _Sink(Protocol):
 
 
 def write_brat(documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
-    """Write each document as a pair, called by its id or by its number.
+    """Write each document as a pair, named by its id or its number.
 
     Args:
-        documents: Any documents; one without entities as a layer becomes a text without a ``.ann``.
+        documents: Any documents; one without the entity layer becomes a text without a ``.ann``.
         out: A folder, which appears when it is complete; a path that ends in ``.zip``, ``"-"`` or an open binary
-            stream is written as a zip file.
-        encoding: How characters are written.
+            stream receives a zip file.
+        encoding: The encoding of the output.
 
     Returns:
-        What brat does not hold.
+        What brat's format cannot hold.
 
     Raises:
-        DataError: If the target is there already, a label has a blank, or the encoding cannot hold a text.
+        DataError: If the target already exists, a label contains a space, or the encoding cannot represent a text.
     """
     losses = Losses()
     check_encoding(encoding, name=name_of(out, standard="<stdout>"))
@@ -251,7 +251,7 @@ class _Archive:
     archive: ZipFile
 
     def add(self, name: str, data: bytes) -> None:
-        """Write one file of the archive; its time says nothing, so the same documents give the same bytes."""
+        """Write one file of the archive; its time is constant, so the same documents give the same bytes."""
         self.archive.writestr(ZipInfo(name, _EPOCH), data, compress_type=ZIP_DEFLATED)
 
 
@@ -296,7 +296,7 @@ def _write_pairs(documents: Iterable[Document], sink: _Sink, out: str, encoding:
 
 
 def _name(id: str | None, number: int, names: set[str]) -> str:
-    """The name of a pair: the id where it is one that every disk takes and that no other has, else the number."""
+    """The name of a pair: the id if it is unique and valid as a file name everywhere, otherwise the number."""
     parts = (id or "").split("/")
     is_safe = all(_SAFE.fullmatch(part) and part.strip(" .") == part for part in parts)
     name = id if id and is_safe and id.casefold() not in names else f"{number:08}"

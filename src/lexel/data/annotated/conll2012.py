@@ -6,7 +6,7 @@
 
     #end document
 
-A sentence is a Document; its id is the name of its document. ``-LRB-`` and the like are read as brackets. See
+Each sentence is a Document; its id is the name of its document. ``-LRB-`` and the like are read as brackets. See
 https://conll.cemantix.org/2012/data.html.
 """
 
@@ -45,16 +45,16 @@ _LABEL = re.compile(r"[^()*\s]+")
 def read_conll2012(
     source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each sentence as a Document with words, tags and entities.
+    """Reads each sentence as a Document with words, tags and entities.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
+        encoding: The encoding of the input.
         losses: Counts parse trees, predicates and coreference mentions.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
+        faults: How to handle a sentence that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:line`` of a row with too few columns, or of a bracket that has no partner.
+        DataError: With ``path:line`` of a row with too few columns, or of an unmatched bracket.
     """
     losses = Losses() if losses is None else losses
     faults = Faults() if faults is None else faults
@@ -92,7 +92,7 @@ def _document(sentence: Sentence, lines: LineReader, losses: Losses, *, id: str 
 
 
 def _entities(cells: Sequence[str], sentence: Sentence, lines: LineReader) -> tuple[list[WordSpan], list[WordSpan]]:
-    """The outer and the inner spans that a column of brackets says."""
+    """The outer and the inner spans of a column of brackets."""
     outer: list[WordSpan] = []
     inner: list[WordSpan] = []
     opened: list[tuple[int, str]] = []
@@ -117,20 +117,20 @@ def _entities(cells: Sequence[str], sentence: Sentence, lines: LineReader) -> tu
 def write_conll2012(
     documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8", off_words: str = "error"
 ) -> tuple[Loss, ...]:
-    """Write each document as a sentence; neighbours with the same id are one document of the file.
+    """Write each document as a sentence; neighbours with the same id form one document of the file.
 
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
-        encoding: How characters are written.
-        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
+        encoding: The encoding of the output.
+        off_words: How to handle an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
-        What the format does not hold.
+        What the format cannot hold.
 
     Raises:
-        DataError: If a document has no words, an entity cuts a word, or a label cannot be in a bracket.
+        DataError: If a document has no words, an entity cuts a word, or a label cannot be written in a bracket.
     """
     losses = Losses()
     before: str | None = None

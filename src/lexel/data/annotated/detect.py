@@ -1,4 +1,4 @@
-"""Which of the formats of corpora a file of rows is, by its first lines."""
+"""Detects the corpus format of a file of rows from its first lines."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ELEMENT = re.compile(r'<DOC DOCNO="|.*<(?:ENAMEX|TIMEX|NUMEX) TYPE="')
 
 
 def format_by_content(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> str | None:
-    """The name of the format, or ``None`` if the lines look like none of them.
+    """The name of the format, or ``None`` if the lines match none.
 
-    UNER's and GermEval's rows are numbered from 1 in every sentence, which no other columns are.
+    Only UNER's and GermEval's rows are numbered from 1 in every sentence.
     """
-    with suppress(DataError):  # whoever reads the file says what is wrong with it
+    with suppress(DataError):  # the reader of the file reports what is wrong with it
         lines = list(islice(LineReader(path, encoding=encoding), _LOOKED_AT))
         first = next((line for line in lines if line.strip()), "")
         if first.startswith(HEADER):

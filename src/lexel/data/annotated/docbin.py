@@ -1,8 +1,8 @@
 """spaCy's DocBin (``.spacy``), the training format of spaCy 3; needs ``lexel[spacy]``.
 
-A Doc is a Document: tokens that are no whitespace are words, ``pos_`` or else ``tag_`` are tags, ``ents`` are entities.
+A Doc is a Document: non-whitespace tokens are words, ``pos_`` or otherwise ``tag_`` are tags, ``ents`` are entities.
 Nested entities are the spans under ``sc``, the key of spaCy's span categorizer. The id is ``user_data["id"]``. A DocBin
-is one packed message, so all of it is in memory at once. See https://spacy.io/api/docbin.
+is one compressed message, so it is held in memory as a whole. See https://spacy.io/api/docbin.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _OTHERS = {"DEP": "dependencies", "LEMMA": "lemmas", "MORPH": "features of words
 def read_docbin(
     source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each Doc as a Document.
+    """Reads each Doc as a Document.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open binary stream.
-        encoding: Accepted so that all formats have the same call.
+        encoding: Accepted so that all formats have the same signature.
         losses: Counts classes, groups of spans, dependencies, lemmas and features.
-        faults: What happens at a Doc that cannot be read; by default it is an error.
+        faults: How to handle a Doc that cannot be read; an error by default.
 
     Raises:
-        DataError: If the file is no DocBin.
+        DataError: If the file is not a DocBin.
         MissingExtra: If spaCy is not installed.
     """
     spacy, name = _load_spacy(), name_of(source)
@@ -105,17 +105,17 @@ def _nested(doc: Any) -> Spans | None:
 def write_docbin(
     documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8", off_words: str = "error"
 ) -> tuple[Loss, ...]:
-    """Write each document as a Doc; whitespace that is not one blank behind a word becomes tokens, as in spaCy.
+    """Write each document as a Doc; whitespace other than one space after a word becomes tokens, as in spaCy.
 
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open binary stream.
-        encoding: Accepted so that all formats have the same call.
-        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
+        encoding: Accepted so that all formats have the same signature.
+        off_words: How to handle an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
-        What a DocBin does not hold.
+        What a DocBin cannot hold.
 
     Raises:
         DataError: If a document has no words, or an entity does not consist of whole words.
@@ -160,7 +160,7 @@ def _doc(document: Document, vocab: Any, place: TextOutput, *, off_words: str, l
 
 
 def _tokens(document: Document) -> tuple[list[str], list[bool], list[int]]:
-    """The tokens of a text, whether a blank stands behind each, and which of them are words."""
+    """The tokens of a text, whether a space follows each, and which of them are words."""
     text, tokens, spaces, words = document.text, list[str](), list[bool](), list[int]()
     at = 0
 
@@ -182,7 +182,7 @@ def _tokens(document: Document) -> tuple[list[str], list[bool], list[int]]:
 
 
 class _Spacy:
-    """What is used of spaCy."""
+    """The parts of spaCy that are used."""
 
     def __init__(self) -> None:
         from spacy.parts_of_speech import IDS
@@ -197,7 +197,7 @@ def _load_spacy() -> _Spacy:
     """spaCy's containers.
 
     Raises:
-        MissingExtra: With the line that installs it.
+        MissingExtra: If it is missing; the message has the command that installs it.
     """
     try:
         return _Spacy()

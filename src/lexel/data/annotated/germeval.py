@@ -1,10 +1,10 @@
-"""GermEval 2014's tables: a number, a word, the outer entity's tag and the nested one's a row; tabs between.
+"""GermEval 2014's tables: a number, a word, the outer entity's tag and the nested one's per row, separated by tabs.
 
     #   http://de.wikipedia.org/wiki/Manfred_Korfmann [2009-10-17]
     1   Troia   B-OTH   B-LOC
     2   -       I-OTH   O
 
-The source of a sentence is its id; ``entities`` are the outer ones, ``nested`` are all. See
+The source of a sentence is its id; ``entities`` holds the outer entities, ``nested`` all of them. See
 https://sites.google.com/site/germeval2014ner/data.
 """
 
@@ -41,17 +41,17 @@ def read_germeval(
     faults: Faults | None = None,
     repair: bool = False,
 ) -> Iterator[Document]:
-    """Each sentence as a Document with words and its entities, also nested ones.
+    """Reads each sentence as a Document with words and entities, including nested ones.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Counts further comments.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
-        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+        encoding: The encoding of the input.
+        losses: Counts other comments.
+        faults: How to handle a sentence that cannot be read; an error by default.
+        repair: Read ill-formed tags by conlleval's rule instead of rejecting them.
 
     Raises:
-        DataError: ``path:line`` of a row without its four cells, or of a tag that is not allowed there.
+        DataError: With ``path:line`` of a row without its four cells, or of a tag not allowed there.
     """
     return read_tagged(
         source, encoding=encoding, cut=_cut, build=_document, losses=losses, faults=faults, repair=repair
@@ -78,17 +78,17 @@ def _document(sentence: Sentence, lines: LineReader, losses: Losses, repaired: L
 def write_germeval(
     documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8", off_words: str = "error"
 ) -> tuple[Loss, ...]:
-    """Write each document as a sentence; an entity that lies in another goes into the last column.
+    """Write each document as a sentence; an entity inside another is written to the last column.
 
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
-        encoding: How characters are written.
-        off_words: What happens to an entity that cuts a word or overlaps two others: ``error``, ``drop``,
+        encoding: The encoding of the output.
+        off_words: How to handle an entity that cuts a word or overlaps two others: ``error``, ``drop``,
             ``widen``.
 
     Returns:
-        What the format does not hold.
+        What the format cannot hold.
 
     Raises:
         DataError: If a document has no words, or an entity does not consist of whole words.

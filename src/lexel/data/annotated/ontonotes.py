@@ -1,12 +1,12 @@
-"""OntoNotes' .name files: a sentence a line, words set apart by blanks, names in ENAMEX elements.
+"""OntoNotes' .name files: one sentence per line, words separated by spaces, names in ENAMEX elements.
 
     <DOC DOCNO="bn/cnn/00/cnn_0001@cnn@bn@en@on">
     <ENAMEX TYPE="PERSON">Jane Roe</ENAMEX> left for a <ENAMEX TYPE="GPE" E_OFF="6">Paris-based</ENAMEX> bank .
     </DOC>
 
-``S_OFF`` and ``E_OFF`` say how many characters at the start and the end of the words are no part of the name. A
-sentence is a Document; its id is the name of its document. TIMEX and NUMEX elements are read as well, and elements
-inside of others, which other corpora have. See the OntoNotes 5.0 release notes, section 2.6.
+``S_OFF`` and ``E_OFF`` are the numbers of characters at the start and the end of the words outside the name. Each
+sentence is a Document; its id is the name of its document. TIMEX and NUMEX elements, and elements inside others, as in
+other corpora, are also read. See the OntoNotes 5.0 release notes, section 2.6.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ _WORD = re.compile(r"[^ \t]+")
 def read_ontonotes(
     source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each line as a Document with words and entities.
+    """Reads each line as a Document with words and entities.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Accepted so that all formats have the same call; documents hold all that there is.
-        faults: What happens at a line that cannot be read; by default it is an error.
+        encoding: The encoding of the input.
+        losses: Accepted so that all formats have the same signature; Documents hold everything.
+        faults: How to handle a line that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:line`` of an element without its partner or its type.
+        DataError: With ``path:line`` of an unmatched element, or one without a type.
     """
     faults = Faults() if faults is None else faults
     lines = LineReader(source, encoding=encoding)
@@ -82,7 +82,7 @@ def _document(line: str, lines: LineReader, *, id: str | None) -> Document:
     starts, new_starts, new_ends = [start for start, _ in places], document.words.starts, document.words.ends
 
     def moved(at: int, *, is_end: bool) -> int:
-        """Where a character of the line stands in the text."""
+        """The offset in the text of a character of the line."""
         i = bisect_right(starts, at - is_end) - 1
         if is_end and at == places[i][1]:
             return int(new_ends[i])
@@ -94,7 +94,7 @@ def _document(line: str, lines: LineReader, *, id: str | None) -> Document:
 
 
 def _without_elements(line: str, lines: LineReader) -> tuple[str, list[Row]]:
-    """The line without its elements, and where its names are."""
+    """The line without its elements, and the ranges of its names."""
     parts: list[str] = []
     opened: list[tuple[int, str, str]] = []
     found: list[Row] = []
@@ -131,18 +131,18 @@ def _name(start: int, end: int, attributes: str, lines: LineReader) -> Row:
 
 
 def write_ontonotes(documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
-    """Write each document as a line; neighbours with the same id are one document of the file.
+    """Write each document as a line; neighbours with the same id form one document of the file.
 
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
-        encoding: How characters are written.
+        encoding: The encoding of the output.
 
     Returns:
-        What the format does not hold.
+        What the format cannot hold.
 
     Raises:
-        DataError: If a document has no words, or a label cannot be in an attribute.
+        DataError: If a document has no words, or a label cannot be written in an attribute.
     """
     losses = Losses()
     before: str | None = None
@@ -169,13 +169,13 @@ def _escaped(text: str) -> str:
 
 
 def _with_elements(document: Document, words: list[str], output: TextOutput, losses: Losses) -> list[str]:
-    """The words, with the start and end of each name at them."""
+    """The words, with the start and end tags of the names."""
     tokens = [without_brackets(word).translate(_ESCAPES) for word in words]
     starts, ends = document.words.starts.tolist(), document.words.ends.tolist()
     heads, closed, opened = [""] * len(words), [0] * len(words), list[int]()
 
     def range_of(span: Span) -> tuple[int, int]:
-        """The first and the last word that an entity touches."""
+        """The first and the last word that an entity overlaps."""
         return bisect_right(ends, span.start), bisect_right(starts, span.end - 1) - 1
 
     for first, last, span in _outer_first((*range_of(span), span) for span in document.all_entities):

@@ -1,4 +1,4 @@
-"""Universal NER's IOB2 files: a sentence of a Universal Dependencies treebank, with a number, a word and a tag a row.
+"""Universal NER's IOB2 files: sentences of a Universal Dependencies treebank with a number, a word and a tag per row.
 
     # sent_id = s1
     # text = From the AP comes this story:
@@ -6,7 +6,7 @@
     2   the     O
     3   AP      B-ORG   -   annotator
 
-``B-O`` marks a comment of an annotator and is read as ``O``. See https://github.com/UniversalNER and Mayhew et al.,
+``B-O`` marks an annotator's comment and is read as ``O``. See https://github.com/UniversalNER and Mayhew et al.,
 "Universal NER" (NAACL 2024).
 """
 
@@ -43,17 +43,17 @@ def read_uner(
     faults: Faults | None = None,
     repair: bool = False,
 ) -> Iterator[Document]:
-    """Each sentence as a Document with words and entities.
+    """Reads each sentence as a Document with words and entities.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
+        encoding: The encoding of the input.
         losses: Counts annotators, other comments, multiword tokens, and texts that their words do not spell.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
-        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+        faults: How to handle a sentence that cannot be read; an error by default.
+        repair: Read ill-formed tags by conlleval's rule instead of rejecting them.
 
     Raises:
-        DataError: ``path:line`` of a row without a number, a word and a tag, or of a tag that is not allowed there.
+        DataError: With ``path:line`` of a row without a number, a word and a tag, or of a tag not allowed there.
     """
     return read_tagged(
         source, encoding=encoding, cut=_cut, build=_document, losses=losses, faults=faults, repair=repair
@@ -97,12 +97,12 @@ def write_uner(
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
-        encoding: How characters are written.
-        off_words: What happens to an entity that cuts a word or overlaps another: ``error``, ``drop``,
+        encoding: The encoding of the output.
+        off_words: How to handle an entity that cuts a word or overlaps another: ``error``, ``drop``,
             ``widen``.
 
     Returns:
-        What the format does not hold.
+        What the format cannot hold.
 
     Raises:
         DataError: If a document has no words, or an entity does not consist of whole words.

@@ -1,4 +1,4 @@
-r"""WebAnno TSV 3.x, which INCEpTION and WebAnno export: a header with layers, and sentences with a row a token.
+r"""WebAnno TSV 3.x, the export format of INCEpTION and WebAnno: a header with layers, then one row per token.
 
     #FORMAT=WebAnno TSV 3.3
     #T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
@@ -12,8 +12,8 @@ r"""WebAnno TSV 3.x, which INCEpTION and WebAnno export: a header with layers, a
 
 Offsets count UTF-16 units from the start of the file's text, since the tools are written in Java. A number in brackets
 joins the cells of one annotation, ``|`` separates annotations of one token, and rows such as ``1-1.1`` are parts of a
-token. ``\`` escapes the signs of the format. Entities are those of the layer NamedEntity, else of the first custom
-layer of spans; tags are those of the layer POS. A sentence is a Document. See
+token. ``\`` escapes the special characters of the format. Entities come from the layer NamedEntity, otherwise from the
+first custom layer of spans; tags come from the layer POS. Each sentence is a Document. See
 https://inception-project.github.io/releases/latest/docs/user-guide.html#sect_webannotsv.
 """
 
@@ -51,9 +51,9 @@ _NONE, _NO_VALUE = "_", "*"
 
 @dataclass(slots=True)
 class _Columns:
-    """Which cells of a row hold what; ``None`` where the file has no such layer.
+    """The cells of each layer in a row; ``None`` if the file does not have the layer.
 
-    ``default`` is the label of entities whose layer has no features: the layer's name.
+    ``default`` is the label of entities if their layer has no features: the layer's name.
     """
 
     version: str = "3.3"
@@ -90,17 +90,17 @@ class _Sentence:
 def read_webanno(
     source: Source, /, *, encoding: str = "utf-8", losses: Losses | None = None, faults: Faults | None = None
 ) -> Iterator[Document]:
-    """Each sentence as a Document with words, tags and entities.
+    """Reads each sentence as a Document with words, tags and entities.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
-        losses: Counts annotations of other layers, and entities without a value, without a length, or over a
-            sentence's end.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
+        encoding: The encoding of the input.
+        losses: Counts annotations of other layers, and entities without a value, of length zero, or across the end of
+            a sentence.
+        faults: How to handle a sentence that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:line`` of a row that does not fit the header or its text.
+        DataError: With ``path:line`` of a row that does not match the header or its text.
     """
     losses = Losses() if losses is None else losses
     faults = Faults() if faults is None else faults
@@ -183,7 +183,7 @@ def _unit(line: str, lines: LineReader, columns: _Columns) -> _Unit:
 
 
 def _numbers(sentence: _Sentence, columns: _Columns) -> set[str]:
-    """The numbers of entities that have cells in a sentence."""
+    """The numbers of the entities with cells in a sentence."""
     if columns.label is None:
         return set()
     cells = chain.from_iterable(_STACKED.findall(unit.cells[columns.label]) for unit in sentence.units)
@@ -215,7 +215,7 @@ def _says_something(cell: str) -> bool:
 
 
 def _places(sentence: _Sentence, text: str, lines: LineReader) -> list[tuple[int, int]]:
-    """Where the units stand in the sentence's text, in chars; a sentence begins where its first token does."""
+    """The offsets of the units in the sentence's text, in chars; a sentence begins at its first token."""
     first = sentence.units[0]
     begin = first.start
     if not text.startswith((first.cells[2], plain_text(first.cells[2], ""))):
@@ -241,10 +241,10 @@ def _places(sentence: _Sentence, text: str, lines: LineReader) -> list[tuple[int
 
 
 def _place(start: int, end: int, text: str) -> tuple[int, int]:
-    """A stretch in UTF-16 units in chars; annotations between two characters have one of no length.
+    """Converts a range of UTF-16 units to chars; for annotations between two characters, the range is empty.
 
     Raises:
-        ValueError: If it is not in the text, or cuts a character in two.
+        ValueError: If it is outside the text, or cuts a character in two.
     """
     if start == end == 0:
         return 0, 0
@@ -276,7 +276,7 @@ def _entities(
 
 
 def _values(cell: str) -> list[tuple[str | None, str | None]]:
-    """The annotations of a cell: ``None`` for none, ``""`` for one without a value; and the number of each."""
+    """The annotations of a cell (``None`` for none, ``""`` for one without a value), and the number of each."""
     if cell in (_NONE, ""):
         return [(None, None)]
     found: list[tuple[str | None, str | None]] = []
@@ -289,18 +289,18 @@ def _values(cell: str) -> list[tuple[str | None, str | None]]:
 
 
 def write_webanno(documents: Iterable[Document], out: Target, /, *, encoding: str = "utf-8") -> tuple[Loss, ...]:
-    """Write each document as a sentence; the layers of the first are those of the file.
+    """Write each document as a sentence; the first document determines the layers of the file.
 
     Args:
         documents: Documents with words.
         out: A path, ``"-"`` or an open stream.
-        encoding: How characters are written.
+        encoding: The encoding of the output.
 
     Returns:
-        What the format does not hold: scores, empty documents, and whitespace in front of the first word.
+        What the format cannot hold: scores, empty documents, and whitespace before the first word.
 
     Raises:
-        DataError: If a document has no words, or lacks a layer that the file has.
+        DataError: If a document has no words, or lacks a layer of the file.
     """
     losses = Losses()
     layers: frozenset[str] | None = None
@@ -329,7 +329,7 @@ def write_webanno(documents: Iterable[Document], out: Target, /, *, encoding: st
 
 
 def _layers_of(document: Document) -> frozenset[str]:
-    """The layers that are columns."""
+    """The layers that become columns."""
     return document.layers & {"pos"} | ({"entities"} if has_entities(document) else set())
 
 
@@ -349,7 +349,7 @@ def _write_sentence(
     number: int,
     ids: Iterator[int],
 ) -> int:
-    """Write one sentence; gives back how many UTF-16 units of text it takes, with the line end behind it."""
+    """Write one sentence; returns its length in UTF-16 units, including the line end after it."""
     ahead = int(document.words.starts[0])
     losses.add("whitespace in front of the first word", ahead, format=FORMAT)
     text = document.text[ahead:]
@@ -376,7 +376,7 @@ def _write_sentence(
 
 
 def _units(document: Document, with_entities: bool) -> list[tuple[int, int, bool]]:
-    """The words, and behind each the parts of it that an entity begins or ends in."""
+    """The words, each followed by its parts, if an entity begins or ends inside it."""
     cuts = {at for span in document.all_entities for at in (span.start, span.end)} if with_entities else set()
     units: list[tuple[int, int, bool]] = []
     for word in document.words:
@@ -404,7 +404,7 @@ def _label_cells(
 
 
 def _covered(span: Span, units: Sequence[tuple[int, int, bool]]) -> list[int]:
-    """The units that make up a span: words that lie in it, and parts of those that do not."""
+    """The units of a span: the words inside it, and parts of words that extend beyond it."""
     found: list[int] = []
     inside = False
     for i, (start, end, is_token) in enumerate(units):

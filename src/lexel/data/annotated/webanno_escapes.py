@@ -1,4 +1,4 @@
-"""The escapes of WebAnno TSV: a backslash before the signs of the format, in texts and in values of annotations."""
+"""The escapes of WebAnno TSV: a backslash before special characters, in texts and in annotation values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPELLING = {letter: char for char, letter in _SPELLED.items()}
 
 
 def plain_text(text: str, version: str) -> str:
-    """A text without its escapes; those of version 3.1 and before are Java's."""
+    """A text without escapes; version 3.1 and earlier use those of Java."""
 
     def unescaped(match: re.Match[str]) -> str:
         sign = match[1]
@@ -23,7 +23,7 @@ def plain_text(text: str, version: str) -> str:
 
     if "\\" not in text:
         return text
-    plain = _ESCAPED_TEXT.sub(unescaped, text)  # Java escapes a character beyond U+FFFF as two halves
+    plain = _ESCAPED_TEXT.sub(unescaped, text)  # Java escapes a character beyond U+FFFF as two surrogates
     return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
@@ -33,10 +33,10 @@ def escaped_text(text: str) -> str:
 
 
 def escaped_value(value: str) -> str:
-    """A value with the signs of the format escaped."""
+    """A value with the special characters of the format escaped."""
     return _VALUE_SIGNS.sub(lambda match: "\\" + _SPELLED.get(match[0], match[0]), value)
 
 
 def plain_value(value: str) -> str:
-    """A value without its escapes."""
+    """A value without escapes."""
     return _ESCAPED_VALUE.sub(lambda escaped: _SPELLING.get(escaped[1], escaped[1]), value)

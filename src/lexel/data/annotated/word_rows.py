@@ -1,4 +1,4 @@
-"""What the formats with a row a word share: sentences of rows, tags with the line of a mistake, counts of losses."""
+"""Shared by formats with one row per word: reads sentences of rows, reports the lines of wrong tags, counts losses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Sentence:
         comments: Its comment lines.
         numbers: The line of each row.
         rows: The cells of each row.
-        is_whole: Whether every row could be read.
+        is_whole: Whether all rows could be read.
     """
 
     comments: list[str] = field(default_factory=list)
@@ -42,12 +42,12 @@ class Sentence:
 
 
 def read_sentences(lines: LineReader, *, cut: Callable[[str], list[str]], faults: Faults) -> Iterator[Sentence]:
-    """The sentences of a file: rows up to a blank line, or up to a comment.
+    """The sentences of a file: rows up to a blank line or a comment.
 
     Args:
         lines: The file; a line that begins with ``#`` is a comment.
-        cut: Cuts a row into cells; a ValueError says what is wrong with it.
-        faults: What happens at a sentence with a bad row.
+        cut: Splits a row into cells; raises a ValueError for an invalid row.
+        faults: How to handle a sentence with a bad row.
     """
 
     def cells(line: str) -> list[str]:
@@ -84,16 +84,16 @@ def read_tagged(
     faults: Faults | None,
     repair: bool,
 ) -> Iterator[Document]:
-    """The sentences of a file with columns of tags as Documents.
+    """Reads the sentences of a file with columns of tags as Documents.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        encoding: How bytes are decoded.
+        encoding: The encoding of the input.
         cut: See ``read_sentences``.
-        build: Makes a Document of a sentence; its last argument counts repaired tags, or is ``None`` to refuse them.
-        losses: Counts what Documents do not hold.
-        faults: What happens at a sentence that cannot be read; by default it is an error.
-        repair: Read ill-formed tags by conlleval's rule instead of refusing them.
+        build: Builds the Document of a sentence; its last argument counts repaired tags, or is ``None`` to reject them.
+        losses: Counts what Documents cannot hold.
+        faults: How to handle a sentence that cannot be read; an error by default.
+        repair: Read ill-formed tags by conlleval's rule instead of rejecting them.
     """
     losses = Losses() if losses is None else losses
     faults = Faults() if faults is None else faults
@@ -108,17 +108,17 @@ def read_tagged(
 def spans_of_column(
     tags: Sequence[str], sentence: Sentence, lines: LineReader, *, repaired: Losses | None, format: str
 ) -> list[WordSpan]:
-    """The spans that a column of IOB2 tags says.
+    """The spans of a column of IOB2 tags.
 
     Args:
         tags: The column.
-        sentence: Its sentence, for the line of a mistake.
+        sentence: Its sentence, for the line of an error.
         lines: The file.
-        repaired: Counts ill-formed tags, which are repaired; without it they are an error.
+        repaired: Counts repaired ill-formed tags; without it, they are an error.
         format: Name of the format.
 
     Raises:
-        DataError: ``path:line`` of a tag that is not allowed there.
+        DataError: With ``path:line`` of a tag not allowed there.
     """
     try:
         spans = spans_of_tags(tags, scheme="BIO", repair=repaired is not None)
@@ -138,7 +138,7 @@ def document_of_rows(
     entities: Sequence[WordSpan] | None = None,
     id: str | None = None,
 ) -> Document:
-    """The Document of a sentence, with its own text where the file gives one that the words spell."""
+    """The Document of a sentence, with the text from the file if the words spell it."""
     spans = None if text is None else align_words(words, text)
     if text is not None and spans is not None:
         return document_of(text, spans, pos=pos, entities=entities, id=id)
@@ -149,10 +149,10 @@ def document_of_rows(
 def words_to_write(
     document: Document, output: TextOutput, losses: Losses, *, format: str, forbidden: re.Pattern[str] = BREAKS
 ) -> list[str]:
-    """The words of a document that becomes rows; an empty list, which is counted, if it has none.
+    """The words of a document to write as rows; if it has none, an empty list, which is counted.
 
     Raises:
-        DataError: If words do not hold the whole text, or one of them cannot be a cell.
+        DataError: If the words do not cover the text, or one of them cannot be a cell.
     """
     words_must_tile(document, output)
     words = document.words.texts
@@ -164,7 +164,7 @@ def words_to_write(
 
 
 def with_nested(document: Document, inner: Sequence[WordSpan]) -> Document:
-    """A document of rows with the layer ``nested``: its entities, and others as ranges of its words."""
+    """A document of rows with the layer ``nested``: its entities, and others given as ranges of its words."""
     starts, ends = document.words.starts.tolist(), document.words.ends.tolist()
     rows = [(span.start, span.end, span.label) for span in document.entities]
     rows += [(starts[first], ends[end - 1], label) for first, end, label in inner]
@@ -175,15 +175,15 @@ def with_nested(document: Document, inner: Sequence[WordSpan]) -> Document:
 def count_losses(
     document: Document, losses: Losses, *, format: str, pos: bool = False, text: bool = False, nested: bool = False
 ) -> None:
-    """Count what rows of words do not hold.
+    """Count what rows of words cannot hold.
 
     Args:
-        document: What was written.
-        losses: Where it is counted.
+        document: The written document.
+        losses: The counts.
         format: Name of the format.
         pos: Whether tags were written.
         text: Whether the text itself was written.
-        nested: Whether entities inside of others were written.
+        nested: Whether entities inside others were written.
     """
     words = document.words
     losses.add(NESTED, 0 if nested else len(document.nested), format=format)
@@ -194,10 +194,10 @@ def count_losses(
 
 
 def with_brackets(word: str) -> str:
-    """A word of the Penn treebanks as it is written in texts: ``-LRB-`` is a bracket."""
+    """A word of the Penn treebanks in its usual spelling: ``-LRB-`` is a bracket."""
     return _PLAIN.get(word, word)
 
 
 def without_brackets(word: str) -> str:
-    """A word as the Penn treebanks write it."""
+    """A word in the spelling of the Penn treebanks."""
     return _BRACKETS.get(word, word)

@@ -1,11 +1,11 @@
-"""Records: texts with a name and any other columns, from tables and files that people have, and back.
+"""Reads and writes records: texts with an id and arbitrary other columns, in tables and other files.
 
     for record in open_records("news.csv.zst", columns=RecordColumns(text="body", keep=("date",))):
         print(record.place, record.id, record.text, record.fields["date"])
     write_records(records, "tagged.parquet")
 
-A format is a row of ``RECORD_FORMATS``; ``scan_file`` cuts a file into slices, each record in exactly one of them, and
-``open_records(path, part=...)`` reads one part. Packed files (gz, xz, bz2, zst) are unpacked on the way.
+Each format is a row of ``RECORD_FORMATS``. ``scan_file`` cuts a file into slices with each record in exactly one, and
+``open_records(path, part=...)`` reads one slice. Compressed files (gz, xz, bz2, zst) are decompressed while reading.
 """
 
 from lexel.data.records.opening import open_records, record_format, write_records

@@ -1,7 +1,7 @@
-"""Tables in CSV (RFC 4180's quotes) and TSV (cells as they are), with a header.
+"""Tables in CSV (with the quotes of RFC 4180) and TSV (with literal cells), with a header.
 
-A CSV file may be separated by commas, semicolons, tabs or bars: the one that finds the text's column in the header.
-Lists of annotation (``words``, ``entities``, ...) stand in their cells as JSON, so that a table comes back whole.
+The separator of a CSV file may be a comma, semicolon, tab or bar: the one that gives the text's column in the header.
+Lists of annotation (``words``, ``entities``, ...) are written in their cells as JSON, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Cells = list[str]
 
 
 def read_csv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each record of a CSV file, with its cells by the names of the header."""
+    """Reads each record of a CSV file, with its cells under the names of the header."""
     reader = LineReader(source, encoding=options.encoding, first=options.first, keeps_returns=True)
     lines = iter(reader)
     header = options.header if options.header is not None else next(lines, None)
@@ -38,7 +38,7 @@ def read_csv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
 
 
 def read_tsv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each line of a TSV file, with its cells by the names of the header; a quote is part of its cell."""
+    """Reads each line of a TSV file, with its cells under the names of the header; a quote is part of its cell."""
     reader = LineReader(source, encoding=options.encoding, first=options.first)
     lines = iter(reader)
     header = options.header if options.header is not None else next(lines, None)
@@ -47,7 +47,7 @@ def read_tsv_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
 
 
 def delimiter_of(header: str, text: str) -> str:
-    """What separates the cells of a CSV file: what finds the column of the text in its header."""
+    """The separator of a CSV file: the one that gives the column of the text in the header."""
     for delimiter in _DELIMITERS:
         if text in next(csv.reader([header], delimiter=delimiter), ()):
             return delimiter
@@ -55,12 +55,12 @@ def delimiter_of(header: str, text: str) -> str:
 
 
 def csv_rows(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
-    """The cells of each record of a CSV file, by its lines with their ends; it goes on after an error.
+    """The cells of each record of a CSV file, from its lines with line ends; you can continue after an error.
 
     Raises:
-        csv.Error: In the place of a record that is no CSV.
+        csv.Error: In place of a record that is not CSV.
     """
-    csv.field_size_limit(_LONGEST_CELL)  # a text is one cell
+    csv.field_size_limit(_LONGEST_CELL)  # a whole text is in one cell
     return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
@@ -113,13 +113,13 @@ def _check_header(header: Cells, options: RowOptions) -> None:
 
 
 def _with_lists(values: dict[str, Any]) -> dict[str, Any]:
-    """Cells of annotation that hold JSON, read."""
+    """The cells, with the JSON of annotation parsed."""
     for name in ANNOTATION:
         cell = values.get(name)
         if isinstance(cell, str) and cell[:1] in ("[", "{"):
             try:
                 values[name] = json.loads(cell)
-            except ValueError:  # somebody's own column of that name
+            except ValueError:  # another column with that name
                 continue
         elif cell == "":
             del values[name]
@@ -127,7 +127,7 @@ def _with_lists(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(rows: Iterable[Mapping[str, Any]], out: Target, *, quoted: bool) -> None:
-    """Write a table; the first row says which columns there are."""
+    """Write a table; the first row determines the columns."""
     with open_output(out) as output:
         header: Sequence[str] | None = None
         for row in rows:

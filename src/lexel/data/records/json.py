@@ -1,4 +1,4 @@
-"""JSON: an object a line, or one array of objects."""
+"""JSON: one object per line, or one array of objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def read_json_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each object as a row; blank lines are skipped."""
+    """Reads each object as a row; blank lines are skipped."""
     lines = LineReader(source, encoding=options.encoding, first=options.first)
     if options.part is None or not options.part.start:
         values = read_json_values(lines, options.faults)
@@ -34,7 +34,7 @@ def write_json_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:
     """Write each row as an object on a line.
 
     Raises:
-        DataError: If a row holds something that JSON cannot.
+        DataError: If a row has a value that JSON cannot hold.
     """
     with open_output(out) as output:
         for row in rows:
@@ -45,10 +45,10 @@ def write_json_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:
 
 
 def json_row(row: Mapping[str, Any]) -> str:
-    """A row as a line of JSON: times in ISO 8601, NaN as ``null``, a lone surrogate as its escape.
+    """A row as a line of JSON: times in ISO 8601, NaN as ``null``, a lone surrogate as an escape.
 
     Raises:
-        TypeError: If it holds something that JSON cannot.
+        TypeError: If it has a value that JSON cannot hold.
     """
     try:
         line = _dump(row)

@@ -1,4 +1,4 @@
-"""Records from a file, or a part of one, and into a file."""
+"""Reads records from a file or a part of it, and writes them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ COLUMNS = RecordColumns()
 
 
 def record_format(place: Source | Target, name: str | None = None) -> RecordFormat:
-    """The format of a name; without one, that of a file's ending.
+    """The format of that name; without a name, the format for the file's ending.
 
     Raises:
-        DataError: Listing those there are.
+        DataError: If it is unknown; the message lists the known ones.
     """
     if name is not None:
         if name not in RECORD_FORMATS:
@@ -51,17 +51,17 @@ def open_records(
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
-        format: Its name; by default the file's ending says it.
-        columns: Which columns are the text and the name, and which others are kept.
-        encoding: How bytes are decoded.
-        faults: What happens at a record that cannot be read; by default it is an error.
-        part: Read this slice of the file alone (see ``scan_file``); of a stream, the slice that it holds.
-        header: How the file begins, if a stream holds a slice of it: the first line of a table, or the ``[`` of an
-            array. A path is looked at for it.
-        slices: Keeps a path open between slices, so that slices of a packed file in order are unpacked once.
+        format: Its name; by default, from the file's ending.
+        columns: The columns of the text and the id, and the other columns to keep.
+        encoding: The encoding of the input.
+        faults: How to handle a record that cannot be read; an error by default.
+        part: Read only this slice of the file (see ``scan_file``); for a stream, the slice that it holds.
+        header: The beginning of the file, if a stream holds a slice: the first line of a table, or the ``[`` of an
+            array. For a path, it is read from the file.
+        slices: Keeps a path open between slices, so that slices of a compressed file in order are decompressed once.
 
     Raises:
-        DataError: ``path:place`` of a record that cannot be read.
+        DataError: With ``path:place`` of a record that cannot be read.
     """
     chosen = record_format(source, format)
     faults = Faults() if faults is None else faults
@@ -94,13 +94,13 @@ def _fault(name: str, place: int, values: Any, error: ValueError) -> DataError:
 
 
 def write_records(records: Iterable[Record], out: Target, *, format: str | None = None, unit: str = "char") -> None:
-    """Write records; a file appears when it is whole.
+    """Write records; a file appears only when it is complete.
 
     Args:
         records: Any records.
         out: A path (also compressed), ``"-"`` or an open stream.
-        format: The format's name; by default the file's ending says it.
-        unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+        format: The format's name; by default, from the file's ending.
+        unit: The unit of offsets: ``char``, ``utf16`` or ``byte``.
 
     Raises:
         DataError: If the format cannot hold a record.

@@ -1,4 +1,4 @@
-"""Parquet: each row of a table, by its columns, with annotation in the columns of ``lexel.data.parquet``."""
+"""Parquet: one record per row, with annotation in the columns of ``lexel.data.parquet``."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _UNIT = "offset_unit"
 
 
 def read_parquet_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each row of a table, or of a slice.
+    """Reads each row of a table, or of a slice.
 
     Raises:
-        DataError: If it is no Parquet file, or has no column of the text.
+        DataError: If it is not a Parquet file, or does not have the text's column.
     """
     with closing(ParquetTable(source, options)) as table:
         yield from table.rows(options)
 
 
 class ParquetTable:
-    """An open table. Slices that are read in order are decoded once; others from the start of their row group."""
+    """An open table. Slices read in order are decoded once; others are decoded from the start of their row group."""
 
     def __init__(self, source: Source, options: RowOptions) -> None:
-        """Open it.
+        """Open the table.
 
         Raises:
-            DataError: If it is no Parquet file, or has no column of the text.
+            DataError: If it is not a Parquet file, or does not have the text's column.
         """
         self._name = options.name
         if source == "-":
@@ -61,7 +61,7 @@ class ParquetTable:
             self._unit = unit_of(self._file.schema_arrow)
             self._starts = list(accumulate(_group_sizes(self._file), initial=0))
         self._batches: Iterator[Any] = iter(())
-        self._batch: Any = None  # the rows that are decoded, from `_at` on
+        self._batch: Any = None  # the decoded rows, from `_at` on
         self._at = self._starts[-1] + 1
 
     def rows(self, options: RowOptions) -> Iterator[Row]:
@@ -96,7 +96,7 @@ class ParquetTable:
             pass
 
     def _take(self, most: int) -> Any:
-        """The next rows, at most so many; ``None`` at the end."""
+        """The next rows, up to a maximum number; ``None`` at the end."""
         if self._batch is None or not self._batch.num_rows:
             self._batch = next(self._batches, None)
             if self._batch is None:
@@ -114,7 +114,7 @@ class ParquetTable:
             raise DataError(f"{self._name}: {found}; expected a whole Parquet file") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
@@ -133,7 +133,7 @@ def _wanted(names: list[str], options: RowOptions) -> list[str] | None:
 
 
 def _place_of(source: Source) -> Any:
-    """What pyarrow opens: a path or a stream; the URL of an object store becomes a stream."""
+    """The argument for pyarrow: a path or a stream; the URL of an object store becomes a stream."""
     if not isinstance(source, str | os.PathLike):
         return source
     name = os.fspath(source)
@@ -141,10 +141,10 @@ def _place_of(source: Source) -> Any:
 
 
 def cut_parquet(path: str, *, records: int) -> Iterator[Slice]:
-    """Slices that end where a row group does if they have enough rows by then; larger groups are cut inside.
+    """Slices that end at a row group if they have enough rows by then; larger groups are split.
 
     Raises:
-        DataError: If it is no Parquet file.
+        DataError: If it is not a Parquet file.
     """
     arrow, parquet = load_pyarrow()
     try:
@@ -168,10 +168,10 @@ def cut_parquet(path: str, *, records: int) -> Iterator[Slice]:
 
 
 def write_parquet_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:
-    """Write rows as a table, whose columns the first group of rows decides.
+    """Write rows as a table; the first group of rows determines the columns.
 
     Raises:
-        DataError: If a later row does not fit them.
+        DataError: If a later row does not match the columns.
     """
     arrow, parquet = load_pyarrow()
     name = name_of(out, standard="<stdout>")
@@ -188,7 +188,7 @@ def write_parquet_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> Non
 
 
 def _schema(arrow: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """The columns of the first rows: those of annotation if one has any, and the others as their values are."""
+    """The columns of the first rows: those of annotation if any row has some, and the others, typed by their values."""
     is_annotated = any(name in row for row in rows for name in ANNOTATION)
     unit = next((row[_UNIT] for row in rows if _UNIT in row), "char")
     schema = annotation_schema(arrow, unit, has_nested=any(row.get("nested") is not None for row in rows))

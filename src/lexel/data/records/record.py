@@ -1,4 +1,4 @@
-"""A record: a text with its name, its annotation and the other columns of its input."""
+"""A record: a text with its id, its annotation and the other columns of its input."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from lexel.document import Document
 from lexel.errors import OptionError
 
 ANNOTATION = ("words", "pos", "upos", "entities", "nested", "sentences", "scores", "offset_unit")
-"""Columns that belong to a record's document."""
+"""Columns of a record's document."""
 OWN = ("id", "text", *ANNOTATION)
-"""Columns of a record as it is written; others of these names come back as ``input_NAME``."""
+"""Columns of a written record; input columns with these names are returned as ``input_NAME``."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordColumns:
-    """Which columns are read.
+    """The columns to read.
 
     Attributes:
         text: The column of the text.
-        id: The column of the record's name; a table need not have it.
-        keep: Which other columns come back: ``all``, ``none``, or their names.
+        id: The column of the record's id; optional in a table.
+        keep: The other columns to keep: ``all``, ``none``, or their names.
 
     Raises:
-        OptionError: If no column could have one of the names.
+        OptionError: If one of the names is not a valid column name.
     """
 
     text: str = "text"
@@ -39,12 +39,12 @@ class RecordColumns:
             raise OptionError(f"columns: {found}; expected names; and keep all, none or a tuple of names")
 
     def keeps(self, name: str) -> bool:
-        """Whether a column comes back."""
+        """Whether a column is kept."""
         return self.keep == "all" or (self.keep != "none" and name in self.keep)
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
-        """The columns that have to be read; ``None`` is all of them."""
+        """The columns that must be read; ``None`` means all."""
         if self.keep == "all":
             return None
         kept = () if self.keep == "none" else tuple(self.keep)
@@ -53,14 +53,14 @@ class RecordColumns:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One text on its way.
+    """One text with its data.
 
     Attributes:
         text: The text.
-        id: Its name in the input, if it has one.
+        id: Its id in the input, if it has one.
         document: Its words and entities, if it has any; ``document.text`` is ``text``.
-        fields: The other columns that are kept.
-        place: Where it stands in its file: the line it begins in, or the row, from 1.
+        fields: The other columns kept.
+        place: Its place in the file: the line where it begins, or the row, from 1.
     """
 
     text: str
@@ -70,7 +70,7 @@ class Record:
     place: int = 0
 
     def with_text(self, text: str) -> Record:
-        """The same record with another text; words and entities go, since their offsets mean nothing there."""
+        """The same record with another text; words and entities are dropped, since their offsets do not apply to it."""
         return self if text == self.text else replace(self, text=text, document=None)
 
     def with_document(self, document: Document) -> Record:
@@ -78,12 +78,12 @@ class Record:
         return replace(self, text=document.text, document=document if document.layers else None)
 
     def with_fields(self, **found: Any) -> Record:
-        """The same record with further columns."""
+        """The same record with additional columns."""
         return replace(self, fields={**self.fields, **found})
 
     @property
     def as_document(self) -> Document:
-        """Its document; one without layers if it has none."""
+        """Its document; without layers if it has no annotation."""
         return Document(self.text, id=self.id) if self.document is None else self.document
 
 
@@ -91,12 +91,12 @@ def record_of(values: Any, columns: RecordColumns, *, place: int) -> Record:
     """A record from the columns of a row, or the object of a line.
 
     Args:
-        values: What was read.
-        columns: Which of it is text, name, and kept.
+        values: The columns as read.
+        columns: The columns of the text and the id, and those to keep.
         place: Its line or row, from 1.
 
     Raises:
-        ValueError: Saying what is wrong with it.
+        ValueError: If the record is invalid.
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"found a JSON {type(values).__name__}; expected an object with {columns.text!r}")
@@ -123,7 +123,7 @@ def columns_of_record(record: Record, *, unit: str = "char") -> dict[str, Any]:
 
     Args:
         record: The record.
-        unit: What offsets count: ``char``, ``utf16`` or ``byte``.
+        unit: The unit of offsets: ``char``, ``utf16`` or ``byte``.
     """
     document = record.document
     own = {"id": record.id, "text": record.text} if document is None else record_of_document(document, unit=unit)

@@ -1,4 +1,4 @@
-"""What a format gives and takes: rows of named columns, each with its place in the file."""
+"""Rows of named columns, each with its place in the file: the interface of record formats."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lexel.data.records.record import RecordColumns
 
 Cut = Literal["lines", "values", "rows", "table"]
 """Where a file can be cut: at any line end; between JSON values, which are lines or the elements of one array; at line
-ends outside of quotes; between the rows of a Parquet table."""
+ends outside quotes; between the rows of a Parquet table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some whole records of a file.
+    """A range of complete records of a file.
 
     Attributes:
-        first: How many lines come before it; in an array and in Parquet, how many records.
-        count: How many records it has. Blank lines count; a header does not.
-        start: Its first byte, unpacked; in Parquet its first row.
+        first: The number of lines before it; in an array and in Parquet, the number of records.
+        count: The number of its records, including blank lines but not a header.
+        start: Its first byte after decompression; in Parquet, its first row.
         end: One past its last byte or row.
     """
 
@@ -36,8 +36,8 @@ class Row(NamedTuple):
     """A row.
 
     Attributes:
-        place: The line it begins in, or its number, from 1.
-        values: What stands under each column.
+        place: The line where it begins, or its number, from 1.
+        values: The value of each column.
     """
 
     place: int
@@ -46,15 +46,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOptions:
-    """How rows are read.
+    """Options for reading rows.
 
     Attributes:
-        name: What messages call the file.
-        columns: Which columns are wanted.
-        faults: What happens at a row that cannot be read.
-        encoding: How bytes are decoded.
-        part: The slice of a file that the source holds, or that is to be read.
-        header: How the file begins, if the source begins after that: the first line of a table, or an array's ``[``.
+        name: The file's name in messages.
+        columns: The columns to read.
+        faults: How to handle a row that cannot be read.
+        encoding: The encoding of the input.
+        part: The slice of a file that the source holds, or the slice to read.
+        header: The beginning of the file, if the source starts after it: a table's first line, or an array's ``[``.
     """
 
     name: str
@@ -66,17 +66,17 @@ class RowOptions:
 
     @property
     def first(self) -> int:
-        """How many lines of the file come before the source."""
+        """The number of lines of the file before the source."""
         return 0 if self.part is None else self.part.first
 
 
 class ReadRows(Protocol):
-    """Every ``read_x_rows``."""
+    """The signature of every ``read_x_rows``."""
 
     def __call__(self, source: Source, options: RowOptions, /) -> Iterator[Row]: ...
 
 
 class WriteRows(Protocol):
-    """Every ``write_x_rows``."""
+    """The signature of every ``write_x_rows``."""
 
     def __call__(self, rows: Iterable[Mapping[str, Any]], out: Target, /) -> None: ...

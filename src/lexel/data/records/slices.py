@@ -1,8 +1,8 @@
-"""Files cut into slices of whole records: every record is in exactly one, and a slice is read without the others.
+"""Cuts files into slices of complete records: every record is in exactly one slice, and slices are read independently.
 
-A slice is a range of the *unpacked* bytes of a file, or of a Parquet table's rows. A plain file is read from any place.
-A packed file is unpacked from its start, and a row group of Parquet decoded from its start, up to the slice; so a
-``SliceReader`` keeps its place, and whoever reads slices in order unpacks or decodes a file once.
+A slice is a range of the *decompressed* bytes of a file, or of a Parquet table's rows. A plain file can be read from
+any position. To reach a slice, a compressed file is decompressed from its start, and a Parquet row group is decoded
+from its start. A ``SliceReader`` therefore keeps its position, so reading slices in order decompresses or decodes once.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _ROWS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over a file found.
+    """The result of one pass over a file.
 
     Attributes:
-        bytes: The file's size, as it is on the disk.
-        sha256: The checksum of these bytes.
+        bytes: The file's size on disk.
+        sha256: The SHA-256 of these bytes.
         slices: The file cut into slices, in order.
     """
 
@@ -61,16 +61,16 @@ def scan_file(
     encoding: str = "utf-8",
     columns: RecordColumns = COLUMNS,
 ) -> Scan:
-    """Cut a file into slices, and compute its checksum on the way.
+    """Cut a file into slices, and compute its checksum in the same pass.
 
     Args:
         path: The file.
         format: Its format.
-        records: Records of a slice. Of Parquet, whole row groups with at least so many rows, unless a group has more.
-        most_bytes: A slice ends with the record that brings it to so many bytes, unpacked. Parquet has no such limit.
-        encoding: How the file is encoded. One in which the byte 10 is no line end (UTF-16) makes the file one slice,
-            and so does any other than UTF-8 for a JSON array.
-        columns: How the columns are called, which says what separates the cells of a CSV file.
+        records: Records per slice. In Parquet: whole row groups with at least this many rows, unless a group has more.
+        most_bytes: A slice ends with the record that brings it to this many decompressed bytes; no limit for Parquet.
+        encoding: The encoding of the file. If the byte 10 is not a line end in it (UTF-16), the file is one slice; for
+        a JSON array, so it is in any encoding but UTF-8.
+        columns: The names of the columns, which determine the separator of a CSV file.
 
     Raises:
         DataError: If the file cannot be read.
@@ -86,7 +86,7 @@ def scan_file(
             packing = packing_of(path)
             unpacked = cast(BinaryIO, packed) if packing is None else packing.unpack(cast(BinaryIO, packed))
             slices = _cut(unpacked, path, format, options, cutter)
-        for _ in _blocks(packed):  # what stands behind the end of a packed stream belongs to the checksum
+        for _ in _blocks(packed):  # bytes after the end of a compressed stream are part of the checksum
             pass
     return Scan(hashed.size, hashed.sha256.hexdigest(), tuple(slices))
 
@@ -102,7 +102,7 @@ def _cut(stream: BinaryIO, path: str, format: RecordFormat, options: RowOptions,
     if format.has_header and (header := stream.readline()):
         cutter.begin(len(header), line=1)
     elif _is_utf8(options.encoding) and stream.peek(3)[:3] == BOM_UTF8:  # type: ignore[attr-defined]
-        cutter.begin(3)  # a file of nothing else has no line
+        cutter.begin(3)  # a file with nothing else has no line
     if format.cut == "rows":
         _take_rows(stream, cutter, header, options)
         return cutter.finish()
@@ -122,7 +122,7 @@ def _is_utf8(encoding: str) -> bool:
 
 
 def _head_of(path: str, format: RecordFormat, encoding: str) -> str:
-    """What the reader of a slice has to know of the beginning of its file."""
+    """What the reader of a slice needs from the beginning of its file."""
     lines = LineReader(path, encoding=encoding)
     if format.has_header:
         return next(iter(lines), "")
@@ -130,7 +130,7 @@ def _head_of(path: str, format: RecordFormat, encoding: str) -> str:
 
 
 def _one_slice(stream: BinaryIO, path: str, format: RecordFormat, options: RowOptions) -> list[Slice]:
-    """The whole file, header and all, for an encoding whose bytes do not say where a record ends."""
+    """The whole file, including a header, for an encoding in which record ends cannot be found in the bytes."""
     faults = options.faults
     count = sum(1 for _ in format.read_rows(path, options)) + faults.count + faults.n_blank
     size = sum(map(len, _blocks(stream)))
@@ -138,9 +138,9 @@ def _one_slice(stream: BinaryIO, path: str, format: RecordFormat, options: RowOp
 
 
 def _take_elements(stream: BinaryIO, cutter: _Cutter, path: str, encoding: str) -> None:
-    """Cut behind the commas of an array in UTF-8."""
+    """Cut after the commas of an array in UTF-8."""
     at = 0
-    for block in _blocks(stream):  # nothing but white space and a byte order mark comes before the bracket
+    for block in _blocks(stream):  # only whitespace and a byte order mark come before the bracket
         if (found := block.find(b"[")) >= 0:
             at += found + 1
             break
@@ -155,7 +155,7 @@ def _take_elements(stream: BinaryIO, cutter: _Cutter, path: str, encoding: str) 
 
 
 def _take_rows(stream: BinaryIO, cutter: _Cutter, header: bytes, options: RowOptions) -> None:
-    """Cut between the records of a CSV file: the reader itself says where each ends."""
+    """Cut between the records of a CSV file; the CSV reader determines where each ends."""
     at, line = len(header), 1
     names = header.decode(options.encoding, "replace").removeprefix("\ufeff").rstrip("\r\n")
 
@@ -174,7 +174,7 @@ def _take_rows(stream: BinaryIO, cutter: _Cutter, header: bytes, options: RowOpt
             next(rows)
         except StopIteration:
             is_over = True
-        except csv.Error:  # the reader of the slice says what is wrong with it
+        except csv.Error:  # the reader of the slice reports what is wrong with it
             pass
         if line > before:
             ends.append((at, line))
@@ -193,17 +193,17 @@ class _Cutter:
         self.begin(0)
 
     def begin(self, at: int, *, line: int = 0) -> None:
-        """Say where the first record begins."""
-        self._start = self._end = at  # of the slice that is begun, and of its last record
+        """Set where the first record begins."""
+        self._start = self._end = at  # of the current slice, and of its last record
         self._first = self._line = line
         self._count = 0
 
     def take(self, ends: NDArray[np.int64], lines: NDArray[np.int64] | None = None) -> None:
-        """Look at further records.
+        """Take more records.
 
         Args:
             ends: One past the last byte of each.
-            lines: How many lines of the file end there, if a record is not a line.
+            lines: The number of lines that end there, if a record is not a line.
         """
         done = 0
         while done < len(ends):
@@ -226,7 +226,7 @@ class _Cutter:
         """The slices.
 
         Args:
-            size: Where the file ends; a last line without an end counts.
+            size: The end of the file; a last line without a line end counts.
         """
         if size is not None and size > self._end:
             self._count, self._end = self._count + 1, size
@@ -236,7 +236,7 @@ class _Cutter:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that hashes what is read of it."""
+    """A file that hashes the bytes read from it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -260,7 +260,7 @@ def _blocks(stream: BinaryIO | io.BufferedReader) -> Iterator[bytes]:
 
 
 class SliceReader:
-    """Reads the rows of slices, and keeps the last file open at the place that it reached."""
+    """Reads the rows of slices, and keeps the last file open at its current position."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
@@ -274,7 +274,7 @@ class SliceReader:
         """The rows of the slice ``options.part``.
 
         Raises:
-            DataError: If the file cannot be read, or ends before the slice does.
+            DataError: If the file cannot be read, or ends before the slice.
         """
         part = options.part
         if part is None:
@@ -317,8 +317,8 @@ class SliceReader:
         return data
 
     def close(self) -> None:
-        """Let go of the file."""
-        for one in (self._stream, self._file, self._table):  # what unpacks a file does not close it
+        """Close the file."""
+        for one in (self._stream, self._file, self._table):  # a decompressing stream does not close its file
             if one is not None:
                 one.close()
         self._key, self._stream, self._file, self._table = (), None, None, None
@@ -344,7 +344,7 @@ class _Range(io.RawIOBase):
 
 @contextmanager
 def _reading(path: str) -> Iterator[None]:
-    """Say in one line why a file cannot be read."""
+    """Report in one line why a file cannot be read."""
     try:
         yield
     except UNREADABLE as error:

@@ -1,4 +1,4 @@
-"""The formats of records: a row each."""
+"""The table of record formats."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class RecordFormat:
     """A format of records.
 
     Attributes:
-        name: What ``--from`` and ``--to`` call it.
-        endings: File endings, without those of packing.
-        read_rows: What reads it.
-        write_rows: What writes it.
+        name: Its name for ``--from`` and ``--to``.
+        endings: File endings, without that of compression.
+        read_rows: Its reader.
+        write_rows: Its writer.
         cut: Where a file can be cut.
         has_header: Whether the first line names the columns.
     """

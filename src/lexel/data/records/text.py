@@ -1,4 +1,4 @@
-"""Plain text: each line is a text."""
+"""Plain text: one text per line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lexel.data.records.rows import Row, RowOptions
 
 
 def read_text_rows(source: Source, options: RowOptions, /) -> Iterator[Row]:
-    """Each line as a row with the text alone; blank lines too."""
+    """Reads each line, including blank ones, as a row with only the text."""
     lines = LineReader(source, encoding=options.encoding, first=options.first)
     column = options.columns.text
     return (Row(lines.number, {column: line}) for line in lines)
@@ -20,7 +20,7 @@ def write_text_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:
     """Write the text of each row as a line.
 
     Raises:
-        DataError: If a text holds a line end.
+        DataError: If a text contains a line end.
     """
     with open_output(out) as output:
         for row in rows:

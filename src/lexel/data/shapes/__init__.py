@@ -1,6 +1,6 @@
-"""Labelled data in the shapes of other tools: Hugging Face datasets, doccano, Label Studio, Prodigy and CLUENER.
+"""Reads and writes labelled records of other tools: Hugging Face datasets, doccano, Label Studio, Prodigy and CLUENER.
 
-A shape is a row of ``SHAPES``: how its records are told from others, read as Documents and written.
+Each shape is a row of ``SHAPES``: how its records are recognised, read as Documents and written.
 """
 
 from lexel.data.shapes.files import read_shaped, shape_of_file, write_shaped

@@ -1,4 +1,4 @@
-"""CLUENER 2020: each label with its entities, whose last character is included.
+"""CLUENER 2020: each label with its entities; end offsets are inclusive.
 
 {"text": "叶老桂在浙商银行", "label": {"name": {"叶老桂": [[0, 2]]}, "company": {"浙商银行": [[4, 7]]}}}
 """

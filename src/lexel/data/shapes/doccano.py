@@ -1,4 +1,4 @@
-"""doccano's JSON lines, in all three layouts that its versions export.
+"""doccano's JSON lines, in the three layouts of its versions.
 
 {"id": 1, "text": "他在北京", "label": [[2, 4, "LOC"]]}
 {"id": 1, "text": "他在北京", "labels": [[2, 4, "LOC"]]}

@@ -22,7 +22,7 @@ from lexel.document import Document
 from lexel.errors import DataError
 
 _LOOKED_AT = 20
-"""Records that are looked at to find a shape: the first ones may have no entities."""
+"""The number of records examined to find a shape, since the first ones may have no entities."""
 _METADATA = b"huggingface"
 
 
@@ -35,17 +35,17 @@ def read_shaped(
     losses: Losses | None = None,
     faults: Faults | None = None,
 ) -> Iterator[Document]:
-    """Each record as a Document.
+    """Reads each record as a Document.
 
     Args:
         source: A path (also compressed), ``"-"`` or an open stream.
         shape: The shape of its records.
-        encoding: How bytes are decoded.
-        losses: Counts what a Document does not hold.
-        faults: What happens at a record that cannot be read; by default it is an error.
+        encoding: The encoding of the input.
+        losses: Counts what a Document cannot hold.
+        faults: How to handle a record that cannot be read; an error by default.
 
     Raises:
-        DataError: ``path:place`` of a record that has another shape.
+        DataError: With ``path:place`` of a record with another shape.
     """
     faults, name = Faults() if faults is None else faults, name_of(source)
     context = Context(Losses() if losses is None else losses, _class_names(source))
@@ -65,10 +65,10 @@ def read_shaped(
 def write_shaped(
     documents: Iterable[Document], out: Target, /, *, shape: Shape, encoding: str = "utf-8"
 ) -> tuple[Loss, ...]:
-    """Write each document as a record, into Parquet where the path says so; gives back what the shape could not hold.
+    """Write each document as a record, as Parquet if the path ends so; returns what the shape could not hold.
 
     Raises:
-        DataError: If a document cannot be a record, or the shape is none of tables.
+        DataError: If a document cannot be a record, or the shape does not support tables.
     """
     losses = Losses()
     if ending_of(name_of(out)) == ".parquet":
@@ -87,7 +87,7 @@ def write_shaped(
 
 
 def _write_parquet(documents: Iterable[Document], out: Target, shape: Shape, losses: Losses) -> None:
-    """Write records as rows; a column that only some documents have is null for the others."""
+    """Write records as rows; a column is null for documents that do not have it."""
     name = name_of(out)
     if not shape.columns:
         raise DataError(
@@ -123,9 +123,9 @@ def _count(document: Document, shape: Shape, losses: Losses) -> None:
 
 
 def shape_of_file(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Shape | None:
-    """The shape that all of the first records of a file have, as far as they are annotated."""
+    """The common shape of the first records of a file, ignoring those without annotation."""
     found: set[str] = set()
-    with suppress(DataError):  # whoever reads the file says what is wrong with it
+    with suppress(DataError):  # the reader of the file reports what is wrong with it
         for _, values in islice(_values(path, encoding, Faults("skip")), _LOOKED_AT):
             if not isinstance(values, Mapping) or any(key in values for key in ("words", "offset_unit")):
                 return None
@@ -153,7 +153,7 @@ def _rows(source: Any) -> Iterator[Any]:
 
 
 def _class_names(source: Source) -> dict[str, Sequence[str]]:
-    """The names of ClassLabels by column, from Parquet metadata or the ``dataset_info.json`` beside a file."""
+    """The names of ClassLabels by column, from Parquet metadata or the ``dataset_info.json`` next to the file."""
     path = Path(name_of(source))
     features: Any = {}
     with suppress(OSError, ValueError, KeyError, DataError, AttributeError):

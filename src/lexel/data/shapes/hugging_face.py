@@ -1,8 +1,8 @@
-"""Hugging Face datasets: ``tokens`` with ``ner_tags``, as strings or as numbers of a ClassLabel.
+"""Hugging Face datasets: ``tokens`` with ``ner_tags``, as strings or as ClassLabel numbers.
 
     {"id": "0", "tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"], "pos_tags": ["PROPN", "VERB"]}
 
-The names of numbers stand in a Parquet file's metadata, or in the ``dataset_info.json`` beside a file.
+The names of the numbers are in a Parquet file's metadata, or in the ``dataset_info.json`` next to the file.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
         {"type": "labels", "value": {"start": 2, "end": 4, "text": "北京", "labels": ["LOC"]}}]}]}]
     [{"id": 1, "text": "他在北京", "label": [{"start": 2, "end": 4, "text": "北京", "labels": ["LOC"]}]}]
 
-Of several annotations of a task the first that was not cancelled is read; the others are counted. Offsets count UTF-16
-units, as browsers do (https://github.com/HumanSignal/label-studio/issues/1347). Where a result gives its words, the
-words decide.
+If a task has several annotations, the first that was not cancelled is read; the others are counted. Offsets count
+UTF-16 units, as in browsers (https://github.com/HumanSignal/label-studio/issues/1347). If a result gives its words,
+the words decide.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a shape of labelled records is."""
+"""Defines a shape of labelled records."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a record's file says for all of its records.
+    """What a file states for all of its records.
 
     Attributes:
-        losses: Counts what a Document does not hold.
+        losses: Counts what a Document cannot hold.
         class_names: The names of numbered classes by column.
     """
 
@@ -33,14 +33,14 @@ class Shape:
     """The shape of one tool's records.
 
     Attributes:
-        name: What ``--from`` and ``--to`` call it.
+        name: Its name for ``--from`` and ``--to``.
         tool: The tool, for messages.
-        layers: What it holds beside the text.
+        layers: The layers that it holds in addition to the text.
         matches: Whether a record has this shape.
-        read: The Document of a record; ``None`` for one that its annotator rejected.
-        write: The record of a Document.
+        read: Returns the Document of a record; ``None`` if the annotator rejected it.
+        write: Returns the record of a Document.
         is_array: Whether a file is one array; otherwise records are lines.
-        columns: The columns of its Parquet files, each ``string`` or ``strings``; empty if the tool reads none.
+        columns: The columns of its Parquet files, each ``string`` or ``strings``; empty if the tool reads no Parquet.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Shape:
 
 
 def text_of(values: Values, *keys: str) -> str:
-    """The text under the first of some keys.
+    """The text under the first of several keys that exists.
 
     Raises:
         ValueError: If there is none.
@@ -66,7 +66,7 @@ def text_of(values: Values, *keys: str) -> str:
 
 
 def id_of(values: Values, key: str = "id") -> str | None:
-    """The name of a record."""
+    """The id of a record."""
     return None if values.get(key) is None else str(values[key])
 
 
@@ -81,17 +81,17 @@ def spans_of(
     key: str,
     units: tuple[str, str] = CHAR_FIRST,
 ) -> Levels:
-    """Entities from offsets, in chars or in UTF-16 units, whichever their words say; they may lie over each other.
+    """Entities from offsets in chars or UTF-16 units, whichever match their words; entities may overlap.
 
     Args:
         text: The text.
         found: ``(start, end, label)`` of each.
-        said: What each of them spells, as far as the record says it.
-        key: The key that they stand under, for messages.
-        units: The unit that the tool counts in, and the other one, which is tried where the first does not fit.
+        said: The text of each, if the record gives it.
+        key: The key that contains them, for messages.
+        units: The unit of the tool, and the other one, which is tried if the first does not match.
 
     Raises:
-        ValueError: Naming the first that does not fit.
+        ValueError: If one does not match; the message names the first.
     """
     rows = list(found)
     for i, (_, _, label) in enumerate(rows):
@@ -124,17 +124,17 @@ def document_of_levels(text: str, levels: Levels, *, words: Words | None = None,
 
 
 def utf16_rows(document: Document) -> list[tuple[int, int, Span]]:
-    """Each entity with its start and end in UTF-16 units, as tools in a browser count."""
+    """Each entity with its start and end in UTF-16 units, as used by browser-based tools."""
     spans, positions = document.all_entities, unit_positions(document.text, "utf16")
     starts, ends = (at if positions is None else positions[at] for at in (spans.starts, spans.ends))
     return list(zip(starts.tolist(), ends.tolist(), spans, strict=True))
 
 
 def listed(values: Values, key: str) -> list[Any]:
-    """The list under a key; empty where there is none.
+    """The list under a key; empty if there is none.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If the value is not a list.
     """
     value = values.get(key)
     if value is None:
@@ -145,5 +145,5 @@ def listed(values: Values, key: str) -> list[Any]:
 
 
 def named(record: dict[str, Any], document: Document) -> dict[str, Any]:
-    """A record with the document's name in front, if it has one."""
+    """A record with the document's id first, if it has one."""
     return record if document.id is None else {"id": document.id, **record}

@@ -1,4 +1,4 @@
-"""The shapes, in the order in which a record is compared with them."""
+"""The shapes, in the order in which they are tried."""
 
 from __future__ import annotations
 

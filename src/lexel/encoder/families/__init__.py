@@ -1,4 +1,4 @@
-"""The families of encoders, one file each: a record of what is special about it, and how its encoder is built.
+"""The families of encoders, one file each: the record of its properties, and the function that builds its encoder.
 
 To add one, write its file and name its record here. See "Add a family" in CONTRIBUTING.md.
 """

@@ -1,7 +1,7 @@
 """ALBERT (Lan et al. 2019, https://arxiv.org/abs/1909.11942): BERT's layer, its weights shared between layers.
 
-The layers form ``n_groups`` groups of equal length; a group is ``layers_per_group`` layers, run one after the other
-each time the group's turn comes.
+The layers form ``n_groups`` groups of equal length; a group is ``layers_per_group`` layers, run in sequence
+in each turn of the group.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Group(Generic[T]):
-    """Layers that are run one after the other in one turn."""
+    """Layers that run in sequence in one turn."""
 
     layers: Sequence[Layer[T]]
 

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2018, https://arxiv.org/abs/1810.04805), and the encoder of the families that share its layer."""
+"""BERT (Devlin et al. 2018, https://arxiv.org/abs/1810.04805), and the encoder of families that share its layer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ UNUSED = [("*embeddings.position_embeddings.weight", "the table of positions of 
 
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
-    """The encoder of a checkpoint whose layers are BERT's, by the names of its family."""
+    """The encoder of a checkpoint with BERT's layers, under the names of its family."""
     family = config.family
     base = weights.base(family.prefix)
     layers = [base.at(family.layers.replace("*", str(i))) for i in range(config.n_layers)]
@@ -69,12 +69,12 @@ def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
 
 
 def read_norm(ops: Ops[T], config: ModelConfig, base: Weights, name: str | None, size: int) -> LayerNorm[T] | None:
-    """A normalisation that not every family has."""
+    """A normalisation that some families have."""
     return None if name is None else read_layer_norm(ops, base, name, size, config.layer_norm_eps)
 
 
 def read_embeddings(ops: Ops[T], config: ModelConfig, base: Weights) -> Embeddings[T]:
-    """The tables that the family has, their norm, and the projection of a family that may have narrow ones."""
+    """The tables of the family, their norm, and the projection of narrow tables."""
     names, size = config.family.embeddings, config.embedding_size
     project = names.project if size != config.hidden_size or names.always_projects else None
     return Embeddings(
@@ -90,7 +90,7 @@ def read_embeddings(ops: Ops[T], config: ModelConfig, base: Weights) -> Embeddin
 
 
 def read_positions(ops: Ops[T], config: ModelConfig, base: Weights) -> T | None:
-    """The table of positions from the first that a sequence uses, ``[positions, embedding]``, where it is used."""
+    """The table of positions from the first that a sequence uses, ``[positions, embedding]``, if the model uses one."""
     if config.family.embeddings.positions is None or config.position_type != "absolute":
         return None
     name = f"{config.family.embeddings.positions}.weight"
@@ -106,8 +106,8 @@ class DistanceScores(Generic[T]):
     """Products of queries (and keys) with a row for each distance (Shaw et al. 2018, https://arxiv.org/abs/1803.02155).
 
     Attributes:
-        table: A row for each distance, for all heads, scaled as the scores are; ``[distances, head size]``.
-        of_keys: Whether keys are multiplied, too.
+        table: A row for each distance, shared by all heads, scaled like the scores; ``[distances, head size]``.
+        of_keys: Whether keys are multiplied as well.
     """
 
     ops: Ops[T]
@@ -130,7 +130,7 @@ class DistanceScores(Generic[T]):
 
 
 def read_relative(ops: Ops[T], config: ModelConfig, layer: Weights) -> DistanceScores[T] | None:
-    """The scores by distance of a layer, where the model has relative positions."""
+    """The scores by distance of a layer, if the model has relative positions."""
     if config.position_type == "absolute":
         return None
     n_rows, size = 2 * _n_rows(config) - 1, config.head_size
@@ -141,7 +141,7 @@ def read_relative(ops: Ops[T], config: ModelConfig, layer: Weights) -> DistanceS
 
 
 def build_scope(ops: Ops[T], config: ModelConfig) -> Scope[T]:
-    """What BERT's layers see: the whole sequence, and distances where the model has relative positions."""
+    """The scope of BERT's layers: the whole sequence, and distances if the model has relative positions."""
     if config.position_type == "absolute":
         return Scope()
     n = _n_rows(config)
@@ -149,7 +149,7 @@ def build_scope(ops: Ops[T], config: ModelConfig) -> Scope[T]:
 
 
 def _n_rows(config: ModelConfig) -> int:
-    """Rows that a table of positions has, or would have."""
+    """The number of rows that a table of positions has or would have."""
     return config.position_offset + config.max_positions
 
 

@@ -1,8 +1,8 @@
 """DeBERTa v2 and v3, also mDeBERTa (He et al. 2020 and 2021, https://arxiv.org/abs/2006.03654 and 2111.09543).
 
-Attention is disentangled: besides the products of pieces with pieces there are those of pieces with distances, in both
-directions. A distance is a row of one table, which every layer maps with its own query and key maps; those products
-depend on weights alone, so they are computed when the model is read. Far distances share rows, in logarithmic buckets.
+Attention is disentangled: it adds products of pieces with distances, in both directions, to those of pieces with
+pieces. A distance is a row of one table, which every layer maps with its own query and key maps. The mapped tables
+depend only on weights, so they are computed on loading. Long distances share rows, in logarithmic buckets.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What only this family's config says.
+    """Settings that only this family's config has.
 
     Attributes:
         has_positions: Whether a table of positions is added to the pieces.
-        kinds: The terms of attention by distance: ``c2p`` (piece to distance), ``p2c``; empty if it has none.
-        span: Half of the rows that the table of distances has.
-        n_buckets: Buckets to either side, or 0: each distance has a row of its own.
-        longest: The distance that the last bucket begins with.
-        shares_maps: Whether distances are mapped by the maps of queries and keys.
+        kinds: The terms of attention by distance: ``c2p`` (piece to distance), ``p2c``; empty if there are none.
+        span: Half the number of rows in the table of distances.
+        n_buckets: Buckets on each side, or 0: each distance has its own row.
+        longest: The distance at which the last bucket begins.
+        shares_maps: Whether distances use the maps of queries and keys.
         norm_distances: Whether the table of distances is normalised.
     """
 
@@ -86,7 +86,7 @@ def read_settings(values: Values) -> Settings:
 def bucket_of(distances: NDArray[np.int64], *, n_buckets: int, longest: int) -> NDArray[np.int64]:
     """The signed bucket of each distance: itself up to half of the buckets, then logarithmic.
 
-    The logarithms are of float32, as in the original; a bucket's edge depends on it.
+    The logarithms are in float32, as in the original; the bucket edges depend on it.
     """
     middle = n_buckets // 2
     size = np.abs(distances)
@@ -98,11 +98,11 @@ def bucket_of(distances: NDArray[np.int64], *, n_buckets: int, longest: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class Disentangled(Generic[T]):
-    """The terms of attention by distance; their tables are scaled as the scores are.
+    """The terms of attention by distance; their tables are scaled like the scores.
 
     Attributes:
-        keys: What stands for a distance as a key, ``[distances, hidden]``, or ``None``.
-        queries: What stands for it as a query, or ``None``.
+        keys: The vector of each distance as a key, ``[distances, hidden]``, or ``None``.
+        queries: The same as a query, or ``None``.
     """
 
     ops: Ops[T]
@@ -169,10 +169,10 @@ def _read_table(config: ModelConfig, settings: Settings, base: Weights) -> Float
 def _read_layer(ops: Ops[T], config: ModelConfig, settings: Settings, layer: Weights, table: Floats | None) -> Layer[T]:
     if table is None:
         return read_layer(ops, config, layer, config.family.layer)
-    scale = 1 / float(np.sqrt(np.float32(config.head_size * (1 + len(settings.kinds)))))  # of float32, as the original
+    scale = 1 / float(np.sqrt(np.float32(config.head_size * (1 + len(settings.kinds)))))  # in float32, as the original
 
     def mapped(kind: str, name: str) -> T | None:
-        """A term's table by the layer's map of distances."""
+        """A term's table, mapped by the layer's map of distances."""
         if kind not in settings.kinds:
             return None
         full = f"attention.self.{name}_proj"
@@ -191,7 +191,7 @@ def _read_layer(ops: Ops[T], config: ModelConfig, settings: Settings, layer: Wei
 def build_mask_decoder(
     ops: Ops[T], config: ModelConfig, weights: Weights, encoder: Encoder[T]
 ) -> MaskDecoder[T] | None:
-    """The enhanced mask decoder, where the inputs have no positions and the checkpoint kept its table of them."""
+    """The enhanced mask decoder, if the inputs have no positions and the checkpoint has its table of positions."""
     settings, base = config.more, weights.base(config.family.prefix)
     assert isinstance(settings, Settings)
     if settings.has_positions or not base.has(f"{config.family.embeddings.positions}.weight"):

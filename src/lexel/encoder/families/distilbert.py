@@ -1,4 +1,4 @@
-"""DistilBERT (Sanh et al. 2019, https://arxiv.org/abs/1910.01108): BERT without types, under names of its own."""
+"""DistilBERT (Sanh et al. 2019, https://arxiv.org/abs/1910.01108): BERT without types, with its own names."""
 
 from __future__ import annotations
 

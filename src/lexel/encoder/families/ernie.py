@@ -1,6 +1,6 @@
 """ERNIE (Sun et al. 2019, https://arxiv.org/abs/1907.12412): BERT; version 2 and 3 add an embedding of the task.
 
-Which task a text belongs to is known in pre-training only; for reading it is task 0, so its row is a part of the types.
+The task of a text is known only in pre-training. Inference uses task 0, so its row is added to the types.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tasks:
 
 
 def read_tasks(values: Values) -> Tasks:
-    """What the config says of tasks."""
+    """The config's settings for tasks."""
     used = values.flag("use_task_id", default=False)
     return Tasks(values.size("task_type_vocab_size", default=3) if used else 0)
 

@@ -1,4 +1,4 @@
-"""EuroBERT (Boizard et al. 2025, https://arxiv.org/abs/2503.05500): Llama's layers that look both ways.
+"""EuroBERT (Boizard et al. 2025, https://arxiv.org/abs/2503.05500): Llama's layers with bidirectional attention.
 
 Pre-norm layers with RMS norm, rotary positions, a gated feed-forward part, and fewer heads for keys and values.
 """
@@ -29,12 +29,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What only this family's config says.
+    """Settings that only this family's config has.
 
     Attributes:
         base: Base of the rotary positions.
-        n_key_value_heads: Heads of keys and values.
-        attention_bias: Whether attention's maps have biases.
+        n_key_value_heads: Number of key and value heads.
+        attention_bias: Whether the maps of attention have biases.
         mlp_bias: The same for the feed-forward part.
     """
 

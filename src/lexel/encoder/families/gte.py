@@ -1,7 +1,7 @@
 """GTE (Zhang et al. 2024, https://arxiv.org/abs/2407.19669): BERT with rotary positions and a gated feed-forward part.
 
-Published checkpoints keep query, key and value in one tensor, and both maps of the gate in another; the names of
-transformers' own modules are read, too. ``build_rotary_bert`` also serves the families that share this layer.
+Published checkpoints store query, key and value in one tensor, and both maps of the gate in another; the names of
+transformers' own modules are also read. ``build_rotary_bert`` also serves other families that share this layer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ORIGINAL = {
     "post_attention_layernorm": "attn_ln",
     "post_mlp_layernorm": "mlp_ln",
 }
-"""What published checkpoints call the parts of a layer."""
+"""The names of the parts of a layer in published checkpoints."""
 
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:
@@ -62,9 +62,9 @@ def build_rotary_bert(
 
     Args:
         ops: What computes.
-        config: The model's; the base of its rotary positions is ``more``.
+        config: The model's config; the base of its rotary positions is ``more``.
         weights: The checkpoint's tensors.
-        original: What published checkpoints call the parts, by the names of transformers' modules.
+        original: The names of the parts in published checkpoints, by the names of transformers' modules.
         read_feed_forward: Reads the feed-forward part of a layer.
         has_bias: Whether the maps of attention have biases.
     """

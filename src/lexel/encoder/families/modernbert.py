@@ -1,7 +1,7 @@
 """ModernBERT (Warner et al. 2024, https://arxiv.org/abs/2412.13663), also mmBERT: pre-norm layers, rotary positions.
 
-Every third layer sees the whole sequence, the others a window; both have a rotary base of their own. Query, key and
-value are one map, as are the feed-forward part's input and gate. The first layer has no norm before its attention.
+Every third layer sees the whole sequence, the others a window; each kind has its own rotary base. Query, key and value
+are one map, as are the feed-forward part's input and gate. The first layer has no norm before its attention.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _OLD_KEYS = {_GLOBAL: "global_rope_theta", _LOCAL: "local_rope_theta"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What only this family's config says.
+    """Settings that only this family's config has.
 
     Attributes:
-        layer_types: ``full_attention`` or ``sliding_attention`` by layer.
-        window: What a layer with sliding attention sees.
+        layer_types: ``full_attention`` or ``sliding_attention`` per layer.
+        window: Window width of layers with sliding attention.
         bases: Bases of the rotary positions by layer type.
-        attention_bias: Whether attention's maps have biases.
+        attention_bias: Whether the maps of attention have biases.
         mlp_bias: The same for the feed-forward part.
         norm_bias: The same for norms.
     """
@@ -54,7 +54,7 @@ class Settings:
 
 
 def read_settings(values: Values) -> Settings:
-    """The settings of a ``config.json``, in the form of transformers 5 or an older one."""
+    """The settings of a ``config.json``, in the form of transformers 5 or an earlier one."""
     n_layers, types = values.size("num_hidden_layers"), values.get("layer_types")
     if types is None:
         every = values.size("global_attn_every_n_layers", default=3)

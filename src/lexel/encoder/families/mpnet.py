@@ -1,6 +1,6 @@
 """MPNet (Song et al. 2020, https://arxiv.org/abs/2004.09297): BERT's layers with a learned score for each distance.
 
-All layers share one table of scores by distance and head; far distances share rows, in logarithmic buckets, as in T5.
+All layers share one table of scores by distance and head; long distances share rows, in logarithmic buckets, as in T5.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ T = TypeVar("T")
 
 N_BUCKETS = 32
 LONGEST = 128
-"""The distance from which on all are in the last bucket."""
+"""The distance at which the last bucket begins."""
 
 
 def bucket_of(distances: NDArray[np.int64]) -> NDArray[np.int64]:
     """The bucket of each distance: position of the query minus that of the key.
 
-    Half of the buckets are for keys to the right. The nearest eight distances have their own, the others share in steps
-    of the logarithm, which is of float32 as in the original.
+    Half of the buckets are for keys to the right. The nearest eight distances have their own; the others share buckets
+    in logarithmic steps. The logarithm is in float32 as in the original.
     """
     half, exact = N_BUCKETS // 2, N_BUCKETS // 4
     size = np.abs(distances)
@@ -49,10 +49,10 @@ def bucket_of(distances: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class Bias(Generic[T]):
-    """A score for each distance and head, whatever the pieces.
+    """A score for each distance and head, independent of the pieces.
 
     Attributes:
-        ones: Gives ``[rows, length, heads]`` of ones.
+        ones: Returns an array ``[rows, length, heads]`` of ones.
         table: ``[buckets, heads]``.
     """
 

@@ -1,7 +1,7 @@
 """NEZHA (Wei et al. 2019, https://arxiv.org/abs/1909.00204): BERT with functional relative positions.
 
-A distance is a vector of sines and cosines, the same in all layers and heads. It is added to the key and the value of
-a piece. Distances count up to a limit; farther ones are alike. There is no table of positions.
+A distance is encoded as a vector of sines and cosines, the same in all layers and heads. It is added to the key and the
+value of a piece. Distances are clipped at a limit. There is no table of positions.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What only this family's config says.
+    """Settings that only this family's config has.
 
     Attributes:
-        longest: Distances beyond this one count as this one.
+        longest: Longer distances are clipped to this.
     """
 
     longest: int
@@ -41,7 +41,7 @@ def read_settings(values: Values) -> Settings:
 def distance_table(longest: int, size: int) -> NDArray[np.float64]:
     """The vector of each distance from ``-longest`` (a key to the left) to ``longest``, ``[2 * longest + 1, size]``.
 
-    Even numbers are sines and odd ones cosines of the distance, counted from 0, in Vaswani's frequencies.
+    Even entries are sines and odd ones cosines of the distance, counted from 0, with Vaswani's frequencies.
     """
     angles = np.arange(2 * longest + 1)[:, None] * 10_000.0 ** (-np.arange(0, size, 2) / size)
     return np.stack((np.sin(angles), np.cos(angles)), axis=-1).reshape(len(angles), -1)[:, :size]

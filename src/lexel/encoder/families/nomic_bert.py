@@ -1,6 +1,6 @@
-"""NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): rotary positions, gated, and without biases.
+"""NomicBERT (Nussbaum et al. 2024, https://arxiv.org/abs/2402.01613): rotary positions, gated, without biases.
 
-Published checkpoints keep query, key and value in one tensor; the names of transformers' own modules are read, too.
+Published checkpoints store query, key and value in one tensor; the names of transformers' own modules are also read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ORIGINAL = {
     "post_attention_layernorm": "norm1",
     "post_mlp_layernorm": "norm2",
 }
-"""What published checkpoints call the parts."""
+"""The names of the parts in published checkpoints."""
 
 
 def build(ops: Ops[T], config: ModelConfig, weights: Weights) -> Encoder[T]:

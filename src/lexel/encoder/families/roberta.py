@@ -1,6 +1,6 @@
-"""RoBERTa (Liu et al. 2019, https://arxiv.org/abs/1907.11692), XLM-R and CamemBERT: BERT's encoder, trained otherwise.
+"""RoBERTa (Liu et al. 2019, https://arxiv.org/abs/1907.11692), XLM-R and CamemBERT: BERT's encoder, retrained.
 
-The first rows of the position table are kept for padding. Both texts of a pair are of one type.
+The first rows of the position table are reserved for padding. Both texts of a pair have the same type.
 """
 
 from __future__ import annotations

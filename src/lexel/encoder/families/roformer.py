@@ -1,6 +1,6 @@
 """RoFormer (Su et al. 2021, https://arxiv.org/abs/2104.09864): BERT's layers with rotary positions.
 
-Neighbouring numbers of a head form the pairs that are turned. Its tokenizer cuts Chinese text into words first.
+Neighbouring values of a head form the rotated pairs. Its tokenizer splits Chinese text into words first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What only this family's config says.
+    """Settings that only this family's config has.
 
     Attributes:
-        rotates_values: Whether values are turned, and not only queries and keys.
+        rotates_values: Whether values are rotated, not only queries and keys.
     """
 
     rotates_values: bool
@@ -33,7 +33,7 @@ def read_settings(values: Values) -> Settings:
     """The settings of a ``config.json``.
 
     Raises:
-        CheckpointError: If it is of RoFormer v2, which has other norms and no biases.
+        CheckpointError: If it is from RoFormer v2, which has other norms and no biases.
     """
     if values.get("norm_type") not in (None, "layer_norm"):
         raise values.error("norm_type", "layer_norm; RoFormer v2 is not computed")

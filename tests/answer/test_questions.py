@@ -1,4 +1,4 @@
-"""Questions in and answers checked: SQuAD's JSON, and one question a line."""
+"""Questions in and answers checked: SQuAD's JSON, and one question per line."""
 
 from __future__ import annotations
 

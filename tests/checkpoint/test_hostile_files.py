@@ -272,7 +272,7 @@ BAD_TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "an index beyond all": ({"model": WORD_PIECE | {"vocab": {"a": 2**40}}}, "piece 'a' has index"),
     "a stripping decoder": (
         {"decoder": {"type": "Strip", "content": "a", "start": 10**9, "stop": 0}},
-        "Strip takes off more than one",
+        "Strip removes more than one",
     ),
 }
 

@@ -102,7 +102,7 @@ def test_offsets_of_brat_in_utf16_units_are_told_by_the_words() -> None:
     [
         ("T1\tPerson 0 8\tJane Doe\n", r"one\.ann:1: 0 8 is not 'Jane Doe'"),
         ("\nT1\tPerson 0\tJane\n", r"one\.ann:2: 'T1\\tPerson 0\\tJane'; expected an id"),
-        ("hello\n", r"one\.ann:1: 'hello' is no annotation"),
+        ("hello\n", r"one\.ann:1: 'hello' is not an annotation"),
         ("T1\tPerson 0 99\tJane\n", r"one\.ann:1: 0 99 is not 'Jane'"),
     ],
 )

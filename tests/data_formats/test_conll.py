@@ -172,7 +172,7 @@ def test_a_comment_is_no_row(comment: str, separator: str) -> None:
         (
             "a O\nb NOUN\n",
             {},
-            "2: tag 'NOUN' is none of scheme BIO; expected O, B-TYPE, I-TYPE; name another scheme or column",
+            "2: tag 'NOUN' is not in scheme BIO; expected O, B-TYPE, I-TYPE; name another scheme or column",
         ),
         ("# text = a c\na\tO\nb\tO\n", {}, "1: # text = 'a c' is not what the words 'a b' spell"),
     ],

@@ -47,7 +47,7 @@ def test_an_unknown_ending_is_answered_with_those_there_are(path: str, found: st
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(DataError, match="'xml' is no format; expected one of text, segmented, conll, conllu, jsonl"):
+    with pytest.raises(DataError, match="'xml' is not a format; expected one of text, segmented, conll, conllu, jsonl"):
         format_named("xml")
 
 

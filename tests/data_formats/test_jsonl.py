@@ -48,7 +48,7 @@ def test_a_lone_surrogate_is_written_as_an_escape() -> None:
 
 
 def test_surrogates_that_json_would_join_are_refused() -> None:
-    with pytest.raises(DataError, match="<stream>:1: a high surrogate stands right before a low one"):
+    with pytest.raises(DataError, match="<stream>:1: a high surrogate is directly before a low one"):
         line_of(Document("\ud83d\ude00"))
 
 
@@ -112,7 +112,7 @@ def test_lines_of_whitespace_are_passed_over() -> None:
         (
             "{",
             "not JSON (Expecting property name enclosed in double quotes at column 2); "
-            "expected one object a line, or one array of objects",
+            "expected one object per line, or one array of objects",
         ),
         ("[]", "found a JSON list; expected an object with 'text'"),
         ("3", "found a JSON int; expected an object with 'text'"),
@@ -142,7 +142,7 @@ def test_lines_of_whitespace_are_passed_over() -> None:
         ),
         (
             '{"text":"abc","words":[[0,2],[1,3]]}',
-            "words[1] is [1, 3], but [0] is [0, 2]; expected words in order, none over another",
+            "words[1] is [1, 3], but [0] is [0, 2]; expected words in order, without overlaps",
         ),
         (
             '{"text":"😀b","words":[[1,3]],"offset_unit":"utf16"}',
@@ -177,7 +177,7 @@ def test_a_broken_record_is_named_with_what_is_wrong(record: str, problem: str) 
 
 @pytest.mark.parametrize("record", ["[" * 200_000, "9" * 5000])
 def test_a_monstrous_record_is_an_error_of_its_line(record: str) -> None:
-    with pytest.raises(DataError, match=r"<stream>(: ends inside of its array|:1: not a record|:1: found a JSON)"):
+    with pytest.raises(DataError, match=r"<stream>(: ends inside its array|:1: not a record|:1: found a JSON)"):
         read_line(record)
 
 

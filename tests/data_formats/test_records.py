@@ -90,7 +90,7 @@ def test_a_bad_row_is_skipped_and_those_behind_it_are_read() -> None:
         ("jsonl", '{"text": 1}\n', "<stream>:1: 'text' is a number"),
         ("jsonl", "{\n", "<stream>:1: not JSON"),
         ("jsonl", '[{"text": "a"}, {"text": 1}]', "<stream>:2: 'text' is a number"),
-        ("jsonl", '[{"text": "a"}, {"text"', "ends inside of its array"),
+        ("jsonl", '[{"text": "a"}, {"text"', "ends inside its array"),
         ("jsonl", '[{"text": "a"}] []', "after the array"),
         ("jsonl", '{"text": "a", "id": [1]}', "'id' is a list"),
         ("jsonl", '{"text": "a", "words": [[0, 5]]}', r"words\[0\] is \[0, 5\]"),

@@ -92,7 +92,7 @@ def test_a_tag_that_cannot_stand_there_is_named_with_the_one_that_could(scheme, 
     ("tag", "repair"), [("E-X", False), *((tag, True) for tag in ("NOUN", "B-", "-X", "b-X", "O-X", ""))]
 )
 def test_a_tag_that_is_none_of_the_scheme_is_refused_even_in_repair(tag: str, repair: bool) -> None:
-    with pytest.raises(TagError, match=rf"tag '{tag}' is none of scheme BIO; expected O, B-TYPE, I-TYPE"):
+    with pytest.raises(TagError, match=rf"tag '{tag}' is not in scheme BIO; expected O, B-TYPE, I-TYPE"):
         spans_of_tags(["O", tag], scheme="BIO", repair=repair)
 
 

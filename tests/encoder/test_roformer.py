@@ -137,7 +137,7 @@ def test_rotary_values_are_read_but_not_trained() -> None:
 def test_roformer_v2_is_refused_by_name(tmp_path: Path, changes: dict[str, Any]) -> None:
     values = {**RECIPES["roformer"].settings, "model_type": "roformer", "hidden_act": "gelu", **changes}
     write_json(tmp_path / "config.json", values)
-    with pytest.raises(CheckpointError, match=r"RoFormer v2 is not computed"):
+    with pytest.raises(CheckpointError, match=r"RoFormer v2 is not supported"):
         read_config(tmp_path)
 
 

@@ -150,7 +150,7 @@ def _object(line: str, lines: LineReader) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise lines.error(f"not JSON ({error}); expected one object a line, or a table in .tsv or .csv") from error
+        raise lines.error(f"not JSON ({error}); expected one object per line, or a table in .tsv or .csv") from error
     if not isinstance(record, dict):
         raise lines.error(f"a JSON {type(record).__name__}; expected an object with 'text' and 'label'")
     return record

@@ -193,7 +193,7 @@ def format_named(name: str) -> Format:
         DataError: If there is none; the message lists the names.
     """
     if name not in FORMATS:
-        raise DataError(f"{name!r} is no format; expected one of {', '.join(FORMATS)}")
+        raise DataError(f"{name!r} is not a format; expected one of {', '.join(FORMATS)}")
     return FORMATS[name]
 
 

@@ -53,7 +53,7 @@ def read_json_lines(lines: LineReader, faults: Faults) -> Iterator[Value]:
         try:
             value = _parsed(line)
         except ValueError as error:
-            faults.take(lines.error(f"{error}; expected one object a line, or one array of objects"))
+            faults.take(lines.error(f"{error}; expected one object per line, or one array of objects"))
         else:
             yield Value(lines.number, value)
 
@@ -126,4 +126,4 @@ def element_texts(blocks: Iterable[str], name: str) -> Iterator[str]:
         else:
             at = len(text)
         text, at, begun = text[begun:], at - begun, 0
-    raise DataError(f"{name}: ends inside of its array; expected ']'. Download the file again")
+    raise DataError(f"{name}: ends inside its array; expected ']'. Download the file again")

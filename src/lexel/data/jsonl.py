@@ -265,7 +265,7 @@ def _line(document: Document, output: TextOutput, unit: str) -> str:
     except UnicodeEncodeError as error:
         if _SURROGATE_PAIR.search(line):
             raise output.error(
-                "a high surrogate stands right before a low one; JSON reads the two as one character; expected the "
+                "a high surrogate is directly before a low one; JSON reads the two as one character; expected the "
                 "character itself; make it with text.encode('utf-16', 'surrogatepass').decode('utf-16')"
             ) from error
         line = _dump_ascii(record)

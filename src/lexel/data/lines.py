@@ -45,7 +45,7 @@ def write_lines(documents: Iterable[Document], out: Target, *, encoding: str = "
             if "\n" in text or text.endswith("\r"):
                 at = text.find("\n") if "\n" in text else len(text) - 1
                 raise output.error(
-                    f"the text has a line end at char {at}; expected one line a document; write JSON lines instead"
+                    f"the text has a line end at char {at}; expected one line per document; write JSON lines instead"
                 )
             output.write(text + "\n")
             losses.add("words", len(document.words), format=FORMAT)

@@ -95,7 +95,7 @@ def check_order(pairs: IntArray) -> None:
         i = int(wrong.argmax()) + 1
         raise ValueError(
             f"[{i}] is {pairs[i].tolist()}, but [{i - 1}] is {pairs[i - 1].tolist()}; "
-            "expected words in order, none over another"
+            "expected words in order, without overlaps"
         )
 
 

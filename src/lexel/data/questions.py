@@ -103,7 +103,7 @@ def _parsed(line: str) -> Any:
 def _from_line(line: str, lines: LineReader, faults: Faults) -> Question:
     record = _parsed(line)
     if not isinstance(record, dict):
-        raise lines.error("not a JSON object; expected one question a line: {'question': ..., 'context': ...}")
+        raise lines.error("not a JSON object; expected one question per line: {'question': ..., 'context': ...}")
     try:
         return _question(record, _string(record, "context"), faults, where=f"{lines.name}:{lines.number}")
     except ValueError as error:
@@ -229,14 +229,14 @@ def _from_whole(text: str, lines: LineReader, faults: Faults, *, first: int) -> 
     try:
         whole = json.loads(text)
     except json.JSONDecodeError as error:
-        problem = f"not JSON ({error.msg} at column {error.colno}); expected one question a line, or SQuAD's object"
+        problem = f"not JSON ({error.msg} at column {error.colno}); expected one question per line, or SQuAD's object"
         raise lines.error(problem, line=first + error.lineno - 1) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{name}: not JSON ({error}); expected one question a line, or SQuAD's object") from error
+        raise DataError(f"{name}: not JSON ({error}); expected one question per line, or SQuAD's object") from error
     if isinstance(whole, list) and whole:  # CMRC's first layout
         whole = {"data": [{"paragraphs": whole}]}
     if not isinstance(whole, dict):
-        raise DataError(f"{name}: a JSON {type(whole).__name__}; expected one question a line, or SQuAD's object")
+        raise DataError(f"{name}: a JSON {type(whole).__name__}; expected one question per line, or SQuAD's object")
     for article, in_data in _items(whole, "data", f"{name}: "):
         for paragraph, in_article in _items(article, "paragraphs", f"{in_data}."):
             if (context := faults.attempt(partial(_context, paragraph, where=in_article))) is None:

@@ -148,9 +148,7 @@ def _tag(tag: str, *, index: int, scheme: str, prefixes: str) -> _Tag:
     if dash and label and prefix in tuple(prefixes):
         return _Tag(_ROLES[prefix], label)
     wanted = ", ".join(f"{letter}-TYPE" for letter in _PREFIXES[scheme])
-    raise TagError(
-        index, f"tag {tag!r} is none of scheme {scheme}; expected O, {wanted}; name another scheme or column"
-    )
+    raise TagError(index, f"tag {tag!r} is not in scheme {scheme}; expected O, {wanted}; name another scheme or column")
 
 
 def _lenient_spans(tags: Sequence[_Tag]) -> list[WordSpan]:

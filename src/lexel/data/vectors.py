@@ -234,7 +234,7 @@ def _records_of_lines(path: Path, wanted: set[int]) -> dict[int, VectorRecord]:
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: {refused(error, doing='read')}; expected one record per line") from error
     if len(found) < len(wanted):
-        raise DataError(f"{path}: ends before line {min(wanted - found.keys()) + 1}; expected one record a vector")
+        raise DataError(f"{path}: ends before line {min(wanted - found.keys()) + 1}; expected one record per vector")
     return found
 
 

@@ -112,12 +112,12 @@ def rotary_base(values: Values, *, default: float) -> float:
         CheckpointError: If they are scaled, or the base is not a number.
     """
     if values.get("rope_scaling") is not None:
-        raise values.error("rope_scaling", "none; scaled rotary positions are not computed")
+        raise values.error("rope_scaling", "none; scaled rotary positions are not supported")
     rope: Any = values.get("rope_parameters")
     if not isinstance(rope, dict):
         return values.number("rope_theta", default=default)
     if rope.get("rope_type", "default") != "default":
-        raise values.error("rope_parameters", "rope_type default; scaled rotary positions are not computed")
+        raise values.error("rope_parameters", "rope_type default; scaled rotary positions are not supported")
     return Values(rope, f"{values.where}: rope_parameters").number("rope_theta", default=default)
 
 

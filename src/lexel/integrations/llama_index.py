@@ -77,7 +77,7 @@ class LexelSplitter(TextSplitter):  # type: ignore[misc]
     _words_of: Any = PrivateAttr()
 
     def __init__(self, *, tagger: Tagger | None = None, **fields: Any) -> None:
-        """Take a tagger for sentences that are too long (default: the bundled one, loaded if needed), and the fields."""
+        """Take a tagger for sentences that are too long (default: the bundled one, loaded if needed), and fields."""
         super().__init__(**fields)
         self._words_of = ready_tagger(tagger)
 

@@ -253,8 +253,8 @@ def _own_offsets(
 def _in_order(starts: Int64Array, ends: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Starts that never decrease; empty ranges stay empty.
 
-    The library's offsets decrease in two cases: an invisible space inserted before a word is placed after the word's first
-    character, and combining marks are sorted by class.
+    The library's offsets decrease in two cases: an invisible space inserted before a word is placed after the word's
+    first character, and combining marks are sorted by class.
     """
     if (starts[1:] >= starts[:-1]).all():
         return starts, ends
@@ -305,10 +305,10 @@ def _part_edges(text: str, cut: re.Pattern[str], size: int) -> list[int]:
 def _cuts(backend: tokenizers.Tokenizer) -> re.Pattern[str] | None:
     """The places where a text can be cut for this tokenizer without changing a piece, or ``None`` if unknown.
 
-    A cut is always possible directly before a single space between letters or digits: WordPiece, byte-level and Metaspace
-    tokenizers all begin a word there, and its neighbours exclude rules about runs of spaces and combining characters. With
-    BERT's own pre-tokeniser, it is also possible before Chinese punctuation between letters. Texts are not cut at characters
-    that occur in added pieces, since these are found across words.
+    A cut is always possible directly before a single space between letters or digits: WordPiece, byte-level and
+    Metaspace tokenizers all begin a word there, and both neighbours shield it from rules about runs of spaces and about
+    combining characters. With BERT's own pre-tokeniser, a cut is also possible before Chinese punctuation between
+    letters. Characters that occur in added pieces are not places to cut, since such a piece is found across words.
     """
     steps = steps_of(backend.pre_tokenizer)
     bert = len(steps) == 1 and isinstance(steps[0], pre_tokenizers.BertPreTokenizer)

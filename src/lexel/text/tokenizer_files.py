@@ -234,7 +234,7 @@ def read_vocab_txt(path: Path) -> dict[str, int]:
     lines = [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] in ("", "\r") else lines)]
     vocab = {line: index for index, line in enumerate(lines) if line}
     if not vocab:
-        raise CheckpointError(f"{path}: the file is empty; expected one piece a line. Download it again")
+        raise CheckpointError(f"{path}: the file is empty; expected one piece per line. Download it again")
     if len(vocab) < len(lines):
         _warn_of_lines(path, lines, vocab)
     return vocab

@@ -205,9 +205,9 @@ def _check_split(step: Mapping[str, Any], where: str) -> None:
 def _check_pattern(pattern: str, where: str) -> None:
     """Reject a regular expression with unbounded backtracking.
 
-    Each alternative may repeat one character class without limit, no group may be repeated, and all other optional parts
-    and alternatives in groups may allow at most ``_MOST_CHOICES`` ways to match. Then the number of steps of an attempt at
-    one place of a text is bounded by the text's length.
+    Each alternative may repeat one character class without limit, no group may be repeated, and all other optional
+    parts and alternatives in groups may allow at most ``_MOST_CHOICES`` ways to match. Then the number of steps of an
+    attempt at one place of a text is bounded by the text's length.
     """
     if pattern in KNOWN_PATTERNS:
         return
@@ -280,7 +280,7 @@ def _check_strip(step: Mapping[str, Any], where: str) -> None:
     if "content" not in step:  # the normaliser; the library checks its flags
         return
     if any(type(step.get(key)) is not int or not 0 <= step[key] <= 1 for key in ("start", "stop")):
-        raise CheckpointError(f"{where}: Strip takes off more than one character at an end; expected 0 or 1")
+        raise CheckpointError(f"{where}: Strip removes more than one character at an end; expected 0 or 1")
 
 
 def _check_char_map(step: Mapping[str, Any], where: str) -> None:
@@ -376,7 +376,7 @@ def _check_merges(model: Mapping[str, Any], where: str) -> None:
     """Check prefixes, since the library cuts the prefix off a merge's second piece without checking for it."""
     merges, prefix = model.get("merges") or (), model.get("continuing_subword_prefix") or ""
     if not isinstance(merges, list | tuple) or not isinstance(prefix, str):
-        raise CheckpointError(f"{where}: merges or continuing_subword_prefix are not what they must be")
+        raise CheckpointError(f"{where}: merges or continuing_subword_prefix are malformed")
     if not prefix:
         return
     seconds = (merge.partition(" ")[2] if isinstance(merge, str) else merge[-1] if merge else "" for merge in merges)

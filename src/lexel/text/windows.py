@@ -1,8 +1,8 @@
 """Splits long texts into overlapping windows, so that nothing is cut off and every piece is decided exactly once.
 
-A window of ``size`` pieces begins every ``size - overlap`` pieces. A piece inside an overlap is decided by the window in
-which it is farthest from a cut, so each window keeps half of each of its overlaps (the earlier window keeps the piece
-in the middle). The ends of the text are not cuts.
+A window of ``size`` pieces begins every ``size - overlap`` pieces. A piece inside an overlap is decided by the window
+in which it is farthest from a cut, so each window keeps half of each of its overlaps (the earlier window keeps the
+piece in the middle). The ends of the text are not cuts.
 
     13 pieces, size 8, overlap 4; k is kept, . is context only
 

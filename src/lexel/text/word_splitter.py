@@ -92,7 +92,7 @@ def _load_jieba() -> Any:
             import jieba
         except ImportError as error:
             raise MissingExtra(
-                'RoFormer\'s tokenizer cuts Chinese text into words with jieba: pip install "lexel[roformer]"'
+                'RoFormer\'s tokenizer splits Chinese text into words with jieba: pip install "lexel[roformer]"'
             ) from error
         own = jieba.Tokenizer()
         own.FREQ, own.total = own.gen_pfdict(own.get_dict_file())

@@ -154,7 +154,9 @@ def _document(pair: _Pair, encoding: str, losses: Losses) -> Document:
         elif line[0] in _OTHERS:
             losses.add(_OTHERS[line[0]], 1, format="documents")
         else:
-            raise DataError(f"{pair.place}:{number}: {line!r:.40} is no annotation; expected T1, R1, E1, ... and a tab")
+            raise DataError(
+                f"{pair.place}:{number}: {line!r:.40} is not an annotation; expected T1, R1, E1, ... and a tab"
+            )
     levels = levels_of(text, _spans(found, text, losses))
     return Document(text, None, levels.entities, id=pair.name, nested=levels.nested)
 

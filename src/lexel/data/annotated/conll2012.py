@@ -99,7 +99,7 @@ def _entities(cells: Sequence[str], sentence: Sentence, lines: LineReader) -> tu
     for i, cell in enumerate(cells):
         if _BRACKET.sub("", cell):
             expected = "expected brackets such as (ORG*, *, *) and (ORG)"
-            raise lines.error(f"{cell!r:.40} is no cell of names; {expected}", line=sentence.numbers[i])
+            raise lines.error(f"{cell!r:.40} is not a cell of names; {expected}", line=sentence.numbers[i])
         for bracket in _BRACKET.finditer(cell):
             if bracket[1]:
                 opened.append((i, bracket[1]))

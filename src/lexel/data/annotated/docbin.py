@@ -49,7 +49,7 @@ def read_docbin(
     try:
         docs = spacy.DocBin().from_bytes(_bytes_of(source, name))
     except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise DataError(f"{name}: is no DocBin ({error!r:.80}); expected a .spacy file") from error
+        raise DataError(f"{name}: is not a DocBin ({error!r:.80}); expected a .spacy file") from error
     vocab = spacy.Vocab()
     found = docs.get_docs(vocab)
     for number in range(1, len(docs) + 1):

@@ -63,7 +63,7 @@ def read_uner(
 def _cut(line: str) -> list[str]:
     cells = line.split("\t")
     if len(cells) < 3 or not cells[0].replace("-", "").replace(".", "").isdecimal() or not cells[1]:
-        raise ValueError(f"{line!r:.60} is no row of UNER; expected number, word and tag, separated by tabs")
+        raise ValueError(f"{line!r:.60} is not a row of UNER; expected number, word and tag, separated by tabs")
     return cells
 
 

@@ -176,7 +176,9 @@ def _unit(line: str, lines: LineReader, columns: _Columns) -> _Unit:
     place, _, ends = cells[1].partition("-") if len(cells) > 1 else ("", "", "")
     match = _UNIT.fullmatch(cells[0])
     if match is None or not place.isdecimal() or not ends.isdecimal():
-        raise lines.error(f"{line!r:.60} is no row; expected a number such as 1-1, offsets such as 0-4, and the token")
+        raise lines.error(
+            f"{line!r:.60} is not a row; expected a number such as 1-1, offsets such as 0-4, and the token"
+        )
     if len(cells) < columns.size:
         raise lines.error(f"{len(cells)} cells; the header names {columns.size} columns; expected as many")
     return _Unit(int(place), int(ends), match[2] is None, cells, lines.number)

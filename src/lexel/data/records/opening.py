@@ -26,7 +26,7 @@ def record_format(place: Source | Target, name: str | None = None) -> RecordForm
     """
     if name is not None:
         if name not in RECORD_FORMATS:
-            raise DataError(f"{name!r} is no format of records; expected one of {', '.join(RECORD_FORMATS)}")
+            raise DataError(f"{name!r} is not a format of records; expected one of {', '.join(RECORD_FORMATS)}")
         return RECORD_FORMATS[name]
     ending = ending_of(name_of(place))
     for format in RECORD_FORMATS.values():

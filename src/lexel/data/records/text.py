@@ -26,5 +26,5 @@ def write_text_rows(rows: Iterable[Mapping[str, Any]], out: Target, /) -> None:
         for row in rows:
             text: str = row["text"]
             if "\n" in text or text.endswith("\r"):
-                raise output.error("the text has a line end; expected one line a text; write JSON lines instead")
+                raise output.error("the text has a line end; expected one line per text; write JSON lines instead")
             output.write(text + "\n")

@@ -52,7 +52,7 @@ def _scheme(tags: Sequence[str]) -> str:
 def _names(values: Values, key: str, size: int, context: Context) -> list[str]:
     items = values[key]
     if len(items) != size:
-        raise ValueError(f"{key} has {len(items)} items for {size} tokens; expected one a token")
+        raise ValueError(f"{key} has {len(items)} items for {size} tokens; expected one per token")
     names = context.class_names.get(key)
     if all(isinstance(item, str) for item in items):
         return list(items)

@@ -60,7 +60,7 @@ class Settings:
 def read_settings(values: Values) -> Settings:
     """The settings of a ``config.json``."""
     if values.get("conv_kernel_size"):
-        raise values.error("conv_kernel_size", "0; convolutions over neighbouring pieces are not computed")
+        raise values.error("conv_kernel_size", "0; convolutions over neighbouring pieces are not supported")
     if values.get("embedding_size") not in (None, values.get("hidden_size")):
         raise values.error("embedding_size", f"{values.get('hidden_size')}, the width of the encoder")
     is_relative = values.flag("relative_attention", default=False)

@@ -62,7 +62,7 @@ def read_settings(values: Values) -> Settings:
     elif not isinstance(types, list) or len(types) != n_layers or not set(types) <= {_GLOBAL, _LOCAL}:
         raise values.error("layer_types", f"a list of {n_layers} names, each {_GLOBAL} or {_LOCAL}")
     if values.get("rope_scaling") is not None:
-        raise values.error("rope_scaling", "none; scaled rotary positions are not computed")
+        raise values.error("rope_scaling", "none; scaled rotary positions are not supported")
     return Settings(
         layer_types=tuple(types),
         window=values.size("local_attention", default=128),
@@ -78,7 +78,7 @@ def _base(values: Values, kind: str) -> float:
     own = rope.get(kind) if isinstance(rope, dict) else None
     if isinstance(own, dict):
         if own.get("rope_type", "default") != "default":
-            raise values.error("rope_parameters", "rope_type default; scaled rotary positions are not computed")
+            raise values.error("rope_parameters", "rope_type default; scaled rotary positions are not supported")
         return Values(own, f"{values.where}: rope_parameters: {kind}").number("rope_theta", default=_BASES[kind])
     if kind == _LOCAL and values.has("local_rope_theta") and values.get("local_rope_theta") is None:
         return _base(values, _GLOBAL)

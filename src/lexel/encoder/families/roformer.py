@@ -36,9 +36,9 @@ def read_settings(values: Values) -> Settings:
         CheckpointError: If it is from RoFormer v2, which has other norms and no biases.
     """
     if values.get("norm_type") not in (None, "layer_norm"):
-        raise values.error("norm_type", "layer_norm; RoFormer v2 is not computed")
+        raise values.error("norm_type", "layer_norm; RoFormer v2 is not supported")
     if not values.flag("use_bias", default=True):
-        raise values.error("use_bias", "true; RoFormer v2 is not computed")
+        raise values.error("use_bias", "true; RoFormer v2 is not supported")
     return Settings(values.flag("rotary_value", default=False))
 
 

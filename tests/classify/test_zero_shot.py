@@ -102,6 +102,7 @@ def test_labels_without_entailment_are_refused(labels: tuple[str, ...]) -> None:
         (["a"], {"template": "{} {}"}, r"expected a sentence with \{\}"),
         (["a"], {"template": "{.name}"}, r"expected a sentence with \{\}"),
         (["a"], {"template": "{[name]}"}, r"expected a sentence with \{\}"),
+        (["a"], {"template": "{:>9}"}, r"expected a sentence with \{\}"),
     ],
 )
 def test_labels_that_make_no_hypotheses_are_refused(

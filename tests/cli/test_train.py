@@ -99,6 +99,7 @@ def test_a_head_of_the_base_model_that_the_data_does_not_train_is_named(lexel: R
         (("none.yaml",), 1, "none.yaml: no such file"),
         (("--train-file", "none.jsonl", "-o", "out"), 1, "none.jsonl"),
         (("--train-file", "none.txt", "-o", "out"), 1, "none.txt: no such file; expected a file of training data"),
+        (("--train-file", f"file://{__file__}", "-o", "out"), 1, f"--heads: not given, and file://{__file__} has no"),
         (("--train-file", __file__, "-o", "out"), 1, f"--heads: not given, and {__file__} has no words, pos or"),
         (("--train-file", "a.jsonl", "-o", "o", "--heads", "words", "--seed", "x"), 1, "--seed: 'x'; expected a whole"),
         (("--train-file", "a.jsonl", "-o", "o", "--heads", "words", "--method", "prefix"), 1, "'prefix' is refused"),

@@ -7,12 +7,15 @@ import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lexel import DataError
-from lexel.data.vector_tables import schema_of
+from lexel.data import vector_tables
+from lexel.data.vector_tables import read_table, schema_of
 from lexel.data.vectors import Batch, VectorRecord, holds_vectors, open_vectors, vector_format, write_vectors
 
 DIMS = 5
@@ -178,3 +181,19 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"vectors.parquet: cannot be read as Parquet \("):
         open_vectors(path).records([0])
+
+
+@pytest.mark.parametrize("lacks", ["to_arrow", "schema"])
+def test_a_database_without_a_file_of_its_table_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    class Damaged:
+        def __getattr__(self, name: str) -> Any:
+            if name == lacks:
+                raise OSError("Not found: data/0.lance\nand more")
+            return SimpleNamespace(metadata={b"lexel.vectors": b"{}"})
+
+    there = SimpleNamespace(open_table=lambda name: Damaged())
+    monkeypatch.setattr(vector_tables, "_load_lancedb", lambda: SimpleNamespace(connect=lambda path: there))
+    with pytest.raises(DataError, match=r"no table 'vectors' that can be read \(Not found: data/0.lance\)"):
+        read_table(tmp_path)

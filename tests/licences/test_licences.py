@@ -68,6 +68,8 @@ CARDS: tuple[tuple[str, str | None, str], ...] = (
     ("license: public domain", "public domain", "permissive"),
     ("license: CC BY 2.0 FR", "CC BY 2.0 FR", "permissive"),
     ("license: CC-BY-SA-2.0-UK", "CC-BY-SA-2.0-UK", "share-alike"),
+    ("license: CC BY 4.0 NC", "CC BY 4.0 NC", "non-commercial"),
+    ("license: CC BY 4.0 ND", "CC BY 4.0 ND", "unknown"),
     ("license: https://creativecommons.org/licenses/by/4.0/", "https://creativecommons.org/licenses/by/4.0/",
      "permissive"),
     ("license: https://opensource.org/licenses/MIT", "https://opensource.org/licenses/MIT", "permissive"),

@@ -12,6 +12,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,8 +20,11 @@ from starlette.types import Message
 
 from lexel.serving.app import answer_failure, build_app
 from lexel.serving.direct import Direct, DirectRoute
+from lexel.serving.failures import INTERNAL, ClientGone
+from lexel.serving.options import ServerOptions
 from tests.serving.live import Failed, LiveServer
 
+INFER = b'{"inputs": [{"datatype": "BYTES", "data": ["a"]}], %s}'
 BAD = [
     ("/v1/tag", b"{", 400, "JSON"),
     ("/v1/tag", b"", 422, "body"),
@@ -44,7 +48,30 @@ BAD = [
     ("/models/zh", b'{"inputs": "a", "parameters": {"aggregation_strategy": "best"}}', 422, "best"),
     ("/models/zh", b'{"inputs": "a", "parameters": {"script": "simplified"}}', 422, "script"),
     ("/models/nli/pipeline/zero-shot-classification", b'{"inputs": "a"}', 422, "candidate_labels"),
+    (
+        "/models/nli/pipeline/zero-shot-classification",
+        b'{"inputs": "a", "parameters": {"candidate_labels": ["x"], "hypothesis_template": "{:>99999999999}"}}',
+        422,
+        "{}",
+    ),
+    ("/", b'{"inputs": "a", "dimensions": "x"}', 422, "dimensions"),
+    ("/", b'{"inputs": "a", "dimensions": -1}', 422, "dimensions"),
+    ("/", b'{"inputs": "a", "dimensions": true}', 422, "dimensions"),
+    ("/", b'{"inputs": "a", "normalize": "no"}', 422, "normalize"),
+    ("/v1/classify", b'{"text": "a", "model": "nli", "options": {"template": "x {}"}}', 422, "options.labels"),
+    ("/v1/classify", b'{"pairs": [["a", "b"]], "model": "nli", "options": {"labels": ["x"]}}', 422, "pairs"),
+    (
+        "/v1/classify",
+        b'{"text": "a", "model": "nli", "options": {"labels": ["x"], "function": "none"}}',
+        422,
+        "function",
+    ),
     ("/v2/models/zh/infer", b'{"inputs": []}', 422, "one tensor"),
+    ("/v2/models/zh/infer", INFER % b'"outputs": 5', 422, "outputs"),
+    ("/v2/models/zh/infer", INFER % b'"outputs": [{"parameters": [1]}]', 422, "parameters of outputs"),
+    ("/v2/models/zh/infer", INFER % b'"parameters": "x"', 422, "parameters of the request"),
+    ("/v2/models/zh/infer", INFER % b'"id": ["\\ud800", NaN]', 422, "id"),
+    ("/v2/models/zh/infer", b'{"inputs": [{"datatype": "BYTES", "data": [], "parameters": [1]}]}', 422, "of inputs"),
     ("/analyze", b'{"text": 5}', 422, "text"),
     ("/embed", b'{"inputs": [[1, 2]]}', 422, "token ids"),
 ]
@@ -97,6 +124,69 @@ def test_a_fault_of_the_server_is_500_and_shows_nothing_of_its_inside(fault: Exc
     assert sent[0]["status"] == 500
     assert b"internal error" in sent[1]["body"]
     assert b"secret" not in sent[1]["body"]
+
+
+def answered(app: FastAPI, path: str, *parts: bytes) -> list[Message]:
+    """What an application sends to a request whose body comes in parts."""
+    sent: list[Message] = []
+    waiting = [{"type": "http.request", "body": part, "more_body": part != parts[-1]} for part in parts]
+
+    async def receive() -> Message:
+        return waiting.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+def failing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    """An application that fails when it looks for a model."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    app = build_app()
+    monkeypatch.setattr(type(app.state.service.models), "__getitem__", fail)
+    return app
+
+
+@pytest.mark.parametrize("path", ["/models/zh", "/v2/models/zh/infer", "/"])
+def test_a_fault_behind_the_framework_is_answered_once_as_json(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, body = answered(failing(ValueError("secret"), monkeypatch), path, b'{"inputs": "a"}')
+    assert start["status"] == 500
+    assert json.loads(body["body"]) == {"error": INTERNAL, "error_type": "internal"}
+
+
+def test_a_client_that_has_left_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = failing(ClientGone("the client has left"), monkeypatch)
+    assert answered(app, "/v2/models/zh/infer", b"{}")[0]["status"] == 499
+    assert b"lexel_abandoned_total 1.0" in app.state.service.metrics.text()[0]
+
+
+def test_a_stream_that_breaks_off_has_one_beginning() -> None:
+    app = build_app(options=ServerOptions(max_body_bytes=100))
+    sent = answered(app, "/v1/stream/tag", b'""\n', b"a" * 1000, b"")
+    assert [message["type"] for message in sent].count("http.response.start") == 1
+
+
+def test_a_model_that_answers_questions_is_not_asked_by_texts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build_app()
+    monkeypatch.setattr(app.state.service.models.default, "tasks", ("answer", "embed"))
+    infer = b'{"inputs": [{"datatype": "BYTES", "data": ["ab"]}]}'
+    start, body = answered(app, "/v2/models/zh/infer", infer)
+    assert start["status"] == 404
+    assert b"ask it at /v1/answer" in body["body"]
+
+
+def test_a_number_of_five_thousand_digits_in_a_header_is_no_fault(server: LiveServer) -> None:
+    with pytest.raises(Failed) as failed:
+        server.post("/v2/models/zh/infer", b"{}", {"Inference-Header-Content-Length": "0" * 5000})
+    assert failed.value.status == 422
+    body = {"inputs": "a", "parameters": {"candidate_labels": ["x"]}}
+    assert server.post("/models/nli", body, {"User-Agent": f"hf_hub/{'9' * 5000}.1.1"})
 
 
 def test_deep_nesting_is_refused(server: LiveServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import shutil
@@ -15,6 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 
 import lexel
+from lexel.serving.app import build_app
+from lexel.serving.failures import INTERNAL
+from lexel.serving.wires.native import Native
 from tests.serving.live import Failed, LiveServer
 
 TEXT = "臺北市長蔣萬安昨天會見東京來的訪問團。"
@@ -181,6 +185,29 @@ def test_a_websocket_answers_message_by_message(server: LiveServer) -> None:
         for text in ("他在北京。", "她在東京。"):
             socket.send(json.dumps({"text": text}))
             assert json.loads(socket.recv())["text"] == text
+
+
+def test_a_websocket_goes_on_after_bytes_and_after_a_fault(server: LiveServer) -> None:
+    from websockets.sync.client import connect
+
+    with connect(server.url.replace("http", "ws") + "/v1/ws/tag") as socket:
+        for message in (b"\xff", b'{"text": "\xe5\xa5\xbd"}', ""):
+            socket.send(message)
+        answers = [json.loads(socket.recv()) for _ in range(3)]
+    assert ["error" in answer for answer in answers] == [True, False, True]
+
+
+def test_a_line_that_fails_by_a_fault_has_its_error_and_the_stream_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = build_app().state.service
+
+    async def lane(*_: object) -> None:
+        raise TypeError("secret")
+
+    monkeypatch.setattr(service, "lane", lane)
+    answer = json.loads(asyncio.run(Native(service).message('{"text": "a"}')))
+    assert answer == {"error": INTERNAL, "error_type": "internal"}
 
 
 def test_an_unknown_model_is_404_and_names_those_that_are_there(server: LiveServer) -> None:

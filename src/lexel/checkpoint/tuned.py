@@ -22,7 +22,8 @@ class Tuned:
         scale: Factor on the log-odds of its scores, above 0; with ``shift``, Platt's calibration.
         shift: Added to the log-odds after that.
         min_score: For entities: by default, those with a lower calibrated score are left out.
-        script_border: For words: added to the log-odds of a begin where Latin letters, digits or marks meet ideographs.
+        script_border: For words: added to the log-odds of a begin where letters, digits or marks meet Chinese, and
+            subtracted within letters and digits.
         record: How they were found: the data and the figures before and after.
     """
 

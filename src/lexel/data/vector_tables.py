@@ -85,7 +85,8 @@ def schema_of(path: Path) -> Any:
         DataError: If it cannot be read.
     """
     if path.is_dir():
-        return _open_table(path).schema
+        with _table_errors(path):
+            return _open_table(path).schema
     with _parquet_errors(path):
         return load_pyarrow()[1].read_schema(path)
 
@@ -97,7 +98,8 @@ def holds_vectors(path: Path) -> bool:
 
 def _columns(path: Path, names: list[str]) -> Any:
     if path.is_dir():
-        return _open_table(path).to_arrow().select(names)
+        with _table_errors(path):
+            return _open_table(path).to_arrow().select(names)
     with _parquet_errors(path):
         return load_pyarrow()[1].read_table(path, columns=names)
 
@@ -112,8 +114,14 @@ def _parquet_errors(path: Path) -> Iterator[None]:
 
 
 def _open_table(path: Path) -> Any:
-    try:
+    with _table_errors(path):
         return _load_lancedb().connect(path).open_table(TABLE)
+
+
+@contextmanager
+def _table_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, OSError, RuntimeError) as error:
         raise DataError(
             f"{path}: no table {TABLE!r} that can be read ({first_line(error)}); expected what lexel embed wrote"

@@ -94,8 +94,14 @@ _SAYING_NOTHING = """
     universal dedication gnu expat community"""
 _SMALL_WORDS = frozenset(_SAYING_NOTHING.split())
 _GLUED = re.compile(r"(apache|gpl|lgpl|agpl|mpl|epl|eupl|gfdl|odbl|osl|afl|bsd|cc-by(?:-[a-z]{2})*)v?(\d.*)")
-_PORT = re.compile(r"(cc-by(?:-[a-z]{2})*-\d\.\d)-[a-z]{2,3}")
-"""A Creative Commons licence for one country, with the same conditions as its international version."""
+_COUNTRIES = """
+    am ar at au az be bg br ca ch cl cn co cr cz de dk ec ee eg es fi fr ge gr gt hk hr hu ie igo il in it jp kr lu mk
+    mt mx my ng nl no nz pe ph pl pr pt ro rs scotland se sg si th tw ug uk us ve vn za"""
+_PORT = re.compile(rf"(cc-by(?:-[a-z]{{2}})*-\d\.\d)-(?:{'|'.join(_COUNTRIES.split())})")
+"""A Creative Commons licence for one country, with the same conditions as its international version.
+
+Other endings, such as that of ``cc-by-4.0-nc``, may be conditions.
+"""
 
 _VERSION = re.compile(r"-\d+(\.\d+)*[a-z]?$")
 _ALIASES = {

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import lexel
@@ -245,6 +246,7 @@ def _add_failures(app: FastAPI, service: Service) -> None:
 
     app.add_exception_handler(RequestValidationError, failed)
     app.add_exception_handler(LexelError, failed)
+    app.add_exception_handler(Exception, failed)  # after it, the error is raised again, and ``Direct`` takes it
 
 
 def _refused_by_framework(error: RequestValidationError) -> LexelError:
@@ -256,9 +258,8 @@ def _refused_by_framework(error: RequestValidationError) -> LexelError:
 
 def answer_failure(service: Service, request: Request, error: Exception) -> Response:
     """The response to a request that failed."""
-    if isinstance(error, ClientGone):
-        service.metrics.abandoned.inc()
-        return Response(status_code=499)
+    if isinstance(error, ClientGone | ClientDisconnect):
+        return Response(status_code=499)  # ``Front`` counts it
     if isinstance(error, RequestValidationError):
         error = _refused_by_framework(error)
     status = status_of(error)

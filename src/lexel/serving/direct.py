@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lexel.errors import DataError
 from lexel.serving.failures import BodyTooLarge, NotJson, NotJsonType
@@ -89,7 +89,7 @@ class Direct:
             head = dict(scope["headers"])
             self._check_body(_length(head))
             if found is None:
-                await self._app(scope, receive, send)
+                await self._pass_on(scope, receive, send)
                 return
             scope["route"] = found.route
             response = await _called(found, request, head.get(b"content-type", _JSON))
@@ -100,6 +100,21 @@ class Direct:
         except Exception as error:  # noqa: BLE001 (a fault of ours is answered and logged, too)
             response = self._answer_failure(request, error)
         await response(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the application answer, which raises the error of a fault again once it is answered and logged."""
+        is_begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, begin)
+        except Exception:
+            if not is_begun:
+                raise
 
 
 async def _called(found: DirectRoute, request: Request, kind: bytes) -> Response:

@@ -131,6 +131,12 @@ class ClassifyRequest(Strict):
         given = [value for value in (self.text, self.texts, self.pairs) if value is not None]
         if len(given) != 1:
             raise DataError("expected one of text (a string), texts (a list of strings), pairs (lists of two strings)")
+        if self.options.labels is None and self.options.template is not None:
+            raise DataError("options.template: given without options.labels; expected both, or neither")
+        if self.options.labels is not None and self.options.function is not None:
+            raise DataError("options.function: given with options.labels; expected one of the two")
+        if self.options.labels is not None and self.pairs is not None:
+            raise DataError("pairs: given with options.labels, of which pairs are made; expected text or texts")
         return [self.text] if self.text is not None else self.texts or self.pairs or []
 
 

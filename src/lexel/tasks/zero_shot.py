@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from string import Formatter
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -94,19 +95,18 @@ def hypotheses_of(labels: Sequence[str], template: str | None) -> list[str]:
         raise LabelError(f"labels: {twice!r} appears twice; expected each label once")
     if template is None:
         template = CHINESE_TEMPLATE if any(map(_CHINESE.search, labels)) else TEMPLATE
-    try:
-        hypotheses = [template.format(label) for label in labels]
-    except (
-        AttributeError,
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # "{1}", "{name}", "{0.name}", "{0[name]}", "{"
-        hypotheses = [template]
-    if hypotheses[0] == template:
+    if not _has_place(template):
         raise LabelError(f"template: {template!r}; expected a sentence with {{}} where the label goes")
-    return hypotheses
+    return [template.format(label) for label in labels]
+
+
+def _has_place(template: str) -> bool:
+    """Whether a template has the place of a label, and nothing else in braces: a width can take all memory."""
+    try:
+        fields = [field for _, *field in Formatter().parse(template) if field[0] is not None]
+    except (TypeError, ValueError):
+        return False
+    return fields == [["", "", None]] or (bool(fields) and all(field == ["0", "", None] for field in fields))
 
 
 @dataclass(frozen=True, slots=True)

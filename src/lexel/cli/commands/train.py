@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -84,6 +83,7 @@ def _typed(given: Any) -> Iterator[tuple[str, Value]]:
 
 def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     """A head for each layer of the first document, if no heads were named."""
+    from lexel.data.places import exists
     from lexel.training.config.recipe import first_data_file
     from lexel.training.config.values import Value
     from lexel.training.start.plan import layers_of_data
@@ -92,7 +92,7 @@ def _heads_of(values: Mapping[str, Value]) -> dict[str, Value]:
     if file is None:
         return {}
     layers = layers_of_data(file)
-    if not layers and not os.path.exists(file.path):
+    if not layers and not exists(file.path):
         raise DataError(f"{file.path}: no such file; expected a file of training data")
     if not layers:
         raise OptionError(

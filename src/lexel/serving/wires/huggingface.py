@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from lexel.errors import DataError, OptionError
 from lexel.serving.models import ServedModel
+from lexel.serving.problems import read_body
 from lexel.serving.records import json_bytes
 from lexel.serving.service import Service
 from lexel.serving.vectors import shaped, similarities
@@ -39,7 +41,7 @@ _OF_HEADS: Sequence[tuple[str, str]] = (
 ALL = 1_000_000
 """``top_k`` for all classes, however many there are."""
 
-_HUB_VERSION = re.compile(r"hf_hub/(\d+)\.(\d+)\.(\d+)")
+_HUB_VERSION = re.compile(r"hf_hub/(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _PAIRS_SINCE = (1, 1, 5)
 """The first version of huggingface_hub that expects zero-shot results as a list of labels with scores."""
 
@@ -104,6 +106,14 @@ def task_of(body: Mapping[str, Any], model: ServedModel) -> str:
     return next(task for own, task in _OF_HEADS if own in model.tasks)
 
 
+class _Shape(BaseModel):
+    """How a client wants its vectors."""
+
+    model_config = ConfigDict(strict=True)
+    dimensions: Annotated[int, Field(ge=1)] | None = None
+    normalize: bool | None = None
+
+
 class _Call:
     """One request, answered in transformers' shapes."""
 
@@ -154,10 +164,13 @@ class _Call:
     async def _features(self) -> Any:
         model = self._service.models.able(self._name, "embed")
         _refuse_cutting(self._root)
+        shape = read_body({name: self._root[name] for name in _Shape.model_fields if name in self._root}, _Shape)
         lane = await self._service.lane(model, "embed")
         found = await self._service.read(lane, self._texts_of(), request=self._request)
-        shape = {"dimensions": self._root.get("dimensions"), "normalise": self._root.get("normalize")}
-        return [shaped(_whole(result).vector, **shape).tolist() for result in found]
+        return [
+            shaped(_whole(result).vector, dimensions=shape.dimensions, normalise=shape.normalize).tolist()
+            for result in found
+        ]
 
     async def _similarity(self) -> list[float]:
         inputs = self._inputs if isinstance(self._inputs, dict) else {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -69,15 +69,17 @@ def routes(service: Service) -> APIRouter:
 async def _infer(service: Service, model: ServedModel, request: Request) -> Response:
     body = await request.body()
     asked, tail = split_body(body, request.headers.get(HEADER))
-    texts = texts_of(asked, tail)
+    texts, is_binary, id = texts_of(asked, tail), wants_binary(asked), _id_of(asked)
     task = "tag" if "tag" in model.tasks else model.tasks[0]
+    if task == "answer":
+        raise UnknownModel(f"model {model.name!r} answers questions about contexts; ask it at /v1/answer")
     found = await service.read(await service.lane(model, task), texts, request=request)
     strings = [json_bytes(error_record(one)) if isinstance(one, Exception) else _json(one) for one in found]
     head: dict[str, Any] = {"model_name": model.name, "model_version": "1"}
-    if "id" in asked:
-        head["id"] = asked["id"]
+    if id is not None:
+        head["id"] = id
     output: dict[str, Any] = {"name": "output", "datatype": "BYTES", "shape": [len(strings)]}
-    if not wants_binary(asked):
+    if not is_binary:
         return Response(
             json_bytes(head | {"outputs": [output | {"data": [s.decode() for s in strings]}]}),
             media_type="application/json",
@@ -90,7 +92,9 @@ async def _infer(service: Service, model: ServedModel, request: Request) -> Resp
 
 def split_body(body: bytes, header: str | None) -> tuple[Mapping[str, Any], bytes]:
     """The JSON of a request, and the binary tensors after it."""
-    if header is not None and not (header.isascii() and header.isdigit() and int(header[:12]) <= len(body)):
+    if header is not None and not (
+        header.isascii() and header.isdigit() and len(header) <= 12 and int(header) <= len(body)
+    ):
         raise DataError(f"Inference-Header-Content-Length is {header[:20]!r}; expected the length of the JSON in bytes")
     n_json = len(body) if header is None else int(header)
     try:
@@ -108,7 +112,7 @@ def texts_of(asked: Mapping[str, Any], tail: bytes) -> list[str]:
     if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("datatype") != "BYTES":
         raise DataError("inputs: expected one tensor of datatype BYTES, with one text per element")
     tensor = inputs[0]
-    size = (tensor.get("parameters") or {}).get("binary_data_size")
+    size = _parameters(tensor, "inputs").get("binary_data_size")
     if size is not None:
         if not isinstance(size, int) or size != len(tail):
             raise DataError(
@@ -135,11 +139,27 @@ def unpacked(tail: bytes) -> list[bytes]:
 
 def wants_binary(asked: Mapping[str, Any]) -> bool:
     """Whether the client requests binary outputs."""
-    outputs: Sequence[Any] = asked.get("outputs") or ()
-    by_output = [o.get("parameters", {}).get("binary_data") for o in outputs if isinstance(o, dict)]
+    outputs = asked.get("outputs") or []
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        raise DataError("outputs: expected a list of objects")
+    by_output = [_parameters(output, "outputs").get("binary_data") for output in outputs]
     if any(value is not None for value in by_output):
         return any(by_output)
-    return bool((asked.get("parameters") or {}).get("binary_data_output"))
+    return bool(_parameters(asked, "the request").get("binary_data_output"))
+
+
+def _parameters(of: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    found = of.get("parameters")
+    if found is not None and not isinstance(found, dict):
+        raise DataError(f"parameters of {where}: found {type(found).__name__}; expected an object")
+    return found or {}
+
+
+def _id_of(asked: Mapping[str, Any]) -> str | None:
+    id = asked.get("id")
+    if id is not None and not isinstance(id, str):
+        raise DataError(f"id: found {type(id).__name__}; expected a string")
+    return id
 
 
 def _decoded(string: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import lru_cache
@@ -19,8 +20,8 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from lexel.decoding.lexicon import DEFAULT_WEIGHT, Action, Lexicon
-from lexel.errors import DataError, LexelError
-from lexel.serving.failures import BodyTooLarge
+from lexel.errors import DataError
+from lexel.serving.failures import BodyTooLarge, status_of
 from lexel.serving.problems import read_body
 from lexel.serving.records import answer_json, answers_record, document_json, error_record, json_bytes, words_json
 from lexel.serving.schemas import (
@@ -37,6 +38,7 @@ from lexel.serving.schemas import (
 from lexel.serving.service import Service, n_chars
 from lexel.serving.vectors import shaped, similarities
 
+_logger = logging.getLogger("lexel.serving")
 NDJSON = "application/x-ndjson"
 LONG_CHARS = 4_000
 """From this number of characters on, a thread writes the answer, so that other requests do not wait for it."""
@@ -113,7 +115,10 @@ def routes(service: Service) -> APIRouter:
         await socket.accept()
         try:
             while True:
-                await socket.send_text((await native.message(await socket.receive_text())).decode())
+                received = await socket.receive()
+                if received["type"] == "websocket.disconnect":
+                    return
+                await socket.send_text((await native.message(received.get("text") or received.get("bytes"))).decode())
         except WebSocketDisconnect:
             return
 
@@ -199,9 +204,10 @@ class Native:
                 if (line := waiting.get_nowait()) is not None:
                     line.cancel()
 
-    async def message(self, text: str) -> bytes:
-        """Answer a message of a WebSocket: a JSON object as for ``/v1/tag``."""
-        return (await self._line(text.encode("utf-8", "surrogatepass"), document_json)).rstrip(b"\n")
+    async def message(self, said: str | bytes | None) -> bytes:
+        """Answer a message of a WebSocket, of text or bytes: a JSON object as for ``/v1/tag``."""
+        line = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said or b""
+        return (await self._line(line, document_json)).rstrip(b"\n")
 
     async def _line(self, line: bytes, written: Written) -> bytes:
         try:
@@ -209,11 +215,13 @@ class Native:
             model = self._service.models.able(body.model, "tag")
             lane = await self._service.lane(model, "tag", tag_options(body.options))
             (found,) = await self._service.read(lane, body.items(), request=None)
-        except LexelError as error:
+            if isinstance(found, Exception):
+                return json_bytes(error_record(found)) + b"\n"
+            return written(found, unit=body.options.offsets) + b"\n"
+        except Exception as error:  # the other lines of the stream are answered all the same
+            if status_of(error) == 500:
+                _logger.exception("a line failed")
             return json_bytes(error_record(error)) + b"\n"
-        if isinstance(found, Exception):
-            return json_bytes(error_record(found)) + b"\n"
-        return written(found, unit=body.options.offsets) + b"\n"
 
 
 def tag_options(options: TagOptions) -> dict[str, Any]:

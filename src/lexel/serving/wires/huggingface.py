@@ -45,6 +45,10 @@ _HUB_VERSION = re.compile(r"hf_hub/(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _PAIRS_SINCE = (1, 1, 5)
 """The first version of huggingface_hub that expects zero-shot results as a list of labels with scores."""
 
+_NUMBERS = ("top_k", "topk", "stride", "max_answer_len", "doc_stride", "max_seq_len", "max_question_len")
+_LISTS = ("ignore_labels",)
+"""Parameters that are whole numbers, and those that are lists."""
+
 _ROOT_OPTIONS = ("normalize", "truncate", "truncation_direction", "prompt_name", "dimensions", "encoding_format")
 
 
@@ -89,7 +93,17 @@ async def _body(request: Request) -> dict[str, Any]:
     parameters = body.get("parameters")
     if parameters is not None and not isinstance(parameters, dict):
         raise DataError(f"parameters: expected an object, found {type(parameters).__name__}")
+    _check_types(parameters or {})
     return body
+
+
+def _check_types(parameters: Mapping[str, Any]) -> None:
+    """Refuse values that transformers' pipelines would fail at with a message of Python's own."""
+    for name, value in parameters.items():
+        if name in _NUMBERS and value is not None and type(value) is not int:
+            raise OptionError(f"parameters.{name}: {value!r:.60}; expected a whole number")
+        if name in _LISTS and value is not None and not isinstance(value, list):
+            raise OptionError(f"parameters.{name}: {value!r:.60}; expected a list")
 
 
 def task_of(body: Mapping[str, Any], model: ServedModel) -> str:

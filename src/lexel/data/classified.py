@@ -92,7 +92,7 @@ def read_classified(
         source: A path (also compressed), ``"-"`` or an open stream.
         encoding: The encoding of the input.
         format: One of ``FORMATS``; by default detected from the ending or a first line in fastText's format; otherwise
-        JSON lines.
+            JSON lines.
         columns: The names of the keys or columns.
         labelled: Whether to reject a record without a label, as for data for training or scoring.
         faults: How to handle a record that cannot be read; an error by default.

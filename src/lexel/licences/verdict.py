@@ -32,10 +32,10 @@ class Verdict:
 
     Attributes:
         licence: The names in the card, joined by ``, ``, otherwise that of the licence file; ``None`` if neither
-        gives one.
+            gives one.
         kind: Its kind; the strictest, if there are several or the licence file differs.
         notice: One line to print when the model is loaded; ``None`` if the licence has no conditions for running the
-        model.
+            model.
         licences: Every licence that applies, by name: those of the card, and that of the licence file.
         contradiction: How the card and the licence file disagree.
         base_licence: The licence of the model that it was made from, if it is known.

@@ -69,7 +69,7 @@ def scan_file(
         records: Records per slice. In Parquet: whole row groups with at least this many rows, unless a group has more.
         most_bytes: A slice ends with the record that brings it to this many decompressed bytes; no limit for Parquet.
         encoding: The encoding of the file. If the byte 10 is not a line end in it (UTF-16), the file is one slice; for
-        a JSON array, so it is in any encoding but UTF-8.
+            a JSON array, so it is in any encoding but UTF-8.
         columns: The names of the columns, which determine the separator of a CSV file.
 
     Raises:

@@ -249,8 +249,7 @@ def selftraining(corpora: Path, sources: dict[str, Any], work: Path, *, fast: bo
     """The options of the self-training: what the teacher read, in both scripts, and the treebank."""
     options = _options("selftrain", fast=fast)
     options["model"] = str(work / "pretrain")
-    weights = {name: source["weight"] for name, source in sources.items()}
-    options["train"] = relabelled(sources, work / "relabelled", weights)
+    options["train"] = relabelled(sources, work / "relabelled", times_read(sources))
     options["train"] += _treebanks(corpora, "train", weight=GOLD_AMONG_SILVER)
     return options
 
@@ -265,9 +264,15 @@ def selftraining_again(
 
 def _read_again(corpora: Path, sources: dict[str, Any], gold: Path, folder: Path) -> list[dict[str, Any]]:
     """What the third teacher read in both scripts, and all gold."""
-    weights = {name: source["weight"] for name, source in sources.items()} | TALK
-    files = relabelled(sources, folder, weights) + _treebanks(corpora, "train", weight=GOLD_AMONG_SILVER_AGAIN)
+    files = relabelled(sources, folder, times_read(sources) | TALK) + _treebanks(
+        corpora, "train", weight=GOLD_AMONG_SILVER_AGAIN
+    )
     return files + _transcripts(gold, weight=TRANSCRIPTS_AMONG_SILVER)
+
+
+def times_read(sources: dict[str, Any]) -> dict[str, float]:
+    """How often a round reads each source, in both scripts together."""
+    return {name: source["weight"] for name, source in sources.items()}
 
 
 def relabelled(sources: dict[str, Any], folder: Path, weights: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -288,8 +293,7 @@ def distilling(corpora: Path, sources: dict[str, Any], gold: Path, work: Path, *
     """The options of the distillation: raw text, which the teacher reads as it goes, and gold labels."""
     options = _options("distill", fast=fast)
     options["model"] = options["teacher"] = str(work / "finetune")
-    weights = {name: source["weight"] for name, source in sources.items()} | TALK
-    options["train"] = unlabelled(sources, work / "silver", weights)
+    options["train"] = unlabelled(sources, work / "silver", times_read(sources) | TALK)
     options["train"] += _treebanks(corpora, "train", weight=GOLD_AMONG_TEXT)
     options["train"] += _varied(gold, weight=VARIED_AMONG_TEXT)
     options["train"] += _transcripts(gold, weight=TRANSCRIPTS_AMONG_TEXT)

@@ -75,8 +75,7 @@ def distilling(corpora: Path, sources: dict[str, Any], silver: Path, *, fast: bo
     options: dict[str, Any] = yaml.safe_load((HERE / "distill.yaml").read_text(encoding="utf-8"))
     if fast:
         options |= FAST
-    weights = {name: source["weight"] for name, source in sources.items()}
-    options["train"] = chinese.unlabelled(sources, silver, weights)
+    options["train"] = chinese.unlabelled(sources, silver, chinese.times_read(sources))
     parts = {"train": ("train", {"weight": GOLD_AMONG_TEXT}), "dev": ("validation", {}), "test": ("test", {})}
     for split, (option, more) in parts.items():
         options.setdefault(option, []).extend(

@@ -47,7 +47,12 @@ def refused(error: Exception, *, doing: str = "opened") -> str:
     """Why a file cannot be used: ``no such file``, or for example ``cannot be opened (Permission denied)``."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return f"cannot be {doing} ({getattr(error, 'strerror', None) or error})"
+    return f"cannot be {doing} ({reason(error)})"
+
+
+def reason(error: BaseException) -> str:
+    """What the system says of an error, such as ``Permission denied``; for other errors, their message or type."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}

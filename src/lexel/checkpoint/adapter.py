@@ -23,7 +23,7 @@ class AdapterConfig:
 
 
 def read_adapter(entry: Any, where: str) -> AdapterConfig | None:
-    """The entry ``adapter`` of ``lexel.json``; ``None`` if there is none.
+    """The entry ``adapter`` of ``lexel.json``; ``None`` if it has no such entry.
 
     Raises:
         CheckpointError: If it is not ``{"size": N, "activation": NAME}``.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from lexel.checkpoint.files import files_read
 from lexel.checkpoint.hub_cache import cache_folder
-from lexel.disk import Part, new_file_like, new_folder_like, sha256_of
+from lexel.disk import Part, new_file_like, new_folder_like, reason, sha256_of
 from lexel.errors import CheckpointError, PolicyError
 from lexel.trust import lock as locks
 from lexel.trust.lock import Lock, LockedModel
@@ -61,7 +61,7 @@ def write_bundle(folder: Path, entry: LockedModel, out: Path, *, name: str) -> N
                         archive.addfile(_header(f"{name}/{name_of_file}", size), data)
             part.path.rename(out)
     except OSError as error:
-        raise CheckpointError(f"{out}: not written ({error.strerror or error}); nothing was left") from error
+        raise CheckpointError(f"{out}: not written ({reason(error)}); nothing was left") from error
 
 
 def requirements() -> list[str]:
@@ -144,7 +144,7 @@ def _unpack(path: Path, place: Path) -> None:
         raise CheckpointError(f"{path}: no bundle ({error}); expected one that lexel bundle wrote") from error
     except OSError as error:
         if not place.is_dir():  # else another process was faster
-            raise CheckpointError(f"{path}: cannot be unpacked into {place} ({error.strerror or error})") from error
+            raise CheckpointError(f"{path}: cannot be unpacked into {place} ({reason(error)})") from error
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:

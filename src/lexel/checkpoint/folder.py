@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lexel.checkpoint.files import DESCRIPTION_FILES, SENTENCE_FILES, TOKENIZER_FILES, TRANSITION_BIASES
-from lexel.disk import Part, follow_umask, new_folder_like, sync
+from lexel.disk import Part, follow_umask, new_folder_like, reason, sync
 from lexel.errors import CheckpointError
 
 _KEPT = (*DESCRIPTION_FILES, *TOKENIZER_FILES)
@@ -36,8 +36,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         sync([out.parent])
     except OSError as cause:
         raise CheckpointError(
-            f"{out}: not written ({cause.strerror or cause}); no partial output was left. "
-            "Free some disk space and try again"
+            f"{out}: not written ({reason(cause)}); no partial output was left. Free some disk space and try again"
         ) from cause
 
 

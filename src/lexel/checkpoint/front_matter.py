@@ -14,7 +14,7 @@ _MOST_CHARS = 20_000
 
 
 def front_matter_of(text: str) -> str | None:
-    """The YAML of a card's front matter; ``None`` if there is none, or its end is missing."""
+    """The YAML of a card's front matter; ``None`` if the card has none, or if its end is missing."""
     lines = text.removeprefix("\ufeff").splitlines()
     if not lines or not _FENCE.fullmatch(lines[0]):
         return None

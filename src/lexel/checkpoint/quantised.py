@@ -58,7 +58,7 @@ class Quantised:
 
 
 def read_quantised(entry: Any, where: str) -> Quantised | None:
-    """The entry ``quantised`` of ``lexel.json``; ``None`` if there is none.
+    """The entry ``quantised`` of ``lexel.json``; ``None`` if it has no such entry.
 
     An entry without a checksum of the graph's operations was written by an early version: its graph is not used, and a
     warning says so.

@@ -38,7 +38,7 @@ NUMBERS = tuple(part.name for part in fields(Tuned) if part.name != "record")
 
 
 def read_tuned(entry: Any, where: str) -> Tuned:
-    """The key ``tuned`` of a head in ``lexel.json``; the defaults if there is none.
+    """The key ``tuned`` of a head in ``lexel.json``; the defaults if the head has no such key.
 
     Raises:
         CheckpointError: If it is not in the form that ``lexel calibrate`` writes.

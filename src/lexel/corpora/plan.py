@@ -279,7 +279,7 @@ def _version_of(package: str) -> str:
 
 
 def load_plan(store: Store) -> Plan | None:
-    """The plan of a folder; ``None`` if there is none.
+    """The plan of a folder; ``None`` if the folder has no plan.
 
     Raises:
         DataError: If this version cannot read it.

@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from lexel.data.packing import PACKINGS, UNREADABLE, packing_of
 from lexel.data.places import is_url, open_place
-from lexel.disk import Part, new_file_like, refused
+from lexel.disk import Part, new_file_like, reason, refused
 from lexel.errors import DataError
 from lexel.visible import for_terminal_in_style
 
@@ -365,5 +365,4 @@ def refusal(error: OSError, *, name: str) -> Exception:
     """The error to raise for an OSError; a broken pipe stays unchanged, since nobody reads the output any more."""
     if isinstance(error, BrokenPipeError):
         return error
-    reason = error.strerror or str(error)
-    return DataError(f"{name}: cannot be written ({reason}); expected free space and permission to write")
+    return DataError(f"{name}: cannot be written ({reason(error)}); expected free space and permission to write")

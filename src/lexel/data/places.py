@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from lexel.disk import open_regular, sha256_of
+from lexel.disk import open_regular, reason, sha256_of
 from lexel.errors import DataError, LexelError, MissingExtra, OptionError
 
 _READ_AHEAD = 8 << 20
@@ -70,8 +70,7 @@ def store_errors(url: str, *, expected: str) -> Iterator[None]:
     except Exception as error:  # each library behind fsspec has its own errors
         if "PreconditionFailed" in repr(error.__cause__):
             raise FileExistsError(url) from error
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{url}: the store refused ({reason}); expected {expected}") from error
+        raise DataError(f"{url}: the store refused ({reason(error)}); expected {expected}") from error
 
 
 def expand(places: Sequence[str]) -> list[str]:

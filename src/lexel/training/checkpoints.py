@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lexel.disk import refused, sync, write_json
+from lexel.disk import reason, refused, sync, write_json
 from lexel.errors import CheckpointError, LexelError
 from lexel.training.distributed import ProcessGroup
 
@@ -90,7 +90,7 @@ def write_checkpoint(
             write_json(partial / "run.json", {"step": step, **run})
             sync([partial / "run.json"])
     except (OSError, RuntimeError) as cause:
-        problem = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        problem = reason(cause)
     failed = process_group.sum([float(bool(problem))])[0] > 0
     if process_group.is_main:
         if failed:

@@ -16,7 +16,7 @@ import typer
 
 from lexel.cli.options.groups import MessageOptions
 from lexel.cli.terminal.statuses import FAILED, HUNG_UP, INTERRUPTED, PIPE_BROKEN, TERMINATED
-from lexel.disk import refused
+from lexel.disk import reason, refused
 from lexel.errors import DataError, LexelError
 from lexel.visible import for_terminal, one_line
 
@@ -123,7 +123,7 @@ def _told(error: Exception) -> str:
         return "out of memory: memory grows with the longest record; refuse long ones with --max-chars"
     if isinstance(error, OSError):
         if error.filename is None:
-            return error.strerror or str(error)
+            return reason(error)
         advice = "; check its permissions" if isinstance(error, PermissionError) else ""
         return f"{error.filename}: {refused(error, doing='used')}{advice}"
     return f"a bug in Lexel: {type(error).__name__}: {error}; please report it with the output of --debug"

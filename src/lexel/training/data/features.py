@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from lexel.data import Losses, format_named
 from lexel.data.folding import fold_of
 from lexel.data.labelled import DataOptions, LabelledFile, labelled_format, open_labelled
-from lexel.disk import sha256_of
+from lexel.disk import reason, sha256_of
 from lexel.document import Document
 from lexel.errors import DataError
 from lexel.names import LAYERS
@@ -201,9 +201,7 @@ def _write(documents: Iterable[Document], file: DataFile, tokenizer: Tokenizer, 
         (partial / "about.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         partial.replace(folder)
     except OSError as cause:
-        raise DataError(
-            f"{folder}: not written ({cause.strerror or cause}). Free some disk space and try again"
-        ) from cause
+        raise DataError(f"{folder}: not written ({reason(cause)}). Free some disk space and try again") from cause
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

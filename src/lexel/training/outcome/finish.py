@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from lexel.cards import write_card
 from lexel.checkpoint import TRAINED
-from lexel.disk import follow_umask, sync, write_json
+from lexel.disk import follow_umask, reason, sync, write_json
 from lexel.errors import CheckpointError
 from lexel.provenance import Material, Step, base_material, write_provenance
 from lexel.training import checkpoints
@@ -152,8 +152,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as cause:
         shutil.rmtree(folder, ignore_errors=True)
-        said = getattr(cause, "strerror", None) or cause
         raise CheckpointError(
-            f"{folder.parent}: the model was not written ({said}); its checkpoints are unchanged. Free some disk "
-            "space and run the same command again"
+            f"{folder.parent}: the model was not written ({reason(cause)}); its checkpoints are unchanged. Free some "
+            "disk space and run the same command again"
         ) from cause
